@@ -1,0 +1,1 @@
+"""Discretize: grids, lotteries, chains, and the compiled economy."""

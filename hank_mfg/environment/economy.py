@@ -1,0 +1,182 @@
+"""A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.grids import AssetGrid, asset_grid
+from hank_mfg.environment.lottery import Lottery, lottery, settle
+from hank_mfg.environment.markov import average_out, combine, stationary_distribution, to_chain
+from hank_mfg.model.base import Model, named
+from hank_mfg.model.named import Named
+from hank_mfg.model.shocks import ConditionalChain
+
+
+class Aggregate(NamedTuple):
+    """The aggregate state at the start of a period: `mass` (assets, income) and the index of the realized shock."""
+
+    mass: Array
+    shock: Array
+
+
+class Public(NamedTuple):
+    """What follows from the aggregate state before anybody chooses; nobody alone moves it."""
+
+    shocks: Named
+    aggregates: Named
+    prices: Named
+
+
+def price_taking(aggregate):
+    """No household moves `aggregate`, so no gradient passes through it."""
+    return jax.tree.map(jax.lax.stop_gradient, aggregate)
+
+
+class Economy(eqx.Module):
+    """One population of households on an asset grid, with a chain of aggregate shocks.
+
+    `own` are the values of the idiosyncratic states, each (income,); `income_transition` (Z, Z, E, E) is the
+    idiosyncratic chain given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z).
+    The action of a household is its next assets, between the `bounds` of its state.
+    """
+
+    model: Model
+    grid: AssetGrid
+    own: Named
+    income_transition: Array
+    shock_values: Named
+    shock_transition: Array
+
+    @property
+    def dtype(self):
+        """The floating-point type of every array of this economy."""
+        return self.grid.points.dtype
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(assets, income): the individual states."""
+        return self.grid.size, self.income_transition.shape[-1]
+
+    @property
+    def shock_count(self) -> int:
+        """The number of aggregate states; one without aggregate risk."""
+        return self.shock_transition.shape[0]
+
+    @property
+    def discount_factor(self) -> Array:
+        """The household's discount factor per period."""
+        return jnp.asarray(self.model.discount_factor, self.dtype)
+
+    def shocks(self, shock) -> Named:
+        """The values of the aggregate shocks in state `shock`."""
+        return Named("shocks", {name: values[shock] for name, values in self.shock_values.items()})
+
+    def public(self, aggregate: Aggregate) -> Public:
+        """Sum the aggregates over the mass and form prices."""
+        shocks = self.shocks(aggregate.shock)
+        assets, own = self._states()
+        each = named("aggregates", self.model.aggregates(assets, own, shocks), "aggregates")
+        total = Named("aggregates", {k: jnp.sum(aggregate.mass * v) for k, v in each.items()})
+        prices = named("prices", self.model.prices(total, shocks), "prices")
+        return Public(shocks, total, prices)
+
+    def signal(self, public: Public) -> Array:
+        """What everybody sees, stacked in the order declared: (signals,)."""
+        seen = named("signal", self.model.signal(public.aggregates, public.prices, public.shocks), "signal")
+        return jnp.stack([jnp.asarray(value, self.dtype) for value in seen.values()])
+
+    def resources(self, public: Public) -> Array:
+        """Cash on hand in every individual state: (assets, income)."""
+        assets, own = self._states()
+        return self._full(self.model.resources(assets, own, public.prices, public.shocks))
+
+    def bounds(self, resources: Array) -> tuple[Array, Array]:
+        """The lowest and highest next assets that a household may choose: (assets, income) each."""
+        lower = jnp.full(self.shape, self.grid.lower)
+        return lower, jnp.minimum(resources, self.grid.upper)
+
+    def reward(self, choice: Array, public: Public) -> Array:
+        """Flow utility of choosing next assets `choice`: (assets, income)."""
+        return self.model.preferences().utility(self.resources(public) - choice)
+
+    def marginal_rewards(self, choice: Array, public: Public) -> tuple[Array, Array, Array]:
+        """Derivatives of the reward F(a, a'): F_1 in own assets, F_2 in the choice, F_22 in the choice twice."""
+        _, own = self._states()
+
+        def reward(assets, choice):
+            cash = self._full(self.model.resources(assets, own, public.prices, public.shocks))
+            return self.model.preferences().utility(cash - choice)
+
+        assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)
+        ones = jnp.ones(self.shape, self.dtype)
+        in_assets = jax.jvp(lambda a: reward(a, choice), (assets,), (ones,))[1]
+        in_choice, twice = jax.jvp(
+            lambda x: jax.jvp(lambda y: reward(assets, y), (x,), (ones,))[1], (choice,), (ones,)
+        )
+        return in_assets, in_choice, twice
+
+    def next_shock(self, shock, *, key) -> Array:
+        """Draw next period's aggregate state: the only randomness that is sampled."""
+        steps = jnp.cumsum(self.shock_transition[shock])[:-1]
+        return jnp.sum(jax.random.uniform(key, (), self.dtype) >= steps).astype(jnp.int32)
+
+    def lottery(self, choice: Array) -> Lottery:
+        """The gamble on grid points that stands for each choice."""
+        return lottery(choice, self.grid)
+
+    def settle(self, mass: Array, gamble: Lottery) -> Array:
+        """The mass over (next assets, today's income) once everybody has chosen."""
+        return settle(mass, gamble)
+
+    def arrive(self, settled: Array, shock, shock_next) -> Aggregate:
+        """Next period's aggregate state: idiosyncratic states move, given the aggregate move."""
+        return Aggregate(settled @ self.income_transition[shock, shock_next], shock_next)
+
+    def advance(self, aggregate: Aggregate, choice: Array, shock_next) -> Aggregate:
+        """The aggregate state of next period, exact given the next shock."""
+        return self.arrive(settle(aggregate.mass, self.lottery(choice)), aggregate.shock, shock_next)
+
+    def _states(self):
+        own = Named("own", {name: values[None, :] for name, values in self.own.items()})
+        return self.grid.points[:, None], own
+
+    def _full(self, values) -> Array:
+        return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)
+
+
+def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_risk: bool = True) -> Economy:
+    """Put a declared model on grids.
+
+    `asset_points` is the number of asset points, dense at the borrowing limit; `dtype` float32 or float64 (float64
+    needs `jax.enable_x64`, which the library's own entry points switch on locally). With `aggregate_risk=False` the
+    aggregate shocks are held at their stationary means and the idiosyncratic chain is averaged over them: the
+    economy whose stationary equilibrium is the point of departure.
+    """
+    dtype = jnp.result_type(float) if dtype is None else dtype
+    chain = combine(model.aggregate_shocks())
+    own = to_chain(model.idiosyncratic_shock())
+    transition = jnp.asarray(own.transition)
+    if not isinstance(own, ConditionalChain):
+        transition = jnp.broadcast_to(transition, (*chain.transition.shape, *transition.shape))
+    shock_transition, shock_values = jnp.asarray(chain.transition), dict(chain.values)
+    if transition.shape[0] != shock_transition.shape[0]:
+        raise ValueError(
+            f"idiosyncratic_shock() is conditional on {transition.shape[0]} aggregate states but aggregate_shocks() "
+            f"has {shock_transition.shape[0]}: give one block per pair of aggregate states."
+        )
+    if not aggregate_risk:
+        share = stationary_distribution(shock_transition)
+        transition = average_out(transition, shock_transition)[None, None]
+        shock_values = {name: (share @ jnp.asarray(value))[None] for name, value in shock_values.items()}
+        shock_transition = jnp.ones((1, 1))
+    return Economy(
+        jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model),
+        asset_grid(model.asset_space(), asset_points, dtype),
+        Named("own", {name: jnp.asarray(value, dtype) for name, value in own.values.items()}),
+        transition.astype(dtype),
+        Named("shocks", {name: jnp.asarray(value, dtype) for name, value in shock_values.items()}),
+        shock_transition.astype(dtype),
+    )

@@ -1,0 +1,75 @@
+"""Asset grids and interpolation between them (the only module that uses interpax)."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.model.assets import Assets
+
+
+class AssetGrid(eqx.Module):
+    """Points a(u) = lower + (upper - lower) u^curvature, u evenly spaced in [0, 1]; `points` has shape (assets,)."""
+
+    lower: Array
+    upper: Array
+    curvature: Array
+    points: Array
+
+    @property
+    def size(self) -> int:
+        """The number of points."""
+        return self.points.shape[0]
+
+    def coordinate(self, assets):
+        """The position u in [0, 1] of given assets, the inverse of a(u); outside the grid it is held at the ends."""
+        share = (assets - self.lower) / (self.upper - self.lower)
+        return jnp.clip(share, 0.0, 1.0) ** (1.0 / self.curvature)
+
+    def bracket(self, assets):
+        """The lower neighbor's index j, with points[j] <= assets < points[j+1], found without a search.
+
+        Below the first point j = 0, beyond the last j = n - 2, so that the two neighbors always exist.
+        """
+        last = self.size - 2
+        index = jnp.clip((self.coordinate(assets) * (last + 1)).astype(jnp.int32), 0, last)
+        index = index + (assets >= self.points[index + 1]) - (assets < self.points[index])
+        return jnp.clip(index, 0, last)
+
+
+def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
+    """A grid of `size` points over the declared space. Raises ValueError for fewer than 10 points."""
+    if size < 10:
+        raise ValueError(f"asset_points = {size} is too few for a distribution: use at least 10, typically 200 to 1000.")
+    lower, upper, curvature = (jnp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
+    steps = jnp.linspace(0.0, 1.0, size, dtype=dtype)
+    points = (lower + (upper - lower) * steps**curvature).at[-1].set(upper)
+    return AssetGrid(lower, upper, curvature, points)
+
+
+def spline_matrix(knots, points) -> Array:
+    """The matrix that turns values at `knots` into values of their natural cubic spline at `points`.
+
+    Shapes: knots (k,), points (n,), result (n, k). The spline is linear in the values, so evaluating a whole
+    cross-section is one matrix product.
+    """
+    from interpax import Interpolator1D
+
+    def basis(values):
+        return Interpolator1D(knots, values, method="cubic2", extrap=True, bc_type="natural")(points)
+
+    return jax.vmap(basis, out_axes=1)(jnp.eye(knots.shape[0], dtype=points.dtype))
+
+
+def interpolate_rows(x, xp, fp) -> Array:
+    """Linear interpolation with linear extrapolation at both ends, row by row.
+
+    `x` (n, e), `xp` and `fp` (k, e) with xp increasing along axis 0; column j of x is read on column j of xp, fp.
+    """
+
+    def column(x, xp, fp):
+        index = jnp.clip(jnp.searchsorted(xp, x, side="right") - 1, 0, xp.shape[0] - 2)
+        slope = (fp[index + 1] - fp[index]) / (xp[index + 1] - xp[index])
+        return fp[index] + slope * (x - xp[index])
+
+    return jax.vmap(column, in_axes=1, out_axes=1)(x, xp, fp)

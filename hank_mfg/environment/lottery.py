@@ -1,0 +1,61 @@
+"""Young's (2006) lottery: a choice between two grid points is a gamble on both, with the choice as its mean.
+
+`expect` reads next period's values at the chosen assets; `push_forward` moves the mass; the second is the adjoint of
+the first, so mass is conserved and <push_forward(m), v> = <m, expect(v)> by construction.
+Shapes: mass, choice and values (assets, income); the income axis of `values` is tomorrow's.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.grids import AssetGrid
+
+
+class Lottery(NamedTuple):
+    """`index` of the lower neighbor and the probability `weight` of the upper one; both (assets, income)."""
+
+    index: Array
+    weight: Array
+
+
+def lottery(choice: Array, grid: AssetGrid) -> Lottery:
+    """Split each choice of next assets between its two neighbors on the grid.
+
+    The weight is differentiable in the choice, the index is not. A choice outside the grid would give a probability
+    outside [0, 1]: choices must respect the bounds of the population.
+    """
+    index = grid.bracket(jax.lax.stop_gradient(choice))
+    low, high = grid.points[index], grid.points[index + 1]
+    return Lottery(index, (choice - low) / (high - low))
+
+
+def read(values: Array, gamble: Lottery) -> Array:
+    """Values on (next assets, income) read at each state's choice, income held: (assets, income)."""
+    low = jnp.take_along_axis(values, gamble.index, axis=0)
+    high = jnp.take_along_axis(values, gamble.index + 1, axis=0)
+    return low + gamble.weight * (high - low)
+
+
+def slope(values: Array, gamble: Lottery, grid: AssetGrid) -> Array:
+    """The slope of `values` in next assets on the interval that holds each state's choice."""
+    rise = jnp.take_along_axis(values, gamble.index + 1, axis=0) - jnp.take_along_axis(values, gamble.index, axis=0)
+    return rise / (grid.points[gamble.index + 1] - grid.points[gamble.index])
+
+
+def expect(values: Array, gamble: Lottery, income_transition: Array) -> Array:
+    """E[values(a', e') | a, e]: the income step first (a small dense matrix), then the lottery."""
+    return read(values @ income_transition.T, gamble)
+
+
+def settle(mass: Array, gamble: Lottery) -> Array:
+    """Move the mass to the chosen assets, income unchanged: the adjoint of `read`."""
+    (settled,) = jax.linear_transpose(lambda values: read(values, gamble), mass)(mass)
+    return settled
+
+
+def push_forward(mass: Array, gamble: Lottery, income_transition: Array) -> Array:
+    """Move the population one period ahead: the adjoint of `expect`."""
+    return settle(mass, gamble) @ income_transition

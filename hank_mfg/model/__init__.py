@@ -1,0 +1,1 @@
+"""Declare: parameters, shocks, assets, preferences, production, and the equations of an economy."""

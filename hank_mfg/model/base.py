@@ -1,0 +1,197 @@
+"""The declaration of an economy: fields are parameters, methods are the equations.
+
+Timing inside period t, kept everywhere: shocks are realized; the population is the mass over (assets chosen at t-1,
+idiosyncratic state); aggregates are summed and prices form; households see the public signal and choose; utility
+accrues; then next period's aggregate shock is drawn and idiosyncratic states move.
+"""
+
+import dataclasses
+import difflib
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from hank_mfg.model.assets import Assets
+from hank_mfg.model.named import Named
+from hank_mfg.model.preferences import CRRA
+
+
+def parameter(
+    about: str = "",
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    at_most: float | None = None,
+    default: Any = dataclasses.MISSING,
+) -> Any:
+    """Declare a parameter of a `Model`, with what it means and the range that makes sense.
+
+    `above`/`below` are strict bounds, `at_least`/`at_most` weak ones; arrays are checked entry by entry. A parameter
+    without `default` takes its value from the calibration file or the constructor.
+    """
+    bounds = {"above": above, "at_least": at_least, "below": below, "at_most": at_most}
+    metadata = {"about": about, "bounds": {k: v for k, v in bounds.items() if v is not None}}
+    if default is dataclasses.MISSING:
+        return eqx.field(metadata=metadata, kw_only=True)
+    if isinstance(default, list):
+        return eqx.field(metadata=metadata, kw_only=True, default_factory=lambda: list(default))
+    return eqx.field(metadata=metadata, kw_only=True, default=default)
+
+
+_TESTS = {
+    "above": (lambda value, bound: value > bound, "must be above {}"),
+    "at_least": (lambda value, bound: value >= bound, "must be at least {}"),
+    "below": (lambda value, bound: value < bound, "must be below {}"),
+    "at_most": (lambda value, bound: value <= bound, "must be at most {}"),
+}
+
+
+def _check_parameter(model: str, field: dataclasses.Field, value: Any) -> None:
+    try:
+        numbers = np.asarray(value, dtype=float)
+    except Exception as error:  # a JAX tracer has no value to check; anything else is not a number
+        if eqx.is_array(value) or "Tracer" in type(value).__name__:
+            return
+        raise ValueError(f"{model}.{field.name} = {value!r} is not a number: give a number or a list.") from error
+    rules = [
+        (test(numbers, bound), words.format(bound))
+        for name, bound in field.metadata.get("bounds", {}).items()
+        for test, words in [_TESTS[name]]
+    ]
+    if all(np.all(ok) for ok, _ in rules) and np.all(np.isfinite(numbers)):
+        return
+    demand = " and ".join(words for _, words in rules) or "must be finite"
+    about = field.metadata.get("about")
+    raise ValueError(
+        f"{model}.{field.name} = {value}: {field.name}{f' ({about})' if about else ''} {demand}. "
+        f"Change {field.name} in the calibration or with --set {field.name}=VALUE."
+    )
+
+
+class Model(eqx.Module):
+    """A heterogeneous-agent economy, declared.
+
+    Subclass it; fields made with `parameter(...)` are its parameters (JAX leaves: differentiate and `vmap` over
+    them), methods are its equations. There are no grids and no algorithms in a model. Arrays broadcast: `assets` has
+    shape (assets, 1), idiosyncratic values (1, income), everything aggregate is a scalar.
+
+    Required methods
+        idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`
+        asset_space()           an `Assets`
+        preferences()           a `CRRA`
+        aggregates(assets, own, shocks)           dict name -> contribution of one household, summed over the mass
+        prices(aggregates, shocks)                dict name -> price
+        resources(assets, own, prices, shocks)    cash on hand before consumption and saving, goods per period
+        signal(aggregates, prices, shocks)        dict name -> what everybody sees; memory is the policy's business
+    Optional
+        aggregate_shocks()      one shock or a tuple of independent ones; none by default (a stationary economy)
+        outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
+        goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
+
+    A field named `discount_factor` is required.
+    """
+
+    def aggregate_shocks(self):
+        """The shocks that hit everybody: none unless declared."""
+        return ()
+
+    def idiosyncratic_shock(self):
+        """The shock that hits each household separately."""
+        raise NotImplementedError
+
+    def asset_space(self) -> Assets:
+        """The assets that a household can hold."""
+        raise NotImplementedError
+
+    def preferences(self) -> CRRA:
+        """Flow utility of consumption."""
+        raise NotImplementedError
+
+    def aggregates(self, assets, own, shocks) -> dict:
+        """One household's contribution to each aggregate; the library sums them over the mass."""
+        raise NotImplementedError
+
+    def prices(self, aggregates, shocks) -> dict:
+        """Prices given aggregates and the realized shocks."""
+        raise NotImplementedError
+
+    def resources(self, assets, own, prices, shocks):
+        """Cash on hand: what a household can consume or save this period, in goods."""
+        raise NotImplementedError
+
+    def signal(self, aggregates, prices, shocks) -> dict:
+        """The public signals that every household sees at the start of the period."""
+        raise NotImplementedError
+
+    def outcomes(self, aggregates, prices, shocks) -> dict:
+        """Further aggregate series to report; none unless declared."""
+        return {}
+
+    def goods_market(self, today, choices, tomorrow):
+        """Excess supply of goods as a fraction of output, or None where the model does not state it.
+
+        `today` holds aggregates, prices, shocks and outcomes of this period; `choices` the chosen consumption and
+        savings summed over the mass; `tomorrow` next period's aggregates.
+        """
+        return None
+
+    def __check_init__(self):
+        name = type(self).__name__
+        fields = {field.name: field for field in dataclasses.fields(self)}
+        if "discount_factor" not in fields:
+            raise ValueError(
+                f"{name} declares no discount_factor: add "
+                "`discount_factor: float = parameter('patience per period', above=0, below=1)`."
+            )
+        for field in fields.values():
+            if "bounds" in field.metadata:
+                _check_parameter(name, field, getattr(self, field.name))
+        missing = [method for method in REQUIRED_METHODS if getattr(type(self), method) is getattr(Model, method)]
+        if missing:
+            raise ValueError(
+                f"{name} does not define {', '.join(f'{m}()' for m in missing)}: every model needs "
+                f"{', '.join(REQUIRED_METHODS)}; `hank-mfg new my_model.py` writes a complete example."
+            )
+
+    def parameters(self) -> dict[str, Any]:
+        """Parameter values by name, in the order declared."""
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if "bounds" in f.metadata}
+
+    def with_parameters(self, **changes) -> "Model":
+        """The same economy with some parameters changed, checked again. Raises ValueError for an unknown name."""
+        check_names(type(self), changes)
+        return type(self)(**{**self.parameters(), **changes})
+
+
+REQUIRED_METHODS = (
+    "idiosyncratic_shock", "asset_space", "preferences", "aggregates", "prices", "resources", "signal",
+)  # fmt: skip
+
+
+def parameter_names(model_type: type[Model]) -> list[str]:
+    """Names of the parameters that a model declares, in order."""
+    return [f.name for f in dataclasses.fields(model_type) if "bounds" in f.metadata]
+
+
+def check_names(model_type: type[Model], given) -> None:
+    """Raise ValueError for the first name in `given` that is not a parameter of the model, listing the known ones."""
+    known = parameter_names(model_type)
+    for name in given:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise ValueError(
+                f"{model_type.__name__} has no parameter '{name}': {hint}The parameters are {', '.join(known)}."
+            )
+
+
+def named(label: str, values: Any, method: str) -> Named:
+    """Wrap what a model's method returned. Raises TypeError when it is not a dict of names."""
+    if not isinstance(values, dict | Named):
+        raise TypeError(
+            f"{method}() returned {type(values).__name__}: return a dict that names each quantity, "
+            "for instance {'interest_rate': r, 'wage': w}."
+        )
+    return Named(label, values)

@@ -1,0 +1,54 @@
+"""Preferences over consumption."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+
+class CRRA(eqx.Module):
+    """Constant relative risk aversion: u(c) = (c^(1-g) - 1)/(1-g), and log c in the limit g = 1.
+
+    `risk_aversion` is g > 0. The constant -1/(1-g) makes the limit continuous; it changes no choice. Consumption is
+    in goods per model period, any shape; c <= 0 gives minus infinity, never a floor.
+
+    Source: any graduate text, for instance Ljungqvist and Sargent (2018).
+    """
+
+    risk_aversion: float
+
+    def __check_init__(self):
+        if isinstance(self.risk_aversion, int | float) and self.risk_aversion <= 0:
+            raise ValueError(
+                f"CRRA(risk_aversion={self.risk_aversion}) is not concave: risk_aversion must be positive. "
+                "Use 1 for log utility."
+            )
+
+    def utility(self, consumption):
+        """Flow utility, elementwise; minus infinity where consumption is not positive."""
+        positive = consumption > 0
+        log = jnp.log(jnp.where(positive, consumption, 1.0))
+        curvature = 1.0 - self.risk_aversion
+        is_log = jnp.abs(curvature) < 1e-9
+        power = jnp.expm1(curvature * log) / jnp.where(is_log, 1.0, curvature)
+        return jnp.where(positive, jnp.where(is_log, log, power), -jnp.inf)
+
+    def marginal_utility(self, consumption):
+        """u'(c) = c^-g, elementwise."""
+        return consumption ** (-self.risk_aversion)
+
+    def inverse_marginal_utility(self, marginal_utility):
+        """The consumption at which u'(c) is the given number: c = (u')^(-1/g)."""
+        return marginal_utility ** (-1.0 / self.risk_aversion)
+
+    def consumption_equivalent(self, value_gain, value, discount_factor):
+        """The permanent relative change of consumption worth `value_gain` on top of lifetime `value`.
+
+        Solves V((1+x) c) = value + value_gain, where `value` = E sum beta^t u(c_t) over an infinite horizon.
+        With g = 1, x = exp((1-beta) gain) - 1; otherwise 1 + x = ((W + gain)/W)^(1/(1-g)) with
+        W = value + 1/((1-g)(1-beta)), the value without the constant of u. Returns x as a decimal.
+        """
+        curvature = 1.0 - self.risk_aversion
+        is_log = jnp.abs(curvature) < 1e-9
+        safe = jnp.where(is_log, 1.0, curvature)
+        level = value + 1.0 / (safe * (1.0 - discount_factor))
+        power = (1.0 + value_gain / level) ** (1.0 / safe) - 1.0
+        return jnp.where(is_log, jnp.expm1((1.0 - discount_factor) * value_gain), power)

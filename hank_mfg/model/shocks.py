@@ -1,0 +1,172 @@
+"""Shocks: finite Markov chains, AR(1) processes, and chains whose moves depend on the aggregate move.
+
+Aggregate shocks hit everybody and are the only randomness that solvers sample; idiosyncratic shocks average out and
+are integrated exactly. Several independent aggregate shocks are declared as a tuple. Timing: the state of a chain is
+realized at the start of the period, before prices form and choices are made.
+"""
+
+from typing import Any, Literal
+
+import equinox as eqx
+import numpy as np
+
+from hank_mfg.model.named import Named
+
+
+def _is_concrete(array: Any) -> bool:
+    try:
+        np.asarray(array, dtype=float)
+    except Exception:  # a JAX tracer has no value to check
+        return False
+    return True
+
+
+def check_probabilities(name: str, transition: Any) -> None:
+    """Raise ValueError unless the last axis of `transition` holds probabilities summing to one within 1e-8.
+
+    Nothing is renormalized: a chain that loses mass is a mistake in the declaration.
+    """
+    matrix = np.asarray(transition, dtype=float)
+    if not np.all(np.isfinite(matrix)) or matrix.min() < 0:
+        place = tuple(int(i) for i in np.argwhere(~(matrix >= 0))[0])
+        raise ValueError(
+            f"{name}.transition{list(place)} = {matrix[place]}: probabilities must be finite and not negative. "
+            "Correct that entry."
+        )
+    sums = matrix.sum(axis=-1)
+    worst = np.unravel_index(np.argmax(np.abs(sums - 1)), sums.shape)
+    if abs(sums[worst] - 1) > 1e-8:
+        row = "row " + str(int(worst[0]) if len(worst) == 1 else tuple(int(i) for i in worst))
+        raise ValueError(
+            f"{name}.transition: {row} sums to {sums[worst]:.8g}, not 1. Rows are today's states, columns tomorrow's; "
+            "correct the entries of that row."
+        )
+
+
+def _check_values(kind: str, values: dict, states: int) -> None:
+    if not values:
+        raise ValueError(f"{kind} names no values: give at least one, for instance {kind}(transition, income=[0.5, 1]).")
+    for name, value in values.items():
+        if _is_concrete(value) and np.shape(value) != (states,):
+            raise ValueError(
+                f"{kind}({name}=...) has shape {np.shape(value)} but the chain has {states} states: "
+                f"give {name} one number per state."
+            )
+
+
+class MarkovChain(eqx.Module):
+    """A finite chain: `MarkovChain(transition, productivity=[0.99, 1.01], ...)`.
+
+    `transition[i, j]` is the probability of state j tomorrow given i today; rows sum to one. Each keyword names a
+    quantity and gives its value in every state, so one chain may move several quantities together.
+
+    Raises ValueError when a row does not sum to one or a list has the wrong length.
+    """
+
+    transition: Any
+    values: Named
+
+    def __init__(self, transition, **values):
+        self.transition = transition
+        self.values = Named("shock values", values)
+
+    def __check_init__(self):
+        if _is_concrete(self.transition):
+            name = f"MarkovChain({', '.join(self.values)})"
+            if np.ndim(self.transition) != 2 or len(set(np.shape(self.transition))) != 1:
+                raise ValueError(
+                    f"{name}.transition has shape {np.shape(self.transition)}: give a square matrix, rows today."
+                )
+            check_probabilities(name, self.transition)
+            _check_values("MarkovChain", dict(self.values), np.shape(self.transition)[0])
+
+
+class ConditionalChain(eqx.Module):
+    """An idiosyncratic chain whose moves depend on the aggregate move.
+
+    `transition[z, z_next, e, e_next]` = P(e_next | e, z, z_next). Keywords name its values, as in `MarkovChain`.
+    `z` runs over the states of the aggregate shock (of all combinations, when there are several).
+    """
+
+    transition: Any
+    values: Named
+
+    def __init__(self, transition, **values):
+        self.transition = transition
+        self.values = Named("shock values", values)
+
+    def __check_init__(self):
+        if _is_concrete(self.transition):
+            name = f"ConditionalChain({', '.join(self.values)})"
+            shape = np.shape(self.transition)
+            if len(shape) != 4 or shape[0] != shape[1] or shape[2] != shape[3]:
+                raise ValueError(
+                    f"{name}.transition has shape {shape}: give one of shape (aggregate, aggregate, own, own)."
+                )
+            check_probabilities(name, self.transition)
+            _check_values("ConditionalChain", dict(self.values), shape[2])
+
+
+def split_joint_chain(joint, own_states: int):
+    """Split a joint chain over (aggregate, own) into the aggregate chain and the conditional one.
+
+    `joint[(z, e), (z', e')]`, aggregate state slowest, shape (Z E, Z E). Returns `(aggregate, conditional)` of shapes
+    (Z, Z) and (Z, Z, E, E) with joint = aggregate x conditional. Raises ValueError when the aggregate move depends on
+    the individual's own state by more than 1e-6: then the aggregate is not a Markov chain of its own.
+    """
+    joint = np.asarray(joint, dtype=float)
+    check_probabilities("joint chain", joint)
+    aggregate_states = joint.shape[0] // own_states
+    blocks = joint.reshape(aggregate_states, own_states, aggregate_states, own_states)
+    moves = blocks.sum(axis=3)
+    if np.ptp(moves, axis=1).max() > 1e-6:
+        raise ValueError(
+            f"joint chain: the aggregate move depends on the individual state by {np.ptp(moves, axis=1).max():.3g}; "
+            "each aggregate block must have the same row sums for every individual state."
+        )
+    aggregate = moves.mean(axis=1)
+    conditional = np.moveaxis(blocks / np.where(moves == 0, 1.0, moves)[..., None], 2, 1)
+    return aggregate, conditional
+
+
+class AR1(eqx.Module):
+    """x' = (1 - persistence) mean + persistence x + innovation, discretized to a chain of `states` values.
+
+    Give exactly one of `innovation_sd` (of the innovation) and `stationary_sd` (of x itself, =
+    innovation_sd / sqrt(1 - persistence^2)). With `exponential=True` the quantity is exp(x), for instance
+    productivity or labor; with `unit_mean=True` the values are then divided by their stationary mean.
+
+    `method="rouwenhorst"` (default; exact first two moments, good at high persistence) or `"tauchen"` (grid of
+    `width` stationary standard deviations on each side). Source: Kopecky and Suen (2010); Tauchen (1986).
+    """
+
+    name: str = eqx.field(static=True)
+    persistence: Any
+    innovation_sd: Any = None
+    stationary_sd: Any = None
+    mean: Any = 0.0
+    states: int = eqx.field(static=True, default=7)
+    method: Literal["rouwenhorst", "tauchen"] = eqx.field(static=True, default="rouwenhorst")
+    width: float = eqx.field(static=True, default=3.0)
+    exponential: bool = eqx.field(static=True, default=False)
+    unit_mean: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self):
+        if isinstance(self.persistence, int | float) and not -1 < self.persistence < 1:
+            raise ValueError(
+                f"AR1({self.name!r}, persistence={self.persistence}) has no stationary distribution: persistence must "
+                "lie strictly between -1 and 1. For a permanent shock lower it slightly or declare a MarkovChain."
+            )
+        if (self.innovation_sd is None) == (self.stationary_sd is None):
+            raise ValueError(
+                f"AR1({self.name!r}) has innovation_sd={self.innovation_sd} and stationary_sd={self.stationary_sd}: "
+                "give exactly one of the two."
+            )
+        for field in ("innovation_sd", "stationary_sd"):
+            value = getattr(self, field)
+            if isinstance(value, int | float) and value <= 0:
+                raise ValueError(f"AR1({self.name!r}, {field}={value}): a standard deviation must be positive.")
+        if self.states < 2:
+            raise ValueError(f"AR1({self.name!r}, states={self.states}): a chain needs at least 2 states.")
+        if self.method not in ("rouwenhorst", "tauchen"):
+            raise ValueError(f"AR1({self.name!r}, method={self.method!r}): choose 'rouwenhorst' or 'tauchen'.")
