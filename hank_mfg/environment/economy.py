@@ -30,11 +30,6 @@ class Public(NamedTuple):
     prices: Named
 
 
-def price_taking(aggregate):
-    """No household moves `aggregate`, so no gradient passes through it."""
-    return jax.tree.map(jax.lax.stop_gradient, aggregate)
-
-
 class Economy(eqx.Module):
     """One population of households on an asset grid, with a chain of aggregate shocks.
 
@@ -118,10 +113,15 @@ class Economy(eqx.Module):
         )
         return in_assets, in_choice, twice
 
-    def next_shock(self, shock, *, key) -> Array:
-        """Draw next period's aggregate state: the only randomness that is sampled."""
-        steps = jnp.cumsum(self.shock_transition[shock])[:-1]
-        return jnp.sum(jax.random.uniform(key, (), self.dtype) >= steps).astype(jnp.int32)
+    def draw_shocks(self, shock, periods: int, *, key) -> Array:
+        """Draw the aggregate states of the `periods` periods after `shock`: (periods,), the only sampled randomness."""
+        steps = jnp.cumsum(self.shock_transition, axis=1)[:, :-1]
+
+        def draw(shock, uniform):
+            following = jnp.sum(uniform >= steps[shock]).astype(jnp.int32)
+            return following, following
+
+        return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), jax.random.uniform(key, (periods,), self.dtype))[1]
 
     def lottery(self, choice: Array) -> Lottery:
         """The gamble on grid points that stands for each choice."""

@@ -58,7 +58,9 @@ def spline_matrix(knots, points) -> Array:
     def basis(values):
         return Interpolator1D(knots, values, method="cubic2", extrap=True, bc_type="natural")(points)
 
-    return jax.vmap(basis, out_axes=1)(jnp.eye(knots.shape[0], dtype=points.dtype))
+    dtype, widest = points.dtype, jnp.result_type(float)
+    knots, points = knots.astype(widest), points.astype(widest)
+    return jax.vmap(basis, out_axes=1)(jnp.eye(knots.shape[0], dtype=widest)).astype(dtype)
 
 
 def interpolate_rows(x, xp, fp) -> Array:

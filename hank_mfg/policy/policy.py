@@ -136,15 +136,19 @@ def make_policy(
     stationary_points: Array,
     stationary_cash: Array,
     space: Assets,
-    whitening: Whitening,
     settings: "PolicySettings",
     *,
     key,
 ) -> Policy:
-    """A policy that starts exactly at the stationary consumption function, in the dtype of the arrays given."""
+    """A policy that starts exactly at the stationary consumption function, in the dtype of the arrays given.
+
+    Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
+    """
     encoder_key, head_key = jax.random.split(key)
     dtype = stationary_points.dtype
-    encoder = make_encoder(settings.memory, whitening.mean.shape[0], settings.units, key=encoder_key)
+    signals = settings.signals
+    whitening = Whitening(jnp.zeros(signals, dtype), jnp.eye(signals, dtype=dtype))
+    encoder = make_encoder(settings.memory, signals, settings.units, key=encoder_key)
     income = stationary_cash.shape[1]
     head = KnotHead(encoder.feature_count, settings.knots, income, settings.width, key=head_key)
     knots = asset_grid(space, settings.knots, dtype)
@@ -156,8 +160,9 @@ def make_policy(
 
 
 class PolicySettings(NamedTuple):
-    """Sizes of a policy: the encoder ("none", "gru", "lstm") and its units, hidden width and asset knots of the head."""
+    """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head."""
 
+    signals: int
     memory: str = "gru"
     units: int = 32
     width: int = 32

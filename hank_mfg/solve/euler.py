@@ -48,7 +48,7 @@ def first_order(economy: Economy, step: Step) -> FirstOrder:
         ahead, _, _ = economy.marginal_rewards(decision.savings, decision.public)
         return economy.shock_transition[shock, shock_next] * (ahead @ economy.income_transition[shock, shock_next].T)
 
-    each = jax.vmap(expected)(jnp.arange(economy.shock_count), step.next)
+    each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), step.next)
     ahead = economy.discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
     curvature = twice + slope(ahead, step.gamble, economy.grid)

@@ -1,9 +1,9 @@
-"""The one rollout: everybody follows a policy along sampled paths of common noise.
+"""The one rollout: everybody follows a policy along a path of common noise.
 
-Conditional on the drawn aggregate shocks everything is exact: the mass is pushed forward, never sampled. At every
-period the rollout looks one step ahead at *every* aggregate state that may come next, so that conditional
-expectations are exact over idiosyncratic and aggregate risk alike; one of those states is then drawn and becomes the
-next period.
+Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. With
+`foresight` the rollout also evaluates, at every period, *every* aggregate state that may come next, so that
+conditional expectations are exact over idiosyncratic and aggregate risk alike; the state on the path becomes the next
+period.
 """
 
 from typing import NamedTuple
@@ -25,15 +25,32 @@ class State(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """A period from signal to choice: all (assets, income) arrays are over the individual states of that period."""
+    """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
+
+    `cash` on hand, `desired` consumption before the budget binds, `savings` next assets within the bounds; `features`
+    what the head was given.
+    """
 
     state: State
     public: Public
     signal: Array
     memory: Array
+    features: Array
     cash: Array
     desired: Array
     savings: Array
+
+
+class Step(NamedTuple):
+    """One period and what may follow: `next` holds the decisions in every aggregate state of next period.
+
+    `next` has a leading axis (shocks,), or is None without foresight.
+    """
+
+    now: Decision
+    gamble: Lottery
+    next: Decision | None
+    shock_next: Array
 
 
 def decide(economy: Economy, policy: Policy, tables: Tables, state: State) -> Decision:
@@ -45,42 +62,48 @@ def decide(economy: Economy, policy: Policy, tables: Tables, state: State) -> De
     desired = policy.consumption(features, cash, tables)
     lower, upper = economy.bounds(cash)
     savings = jnp.clip(cash - desired, lower, upper)
-    return Decision(state, public, signal, memory, cash, desired, savings)
+    return Decision(state, public, signal, memory, features, cash, desired, savings)
 
 
-class Step(NamedTuple):
-    """One period and what may follow: `next` holds the decisions in every aggregate state of next period."""
+class Play(NamedTuple):
+    """Who plays what: an economy, the policy that everybody follows, and its tables on the economy's grid."""
 
-    now: Decision
-    gamble: Lottery
-    next: Decision
-    shock_next: Array
+    economy: Economy
+    policy: Policy
+    tables: Tables
+
+    def decide(self, state: State) -> Decision:
+        """Everybody's decision in a state."""
+        return decide(self.economy, self.policy, self.tables, state)
+
+    def branches(self, now: Decision, gamble: Lottery, shocks_next: Array) -> Decision:
+        """Everybody's decisions next period in each of the given aggregate states: leading axis (shocks,)."""
+        settled = self.economy.settle(now.state.aggregate.mass, gamble)
+
+        def branch(shock_next):
+            aggregate = self.economy.arrive(settled, now.state.aggregate.shock, shock_next)
+            return self.decide(State(aggregate, now.memory))
+
+        return jax.vmap(branch)(shocks_next)
 
 
-def look_ahead(economy: Economy, policy: Policy, tables: Tables, now: Decision) -> tuple[Lottery, Decision]:
-    """Everybody's decisions next period in each aggregate state that may come: leading axis (shocks,)."""
-    gamble = economy.lottery(now.savings)
-    settled = economy.settle(now.state.aggregate.mass, gamble)
+def rollout(play: Play, state: State, shocks_next: Array, record, *, foresight: bool):
+    """Follow one path. Batch over paths with `vmap`.
 
-    def branch(shock_next):
-        aggregate = economy.arrive(settled, now.state.aggregate.shock, shock_next)
-        return decide(economy, policy, tables, State(aggregate, now.memory))
-
-    return gamble, jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32))
-
-
-def rollout(economy: Economy, policy: Policy, tables: Tables, state: State, draw, record, *, periods: int):
-    """Follow one path for `periods` periods.
-
-    `draw(t, shock)` gives next period's aggregate state; `record(step)` says what to keep of each `Step`, stacked
-    along a leading time axis. Returns the last state and the record. Batch over paths with `vmap`.
+    `shocks_next` (time,) are the aggregate states of the following periods; `record(step)` says what to keep of each
+    `Step`, stacked along a leading time axis. Returns the state after the last period and the record.
     """
+    every = jnp.arange(play.economy.shock_count, dtype=jnp.int32)
 
-    def period(now: Decision, t):
-        gamble, branches = look_ahead(economy, policy, tables, now)
-        shock_next = draw(t, now.state.aggregate.shock)
-        following = jax.tree.map(lambda x: x[shock_next], branches)
-        return following, record(Step(now, gamble, branches, shock_next))
+    def period(now: Decision, shock_next):
+        gamble = play.economy.lottery(now.savings)
+        if foresight:
+            ahead = play.branches(now, gamble, every)
+            following = jax.tree.map(lambda x: x[shock_next], ahead)
+        else:
+            ahead = None
+            following = jax.tree.map(lambda x: x[0], play.branches(now, gamble, shock_next[None]))
+        return following, record(Step(now, gamble, ahead, shock_next))
 
-    last, kept = jax.lax.scan(period, decide(economy, policy, tables, state), jnp.arange(periods))
+    last, kept = jax.lax.scan(period, play.decide(state), shocks_next)
     return last.state, kept

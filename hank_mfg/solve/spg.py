@@ -1,11 +1,15 @@
 """Structural policy gradient, with memory (RSPG) or without (SPG).
 
-One update: follow `paths` paths of `horizon` periods from where the last update ended; compute the structural
-gradient at every individual state (see euler.py); take a damped Newton step on each state's first-order condition;
-move the network toward it with Adam. The step is the gradient of the objective in units in which every state is
-equally well conditioned: it vanishes exactly where the gradient does.
+One update: follow `paths` paths for `horizon` periods from where the last update ended; compute the structural
+gradient at every individual state (euler.py); take a damped Newton step on each state's first-order condition; move
+the network toward it with Adam. The step is the gradient of the objective in units in which every state is equally
+well conditioned, weighted by the mass: it vanishes exactly where the gradient does.
+
+Source: Wibault et al. (2026), arXiv 2602.20141; Yang, Wang, Schaab and Moll (2025), arXiv 2512.18892. The envelope
+critic, the exact look-ahead and the Newton units are ours; DECISIONS.md says why.
 """
 
+import dataclasses
 from typing import NamedTuple
 
 import equinox as eqx
@@ -14,60 +18,110 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables
-from hank_mfg.solve.euler import first_order, structural_gradient
-from hank_mfg.solve.rollout import State, rollout
+from hank_mfg.precision import DTYPES
+from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
+from hank_mfg.solve.rollout import Play, State, Step, rollout
 
 
-class RSPG(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class RSPG:
     """Settings of recurrent structural policy gradient.
 
-    `paths` sampled paths of `horizon` periods per update; `updates` at most; learning rate `learning_rate` falling as
-    a cosine to `final_rate` times itself; `trace` in [0, 1] weights errors further ahead on a path; `spread` is the
-    weight of states outside the current mass; `max_step` the largest move of log consumption aimed at in one update;
-    `memory`, `units`, `width`, `knots` shape the policy; `asset_points` the grid; `precision` of training;
-    `tolerance` stops when the mass-weighted Euler error (relative consumption) falls below it.
+    `paths` sampled paths of `horizon` periods per update, `updates` at most; `learning_rate` falls as a cosine to
+    `final_rate` times itself; `clip_norm` bounds the gradient. `trace` in [0, 1] weights the errors further ahead on
+    a path; `spread` is the weight of states outside the current mass; `max_step` the largest change of log
+    consumption aimed at in one update. `memory` ("gru", "lstm", "none"), `units`, `width` and `knots` shape the
+    policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
+    mass-weighted Euler error, relative consumption, falls below `tolerance`; `warmup` periods under the stationary
+    policy measure the scale of the signals first.
     """
 
-    paths: int = 32
+    paths: int = 16
     horizon: int = 40
-    updates: int = 800
-    learning_rate: float = 3e-3
+    updates: int = 400
+    learning_rate: float = 1e-2
     final_rate: float = 0.01
+    clip_norm: float = 1.0
     trace: float = 0.95
     spread: float = 0.05
     max_step: float = 0.2
-    clip_norm: float = 1.0
     memory: str = "gru"
     units: int = 32
     width: int = 32
     knots: int = 24
     asset_points: int = 200
     precision: str = "float32"
-    tolerance: float = 1e-6
+    tolerance: float = 1e-5
+    warmup: int = 200
+
+    def __post_init__(self):
+        """Check every field. Raises ValueError naming the field, its value and the range."""
+        for name in ("paths", "horizon", "updates", "units", "width", "warmup"):
+            _demand(self, name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
+        _demand(self, "knots", isinstance(self.knots, int) and self.knots >= 4, "an integer of at least 4")
+        _demand(self, "asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
+        for name in ("learning_rate", "clip_norm", "max_step", "tolerance"):
+            _demand(self, name, getattr(self, name) > 0, "positive")
+        for name in ("trace", "spread", "final_rate"):
+            _demand(self, name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        _demand(self, "precision", self.precision in DTYPES, "'float32' or 'float64'")
+        _demand(self, "memory", self.memory in ("gru", "lstm", "none"), "'gru', 'lstm' or 'none'")
+
+
+def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
+    """Structural policy gradient without memory: the same algorithm whose policy sees the current signal only."""
+    return RSPG(**{"memory": "none", **settings})
+
+
+def _demand(settings: RSPG, name: str, holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(f"RSPG({name}={getattr(settings, name)!r}): {name} must be {rule}.")
 
 
 class Progress(NamedTuple):
-    """What one update reports: means over paths and periods."""
+    """What one update reports. `finite` (quantities, paths) says where everything is a number."""
 
     loss: Array
     euler_error: Array
     objective: Array
+    finite: Array
+
+
+QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "structural gradient")
 
 
 class Training(NamedTuple):
-    """Everything that training carries; saving it and loading it continues to the same numbers."""
+    """Everything that training carries from one update to the next; saved and loaded, it continues to the same bits."""
 
     policy: Policy
     optimizer: optax.OptState
     states: State
-    update: Array
     key: Array
 
 
+class Kept(NamedTuple):
+    """What a rollout keeps of each period for learning; (time, assets, income) unless said."""
+
+    signal: Array
+    cash: Array
+    desired: Array
+    savings: Array
+    mass: Array
+    reward: Array
+    path: FirstOrder
+
+
+class Lesson(NamedTuple):
+    """What the network should learn from one path: where log consumption should move, and how much it matters."""
+
+    signal: Array
+    move: Array
+    weight: Array
+
+
 def trainable(policy: Policy):
-    """The parts of a policy that gradient steps move: encoder and head."""
+    """True at the leaves that gradient steps move: encoder and head."""
     none = jax.tree.map(lambda _: False, policy)
     yes = lambda part: jax.tree.map(eqx.is_inexact_array, part)  # noqa: E731
     return eqx.tree_at(lambda p: (p.encoder, p.head), none, (yes(policy.encoder), yes(policy.head)))
@@ -79,75 +133,76 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule))
 
 
-class Lesson(NamedTuple):
-    """What the network should learn from one period of one path."""
+def observe(play: Play, state: State, shocks_next: Array) -> tuple[State, Kept]:
+    """Roll out one path and keep what learning needs."""
 
-    signal: Array
-    cash: Array
-    target: Array
-    weight: Array
-
-
-def improve(economy: Economy, policy: Policy, tables: Tables, state: State, settings: RSPG, *, key):
-    """Roll out one path and find the improved log correction at every period and state."""
-    keys = jax.random.split(key, settings.horizon)
-
-    def draw(t, shock):
-        return economy.next_shock(shock, key=keys[t])
-
-    def record(step):
+    def record(step: Step) -> Kept:
         now = step.now
-        reward = jnp.sum(now.state.aggregate.mass * economy.reward(now.savings, now.public))
-        kept = (now.signal, now.cash, now.desired, now.savings, now.state.aggregate.mass, reward)
-        return kept, first_order(economy, step)
+        reward = jnp.sum(now.state.aggregate.mass * play.economy.reward(now.savings, now.public))
+        mass = now.state.aggregate.mass
+        return Kept(now.signal, now.cash, now.desired, now.savings, mass, reward, first_order(play.economy, step))
 
-    last, (kept, path) = rollout(economy, policy, tables, state, draw, record, periods=settings.horizon)
-    signal, cash, desired, savings, mass, reward = kept
-    gradient = structural_gradient(economy, path, settings.trace)
-    step = -gradient / path.curvature
-    feasible = cash - savings
-    wanted = feasible - step
+    return rollout(play, state, shocks_next, record, foresight=True)
+
+
+def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:
+    """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
+
+    Where a bound binds and the gradient pushes against it, the choice is optimal and there is nothing to learn; where
+    it points inside, the move starts from the bound.
+    """
+    grid = play.economy.grid
+    gradient = structural_gradient(play.economy, kept.path, settings.trace)
+    step = -gradient / kept.path.curvature
+    consumption = kept.cash - kept.savings
     limit = settings.max_step
-    change = jnp.clip(jnp.log(jnp.maximum(wanted, 0.5 * feasible) / feasible), -limit, limit)
-    below, above = cash - desired < economy.grid.lower, cash - desired > economy.grid.upper
+    change = jnp.clip(jnp.log1p(jnp.maximum(-step / consumption, -0.5)), -limit, limit)
+    below, above = kept.cash - kept.desired < grid.lower, kept.cash - kept.desired > grid.upper
     rests = (below & (step <= 0)) | (above & (step >= 0))
-    target = jnp.log(feasible / desired) + change
-    weight = mass * (1 - settings.spread) + settings.spread / mass[0].size
-    weight = jnp.where(rests, 0.0, weight)
-    interior = ~(below | above)
-    error = jnp.sum(jnp.where(interior, mass * jnp.abs(path.residual / path.curvature) / feasible, 0.0), (1, 2))
-    return last, Lesson(signal, cash, target, weight), jnp.mean(error), jnp.mean(reward)
+    weight = kept.mass * (1.0 - settings.spread) + settings.spread / kept.mass[0].size
+    move = jnp.where(rests, 0.0, jnp.log(consumption / kept.desired) + change)
+    lesson = Lesson(kept.signal, move, jnp.where(rests, 0.0, weight))
+    relative = jnp.abs(kept.path.residual / kept.path.curvature) / consumption
+    euler_error = jnp.sum(jnp.where(below | above, 0.0, kept.mass * relative), axis=(1, 2))
+    return lesson, jnp.mean(euler_error), gradient
 
 
-def lesson_loss(policy: Policy, tables: Tables, memory: Array, lesson: Lesson, current: Array) -> Array:
-    """Half the weighted squared distance of the log correction from its target, mean over periods."""
-
-    def remember(memory, signal):
-        return policy.remember(memory, signal)
-
-    _, features = jax.lax.scan(remember, memory, lesson.signal)
+def lesson_loss(policy: Policy, tables: Tables, memory: Array, lesson: Lesson) -> Array:
+    """Half the weighted squared distance of the log correction from where it should move, mean over periods."""
+    _, features = jax.lax.scan(lambda m, signal: policy.remember(m, signal), memory, lesson.signal)
     correction = jax.vmap(lambda f: policy.correction(f, tables))(features)
-    gap = correction - jax.lax.stop_gradient(correction) - lesson.target
-    return 0.5 * jnp.mean(jnp.sum(lesson.weight * gap**2, axis=(1, 2)))
+    distance = correction - jax.lax.stop_gradient(correction) - lesson.move
+    return 0.5 * jnp.mean(jnp.sum(lesson.weight * distance**2, axis=(1, 2)))
 
 
-def update(economy: Economy, tables: Tables, settings: RSPG, training: Training) -> tuple[Training, Progress]:
-    """One gradient update on a fresh batch of path segments."""
-    key, draw_key = jax.random.split(training.key)
-    keys = jax.random.split(draw_key, settings.paths)
-    policy = training.policy
-    each = jax.vmap(lambda s, k: improve(economy, policy, tables, s, settings, key=k))
-    last, lessons, errors, rewards = each(training.states, keys)
-    moving, fixed = eqx.partition(policy, trainable(policy))
+def learn(play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson):
+    """One optimizer step on a batch of lessons: (policy, optimizer, loss)."""
+    moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
     def loss(moving):
-        model = eqx.combine(moving, fixed)
-        return jnp.mean(
-            jax.vmap(lambda m, s: lesson_loss(model, tables, m, s, None))(training.states.memory, lessons)
-        )
+        policy = eqx.combine(moving, fixed)
+        return jnp.mean(jax.vmap(lambda m, lesson: lesson_loss(policy, play.tables, m, lesson))(memory, lessons))
 
     value, gradient = jax.value_and_grad(loss)(moving)
     step, optimizer = make_optimizer(settings).update(gradient, training.optimizer)
-    policy = eqx.combine(optax.apply_updates(moving, step), fixed)
-    report = Progress(value, jnp.mean(errors), jnp.mean(rewards))
-    return Training(policy, optimizer, last, training.update + 1, key), report
+    return eqx.combine(optax.apply_updates(moving, step), fixed), optimizer, value
+
+
+def update(play: Play, training: Training, settings: RSPG) -> tuple[Training, Progress]:
+    """One update on fresh segments of every path. `play.policy` is replaced by the policy in training."""
+    key, draw_key = jax.random.split(training.key)
+    play = play._replace(policy=training.policy)
+
+    def one(state, key):
+        shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
+        last, kept = observe(play, state, shocks)
+        lesson, error, gradient = teach(play, kept, settings)
+        parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
+        finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
+        return last, lesson, error, jnp.mean(kept.reward), finite
+
+    keys = jax.random.split(draw_key, settings.paths)
+    last, lessons, errors, rewards, finite = jax.vmap(one, out_axes=(0, 0, 0, 0, 1))(training.states, keys)
+    policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons)
+    report = Progress(loss, jnp.mean(errors), jnp.mean(rewards), finite)
+    return Training(policy, optimizer, last, key), report

@@ -1,0 +1,37 @@
+"""Precision: float64 where accuracy is reported, a setting where policies are trained; global state untouched."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+DTYPES = {"float32": jnp.float32, "float64": jnp.float64}
+
+
+def float64_allowed(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """Let `function` use float64 arrays, for the duration of the call and in this thread only.
+
+    Every array inside says its dtype, so float32 work stays float32; the caller's JAX configuration is not changed.
+    """
+
+    @functools.wraps(function)
+    def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with jax.enable_x64(True):
+            return function(*args, **kwargs)
+
+    return inside
+
+
+def cast(tree, dtype):
+    """Every floating-point leaf of a pytree in the given dtype; integers and keys as they are."""
+
+    def convert(leaf):
+        return jnp.asarray(leaf, dtype) if isinstance(leaf, float) or eqx.is_inexact_array(leaf) else leaf
+
+    return jax.tree.map(convert, tree)

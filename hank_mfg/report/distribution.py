@@ -1,0 +1,210 @@
+"""How wealth is spread over a population: Lorenz curve, Gini coefficient, top shares, quantiles, propensities to consume.
+
+A population is `mass`, which sums to one within 1e-4 (room for single precision), over ascending `assets` (assets,),
+which may be negative. `mass` has shape (assets,) or (assets, income), optionally after a leading time axis:
+(time, assets) or (time, assets, income); which of them is read off from the axes over which it sums to one. Results
+carry the time axis first. Households with equal assets are interchangeable: a group that ends inside the mass of one
+grid point takes the same fraction of every household there.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+TOP_PERCENT = (1, 5, 10, 20, 30)
+PERCENTILES = (10, 25, 50, 75, 90, 95, 99)
+
+
+def lorenz_curve(mass, assets) -> tuple[np.ndarray, np.ndarray]:
+    """The Lorenz curve: what share of wealth the poorest share of the population holds.
+
+    F_i = sum_{j<=i} m_j,  L_i = sum_{j<=i} m_j a_j / sum_j m_j a_j,  starting from (0, 0); straight between points,
+    which is exact for a discrete distribution. With debt L is first negative.
+
+    `mass` (assets,) or (assets, income), after an optional time axis; `assets` (assets,), any unit. Returns population
+    share and wealth share, each (assets + 1,) after the time axis, as fractions of one.
+    Raises ValueError for a population that does not sum to one or whose mean wealth is not positive.
+    Source: Lorenz (1905).
+    """
+    weight, assets = _population(mass, assets)
+    mean = weight @ assets
+    if np.any(mean <= 1e-6 * (weight @ np.abs(assets))):
+        raise ValueError(
+            f"mean assets = {np.min(mean):.4g} is not positive, so shares of wealth have no meaning: use quantiles or "
+            "levels, or the distribution of gross wealth."
+        )
+    population, wealth = _cumulate(weight), _cumulate(weight * assets)
+    return population / population[..., -1:], wealth / wealth[..., -1:]
+
+
+def gini(mass, assets):
+    """The Gini coefficient, exact for a discrete distribution.
+
+    G = sum_i sum_j m_i m_j |a_i - a_j| / (2 mean) = 1 - sum_i m_i (L_{i-1} + L_i), with L the Lorenz curve. Zero when
+    everybody holds the same; it can exceed one when some are in debt.
+
+    Arguments as for `lorenz_curve`. Returns a fraction, a float or (time,).
+    Raises ValueError when mean wealth is not positive. Source: Gini (1912); Sen (1973), section 2.
+    """
+    population, wealth = lorenz_curve(mass, assets)
+    area = np.sum(np.diff(population, axis=-1) * (wealth[..., 1:] + wealth[..., :-1]), axis=-1)
+    return (1.0 - area)[()]
+
+
+def top_share(mass, assets, fraction):
+    """The share of wealth held by the richest `fraction` of the population, 1 - L(1 - fraction).
+
+    The grid point at the threshold is split, so that exactly `fraction` of the population is counted.
+
+    `fraction` strictly between 0 and 1: a number or an array. Other arguments as for `lorenz_curve`. Returns fractions:
+    a float or (time,), followed by the shape of `fraction`.
+    Raises ValueError for a fraction outside (0, 1) or when mean wealth is not positive.
+    """
+    fraction = _inside("fraction", fraction)
+    return (1.0 - _read(1.0 - fraction, *lorenz_curve(mass, assets)))[()]
+
+
+def shares_by_quintile(mass, assets) -> np.ndarray:
+    """The share of wealth held by each fifth of the population, from the poorest to the richest.
+
+    L(q/5) - L((q-1)/5) for q = 1..5. Arguments and errors as for `lorenz_curve`. Returns fractions that sum to one,
+    (5,) after the time axis; negative for a fifth that is in debt on net.
+    """
+    population, wealth = lorenz_curve(mass, assets)
+    return np.diff(_read(np.linspace(0.0, 1.0, 6), population, wealth), axis=-1)
+
+
+def quantile(mass, assets, probability):
+    """Assets below which the fraction `probability` of the population lies.
+
+    Convention: the population at the first grid point is an atom there; that of a later point i is spread evenly over
+    (a_{i-1}, a_i]. So F is linear between grid points, with F(a_i) = sum_{j<=i} m_j, and the quantile is its inverse:
+    a_0 for probability <= m_0. It differs from other conventions by less than one step of the grid.
+
+    `probability` strictly between 0 and 1: a number or an array. Other arguments as for `lorenz_curve`. Returns levels
+    in the unit of assets: a float or (time,), followed by the shape of `probability`.
+    Raises ValueError for a probability outside (0, 1). Mean wealth may have any sign.
+    """
+    weight, assets = _population(mass, assets)
+    probability = _inside("probability", probability)
+    cumulative = np.maximum.accumulate(np.cumsum(weight, axis=-1), axis=-1)
+    cumulative = cumulative / cumulative[..., -1:]
+
+    def invert(target):
+        above = np.sum(cumulative < target, axis=-1, keepdims=True)
+        below = np.maximum(above - 1, 0)
+        start, end = (np.take_along_axis(cumulative, index, axis=-1) for index in (below, above))
+        step = np.where(above > 0, (target - start) / np.where(end > start, end - start, 1.0), 0.0)
+        return (assets[below] + step * (assets[above] - assets[below]))[..., 0]
+
+    found = [invert(target) for target in probability.ravel()]
+    return np.stack(found, axis=-1).reshape(cumulative.shape[:-1] + probability.shape)[()]
+
+
+def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[float] = 5) -> pd.DataFrame:
+    """The mean marginal propensity to consume of each wealth group, and of everybody in the last row.
+
+    MPC_g = sum_i w_gi mpc_i / sum_i w_gi, with w_gi the population of point i whose rank lies in group g.
+
+    `mass` and `mpc` (assets,) or (assets, income) of one period; `mpc` is extra consumption per extra unit of resources.
+    `groups` is the number of equally large groups (5 for quintiles, 10 for deciles) or the population shares at which
+    groups end, for instance (0.5, 0.9, 0.99). Returns one row per group with its population in percent and its mean
+    assets, highest assets and mean MPC as levels.
+    Raises ValueError when shapes differ, `mpc` is not finite or `groups` is not ascending inside (0, 1).
+    """
+    mass, mpc = np.asarray(mass, dtype=float), np.asarray(mpc, dtype=float)
+    weight, assets = _population(mass, assets)
+    if weight.ndim != 1:
+        raise ValueError(f"mass has shape {mass.shape}, with a time axis: pass the population of one period.")
+    if mpc.shape != mass.shape or not np.all(np.isfinite(mpc)):
+        raise ValueError(f"mpc has shape {mpc.shape}: give one finite number per entry of mass, shape {mass.shape}.")
+    spent = (mass * mpc).reshape(weight.size, -1).sum(axis=1)
+    mean_mpc = np.divide(spent, weight, out=np.zeros_like(spent), where=weight > 0)
+    edges = _group_edges(groups)
+    rank = _cumulate(weight) / weight.sum()
+    overlap = np.minimum(rank[1:], edges[1:, None]) - np.maximum(rank[:-1], edges[:-1, None])
+    overlap = np.vstack([np.maximum(overlap, 0.0), np.diff(rank)])
+    size = overlap.sum(axis=1)
+    names = [f"{100 * low:g} to {100 * high:g} percent" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    columns = {
+        "population (percent)": 100.0 * size,
+        "mean assets (level)": overlap @ assets / size,
+        "highest assets (level)": [assets[row > 1e-12][-1] for row in overlap],
+        "mean MPC (level)": overlap @ mean_mpc / size,
+    }
+    return pd.DataFrame(columns, index=pd.Index([*names, "everybody"], name="wealth group"))
+
+
+def distribution_table(mass, assets) -> pd.DataFrame:
+    """The distribution of wealth in one table, units in the names of the rows, one column `value`.
+
+    Mean; Gini coefficient and shares of the top 1, 5, 10, 20 and 30 % (left out where mean assets are not positive,
+    as with bonds in zero net supply, because they have no meaning there); population at the borrowing limit (the first
+    grid point) and in debt; percentiles. Arguments as for `lorenz_curve`, for one period.
+    Raises ValueError for a population that does not sum to one or has a time axis.
+    """
+    weight, assets = _population(mass, assets)
+    if weight.ndim != 1:
+        raise ValueError(f"mass has shape {np.shape(mass)}, with a time axis: pass the population of one period.")
+    rows = {"Mean assets (level)": weight @ assets}
+    if rows["Mean assets (level)"] > 1e-6 * (weight @ np.abs(assets)):
+        rows["Gini coefficient (level)"] = gini(weight, assets)
+        for percent in TOP_PERCENT:
+            rows[f"Wealth of the top {percent} % (percent)"] = 100.0 * top_share(weight, assets, percent / 100)
+    rows["At the borrowing limit (percent)"] = 100.0 * weight[0]
+    rows["In debt (percent)"] = 100.0 * weight[assets < 0].sum()
+    for percent in PERCENTILES:
+        rows[f"Percentile {percent} (level)"] = quantile(weight, assets, percent / 100)
+    return pd.DataFrame({"value": pd.Series(rows, dtype=float)}).rename_axis("statistic")
+
+
+def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
+    """Mass over assets alone, (assets,) after an optional time axis, and the assets; raises ValueError if malformed."""
+    mass, assets = np.asarray(mass, dtype=float), np.asarray(assets, dtype=float)
+    if assets.ndim != 1 or assets.size < 2 or not np.all(np.diff(assets) > 0):
+        raise ValueError(f"assets has shape {assets.shape}: give at least 2 strictly ascending grid points, (assets,).")
+    if not np.all(mass >= -1e-6):
+        worst = mass.ravel()[np.argmin(mass)]  # argmin finds NaN first
+        raise ValueError(f"mass has the entry {worst:.4g}: every entry must be a number that is not negative.")
+    totals = []
+    for axes in ((-1,), (-2, -1)):
+        if mass.ndim in (len(axes), len(axes) + 1) and mass.shape[axes[0]] == assets.size:
+            total = mass.sum(axis=axes)
+            if np.all(np.abs(total - 1.0) <= 1e-4):
+                return (mass if len(axes) == 1 else mass.sum(axis=-1)), assets
+            totals.append(total.ravel()[np.argmax(np.abs(total - 1.0))])
+    if totals:
+        raise ValueError(f"mass sums to {totals[-1]:.8g} instead of 1: pass the population of each period unscaled.")
+    raise ValueError(
+        f"mass has shape {mass.shape} but assets has {assets.size} points: give (assets,), (assets, income) or either "
+        "after a time axis."
+    )
+
+
+def _inside(name: str, value) -> np.ndarray:
+    value = np.asarray(value, dtype=float)
+    if not np.all((value > 0.0) & (value < 1.0)):
+        raise ValueError(f"{name} = {value} must lie strictly between 0 and 1: write 10 percent as 0.1.")
+    return value
+
+
+def _group_edges(groups: int | Sequence[float]) -> np.ndarray:
+    edges = np.linspace(0.0, 1.0, groups + 1) if isinstance(groups, int) else np.array([0.0, *groups, 1.0])
+    if edges.size < 2 or not np.all(np.diff(edges) > 0):
+        raise ValueError(
+            f"groups = {groups} must be a positive number of groups or ascending shares strictly between 0 and 1: "
+            "5 gives quintiles, (0.5, 0.9) the bottom half, the next 40 and the top 10 percent."
+        )
+    return edges
+
+
+def _cumulate(values: np.ndarray) -> np.ndarray:
+    """Cumulative sums along the last axis, starting from zero: one entry more than `values`."""
+    return np.cumsum(np.concatenate([np.zeros_like(values[..., :1]), values], axis=-1), axis=-1)
+
+
+def _read(share: np.ndarray, population: np.ndarray, wealth: np.ndarray) -> np.ndarray:
+    """Lorenz curves read at given population shares: the time axis first, then the shape of `share`."""
+    curves = zip(population.reshape(-1, population.shape[-1]), wealth.reshape(-1, wealth.shape[-1]), strict=True)
+    return np.reshape([np.interp(share, *curve) for curve in curves], population.shape[:-1] + share.shape)

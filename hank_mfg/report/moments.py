@@ -1,0 +1,183 @@
+"""Business-cycle moments of simulated series, as a table."""
+
+import dataclasses
+import html
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.linalg import solveh_banded
+
+from hank_mfg.report.figures import display_name
+from hank_mfg.report.latex import to_latex, write_text
+
+UNITS = ("percent", "percentage points")
+
+
+def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray]:
+    """Split a series into cycle and trend.
+
+    The trend minimizes  sum_t (y_t - trend_t)^2 + smoothing sum_t (trend_{t+1} - 2 trend_t + trend_{t-1})^2,  so that
+    (I + smoothing D'D) trend = y with D the second-difference matrix: one banded solve, linear in the number of periods.
+    Use `smoothing` 1600 for quarterly data, 6.25 for annual (Ravn and Uhlig 2002).
+
+    `series` (time,) or (time, variables), any unit; take logs first. Returns (cycle, trend), each of that shape, with
+    cycle + trend = series.
+    Raises ValueError for fewer than 3 periods, an entry that is not finite, or smoothing that is not positive.
+    Source: Hodrick and Prescott (1997), equation 2.
+    """
+    series = np.asarray(series, dtype=float)
+    if series.ndim not in (1, 2) or series.shape[0] < 3:
+        raise ValueError(f"series has shape {series.shape}: give at least 3 periods, time along the first axis.")
+    if not np.all(np.isfinite(series)):
+        period = int(np.argwhere(~np.isfinite(series))[0][0])
+        raise ValueError(f"series is not finite in period {period}: drop or repair that period before filtering.")
+    if not (np.isfinite(smoothing) and smoothing > 0):
+        raise ValueError(f"smoothing = {smoothing} must be positive and finite: 1600 is usual for quarterly data.")
+    periods = series.shape[0]
+    bands = np.zeros((3, periods))  # the diagonal of I + smoothing D'D and the two below it
+    for offset, weight in enumerate((1.0, -2.0, 1.0)):
+        bands[0, offset : periods - 2 + offset] += smoothing * weight**2
+    bands[1, : periods - 2] -= 2.0 * smoothing
+    bands[1, 1 : periods - 1] -= 2.0 * smoothing
+    bands[2, : periods - 2] = smoothing
+    bands[0] += 1.0
+    trend = solveh_banded(bands, series, lower=True)
+    return series - trend, trend
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class MomentTable:
+    """Moments of simulated series, one row per variable, as made by `moment_table`.
+
+    `data`  a pandas DataFrame, units in the column names
+    `note`  how the series were made: periods, method, precision; printed below the table
+    """
+
+    data: pd.DataFrame
+    note: str = ""
+
+    def to_latex(
+        self, path: str | os.PathLike | None = None, *, caption: str | None = None, label: str | None = None
+    ) -> str:
+        r"""The table as LaTeX source for \usepackage{booktabs}, also written to `path` when given (atomically).
+
+        Raises OSError when `path` cannot be written, ValueError for a label without a caption.
+        """
+        text = to_latex(self.data.rename(index=display_name), caption=caption, label=label, note=self.note or None)
+        if path is not None:
+            write_text(path, text)
+        return text
+
+    def to_csv(self, path: str | os.PathLike) -> Path:
+        """Write the numbers in full precision, one row per variable; the note is not part of the file.
+
+        Returns the path. Raises OSError when it cannot be written.
+        """
+        return write_text(path, self.data.to_csv())
+
+    def __repr__(self) -> str:
+        text = self.data.to_string(float_format=lambda value: f"{value:.4g}")
+        return f"{text}\n{self.note}" if self.note else text
+
+    def _repr_html_(self) -> str:
+        text = self.data.to_html(float_format=lambda value: f"{value:.4g}")
+        return f"{text}\n<p>{html.escape(self.note)}</p>" if self.note else text
+
+
+def moment_table(
+    series: dict[str, np.ndarray],
+    *,
+    output: str = "output",
+    smoothing: float = 1600.0,
+    units: dict[str, str] | None = None,
+    note: str = "",
+) -> MomentTable:
+    """Means, standard deviations and co-movement of simulated series, in levels and after the HP filter.
+
+    Fluctuations are 100 log x, in percent, for a series that is always positive and 100 x, in percentage points, for
+    one that is not (an interest rate, for instance); the column `unit` says which, and `units` decides it by name
+    ("percent" or "percentage points"): pass it for rates, since a rate that happens to stay positive would otherwise
+    be taken in logs. Standard deviations divide by the number of periods less one. A series that does not move has no
+    correlations (NaN).
+
+    `series`     name -> (time,), every variable over the same periods, levels as the model has them
+    `output`     the series to compare with; without a series called "output" those columns are left out
+    `smoothing`  of `hp_filter`, 1600 for quarters
+    `note`       what the reader must know: number of periods, method, precision
+
+    Columns: unit; mean (level); sd (level); sd and HP-filtered sd (percent or points); HP-filtered sd relative to
+    output's (ratio); first-order autocorrelation and correlation with output, both HP-filtered.
+    Raises ValueError for no series, series of several lengths or with entries that are not finite, an `output` that is
+    not among them, or a unit that is not known.
+    Source: Cooley and Prescott (1995), table 1.1, for the layout.
+    """
+    levels = _checked(series)
+    if output not in levels and output != "output":
+        raise ValueError(f"output = {output!r} is not among the series: choose one of {', '.join(levels)}.")
+    chosen = {name: _unit(name, level, units or {}) for name, level in levels.items()}
+    moving = {
+        name: 100.0 * (np.log(level) if chosen[name] == "percent" else level) for name, level in levels.items()
+    }
+    cycles = {name: hp_filter(value, smoothing)[0] for name, value in moving.items()}
+    rows = {}
+    for name, level in levels.items():
+        cycle = cycles[name]
+        row = {
+            "unit": chosen[name],
+            "mean (level)": level.mean(),
+            "sd (level)": level.std(ddof=1),
+            "sd (percent or points)": moving[name].std(ddof=1),
+            "sd, HP-filtered (percent or points)": cycle.std(ddof=1),
+        }
+        if output in levels:
+            row["sd relative to output, HP-filtered (ratio)"] = _ratio(cycle, cycles[output])
+        row["autocorrelation, HP-filtered"] = _correlation(cycle[1:], cycle[:-1])
+        if output in levels:
+            row["correlation with output, HP-filtered"] = _correlation(cycle, cycles[output])
+        rows[name] = row
+    return MomentTable(pd.DataFrame.from_dict(rows, orient="index").rename_axis("variable"), note)
+
+
+def _checked(series: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Series as float arrays of one length. Raises ValueError naming the first that is not."""
+    if not series:
+        raise ValueError("series is empty: give at least one name -> array of shape (time,).")
+    levels = {name: np.asarray(level, dtype=float) for name, level in series.items()}
+    first, periods = next((name, level.shape) for name, level in levels.items())
+    for name, level in levels.items():
+        if level.ndim != 1:
+            raise ValueError(f"series {name!r} has shape {level.shape}: give one path, of shape (time,).")
+        if level.shape != periods:
+            raise ValueError(
+                f"series {name!r} has {level.size} periods but {first!r} has {periods[0]}: cut them to the same periods."
+            )
+        if not np.all(np.isfinite(level)):
+            period = int(np.argmin(np.isfinite(level)))
+            raise ValueError(f"series {name!r} is {level[period]} in period {period}: leave it out or repair the run.")
+    return levels
+
+
+def _unit(name: str, level: np.ndarray, units: dict[str, str]) -> str:
+    unit = units.get(name, UNITS[0] if level.min() > 0 else UNITS[1])
+    if unit not in UNITS:
+        raise ValueError(f"units[{name!r}] = {unit!r} is not a unit of fluctuations: choose {UNITS[0]!r} or {UNITS[1]!r}.")
+    if unit == "percent" and level.min() <= 0:
+        raise ValueError(
+            f"units[{name!r}] = 'percent' needs logs but the series falls to {level.min():.4g}: use 'percentage points'."
+        )
+    return unit
+
+
+def _moves(cycle: np.ndarray) -> bool:
+    """Whether a cycle, in percent, is more than rounding error."""
+    return bool(cycle.std() > 1e-9)
+
+
+def _ratio(cycle: np.ndarray, reference: np.ndarray) -> float:
+    return float(cycle.std() / reference.std()) if _moves(reference) else float("nan")
+
+
+def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(one, other)[0, 1]) if _moves(one) and _moves(other) else float("nan")

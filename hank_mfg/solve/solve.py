@@ -1,0 +1,148 @@
+"""Solve an economy with aggregate risk: the training loop around the updates of spg.py."""
+
+import time
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.model.base import Model
+from hank_mfg.policy.policy import Policy, PolicySettings, fit_whitening, make_policy
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.rollout import Play, rollout
+from hank_mfg.solve.solution import Solution, SolveError, Status, initial_state
+from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
+from hank_mfg.solve.steady_state import SteadyState, steady_state
+
+HISTORY = ("update", "loss", "euler_error", "objective")
+
+
+def _begin(economy: Economy, space, steady: SteadyState, settings: RSPG, key) -> Training:
+    """The untrained policy, standardized on paths under the stationary policy, and those paths' last states."""
+    policy_key, warmup_key, train_key = jax.random.split(key, 3)
+    dtype = economy.dtype
+    cash = steady.economy.resources(steady.public)
+    stationary = cast((steady.policy, steady.economy.grid.points, cash), dtype)
+    state = initial_state(economy, steady, jnp.zeros(0, dtype))
+    signals = economy.signal(economy.public(state.aggregate)).shape[0]
+    shape = PolicySettings(signals, settings.memory, settings.units, settings.width, settings.knots)
+    policy = make_policy(*stationary, space, shape, key=policy_key)
+    play = Play(economy, policy, policy.tables(economy.grid.points))
+    start = state._replace(memory=policy.initial_memory())
+
+    def warm_up(key):
+        shocks = economy.draw_shocks(start.aggregate.shock, settings.warmup, key=key)
+        return rollout(play, start, shocks, lambda step: step.now.signal, foresight=False)
+
+    last, signal = jax.vmap(warm_up)(jax.random.split(warmup_key, settings.paths))
+    whitening = fit_whitening(signal.reshape(-1, signals))
+    policy = eqx.tree_at(lambda p: p.whitening, policy, whitening)
+    optimizer = make_optimizer(settings).init(eqx.filter(policy, trainable(policy)))
+    return Training(policy, optimizer, last, train_key)
+
+
+def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> tuple[Economy, Training]:
+    """The economy in the training precision and the state of training before the first update."""
+    economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
+    space = cast(model.asset_space(), economy.dtype)
+    return economy, eqx.filter_jit(_begin)(economy, space, steady, settings, jax.random.PRNGKey(seed))
+
+
+@eqx.filter_jit
+def _tables(policy: Policy, points):
+    return policy.tables(points)
+
+
+@eqx.filter_jit
+def _train(play: Play, training: Training, settings: RSPG, length: int) -> tuple[Training, Progress]:
+    arrays, static = eqx.partition(training, eqx.is_array)
+
+    def one(arrays, _):
+        after, report = update(play, eqx.combine(arrays, static), settings)
+        return eqx.filter(after, eqx.is_array), report
+
+    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
+    return eqx.combine(arrays, static), reports
+
+
+def chunk_length(updates: int) -> int:
+    """Updates per compiled call: the largest divisor of `updates` up to 20, so that one compilation serves them all."""
+    return max(length for length in range(1, min(20, updates) + 1) if updates % length == 0)
+
+
+def check_finite(reports: Progress, done: int) -> None:
+    """Raise SolveError at the first update, path and quantity that is not a number."""
+    finite = np.asarray(reports.finite)
+    if finite.all() and np.isfinite(np.asarray(reports.loss)).all():
+        return
+    where = np.argwhere(~finite)
+    if len(where) == 0:
+        raise SolveError(f"Update {done + int(np.argmin(np.isfinite(reports.loss))) + 1}: the loss is not a number.")
+    first, quantity, path = (int(x) for x in where[0])
+    raise SolveError(
+        f"Update {done + first + 1}, path {path}: {QUANTITIES[quantity]} became NaN or infinite. The last good "
+        "checkpoint is kept; lower learning_rate or max_step, or check prices() and resources() at extreme states."
+    )
+
+
+Watcher = Callable[[Training, dict[str, np.ndarray]], None]
+
+
+@float64_allowed
+def solve(
+    model: Model,
+    method: RSPG | None = None,
+    *,
+    key: int = 0,
+    steady: SteadyState | None = None,
+    resume: tuple[Training, dict[str, np.ndarray]] | None = None,
+    watch: Watcher | None = None,
+) -> Solution:
+    """Solve a declared economy globally by (recurrent) structural policy gradient.
+
+    `method` holds the settings (`RSPG()` by default, `SPG()` without memory); `key` is the integer seed: the same seed
+    on the same device gives the same bits. `steady` saves solving the stationary equilibrium again. `watch(training,
+    history)` is called after every few updates, with what `resume=(training, history)` needs to continue to the same
+    numbers as an unbroken run. Raises SolveError when a number is not finite, SteadyStateError when there is no
+    stationary equilibrium to start from. Training that ends before `tolerance` is reached says so in
+    `Solution.status`.
+    """
+    begin = time.perf_counter()
+    settings = method if method is not None else RSPG()
+    if not model.aggregate_shocks():
+        raise ValueError(
+            f"{type(model).__name__} declares no aggregate_shocks(): without aggregate risk the stationary equilibrium "
+            "is the whole solution; call steady_state(model)."
+        )
+    steady = steady if steady is not None else steady_state(model, asset_points=2 * settings.asset_points)
+    economy, training = prepare(model, settings, steady, seed=key)
+    history = {name: np.zeros(0) for name in HISTORY}
+    if resume is not None:
+        training, history = resume
+    play = Play(economy, training.policy, _tables(training.policy, economy.grid.points))
+    length = chunk_length(settings.updates)
+    prepared = time.perf_counter()
+    step = _train.lower(play, training, settings, length).compile()
+    compiled = time.perf_counter()
+    status = Status.UPDATES_EXHAUSTED
+    while len(history["update"]) < settings.updates:
+        after, reports = step(play, training, settings, length)
+        done = len(history["update"])
+        check_finite(reports, done)
+        training = after
+        new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
+        history = {name: np.concatenate([history[name], new[name]]) for name in HISTORY}
+        if watch is not None:
+            watch(training, history)
+        if history["euler_error"][-length:].mean() < settings.tolerance:
+            status = Status.CONVERGED
+            break
+    end = time.perf_counter()
+    device = economy.grid.points.devices().pop()
+    return Solution(
+        model, settings, steady, training.policy, training.states, history, status, key,
+        f"{device.platform} ({device.device_kind})", compiled - prepared, end - compiled, end - begin,
+    )  # fmt: skip
