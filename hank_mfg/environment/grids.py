@@ -40,7 +40,9 @@ class AssetGrid(eqx.Module):
 def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
     """A grid of `size` points over the declared space. Raises ValueError for fewer than 10 points."""
     if size < 10:
-        raise ValueError(f"asset_points = {size} is too few for a distribution: use at least 10, typically 200 to 1000.")
+        raise ValueError(
+            f"asset_points = {size} is too few for a distribution: use at least 10, typically 200 to 1000."
+        )
     lower, upper, curvature = (jnp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
     steps = jnp.linspace(0.0, 1.0, size, dtype=dtype)
     points = (lower + (upper - lower) * steps**curvature).at[-1].set(upper)

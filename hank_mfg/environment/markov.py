@@ -45,10 +45,11 @@ def discretize_ar1(shock: AR1) -> MarkovChain:
         if shock.method == "rouwenhorst":
             chain = qe.rouwenhorst(shock.states, persistence, innovation_sd, constant)
         else:
-            chain = qe.tauchen(shock.states, persistence, innovation_sd, constant, shock.width)
-    values = np.exp(chain.state_values) if shock.exponential else chain.state_values
+            chain = qe.tauchen(shock.states, persistence, innovation_sd, constant, shock.width)  # pyright: ignore
+    values = np.asarray(chain.state_values)
+    values = np.exp(values) if shock.exponential else values
     if shock.unit_mean:
-        values = values / (values @ np.asarray(chain.stationary_distributions[0]))
+        values = values / (values @ np.asarray(chain.stationary_distributions)[0])
     return MarkovChain(np.asarray(chain.P), **{shock.name: values})
 
 
@@ -92,4 +93,3 @@ def average_out(conditional, aggregate):
     share = stationary_distribution(joint.reshape(shocks * own, shocks * own)).reshape(shocks, own)
     flows = jnp.einsum("ze,zexf->ef", share, joint)
     return flows / share.sum(axis=0)[:, None]
-

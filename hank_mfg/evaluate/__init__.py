@@ -1,0 +1,1 @@
+"""Measure: simulations, Euler errors, forecasts, exploitability, gathered in one accuracy report."""

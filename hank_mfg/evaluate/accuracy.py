@@ -1,0 +1,117 @@
+"""The accuracy report: every measure at once, each with the sizes, precision and seeds behind it."""
+
+import dataclasses
+import warnings
+
+import numpy as np
+
+from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
+from hank_mfg.evaluate.exploitability import Exploitability, exploitability
+from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
+from hank_mfg.evaluate.simulate import Simulation, simulate
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.solution import Solution
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """How accurate a solution is. Everything is measured in float64 on `asset_points` points over `periods` periods.
+
+    `simulation` is the path on which the law of motion is fitted, `forecast` Den Haan's test on another path,
+    `euler` one-step and dynamic Euler errors, `exploitability` both ends of the gain from deviating.
+    """
+
+    simulation: Simulation
+    forecast: ForecastErrors
+    euler: EulerErrors
+    exploitability: Exploitability | None
+    variable: str
+    seed: int
+
+    def to_dict(self) -> dict:
+        """The report as plain numbers: names ending in _percent are percent, the rest are levels or decimals."""
+        simulation, law, euler, gains = self.simulation, self.forecast.law, self.euler, self.exploitability
+        series, market = simulation.series[self.variable], simulation.goods_market
+        return {
+            f"{self.variable}_mean": float(series.mean()),
+            f"{self.variable}_sd": float(series.std()),
+            "law_of_motion": {
+                "variable": self.variable,
+                "intercept": law.intercept.tolist(),
+                "slope": law.slope.tolist(),
+                "r2": law.r_squared.tolist(),
+            },
+            "den_haan_mean_percent": 100 * self.forecast.mean,
+            "den_haan_max_percent": 100 * self.forecast.maximum,
+            "dynamic_euler_mean_percent": 100 * euler.dynamic_mean,
+            "dynamic_euler_max_percent": 100 * euler.dynamic_maximum,
+            "euler_error_mean_percent": 100 * euler.mean,
+            "euler_error_max_percent": 100 * euler.maximum,
+            "constrained_share": euler.constrained_share,
+            "top_of_grid_mass": float(simulation.top_of_grid.max()),
+            "goods_market_residual_max": None if market is None else float(np.abs(market).max()),
+            "exploitability": None if gains is None else {
+                "clairvoyant": gains.clairvoyant,
+                "nonanticipative": gains.nonanticipative,
+                "consumption_percent": {
+                    "clairvoyant": gains.clairvoyant_percent,
+                    "nonanticipative": gains.nonanticipative_percent,
+                },
+                "standard_error": {
+                    "clairvoyant": gains.clairvoyant_standard_error,
+                    "nonanticipative": gains.nonanticipative_standard_error,
+                },
+                "paths": gains.paths, "horizon": gains.horizon, "deviator_updates": gains.updates,
+            },
+            "periods": simulation.periods,
+            "asset_points": euler.asset_points,
+            "precision": "float64",
+            "distribution": "histogram, moved exactly",
+            "seed": self.seed,
+        }  # fmt: skip
+
+
+@float64_allowed
+def evaluate(
+    solution: Solution,
+    *,
+    periods: int = 10_000,
+    variable: str = "capital",
+    seed: int = 1,
+    asset_points: int | None = None,
+    deviations: bool = True,
+) -> Accuracy:
+    """Measure the accuracy of a solution.
+
+    The law of motion is that of the aggregate `variable`; it is fitted on one path of `periods` periods and tested on
+    another, neither seen in training. `deviations=False` leaves out exploitability, which trains a deviator. Warns
+    when the top of the asset grid holds more than 1e-6 of the mass, or when the path is too short for its mean to
+    have settled.
+    """
+    settings = {"periods": periods, "asset_points": asset_points}
+    fitted = simulate(solution, seed=seed, **settings)
+    if variable not in fitted.series:
+        raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
+    tested = simulate(solution, seed=seed + 1, **settings)
+    states = solution.play(10).economy.shock_count
+    forecast = forecast_errors(
+        fitted.series[variable], fitted.shock, tested.series[variable], tested.shock, states
+    )
+    euler = euler_errors(solution, seed=seed + 2, **settings)
+    gains = exploitability(solution, seed=seed + 3) if deviations else None
+    _warn(fitted, variable)
+    return Accuracy(fitted, forecast, euler, gains, variable, seed)
+
+
+def _warn(simulation: Simulation, variable: str) -> None:
+    top = float(simulation.top_of_grid.max())
+    if top > 1e-6:
+        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=3)
+    series = simulation.series[variable]
+    halves = np.array_split(series, 2)
+    drift = abs(halves[0].mean() - halves[1].mean())
+    if drift > series.std():
+        warnings.warn(
+            f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd {series.std():.3g}): "
+            "it has not settled; use more periods.", stacklevel=3,
+        )  # fmt: skip

@@ -1,0 +1,156 @@
+"""Euler-equation errors between grid nodes, and the dynamic Euler test.
+
+At assets a and income e the policy consumes c and saves a'. The Euler equation implies
+
+    c_euler = (u')^{-1}( beta sum_{z', e'} P(z', e' | z, e) V_a(a', e', z') ),    V_a = u'(c') dm'/da',
+
+with the exact conditional expectation over next period's aggregate and idiosyncratic states. The error is
+|c_euler / c - 1|, relative consumption, at the midpoints between grid nodes; between nodes desired consumption is
+linear. States where a bound binds and the Euler inequality holds are left out and their share is reported.
+
+The dynamic test (Den Haan 2010, JEDC 34(1)) follows one individual twice on the same shocks: once with the policy,
+once consuming c_euler every period, its errors accumulating in assets, and compares the two consumption paths.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.household import asset_return
+from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.solve.solution import Solution
+
+
+class EulerErrors(NamedTuple):
+    """Errors in relative consumption (decimals), over the periods simulated.
+
+    `mean` is weighted by mass, `maximum` over midpoints whose neighbors hold more than 1e-6 of the mass,
+    `constrained_share` the mean mass where a bound binds; `dynamic_mean`, `dynamic_maximum` of the dynamic test.
+    """
+
+    mean: float
+    maximum: float
+    constrained_share: float
+    dynamic_mean: float
+    dynamic_maximum: float
+    periods: int
+    asset_points: int
+    seed: int
+
+
+def _at(economy: Economy, values: Array, assets: Array) -> Array:
+    """Values on (assets, income) nodes read at `assets` (n, income) of any level, linearly."""
+    index = economy.grid.bracket(assets)
+    low, high = economy.grid.points[index], economy.grid.points[index + 1]
+    below = jnp.take_along_axis(values, index, axis=0)
+    above = jnp.take_along_axis(values, index + 1, axis=0)
+    return below + (assets - low) / (high - low) * (above - below)
+
+
+def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
+    """Cash on hand, consumption and savings at arbitrary assets (n, income), given a period's decisions on nodes."""
+    cash, desired = _at(economy, now.cash, assets), _at(economy, now.desired, assets)
+    savings = jnp.clip(cash - desired, economy.grid.lower, economy.grid.upper)
+    return cash, cash - savings, savings
+
+
+def euler_consumption(economy: Economy, step: Step, savings: Array) -> Array:
+    """The consumption that the Euler equation implies for next assets `savings` (n, income): (n, income)."""
+    shock = step.now.state.aggregate.shock
+    utility = economy.model.preferences()
+
+    def branch(shock_next, ahead: Decision):
+        gross = asset_return(economy, ahead.public)
+        # every row of `savings` belongs to one income today; tomorrow it may have any income
+        flat = jnp.broadcast_to(savings.reshape(-1, 1), (savings.size, economy.shape[1]))
+        _, consumption, _ = choose_at(economy, ahead, flat)
+        marginal = _at(economy, gross, flat) * utility.marginal_utility(consumption)
+        chain = economy.income_transition[shock, shock_next]
+        expected = jnp.einsum("nef,ef->ne", marginal.reshape(*savings.shape, -1), chain)
+        return economy.shock_transition[shock, shock_next] * expected
+
+    each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), step.next)
+    return utility.inverse_marginal_utility(economy.discount_factor * each.sum(axis=0))
+
+
+class _Person(NamedTuple):
+    """One individual followed twice: assets under the policy, assets under the Euler equation, income state."""
+
+    assets: Array
+    assets_euler: Array
+    income: Array
+
+
+def _errors(economy: Economy, step: Step):
+    """Weighted errors at midpoints: (sum of mass x error, mass used, maximum, constrained mass)."""
+    points = economy.grid.points
+    middle = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (economy.grid.size - 1, economy.shape[1]))
+    _, consumption, savings = choose_at(economy, step.now, middle)
+    implied = euler_consumption(economy, step, savings)
+    mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
+    binds = ((savings <= economy.grid.lower) & (implied >= consumption)) | (savings >= economy.grid.upper)
+    error = jnp.where(binds, 0.0, jnp.abs(implied / consumption - 1.0))
+    used = jnp.where(binds, 0.0, mass)
+    largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
+    node_binds = step.now.savings <= economy.grid.lower
+    constrained = jnp.sum(jnp.where(node_binds, step.now.state.aggregate.mass, 0.0))
+    return jnp.sum(used * error), jnp.sum(used), largest, constrained
+
+
+def _live(economy: Economy, step: Step, person: _Person, uniform: Array):
+    """One period of the individual: next period's person and the two consumption levels."""
+    both = jnp.stack([person.assets, person.assets_euler])[:, None]
+    cash, consumption, savings = choose_at(economy, step.now, jnp.broadcast_to(both, (2, economy.shape[1])))
+    implied = euler_consumption(economy, step, savings)
+    implied = jnp.minimum(implied, cash - economy.grid.lower)
+    income = person.income
+    chain = economy.income_transition[step.now.state.aggregate.shock, step.shock_next, income]
+    following = jnp.sum(uniform >= jnp.cumsum(chain)[:-1]).astype(jnp.int32)
+    euler_assets = cash[1, income] - implied[1, income]
+    return _Person(savings[0, income], euler_assets, following), (consumption[0, income], implied[1, income])
+
+
+@eqx.filter_jit
+def _measure(play: Play, state: State, shocks_next: Array, uniforms: Array):
+    economy = play.economy
+    every = jnp.arange(economy.shock_count, dtype=jnp.int32)
+
+    def period(carry, inputs):
+        now, person = carry
+        shock_next, uniform = inputs
+        gamble = economy.lottery(now.savings)
+        step = Step(now, gamble, play.branches(now, gamble, every), shock_next)
+        person, consumption = _live(economy, step, person, uniform)
+        following = jax.tree.map(lambda x: x[shock_next], step.next)
+        return (following, person), (_errors(economy, step), consumption)
+
+    start = state.aggregate.mass
+    mean_assets = jnp.sum(start.sum(axis=1) * economy.grid.points)
+    person = _Person(mean_assets, mean_assets, jnp.argmax(start.sum(axis=0)).astype(jnp.int32))
+    _, kept = jax.lax.scan(period, (play.decide(state), person), (shocks_next, uniforms))
+    return kept
+
+
+@float64_allowed
+def euler_errors(
+    solution: Solution, *, periods: int = 10_000, burn: int = 500, seed: int = 2, asset_points: int | None = None
+) -> EulerErrors:
+    """One-step and dynamic Euler errors along a simulated path, float64; settings as in `simulate`."""
+    play = solution.play(asset_points)
+    state = solution.start(play)
+    shock_key, person_key = jax.random.split(jax.random.PRNGKey(seed))
+    shocks = play.economy.draw_shocks(state.aggregate.shock, periods + burn, key=shock_key)
+    state, _ = eqx.filter_jit(rollout)(play, state, shocks[:burn], lambda step: None, foresight=False)
+    uniforms = jax.random.uniform(person_key, (periods,), play.economy.dtype)
+    (total, used, largest, constrained), (policy, euler) = _measure(play, state, shocks[burn:], uniforms)
+    gap = np.abs(np.asarray(euler) / np.asarray(policy) - 1.0)
+    return EulerErrors(
+        float(np.sum(total) / np.sum(used)), float(np.max(largest)), float(np.mean(constrained)),
+        float(gap.mean()), float(gap.max()), periods, play.economy.grid.size, seed,
+    )  # fmt: skip

@@ -1,0 +1,105 @@
+"""Simulate a solved economy along one long path of aggregate shocks, in float64, without sampling individuals."""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.base import named
+from hank_mfg.model.named import Named
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.rollout import Decision, Play, State, rollout
+from hank_mfg.solve.solution import Solution
+
+
+class Simulation(NamedTuple):
+    """A simulated path. Every entry of `series` has shape (periods,): aggregates, prices, shocks and outcomes of the
+    period, and the chosen consumption and savings summed over the mass.
+
+    `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly
+    spaced periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to output, or None where the
+    model does not state it; `top_of_grid` (periods,) the mass at the last asset point.
+    """
+
+    series: dict[str, np.ndarray]
+    shock: np.ndarray
+    assets: np.ndarray
+    mass: np.ndarray
+    goods_market: np.ndarray | None
+    top_of_grid: np.ndarray
+    start: State
+    end: State
+    seed: int
+
+    @property
+    def periods(self) -> int:
+        """The number of periods."""
+        return len(self.shock)
+
+
+def all_names(economy: Economy, public: Public) -> Named:
+    """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
+    outcomes = economy.model.outcomes(public.aggregates, public.prices, public.shocks)
+    return Named(
+        "this period", {**public.shocks, **public.aggregates, **public.prices, **named("outcomes", outcomes, "outcomes")}
+    )
+
+
+def period_series(economy: Economy, now: Decision) -> dict[str, Array]:
+    """Everything aggregate that happens in a period, by name."""
+    mass = now.state.aggregate.mass
+    chosen = {"consumption": jnp.sum(mass * (now.cash - now.savings)), "savings": jnp.sum(mass * now.savings)}
+    return {**all_names(economy, now.public), **chosen}
+
+
+def goods_market(economy: Economy, now: Decision, following: Public) -> Array | None:
+    """Excess supply of goods relative to output, from the model's own statement of it."""
+    series = period_series(economy, now)
+    choices = Named("choices", {name: series[name] for name in ("consumption", "savings")})
+    return economy.model.goods_market(all_names(economy, now.public), choices, following.aggregates)
+
+
+@eqx.filter_jit
+def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: int):
+    def record(step):
+        now = step.now
+        settled = play.economy.settle(now.state.aggregate.mass, step.gamble)
+        following = play.economy.arrive(settled, now.state.aggregate.shock, step.shock_next)
+        market = goods_market(play.economy, now, play.economy.public(following))
+        mass = now.state.aggregate.mass
+        return period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum()
+
+    def one_block(state, shocks):
+        last, kept = rollout(play, state, shocks, record, foresight=False)
+        return last, (kept, state.aggregate.mass)
+
+    start, _ = rollout(play, state, shocks_next[:burn], lambda step: None, foresight=False)
+    end, (kept, masses) = jax.lax.scan(one_block, start, shocks_next[burn:].reshape(-1, block))
+    return start, end, jax.tree.map(lambda x: x.reshape(-1), kept), masses.mean(axis=0)
+
+
+@float64_allowed
+def simulate(
+    solution: Solution, *, periods: int = 10_000, burn: int = 500, seed: int = 1, asset_points: int | None = None
+) -> Simulation:
+    """Simulate `periods` periods after `burn` discarded ones, starting from a state of the ergodic set.
+
+    The distribution is a histogram on `asset_points` points (the training grid by default), moved exactly; only the
+    aggregate shocks are drawn, from `seed`. Series are levels, rates decimals per model period.
+    """
+    play = solution.play(asset_points)
+    state = solution.start(play)
+    shocks = jax.jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))(
+        play.economy, state.aggregate.shock, jax.random.PRNGKey(seed)
+    )
+    block = max(n for n in range(1, min(100, periods) + 1) if periods % n == 0)
+    start, end, (series, shock, market, top), mass = _simulate(play, state, shocks, burn, block)
+    return Simulation(
+        {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
+        np.asarray(play.economy.grid.points), np.asarray(mass),
+        None if market is None else np.asarray(market), np.asarray(top), start, end, seed,
+    )  # fmt: skip
