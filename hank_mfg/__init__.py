@@ -1,7 +1,66 @@
-"""hank_mfg: heterogeneous-agent economies as mean-field games with common noise."""
+"""hank_mfg: heterogeneous-agent economies as mean-field games with common noise.
 
-from hank_mfg.model.assets import Assets
-from hank_mfg.model.base import Model, parameter
-from hank_mfg.model.preferences import CRRA
-from hank_mfg.model.production import CobbDouglas
-from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain, split_joint_chain
+The public names; each is loaded on first use, so that the command line starts quickly.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hank_mfg.environment.check import check_model as check_model
+    from hank_mfg.environment.economy import discretize as discretize
+    from hank_mfg.evaluate.accuracy import evaluate as evaluate
+    from hank_mfg.evaluate.exploitability import exploitability as exploitability
+    from hank_mfg.evaluate.simulate import simulate as simulate
+    from hank_mfg.gallery import load_model as load_model, model_names as model_names
+    from hank_mfg.model.assets import Assets as Assets
+    from hank_mfg.model.base import Model as Model, parameter as parameter
+    from hank_mfg.model.preferences import CRRA as CRRA
+    from hank_mfg.model.production import CobbDouglas as CobbDouglas
+    from hank_mfg.model.shocks import AR1 as AR1, ConditionalChain as ConditionalChain, MarkovChain as MarkovChain, split_joint_chain as split_joint_chain
+    from hank_mfg.report.distribution import distribution_table as distribution_table, gini as gini, lorenz_curve as lorenz_curve, quantile as quantile, top_share as top_share
+    from hank_mfg.report.figures import plot_impulse_response as plot_impulse_response, plot_lorenz as plot_lorenz, plot_wealth_distribution as plot_wealth_distribution, save_figure as save_figure
+    from hank_mfg.report.impulse_response import impulse_response as impulse_response
+    from hank_mfg.report.moments import hp_filter as hp_filter
+    from hank_mfg.report.report import marginal_propensities as marginal_propensities, moment_table as moment_table, write_report as write_report
+    from hank_mfg.run import load_run as load_run, solve_run as solve_run
+    from hank_mfg.solve.solution import Solution as Solution, SolveError as SolveError, Status as Status
+    from hank_mfg.solve.solve import solve as solve
+    from hank_mfg.solve.spg import RSPG as RSPG, SPG as SPG
+    from hank_mfg.solve.steady_state import SteadyState as SteadyState, SteadyStateError as SteadyStateError, steady_state as steady_state
+
+_HOMES = {
+    "environment.check": ("check_model",),
+    "environment.economy": ("discretize",),
+    "evaluate.accuracy": ("evaluate",),
+    "evaluate.exploitability": ("exploitability",),
+    "evaluate.simulate": ("simulate",),
+    "gallery": ("load_model", "model_names"),
+    "model.assets": ("Assets",),
+    "model.base": ("Model", "parameter"),
+    "model.preferences": ("CRRA",),
+    "model.production": ("CobbDouglas",),
+    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "split_joint_chain"),
+    "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
+    "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
+    "report.impulse_response": ("impulse_response",),
+    "report.moments": ("hp_filter",),
+    "report.report": ("marginal_propensities", "moment_table", "write_report"),
+    "run": ("load_run", "solve_run"),
+    "solve.solution": ("Solution", "SolveError", "Status"),
+    "solve.solve": ("solve",),
+    "solve.spg": ("RSPG", "SPG"),
+    "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = list(_HOME_OF)
+
+
+def __getattr__(name: str):
+    if name not in _HOME_OF:
+        raise AttributeError(f"hank_mfg has no '{name}'; public names: {', '.join(sorted(_HOME_OF))}.")
+    return getattr(importlib.import_module(f"hank_mfg.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME_OF)

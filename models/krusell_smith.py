@@ -2,7 +2,7 @@
 
 Households face unemployment, save in capital subject to a borrowing limit, and see prices and productivity. The
 calibration `krusell_smith` is the comparison suite of Den Haan, Judd and Juillard (2010); `krusell_smith_1998` is the
-original without unemployment insurance.
+original without unemployment insurance (but for 0.1 percent of the wage: without any, none consume at zero assets).
 """
 
 from typing import Any

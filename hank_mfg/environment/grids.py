@@ -62,7 +62,8 @@ def spline_matrix(knots, points) -> Array:
 
     dtype, widest = points.dtype, jnp.result_type(float)
     knots, points = knots.astype(widest), points.astype(widest)
-    return jax.vmap(basis, out_axes=1)(jnp.eye(knots.shape[0], dtype=widest)).astype(dtype)
+    with jax.numpy_rank_promotion("allow"):  # interpax relies on it
+        return jax.vmap(basis, out_axes=1)(jnp.eye(knots.shape[0], dtype=widest)).astype(dtype)
 
 
 def interpolate_rows(x, xp, fp) -> Array:

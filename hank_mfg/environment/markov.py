@@ -49,7 +49,9 @@ def discretize_ar1(shock: AR1) -> MarkovChain:
     values = np.asarray(chain.state_values)
     values = np.exp(values) if shock.exponential else values
     if shock.unit_mean:
-        values = values / (values @ np.asarray(chain.stationary_distributions)[0])
+        system = np.asarray(chain.P).T - np.eye(shock.states)
+        system[-1] = 1.0
+        values = values / (values @ np.linalg.solve(system, np.eye(shock.states)[-1]))
     return MarkovChain(np.asarray(chain.P), **{shock.name: values})
 
 

@@ -3,6 +3,9 @@
 from typing import Any
 
 import equinox as eqx
+import numpy as np
+
+from hank_mfg.model.concrete import concrete
 
 
 class Assets(eqx.Module):
@@ -20,15 +23,14 @@ class Assets(eqx.Module):
     curvature: Any = 3.0
 
     def __check_init__(self):
-        numbers = [x for x in (self.lower, self.upper, self.curvature) if isinstance(x, int | float)]
-        if len(numbers) < 3:
-            return
-        if not self.lower < self.upper:
+        lower, upper, curvature = concrete(self.lower), concrete(self.upper), concrete(self.curvature)
+        if lower is not None and upper is not None and not np.all(lower < upper):
             raise ValueError(
                 f"Assets(lower={self.lower}, upper={self.upper}): the borrowing limit lies at or above the top of the "
-                "grid. Lower the borrowing limit or raise upper."
+                "asset grid: lower the borrowing limit or raise upper."
             )
-        if self.curvature < 1:
+        if curvature is not None and not np.all(curvature >= 1):
             raise ValueError(
-                f"Assets(curvature={self.curvature}) would thin out points at the borrowing limit: use 1 (even) or more."
+                f"Assets(curvature={self.curvature}) would thin out points at the borrowing limit: use 1 (even "
+                "spacing) or more."
             )

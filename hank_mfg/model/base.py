@@ -7,7 +7,7 @@ accrues; then next period's aggregate shock is drawn and idiosyncratic states mo
 
 import dataclasses
 import difflib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
@@ -60,13 +60,14 @@ def _check_parameter(model: str, field: dataclasses.Field, value: Any) -> None:
         for name, bound in field.metadata.get("bounds", {}).items()
         for test, words in [_TESTS[name]]
     ]
-    if all(np.all(ok) for ok, _ in rules) and np.all(np.isfinite(numbers)):
+    finite = np.all(np.isfinite(numbers))
+    if all(np.all(ok) for ok, _ in rules) and finite:
         return
-    demand = " and ".join(words for _, words in rules) or "must be finite"
+    demand = " and ".join(words for _, words in rules) if finite else "must be finite"
     about = field.metadata.get("about")
     raise ValueError(
-        f"{model}.{field.name} = {value}: {field.name}{f' ({about})' if about else ''} {demand}. "
-        f"Change {field.name} in the calibration or with --set {field.name}=VALUE."
+        f"{model}.{field.name} = {value}: {field.name}{f' ({about})' if about else ''} {demand}; "
+        f"change it in the calibration or with --set {field.name}=VALUE."
     )
 
 
@@ -92,6 +93,9 @@ class Model(eqx.Module):
 
     A field named `discount_factor` is required.
     """
+
+    if TYPE_CHECKING:
+        discount_factor: Any
 
     def aggregate_shocks(self):
         """The shocks that hit everybody: none unless declared."""
@@ -162,7 +166,8 @@ class Model(eqx.Module):
     def with_parameters(self, **changes) -> "Model":
         """The same economy with some parameters changed, checked again. Raises ValueError for an unknown name."""
         check_names(type(self), changes)
-        return type(self)(**{**self.parameters(), **changes})
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        return type(self)(**{**fields, **changes})
 
 
 REQUIRED_METHODS = (
@@ -181,9 +186,9 @@ def check_names(model_type: type[Model], given) -> None:
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]}? " if close else ""
+            hint = f"did you mean '{close[0]}'? The" if close else "the"
             raise ValueError(
-                f"{model_type.__name__} has no parameter '{name}': {hint}The parameters are {', '.join(known)}."
+                f"{model_type.__name__} has no parameter '{name}': {hint} parameters are {', '.join(known) or 'none'}."
             )
 
 

@@ -1,5 +1,6 @@
 """Named quantities: what the equations of a model read and return."""
 
+import difflib
 from collections.abc import Iterator, Mapping
 
 import jax
@@ -33,7 +34,9 @@ class Named(Mapping):
     def _look_up(self, name: str, error: type[Exception]):
         if name not in self._values:
             known = ", ".join(self._values) or "none"
-            raise error(f"{self._label} has no '{name}'; declared names: {known}. Declare it or correct the spelling.")
+            close = difflib.get_close_matches(name, self._values, n=1)
+            cure = f"did you mean '{close[0]}'?" if close else "declare it or correct the spelling."
+            raise error(f"{self._label} has no '{name}' (declared names: {known}): {cure}")
         return self._values[name]
 
     def __setattr__(self, name: str, value):

@@ -2,6 +2,9 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.model.concrete import concrete
 
 
 class CRRA(eqx.Module):
@@ -16,10 +19,11 @@ class CRRA(eqx.Module):
     risk_aversion: float
 
     def __check_init__(self):
-        if isinstance(self.risk_aversion, int | float) and self.risk_aversion <= 0:
+        value = concrete(self.risk_aversion)
+        if value is not None and not np.all(value > 0):
             raise ValueError(
-                f"CRRA(risk_aversion={self.risk_aversion}) is not concave: risk_aversion must be positive. "
-                "Use 1 for log utility."
+                f"CRRA(risk_aversion={self.risk_aversion}) is not concave: risk_aversion must be positive; use 1 for "
+                "log utility."
             )
 
     def utility(self, consumption):

@@ -1,6 +1,9 @@
 """Production by a competitive representative firm."""
 
 import equinox as eqx
+import numpy as np
+
+from hank_mfg.model.concrete import concrete
 
 
 class CobbDouglas(eqx.Module):
@@ -14,12 +17,13 @@ class CobbDouglas(eqx.Module):
     depreciation: float
 
     def __check_init__(self):
-        if isinstance(self.capital_share, int | float) and not 0 < self.capital_share < 1:
+        share, lost = concrete(self.capital_share), concrete(self.depreciation)
+        if share is not None and not np.all((share > 0) & (share < 1)):
             raise ValueError(
                 f"CobbDouglas(capital_share={self.capital_share}) is outside (0, 1): give the share of income paid "
                 "to capital, for instance 0.36."
             )
-        if isinstance(self.depreciation, int | float) and not 0 <= self.depreciation <= 1:
+        if lost is not None and not np.all((lost >= 0) & (lost <= 1)):
             raise ValueError(
                 f"CobbDouglas(depreciation={self.depreciation}) is outside [0, 1]: give the fraction of capital lost "
                 "per model period, for instance 0.025."

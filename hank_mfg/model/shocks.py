@@ -10,48 +10,50 @@ from typing import Any, Literal
 import equinox as eqx
 import numpy as np
 
+from hank_mfg.model.concrete import concrete
 from hank_mfg.model.named import Named
-
-
-def _is_concrete(array: Any) -> bool:
-    try:
-        np.asarray(array, dtype=float)
-    except Exception:  # a JAX tracer has no value to check
-        return False
-    return True
 
 
 def check_probabilities(name: str, transition: Any) -> None:
     """Raise ValueError unless the last axis of `transition` holds probabilities summing to one within 1e-8.
 
-    Nothing is renormalized: a chain that loses mass is a mistake in the declaration.
+    Float32 arrays get the rounding of float32, 1e-6. Nothing is renormalized: a chain that loses mass is a mistake in
+    the declaration.
     """
     matrix = np.asarray(transition, dtype=float)
-    if not np.all(np.isfinite(matrix)) or matrix.min() < 0:
-        place = tuple(int(i) for i in np.argwhere(~(matrix >= 0))[0])
+    wrong = ~(np.isfinite(matrix) & (matrix >= 0))
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
-            f"{name}.transition{list(place)} = {matrix[place]}: probabilities must be finite and not negative. "
-            "Correct that entry."
+            f"{name}.transition{list(place)} = {matrix[place]}: probabilities must be finite and not negative; correct "
+            "that entry."
         )
     sums = matrix.sum(axis=-1)
     worst = np.unravel_index(np.argmax(np.abs(sums - 1)), sums.shape)
-    if abs(sums[worst] - 1) > 1e-8:
+    if abs(sums[worst] - 1) > (1e-6 if getattr(transition, "dtype", None) == np.float32 else 1e-8):
         row = "row " + str(int(worst[0]) if len(worst) == 1 else tuple(int(i) for i in worst))
         raise ValueError(
-            f"{name}.transition: {row} sums to {sums[worst]:.8g}, not 1. Rows are today's states, columns tomorrow's; "
+            f"{name}.transition: {row} sums to {sums[worst]:.8g}, not 1: rows are today's states, columns tomorrow's; "
             "correct the entries of that row."
         )
 
 
 def _check_values(kind: str, values: dict, states: int) -> None:
     if not values:
-        raise ValueError(f"{kind} names no values: give at least one, for instance {kind}(transition, income=[0.5, 1]).")
+        raise ValueError(
+            f"{kind} names no values: give at least one, for instance {kind}(transition, income=[0.5, 1])."
+        )
     for name, value in values.items():
-        if _is_concrete(value) and np.shape(value) != (states,):
+        numbers = concrete(value)
+        if numbers is None:
+            continue
+        if np.shape(numbers) != (states,):
             raise ValueError(
-                f"{kind}({name}=...) has shape {np.shape(value)} but the chain has {states} states: "
+                f"{kind}({name}=...) has shape {np.shape(numbers)} but the chain has {states} states: "
                 f"give {name} one number per state."
             )
+        if not np.all(np.isfinite(numbers)):
+            raise ValueError(f"{kind}({name}={value}) is not finite: give {name} one finite number per state.")
 
 
 class MarkovChain(eqx.Module):
@@ -71,7 +73,7 @@ class MarkovChain(eqx.Module):
         self.values = Named("shock values", values)
 
     def __check_init__(self):
-        if _is_concrete(self.transition):
+        if concrete(self.transition) is not None:
             name = f"MarkovChain({', '.join(self.values)})"
             if np.ndim(self.transition) != 2 or len(set(np.shape(self.transition))) != 1:
                 raise ValueError(
@@ -96,7 +98,7 @@ class ConditionalChain(eqx.Module):
         self.values = Named("shock values", values)
 
     def __check_init__(self):
-        if _is_concrete(self.transition):
+        if concrete(self.transition) is not None:
             name = f"ConditionalChain({', '.join(self.values)})"
             shape = np.shape(self.transition)
             if len(shape) != 4 or shape[0] != shape[1] or shape[2] != shape[3]:
@@ -115,6 +117,11 @@ def split_joint_chain(joint, own_states: int):
     the individual's own state by more than 1e-6: then the aggregate is not a Markov chain of its own.
     """
     joint = np.asarray(joint, dtype=float)
+    if joint.ndim != 2 or joint.shape[0] != joint.shape[1] or joint.shape[0] % own_states:
+        raise ValueError(
+            f"joint chain: shape {joint.shape} does not fit {own_states} individual states: give a square matrix over "
+            "(aggregate, own) with the aggregate state slowest."
+        )
     check_probabilities("joint chain", joint)
     aggregate_states = joint.shape[0] // own_states
     blocks = joint.reshape(aggregate_states, own_states, aggregate_states, own_states)
@@ -152,10 +159,11 @@ class AR1(eqx.Module):
     unit_mean: bool = eqx.field(static=True, default=False)
 
     def __check_init__(self):
-        if isinstance(self.persistence, int | float) and not -1 < self.persistence < 1:
+        persistence = concrete(self.persistence)
+        if persistence is not None and not np.all(np.abs(persistence) < 1):
             raise ValueError(
                 f"AR1({self.name!r}, persistence={self.persistence}) has no stationary distribution: persistence must "
-                "lie strictly between -1 and 1. For a permanent shock lower it slightly or declare a MarkovChain."
+                "lie strictly between -1 and 1; for a permanent shock lower it slightly or declare a MarkovChain."
             )
         if (self.innovation_sd is None) == (self.stationary_sd is None):
             raise ValueError(
@@ -163,10 +171,15 @@ class AR1(eqx.Module):
                 "give exactly one of the two."
             )
         for field in ("innovation_sd", "stationary_sd"):
-            value = getattr(self, field)
-            if isinstance(value, int | float) and value <= 0:
-                raise ValueError(f"AR1({self.name!r}, {field}={value}): a standard deviation must be positive.")
-        if self.states < 2:
-            raise ValueError(f"AR1({self.name!r}, states={self.states}): a chain needs at least 2 states.")
+            value = concrete(getattr(self, field))
+            if value is not None and not np.all((value > 0) & np.isfinite(value)):
+                raise ValueError(
+                    f"AR1({self.name!r}, {field}={getattr(self, field)}): a standard deviation must be positive and "
+                    "finite; leave the shock out to switch it off."
+                )
+        if not isinstance(self.states, int | np.integer) or self.states < 2:
+            raise ValueError(
+                f"AR1({self.name!r}, states={self.states}): a chain needs a whole number of states, 2 or more."
+            )
         if self.method not in ("rouwenhorst", "tauchen"):
             raise ValueError(f"AR1({self.name!r}, method={self.method!r}): choose 'rouwenhorst' or 'tauchen'.")

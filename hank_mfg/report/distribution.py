@@ -1,4 +1,4 @@
-"""How wealth is spread over a population: Lorenz curve, Gini coefficient, top shares, quantiles, propensities to consume.
+"""How wealth is spread: Lorenz curve, Gini coefficient, top shares, quantiles, marginal propensities to consume.
 
 A population is `mass`, which sums to one within 1e-4 (room for single precision), over ascending `assets` (assets,),
 which may be negative. `mass` has shape (assets,) or (assets, income), optionally after a leading time axis:
@@ -107,10 +107,10 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
 
     MPC_g = sum_i w_gi mpc_i / sum_i w_gi, with w_gi the population of point i whose rank lies in group g.
 
-    `mass` and `mpc` (assets,) or (assets, income) of one period; `mpc` is extra consumption per extra unit of resources.
-    `groups` is the number of equally large groups (5 for quintiles, 10 for deciles) or the population shares at which
-    groups end, for instance (0.5, 0.9, 0.99). Returns one row per group with its population in percent and its mean
-    assets, highest assets and mean MPC as levels.
+    `mass` and `mpc` (assets,) or (assets, income) of one period; `mpc` is extra consumption per unit of extra
+    resources. `groups` is the number of equally large groups (5 for quintiles, 10 for deciles) or the population shares
+    at which groups end, for instance (0.5, 0.9, 0.99). Returns one row per group with its population in percent and its
+    mean assets, highest assets and mean MPC as levels.
     Raises ValueError when shapes differ, `mpc` is not finite or `groups` is not ascending inside (0, 1).
     """
     mass, mpc = np.asarray(mass, dtype=float), np.asarray(mpc, dtype=float)

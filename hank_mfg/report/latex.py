@@ -115,7 +115,7 @@ def _row(cells: list[str]) -> str:
 
 
 def _cell(entry, digits: int) -> str:
-    if isinstance(entry, bool):
+    if pd.api.types.is_bool(entry):
         return "yes" if entry else "no"
     if entry is None or entry is pd.NA or (isinstance(entry, Real) and math.isnan(entry)):
         return "--"

@@ -19,7 +19,7 @@ def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray
     """Split a series into cycle and trend.
 
     The trend minimizes  sum_t (y_t - trend_t)^2 + smoothing sum_t (trend_{t+1} - 2 trend_t + trend_{t-1})^2,  so that
-    (I + smoothing D'D) trend = y with D the second-difference matrix: one banded solve, linear in the number of periods.
+    (I + smoothing D'D) trend = y with D the second-difference matrix: one banded solve, linear in the length.
     Use `smoothing` 1600 for quarterly data, 6.25 for annual (Ravn and Uhlig 2002).
 
     `series` (time,) or (time, variables), any unit; take logs first. Returns (cycle, trend), each of that shape, with
@@ -114,12 +114,13 @@ def moment_table(
     Source: Cooley and Prescott (1995), table 1.1, for the layout.
     """
     levels = _checked(series)
+    stray = [name for name in units or {} if name not in levels]
+    if stray:
+        raise ValueError(f"units names {stray[0]!r}, which is not among the series: choose from {', '.join(levels)}.")
     if output not in levels and output != "output":
         raise ValueError(f"output = {output!r} is not among the series: choose one of {', '.join(levels)}.")
     chosen = {name: _unit(name, level, units or {}) for name, level in levels.items()}
-    moving = {
-        name: 100.0 * (np.log(level) if chosen[name] == "percent" else level) for name, level in levels.items()
-    }
+    moving = {name: 100.0 * (np.log(level) if chosen[name] == "percent" else level) for name, level in levels.items()}
     cycles = {name: hp_filter(value, smoothing)[0] for name, value in moving.items()}
     rows = {}
     for name, level in levels.items():
@@ -151,7 +152,7 @@ def _checked(series: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             raise ValueError(f"series {name!r} has shape {level.shape}: give one path, of shape (time,).")
         if level.shape != periods:
             raise ValueError(
-                f"series {name!r} has {level.size} periods but {first!r} has {periods[0]}: cut them to the same periods."
+                f"series {name!r} has {level.size} periods but {first!r} has {periods[0]}: cut them to the same ones."
             )
         if not np.all(np.isfinite(level)):
             period = int(np.argmin(np.isfinite(level)))
@@ -162,10 +163,12 @@ def _checked(series: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def _unit(name: str, level: np.ndarray, units: dict[str, str]) -> str:
     unit = units.get(name, UNITS[0] if level.min() > 0 else UNITS[1])
     if unit not in UNITS:
-        raise ValueError(f"units[{name!r}] = {unit!r} is not a unit of fluctuations: choose {UNITS[0]!r} or {UNITS[1]!r}.")
+        raise ValueError(
+            f"units[{name!r}] = {unit!r} is not a unit of fluctuations: choose {UNITS[0]!r} or {UNITS[1]!r}."
+        )
     if unit == "percent" and level.min() <= 0:
         raise ValueError(
-            f"units[{name!r}] = 'percent' needs logs but the series falls to {level.min():.4g}: use 'percentage points'."
+            f"units[{name!r}] = 'percent' needs logs but the series falls to {level.min():.4g}: use {UNITS[1]!r}."
         )
     return unit
 

@@ -33,7 +33,7 @@ class Solution:
     """A trained economy.
 
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
-    stationary equilibrium that training started from, float64. `history` maps names to arrays, one entry per update:
+    stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history` maps names to arrays, one entry per update:
     update, loss, euler_error (relative consumption, mass-weighted mean), objective (mean flow utility).
     """
 
@@ -41,7 +41,9 @@ class Solution:
     settings: object
     steady: SteadyState
     policy: Policy
+    optimizer: object
     states: State
+    key: Array
     history: dict[str, np.ndarray]
     status: Status
     seed: int

@@ -20,7 +20,7 @@ from hank_mfg.solve.steady_state import SteadyState, steady_state
 HISTORY = ("update", "loss", "euler_error", "objective")
 
 
-def _begin(economy: Economy, space, steady: SteadyState, settings: RSPG, key) -> Training:
+def begin_training(economy: Economy, space, steady: SteadyState, settings: RSPG, key) -> Training:
     """The untrained policy, standardized on paths under the stationary policy, and those paths' last states."""
     policy_key, warmup_key, train_key = jax.random.split(key, 3)
     dtype = economy.dtype
@@ -48,7 +48,7 @@ def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> 
     """The economy in the training precision and the state of training before the first update."""
     economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
     space = cast(model.asset_space(), economy.dtype)
-    return economy, eqx.filter_jit(_begin)(economy, space, steady, settings, jax.random.PRNGKey(seed))
+    return economy, eqx.filter_jit(begin_training)(economy, space, steady, settings, jax.random.PRNGKey(seed))
 
 
 @eqx.filter_jit
@@ -143,6 +143,6 @@ def solve(
     end = time.perf_counter()
     device = economy.grid.points.devices().pop()
     return Solution(
-        model, settings, steady, training.policy, training.states, history, status, key,
+        model, settings, steady, training.policy, training.optimizer, training.states, training.key, history, status, key,
         f"{device.platform} ({device.device_kind})", compiled - prepared, end - compiled, end - begin,
     )  # fmt: skip

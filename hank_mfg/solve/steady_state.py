@@ -61,6 +61,16 @@ class SteadyState(NamedTuple):
         """The mass at the last asset point; above 1e-6 the grid is too short."""
         return float(self.mass[-1].sum())
 
+    def saving_rate(self) -> float | None:
+        """1 - consumption / output, where the model declares an outcome named output; None otherwise."""
+        with jax.enable_x64(True):
+            public = self.public
+            output = self.economy.model.outcomes(public.aggregates, public.prices, public.shocks).get("output")
+            if output is None:
+                return None
+            consumption = np.sum(self.mass * (np.asarray(self.economy.resources(public)) - self.savings))
+        return float(1.0 - consumption / output)
+
 
 def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e-11) -> SteadyState:
     """Solve the stationary equilibrium of a model whose prices are a closed form of its aggregates.

@@ -1,7 +1,8 @@
 """Compile plain loops with numba when it is installed; run them as Python when it is not.
 
-The reference modules are written as explicit loops so that they can be read against the equations. `compiled` changes their
-speed, never their arithmetic (no `fastmath`): the Krusell-Smith solution needs it, the small household problems do not.
+The reference modules are written as explicit loops so that they can be read against the equations. `compiled` changes
+their speed, never their arithmetic (no `fastmath`): the Krusell-Smith solution needs it, the small household problems
+do not.
 """
 
 try:

@@ -9,25 +9,30 @@ Household, at assets a, employment e (0 unemployed, 1 employed), aggregate capit
 Perceived law of motion: log K' = intercept_z + slope_z log K.
 
 Algorithm
-1. Given the law, policies by the endogenous grid method (Carroll 2006) on assets x employment x K x z. Savings are linear in
-   assets between nodes and a four-point (cubic) Lagrange polynomial in K, so errors come from the asset grid alone.
+1. Given the law, policies by the endogenous grid method (Carroll 2006) on assets x employment x K x z. Savings are
+   linear in assets between nodes and a four-point (cubic) Lagrange polynomial in K: errors come from the asset grid.
+   Where the borrowing limit binds the tables hold the straight continuation of savings below the limit ("desired
+   savings"), and the limit is imposed after interpolation: this keeps the kink exact although it moves with K and lies
+   between nodes.
 2. Given policies, a non-stochastic simulation (Young 2010, JEDC 34(1)) of a histogram over assets x employment.
 3. Regress log K' on log K state by state; move the law part of the way; repeat until it stops moving.
 
 Timing: `mass` in period t is over (assets chosen in t-1, employment in t); K_t is its mean of assets.
-Layout: policy arrays are (productivity, capital, employment, assets), masses (employment, assets). `load_solution` reads a file
-in the order (assets, employment, capital, productivity).
+Layout: policy arrays are (productivity, capital, employment, assets), masses (employment, assets). `load_solution`
+reads a file in the order (assets, employment, capital, productivity).
 
-Source: Den Haan, Judd and Juillard (2010, JEDC 34(1), 1-3) for the calibration; Den Haan (2010, JEDC 34(1), 79-99) for the tests.
+Source: Den Haan, Judd and Juillard (2010, JEDC 34(1), 1-3) for the calibration; Den Haan (2010, JEDC 34(1), 4-27
+and 79-99) for the tests.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-
 from reference_compile import compiled
 
+# Goods: the marginal propensity to save at the kink is measured between the borrowing limit and this much above it.
+KINK_WIDTH = 0.02
 SAVED_SOLUTION = Path(__file__).with_name("krusell_smith_jedc.npz")
 
 JOINT_TRANSITION = (
@@ -100,8 +105,9 @@ class Solution:
     """Hold one classical solution.
 
     law: (productivity, 2) intercept and slope of log K' on log K.  r_squared: (productivity,).
-    savings: (productivity, capital, employment, assets), goods.
-    average_mass: (productivity, employment, histogram): mean of the simulated mass over the periods spent in each state.
+    savings: (productivity, capital, employment, assets), goods; below the first asset node where the limit binds.
+    average_mass: (productivity, employment, histogram): mean of the simulated mass over the periods spent in each
+    state.
     """
 
     parameters: Parameters
@@ -122,7 +128,7 @@ class Solution:
 
     def consumption(self):
         """Return consumption on the nodes, same shape as `savings`."""
-        return self.cash_on_hand() - self.savings
+        return self.cash_on_hand() - np.maximum(self.savings, self.asset_grid[0])
 
 
 @dataclass(frozen=True)
@@ -219,7 +225,9 @@ def _endogenous_grid_sweep(savings, updated, asset_grid, capital_grid, law, scal
                         chosen = 0.0
                         for j in range(4):
                             chosen += weights[j] * savings[zn, first + j, en, a]
-                        consumption = gross_return * asset_grid[a] + earnings[zn, en] * wage - max(chosen, asset_grid[0])
+                        consumption = (
+                            gross_return * asset_grid[a] + earnings[zn, en] * wage - max(chosen, asset_grid[0])
+                        )
                         marginal = 1 / consumption if scalars[1] == 1.0 else consumption ** (-scalars[1])
                         for e in range(2):
                             expected[e, a] += joint[z, e, zn, en] * gross_return * marginal
@@ -227,11 +235,13 @@ def _endogenous_grid_sweep(savings, updated, asset_grid, capital_grid, law, scal
             for e in range(2):
                 for a in range(points):
                     cash_nodes[a] = (scalars[0] * expected[e, a]) ** (-1 / scalars[1]) + asset_grid[a]
+                near = np.searchsorted(asset_grid, asset_grid[0] + KINK_WIDTH)
+                slope = (asset_grid[near] - asset_grid[0]) / (cash_nodes[near] - cash_nodes[0])
                 i = 0
                 for a in range(points):
                     cash = gross_return * asset_grid[a] + earnings[z, e] * wage
                     if cash <= cash_nodes[0]:
-                        chosen = asset_grid[0]
+                        chosen = asset_grid[0] + slope * (cash - cash_nodes[0])
                     else:
                         while i < points - 2 and cash_nodes[i + 1] <= cash:
                             i += 1
@@ -244,7 +254,7 @@ def _endogenous_grid_sweep(savings, updated, asset_grid, capital_grid, law, scal
 
 @compiled
 def _solve_policies(savings, asset_grid, capital_grid, law, scalars, firms, earnings, joint, tolerance, limit):
-    """Iterate the endogenous grid step in place until savings change by less than `tolerance`; return (sweeps, change)."""
+    """Iterate the endogenous grid step in place until savings move by less than `tolerance`; return sweeps, change."""
     updated = np.empty_like(savings)
     largest = np.inf
     sweep = 0
@@ -317,7 +327,18 @@ def _simulate(savings, capital_grid, histogram, employment_transition, mass, sho
 
 @compiled
 def _dynamic_euler(
-    savings, asset_grid, capital_grid, scalars, firms, earnings, joint, shocks, capital, expected_capital, employed, start
+    savings,
+    asset_grid,
+    capital_grid,
+    scalars,
+    firms,
+    earnings,
+    joint,
+    shocks,
+    capital,
+    expected_capital,
+    employed,
+    start,
 ):
     """Run two individuals side by side; return consumption and assets of both, shape (4, time)."""
     periods = len(shocks) - 1
@@ -331,7 +352,18 @@ def _dynamic_euler(
         chosen = _savings_at(savings, asset_grid, capital_grid, assets, e, capital[t], z, weights)
         trial = _savings_at(savings, asset_grid, capital_grid, assets_implied, e, capital[t], z, weights)
         implied = _euler_consumption(
-            savings, asset_grid, capital_grid, scalars, firms, earnings, joint, trial, e, z, expected_capital[t], weights
+            savings,
+            asset_grid,
+            capital_grid,
+            scalars,
+            firms,
+            earnings,
+            joint,
+            trial,
+            e,
+            z,
+            expected_capital[t],
+            weights,
         )
         cash_implied = gross_return * assets_implied + income
         implied = min(implied, cash_implied - asset_grid[0])
@@ -345,11 +377,23 @@ def _dynamic_euler(
 
 @compiled
 def _one_step_errors(
-    savings, asset_grid, capital_grid, scalars, firms, earnings, joint, points, mass, z, capital, expected_capital, floor
+    savings,
+    asset_grid,
+    capital_grid,
+    scalars,
+    firms,
+    earnings,
+    joint,
+    points,
+    mass,
+    z,
+    capital,
+    expected_capital,
+    floor,
 ):
-    """Return (weighted error, weight, largest error, constrained weight, total weight) over `points` at one date."""
+    """Return weighted error, weight, largest error, constrained weight, total weight, weight of errors above 1e-4."""
     weights = np.empty(4)
-    result = np.zeros(5)
+    result = np.zeros(6)
     gross_return, wage = _prices(capital, firms[0, z], firms[1, z], scalars[2], scalars[3])
     for e in range(2):
         for h in range(len(points)):
@@ -362,12 +406,25 @@ def _one_step_errors(
                 result[3] += mass[e, h]
                 continue
             implied = _euler_consumption(
-                savings, asset_grid, capital_grid, scalars, firms, earnings, joint, chosen, e, z, expected_capital, weights
+                savings,
+                asset_grid,
+                capital_grid,
+                scalars,
+                firms,
+                earnings,
+                joint,
+                chosen,
+                e,
+                z,
+                expected_capital,
+                weights,
             )
             error = abs((cash - chosen) / min(implied, cash - asset_grid[0]) - 1)
             result[0] += mass[e, h] * error
             result[1] += mass[e, h]
             result[2] = max(result[2], error)
+            if error > 1e-4:
+                result[5] += mass[e, h]
     return result
 
 
@@ -382,7 +439,7 @@ def _savings_at_many(savings, asset_grid, capital_grid, assets, employment, capi
     return result
 
 
-# ------------------------------------------------------------------------------------------------------------- functions
+# --------------------------------------------------------------------------------------------------- functions
 
 
 def power_grid(upper, points, power):
@@ -402,7 +459,7 @@ def productivity_path(periods, seed, parameters=None, start=0):
 
 
 def employment_path(shocks, seed, parameters=None, start=1):
-    """Draw one individual's employment (0 unemployed, 1 employed) conditional on the productivity path, shape (time,)."""
+    """Draw one individual's employment (0 unemployed, 1 employed) given the productivity path, shape (time,)."""
     transition = (parameters or Parameters()).employment_transition()
     uniform = np.random.default_rng(seed).random(len(shocks))
     path = np.empty(len(shocks), dtype=np.int64)
@@ -427,7 +484,7 @@ def fit_law(shocks, capital):
 
 
 def concentrated_mass(histogram_grid, assets, unemployment):
-    """Put everybody at about the same assets: a starting mass for the first simulation, shape (employment, histogram)."""
+    """Put everybody at the same assets: a starting mass for the first simulation, (employment, histogram)."""
     mass = np.zeros((2, len(histogram_grid)))
     i = np.searchsorted(histogram_grid, assets) - 1
     share = (assets - histogram_grid[i]) / (histogram_grid[i + 1] - histogram_grid[i])
@@ -439,9 +496,12 @@ def concentrated_mass(histogram_grid, assets, unemployment):
 def simulate(solution, shocks, *, initial_mass=None, skip=0, snapshot_every=0):
     """Simulate the histogram along an arbitrary productivity path.
 
-    shocks: (time,) of 0 (bad) and 1 (good).  initial_mass: (employment, histogram) over `solution.histogram_grid`, with the
-    unemployment of shocks[0]; by default the average mass of the state shocks[0].  The first `skip` periods are left out of
-    `average_mass` only.  Return a Simulation; capital[t] is predetermined in t.  Raises ValueError for other shock values.
+    shocks: (time,) of 0 (bad) and 1 (good).  initial_mass: (employment, histogram) over `solution.histogram_grid`,
+    with the unemployment of shocks[0]; by default the average mass of the state shocks[0].  The first `skip` periods
+    are left out of `average_mass` only.  Savings above the last histogram node are put on it; the mass there says how
+    few. To start from another grid's mass: `simulate(dataclasses.replace(solution, histogram_grid=grid), shocks,
+    initial_mass=...)`.
+    Return a Simulation; capital[t] is predetermined in t.  Raises ValueError for other shock values.
     """
     shocks = np.ascontiguousarray(shocks, dtype=np.int64)
     if not np.isin(shocks, (0, 1)).all():
@@ -466,7 +526,7 @@ def _on_histogram(savings, asset_grid, histogram):
 
 
 def capital_path(solution, shocks, *, initial_mass=None):
-    """Return the capital path of the classical solution along an arbitrary path of 0/1 productivity indices, (time,)."""
+    """Return the capital path of the classical solution along any path of 0/1 productivity indices, (time,)."""
     return simulate(solution, shocks, initial_mass=initial_mass).capital
 
 
@@ -492,11 +552,24 @@ def consumption_at(solution, assets, employment, capital, productivity):
     return cash - savings_at(solution, assets, employment, capital, productivity)
 
 
+def _next_law(tried, gaps, damping):
+    """Return the damped step, corrected by the steps already tried (Anderson 1965, "Iterative procedures").
+
+    With D_x, D_g the differences of past laws and of past gaps g = fitted - law: w = argmin |g - D_g w|,
+    law_next = law + damping g - (D_x + damping D_g) w. The first two steps are damped only.
+    """
+    if len(tried) < 3:
+        return tried[-1] + damping * gaps[-1]
+    law_steps, gap_steps = np.diff(np.stack(tried), axis=0).T, np.diff(np.stack(gaps), axis=0).T
+    weights = np.linalg.lstsq(gap_steps, gaps[-1], rcond=1e-8)[0]
+    return tried[-1] + damping * gaps[-1] - (law_steps + damping * gap_steps) @ weights
+
+
 def solve_krusell_smith(
     parameters=None,
     *,
-    asset_points=400,
-    capital_points=21,
+    asset_points=600,
+    capital_points=15,
     histogram_points=1001,
     maximum_assets=250.0,
     capital_bounds=(30.0, 50.0),
@@ -510,13 +583,14 @@ def solve_krusell_smith(
 ):
     """Solve the economy; return a Solution.
 
-    The law moves `damping` of the way to the regression each iteration and has converged when its coefficients move by less
-    than `tolerance`; savings have converged when they move by less than a hundredth of that. The simulation uses one fixed
-    path of `periods` shocks from `seed`; the first `burn_in` are left out of the regression.
+    The law moves `damping` of the way to the regression (then accelerated, `_next_law`) and has converged when its
+    coefficients move by less than `tolerance`; savings have converged when they move by less than a hundredth of that.
+    The simulation uses one fixed path of `periods` shocks from `seed`; the first `burn_in` are left out of the
+    regression.
     Raises RuntimeError when `maximum_iterations` do not suffice.
     """
     parameters = parameters or Parameters()
-    asset_grid = power_grid(maximum_assets, asset_points, 3.0)
+    asset_grid = power_grid(maximum_assets, asset_points, 4.0)
     capital_grid = np.linspace(*capital_bounds, capital_points)
     histogram_grid = power_grid(maximum_assets, histogram_points, 2.0)
     packed = parameters.packed()
@@ -526,7 +600,7 @@ def solve_krusell_smith(
     shocks = productivity_path(periods, seed, parameters)
     start = concentrated_mass(histogram_grid, np.mean(capital_bounds), parameters.unemployment[shocks[0]])
     average = np.stack([start, start])
-    change = 1.0
+    change, tried, gaps = 1.0, [], []
     for iteration in range(1, maximum_iterations + 1):
         inner = max(1e-2 * tolerance, min(1e-5, 1e-2 * change))
         _solve_policies(savings, asset_grid, capital_grid, law, *packed, inner, 20_000)
@@ -539,11 +613,13 @@ def solve_krusell_smith(
             return Solution(
                 parameters, asset_grid, capital_grid, histogram_grid, savings, fitted, average, r_squared, iteration
             )
-        law = law + damping * (fitted - law)
+        tried.append(law.ravel())
+        gaps.append((fitted - law).ravel())
+        law = _next_law(tried[-6:], gaps[-6:], damping).reshape(2, 2)
     raise RuntimeError(f"the law of motion still moves by {change:.1e} after {maximum_iterations} iterations")
 
 
-# -------------------------------------------------------------------------------------------------------------- accuracy
+# ---------------------------------------------------------------------------------------------------- accuracy
 
 
 def den_haan_errors(law, shocks, capital):
@@ -573,11 +649,11 @@ def _expected_capital(solution, simulation, belief):
 def dynamic_euler_errors(solution, simulation, *, individuals=1, seed=0, start=None, belief="simulated"):
     """Compare an individual who follows the policy with one whose consumption is the conditional expectation, fed back.
 
-    The second one, with assets b_t, consumes min((beta E[(1 + r') u'(c')])^(-1/gamma), cash), where c' follows the policy from
-    savings a'(b_t), and carries cash - consumption into t+1. K_{t+1} in the expectation is the simulated one
-    (belief="simulated") or the law's (belief="law"). `start` assets: by default the initial capital.
+    The second one, with assets b_t, consumes min((beta E[(1 + r') u'(c')])^(-1/gamma), cash), where c' follows the
+    policy from savings a'(b_t), and carries cash - consumption into t+1. K_{t+1} in the expectation is the simulated
+    one (belief="simulated") or the law's (belief="law"). `start` assets: by default the initial capital.
     Return a dict of percent errors: mean and maximum for consumption, and for assets scaled by mean assets.
-    Source: Den Haan (2010), "Comparison of solutions", JEDC 34(1), section 5.
+    Source: Den Haan (2010), "Comparison of solutions to the incomplete markets model", JEDC 34(1), 4-27.
     """
     packed = solution.parameters.packed()
     expected_capital = _expected_capital(solution, simulation, belief)
@@ -609,15 +685,17 @@ def dynamic_euler_errors(solution, simulation, *, individuals=1, seed=0, start=N
 def one_step_euler_errors(solution, simulation, *, mass_floor=1e-6, belief="simulated"):
     """Return Euler errors in consumption, percent, weighted by mass, at the simulated dates with a snapshot.
 
-    Evaluated at the midpoints of the histogram's cells (off the nodes of the policy), with the exact expectation over the
-    four (z', e'). A midpoint weighs the mean mass of its two ends; those below `mass_floor` are left out, and so are those
-    where the borrowing limit binds, whose share of the mass is reported.
-    Return a dict: mean_percent, maximum_percent, constrained_share, covered_mass.
+    Evaluated at the midpoints of the histogram's cells (off the nodes of the policy), with the exact expectation over
+    the four (z', e'). A midpoint weighs the mean mass of its two ends; those below `mass_floor` are left out, and so
+    are those where the borrowing limit binds, whose share of the mass is reported.
+    The largest errors sit in the one cell where tomorrow's constraint starts to bind: `share_above_hundredth_percent`
+    is the share of the mass with an error above .01 percent.
+    Return a dict: mean_percent, maximum_percent, share_above_hundredth_percent, constrained_share, covered_mass.
     """
     packed = solution.parameters.packed()
     expected_capital = _expected_capital(solution, simulation, belief)
     midpoints = 0.5 * (solution.histogram_grid[1:] + solution.histogram_grid[:-1])
-    total, largest, dates = np.zeros(5), 0.0, 0
+    total, largest, dates = np.zeros(6), 0.0, 0
     for t, mass in zip(simulation.snapshot_dates, simulation.snapshots, strict=True):
         if t + 1 >= len(simulation.capital):
             continue
@@ -639,16 +717,17 @@ def one_step_euler_errors(solution, simulation, *, mass_floor=1e-6, belief="simu
     return {
         "mean_percent": 100 * total[0] / total[1],
         "maximum_percent": 100 * largest,
+        "share_above_hundredth_percent": total[5] / total[1],
         "constrained_share": total[3] / total[4],
         "covered_mass": total[4] / dates,
     }
 
 
-# ------------------------------------------------------------------------------------------------------------------ files
+# -------------------------------------------------------------------------------------------------------- files
 
 
 def save_solution(solution, path=SAVED_SOLUTION):
-    """Write the solution; policies in the order (assets, employment, capital, productivity)."""
+    """Write the solution; `consumption` and desired `savings` are (assets, employment, capital, productivity)."""
     np.savez_compressed(
         path,
         asset_grid=solution.asset_grid,
@@ -664,7 +743,7 @@ def save_solution(solution, path=SAVED_SOLUTION):
 
 
 def load_solution(path=SAVED_SOLUTION, parameters=None):
-    """Read a saved solution (JEDC calibration unless `parameters` says otherwise): every function works without a solve."""
+    """Read a saved solution (JEDC calibration unless `parameters` says otherwise): no solve is needed."""
     with np.load(path) as stored:
         return Solution(
             parameters or Parameters(),

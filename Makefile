@@ -1,0 +1,55 @@
+# make venv    a virtual environment with the package and everything for development
+# make demo    solve Krusell and Smith (1998), measure its accuracy, draw its impulse response, tabulate its moments
+# make test    what continuous integration runs: lint, format, types, and the tests that take a few minutes
+# make test-slow, make bench, make clean
+#
+# Another interpreter: make venv PYTHON=python3.12. An environment that exists already: make test VENV=/path/to/it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN := runs/krusell_smith
+
+.PHONY: venv demo test test-slow bench clean
+.DELETE_ON_ERROR:
+
+ifeq ($(VENV),.venv)
+$(READY): pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+else
+$(READY):
+	@test -x $(BIN)/python || { echo "$(VENV) holds no Python environment: leave VENV out to have one built." >&2; exit 1; }
+.PHONY: $(READY)
+endif
+
+venv: $(READY)
+
+demo: $(READY)
+	$(BIN)/hank-mfg solve krusell_smith --out $(RUN)
+	$(BIN)/hank-mfg evaluate $(RUN)
+	$(BIN)/hank-mfg irf $(RUN) --shock productivity --size -0.01
+	$(BIN)/hank-mfg moments $(RUN)
+	$(BIN)/hank-mfg report $(RUN)
+	@echo
+	@echo "figure: $(RUN)/figures/impulse_response.png"
+	@echo "table:  $(RUN)/moments.tex"
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m pytest
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m "slow and not gpu and not replication and not benchmark"
+
+bench: $(READY)
+	$(BIN)/python -m pytest -m benchmark benchmarks tests
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,176 @@
+"""Evaluate the equations of a declared model on a small grid, in the order of a period, without solving anything.
+
+The mass is put on one asset level, so that every aggregate takes many values while the rest stays as declared. Errors
+that arise in the user's file are re-raised as one sentence with file, line and method.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.environment.markov import combine, to_chain
+from hank_mfg.model.assets import Assets
+from hank_mfg.model.base import Model, named
+from hank_mfg.model.mistakes import explain
+from hank_mfg.model.named import Named
+from hank_mfg.model.shocks import ConditionalChain
+
+ASSET_POINTS = 32
+
+Results = dict[str, dict[str, Any]]
+
+
+class Case(NamedTuple):
+    """Where equations are tried: assets (assets, 1), own values (1, income), shares (income,), shocks (shocks,)."""
+
+    points: Any
+    own: dict[str, Any]
+    share: Any
+    shocks: dict[str, Any]
+
+    def state(self, index: int) -> dict[str, Any]:
+        """The aggregate shocks in state `index`."""
+        return {name: values[index] for name, values in self.shocks.items()}
+
+    @property
+    def states(self) -> range:
+        """Aggregate states to try: all of them, or some sixteen spread over many."""
+        count = len(next(iter(self.shocks.values()))) if self.shocks else 1
+        return range(0, count, max(1, count // 16))
+
+
+def ask(model: Model, method: str, *arguments) -> Any:
+    """Call a method of the model. Raises ValueError that says where in the user's file it failed."""
+    return attempt(model, method, getattr(model, method), *arguments)
+
+
+def attempt(model: Model, method: str, function, *arguments) -> Any:
+    """Call `function` on behalf of a method of the model, with errors located as in `ask`."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        message = explain(error, model=type(model))
+        place = "" if ", line " in message else f"{type(model).__name__}.{method}(): "
+        raise ValueError(place + message) from error
+
+
+def declarations(model: Model) -> dict[str, Any]:
+    """What the model declares rather than computes, by method."""
+    methods = ("aggregate_shocks", "idiosyncratic_shock", "asset_space", "preferences")
+    return {method: ask(model, method) for method in methods}
+
+
+def make_case(model: Model) -> Case:
+    """Asset points and shock values to try, from the declarations. Raises ValueError for a wrong one."""
+    declared, name = declarations(model), type(model).__name__
+    space = declared["asset_space"]
+    if not isinstance(space, Assets):
+        raise ValueError(
+            f"{name}.asset_space() returned {type(space).__name__}: return hm.Assets(lower=..., upper=...)."
+        )
+    chain = attempt(model, "aggregate_shocks", combine, declared["aggregate_shocks"])
+    own = attempt(model, "idiosyncratic_shock", to_chain, declared["idiosyncratic_shock"])
+    transition = np.asarray(own.transition, float)
+    if isinstance(own, ConditionalChain):
+        states = chain.transition.shape[0]
+        if transition.shape[0] != states:
+            raise ValueError(
+                f"{name}.idiosyncratic_shock() is conditional on {transition.shape[0]} aggregate states but "
+                f"aggregate_shocks() has {states}: give one block per pair of aggregate states."
+            )
+        transition = transition.mean(axis=(0, 1))  # a plain average over aggregate moves will do for rough shares
+    steps = np.linspace(0.0, 1.0, ASSET_POINTS) ** float(space.curvature)
+    return Case(
+        (float(space.lower) + (float(space.upper) - float(space.lower)) * steps)[:, None],
+        {key: np.asarray(values, float)[None, :] for key, values in own.values.items()},
+        np.linalg.matrix_power(transition, 4096).mean(axis=0),
+        {key: np.asarray(values, float) for key, values in chain.values.items()},
+    )
+
+
+def equations(model: Model, case: Case, shocks: dict[str, Any], level: int) -> Results:
+    """Every equation with the mass on asset point `level`: results by method and name.
+
+    Works on NumPy arrays, JAX arrays and tracers. Raises ValueError for a method that fails and for a result that is
+    not a number of the right shape.
+    """
+    shape = (np.shape(case.points)[0], np.shape(case.share)[0])
+    zero = 0.0 * case.points * case.share[None, :]
+    own, now = Named("own", case.own), Named("shocks", shocks)
+    each = _ask_names(model, "aggregates", shape, case.points, own, now)
+    total = {name: (case.share * (value + zero)[level]).sum() for name, value in each.items()}
+    aggregates = Named("aggregates", total)
+    prices = Named("prices", _ask_names(model, "prices", (), aggregates, now))
+    outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
+    signal = _ask_names(model, "signal", (), aggregates, prices, now)
+    cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
+    today = Named("today", {**total, **prices, **shocks, **outcomes})
+    choices = Named("choices", {"consumption": 1.0 + zero[0, 0], "savings": case.points[level, 0]})
+    excess = ask(model, "goods_market", today, choices, aggregates)
+    market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
+    return {
+        "aggregates": total,
+        "prices": dict(prices),
+        "outcomes": outcomes,
+        "signal": signal,
+        "resources": {"cash on hand": cash + zero},
+        "goods_market": market,
+    }
+
+
+def trace(model: Model, case: Case) -> Results:
+    """Trace the equations as JAX will: mistakes of code, shapes and names show without a single number."""
+    kept: list[Results] = []
+
+    def follow(model, case, shocks):
+        kept.append(equations(model, case, shocks, 1))
+        return kept[-1]
+
+    abstract = (
+        jax.ShapeDtypeStruct(np.shape(leaf), jnp.float64) for leaf in jax.tree.leaves((model, case, case.state(0)))
+    )
+    structure = jax.tree.structure((model, case, case.state(0)))
+    jax.eval_shape(follow, *jax.tree.unflatten(structure, abstract))
+    return kept[-1]
+
+
+def evaluate(model: Model, case: Case, state: int, level: int) -> Results:
+    """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise in JAX."""
+    numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
+    try:
+        return equations(numbers, case, case.state(state), level)
+    except ValueError:
+        model, case, shocks = jax.tree.map(jnp.asarray, (numbers, case, case.state(state)))
+        return equations(model, case, shocks, level)
+
+
+def _ask_names(model: Model, method: str, shape: tuple, *arguments) -> dict[str, Any]:
+    try:
+        values = named(method, ask(model, method, *arguments), method)
+    except TypeError as error:
+        raise ValueError(f"{type(model).__name__}.{error}") from error
+    return {name: _fits(model, method, name, value, shape) for name, value in values.items()}
+
+
+def _fits(model: Model, method: str, name: str, value, shape: tuple):
+    """The value, a number or an array that broadcasts to `shape`. Raises ValueError otherwise."""
+    place = f"{type(model).__name__}.{method}(): {name}"
+    if not isinstance(value, int | float | np.generic | np.ndarray | jax.Array):
+        raise ValueError(f"{place} is of type {type(value).__name__}, not a number: return numbers or arrays.")
+    if not shape and np.shape(value):
+        raise ValueError(
+            f"{place} has shape {np.shape(value)} instead of being one number: it is the same for everybody, so "
+            "compute it from aggregates and shocks."
+        )
+    try:
+        broadcasts = not shape or np.broadcast_shapes(np.shape(value), shape) == shape
+    except ValueError:
+        broadcasts = False
+    if not broadcasts:
+        raise ValueError(
+            f"{place} has shape {np.shape(value)}, which does not broadcast to (assets, income) = {shape}: combine "
+            "assets, of shape (assets, 1), and own states, of shape (1, income), by elementwise formulas."
+        )
+    return value

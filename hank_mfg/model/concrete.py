@@ -1,0 +1,22 @@
+"""Tell numbers that can be checked from JAX tracers, which have no value yet."""
+
+from typing import Any
+
+import jax
+import numpy as np
+from jax.core import Tracer
+
+
+def concrete(value: Any) -> np.ndarray | None:
+    """The value as a NumPy array of floats, any shape; None for a JAX tracer and for what is not a number.
+
+    Declarations check what they can see: plain numbers, lists and arrays. Inside `jax.grad`, `jax.vmap` and `jax.jit`
+    parameters are tracers and were checked before.
+    """
+    leaves = jax.tree.leaves(value)
+    if not leaves or any(isinstance(leaf, Tracer) for leaf in leaves):
+        return None
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return None

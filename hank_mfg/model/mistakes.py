@@ -1,0 +1,76 @@
+"""Say in one sentence what is wrong in a model file, and where."""
+
+import difflib
+from pathlib import Path
+
+import jax.errors
+
+
+def explain(error: BaseException, *, file: str | None = None, model: type | None = None) -> str:
+    """One sentence for an error raised by a model file: "my_model.py, line 12, in prices(): ...".
+
+    Give `file`, the file that was executed, or `model`, the class one of whose methods was called; frames of the
+    traceback that belong to either say the line. Without such a frame the sentence starts with the cause.
+    """
+    place = _place(error, file, model)
+    return f"{place}: {_cause(error, model)}" if place else _cause(error, model)
+
+
+def _frames(error: BaseException):
+    step = error.__traceback__
+    while step is not None:
+        yield step.tb_frame, step.tb_lineno
+        step = step.tb_next
+
+
+def _place(error: BaseException, file: str | None, model: type | None) -> str:
+    if isinstance(error, SyntaxError) and error.filename is not None:
+        return f"{_short(error.filename)}, line {error.lineno}"
+    files = {file} if file else set()
+    if model is not None:
+        own = [frame for frame, _ in _frames(error) if isinstance(frame.f_locals.get("self"), model)]
+        files |= {frame.f_code.co_filename for frame in own if not _in_library(frame)}
+    inside = [(frame, line) for frame, line in _frames(error) if frame.f_code.co_filename in files]
+    if not inside:
+        return ""
+    frame, line = inside[-1]
+    function = frame.f_code.co_name
+    where = f"{_short(frame.f_code.co_filename)}, line {line}"
+    return where if function.startswith("<") else f"{where}, in {function}()"
+
+
+def _in_library(frame) -> bool:
+    """Whether a frame belongs to this library's own stages (the shipped models are not such a stage)."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] == "hank_mfg"
+
+
+def _short(filename: str) -> str:
+    if "ipykernel" in filename or filename.startswith("<ipython"):
+        return "the notebook"
+    return filename if filename.startswith("<") else Path(filename).name
+
+
+def _cause(error: BaseException, model: type | None) -> str:
+    message = str(error.args[0]) if error.args else ""
+    message = message.strip().splitlines()[0].rstrip() if message.strip() else "no message"
+    if isinstance(error, SyntaxError):
+        return f"{error.msg}; correct the syntax of that line."
+    if isinstance(error, jax.errors.TracerBoolConversionError):
+        return (
+            "an `if`, `and`, `min()` or `max()` asks for the value of an array that JAX traces: use jax.numpy.where, "
+            "jax.numpy.minimum or jax.numpy.maximum."
+        )
+    if isinstance(error, jax.errors.ConcretizationTypeError | jax.errors.TracerArrayConversionError):
+        return (
+            "float(), math or numpy asks for the value of an array that JAX traces: use the function of the same name "
+            "from jax.numpy."
+        )
+    if isinstance(error, AttributeError) and model is not None and isinstance(error.obj, model):
+        known = [name for name in dir(model) if not name.startswith("_")]
+        close = difflib.get_close_matches(error.name or "", known, n=1)
+        cure = f"did you mean self.{close[0]}?" if close else "declare it with parameter(...) or define that method."
+        return f"{model.__name__} has no '{error.name}': {cure}"
+    last = list(_frames(error))
+    if last and _in_library(last[-1][0]):
+        return message
+    return f"{type(error).__name__}: {message}{'' if message.endswith(('.', '?', '!')) else '.'}"

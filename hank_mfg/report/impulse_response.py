@@ -1,0 +1,280 @@
+"""Generalized impulse responses from the global solution.
+
+The response of y to a shock of a given size at date 0 is
+
+    E[ y_h | shock at 0 has mean m + size ] - E[ y_h | shock at 0 has mean m ],      h = 0, 1, ..., horizon - 1,
+
+with m the stationary mean of the shock's process. A value between two states of the shock's chain is a lottery on its
+two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
+start from the same state before date 0, drawn from the ergodic set (or given), and use the same random numbers from
+date 1 on; the histogram moves exactly. The mean is over starting states and paths, the bands are over starting states.
+
+Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
+`wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
+
+Responses are in percent of the path without the shock for positive levels, percentage points for rates and shares.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.lottery import Lottery
+from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.evaluate.simulate import period_series
+from hank_mfg.precision import float64_allowed
+from hank_mfg.report.distribution import gini, quantile, top_share
+from hank_mfg.solve.rollout import Play, State, rollout
+from hank_mfg.solve.solution import Solution
+
+RATES = ("interest_rate", "tax", "unemployment", "inflation")
+SHARES = ("gini", "top_1_percent_share", "top_10_percent_share")
+PERCENTILES = (0.1, 0.5, 0.9, 0.99)
+GROUPS = {
+    "initial_bottom_20": (0.0, 0.2),
+    "initial_middle_20": (0.4, 0.6),
+    "initial_top_20": (0.8, 1.0),
+    "initial_top_1": (0.99, 1.0),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class ImpulseResponse:
+    """The response of every series to one shock.
+
+    `size` is in the shock's own units (a level: -0.01 of productivity one is one percent); `mean`, `lower` and `upper`
+    map names to (horizon,) arrays in the `units` of each name; the band holds `coverage` of the starting states.
+    """
+
+    shock: str
+    size: float
+    unit: str
+    horizon: int
+    mean: dict[str, np.ndarray]
+    lower: dict[str, np.ndarray]
+    upper: dict[str, np.ndarray]
+    units: dict[str, str]
+    coverage: float
+    starts: int
+    paths: int
+    note: str
+
+    def to_dict(self) -> dict:
+        """Plain numbers: shock, size, unit, horizon, and for each variable its list of responses and its unit."""
+        head = {name: getattr(self, name) for name in ("shock", "size", "unit", "horizon", "starts", "paths", "note")}
+        return {**head, "units": self.units, **{name: values.tolist() for name, values in self.mean.items()}}
+
+    def to_saved(self) -> dict:
+        """Everything, as plain numbers that `ImpulseResponse.from_saved` reads back."""
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        for name in ("mean", "lower", "upper"):
+            fields[name] = {variable: values.tolist() for variable, values in fields[name].items()}
+        return fields
+
+    @classmethod
+    def from_saved(cls, saved: dict) -> "ImpulseResponse":
+        """Rebuild from `to_saved`."""
+        for name in ("mean", "lower", "upper"):
+            saved = {**saved, name: {variable: np.asarray(values) for variable, values in saved[name].items()}}
+        return cls(**saved)
+
+
+def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
+    """Probabilities on the states of a chain, at most two neighbors, with mean `target`: (states,).
+
+    Raises ValueError when the target lies outside the values.
+    """
+    order = np.argsort(values)
+    ordered = values[order]
+    if not ordered[0] - 1e-12 <= target <= ordered[-1] + 1e-12:
+        raise ValueError(
+            f"The shock would reach {target:.6g}, outside the values {ordered[0]:.6g} to {ordered[-1]:.6g} of its chain: "
+            "choose a smaller size."
+        )
+    upper = int(np.clip(np.searchsorted(ordered, target), 1, len(ordered) - 1))
+    weight = np.clip((target - ordered[upper - 1]) / (ordered[upper] - ordered[upper - 1]), 0.0, 1.0)
+    probabilities = np.zeros(len(values))
+    probabilities[order[upper - 1]] = 1.0 - weight
+    probabilities[order[upper]] = weight
+    return probabilities
+
+
+def date_zero(play: Play, shock: str, size: float) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of the aggregate states at date 0, without and with the shock: (states,) each.
+
+    With several independent shocks the others keep their stationary distribution.
+    """
+    values = {name: np.asarray(v) for name, v in play.economy.shock_values.items()}
+    if shock not in values:
+        raise ValueError(f"There is no shock '{shock}': the aggregate shocks are {', '.join(values) or 'none'}.")
+    share = np.asarray(stationary_distribution(play.economy.shock_transition))
+    levels = np.unique(values[shock])
+    weights = np.array([share[values[shock] == level].sum() for level in levels])
+    mean = weights @ levels
+    results = []
+    for target in (mean, mean + size):
+        chosen = lottery_on_chain(levels, target)
+        ratio = chosen / weights
+        results.append(share * ratio[np.searchsorted(levels, values[shock])])
+    return results[0], results[1]
+
+
+def wealth_groups(mass: np.ndarray) -> np.ndarray:
+    """The population split by wealth into the groups of `GROUPS`: masses (groups, assets, income), each summing to one.
+
+    An asset level on the border of two groups is divided between them.
+    """
+    by_assets = mass.sum(axis=1)
+    upper = np.cumsum(by_assets) / by_assets.sum()
+    lower = upper - by_assets / by_assets.sum()
+    groups = []
+    for start, end in GROUPS.values():
+        overlap = np.clip(np.minimum(upper, end) - np.maximum(lower, start), 0.0, None)
+        share = np.divide(overlap, upper - lower, out=np.zeros_like(overlap), where=by_assets > 0)
+        group = mass * share[:, None]
+        groups.append(group / group.sum())
+    return np.stack(groups)
+
+
+class _Followed(NamedTuple):
+    """What is kept of one period to follow groups and distributions."""
+
+    gamble: Lottery
+    shock: Array
+    shock_next: Array
+    consumption: Array
+    wealth: Array
+
+
+@eqx.filter_jit
+def _from_start(play: Play, state: State, groups: Array, keys: Array, horizon: int):
+    """From every aggregate state at date 0, leading axes (shocks, paths, time): aggregate series; the distribution of
+    assets (..., assets); mean consumption and wealth of the fixed groups (..., groups)."""
+    economy = play.economy
+    now = play.decide(state)
+    gamble = economy.lottery(now.savings)
+    settled = economy.settle(now.state.aggregate.mass, gamble)
+
+    def record(step):
+        aggregate = step.now.state.aggregate
+        wealth = aggregate.mass.sum(axis=1)
+        kept = _Followed(step.gamble, aggregate.shock, step.shock_next, step.now.cash - step.now.savings, wealth)
+        return period_series(economy, step.now), kept
+
+    def follow(groups, kept: _Followed):
+        consumption = jnp.sum(groups * kept.consumption, axis=(1, 2))
+        wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
+        chain = economy.income_transition[kept.shock, kept.shock_next]
+        return jax.vmap(lambda group: economy.settle(group, kept.gamble) @ chain)(groups), (consumption, wealth)
+
+    def one(shock_zero, key):
+        start = State(economy.arrive(settled, now.state.aggregate.shock, shock_zero), now.memory)
+        shocks = economy.draw_shocks(shock_zero, horizon, key=key)
+        series, kept = rollout(play, start, shocks, record, foresight=False)[1]
+        chain = economy.income_transition[now.state.aggregate.shock, shock_zero]
+        moved = jax.vmap(lambda group: economy.settle(group, gamble) @ chain)(groups)
+        return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1]
+
+    every = jnp.arange(economy.shock_count, dtype=jnp.int32)
+    return jax.lax.map(lambda z: jax.vmap(lambda k: one(z, k))(keys), every)
+
+
+def starting_states(solution: Solution, play: Play, count: int, spacing: int, seed: int) -> list[State]:
+    """`count` states of the ergodic set, `spacing` periods apart on one simulated path."""
+    state = solution.start(play)
+    keys = jax.random.split(jax.random.PRNGKey(seed), count)
+
+    @eqx.filter_jit
+    def walk(play, state, key):
+        shocks = play.economy.draw_shocks(state.aggregate.shock, spacing, key=key)
+        return rollout(play, state, shocks, lambda step: None, foresight=False)[0]
+
+    states = []
+    for key in keys:
+        state = walk(play, state, key)
+        states.append(state)
+    return states
+
+
+@float64_allowed
+def impulse_response(
+    solution: Solution,
+    shock: str,
+    size: float,
+    *,
+    horizon: int = 40,
+    starts: int = 32,
+    paths: int = 64,
+    seed: int = 5,
+    coverage: float = 0.9,
+    start: State | None = None,
+) -> ImpulseResponse:
+    """The generalized response to `shock` moving by `size` (its own units) at date 0; see the module's formula.
+
+    `start` replaces the draw of `starts` states from the ergodic set. The response of the distribution comes with it:
+    Gini, top shares, wealth at current percentiles. Raises ValueError for an unknown shock or a size out of range.
+    """
+    play = solution.play()
+    without, with_shock = date_zero(play, shock, size)
+    states = [start] if start is not None else starting_states(solution, play, starts, 50, seed)
+    keys = jax.random.split(jax.random.PRNGKey(seed + 1), paths)
+    assets = np.asarray(play.economy.grid.points)
+    each = []
+    for state in states:
+        groups = jnp.asarray(wealth_groups(np.asarray(state.aggregate.mass)))
+        series, wealth, followed = jax.tree.map(np.asarray, _from_start(play, state, groups, keys, horizon))
+        values = {**series, **_distribution_series(wealth, assets), **_group_series(*followed)}
+        each.append(
+            {name: (without @ value.mean(axis=1), with_shock @ value.mean(axis=1)) for name, value in values.items()}
+        )
+    units = {name: _unit(name, [pair[name][0] for pair in each]) for name in each[0]}
+    gaps = {name: np.stack([_change(units[name], *pair[name]) for pair in each]) for name in each[0]}
+    tail = (1.0 - coverage) / 2.0
+    note = (
+        f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
+        f"starting states; histogram on {len(assets)} points, float64, seed {seed}."
+    )
+    return ImpulseResponse(
+        shock, float(size), "level of the shock", horizon,
+        {name: gap.mean(axis=0) for name, gap in gaps.items()},
+        {name: np.quantile(gap, tail, axis=0) for name, gap in gaps.items()},
+        {name: np.quantile(gap, 1.0 - tail, axis=0) for name, gap in gaps.items()},
+        units, coverage, len(states), paths, note,
+    )  # fmt: skip
+
+
+def _distribution_series(mass: np.ndarray, assets: np.ndarray) -> dict[str, np.ndarray]:
+    """Statistics of the wealth distribution for masses (shocks, paths, time, assets): each (shocks, paths, time)."""
+    flat = mass.reshape(-1, len(assets))
+    series = {
+        "gini": gini(flat, assets),
+        "top_1_percent_share": top_share(flat, assets, 0.01),
+        "top_10_percent_share": top_share(flat, assets, 0.10),
+    }
+    for probability in PERCENTILES:
+        series[f"wealth_p{100 * probability:g}"] = quantile(flat, assets, probability)
+    return {name: np.asarray(value).reshape(mass.shape[:-1]) for name, value in series.items()}
+
+
+def _group_series(consumption: np.ndarray, wealth: np.ndarray) -> dict[str, np.ndarray]:
+    """Consumption and wealth of each fixed group, by name, from arrays (shocks, paths, time, groups)."""
+    series = {}
+    for position, group in enumerate(GROUPS):
+        series[f"consumption_{group}"] = consumption[..., position]
+        series[f"wealth_{group}"] = wealth[..., position]
+    return series
+
+
+def _unit(name: str, levels: list[np.ndarray]) -> str:
+    if name in RATES or name in SHARES or min(level.min() for level in levels) <= 0:
+        return "percentage points"
+    return "percent"
+
+
+def _change(unit: str, without: np.ndarray, with_shock: np.ndarray) -> np.ndarray:
+    return 100.0 * (with_shock - without) / (without if unit == "percent" else 1.0)

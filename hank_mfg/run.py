@@ -1,0 +1,245 @@
+"""The run folder: everything needed to rebuild every number and figure without solving again.
+
+    config.json            model, parameters, method, seed, versions, device, status, timings
+    model.py               a copy of the user's own model file, where there is one
+    steady_state.npz       the stationary equilibrium
+    metrics.jsonl          one line per logged group of updates
+    checkpoint/latest.npz  training state and history, replaced atomically; a killed run resumes from it
+    evaluation.json, moments.csv/.tex, irf_*.csv, figures/*.pdf and .png
+
+Every file is written to a temporary name and renamed, so a reader never sees half of one.
+"""
+
+import dataclasses
+import io
+import json
+import platform
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.environment.economy import Public, discretize
+from hank_mfg.gallery import load_model
+from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.report.latex import write_bytes, write_text
+from hank_mfg.solve.solution import Solution, Status
+from hank_mfg.solve.solve import HISTORY, begin_training, solve
+from hank_mfg.solve.spg import RSPG, Training
+from hank_mfg.solve.steady_state import SteadyState, steady_state
+
+PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "interpax", "quantecon", "numpy", "scipy")
+
+
+class RunError(ValueError):
+    """A run folder that cannot be read or continued; the message says what is missing and what to do."""
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def solve_run(
+    source: str | Path | type[Model] | Model,
+    folder: str | Path,
+    method: RSPG | None = None,
+    *,
+    key: int = 0,
+    overrides: dict[str, Any] | None = None,
+    resume: bool = False,
+    watch: Callable[[dict[str, np.ndarray]], None] | None = None,
+    save_every: float = 5.0,
+) -> Solution:
+    """Solve a model and keep everything in `folder`.
+
+    A checkpoint is written at most every `save_every` seconds and at the end. With `resume=True` training continues
+    from the checkpoint, to the same numbers as an unbroken run on the same device. Raises RunError when the folder
+    already holds a run and `resume` is not given, or when there is nothing to resume.
+    """
+    folder = Path(folder)
+    if resume:
+        return _continue(folder, watch, save_every)
+    if (folder / "config.json").exists():
+        raise RunError(f"{folder} already holds a run: choose another --out, delete it, or continue it with --resume.")
+    model = load_model(source, **(overrides or {}))
+    settings = method if method is not None else RSPG()
+    if isinstance(source, str | Path) and str(source).endswith(".py"):
+        write_text(folder / "model.py", Path(source).read_text())
+    config = {
+        "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
+        "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
+        "method": dataclasses.asdict(settings),
+        "seed": key,
+        "versions": versions(),
+        "status": Status.UNFINISHED.name,
+    }
+    steady = steady_state(model, asset_points=2 * settings.asset_points)
+    save_steady_state(folder / "steady_state.npz", steady)
+    _write_json(folder / "config.json", config)
+    return _solve(folder, model, settings, steady, config, None, watch, save_every)
+
+
+def _continue(folder: Path, watch, save_every: float) -> Solution:
+    config = read_config(folder)
+    model = run_model(folder, config)
+    settings, steady = RSPG(**config["method"]), load_steady_state(folder / "steady_state.npz", model)
+    start = load_checkpoint(folder, model, settings, steady, config["seed"])
+    return _solve(folder, model, settings, steady, config, start, watch, save_every)
+
+
+def _solve(folder, model, settings, steady, config, start, watch, save_every) -> Solution:
+    saved = time.monotonic()
+    logged = len(start[1]["update"]) if start else 0
+    _trim_metrics(folder, logged)
+
+    def keep(training: Training, history: dict[str, np.ndarray]) -> None:
+        nonlocal saved, logged
+        fresh = slice(logged, None)
+        line = {"update": int(history["update"][-1])} | {n: float(history[n][fresh].mean()) for n in HISTORY[1:]}
+        with open(folder / "metrics.jsonl", "a") as log:
+            log.write(json.dumps(line) + "\n")
+        logged = len(history["update"])
+        if time.monotonic() - saved >= save_every or logged >= settings.updates:
+            save_checkpoint(folder, training, history)
+            saved = time.monotonic()
+        if watch is not None:
+            watch(history)
+
+    solution = solve(model, settings, key=config["seed"], steady=steady, resume=start, watch=keep)
+    final = Training(solution.policy, solution.optimizer, solution.states, solution.key)
+    save_checkpoint(folder, final, solution.history)
+    timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
+    _write_json(
+        folder / "config.json",
+        {**config, "status": solution.status.name, "device": solution.device, "updates": solution.updates, **timings},
+    )
+    return solution
+
+
+def _trim_metrics(folder: Path, updates: int) -> None:
+    """Drop the log lines after the checkpoint that a resumed run starts from, so that no update is logged twice."""
+    path = folder / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    kept = [line for line in lines if json.loads(line)["update"] <= updates]
+    write_text(path, "".join(line + "\n" for line in kept))
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The configuration of a run. Raises RunError when the folder holds none."""
+    path = Path(folder) / "config.json"
+    if not path.exists():
+        raise RunError(f"{folder} holds no run (no config.json): make one with `hank-mfg solve MODEL --out {folder}`.")
+    return json.loads(path.read_text())
+
+
+def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | None = None) -> Model:
+    """The model of a run, with the parameters it was solved for."""
+    own = Path(folder) / "model.py"
+    source = model if model is not None else (own if own.exists() else config["model"])
+    return load_model(source, **config["parameters"])
+
+
+def save_steady_state(path: Path, steady: SteadyState) -> None:
+    """Write a stationary equilibrium as one npz file."""
+    arrays = {
+        "cash": steady.policy.cash, "consumption": steady.policy.consumption, "savings": steady.savings,
+        "mass": steady.mass, "residual": steady.residual, "euler_change": steady.euler_change,
+        "seconds": np.array([steady.seconds_compile, steady.seconds_run]),
+    }  # fmt: skip
+    groups = {"shocks": steady.public.shocks, "aggregates": steady.public.aggregates, "prices": steady.public.prices}
+    named = {f"{label}/{name}": value for label, group in groups.items() for name, value in group.items()}
+    write_bytes(path, _pack({**arrays, **named}))
+
+
+@float64_allowed
+def load_steady_state(path: Path, model: Model) -> SteadyState:
+    """Read what `save_steady_state` wrote."""
+    with np.load(path) as file:
+        data = dict(file)
+    groups = {label: {} for label in ("shocks", "aggregates", "prices")}
+    for name in list(data):
+        label, _, quantity = name.partition("/")
+        if quantity:
+            groups[label][quantity] = jnp.asarray(data.pop(name))
+    economy = discretize(model, data["mass"].shape[0], jnp.float64, aggregate_risk=False)
+    policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(data["consumption"]))
+    public = Public(*(Named(label, values) for label, values in groups.items()))
+    return SteadyState(
+        economy, policy, data["savings"], data["mass"], public, float(data["residual"]), float(data["euler_change"]),
+        *(float(x) for x in data["seconds"]),
+    )  # fmt: skip
+
+
+def save_checkpoint(folder: Path, training: Training, history: dict[str, np.ndarray]) -> None:
+    """Write training state and history as one file, atomically."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(training, eqx.is_array))]
+    arrays = {f"leaf_{position:04d}": leaf for position, leaf in enumerate(leaves)}
+    write_bytes(folder / "checkpoint" / "latest.npz", _pack({**arrays, **{f"history/{k}": v for k, v in history.items()}}))
+
+
+@float64_allowed
+def load_checkpoint(
+    folder: Path, model: Model, settings: RSPG, steady: SteadyState, seed: int
+) -> tuple[Training, dict[str, np.ndarray]]:
+    """Read what `save_checkpoint` wrote. Raises RunError when there is none or it belongs to other settings."""
+    path = Path(folder) / "checkpoint" / "latest.npz"
+    if not path.exists():
+        raise RunError(f"{folder} holds no checkpoint yet: delete the folder and solve again.")
+    with np.load(path) as file:
+        data = dict(file)
+    history = {name.partition("/")[2]: data.pop(name) for name in list(data) if name.startswith("history/")}
+    economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
+    space = cast(model.asset_space(), economy.dtype)
+    shape = eqx.filter_eval_shape(begin_training, economy, space, steady, settings, jax.random.PRNGKey(seed))
+    is_shape = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)  # noqa: E731
+    wanted = [leaf for leaf in jax.tree.leaves(shape) if is_shape(leaf)]
+    leaves = [data[name] for name in sorted(data)]
+    if [(w.shape, w.dtype) for w in wanted] != [(x.shape, x.dtype) for x in leaves]:
+        raise RunError(f"{path} does not fit the model and settings in config.json: solve again into a new folder.")
+    remaining = iter(leaves)
+    training = jax.tree.map(lambda leaf: jnp.asarray(next(remaining)) if is_shape(leaf) else leaf, shape)
+    return training, history
+
+
+def load_run(folder: str | Path, model: type[Model] | None = None) -> Solution:
+    """The solution in a run folder. `model` gives the class of a model that was passed as an object, not by name.
+
+    Raises RunError when the folder holds no run, or one whose training did not end.
+    """
+    config = read_config(folder)
+    if config["status"] == Status.UNFINISHED.name:
+        raise RunError(f"{folder} holds an unfinished run: continue it with `hank-mfg solve --resume --out {folder}`.")
+    economy = run_model(folder, config, model)
+    settings, steady = RSPG(**config["method"]), load_steady_state(Path(folder) / "steady_state.npz", economy)
+    training, history = load_checkpoint(Path(folder), economy, settings, steady, config["seed"])
+    return Solution(
+        economy, settings, steady, training.policy, training.optimizer, training.states, training.key, history,
+        Status[config["status"]], config["seed"], config["device"], config["seconds_compile"], config["seconds_train"],
+        config["seconds_total"],
+    )  # fmt: skip
+
+
+def _pack(arrays: dict[str, Any]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
+    return buffer.getvalue()
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    write_text(path, json.dumps(content, indent=2) + "\n")

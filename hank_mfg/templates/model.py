@@ -1,0 +1,98 @@
+"""My economy: households insure against labor-income risk by saving in capital; productivity moves everybody.
+
+An example that runs as it stands: change it line by line. Fields are parameters, methods are the equations on the
+model page of the paper; there is no grid and no algorithm here. Then, on the command line,
+
+    hank-mfg show MY_MODEL.py             the parameters, and every equation tried once
+    hank-mfg steady-state MY_MODEL.py     without aggregate risk
+    hank-mfg solve MY_MODEL.py --out runs/first --set persistence=0.9
+    hank-mfg irf runs/first --shock productivity --size -0.01
+
+Timing of a period: shocks are realized; aggregates are summed over households and prices form; everybody sees the
+signal and chooses consumption and next assets; then next period's shocks are drawn.
+"""
+
+import hank_mfg as hm
+
+
+class MyModel(hm.Model):
+    # Parameters: what each means, its range, and a value. One model period is a year here. Values can also come from a
+    # file of the same name beside this one, MY_MODEL.toml, with a unit and a source for the table of the paper.
+    discount_factor: float = hm.parameter("patience, per year", above=0, below=1, default=0.96)
+    risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log utility", above=0, default=2.0)
+    capital_share: float = hm.parameter("share of income paid to capital", above=0, below=1, default=0.36)
+    depreciation: float = hm.parameter("of capital, per year", at_least=0, at_most=1, default=0.08)
+    persistence: float = hm.parameter("of log labor", above=-1, below=1, default=0.9)
+    innovation_sd: float = hm.parameter("of log labor", above=0, default=0.2)
+    productivity_persistence: float = hm.parameter("of log productivity", above=-1, below=1, default=0.8)
+    productivity_sd: float = hm.parameter("innovation sd of log productivity", above=0, default=0.014)
+    borrowing_limit: float = hm.parameter("lowest assets, in goods", at_most=0, default=0.0)
+    maximum_assets: float = hm.parameter("top of the asset grid, in goods", above=0, default=200.0)
+
+    # Shocks. `exponential` turns log labor into labor, `unit_mean` gives it mean one; a name is chosen freely and is
+    # what the equations below read. Leave aggregate_shocks() out for an economy without aggregate risk; return a tuple
+    # of shocks for several. hm.MarkovChain(transition, name=[...]) declares a chain by its matrix instead.
+    def aggregate_shocks(self):
+        return hm.AR1(
+            "productivity",
+            persistence=self.productivity_persistence,
+            innovation_sd=self.productivity_sd,
+            states=5,
+            exponential=True,
+            unit_mean=True,
+        )
+
+    def idiosyncratic_shock(self):
+        return hm.AR1(
+            "labor",
+            persistence=self.persistence,
+            innovation_sd=self.innovation_sd,
+            states=7,
+            exponential=True,
+            unit_mean=True,
+        )
+
+    # What a household can hold, and what it likes.
+    def asset_space(self):
+        return hm.Assets(lower=self.borrowing_limit, upper=self.maximum_assets)
+
+    def preferences(self):
+        return hm.CRRA(self.risk_aversion)
+
+    # A method of your own is fine: call it from the equations.
+    def production(self):
+        return hm.CobbDouglas(self.capital_share, self.depreciation)
+
+    # One household's contribution to each aggregate; the library sums them over everybody. `own` holds the household's
+    # own shocks, `shocks` the aggregate ones.
+    def aggregates(self, assets, own, shocks):
+        return {"capital": assets, "labor": own.labor}
+
+    # Prices follow from aggregates and shocks.
+    def prices(self, aggregates, shocks):
+        factors = (aggregates.capital, aggregates.labor, shocks.productivity)
+        return {
+            "interest_rate": self.production().interest_rate(*factors),
+            "wage": self.production().wage(*factors),
+        }
+
+    # Cash on hand: what a household can consume or save this period.
+    def resources(self, assets, own, prices, shocks):
+        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+
+    # What everybody sees before choosing. What households remember of it is a choice of the solver, not of the model.
+    def signal(self, aggregates, prices, shocks):
+        return {
+            "productivity": shocks.productivity,
+            "interest_rate": prices.interest_rate,
+            "wage": prices.wage,
+        }
+
+    # Optional: further series for moments and impulse responses.
+    def outcomes(self, aggregates, prices, shocks):
+        return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+
+    # Optional, and a good test of the rest: the goods that are left over, as a share of output; zero in equilibrium.
+    def goods_market(self, today, choices, tomorrow):
+        left = today.output + (1.0 - self.depreciation) * today.capital
+        return (left - choices.consumption - tomorrow.capital) / today.output

@@ -1,0 +1,175 @@
+"""Truths: a dense solve and the first-order conditions for the HP filter, closed forms of an AR(1), sample moments."""
+
+# The type stubs of pandas and matplotlib are wider than what these calls return.
+# pyright: reportArgumentType=false
+# pyright: reportCallIssue=false
+# pyright: reportAttributeAccessIssue=false
+# pyright: reportGeneralTypeIssues=false
+# pyright: reportIndexIssue=false
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hank_mfg.report.moments import MomentTable, hp_filter, moment_table
+
+RANDOM = np.random.default_rng(3)
+
+
+def dense_trend(series, smoothing):
+    differences = np.diff(np.eye(len(series)), n=2, axis=0)
+    return np.linalg.solve(np.eye(len(series)) + smoothing * differences.T @ differences, series)
+
+
+def ar1(persistence, periods, innovation_sd=0.01, seed=0):
+    innovations = innovation_sd * np.random.default_rng(seed).standard_normal(periods)
+    values = np.zeros(periods)
+    for period in range(1, periods):
+        values[period] = persistence * values[period - 1] + innovations[period]
+    return values
+
+
+@pytest.mark.parametrize("periods", [3, 4, 5, 60])
+@pytest.mark.parametrize("smoothing", [6.25, 1600.0])
+def test_trend_equals_the_dense_solve(periods, smoothing):
+    series = RANDOM.standard_normal((periods, 2))
+    cycle, trend = hp_filter(series, smoothing)
+    np.testing.assert_allclose(trend, dense_trend(series, smoothing), atol=1e-10)
+    np.testing.assert_allclose(hp_filter(series[:, 1], smoothing)[1], trend[:, 1], atol=1e-12)
+    np.testing.assert_allclose(cycle + trend, series, atol=1e-14)
+
+
+def test_first_order_conditions_hold():
+    series = np.cumsum(RANDOM.standard_normal(300))
+    cycle, trend = hp_filter(series)
+    curvature = np.diff(trend, n=2)
+    gradient = 1600.0 * np.convolve(curvature, [1.0, -2.0, 1.0])  # the adjoint of the second difference
+    np.testing.assert_allclose(cycle, gradient, atol=1e-9)
+
+
+def test_filter_is_linear_and_self_adjoint():
+    one, other = RANDOM.standard_normal((2, 80))
+    assert hp_filter(one)[1] @ other == pytest.approx(one @ hp_filter(other)[1], rel=1e-12)
+    np.testing.assert_allclose(hp_filter(one + 2 * other)[0], hp_filter(one)[0] + 2 * hp_filter(other)[0], atol=1e-11)
+
+
+def test_linear_trend_has_no_cycle_and_cycles_have_no_linear_trend():
+    time = np.arange(200.0)
+    np.testing.assert_allclose(hp_filter(3.0 + 0.7 * time)[0], 0.0, atol=1e-9)
+    cycle = hp_filter(RANDOM.standard_normal(200))[0]
+    np.testing.assert_allclose([cycle.sum(), cycle @ time], 0.0, atol=1e-8)
+
+
+def test_smoothing_limits():
+    series = RANDOM.standard_normal(50)
+    np.testing.assert_allclose(hp_filter(series, 1e-12)[1], series, atol=1e-10)
+    line = np.polyval(np.polyfit(np.arange(50), series, 1), np.arange(50))
+    np.testing.assert_allclose(hp_filter(series, 1e9)[1], line, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("series", "smoothing", "message"),
+    [
+        ([1.0, 2.0], 1600.0, r"series has shape \(2,\): give at least 3 periods"),
+        ([1.0, np.nan, 2.0], 1600.0, "series is not finite in period 1: drop or repair"),
+        ([1.0, 2.0, 4.0], 0.0, "smoothing = 0.0 must be positive and finite: 1600"),
+    ],
+)
+def test_hp_filter_errors(series, smoothing, message):
+    with pytest.raises(ValueError, match=message):
+        hp_filter(series, smoothing)
+
+
+def test_autocorrelation_of_an_ar1_before_any_visible_filter():
+    persistence, periods = 0.8, 40_000
+    series = np.exp(ar1(persistence, periods))
+    # With almost infinite smoothing the filter removes a straight line only, so moments are those of the process.
+    row = moment_table({"output": series}, smoothing=1e12).data.loc["output"]
+    assert row["autocorrelation, HP-filtered"] == pytest.approx(persistence, abs=0.01)
+    assert row["sd (percent or points)"] == pytest.approx(100 * 0.01 / np.sqrt(1 - persistence**2), rel=0.03)
+    assert row["correlation with output, HP-filtered"] == pytest.approx(1.0)
+
+
+def test_table_against_plain_formulas():
+    output, rate = np.exp(ar1(0.9, 400)), 0.01 + ar1(0.5, 400, seed=1)
+    table = moment_table({"output": output, "interest_rate": rate, "capital": 3 * output**2}).data
+    cycle, of_rate = hp_filter(100 * np.log(output))[0], hp_filter(100 * rate)[0]
+    assert list(table["unit"]) == ["percent", "percentage points", "percent"]
+    np.testing.assert_allclose(table["mean (level)"], [output.mean(), rate.mean(), 3 * np.mean(output**2)])
+    np.testing.assert_allclose(
+        table["sd (level)"], [output.std(ddof=1), rate.std(ddof=1), 3 * np.std(output**2, ddof=1)]
+    )
+    filtered = table["sd, HP-filtered (percent or points)"]
+    np.testing.assert_allclose(filtered, [cycle.std(ddof=1), of_rate.std(ddof=1), 2 * cycle.std(ddof=1)], rtol=1e-9)
+    relative = table["sd relative to output, HP-filtered (ratio)"]
+    np.testing.assert_allclose(relative, [1.0, of_rate.std() / cycle.std(), 2.0], rtol=1e-9)
+    together = table["correlation with output, HP-filtered"]
+    np.testing.assert_allclose(together, [1.0, np.corrcoef(of_rate, cycle)[0, 1], 1.0], rtol=1e-9)
+    shifted = np.corrcoef(of_rate[1:], of_rate[:-1])[0, 1]
+    assert table["autocorrelation, HP-filtered"]["interest_rate"] == pytest.approx(shifted)
+
+
+def test_units_can_be_chosen():
+    rate = 0.05 + ar1(0.5, 200, innovation_sd=0.001)
+    assert moment_table({"interest_rate": rate}).data["unit"].item() == "percent"
+    row = moment_table({"interest_rate": rate}, units={"interest_rate": "percentage points"}).data.loc["interest_rate"]
+    assert row["sd (percent or points)"] == pytest.approx(100 * rate.std(ddof=1))
+
+
+def test_without_output_the_comparisons_are_left_out():
+    columns = moment_table({"capital": np.exp(ar1(0.9, 50))}).data.columns
+    assert not any("output" in column for column in columns)
+    renamed = moment_table({"gdp": np.exp(ar1(0.9, 50))}, output="gdp").data
+    assert renamed["correlation with output, HP-filtered"].item() == pytest.approx(1.0)
+
+
+def test_constant_series_has_no_correlation():
+    series = {"output": np.exp(ar1(0.9, 50)), "labor": np.full(50, 0.93)}
+    row = moment_table(series).data.loc["labor"]
+    assert row["sd (level)"] == pytest.approx(0.0, abs=1e-15)
+    assert np.isnan(row["autocorrelation, HP-filtered"]) and np.isnan(row["correlation with output, HP-filtered"])
+    flat = moment_table({"output": np.ones(50), "capital": np.exp(ar1(0.9, 50))}).data
+    assert flat["sd relative to output, HP-filtered (ratio)"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("series", "options", "message"),
+    [
+        ({}, {}, "series is empty: give at least one"),
+        ({"output": np.ones((2, 5))}, {}, r"series 'output' has shape \(2, 5\): give one path"),
+        ({"output": np.ones(5), "wage": np.ones(4)}, {}, "series 'wage' has 4 periods but 'output' has 5"),
+        ({"output": np.array([1.0, 2.0, np.inf])}, {}, "series 'output' is inf in period 2"),
+        ({"wage": np.ones(5)}, {"output": "gdp"}, "output = 'gdp' is not among the series: choose one of wage"),
+        ({"wage": np.ones(5)}, {"units": {"wage": "dollars"}}, r"units\['wage'\] = 'dollars' is not a unit"),
+        (
+            {"wage": -np.ones(5)},
+            {"units": {"wage": "percent"}},
+            "needs logs but the series falls to -1: use 'percentage",
+        ),
+        ({"wage": np.ones(5)}, {"units": {"rate": "percent"}}, "units names 'rate', which is not among the series"),
+    ],
+)
+def test_moment_table_errors(series, options, message):
+    with pytest.raises(ValueError, match=message):
+        moment_table(series, **options)
+
+
+def test_table_is_frozen_and_writes_what_it_shows(tmp_path):
+    note = "400 periods after 100, histogram with 200 points & float64."
+    table = moment_table({"output": np.exp(ar1(0.9, 60)), "interest_rate": ar1(0.5, 60, seed=1)}, note=note)
+    assert isinstance(table, MomentTable)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        table.note = "changed"  # pyright: ignore[reportAttributeAccessIssue]
+    back = pd.read_csv(table.to_csv(tmp_path / "moments.csv"), index_col="variable")
+    pd.testing.assert_frame_equal(back, table.data, check_exact=False, rtol=1e-14)
+    text = table.to_latex(tmp_path / "moments.tex", caption="Moments", label="tab:moments")
+    assert (tmp_path / "moments.tex").read_text() == text == table.to_latex(caption="Moments", label="tab:moments")
+    assert "Interest rate & percentage points &" in text and r"200 points \& float64." in text
+    assert note in repr(table) and "points &amp; float64" in table._repr_html_()
+
+
+def test_every_numeric_column_says_its_unit():
+    columns = moment_table({"output": np.exp(ar1(0.9, 60))}).data.columns.drop("unit")
+    assert all(column.endswith(("(level)", "points)", "(ratio)")) or "correlation" in column for column in columns)
