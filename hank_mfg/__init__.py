@@ -1,15 +1,18 @@
 """hank_mfg: heterogeneous-agent economies as mean-field games with common noise.
 
-The public names; each is loaded on first use, so that the command line starts quickly.
+The public names. `solve` and `evaluate` share their names with the folders they live in and are bound here; the others
+are loaded on first use, so that nothing pays for tables and figures it does not draw.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
+from hank_mfg.evaluate.accuracy import evaluate
+from hank_mfg.solve.solve import solve
+
 if TYPE_CHECKING:
     from hank_mfg.environment.check import check_model as check_model
     from hank_mfg.environment.economy import discretize as discretize
-    from hank_mfg.evaluate.accuracy import evaluate as evaluate
     from hank_mfg.evaluate.exploitability import exploitability as exploitability
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.gallery import load_model as load_model, model_names as model_names
@@ -25,14 +28,12 @@ if TYPE_CHECKING:
     from hank_mfg.report.report import marginal_propensities as marginal_propensities, moment_table as moment_table, write_report as write_report
     from hank_mfg.run import load_run as load_run, solve_run as solve_run
     from hank_mfg.solve.solution import Solution as Solution, SolveError as SolveError, Status as Status
-    from hank_mfg.solve.solve import solve as solve
     from hank_mfg.solve.spg import RSPG as RSPG, SPG as SPG
     from hank_mfg.solve.steady_state import SteadyState as SteadyState, SteadyStateError as SteadyStateError, steady_state as steady_state
 
 _HOMES = {
     "environment.check": ("check_model",),
     "environment.economy": ("discretize",),
-    "evaluate.accuracy": ("evaluate",),
     "evaluate.exploitability": ("exploitability",),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
@@ -48,12 +49,11 @@ _HOMES = {
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
     "run": ("load_run", "solve_run"),
     "solve.solution": ("Solution", "SolveError", "Status"),
-    "solve.solve": ("solve",),
     "solve.spg": ("RSPG", "SPG"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = list(_HOME_OF)
+__all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604
 
 
 def __getattr__(name: str):
@@ -63,4 +63,4 @@ def __getattr__(name: str):
 
 
 def __dir__() -> list[str]:
-    return sorted(_HOME_OF)
+    return sorted(__all__)

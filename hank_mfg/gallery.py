@@ -211,10 +211,10 @@ def _unknown_name(source: str) -> str:
     if Path(f"{source}.py").is_file():
         return f"There is no shipped model '{source}': for the file in this folder write {source}.py."
     close = difflib.get_close_matches(source, known, n=1)
-    hint = f"did you mean '{close[0]}'? The" if close else "the"
+    hint = f" (did you mean '{close[0]}'?)" if close else ""
     return (
-        f"There is no shipped model '{source}': {hint} shipped ones are {', '.join(known)}; for your own give the path "
-        "of its .py file."
+        f"There is no shipped model '{source}'{hint}: the shipped ones are {', '.join(known)}; for your own give the "
+        "path of its .py file."
     )
 
 

@@ -7,6 +7,7 @@ from typing import ParamSpec, TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -29,9 +30,10 @@ def float64_allowed(function: Callable[Arguments, Result]) -> Callable[Arguments
 
 
 def cast(tree, dtype):
-    """Every floating-point leaf of a pytree in the given dtype; integers and keys as they are."""
+    """Every floating-point leaf of a pytree in the given dtype, converted by NumPy; integers and keys as they are."""
 
     def convert(leaf):
-        return jnp.asarray(leaf, dtype) if isinstance(leaf, float) or eqx.is_inexact_array(leaf) else leaf
+        is_float = isinstance(leaf, float) or eqx.is_inexact_array(leaf) or isinstance(leaf, np.ndarray | np.floating)
+        return jnp.asarray(np.asarray(leaf, dtype)) if is_float else leaf
 
     return jax.tree.map(convert, tree)

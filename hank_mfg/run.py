@@ -30,10 +30,10 @@ from hank_mfg.gallery import load_model
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
 from hank_mfg.solve.solution import Solution, Status
-from hank_mfg.solve.solve import HISTORY, begin_training, solve
+from hank_mfg.solve.solve import HISTORY, solve, untrained
 from hank_mfg.solve.spg import RSPG, Training
 from hank_mfg.solve.steady_state import SteadyState, steady_state
 
@@ -204,16 +204,13 @@ def load_checkpoint(
     with np.load(path) as file:
         data = dict(file)
     history = {name.partition("/")[2]: data.pop(name) for name in list(data) if name.startswith("history/")}
-    economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
-    space = cast(model.asset_space(), economy.dtype)
-    shape = eqx.filter_eval_shape(begin_training, economy, space, steady, settings, jax.random.PRNGKey(seed))
-    is_shape = lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct)  # noqa: E731
-    wanted = [leaf for leaf in jax.tree.leaves(shape) if is_shape(leaf)]
+    _, blank = untrained(model, settings, steady, seed=seed)
+    wanted = [leaf for leaf in jax.tree.leaves(blank) if eqx.is_array(leaf)]
     leaves = [data[name] for name in sorted(data)]
     if [(w.shape, w.dtype) for w in wanted] != [(x.shape, x.dtype) for x in leaves]:
         raise RunError(f"{path} does not fit the model and settings in config.json: solve again into a new folder.")
     remaining = iter(leaves)
-    training = jax.tree.map(lambda leaf: jnp.asarray(next(remaining)) if is_shape(leaf) else leaf, shape)
+    training = jax.tree.map(lambda leaf: jnp.asarray(next(remaining)) if eqx.is_array(leaf) else leaf, blank)
     return training, history
 
 

@@ -96,27 +96,38 @@ def _check_preferences(model: Model) -> None:
         )
 
 
-def _check_numbers(model: Model, case: Case) -> int:
-    """Finite, and payable at the borrowing limit; returns the asset point at which the economy was judged."""
-    levels: dict[int, list[Results]] = {}
-    for level in range(1, ASSET_POINTS):
-        periods = [evaluate(model, case, state, level) for state in case.states]
-        if not any(_not_finite(period) for period in periods):
-            levels[level] = periods
+def _check_numbers(model: Model, case: Case) -> float:
+    """Finite, and payable at the borrowing limit; returns the assets per household at which the economy was judged."""
+    levels = [level for level in case.points[1:, 0] if not any(map(_not_finite, _periods(model, case, level)))]
     if not levels:
         _report_not_finite(model, case)
-    patient = [level for level, periods in levels.items() if _patience(model, case, periods) <= 1.0]
-    first = patient[0] if patient else max(levels)
-    if all(_shortfall(case, levels[level]) for level in levels if first <= level <= first + 2):
-        _report_shortfall(model, case, levels[first])
-    return first
+    patience = float(np.max(np.asarray(model.discount_factor)))
+    still, halfway = (_level(model, case, levels, target) for target in (1.0, 0.5 * (1.0 + patience)))
+    if all(_shortfall(case, _periods(model, case, level)) for level in (still, halfway)):
+        _report_shortfall(model, case, _periods(model, case, still))
+    return still
 
 
-def _patience(model: Model, case: Case, periods: list[Results]) -> float:
-    """beta times the highest return on assets among households, mean over aggregate states."""
-    cash = np.mean([np.asarray(period["resources"]["cash on hand"][:2]) for period in periods], axis=0)
-    gross = (cash[1] - cash[0]) / (case.points[1] - case.points[0])
-    return float(np.max(np.asarray(model.discount_factor)) * np.max(gross))
+def _periods(model: Model, case: Case, level: float) -> list[Results]:
+    return [evaluate(model, case, state, level) for state in case.states]
+
+
+def _level(model: Model, case: Case, levels: list[float], target: float) -> float:
+    """The assets per household at which beta (1 + r) falls to `target`, by bisection; the top if it never does."""
+
+    def above(level: float) -> bool:
+        cash = [np.asarray(period["resources"]["cash on hand"][:2]) for period in _periods(model, case, level)]
+        rise = np.mean([two[1] - two[0] for two in cash], axis=0).max() / (case.points[1, 0] - case.points[0, 0])
+        return bool(np.max(np.asarray(model.discount_factor)) * rise > target)
+
+    first = next((i for i, level in enumerate(levels) if not above(level)), len(levels) - 1)
+    high = levels[first]
+    if first > 0:
+        low = levels[first - 1]
+        for _ in range(20):
+            middle = 0.5 * (low + high)
+            low, high = (middle, high) if above(middle) else (low, middle)
+    return float(high)
 
 
 def _not_finite(period: Results) -> tuple[str, str, np.ndarray] | None:
@@ -129,10 +140,8 @@ def _not_finite(period: Results) -> tuple[str, str, np.ndarray] | None:
 
 
 def _report_not_finite(model: Model, case: Case) -> NoReturn:
-    state = next(s for s in case.states if _not_finite(evaluate(model, case, s, ASSET_POINTS // 2)))
-    period = evaluate(model, case, state, ASSET_POINTS // 2)
-    found = _not_finite(period)
-    assert found is not None
+    periods = _periods(model, case, case.points[ASSET_POINTS // 2, 0])
+    state, period, found = next((s, p, f) for s, p in zip(case.states, periods, strict=True) if (f := _not_finite(p)))
     method, name, value = found
     at = {**(period["aggregates"] if method != "aggregates" else {}), **case.state(state)}
     if value.ndim:
@@ -176,7 +185,7 @@ def _words(values: dict) -> str:
     return ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
 
 
-def _check_read(model: Model, case: Case, level: int) -> None:
+def _check_read(model: Model, case: Case, level: float) -> None:
     """Every parameter changes something: here, or once all others have been moved a little."""
     names = list(model.parameters())
     unread = [name for name in names if not _matters(model, {}, name, case, level)]
@@ -191,7 +200,7 @@ def _check_read(model: Model, case: Case, level: int) -> None:
         )
 
 
-def _matters(model: Model, moves: dict, name: str, case: Case, level: int) -> bool:
+def _matters(model: Model, moves: dict, name: str, case: Case, level: float) -> bool:
     """Whether `name` changes anything, starting from the given parameters with the `moves` of others."""
     nudge = _nudge(model, name)
     if nudge is None:
@@ -207,9 +216,9 @@ def _matters(model: Model, moves: dict, name: str, case: Case, level: int) -> bo
     )
 
 
-def _everything(model: Model, case: Case, level: int) -> tuple:
+def _everything(model: Model, case: Case, level: float) -> tuple:
     """Whatever a parameter can move: declarations, the discount factor, and the equations in every state tried."""
-    periods = [evaluate(model, case, state, level) for state in case.states]
+    periods = _periods(model, case, level)
     leaves, structure = jax.tree.flatten((declarations(model), model.discount_factor, periods))
     return structure, [np.asarray(leaf) for leaf in leaves]
 

@@ -5,12 +5,14 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.lottery import Lottery, lottery, settle
 from hank_mfg.environment.markov import average_out, combine, stationary_distribution, to_chain
 from hank_mfg.model.base import Model, named
+from hank_mfg.model.concrete import array_module
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
 
@@ -158,10 +160,12 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     dtype = jnp.result_type(float) if dtype is None else dtype
     chain = combine(model.aggregate_shocks())
     own = to_chain(model.idiosyncratic_shock())
-    transition = jnp.asarray(own.transition)
+    xp = array_module(chain, own)
+    transition = xp.asarray(own.transition)
     if not isinstance(own, ConditionalChain):
-        transition = jnp.broadcast_to(transition, (*chain.transition.shape, *transition.shape))
-    shock_transition, shock_values = jnp.asarray(chain.transition), dict(chain.values)
+        transition = xp.broadcast_to(transition, (*chain.transition.shape, *transition.shape))
+    own_values = {name: xp.asarray(value) for name, value in own.values.items()}
+    shock_transition, shock_values = chain.transition, dict(chain.values)
     if transition.shape[0] != shock_transition.shape[0]:
         raise ValueError(
             f"idiosyncratic_shock() is conditional on {transition.shape[0]} aggregate states but aggregate_shocks() "
@@ -170,13 +174,16 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     if not aggregate_risk:
         share = stationary_distribution(shock_transition)
         transition = average_out(transition, shock_transition)[None, None]
-        shock_values = {name: (share @ jnp.asarray(value))[None] for name, value in shock_values.items()}
-        shock_transition = jnp.ones((1, 1))
+        shock_values = {name: (share @ xp.asarray(value))[None] for name, value in shock_values.items()}
+        shock_transition = np.ones((1, 1))
+    grid = asset_grid(model.asset_space(), asset_points, dtype)
+    plain = (model, own_values, transition, shock_values, shock_transition)
+    model, own_values, transition, shock_values, shock_transition = jax.tree.map(lambda x: _array(x, dtype), plain)
     return Economy(
-        jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), model),
-        asset_grid(model.asset_space(), asset_points, dtype),
-        Named("own", {name: jnp.asarray(value, dtype) for name, value in own.values.items()}),
-        transition.astype(dtype),
-        Named("shocks", {name: jnp.asarray(value, dtype) for name, value in shock_values.items()}),
-        shock_transition.astype(dtype),
+        model, grid, Named("own", own_values), transition, Named("shocks", shock_values), shock_transition
     )
+
+
+def _array(leaf, dtype) -> Array:
+    """A leaf as a JAX array, converted by NumPy where it has a value: nothing to compile."""
+    return jnp.asarray(array_module(leaf).asarray(leaf, dtype))

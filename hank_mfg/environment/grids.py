@@ -1,11 +1,14 @@
-"""Asset grids and interpolation between them (the only module that uses interpax)."""
+"""Asset grids and interpolation between them."""
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.interpolate
 from jax import Array
 
 from hank_mfg.model.assets import Assets
+from hank_mfg.model.concrete import array_module, concrete
 
 
 class AssetGrid(eqx.Module):
@@ -38,32 +41,35 @@ class AssetGrid(eqx.Module):
 
 
 def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
-    """A grid of `size` points over the declared space. Raises ValueError for fewer than 10 points."""
+    """A grid of `size` points over the declared space.
+
+    Raises ValueError for fewer than 10 points and where rounding makes two neighbors the same.
+    """
     if size < 10:
         raise ValueError(
             f"asset_points = {size} is too few for a distribution: use at least 10, typically 200 to 1000."
         )
-    lower, upper, curvature = (jnp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
-    steps = jnp.linspace(0.0, 1.0, size, dtype=dtype)
-    points = (lower + (upper - lower) * steps**curvature).at[-1].set(upper)
-    return AssetGrid(lower, upper, curvature, points)
+    xp = array_module(space)
+    lower, upper, curvature = (xp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
+    steps = xp.linspace(0.0, 1.0, size, dtype=dtype)
+    inside = lower + (upper - lower) * steps[:-1] ** curvature
+    points = xp.concatenate([inside, upper[None]])
+    numbers = concrete(points)
+    if numbers is not None and not np.all(np.diff(numbers) > 0):
+        raise ValueError(
+            f"asset_points = {size} with curvature {float(curvature):g} between {float(lower):g} and {float(upper):g}: "
+            f"neighboring points coincide in {points.dtype}; use fewer points, a smaller curvature or float64."
+        )
+    return AssetGrid(*(jnp.asarray(x) for x in (lower, upper, curvature, points)))
 
 
-def spline_matrix(knots, points) -> Array:
+def spline_matrix(knots, points) -> np.ndarray:
     """The matrix that turns values at `knots` into values of their natural cubic spline at `points`.
 
-    Shapes: knots (k,), points (n,), result (n, k). The spline is linear in the values, so evaluating a whole
-    cross-section is one matrix product.
+    Shapes: knots (k,), points (n,), result (n, k), float64. The spline is linear in the values, so evaluating a whole
+    cross-section is one matrix product. Computed once per grid, by SciPy.
     """
-    from interpax import Interpolator1D
-
-    def basis(values):
-        return Interpolator1D(knots, values, method="cubic2", extrap=True, bc_type="natural")(points)
-
-    dtype, widest = points.dtype, jnp.result_type(float)
-    knots, points = knots.astype(widest), points.astype(widest)
-    with jax.numpy_rank_promotion("allow"):  # interpax relies on it
-        return jax.vmap(basis, out_axes=1)(jnp.eye(knots.shape[0], dtype=widest)).astype(dtype)
+    return scipy.interpolate.CubicSpline(knots, np.eye(len(knots)), bc_type="natural")(points)
 
 
 def interpolate_rows(x, xp, fp) -> Array:

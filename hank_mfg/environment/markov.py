@@ -4,10 +4,10 @@ import warnings
 from functools import reduce
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.model.concrete import array_module
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
 
@@ -24,10 +24,11 @@ def stationary_distribution(transition):
 
     `transition` (n, n), rows today. Returns (n,).
     """
+    xp = array_module(transition)
     states = transition.shape[0]
-    system = jnp.asarray(transition).T - jnp.eye(states)
-    system = system.at[-1].set(1.0)
-    return jnp.linalg.solve(system, jnp.zeros(states, system.dtype).at[-1].set(1.0))
+    last = np.arange(states) == states - 1
+    system = xp.where(last[:, None], 1.0, xp.asarray(transition).T - np.eye(states))
+    return xp.linalg.solve(system, xp.asarray(last, dtype=system.dtype))
 
 
 def discretize_ar1(shock: AR1) -> MarkovChain:
@@ -68,19 +69,20 @@ def combine(shocks) -> Chain:
     """One chain over all combinations of independent shocks, the first one slowest; one state when there are none."""
     chains = [to_chain(shock) for shock in (shocks if isinstance(shocks, tuple | list) else (shocks,))]
     if not chains:
-        return Chain(jnp.ones((1, 1)), Named("shocks", {}))
+        return Chain(np.ones((1, 1)), Named("shocks", {}))
     if any(isinstance(chain, ConditionalChain) for chain in chains):
         raise TypeError("aggregate_shocks() returned a ConditionalChain: only idiosyncratic shocks can be conditional.")
-    transition = reduce(jnp.kron, [jnp.asarray(chain.transition) for chain in chains])
-    sizes = [jnp.shape(chain.transition)[0] for chain in chains]
+    xp = array_module(chains)
+    transitions = [xp.asarray(chain.transition) for chain in chains]
+    sizes = [transition.shape[0] for transition in transitions]
     values = {}
     for position, chain in enumerate(chains):
         before, after = int(np.prod(sizes[:position])), int(np.prod(sizes[position + 1 :]))
         for name, value in chain.values.items():
             if name in values:
                 raise ValueError(f"aggregate_shocks() declares '{name}' twice: give each quantity its own name.")
-            values[name] = jnp.tile(jnp.repeat(jnp.asarray(value), after), before)
-    return Chain(transition, Named("shocks", values))
+            values[name] = xp.tile(xp.repeat(xp.asarray(value), after), before)
+    return Chain(reduce(xp.kron, transitions), Named("shocks", values))
 
 
 def average_out(conditional, aggregate):
@@ -93,5 +95,5 @@ def average_out(conditional, aggregate):
     shocks, _, own, _ = conditional.shape
     joint = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3)
     share = stationary_distribution(joint.reshape(shocks * own, shocks * own)).reshape(shocks, own)
-    flows = jnp.einsum("ze,zexf->ef", share, joint)
+    flows = array_module(joint).einsum("ze,zexf->ef", share, joint)
     return flows / share.sum(axis=0)[:, None]

@@ -1,7 +1,7 @@
 """Evaluate the equations of a declared model on a small grid, in the order of a period, without solving anything.
 
-The mass is put on one asset level, so that every aggregate takes many values while the rest stays as declared. Errors
-that arise in the user's file are re-raised as one sentence with file, line and method.
+Everybody holds the same assets, so that every aggregate takes many values while the rest stays as declared. Errors that
+arise in the user's file are re-raised as one sentence with file, line and method.
 """
 
 from typing import Any, NamedTuple
@@ -90,8 +90,8 @@ def make_case(model: Model) -> Case:
     )
 
 
-def equations(model: Model, case: Case, shocks: dict[str, Any], level: int) -> Results:
-    """Every equation with the mass on asset point `level`: results by method and name.
+def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> Results:
+    """Every equation when everybody holds assets `level`: results by method and name.
 
     Works on NumPy arrays, JAX arrays and tracers. Raises ValueError for a method that fails and for a result that is
     not a number of the right shape.
@@ -99,15 +99,15 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: int) -> R
     shape = (np.shape(case.points)[0], np.shape(case.share)[0])
     zero = 0.0 * case.points * case.share[None, :]
     own, now = Named("own", case.own), Named("shocks", shocks)
-    each = _ask_names(model, "aggregates", shape, case.points, own, now)
-    total = {name: (case.share * (value + zero)[level]).sum() for name, value in each.items()}
+    each = _ask_names(model, "aggregates", shape, level + 0.0 * case.points, own, now)
+    total = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
     aggregates = Named("aggregates", total)
     prices = Named("prices", _ask_names(model, "prices", (), aggregates, now))
     outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
     signal = _ask_names(model, "signal", (), aggregates, prices, now)
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
     today = Named("today", {**total, **prices, **shocks, **outcomes})
-    choices = Named("choices", {"consumption": 1.0 + zero[0, 0], "savings": case.points[level, 0]})
+    choices = Named("choices", {"consumption": 1.0 + zero[0, 0], "savings": level})
     excess = ask(model, "goods_market", today, choices, aggregates)
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
@@ -124,19 +124,17 @@ def trace(model: Model, case: Case) -> Results:
     """Trace the equations as JAX will: mistakes of code, shapes and names show without a single number."""
     kept: list[Results] = []
 
-    def follow(model, case, shocks):
-        kept.append(equations(model, case, shocks, 1))
+    def follow(model, case, shocks, level):
+        kept.append(equations(model, case, shocks, level))
         return kept[-1]
 
-    abstract = (
-        jax.ShapeDtypeStruct(np.shape(leaf), jnp.float64) for leaf in jax.tree.leaves((model, case, case.state(0)))
-    )
-    structure = jax.tree.structure((model, case, case.state(0)))
-    jax.eval_shape(follow, *jax.tree.unflatten(structure, abstract))
+    given = (model, case, case.state(0), 1.0)
+    abstract = [jax.ShapeDtypeStruct(np.shape(leaf), jnp.float64) for leaf in jax.tree.leaves(given)]
+    jax.eval_shape(follow, *jax.tree.unflatten(jax.tree.structure(given), abstract))
     return kept[-1]
 
 
-def evaluate(model: Model, case: Case, state: int, level: int) -> Results:
+def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
     """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise in JAX."""
     numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
     try:

@@ -21,6 +21,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.household import asset_return
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
@@ -60,22 +61,22 @@ def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Ar
     return cash, cash - savings, savings
 
 
-def euler_consumption(economy: Economy, step: Step, savings: Array) -> Array:
+def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
     """The consumption that the Euler equation implies for next assets `savings` (n, income): (n, income)."""
     shock = step.now.state.aggregate.shock
     utility = economy.model.preferences()
 
-    def branch(shock_next, ahead: Decision):
-        gross = asset_return(economy, ahead.public)
+    def branch(shock_next, following: Decision):
+        gross = asset_return(economy, following.public)
         # every row of `savings` belongs to one income today; tomorrow it may have any income
         flat = jnp.broadcast_to(savings.reshape(-1, 1), (savings.size, economy.shape[1]))
-        _, consumption, _ = choose_at(economy, ahead, flat)
+        _, consumption, _ = choose_at(economy, following, flat)
         marginal = _at(economy, gross, flat) * utility.marginal_utility(consumption)
         chain = economy.income_transition[shock, shock_next]
         expected = jnp.einsum("nef,ef->ne", marginal.reshape(*savings.shape, -1), chain)
         return economy.shock_transition[shock, shock_next] * expected
 
-    each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), step.next)
+    each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     return utility.inverse_marginal_utility(economy.discount_factor * each.sum(axis=0))
 
 
@@ -87,12 +88,12 @@ class _Person(NamedTuple):
     income: Array
 
 
-def _errors(economy: Economy, step: Step):
+def _errors(economy: Economy, step: Step, ahead: Decision):
     """Weighted errors at midpoints: (sum of mass x error, mass used, maximum, constrained mass)."""
     points = economy.grid.points
     middle = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (economy.grid.size - 1, economy.shape[1]))
     _, consumption, savings = choose_at(economy, step.now, middle)
-    implied = euler_consumption(economy, step, savings)
+    implied = euler_consumption(economy, step, ahead, savings)
     mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
     binds = ((savings <= economy.grid.lower) & (implied >= consumption)) | (savings >= economy.grid.upper)
     error = jnp.where(binds, 0.0, jnp.abs(implied / consumption - 1.0))
@@ -103,11 +104,12 @@ def _errors(economy: Economy, step: Step):
     return jnp.sum(used * error), jnp.sum(used), largest, constrained
 
 
-def _live(economy: Economy, step: Step, person: _Person, uniform: Array):
+def _live(economy: Economy, person: _Person, period):
     """One period of the individual: next period's person and the two consumption levels."""
+    step, ahead, uniform = period
     both = jnp.stack([person.assets, person.assets_euler])[:, None]
     cash, consumption, savings = choose_at(economy, step.now, jnp.broadcast_to(both, (2, economy.shape[1])))
-    implied = euler_consumption(economy, step, savings)
+    implied = euler_consumption(economy, step, ahead, savings)
     implied = jnp.minimum(implied, cash - economy.grid.lower)
     income = person.income
     chain = economy.income_transition[step.now.state.aggregate.shock, step.shock_next, income]
@@ -117,24 +119,24 @@ def _live(economy: Economy, step: Step, person: _Person, uniform: Array):
 
 
 @eqx.filter_jit
-def _measure(play: Play, state: State, shocks_next: Array, uniforms: Array):
+def _measure(play: Play, state: State, shocks_next: Array, uniforms: Array, block: int):
     economy = play.economy
-    every = jnp.arange(economy.shock_count, dtype=jnp.int32)
 
-    def period(carry, inputs):
-        now, person = carry
-        shock_next, uniform = inputs
-        gamble = economy.lottery(now.savings)
-        step = Step(now, gamble, play.branches(now, gamble, every), shock_next)
-        person, consumption = _live(economy, step, person, uniform)
-        following = jax.tree.map(lambda x: x[shock_next], step.next)
-        return (following, person), (_errors(economy, step), consumption)
+    def one_block(carry, inputs):
+        state, person = carry
+        shocks, uniforms = inputs
+        last, steps = rollout(play, state, shocks, lambda step: step)
+        ahead = jax.vmap(play.look_ahead)(steps)
+        errors = jax.vmap(lambda step, following: _errors(economy, step, following))(steps, ahead)
+        person, consumption = jax.lax.scan(lambda p, x: _live(economy, p, x), person, (steps, ahead, uniforms))
+        return (last, person), (errors, consumption)
 
     start = state.aggregate.mass
     mean_assets = jnp.sum(start.sum(axis=1) * economy.grid.points)
     person = _Person(mean_assets, mean_assets, jnp.argmax(start.sum(axis=0)).astype(jnp.int32))
-    _, kept = jax.lax.scan(period, (play.decide(state), person), (shocks_next, uniforms))
-    return kept
+    blocks = (shocks_next.reshape(-1, block), uniforms.reshape(-1, block))
+    _, kept = jax.lax.scan(one_block, (state, person), blocks)
+    return jax.tree.map(lambda x: x.reshape(-1), kept)
 
 
 @float64_allowed
@@ -146,9 +148,9 @@ def euler_errors(
     state = solution.start(play)
     shock_key, person_key = jax.random.split(jax.random.PRNGKey(seed))
     shocks = play.economy.draw_shocks(state.aggregate.shock, periods + burn, key=shock_key)
-    state, _ = eqx.filter_jit(rollout)(play, state, shocks[:burn], lambda step: None, foresight=False)
+    state, _ = eqx.filter_jit(rollout)(play, state, shocks[:burn], lambda step: None)
     uniforms = jax.random.uniform(person_key, (periods,), play.economy.dtype)
-    (total, used, largest, constrained), (policy, euler) = _measure(play, state, shocks[burn:], uniforms)
+    (total, used, largest, constrained), (policy, euler) = _measure(play, state, shocks[burn:], uniforms, block_length(periods))
     gap = np.abs(np.asarray(euler) / np.asarray(policy) - 1.0)
     return EulerErrors(
         float(np.sum(total) / np.sum(used)), float(np.max(largest)), float(np.mean(constrained)),

@@ -67,19 +67,23 @@ def goods_market(economy: Economy, now: Decision, following: Public) -> Array | 
 def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: int):
     def record(step):
         now = step.now
-        settled = play.economy.settle(now.state.aggregate.mass, step.gamble)
-        following = play.economy.arrive(settled, now.state.aggregate.shock, step.shock_next)
-        market = goods_market(play.economy, now, play.economy.public(following))
+        following = play.follow(now, step.gamble, step.shock_next)
+        market = goods_market(play.economy, now, play.economy.public(following.aggregate))
         mass = now.state.aggregate.mass
         return period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum()
 
     def one_block(state, shocks):
-        last, kept = rollout(play, state, shocks, record, foresight=False)
+        last, kept = rollout(play, state, shocks, record)
         return last, (kept, state.aggregate.mass)
 
-    start, _ = rollout(play, state, shocks_next[:burn], lambda step: None, foresight=False)
+    start, _ = rollout(play, state, shocks_next[:burn], lambda step: None)
     end, (kept, masses) = jax.lax.scan(one_block, start, shocks_next[burn:].reshape(-1, block))
     return start, end, jax.tree.map(lambda x: x.reshape(-1), kept), masses.mean(axis=0)
+
+
+def block_length(periods: int) -> int:
+    """Periods handled at once: the largest divisor of `periods` up to 100."""
+    return max(length for length in range(1, min(100, periods) + 1) if periods % length == 0)
 
 
 @float64_allowed
@@ -96,8 +100,7 @@ def simulate(
     shocks = jax.jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))(
         play.economy, state.aggregate.shock, jax.random.PRNGKey(seed)
     )
-    block = max(n for n in range(1, min(100, periods) + 1) if periods % n == 0)
-    start, end, (series, shock, market, top), mass = _simulate(play, state, shocks, burn, block)
+    start, end, (series, shock, market, top), mass = _simulate(play, state, shocks, burn, block_length(periods))
     return Simulation(
         {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
         np.asarray(play.economy.grid.points), np.asarray(mass),

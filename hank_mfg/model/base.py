@@ -186,10 +186,9 @@ def check_names(model_type: type[Model], given) -> None:
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean '{close[0]}'? The" if close else "the"
-            raise ValueError(
-                f"{model_type.__name__} has no parameter '{name}': {hint} parameters are {', '.join(known) or 'none'}."
-            )
+            hint = f" (did you mean '{close[0]}'?)" if close else ""
+            names = ", ".join(known) or "none"
+            raise ValueError(f"{model_type.__name__} has no parameter '{name}'{hint}: the parameters are {names}.")
 
 
 def named(label: str, values: Any, method: str) -> Named:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
@@ -20,3 +21,11 @@ def concrete(value: Any) -> np.ndarray | None:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         return None
+
+
+def array_module(*values: Any):
+    """NumPy for plain numbers and arrays, JAX's NumPy where any of them is a tracer.
+
+    What is computed once per model needs no compilation, and can still be differentiated when it is traced.
+    """
+    return jnp if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values)) else np

@@ -1,6 +1,8 @@
 """Say in one sentence what is wrong in a model file, and where."""
 
 import difflib
+import inspect
+import re
 from pathlib import Path
 
 import jax.errors
@@ -34,14 +36,18 @@ def _place(error: BaseException, file: str | None, model: type | None) -> str:
     if not inside:
         return ""
     frame, line = inside[-1]
-    function = frame.f_code.co_name
     where = f"{_short(frame.f_code.co_filename)}, line {line}"
-    return where if function.startswith("<") else f"{where}, in {function}()"
+    in_function = frame.f_code.co_flags & inspect.CO_NEWLOCALS
+    return f"{where}, in {frame.f_code.co_name}()" if in_function else where
 
 
 def _in_library(frame) -> bool:
-    """Whether a frame belongs to this library's own stages (the shipped models are not such a stage)."""
-    return frame.f_globals.get("__name__", "").partition(".")[0] == "hank_mfg"
+    """Whether a frame belongs to this library or to Equinox, whose modules wrap the user's methods."""
+    return _package(frame) in ("hank_mfg", "equinox")
+
+
+def _package(frame) -> str:
+    return frame.f_globals.get("__name__", "").partition(".")[0]
 
 
 def _short(filename: str) -> str:
@@ -52,7 +58,8 @@ def _short(filename: str) -> str:
 
 def _cause(error: BaseException, model: type | None) -> str:
     message = str(error.args[0]) if error.args else ""
-    message = message.strip().splitlines()[0].rstrip() if message.strip() else "no message"
+    message = message.strip().splitlines()[0] if message.strip() else "no message"
+    message = re.split(r"(?<=[.!?])\s+(?=[A-Z])", message.strip())[0]
     if isinstance(error, SyntaxError):
         return f"{error.msg}; correct the syntax of that line."
     if isinstance(error, jax.errors.TracerBoolConversionError):
@@ -70,7 +77,6 @@ def _cause(error: BaseException, model: type | None) -> str:
         close = difflib.get_close_matches(error.name or "", known, n=1)
         cure = f"did you mean self.{close[0]}?" if close else "declare it with parameter(...) or define that method."
         return f"{model.__name__} has no '{error.name}': {cure}"
-    last = list(_frames(error))
-    if last and _in_library(last[-1][0]):
-        return message
-    return f"{type(error).__name__}: {message}{'' if message.endswith(('.', '?', '!')) else '.'}"
+    message = message if message.endswith((".", "?", "!")) else f"{message}."
+    frames = list(_frames(error))
+    return message if frames and _package(frames[-1][0]) == "hank_mfg" else f"{type(error).__name__}: {message}"

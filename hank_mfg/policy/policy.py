@@ -15,6 +15,8 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.interpolate
 from jax import Array
 
 from hank_mfg.environment.grids import asset_grid, spline_matrix
@@ -53,11 +55,18 @@ def fit_whitening(signals: Array) -> Whitening:
     Signals are first divided by their own standard deviations; directions with less than 1e-4 of the variance are
     scaled as if they had 1e-4, so that rounding noise is not blown up into a signal.
     """
+    dtype, signals = signals.dtype, np.asarray(signals, np.float64)
     mean, scale = signals.mean(axis=0), signals.std(axis=0)
-    scale = jnp.where(scale > 0, scale, 1.0)
-    variances, directions = jnp.linalg.eigh(jnp.atleast_2d(jnp.cov((signals - mean).T / scale[:, None])))
-    size = jnp.sqrt(jnp.maximum(variances, 1e-4 * jnp.maximum(variances.max(), 1e-12)))
-    return Whitening(mean, (directions / size) / scale[:, None])
+    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
+    variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((signals - mean).T / scale[:, None])))
+    size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1e-12)))
+    return Whitening(jnp.asarray(mean, dtype), jnp.asarray((directions / size) / scale[:, None], dtype))
+
+
+def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
+    """A consumption function at `cash` (n, income), linear between its points and beyond them, in float64."""
+    columns = zip(np.asarray(function.cash).T, np.asarray(function.consumption).T, cash.T, strict=True)
+    return np.stack([scipy.interpolate.make_interp_spline(x, y, k=1)(at) for x, y, at in columns], axis=1)
 
 
 class KnotHead(eqx.Module):
@@ -69,11 +78,9 @@ class KnotHead(eqx.Module):
     shape: tuple[int, int] = eqx.field(static=True)
 
     def __init__(self, features: int, knots: int, income: int, width: int, *, key):
-        first_key, second_key, linear_key = jax.random.split(key, 3)
-        zero = lambda layer: jax.tree.map(jnp.zeros_like, layer)  # noqa: E731
-        self.linear = zero(eqx.nn.Linear(features, knots * income, key=linear_key))
-        self.hidden = eqx.nn.Linear(features, width, key=first_key), eqx.nn.Linear(width, width, key=second_key)
-        self.output = zero(eqx.nn.Linear(width, knots * income, use_bias=False, key=linear_key))
+        self.linear = eqx.nn.Linear(features, knots * income, key=key)
+        self.hidden = eqx.nn.Linear(features, width, key=key), eqx.nn.Linear(width, width, key=key)
+        self.output = eqx.nn.Linear(width, knots * income, use_bias=False, key=key)
         self.shape = (knots, income)
 
     def __call__(self, features: Array) -> Array:
@@ -109,14 +116,21 @@ class Policy(eqx.Module):
         return self.encoder.remember(memory, self.whitening(signal))
 
     def tables(self, points: Array) -> Tables:
-        """Everything fixed at asset points (n,): computed once per grid."""
-        cash = jax.vmap(lambda column: jnp.interp(points, self.stationary_points, column), 1, 1)(self.stationary_cash)
-        small = 1e-4 * (1.0 + jnp.abs(cash))
-        slope = (self.stationary(cash + small) - self.stationary(cash - small)) / (2.0 * small)
-        lower, upper = self.knots[0], self.knots[-1]
-        coordinate = lambda x: ((x - lower) / (upper - lower)) ** (1.0 / self.curvature)  # noqa: E731
-        spread = spline_matrix(coordinate(self.knots), coordinate(points))
-        return Tables(spread, cash, self.stationary(cash), slope)
+        """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
+        dtype = self.knots.dtype
+        points, origin, cash, knots = (
+            np.asarray(x, np.float64)
+            for x in (points, self.stationary_points, self.stationary_cash, self.knots)
+        )  # fmt: skip
+        cash = np.stack([np.interp(points, origin, column) for column in cash.T], axis=1)
+        small = 1e-4 * (1.0 + np.abs(cash))
+        higher, here, lower = (_read(self.stationary, x) for x in (cash + small, cash, cash - small))
+        spread = spline_matrix(*(self._coordinate(x) for x in (knots, points)))
+        return Tables(*(jnp.asarray(x, dtype) for x in (spread, cash, here, (higher - lower) / (2.0 * small))))
+
+    def _coordinate(self, assets: np.ndarray) -> np.ndarray:
+        lower, upper, curvature = (float(x) for x in (self.knots[0], self.knots[-1], self.curvature))
+        return np.clip((assets - lower) / (upper - lower), 0.0, 1.0) ** (1.0 / curvature)
 
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
@@ -131,34 +145,6 @@ class Policy(eqx.Module):
         return self.baseline(cash, tables) * jnp.exp(self.correction(features, tables))
 
 
-def make_policy(
-    stationary: ConsumptionFunction,
-    stationary_points: Array,
-    stationary_cash: Array,
-    space: Assets,
-    settings: "PolicySettings",
-    *,
-    key,
-) -> Policy:
-    """A policy that starts exactly at the stationary consumption function, in the dtype of the arrays given.
-
-    Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
-    """
-    encoder_key, head_key = jax.random.split(key)
-    dtype = stationary_points.dtype
-    signals = settings.signals
-    whitening = Whitening(jnp.zeros(signals, dtype), jnp.eye(signals, dtype=dtype))
-    encoder = make_encoder(settings.memory, signals, settings.units, key=encoder_key)
-    income = stationary_cash.shape[1]
-    head = KnotHead(encoder.feature_count, settings.knots, income, settings.width, key=head_key)
-    knots = asset_grid(space, settings.knots, dtype)
-    cast = lambda tree: jax.tree.map(lambda x: x.astype(dtype) if eqx.is_inexact_array(x) else x, tree)  # noqa: E731
-    return Policy(
-        cast(encoder), cast(head), whitening, stationary, stationary_points, stationary_cash, knots.points,
-        knots.curvature,
-    )  # fmt: skip
-
-
 class PolicySettings(NamedTuple):
     """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head."""
 
@@ -167,3 +153,40 @@ class PolicySettings(NamedTuple):
     units: int = 32
     width: int = 32
     knots: int = 24
+
+
+def make_policy(
+    stationary: ConsumptionFunction,
+    stationary_points: Array,
+    stationary_cash: Array,
+    space: Assets,
+    settings: PolicySettings,
+    *,
+    seed: int,
+) -> Policy:
+    """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
+
+    Weights are uniform within 1/sqrt(inputs), drawn by NumPy from `seed`, biases zero, the last layers zero so that
+    the correction is zero. Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
+    """
+    dtype, signals, income = stationary_points.dtype, settings.signals, stationary_cash.shape[1]
+    draws = np.random.default_rng(seed)
+
+    def networks(key):
+        encoder = make_encoder(settings.memory, signals, settings.units, key=key)
+        return encoder, KnotHead(encoder.feature_count, settings.knots, income, settings.width, key=key)
+
+    def weights(leaf):
+        if not isinstance(leaf, jax.ShapeDtypeStruct):
+            return leaf
+        limit = 1.0 / np.sqrt(leaf.shape[-1]) if leaf.ndim == 2 else 0.0
+        return jnp.asarray(draws.uniform(-limit, limit, leaf.shape).astype(dtype))
+
+    encoder, head = jax.tree.map(weights, eqx.filter_eval_shape(networks, jax.random.PRNGKey(0)))
+    zero = lambda layer: jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, dtype)), layer)  # noqa: E731
+    head = eqx.tree_at(lambda h: (h.linear, h.output), head, (zero(head.linear), zero(head.output)))
+    whitening = Whitening(jnp.asarray(np.zeros(signals, dtype)), jnp.asarray(np.eye(signals, dtype=dtype)))
+    grid = asset_grid(space, settings.knots, dtype)
+    return Policy(
+        encoder, head, whitening, stationary, stationary_points, stationary_cash, grid.points, grid.curvature
+    )

@@ -175,7 +175,7 @@ def _from_start(play: Play, state: State, groups: Array, keys: Array, horizon: i
     def one(shock_zero, key):
         start = State(economy.arrive(settled, now.state.aggregate.shock, shock_zero), now.memory)
         shocks = economy.draw_shocks(shock_zero, horizon, key=key)
-        series, kept = rollout(play, start, shocks, record, foresight=False)[1]
+        series, kept = rollout(play, start, shocks, record)[1]
         chain = economy.income_transition[now.state.aggregate.shock, shock_zero]
         moved = jax.vmap(lambda group: economy.settle(group, gamble) @ chain)(groups)
         return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1]
@@ -192,7 +192,7 @@ def starting_states(solution: Solution, play: Play, count: int, spacing: int, se
     @eqx.filter_jit
     def walk(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, spacing, key=key)
-        return rollout(play, state, shocks, lambda step: None, foresight=False)[0]
+        return rollout(play, state, shocks, lambda step: None)[0]
 
     states = []
     for key in keys:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-_HEADING_WIDTH = 14  # characters after which the heading of a column of numbers continues on the next line
+_HEADING_WIDTH = 12  # characters after which the heading of a column of numbers continues on the next line
 
 _SPECIAL = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "%": r"\%", "&": r"\&", "#": r"\#", "_": r"\_",
@@ -74,7 +74,7 @@ def to_latex(
     ]  # fmt: skip
     if caption is None and note is None:
         return "\n".join(tabular) + "\n"
-    lines = [r"\begin{table}[htbp]", r"\centering"]
+    lines = [r"\begin{table}[htbp]", r"\centering", r"\small"]
     lines += [rf"\caption{{{escape(caption)}}}"] if caption else []
     lines += [rf"\label{{{label}}}"] if label else []
     lines += tabular
@@ -157,7 +157,9 @@ def _headings(frame: pd.DataFrame, numeric: list[bool]) -> list[str]:
 
 def _heading(name, number: bool) -> str:
     """The heading of one column; a long one above numbers is set on several lines."""
-    lines = textwrap.wrap(str(name), _HEADING_WIDTH, break_long_words=False) if number and "$" not in str(name) else []
+    lines = []
+    if number and "$" not in str(name):
+        lines = textwrap.wrap(str(name), _HEADING_WIDTH, break_long_words=False, break_on_hyphens=False)
     if len(lines) < 2:
         return escape(name)
     stacked = r" \\ ".join(escape(line) for line in lines)

@@ -14,6 +14,17 @@ from hank_mfg.report.latex import to_latex, write_text
 
 UNITS = ("percent", "percentage points")
 
+_LATEX_HEADINGS = {
+    "unit": ("", "unit"),
+    "mean (level)": ("Level", "mean"),
+    "sd (level)": ("Level", "sd"),
+    "sd (percent or points)": ("Percent or points", "sd"),
+    "sd, HP-filtered (percent or points)": ("Percent or points", "sd, HP-filtered"),
+    "sd relative to output, HP-filtered (ratio)": ("HP-filtered", "sd relative to output"),
+    "autocorrelation, HP-filtered": ("HP-filtered", "autocorrelation"),
+    "correlation with output, HP-filtered": ("HP-filtered", "correlation with output"),
+}
+
 
 def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray]:
     """Split a series into cycle and trend.
@@ -65,7 +76,9 @@ class MomentTable:
 
         Raises OSError when `path` cannot be written, ValueError for a label without a caption.
         """
-        text = to_latex(self.data.rename(index=display_name), caption=caption, label=label, note=self.note or None)
+        shown = self.data.rename(index=display_name).replace({"unit": {UNITS[1]: "points"}})
+        shown.columns = pd.MultiIndex.from_tuples([_LATEX_HEADINGS[name] for name in shown.columns])
+        text = to_latex(shown, caption=caption, label=label, note=self.note or None)
         if path is not None:
             write_text(path, text)
         return text
@@ -121,6 +134,7 @@ def moment_table(
         raise ValueError(f"output = {output!r} is not among the series: choose one of {', '.join(levels)}.")
     chosen = {name: _unit(name, level, units or {}) for name, level in levels.items()}
     moving = {name: 100.0 * (np.log(level) if chosen[name] == "percent" else level) for name, level in levels.items()}
+    moving = {name: value - value[0] for name, value in moving.items()}  # a constant then has exactly no deviation
     cycles = {name: hp_filter(value, smoothing)[0] for name, value in moving.items()}
     rows = {}
     for name, level in levels.items():
@@ -128,7 +142,7 @@ def moment_table(
         row = {
             "unit": chosen[name],
             "mean (level)": level.mean(),
-            "sd (level)": level.std(ddof=1),
+            "sd (level)": (level - level[0]).std(ddof=1),
             "sd (percent or points)": moving[name].std(ddof=1),
             "sd, HP-filtered (percent or points)": cycle.std(ddof=1),
         }

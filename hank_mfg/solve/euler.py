@@ -23,7 +23,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery, expect, read, slope
-from hank_mfg.solve.rollout import Step
+from hank_mfg.solve.rollout import Decision, Step
 
 
 class FirstOrder(NamedTuple):
@@ -40,22 +40,25 @@ class FirstOrder(NamedTuple):
     income: Array
 
 
-def first_order(economy: Economy, step: Step) -> FirstOrder:
-    """Residual and curvature of the first-order condition, exact over next period's aggregate and own states."""
+def first_order(economy: Economy, step: Step, ahead: Decision) -> FirstOrder:
+    """Residual and curvature of the first-order condition, exact over next period's aggregate and own states.
+
+    `ahead` holds the decisions in every aggregate state that may follow, leading axis (shocks,).
+    """
     now, shock = step.now, step.now.state.aggregate.shock
 
     def expected(shock_next, decision):
-        ahead, _, _ = economy.marginal_rewards(decision.savings, decision.public)
-        return economy.shock_transition[shock, shock_next] * (ahead @ economy.income_transition[shock, shock_next].T)
+        marginal, _, _ = economy.marginal_rewards(decision.savings, decision.public)
+        return economy.shock_transition[shock, shock_next] * (marginal @ economy.income_transition[shock, shock_next].T)
 
-    each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), step.next)
-    ahead = economy.discount_factor * each.sum(axis=0)
+    each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
+    value = economy.discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
-    curvature = twice + slope(ahead, step.gamble, economy.grid)
+    curvature = twice + slope(value, step.gamble, economy.grid)
     interior = (now.cash - now.desired >= economy.grid.lower) & (now.savings < economy.grid.upper)
     persistence = jnp.where(interior, jnp.gradient(now.savings, economy.grid.points, axis=0), 0.0)
     income = economy.income_transition[shock, step.shock_next]
-    return FirstOrder(in_choice + read(ahead, step.gamble), curvature, persistence, step.gamble, income)
+    return FirstOrder(in_choice + read(value, step.gamble), curvature, persistence, step.gamble, income)
 
 
 def structural_gradient(economy: Economy, path: FirstOrder, trace: float) -> Array:

@@ -7,6 +7,7 @@ bind; extended below its first point it lies above m - lower, so that min(c, m -
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,10 +82,15 @@ def solve_household(
     return HouseholdSolution(policy, resources - consumption, count, change)
 
 
+@eqx.filter_jit
+def _lottery(economy: Economy, savings: Array):
+    return economy.lottery(savings)
+
+
 def transition_matrix(economy: Economy, savings: Array) -> scipy.sparse.csc_array:
     """The sparse matrix P[s, s'] of individual states under constant savings; s = (assets, income) flattened."""
     assets, income = economy.shape
-    index, weight = (np.asarray(x) for x in economy.lottery(savings))
+    index, weight = (np.asarray(x) for x in _lottery(economy, savings))
     chain = np.asarray(economy.income_transition[0, 0])
     states = np.broadcast_to(np.arange(assets * income).reshape(assets, income)[..., None], (assets, income, income))
     rows, columns, entries = [], [], []

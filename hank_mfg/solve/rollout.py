@@ -1,9 +1,9 @@
 """The one rollout: everybody follows a policy along a path of common noise.
 
-Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. With
-`foresight` the rollout also evaluates, at every period, *every* aggregate state that may come next, so that
-conditional expectations are exact over idiosyncratic and aggregate risk alike; the state on the path becomes the next
-period.
+Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled.
+`look_ahead` evaluates *every* aggregate state that may follow a period, so that conditional expectations are exact over
+idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan over periods is a chain of small operations,
+looking ahead is one large one over all periods at once.
 """
 
 from typing import NamedTuple
@@ -42,27 +42,11 @@ class Decision(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One period and what may follow: `next` holds the decisions in every aggregate state of next period.
-
-    `next` has a leading axis (shocks,), or is None without foresight.
-    """
+    """One period as it happened: the decision, its lottery, and the aggregate state of the next period."""
 
     now: Decision
     gamble: Lottery
-    next: Decision | None
     shock_next: Array
-
-
-def decide(economy: Economy, policy: Policy, tables: Tables, state: State) -> Decision:
-    """Form prices, show the signal, update memory, choose."""
-    public = economy.public(state.aggregate)
-    signal = economy.signal(public)
-    memory, features = policy.remember(state.memory, signal)
-    cash = economy.resources(public)
-    desired = policy.consumption(features, cash, tables)
-    lower, upper = economy.bounds(cash)
-    savings = jnp.clip(cash - desired, lower, upper)
-    return Decision(state, public, signal, memory, features, cash, desired, savings)
 
 
 class Play(NamedTuple):
@@ -73,37 +57,42 @@ class Play(NamedTuple):
     tables: Tables
 
     def decide(self, state: State) -> Decision:
-        """Everybody's decision in a state."""
-        return decide(self.economy, self.policy, self.tables, state)
+        """Form prices, show the signal, update memory, choose."""
+        public = self.economy.public(state.aggregate)
+        signal = self.economy.signal(public)
+        memory, features = self.policy.remember(state.memory, signal)
+        cash = self.economy.resources(public)
+        desired = self.policy.consumption(features, cash, self.tables)
+        lower, upper = self.economy.bounds(cash)
+        savings = jnp.clip(cash - desired, lower, upper)
+        return Decision(state, public, signal, memory, features, cash, desired, savings)
 
-    def branches(self, now: Decision, gamble: Lottery, shocks_next: Array) -> Decision:
-        """Everybody's decisions next period in each of the given aggregate states: leading axis (shocks,)."""
+    def follow(self, now: Decision, gamble: Lottery, shock_next: Array) -> State:
+        """The start of next period, given its aggregate state."""
         settled = self.economy.settle(now.state.aggregate.mass, gamble)
+        return State(self.economy.arrive(settled, now.state.aggregate.shock, shock_next), now.memory)
+
+    def look_ahead(self, step: Step) -> Decision:
+        """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
+        settled = self.economy.settle(step.now.state.aggregate.mass, step.gamble)
 
         def branch(shock_next):
-            aggregate = self.economy.arrive(settled, now.state.aggregate.shock, shock_next)
-            return self.decide(State(aggregate, now.memory))
+            aggregate = self.economy.arrive(settled, step.now.state.aggregate.shock, shock_next)
+            return self.decide(State(aggregate, step.now.memory))
 
-        return jax.vmap(branch)(shocks_next)
+        return jax.vmap(branch)(jnp.arange(self.economy.shock_count, dtype=jnp.int32))
 
 
-def rollout(play: Play, state: State, shocks_next: Array, record, *, foresight: bool):
+def rollout(play: Play, state: State, shocks_next: Array, record):
     """Follow one path. Batch over paths with `vmap`.
 
     `shocks_next` (time,) are the aggregate states of the following periods; `record(step)` says what to keep of each
     `Step`, stacked along a leading time axis. Returns the state after the last period and the record.
     """
-    every = jnp.arange(play.economy.shock_count, dtype=jnp.int32)
 
-    def period(now: Decision, shock_next):
-        gamble = play.economy.lottery(now.savings)
-        if foresight:
-            ahead = play.branches(now, gamble, every)
-            following = jax.tree.map(lambda x: x[shock_next], ahead)
-        else:
-            ahead = None
-            following = jax.tree.map(lambda x: x[0], play.branches(now, gamble, shock_next[None]))
-        return following, record(Step(now, gamble, ahead, shock_next))
+    def period(state: State, shock_next):
+        now = play.decide(state)
+        step = Step(now, play.economy.lottery(now.savings), shock_next)
+        return play.follow(now, step.gamble, shock_next), record(step)
 
-    last, kept = jax.lax.scan(period, play.decide(state), shocks_next)
-    return last.state, kept
+    return jax.lax.scan(period, state, shocks_next)

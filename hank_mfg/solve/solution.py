@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Aggregate, Economy, discretize
-from hank_mfg.environment.grids import AssetGrid, asset_grid
+from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
@@ -76,23 +76,31 @@ class Solution:
 
     def start(self, play: Play, path: int = 0) -> State:
         """The last state of one training path, a draw from the ergodic set, moved to the grid of `play`."""
-        grid = asset_grid(self.model.asset_space(), self.states.aggregate.mass.shape[-2], play.economy.dtype)
-        mass = jnp.asarray(self.states.aggregate.mass[path], play.economy.dtype)
-        memory = jnp.asarray(self.states.memory[path], play.economy.dtype)
-        mass = move_mass(mass / mass.sum(), grid.points, play.economy.grid)
-        return State(Aggregate(mass, jnp.asarray(self.states.aggregate.shock[path], jnp.int32)), memory)
+        dtype = play.economy.dtype
+        mass = np.asarray(self.states.aggregate.mass[path], np.float64)
+        points = asset_grid(self.model.asset_space(), mass.shape[0], dtype).points
+        moved = move_mass(mass / mass.sum(), points, play.economy.grid.points)
+        shock = jnp.asarray(np.asarray(self.states.aggregate.shock[path], np.int32))
+        memory = jnp.asarray(np.asarray(self.states.memory[path], dtype))
+        return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock), memory)
 
 
-def move_mass(mass: Array, points: Array, grid: AssetGrid) -> Array:
-    """Mass (points, income) on other asset points, split between neighbors so that its mean is unchanged."""
-    index = grid.bracket(points)
-    weight = ((points - grid.points[index]) / (grid.points[index + 1] - grid.points[index]))[:, None]
-    empty = jnp.zeros((grid.size, mass.shape[1]), mass.dtype)
-    return empty.at[index].add(mass * (1.0 - weight)).at[index + 1].add(mass * weight)
+def move_mass(mass, points, target) -> np.ndarray:
+    """Mass (points, income) on other asset points `target`, split between neighbors so that its mean is unchanged.
+
+    NumPy, float64; `points` must lie within the range of `target`.
+    """
+    mass, points, target = (np.asarray(x, np.float64) for x in (mass, points, target))
+    index = np.clip(np.searchsorted(target, points, side="right") - 1, 0, len(target) - 2)
+    weight = ((points - target[index]) / (target[index + 1] - target[index]))[:, None]
+    moved = np.zeros((len(target), mass.shape[1]))
+    np.add.at(moved, index, mass * (1.0 - weight))
+    np.add.at(moved, index + 1, mass * weight)
+    return moved
 
 
 def initial_state(economy: Economy, steady: SteadyState, memory: Array) -> State:
-    """The stationary mass on the grid of `economy`, in the aggregate state nearest to the long-run mean."""
-    dtype = economy.dtype
-    mass = move_mass(jnp.asarray(steady.mass, dtype), jnp.asarray(steady.economy.grid.points, dtype), economy.grid)
-    return State(Aggregate(mass, jnp.asarray((economy.shock_count - 1) // 2, jnp.int32)), memory)
+    """The stationary mass on the grid of `economy`, in the middle aggregate state."""
+    mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
+    shock = np.int32((economy.shock_count - 1) // 2)
+    return State(Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock)), memory)

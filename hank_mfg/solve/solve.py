@@ -8,11 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.economy import discretize
 from hank_mfg.model.base import Model
-from hank_mfg.policy.policy import Policy, PolicySettings, fit_whitening, make_policy
+from hank_mfg.policy.policy import PolicySettings, fit_whitening, make_policy
 from hank_mfg.precision import DTYPES, cast, float64_allowed
-from hank_mfg.solve.rollout import Play, rollout
+from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_state
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.steady_state import SteadyState, steady_state
@@ -20,40 +20,50 @@ from hank_mfg.solve.steady_state import SteadyState, steady_state
 HISTORY = ("update", "loss", "euler_error", "objective")
 
 
-def begin_training(economy: Economy, space, steady: SteadyState, settings: RSPG, key) -> Training:
-    """The untrained policy, standardized on paths under the stationary policy, and those paths' last states."""
-    policy_key, warmup_key, train_key = jax.random.split(key, 3)
-    dtype = economy.dtype
-    cash = steady.economy.resources(steady.public)
-    stationary = cast((steady.policy, steady.economy.grid.points, cash), dtype)
-    state = initial_state(economy, steady, jnp.zeros(0, dtype))
-    signals = economy.signal(economy.public(state.aggregate)).shape[0]
-    shape = PolicySettings(signals, settings.memory, settings.units, settings.width, settings.knots)
-    policy = make_policy(*stationary, space, shape, key=policy_key)
-    play = Play(economy, policy, policy.tables(economy.grid.points))
-    start = state._replace(memory=policy.initial_memory())
-
-    def warm_up(key):
-        shocks = economy.draw_shocks(start.aggregate.shock, settings.warmup, key=key)
-        return rollout(play, start, shocks, lambda step: step.now.signal, foresight=False)
-
-    last, signal = jax.vmap(warm_up)(jax.random.split(warmup_key, settings.paths))
-    whitening = fit_whitening(signal.reshape(-1, signals))
-    policy = eqx.tree_at(lambda p: p.whitening, policy, whitening)
-    optimizer = make_optimizer(settings).init(eqx.filter(policy, trainable(policy)))
-    return Training(policy, optimizer, last, train_key)
-
-
-def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> tuple[Economy, Training]:
-    """The economy in the training precision and the state of training before the first update."""
-    economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
-    space = cast(model.asset_space(), economy.dtype)
-    return economy, eqx.filter_jit(begin_training)(economy, space, steady, settings, jax.random.PRNGKey(seed))
-
-
 @eqx.filter_jit
-def _tables(policy: Policy, points):
-    return policy.tables(points)
+def _warm_up(play: Play, start: State, key, paths: int, periods: int):
+    """Signals (paths, time, signals) and last states of paths on which everybody follows the stationary policy."""
+
+    def one(key):
+        shocks = play.economy.draw_shocks(start.aggregate.shock, periods, key=key)
+        return rollout(play, start, shocks, lambda step: step.now.signal)
+
+    return jax.vmap(one)(jax.random.split(key, paths))
+
+
+def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> tuple[Play, Training]:
+    """The game in the training precision, and the state of training before the first update.
+
+    The policy starts at the stationary one; signals are standardized on `warmup` periods under it, and training starts
+    where those paths end. The same arguments give the same bits.
+    """
+    play, training = untrained(model, settings, steady, seed=seed)
+    warmup_key, train_key = jax.random.split(training.key)
+    start = jax.tree.map(lambda x: x[0], training.states)
+    last, signals = _warm_up(play, start, warmup_key, settings.paths, settings.warmup)
+    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
+    policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
+    return play._replace(policy=policy), training._replace(policy=policy, states=last, key=train_key)
+
+
+def untrained(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> tuple[Play, Training]:
+    """The structure of training with every path at the stationary mass: what a checkpoint is read into."""
+    economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
+    dtype = economy.dtype
+    cash = np.asarray(steady.economy.resources(steady.public))
+    stationary = cast((steady.policy, steady.economy.grid.points, cash), dtype)
+    signals = economy.model.signal(steady.public.aggregates, steady.public.prices, steady.public.shocks)
+    shape = PolicySettings(len(signals), settings.memory, settings.units, settings.width, settings.knots)
+    policy = make_policy(*stationary, model.asset_space(), shape, seed=seed)
+    start = initial_state(economy, steady, jnp.asarray(np.asarray(policy.initial_memory(), dtype)))
+    states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
+    zeros = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), eqx.filter(policy, trainable(policy)))
+    optimizer = jax.tree.map(
+        lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)),
+        jax.eval_shape(lambda p: make_optimizer(settings).init(p), zeros),
+    )
+    play = Play(economy, policy, policy.tables(economy.grid.points))
+    return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed))
 
 
 @eqx.filter_jit
@@ -118,11 +128,12 @@ def solve(
             "is the whole solution; call steady_state(model)."
         )
     steady = steady if steady is not None else steady_state(model, asset_points=2 * settings.asset_points)
-    economy, training = prepare(model, settings, steady, seed=key)
-    history = {name: np.zeros(0) for name in HISTORY}
     if resume is not None:
+        play, _ = untrained(model, settings, steady, seed=key)
         training, history = resume
-    play = Play(economy, training.policy, _tables(training.policy, economy.grid.points))
+    else:
+        play, training = prepare(model, settings, steady, seed=key)
+        history = {name: np.zeros(0) for name in HISTORY}
     length = chunk_length(settings.updates)
     prepared = time.perf_counter()
     step = _train.lower(play, training, settings, length).compile()
@@ -141,7 +152,7 @@ def solve(
             status = Status.CONVERGED
             break
     end = time.perf_counter()
-    device = economy.grid.points.devices().pop()
+    device = play.economy.grid.points.devices().pop()
     return Solution(
         model, settings, steady, training.policy, training.optimizer, training.states, training.key, history, status, key,
         f"{device.platform} ({device.device_kind})", compiled - prepared, end - compiled, end - begin,

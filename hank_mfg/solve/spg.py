@@ -21,7 +21,7 @@ from jax import Array
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
-from hank_mfg.solve.rollout import Play, State, Step, rollout
+from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,13 +136,17 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
 def observe(play: Play, state: State, shocks_next: Array) -> tuple[State, Kept]:
     """Roll out one path and keep what learning needs."""
 
-    def record(step: Step) -> Kept:
-        now = step.now
-        reward = jnp.sum(now.state.aggregate.mass * play.economy.reward(now.savings, now.public))
-        mass = now.state.aggregate.mass
-        return Kept(now.signal, now.cash, now.desired, now.savings, mass, reward, first_order(play.economy, step))
+    last, steps = rollout(play, state, shocks_next, lambda step: step)
+    return last, jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
 
-    return rollout(play, state, shocks_next, record, foresight=True)
+
+def keep(play: Play, step: Step, ahead: Decision) -> Kept:
+    """What learning needs of one period and of the decisions that may follow."""
+    now = step.now
+    mass = now.state.aggregate.mass
+    reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
+    condition = first_order(play.economy, step, ahead)
+    return Kept(now.signal, now.cash, now.desired, now.savings, mass, reward, condition)
 
 
 def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:

@@ -139,7 +139,7 @@ class _Market:
         if bool(jnp.any(resources <= self.economy.grid.lower)):
             self._infeasible(guess, public, resources)
         start = self.start if self.start is not None else 0.1 * (resources - self.economy.grid.lower)
-        household = _household(self.economy, public, start, self.tolerance)
+        household = _household(self.economy, public, start, jnp.asarray(self.tolerance))
         mass = stationary_mass(self.economy, household.savings)
         supplied, _ = _contributions(self.economy, jnp.asarray(mass))
         excess = np.array([float(jnp.log(supplied[name])) for name in self.unknown]) - np.log(np.asarray(guess))

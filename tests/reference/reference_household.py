@@ -112,7 +112,9 @@ def _backward_induction(grid, cash, transition, discount_factor, risk_aversion, 
     periods, assets, incomes = cash.shape
     value = np.empty((periods + 1, assets, incomes))
     savings = np.empty((periods, assets, incomes))
-    value[periods] = terminal_value
+    for y in range(incomes):
+        for a in range(assets):
+            value[periods, a, y] = terminal_value[a, y]
     continuation = np.empty(assets)
     for t in range(periods - 1, -1, -1):
         for y in range(incomes):
@@ -316,7 +318,7 @@ def _stationary_savings(grid, interest_rate, income, chain, discount_factor, ris
         change = _endogenous_grid_step(
             grid, interest_rate, income, interest_rate, income, chain, discount_factor, risk_aversion, savings, updated
         )
-        savings[:] = updated
+        savings, updated = updated, savings
         if change < tolerance:
             break
     return savings, change

@@ -217,7 +217,9 @@ def _endogenous_grid_sweep(savings, updated, asset_grid, capital_grid, law, scal
         for k in range(len(capital_grid)):
             next_capital = np.exp(law[z, 0] + law[z, 1] * np.log(capital_grid[k]))
             first = _lagrange(capital_grid, next_capital, weights)
-            expected[:] = 0.0
+            for e in range(2):
+                for a in range(points):
+                    expected[e, a] = 0.0
             for zn in range(2):
                 gross_return, wage = _prices(next_capital, firms[0, zn], firms[1, zn], scalars[2], scalars[3])
                 for en in range(2):
@@ -254,7 +256,7 @@ def _endogenous_grid_sweep(savings, updated, asset_grid, capital_grid, law, scal
 
 @compiled
 def _solve_policies(savings, asset_grid, capital_grid, law, scalars, firms, earnings, joint, tolerance, limit):
-    """Iterate the endogenous grid step in place until savings move by less than `tolerance`; return sweeps, change."""
+    """Iterate the endogenous grid step until savings move by less than `tolerance`; return the last savings."""
     updated = np.empty_like(savings)
     largest = np.inf
     sweep = 0
@@ -262,14 +264,16 @@ def _solve_policies(savings, asset_grid, capital_grid, law, scalars, firms, earn
         largest = _endogenous_grid_sweep(
             savings, updated, asset_grid, capital_grid, law, scalars, firms, earnings, joint
         )
-        savings[:] = updated
+        savings, updated = updated, savings
         sweep += 1
-    return sweep, largest
+    if largest > tolerance:
+        raise RuntimeError("the endogenous grid method did not converge")
+    return savings
 
 
 @compiled
 def _simulate(savings, capital_grid, histogram, employment_transition, mass, shocks, skip, every, snapshots):
-    """Move the histogram along `shocks`; `savings` is (productivity, capital, employment, histogram)."""
+    """Move the histogram along `shocks`, in place; `savings` is (productivity, capital, employment, histogram)."""
     periods = len(shocks)
     points = len(histogram)
     capital = np.empty(periods)
@@ -278,7 +282,6 @@ def _simulate(savings, capital_grid, histogram, employment_transition, mass, sho
     count = np.zeros(2)
     weights = np.empty(4)
     moved = np.empty((2, points))
-    mass = mass.copy()
     taken = 0
     for t in range(periods):
         z = shocks[t]
@@ -286,14 +289,17 @@ def _simulate(savings, capital_grid, histogram, employment_transition, mass, sho
         for e in range(2):
             for h in range(points):
                 capital[t] += histogram[h] * mass[e, h]
-        if t >= skip:
-            average[z] += mass
-            count[z] += 1
-        if every > 0 and t % every == 0 and taken < len(snapshots):
-            snapshots[taken] = mass
-            taken += 1
+        keep = every > 0 and t % every == 0 and taken < len(snapshots)
+        count[z] += t >= skip
+        for e in range(2):
+            for h in range(points):
+                moved[e, h] = 0.0
+                if t >= skip:
+                    average[z, e, h] += mass[e, h]
+                if keep:
+                    snapshots[taken, e, h] = mass[e, h]
+        taken += keep
         first = _lagrange(capital_grid, capital[t], weights)
-        moved[:] = 0.0
         constrained[t] = 0.0
         for e in range(2):
             i = 0
@@ -319,10 +325,7 @@ def _simulate(savings, capital_grid, histogram, employment_transition, mass, sho
             for h in range(points):
                 mass[0, h] = step[0, 0] * moved[0, h] + step[1, 0] * moved[1, h]
                 mass[1, h] = step[0, 1] * moved[0, h] + step[1, 1] * moved[1, h]
-    for z in range(2):
-        if count[z] > 0:
-            average[z] /= count[z]
-    return capital, constrained, average
+    return capital, constrained, average, count
 
 
 @compiled
@@ -512,9 +515,10 @@ def simulate(solution, shocks, *, initial_mass=None, skip=0, snapshot_every=0):
     dates = np.arange(0, len(shocks), snapshot_every) if snapshot_every else np.arange(0)
     snapshots = np.zeros((len(dates), 2, len(histogram)))
     transition = solution.parameters.employment_transition()
-    capital, constrained, average = _simulate(
-        savings, solution.capital_grid, histogram, transition, mass, shocks, skip, snapshot_every, snapshots
+    capital, constrained, total, count = _simulate(
+        savings, solution.capital_grid, histogram, transition, mass.copy(), shocks, skip, snapshot_every, snapshots
     )
+    average = total / np.maximum(count, 1)[:, None, None]
     return Simulation(shocks, capital, constrained, average, dates, snapshots)
 
 
@@ -603,7 +607,7 @@ def solve_krusell_smith(
     change, tried, gaps = 1.0, [], []
     for iteration in range(1, maximum_iterations + 1):
         inner = max(1e-2 * tolerance, min(1e-5, 1e-2 * change))
-        _solve_policies(savings, asset_grid, capital_grid, law, *packed, inner, 20_000)
+        savings = _solve_policies(savings, asset_grid, capital_grid, law, *packed, inner, 20_000)
         solution = Solution(parameters, asset_grid, capital_grid, histogram_grid, savings, law, average)
         path = simulate(solution, shocks, skip=burn_in)
         average = path.average_mass

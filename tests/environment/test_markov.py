@@ -1,0 +1,113 @@
+"""Chains from declared shocks: moments, products, and the average over aggregate risk."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hank_mfg as hm
+from hank_mfg.environment.markov import average_out, combine, discretize_ar1, stationary_distribution, to_chain
+
+
+def moments(chain, name):
+    """Mean, standard deviation and autocorrelation of a quantity under the stationary distribution."""
+    transition, values = np.asarray(chain.transition), np.asarray(chain.values[name])
+    share = np.asarray(stationary_distribution(transition))
+    mean = share @ values
+    deviation = values - mean
+    variance = share @ deviation**2
+    return mean, np.sqrt(variance), share @ (deviation * (transition @ deviation)) / variance
+
+
+@pytest.mark.parametrize("persistence", [-0.5, 0.0, 0.6, 0.99])
+@pytest.mark.parametrize("states", [2, 7])
+def test_rouwenhorst_has_the_moments_of_the_ar1_exactly(float64, persistence, states):
+    chain = discretize_ar1(hm.AR1("x", persistence, stationary_sd=0.2, mean=1.5, states=states))
+    np.testing.assert_allclose(moments(chain, "x"), (1.5, 0.2, persistence), atol=1e-10)
+
+
+def test_either_standard_deviation_declares_the_same_chain():
+    one = discretize_ar1(hm.AR1("x", 0.8, innovation_sd=0.2))
+    other = discretize_ar1(hm.AR1("x", 0.8, stationary_sd=0.2 / np.sqrt(1 - 0.8**2)))
+    np.testing.assert_allclose(one.values.x, other.values.x, atol=1e-14)
+    np.testing.assert_allclose(one.transition, other.transition, atol=1e-14)
+
+
+def test_tauchen_is_close_and_gets_closer_with_more_states(float64):
+    errors = []
+    for states in (7, 31):
+        chain = discretize_ar1(hm.AR1("x", 0.6, stationary_sd=0.2, states=states, method="tauchen"))
+        errors.append(abs(moments(chain, "x")[1] - 0.2))
+        assert chain.values.x[-1] == pytest.approx(3 * 0.2)
+    assert errors[1] < errors[0] < 0.02
+
+
+def test_an_exponential_chain_with_unit_mean(float64):
+    declared = hm.AR1("labor", 0.9, stationary_sd=0.5, exponential=True, unit_mean=True)
+    mean, _, _ = moments(discretize_ar1(declared), "labor")
+    assert mean == pytest.approx(1.0, abs=1e-12)
+    plain = discretize_ar1(hm.AR1("labor", 0.9, stationary_sd=0.5))
+    ratio = np.log(discretize_ar1(declared).values.labor) - plain.values.labor
+    np.testing.assert_allclose(ratio, ratio[0], atol=1e-12)
+
+
+def test_the_stationary_distribution_of_two_states_in_closed_form(float64):
+    chain = [[0.9, 0.1], [0.3, 0.7]]
+    np.testing.assert_allclose(stationary_distribution(jnp.asarray(chain)), [0.75, 0.25], atol=1e-15)
+
+
+def test_independent_shocks_multiply_with_the_first_slowest(float64):
+    slow = hm.MarkovChain([[0.9, 0.1], [0.2, 0.8]], productivity=[0.98, 1.02], rate=[1.0, 2.0])
+    fast = hm.MarkovChain(np.full((3, 3), 1 / 3), markup=[0.1, 0.2, 0.3])
+    chain = combine((slow, fast))
+    assert list(chain.values) == ["productivity", "rate", "markup"]
+    np.testing.assert_array_equal(chain.values.productivity, [0.98] * 3 + [1.02] * 3)
+    np.testing.assert_array_equal(chain.values.rate, [1.0] * 3 + [2.0] * 3)
+    np.testing.assert_array_equal(chain.values.markup, [0.1, 0.2, 0.3] * 2)
+    np.testing.assert_allclose(chain.transition, np.kron(slow.transition, fast.transition), atol=1e-16)
+    share = np.kron(*(np.asarray(stationary_distribution(jnp.asarray(s.transition))) for s in (slow, fast)))
+    np.testing.assert_allclose(stationary_distribution(chain.transition), share, atol=1e-14)
+
+
+def test_one_shock_or_none_needs_no_tuple():
+    alone = hm.MarkovChain([[0.9, 0.1], [0.2, 0.8]], z=[0.0, 1.0])
+    np.testing.assert_allclose(combine(alone).transition, alone.transition)
+    nothing = combine(())
+    assert nothing.transition.shape == (1, 1) and not nothing.values
+
+
+def test_averaging_over_aggregate_risk_keeps_the_long_run_share_of_every_own_state(float64):
+    joint = hm.load_model("krusell_smith").joint_transition
+    aggregate, conditional = hm.split_joint_chain(joint, own_states=2)
+    long_run = np.asarray(stationary_distribution(jnp.asarray(joint))).reshape(2, 2).sum(axis=0)
+    average = average_out(jnp.asarray(conditional), jnp.asarray(aggregate))
+    np.testing.assert_allclose(np.asarray(average).sum(axis=1), 1.0, atol=1e-12)
+    np.testing.assert_allclose(stationary_distribution(average), long_run, atol=1e-6)
+    np.testing.assert_allclose(long_run, [0.07, 0.93], atol=1e-5)  # half of 10 and 4 percent, Krusell and Smith (1998)
+
+
+def test_averaging_changes_nothing_where_moves_are_unconditional(float64):
+    own, aggregate = jnp.asarray([[0.6, 0.4], [0.1, 0.9]]), jnp.asarray([[0.9, 0.1], [0.3, 0.7]])
+    average = average_out(jnp.broadcast_to(own, (2, 2, 2, 2)), aggregate)
+    np.testing.assert_allclose(average, own, atol=1e-14)
+
+
+def test_what_is_not_a_shock_is_refused():
+    with pytest.raises(TypeError, match=r"3.0 is not a shock: declare a MarkovChain, an AR1 or a ConditionalChain"):
+        to_chain(3.0)
+    conditional = hm.ConditionalChain(np.full((1, 1, 2, 2), 0.5), e=[0, 1])
+    with pytest.raises(TypeError, match="only idiosyncratic shocks can be conditional"):
+        combine(conditional)
+    twice = hm.MarkovChain([[1.0]], z=[1.0])
+    with pytest.raises(ValueError, match="declares 'z' twice: give each quantity its own name"):
+        combine((twice, twice))
+
+
+def test_a_transition_may_be_differentiated():
+    def mean(stay):
+        transition = jnp.array([[1.0, 0.0], [0.5, 0.5]]) + stay * jnp.array([[-1.0, 1.0], [0.0, 0.0]])
+        chain = combine(hm.MarkovChain(transition, z=[0.0, 1.0]))
+        return stationary_distribution(chain.transition) @ chain.values.z
+
+    with jax.enable_x64(True):  # share of the second state is stay / (stay + 1/2)
+        assert float(jax.grad(mean)(0.25)) == pytest.approx(0.5 / 0.75**2, rel=1e-9)
