@@ -162,8 +162,10 @@ def test_a_broken_file_is_one_sentence(write_model, refuses, points_to, mistake)
 
 BROKEN_TABLES = {
     "bad TOML": ("[discount_factor]\nvalue 0.9", ["my_model.toml is not valid TOML", "line 2"]),
-    "an unknown parameter": ("[discount_facto]\nvalue = 0.9", ["my_model.toml: MyModel has no parameter 'discount_facto'",
-                                                               "did you mean 'discount_factor'?"]),
+    "an unknown parameter": (
+        "[discount_facto]\nvalue = 0.9",
+        ["my_model.toml: MyModel has no parameter 'discount_facto'", "did you mean 'discount_factor'?"],
+    ),
     "no value": ("[discount_factor]\nunit = 'x'", ["my_model.toml: [discount_factor] has value = None", "number"]),
     "text for a value": ("[discount_factor]\nvalue = '0.9'", ["[discount_factor] has value = '0.9'", "a number"]),
     "a ragged entry": ("productivity_sd = [[0.1], true]", ["[productivity_sd] has value = [[0.1], True]"]),

@@ -15,7 +15,7 @@ from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
 class Chain(NamedTuple):
     """All aggregate shocks as one chain: `transition` (shocks, shocks), rows today; `values` each (shocks,)."""
 
-    transition: Array
+    transition: np.ndarray | Array
     values: Named
 
 
@@ -50,9 +50,7 @@ def discretize_ar1(shock: AR1) -> MarkovChain:
     values = np.asarray(chain.state_values)
     values = np.exp(values) if shock.exponential else values
     if shock.unit_mean:
-        system = np.asarray(chain.P).T - np.eye(shock.states)
-        system[-1] = 1.0
-        values = values / (values @ np.linalg.solve(system, np.eye(shock.states)[-1]))
+        values = values / (values @ stationary_distribution(np.asarray(chain.P)))
     return MarkovChain(np.asarray(chain.P), **{shock.name: values})
 
 

@@ -1,10 +1,52 @@
 """Preferences over consumption."""
 
+import functools
+
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.model.concrete import concrete
+
+
+def _formula(risk_aversion, consumption):
+    """(c^(1-g) - 1)/(1-g), log c at g = 1, minus infinity where c <= 0."""
+    positive = consumption > 0
+    log = jnp.log(jnp.where(positive, consumption, 1.0))
+    curvature = 1.0 - risk_aversion
+    is_log = jnp.abs(curvature) < 1e-9
+    power = jnp.expm1(curvature * log) / jnp.where(is_log, 1.0, curvature)
+    return jnp.where(positive, jnp.where(is_log, log, power), -jnp.inf)
+
+
+# The derivatives are written out because they are the inner loop of training: u' = c^-g, u'' = -g u'/c.
+_utility = jax.custom_jvp(_formula)
+_marginal_utility = jax.custom_jvp(lambda risk_aversion, consumption: consumption ** (-risk_aversion))
+
+
+def _is_zero(tangent) -> bool:
+    return isinstance(tangent, jax.custom_derivatives.SymbolicZero)
+
+
+@functools.partial(_utility.defjvp, symbolic_zeros=True)
+def _utility_jvp(primals, tangents):
+    (risk_aversion, consumption), (risk_tangent, tangent) = primals, tangents
+    change = 0.0 if _is_zero(tangent) else _marginal_utility(risk_aversion, consumption) * tangent
+    if not _is_zero(risk_tangent):
+        change += jax.jvp(lambda g: _formula(g, consumption), (risk_aversion,), (risk_tangent,))[1]
+    value = _utility(risk_aversion, consumption)
+    return value, jnp.broadcast_to(change, value.shape).astype(value.dtype)
+
+
+@functools.partial(_marginal_utility.defjvp, symbolic_zeros=True)
+def _marginal_utility_jvp(primals, tangents):
+    (risk_aversion, consumption), (risk_tangent, tangent) = primals, tangents
+    value = _marginal_utility(risk_aversion, consumption)
+    change = 0.0 if _is_zero(tangent) else -risk_aversion * value / consumption * tangent
+    if not _is_zero(risk_tangent):
+        change += -jnp.log(consumption) * value * risk_tangent
+    return value, jnp.broadcast_to(change, value.shape).astype(value.dtype)
 
 
 class CRRA(eqx.Module):
@@ -28,16 +70,11 @@ class CRRA(eqx.Module):
 
     def utility(self, consumption):
         """Flow utility, elementwise; minus infinity where consumption is not positive."""
-        positive = consumption > 0
-        log = jnp.log(jnp.where(positive, consumption, 1.0))
-        curvature = 1.0 - self.risk_aversion
-        is_log = jnp.abs(curvature) < 1e-9
-        power = jnp.expm1(curvature * log) / jnp.where(is_log, 1.0, curvature)
-        return jnp.where(positive, jnp.where(is_log, log, power), -jnp.inf)
+        return _utility(self.risk_aversion, consumption)
 
     def marginal_utility(self, consumption):
         """u'(c) = c^-g, elementwise."""
-        return consumption ** (-self.risk_aversion)
+        return _marginal_utility(self.risk_aversion, consumption)
 
     def inverse_marginal_utility(self, marginal_utility):
         """The consumption at which u'(c) is the given number: c = (u')^(-1/g)."""

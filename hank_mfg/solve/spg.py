@@ -28,8 +28,8 @@ from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
 class RSPG:
     """Settings of recurrent structural policy gradient.
 
-    `paths` sampled paths of `horizon` periods per update, `updates` at most; `learning_rate` falls as a cosine to
-    `final_rate` times itself; `clip_norm` bounds the gradient. `trace` in [0, 1] weights the errors further ahead on
+    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of
+    the network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself; `clip_norm` bounds the gradient. `trace` in [0, 1] weights the errors further ahead on
     a path; `spread` is the weight of states outside the current mass; `max_step` the largest change of log
     consumption aimed at in one update. `memory` ("gru", "lstm", "none"), `units`, `width` and `knots` shape the
     policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
@@ -40,6 +40,7 @@ class RSPG:
     paths: int = 16
     horizon: int = 40
     updates: int = 400
+    passes: int = 4
     learning_rate: float = 1e-2
     final_rate: float = 0.01
     clip_norm: float = 1.0
@@ -57,7 +58,7 @@ class RSPG:
 
     def __post_init__(self):
         """Check every field. Raises ValueError naming the field, its value and the range."""
-        for name in ("paths", "horizon", "updates", "units", "width", "warmup"):
+        for name in ("paths", "horizon", "updates", "passes", "units", "width", "warmup"):
             _demand(self, name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
         _demand(self, "knots", isinstance(self.knots, int) and self.knots >= 4, "an integer of at least 4")
         _demand(self, "asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
@@ -129,7 +130,8 @@ def trainable(policy: Policy):
 
 def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     """Adam with gradient clipping and a cosine schedule."""
-    schedule = optax.cosine_decay_schedule(settings.learning_rate, settings.updates, settings.final_rate)
+    steps = settings.updates * settings.passes
+    schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
     return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule))
 
 
@@ -171,25 +173,38 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     return lesson, jnp.mean(euler_error), gradient
 
 
-def lesson_loss(policy: Policy, tables: Tables, memory: Array, lesson: Lesson) -> Array:
-    """Half the weighted squared distance of the log correction from where it should move, mean over periods."""
-    _, features = jax.lax.scan(lambda m, signal: policy.remember(m, signal), memory, lesson.signal)
-    correction = jax.vmap(lambda f: policy.correction(f, tables))(features)
-    distance = correction - jax.lax.stop_gradient(correction) - lesson.move
-    return 0.5 * jnp.mean(jnp.sum(lesson.weight * distance**2, axis=(1, 2)))
+def corrections(policy: Policy, tables: Tables, memory: Array, signal: Array) -> Array:
+    """The policy's log correction along one path of signals (time, signals): (time, assets, income)."""
+    _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
+    return jax.vmap(lambda f: policy.correction(f, tables))(features)
 
 
 def learn(play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson):
-    """One optimizer step on a batch of lessons: (policy, optimizer, loss)."""
+    """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
+
+    The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
+    mean over paths and periods. What a rollout teaches is worth several cheap steps of the network.
+    """
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
-    def loss(moving):
+    def current(moving):
         policy = eqx.combine(moving, fixed)
-        return jnp.mean(jax.vmap(lambda m, lesson: lesson_loss(policy, play.tables, m, lesson))(memory, lessons))
+        return jax.vmap(lambda m, o: corrections(policy, play.tables, m, o))(memory, lessons.signal)
 
-    value, gradient = jax.value_and_grad(loss)(moving)
-    step, optimizer = make_optimizer(settings).update(gradient, training.optimizer)
-    return eqx.combine(optax.apply_updates(moving, step), fixed), optimizer, value
+    target = current(moving) + lessons.move
+
+    def loss(moving):
+        distance = current(moving) - target
+        return 0.5 * jnp.mean(jnp.sum(lessons.weight * distance**2, axis=(2, 3)))
+
+    def one(carry, _):
+        moving, optimizer = carry
+        value, gradient = jax.value_and_grad(loss)(moving)
+        step, optimizer = make_optimizer(settings).update(gradient, optimizer)
+        return (optax.apply_updates(moving, step), optimizer), value
+
+    (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    return eqx.combine(moving, fixed), optimizer, values[0]
 
 
 def update(play: Play, training: Training, settings: RSPG) -> tuple[Training, Progress]:

@@ -1,0 +1,183 @@
+"""The rules of the house, read off the source: who imports whom, who writes to disk, how long things are."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "hank_mfg"
+STAGES = ("model", "environment", "policy", "solve", "evaluate", "report")
+ROOT_FILES = ("cli", "gallery", "precision", "run", "template")
+WRITERS = ("cli.py", "run.py", "template.py", "report/")
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
+MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imported(path: Path) -> list[str]:
+    """Every module that a file imports, wherever in the file, with relative imports spelled out."""
+    names = []
+    for node in ast.walk(parse(path)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: line {node.lineno}: import by full name"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, bool]]:
+    """Every function with its dotted name, and whether it is a method."""
+
+    def visit(node: ast.AST, prefix: str, in_class: bool):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield prefix + child.name, child, in_class
+                yield from visit(child, f"{prefix}{child.name}.", False)
+            elif isinstance(child, ast.ClassDef):
+                yield from visit(child, f"{prefix}{child.name}.", True)
+            else:
+                yield from visit(child, prefix, in_class)
+
+    yield from visit(tree, "", False)
+
+
+def test_the_source_is_where_these_tests_look():
+    assert len(MODULES) > 20 and len(MODELS) >= 3
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *ROOT_FILES}
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == {*STAGES, "templates"}
+
+
+STAGED = [path for path in MODULES if relative(path).split("/")[0] in STAGES]
+
+
+@pytest.mark.parametrize("path", STAGED, ids=relative)
+def test_a_stage_imports_earlier_stages_and_root_files_only(path):
+    stage = relative(path).split("/")[0]
+    allowed = (*STAGES[: STAGES.index(stage) + 1], *ROOT_FILES)
+    for name in imported(path):
+        package, _, rest = name.partition(".")
+        assert package != "hank_mfg" or rest.split(".")[0] in allowed, f"{relative(path)} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
+def test_models_use_the_public_names_only(path):
+    third_party = {name.partition(".")[0] for name in imported(path)} - {"typing"}
+    assert third_party == {"hank_mfg"}
+    assert not [name for name in imported(path) if name.startswith("hank_mfg.")]
+    assert len(path.read_text().splitlines()) <= 120
+    assert ast.get_docstring(parse(path))
+
+
+@pytest.mark.parametrize(
+    ("library", "home"), [("quantecon", "environment/markov.py"), ("interpax", "environment/grids.py")]
+)
+def test_a_library_is_imported_in_one_place(library, home):
+    users = [relative(path) for path in MODULES if any(n.partition(".")[0] == library for n in imported(path))]
+    assert users in ([home], [])
+
+
+WRITING_METHODS = {
+    "write_text", "write_bytes", "mkdir", "makedirs", "unlink", "rmdir", "rmtree", "touch", "symlink_to", "hardlink_to",
+    "savefig", "save", "savez", "savez_compressed", "savetxt", "tofile", "to_csv", "to_parquet", "to_pickle", "dump",
+    "tree_serialise_leaves", "NamedTemporaryFile", "mkstemp", "mkdtemp", "TemporaryDirectory", "copyfile", "copytree",
+}  # fmt: skip
+WRITING_FUNCTIONS = {"os": {"replace", "rename", "remove", "link", "symlink"}, "shutil": {"copy", "copy2", "move"}}
+
+
+def is_writing_mode(call: ast.Call) -> bool:
+    """Whether a call of open() asks to write: its mode comes second, first in path.open()."""
+    function = call.func
+    of_a_path = isinstance(function, ast.Attribute) and function.attr == "open"
+    modes = [*(call.args[:1] if of_a_path else call.args[1:2]), *(k.value for k in call.keywords if k.arg == "mode")]
+    return any(isinstance(mode, ast.Constant) and set(str(mode.value)) & set("wax+") for mode in modes)
+
+
+def writes(tree: ast.Module) -> list[str]:
+    """Calls that change the disk, as "line: name"."""
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        name = function.id if isinstance(function, ast.Name) else getattr(function, "attr", "")
+        owner = (
+            function.value.id if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) else ""
+        )
+        opens = name in ("open", "fdopen") and is_writing_mode(node)
+        if opens or name in WRITING_METHODS or name in WRITING_FUNCTIONS.get(owner, ()):
+            found.append(f"{node.lineno}: {name}")
+    return found
+
+
+def test_the_search_for_writes_finds_them():
+    for text in (
+        "open('a', 'w')",
+        "open('a', mode='ab')",
+        "p.open('x')",
+        "os.replace(a, b)",
+        "p.write_text('')",
+        "np.save(f, x)",
+    ):
+        assert writes(ast.parse(text)), text
+    for text in ("open('a')", "open('a', 'rb')", "text.replace('a', 'b')", "p.read_text()", "dataclasses.replace(a)"):
+        assert not writes(ast.parse(text)), text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_only_a_few_modules_write_to_disk(path):
+    if not relative(path).startswith(WRITERS):
+        assert not writes(parse(path))
+
+
+def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs when a module is imported: everything but the bodies of functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from outside_functions(child)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_importing_changes_no_global_configuration(path):
+    for node in outside_functions(parse(path)):
+        text = ast.unparse(node) if isinstance(node, ast.Call | ast.Assign | ast.AugAssign) else ""
+        assert not text.startswith(
+            ("jax.config.", "config.update", "os.environ[", "os.putenv", "np.seterr", "warnings.")
+        ), text
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_files_and_functions_are_short(path):
+    assert len(path.read_text().splitlines()) <= 400
+    for name, function, method in functions(parse(path)):
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0
+        assert lines <= 50, f"{name} has {lines} lines of code"
+        positional = len(function.args.posonlyargs) + len(function.args.args) - method
+        decorated = {ast.unparse(decorator).split("(")[0] for decorator in function.decorator_list}
+        command = bool(decorated & {"app.command", "app.callback"})  # the options of a command are not arguments
+        assert positional <= 6 or command, f"{name} takes {positional} positional arguments"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_every_public_name_has_a_docstring(path):
+    tree = parse(path)
+    assert ast.get_docstring(tree), "the module"
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+    for name, function, method in functions(tree):
+        nested = "." in name and not method
+        private = any(part.startswith("_") for part in name.split("."))
+        if not nested and not private:
+            assert ast.get_docstring(function), name
