@@ -117,13 +117,17 @@ class Economy(eqx.Module):
 
     def draw_shocks(self, shock, periods: int, *, key) -> Array:
         """Draw the aggregate states of the `periods` periods after `shock`: (periods,), the only sampled randomness."""
+        return self.shocks_from(shock, jax.random.uniform(key, (periods,), self.dtype))
+
+    def shocks_from(self, shock, uniforms: Array) -> Array:
+        """The aggregate states that uniform numbers (periods,) in [0, 1) pick, one after the other: (periods,)."""
         steps = jnp.cumsum(self.shock_transition, axis=1)[:, :-1]
 
         def draw(shock, uniform):
             following = jnp.sum(uniform >= steps[shock]).astype(jnp.int32)
             return following, following
 
-        return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), jax.random.uniform(key, (periods,), self.dtype))[1]
+        return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), uniforms)[1]
 
     def lottery(self, choice: Array) -> Lottery:
         """The gamble on grid points that stands for each choice."""

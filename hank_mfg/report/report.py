@@ -1,6 +1,7 @@
 """Write the tables and figures of a solved run into its folder; nothing is solved again."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,6 @@ def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, see
     simulation, forecast = accuracy.simulation, accuracy.forecast
     written = [folder / "evaluation.json", folder / "accuracy.tex"]
     written.append(_write_moments(moments_of(simulation), folder)[1])
-    note = moments_of(simulation).note
     for name, frame in (
         ("distribution", distribution_table(simulation.mass, simulation.assets)),
         ("marginal_propensities", marginal_propensities(solution)),
@@ -138,15 +138,17 @@ def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, see
     for position, pair in enumerate(_responses(solution, folder)):
         name = "impulse_response" if position == 0 else f"impulse_response_{pair[0].shock}"
         written += figures.save_figure(figures.plot_impulse_response(list(pair), _shown(pair[0])), drawn / name)
-    shocks = [str(tuple(round(float(v), 4) for v in state)) for state in _shock_labels(solution)]
+    economy = solution.play(10).economy
+    shocks, own = _labels(economy.shock_values), _labels(economy.own)
+    note = f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} points, float64, seed {seed}."
     first = min(200, periods)
     window = {name: values[:first] for name, values in simulation.series.items() if name in MAIN_VARIABLES}
     history = {**solution.history, "euler_error_percent": 100 * solution.history["euler_error"]}
     history.pop("euler_error")
     drawings = {
         "lorenz": figures.plot_lorenz({"Wealth": lorenz_curve(simulation.mass, simulation.assets)}, note),
-        "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note),
-        "policy": _policy_figure(solution),
+        "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
+        "policy": _policy_figure(solution, own),
         "simulation": figures.plot_simulation(window, note=f"First {first} of {note}"),
         "training": figures.plot_training(history, ["euler_error_percent", "loss"], _training_note(solution)),
         "law_of_motion": figures.plot_law_of_motion(
@@ -159,21 +161,21 @@ def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, see
     return written
 
 
-def _shock_labels(solution: Solution) -> list[tuple[float, ...]]:
-    values = [np.asarray(level) for level in solution.play(10).economy.shock_values.values()]
-    return list(zip(*values, strict=True))
+def _labels(values: Mapping[str, np.ndarray]) -> list[str]:
+    """One label per state of a chain, from the values that it gives to named quantities."""
+    states = zip(*(np.asarray(level) for level in values.values()), strict=True)
+    return [", ".join(f"{figures.display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]
 
 
 def _training_note(solution: Solution) -> str:
     return f"{solution.updates} updates in {solution.seconds_train:.1f} s, {solution.precision}, {solution.device}."
 
 
-def _policy_figure(solution: Solution):
+def _policy_figure(solution: Solution, labels: list[str]):
     steady = solution.steady
     points = np.asarray(steady.economy.grid.points)
     top = int(np.searchsorted(np.cumsum(steady.mass.sum(axis=1)), 0.999)) + 1
     consumption = np.asarray(steady.economy.resources(steady.public)) - steady.savings
-    labels = [f"income state {state}" for state in range(consumption.shape[1])]
     note = f"Stationary equilibrium, {len(points)} asset points, float64."
     policies = {"consumption": consumption, "savings": steady.savings}
     return figures.plot_policy(points, policies, labels, note, float(points[min(top, len(points) - 1)]))
