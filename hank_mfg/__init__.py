@@ -15,21 +15,79 @@ if TYPE_CHECKING:
     from hank_mfg.environment.economy import discretize as discretize
     from hank_mfg.evaluate.exploitability import exploitability as exploitability
     from hank_mfg.evaluate.simulate import simulate as simulate
-    from hank_mfg.gallery import load_model as load_model, model_names as model_names
+    from hank_mfg.gallery import load_model as load_model
+    from hank_mfg.gallery import model_names as model_names
     from hank_mfg.model.assets import Assets as Assets
-    from hank_mfg.model.base import Model as Model, parameter as parameter
+    from hank_mfg.model.base import Model as Model
+    from hank_mfg.model.base import parameter as parameter
     from hank_mfg.model.preferences import CRRA as CRRA
     from hank_mfg.model.production import CobbDouglas as CobbDouglas
-    from hank_mfg.model.shocks import AR1 as AR1, ConditionalChain as ConditionalChain, MarkovChain as MarkovChain, split_joint_chain as split_joint_chain
-    from hank_mfg.report.distribution import distribution_table as distribution_table, gini as gini, lorenz_curve as lorenz_curve, quantile as quantile, top_share as top_share
-    from hank_mfg.report.figures import plot_impulse_response as plot_impulse_response, plot_lorenz as plot_lorenz, plot_wealth_distribution as plot_wealth_distribution, save_figure as save_figure
+    from hank_mfg.model.shocks import (
+        AR1 as AR1,
+    )
+    from hank_mfg.model.shocks import (
+        ConditionalChain as ConditionalChain,
+    )
+    from hank_mfg.model.shocks import (
+        MarkovChain as MarkovChain,
+    )
+    from hank_mfg.model.shocks import (
+        split_joint_chain as split_joint_chain,
+    )
+    from hank_mfg.report.distribution import (
+        distribution_table as distribution_table,
+    )
+    from hank_mfg.report.distribution import (
+        gini as gini,
+    )
+    from hank_mfg.report.distribution import (
+        lorenz_curve as lorenz_curve,
+    )
+    from hank_mfg.report.distribution import (
+        quantile as quantile,
+    )
+    from hank_mfg.report.distribution import (
+        top_share as top_share,
+    )
+    from hank_mfg.report.figures import (
+        plot_impulse_response as plot_impulse_response,
+    )
+    from hank_mfg.report.figures import (
+        plot_lorenz as plot_lorenz,
+    )
+    from hank_mfg.report.figures import (
+        plot_wealth_distribution as plot_wealth_distribution,
+    )
+    from hank_mfg.report.figures import (
+        save_figure as save_figure,
+    )
     from hank_mfg.report.impulse_response import impulse_response as impulse_response
     from hank_mfg.report.moments import hp_filter as hp_filter
-    from hank_mfg.report.report import marginal_propensities as marginal_propensities, moment_table as moment_table, write_report as write_report
-    from hank_mfg.run import load_run as load_run, solve_run as solve_run
-    from hank_mfg.solve.solution import Solution as Solution, SolveError as SolveError, Status as Status
-    from hank_mfg.solve.spg import RSPG as RSPG, SPG as SPG
-    from hank_mfg.solve.steady_state import SteadyState as SteadyState, SteadyStateError as SteadyStateError, steady_state as steady_state
+    from hank_mfg.report.report import (
+        marginal_propensities as marginal_propensities,
+    )
+    from hank_mfg.report.report import (
+        moment_table as moment_table,
+    )
+    from hank_mfg.report.report import (
+        write_report as write_report,
+    )
+    from hank_mfg.run import load_run as load_run
+    from hank_mfg.run import solve_run as solve_run
+    from hank_mfg.solve.solution import Solution as Solution
+    from hank_mfg.solve.solution import SolveError as SolveError
+    from hank_mfg.solve.solution import Status as Status
+    from hank_mfg.solve.spg import RSPG as RSPG
+    from hank_mfg.solve.spg import SPG as SPG
+    from hank_mfg.solve.steady_state import (
+        SteadyState as SteadyState,
+    )
+    from hank_mfg.solve.steady_state import (
+        SteadyStateError as SteadyStateError,
+    )
+    from hank_mfg.solve.steady_state import (
+        steady_state as steady_state,
+    )
 
 _HOMES = {
     "environment.check": ("check_model",),

@@ -14,10 +14,14 @@ import typer
 _START = time.perf_counter()
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
-Source = Annotated[str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of your own file")]
+Source = Annotated[
+    str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of your own file")
+]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
-Set = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
+]
 
 
 def main() -> None:
@@ -50,7 +54,8 @@ def _cache() -> Path:
     default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hank_mfg" / "jax"
     folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", default))
     jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     return folder
 
 
@@ -93,9 +98,7 @@ def new(path: Annotated[Path, typer.Argument(help="the file to write, for instan
 
 
 @app.command("steady-state")
-def steady_state_command(
-    model: Source, set_: Set = None, asset_points: int = 200, as_json: Json = False
-) -> None:
+def steady_state_command(model: Source, set_: Set = None, asset_points: int = 200, as_json: Json = False) -> None:
     """Solve the stationary equilibrium, without aggregate risk, in float64."""
     _cache()
     import numpy as np
@@ -135,7 +138,14 @@ def _progress(total: int, quiet: bool):
         yield lambda history: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         TextColumn("update"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"),

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -35,9 +35,9 @@ from hank_mfg.report.latex import write_bytes, write_text
 from hank_mfg.solve.solution import Solution, Status
 from hank_mfg.solve.solve import HISTORY, solve, untrained
 from hank_mfg.solve.spg import RSPG, Training
-from hank_mfg.solve.steady_state import SteadyState, steady_state
+from hank_mfg.solve.steady_state import SteadyState
 
-PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "interpax", "quantecon", "numpy", "scipy")
+PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "quantecon", "numpy", "scipy")
 
 
 class RunError(ValueError):
@@ -89,21 +89,41 @@ def solve_run(
         "versions": versions(),
         "status": Status.UNFINISHED.name,
     }
-    steady = steady_state(model, asset_points=2 * settings.asset_points)
-    save_steady_state(folder / "steady_state.npz", steady)
     _write_json(folder / "config.json", config)
-    return _solve(folder, model, settings, steady, config, None, watch, save_every)
+    return _train(_Job(folder, model, settings, config, save_every, watch), None, None)
+
+
+class _Job(NamedTuple):
+    """One training run: where it is kept and what it solves."""
+
+    folder: Path
+    model: Model
+    settings: RSPG
+    config: dict[str, Any]
+    save_every: float
+    watch: Callable[[dict[str, np.ndarray]], None] | None
 
 
 def _continue(folder: Path, watch, save_every: float) -> Solution:
     config = read_config(folder)
-    model = run_model(folder, config)
-    settings, steady = RSPG(**config["method"]), load_steady_state(folder / "steady_state.npz", model)
-    start = load_checkpoint(folder, model, settings, steady, config["seed"])
-    return _solve(folder, model, settings, steady, config, start, watch, save_every)
+    if config["status"] != Status.UNFINISHED.name:
+        raise RunError(f"{folder} holds a finished run ({config['status'].lower()}): there is nothing to resume.")
+    job = _Job(folder, run_model(folder, config), RSPG(**config["method"]), config, save_every, watch)
+    steady = _saved_steady_state(folder, job.model)
+    start = load_checkpoint(folder, job.model, job.settings, steady, config["seed"])
+    return _train(job, steady, start)
 
 
-def _solve(folder, model, settings, steady, config, start, watch, save_every) -> Solution:
+def _saved_steady_state(folder: Path, model: Model) -> SteadyState:
+    path = Path(folder) / "steady_state.npz"
+    if not path.exists():
+        raise RunError(f"{folder} was cut off before its stationary equilibrium was saved: delete it and solve again.")
+    return load_steady_state(path, model)
+
+
+def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
+    """Train from the beginning, or from `steady` and a checkpoint `start`, keeping everything in the run folder."""
+    folder, config = job.folder, job.config
     saved = time.monotonic()
     logged = len(start[1]["update"]) if start else 0
     _trim_metrics(folder, logged)
@@ -115,20 +135,23 @@ def _solve(folder, model, settings, steady, config, start, watch, save_every) ->
         with open(folder / "metrics.jsonl", "a") as log:
             log.write(json.dumps(line) + "\n")
         logged = len(history["update"])
-        if time.monotonic() - saved >= save_every or logged >= settings.updates:
+        if time.monotonic() - saved >= job.save_every:
             save_checkpoint(folder, training, history)
             saved = time.monotonic()
-        if watch is not None:
-            watch(history)
+        if job.watch is not None:
+            job.watch(history)
 
-    solution = solve(model, settings, key=config["seed"], steady=steady, resume=start, watch=keep)
-    final = Training(solution.policy, solution.optimizer, solution.states, solution.key)
-    save_checkpoint(folder, final, solution.history)
-    timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
-    _write_json(
-        folder / "config.json",
-        {**config, "status": solution.status.name, "device": solution.device, "updates": solution.updates, **timings},
+    def started(steady: SteadyState) -> None:
+        if start is None:
+            save_steady_state(folder / "steady_state.npz", steady)
+
+    solution = solve(
+        job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started
     )
+    save_checkpoint(folder, solution.training(), solution.history)
+    timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
+    ended = {"status": solution.status.name, "device": solution.device, "updates": solution.updates}
+    _write_json(folder / "config.json", {**config, **ended, **timings})
     return solution
 
 
@@ -190,7 +213,9 @@ def save_checkpoint(folder: Path, training: Training, history: dict[str, np.ndar
     """Write training state and history as one file, atomically."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(training, eqx.is_array))]
     arrays = {f"leaf_{position:04d}": leaf for position, leaf in enumerate(leaves)}
-    write_bytes(folder / "checkpoint" / "latest.npz", _pack({**arrays, **{f"history/{k}": v for k, v in history.items()}}))
+    write_bytes(
+        folder / "checkpoint" / "latest.npz", _pack({**arrays, **{f"history/{k}": v for k, v in history.items()}})
+    )
 
 
 @float64_allowed
@@ -223,7 +248,7 @@ def load_run(folder: str | Path, model: type[Model] | None = None) -> Solution:
     if config["status"] == Status.UNFINISHED.name:
         raise RunError(f"{folder} holds an unfinished run: continue it with `hank-mfg solve --resume --out {folder}`.")
     economy = run_model(folder, config, model)
-    settings, steady = RSPG(**config["method"]), load_steady_state(Path(folder) / "steady_state.npz", economy)
+    settings, steady = RSPG(**config["method"]), _saved_steady_state(Path(folder), economy)
     training, history = load_checkpoint(Path(folder), economy, settings, steady, config["seed"])
     return Solution(
         economy, settings, steady, training.policy, training.optimizer, training.states, training.key, history,

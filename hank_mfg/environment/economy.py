@@ -110,9 +110,7 @@ class Economy(eqx.Module):
         assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)
         ones = jnp.ones(self.shape, self.dtype)
         in_assets = jax.jvp(lambda a: reward(a, choice), (assets,), (ones,))[1]
-        in_choice, twice = jax.jvp(
-            lambda x: jax.jvp(lambda y: reward(assets, y), (x,), (ones,))[1], (choice,), (ones,)
-        )
+        in_choice, twice = jax.jvp(lambda x: jax.jvp(lambda y: reward(assets, y), (x,), (ones,))[1], (choice,), (ones,))
         return in_assets, in_choice, twice
 
     def draw_shocks(self, shock, periods: int, *, key) -> Array:
@@ -183,9 +181,7 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     grid = asset_grid(model.asset_space(), asset_points, dtype)
     plain = (model, own_values, transition, shock_values, shock_transition)
     model, own_values, transition, shock_values, shock_transition = jax.tree.map(lambda x: _array(x, dtype), plain)
-    return Economy(
-        model, grid, Named("own", own_values), transition, Named("shocks", shock_values), shock_transition
-    )
+    return Economy(model, grid, Named("own", own_values), transition, Named("shocks", shock_values), shock_transition)
 
 
 def _array(leaf, dtype) -> Array:

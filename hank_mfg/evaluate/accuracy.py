@@ -94,9 +94,7 @@ def evaluate(
         raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
     tested = simulate(solution, seed=seed + 1, **settings)
     states = solution.play(10).economy.shock_count
-    forecast = forecast_errors(
-        fitted.series[variable], fitted.shock, tested.series[variable], tested.shock, states
-    )
+    forecast = forecast_errors(fitted.series[variable], fitted.shock, tested.series[variable], tested.shock, states)
     euler = euler_errors(solution, seed=seed + 2, **settings)
     gains = exploitability(solution, seed=seed + 3) if deviations else None
     _warn(fitted, variable)

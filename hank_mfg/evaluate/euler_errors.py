@@ -150,7 +150,9 @@ def euler_errors(
     shocks = play.economy.draw_shocks(state.aggregate.shock, periods + burn, key=shock_key)
     state, _ = eqx.filter_jit(rollout)(play, state, shocks[:burn], lambda step: None)
     uniforms = jax.random.uniform(person_key, (periods,), play.economy.dtype)
-    (total, used, largest, constrained), (policy, euler) = _measure(play, state, shocks[burn:], uniforms, block_length(periods))
+    (total, used, largest, constrained), (policy, euler) = _measure(
+        play, state, shocks[burn:], uniforms, block_length(periods)
+    )
     gap = np.abs(np.asarray(euler) / np.asarray(policy) - 1.0)
     return EulerErrors(
         float(np.sum(total) / np.sum(used)), float(np.max(largest)), float(np.mean(constrained)),

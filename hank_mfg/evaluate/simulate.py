@@ -45,7 +45,8 @@ def all_names(economy: Economy, public: Public) -> Named:
     """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
     outcomes = economy.model.outcomes(public.aggregates, public.prices, public.shocks)
     return Named(
-        "this period", {**public.shocks, **public.aggregates, **public.prices, **named("outcomes", outcomes, "outcomes")}
+        "this period",
+        {**public.shocks, **public.aggregates, **public.prices, **named("outcomes", outcomes, "outcomes")},
     )
 
 

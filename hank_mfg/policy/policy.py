@@ -187,6 +187,4 @@ def make_policy(
     head = eqx.tree_at(lambda h: (h.linear, h.output), head, (zero(head.linear), zero(head.output)))
     whitening = Whitening(jnp.asarray(np.zeros(signals, dtype)), jnp.asarray(np.eye(signals, dtype=dtype)))
     grid = asset_grid(space, settings.knots, dtype)
-    return Policy(
-        encoder, head, whitening, stationary, stationary_points, stationary_cash, grid.points, grid.curvature
-    )
+    return Policy(encoder, head, whitening, stationary, stationary_points, stationary_cash, grid.points, grid.curvature)

@@ -236,7 +236,9 @@ def impulse_response(
     each = []
     for state in states:
         groups = jnp.asarray(wealth_groups(np.asarray(state.aggregate.mass)))
-        series, wealth, followed = jax.tree.map(np.asarray, _from_start(play, state, groups, stratified(draws, paths, horizon)))
+        series, wealth, followed = jax.tree.map(
+            np.asarray, _from_start(play, state, groups, stratified(draws, paths, horizon))
+        )
         values = {**series, **_distribution_series(wealth, assets), **_group_series(*followed)}
         each.append(
             {name: (without @ value.mean(axis=1), with_shock @ value.mean(axis=1)) for name, value in values.items()}

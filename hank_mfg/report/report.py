@@ -140,7 +140,9 @@ def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, see
         written += figures.save_figure(figures.plot_impulse_response(list(pair), _shown(pair[0])), drawn / name)
     economy = solution.play(10).economy
     shocks, own = _labels(economy.shock_values), _labels(economy.own)
-    note = f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} points, float64, seed {seed}."
+    note = (
+        f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} points, float64, seed {seed}."
+    )
     first = min(200, periods)
     window = {name: values[:first] for name, values in simulation.series.items() if name in MAIN_VARIABLES}
     history = {**solution.history, "euler_error_percent": 100 * solution.history["euler_error"]}

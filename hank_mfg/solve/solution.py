@@ -13,6 +13,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
 from hank_mfg.solve.rollout import Play, State
+from hank_mfg.solve.spg import RSPG, Training
 from hank_mfg.solve.steady_state import SteadyState
 
 
@@ -38,7 +39,7 @@ class Solution:
     """
 
     model: Model
-    settings: object
+    settings: RSPG
     steady: SteadyState
     policy: Policy
     optimizer: object
@@ -67,9 +68,13 @@ class Solution:
         """The last flow utility, mean over the population, paths and periods."""
         return float(self.history["objective"][-1])
 
+    def training(self) -> Training:
+        """What training carries: enough to go on."""
+        return Training(self.policy, self.optimizer, self.states, self.key)
+
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
-        """The trained policy on a grid and in a precision of choice; the training grid by default."""
-        points = self.settings.asset_points if asset_points is None else asset_points
+        """The trained policy on a grid and in a precision of choice, by default twice as fine as in training."""
+        points = 2 * self.settings.asset_points if asset_points is None else asset_points
         economy = discretize(self.model, points, dtype)
         policy = cast(self.policy, dtype)
         return Play(economy, policy, policy.tables(economy.grid.points))
@@ -99,8 +104,8 @@ def move_mass(mass, points, target) -> np.ndarray:
     return moved
 
 
-def initial_state(economy: Economy, steady: SteadyState, memory: Array) -> State:
+def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
     """The stationary mass on the grid of `economy`, in the middle aggregate state."""
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     shock = np.int32((economy.shock_count - 1) // 2)
-    return State(Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock)), memory)
+    return Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock))

@@ -1,5 +1,6 @@
 """Solve an economy with aggregate risk: the training loop around the updates of spg.py."""
 
+import concurrent.futures
 import time
 from collections.abc import Callable
 
@@ -8,12 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.economy import Aggregate, discretize
+from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.policy.policy import PolicySettings, fit_whitening, make_policy
+from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.rollout import Play, State, rollout
-from hank_mfg.solve.solution import Solution, SolveError, Status, initial_state
+from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.steady_state import SteadyState, steady_state
 
@@ -46,24 +49,51 @@ def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> 
     return play._replace(policy=policy), training._replace(policy=policy, states=last, key=train_key)
 
 
-def untrained(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> tuple[Play, Training]:
-    """The structure of training with every path at the stationary mass: what a checkpoint is read into."""
+def untrained(
+    model: Model, settings: RSPG, steady: SteadyState | None = None, *, seed: int = 0
+) -> tuple[Play, Training]:
+    """Training with every path at the stationary mass; without `steady`, arrays of the right shapes only.
+
+    It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for.
+    """
     economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
     dtype = economy.dtype
-    cash = np.asarray(steady.economy.resources(steady.public))
-    stationary = cast((steady.policy, steady.economy.grid.points, cash), dtype)
-    signals = economy.model.signal(steady.public.aggregates, steady.public.prices, steady.public.shocks)
-    shape = PolicySettings(len(signals), settings.memory, settings.units, settings.width, settings.knots)
+    if steady is None:
+        points = asset_grid(model.asset_space(), steady_points(settings), dtype).points
+        cash = jnp.asarray(np.tile(np.asarray(points)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
+        stationary = ConsumptionFunction(cash, cash), points, cash
+        mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
+        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)))
+    else:
+        cash = np.asarray(steady.economy.resources(steady.public))
+        stationary = cast((steady.policy, steady.economy.grid.points, cash), dtype)
+        aggregate = initial_aggregate(economy, steady)
+    signals = jax.eval_shape(lambda e, a: e.signal(e.public(a)), economy, aggregate).shape[0]
+    shape = PolicySettings(signals, settings.memory, settings.units, settings.width, settings.knots)
     policy = make_policy(*stationary, model.asset_space(), shape, seed=seed)
-    start = initial_state(economy, steady, jnp.asarray(np.asarray(policy.initial_memory(), dtype)))
+    start = State(aggregate, jnp.asarray(np.asarray(policy.initial_memory(), dtype)))
     states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
-    zeros = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), eqx.filter(policy, trainable(policy)))
-    optimizer = jax.tree.map(
-        lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)),
-        jax.eval_shape(lambda p: make_optimizer(settings).init(p), zeros),
-    )
+    empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
+    optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
     play = Play(economy, policy, policy.tables(economy.grid.points))
     return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed))
+
+
+def steady_points(settings: RSPG) -> int:
+    """Asset points of the stationary equilibrium that training starts from: four times those of training."""
+    return 4 * settings.asset_points
+
+
+@float64_allowed
+def compile_training(model: Model, settings: RSPG):
+    """Compile the training step for the shapes of a model and settings; returns it and the seconds it took.
+
+    It needs no numbers, so it runs in a thread beside the stationary equilibrium.
+    """
+    begin = time.perf_counter()
+    play, training = untrained(model, settings)
+    step = _train.lower(play, training, settings, chunk_length(settings.updates)).compile()
+    return step, time.perf_counter() - begin
 
 
 @eqx.filter_jit
@@ -110,13 +140,14 @@ def solve(
     steady: SteadyState | None = None,
     resume: tuple[Training, dict[str, np.ndarray]] | None = None,
     watch: Watcher | None = None,
+    started: Callable[[SteadyState], None] | None = None,
 ) -> Solution:
     """Solve a declared economy globally by (recurrent) structural policy gradient.
 
     `method` holds the settings (`RSPG()` by default, `SPG()` without memory); `key` is the integer seed: the same seed
     on the same device gives the same bits. `steady` saves solving the stationary equilibrium again. `watch(training,
     history)` is called after every few updates, with what `resume=(training, history)` needs to continue to the same
-    numbers as an unbroken run. Raises SolveError when a number is not finite, SteadyStateError when there is no
+    numbers as an unbroken run; `started(steady)` once, before the first. Raises SolveError when a number is not finite, SteadyStateError when there is no
     stationary equilibrium to start from. Training that ends before `tolerance` is reached says so in
     `Solution.status`.
     """
@@ -127,16 +158,19 @@ def solve(
             f"{type(model).__name__} declares no aggregate_shocks(): without aggregate risk the stationary equilibrium "
             "is the whole solution; call steady_state(model)."
         )
-    steady = steady if steady is not None else steady_state(model, asset_points=2 * settings.asset_points)
-    if resume is not None:
-        play, _ = untrained(model, settings, steady, seed=key)
-        training, history = resume
-    else:
-        play, training = prepare(model, settings, steady, seed=key)
-        history = {name: np.zeros(0) for name in HISTORY}
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        compiling = beside.submit(compile_training, model, settings)
+        steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
+        if started is not None:
+            started(steady)
+        if resume is not None:
+            play, _ = untrained(model, settings, steady, seed=key)
+            training, history = resume
+        else:
+            play, training = prepare(model, settings, steady, seed=key)
+            history = {name: np.zeros(0) for name in HISTORY}
+        step, seconds_compile = compiling.result()
     length = chunk_length(settings.updates)
-    prepared = time.perf_counter()
-    step = _train.lower(play, training, settings, length).compile()
     compiled = time.perf_counter()
     status = Status.UPDATES_EXHAUSTED
     while len(history["update"]) < settings.updates:
@@ -154,6 +188,6 @@ def solve(
     end = time.perf_counter()
     device = play.economy.grid.points.devices().pop()
     return Solution(
-        model, settings, steady, training.policy, training.optimizer, training.states, training.key, history, status, key,
-        f"{device.platform} ({device.device_kind})", compiled - prepared, end - compiled, end - begin,
+        model, settings, steady, training.policy, training.optimizer, training.states, training.key, history,
+        status, key, f"{device.platform} ({device.device_kind})", seconds_compile, end - compiled, end - begin,
     )  # fmt: skip

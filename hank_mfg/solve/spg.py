@@ -37,11 +37,11 @@ class RSPG:
     policy measure the scale of the signals first.
     """
 
-    paths: int = 16
+    paths: int = 8
     horizon: int = 40
-    updates: int = 400
-    passes: int = 4
-    learning_rate: float = 1e-2
+    updates: int = 150
+    passes: int = 12
+    learning_rate: float = 2e-3
     final_rate: float = 0.01
     clip_norm: float = 1.0
     trace: float = 0.95
@@ -51,9 +51,9 @@ class RSPG:
     units: int = 32
     width: int = 32
     knots: int = 24
-    asset_points: int = 200
+    asset_points: int = 100
     precision: str = "float32"
-    tolerance: float = 1e-5
+    tolerance: float = 3e-5
     warmup: int = 200
 
     def __post_init__(self):
