@@ -111,7 +111,7 @@ _HOMES = {
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-__all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604
+__all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str):

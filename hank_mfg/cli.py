@@ -185,7 +185,7 @@ def solve_command(
     settings = None if resume else _settings(method, option)
     if not resume:
         check_model(load_model(str(model), **_overrides(set_)))
-    total = read_config(folder)["method"]["updates"] if resume else settings.updates
+    total = settings.updates if settings is not None else read_config(folder)["method"]["updates"]
     before = _entries(cache)
     with _progress(total, as_json) as watch:
         solution = solve_run(
@@ -268,7 +268,7 @@ def moments_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Jso
     from hank_mfg.run import load_run
 
     table, path = write_moments(load_run(run), run, periods=periods, seed=seed)
-    content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index"))}
+    content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
     _emit(as_json, content, [repr(table), f"Wrote {path}"])
 
 

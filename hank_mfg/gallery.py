@@ -22,10 +22,11 @@ import linecache
 import sys
 import tomllib
 import types
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hank_mfg.model.base import Model, check_names
+from hank_mfg.model.base import Model, check_names, parameter_names
 from hank_mfg.model.mistakes import explain
 
 HEADER = ("model", "period", "source", "about")
@@ -71,7 +72,26 @@ def load_model(source: str | Path | type[Model] | Model, /, **overrides) -> Mode
         return source.with_parameters(**overrides) if overrides else source
     model_type, calibration = _find(source)
     check_names(model_type, overrides)
-    values = {**(calibration.values if calibration else {}), **overrides}
+    return _build(source, model_type, calibration, overrides)
+
+
+def rebuild_model(
+    source: str | Path | type[Model] | Model, parameters: Mapping[str, Any], others: Mapping[str, Any]
+) -> Model:
+    """The economy of `source` as it was saved: its `parameters`, and the values of its `others`, fields that are not.
+
+    A `Model` given as `source` keeps its own other fields. Raises ValueError as `load_model` does.
+    """
+    if isinstance(source, Model):
+        return source.with_parameters(**parameters)
+    model_type, calibration = _find(source)
+    check_names(model_type, parameters)
+    return _build(source, model_type, calibration, {**others, **parameters})
+
+
+def _build(source: Any, model_type: type[Model], calibration: Calibration | None, given: Mapping[str, Any]) -> Model:
+    """Construct a model from its calibration, with the fields `given` coming last."""
+    values = {**(calibration.values if calibration else {}), **given}
     missing = [f.name for f in dataclasses.fields(model_type) if _required(f) and f.name not in values]
     if missing:
         raise ValueError(_missing(source, model_type, calibration, missing))
@@ -224,6 +244,11 @@ def _required(field: dataclasses.Field) -> bool:
 
 def _missing(source: Any, model_type: type[Model], calibration: Calibration | None, names: list[str]) -> str:
     what = f"{model_type.__name__} has no value for {', '.join(names)}: "
+    if names[0] not in parameter_names(model_type):
+        return what + (
+            f"{names[0]} is not made with parameter(...), so no file sets it: give it a default, or pass the object "
+            f"{model_type.__name__}({names[0]}=VALUE, ...) instead."
+        )
     if isinstance(source, type):
         return what + f"give {names[0]} a default in its parameter(...), or pass it: load_model(..., {names[0]}=VALUE)."
     file = calibration.file if calibration else Path(source).with_suffix(".toml")

@@ -10,6 +10,7 @@
 Every file is written to a temporary name and renamed, so a reader never sees half of one.
 """
 
+import ast
 import dataclasses
 import io
 import json
@@ -26,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Public, discretize
-from hank_mfg.gallery import load_model
+from hank_mfg.gallery import load_model, rebuild_model
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
@@ -69,12 +70,13 @@ def solve_run(
     """Solve a model and keep everything in `folder`.
 
     A checkpoint is written at most every `save_every` seconds and at the end. With `resume=True` training continues
-    from the checkpoint, to the same numbers as an unbroken run on the same device. Raises RunError when the folder
+    from the checkpoint, to the same numbers as an unbroken run on the same device; `source` is then read only where
+    it is a class or an object, which the folder does not hold. Raises RunError when the folder
     already holds a run and `resume` is not given, or when there is nothing to resume.
     """
     folder = Path(folder)
     if resume:
-        return _continue(folder, watch, save_every)
+        return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
     if (folder / "config.json").exists():
         raise RunError(f"{folder} already holds a run: choose another --out, delete it, or continue it with --resume.")
     model = load_model(source, **(overrides or {}))
@@ -84,6 +86,7 @@ def solve_run(
     config = {
         "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
+        "other_fields": _other_fields(model),
         "method": dataclasses.asdict(settings),
         "seed": key,
         "versions": versions(),
@@ -104,11 +107,28 @@ class _Job(NamedTuple):
     watch: Callable[[dict[str, np.ndarray]], None] | None
 
 
-def _continue(folder: Path, watch, save_every: float) -> Solution:
+def _other_fields(model: Model) -> dict[str, str | None]:
+    """Fields that are not parameters and not at their default, as Python literals; None for one that has no literal."""
+    found = {}
+    for field in dataclasses.fields(model):
+        value = getattr(model, field.name)
+        if field.init and field.name not in model.parameters() and value is not field.default:
+            found[field.name] = repr(value) if _is_literal(value) else None
+    return found
+
+
+def _is_literal(value: Any) -> bool:
+    try:
+        return bool(ast.literal_eval(repr(value)) == value)
+    except (ValueError, SyntaxError, TypeError):
+        return False
+
+
+def _continue(folder: Path, given: type[Model] | Model | None, watch, save_every: float) -> Solution:
     config = read_config(folder)
     if config["status"] != Status.UNFINISHED.name:
         raise RunError(f"{folder} holds a finished run ({config['status'].lower()}): there is nothing to resume.")
-    job = _Job(folder, run_model(folder, config), RSPG(**config["method"]), config, save_every, watch)
+    job = _Job(folder, run_model(folder, config, given), RSPG(**config["method"]), config, save_every, watch)
     steady = _saved_steady_state(folder, job.model)
     start = load_checkpoint(folder, job.model, job.settings, steady, config["seed"])
     return _train(job, steady, start)
@@ -171,11 +191,22 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | None = None) -> Model:
-    """The model of a run, with the parameters it was solved for."""
+def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | Model | None = None) -> Model:
+    """The model of a run, with the parameters and other fields it was solved for; `model` as for `load_run`.
+
+    Raises RunError when a field could not be written to the folder and `model` is not an object that has it.
+    """
     own = Path(folder) / "model.py"
     source = model if model is not None else (own if own.exists() else config["model"])
-    return load_model(source, **config["parameters"])
+    others = config.get("other_fields", {})
+    unknown = [name for name, written in others.items() if written is None]
+    if unknown and not isinstance(source, Model):
+        raise RunError(
+            f"{folder} does not hold the value of {', '.join(unknown)}, which is no number or text: pass the object "
+            "that was solved, load_run(folder, model=MODEL)."
+        )
+    values = {name: ast.literal_eval(written) for name, written in others.items() if written is not None}
+    return rebuild_model(source, config["parameters"], values)
 
 
 def save_steady_state(path: Path, steady: SteadyState) -> None:
@@ -239,8 +270,8 @@ def load_checkpoint(
     return training, history
 
 
-def load_run(folder: str | Path, model: type[Model] | None = None) -> Solution:
-    """The solution in a run folder. `model` gives the class of a model that was passed as an object, not by name.
+def load_run(folder: str | Path, model: type[Model] | Model | None = None) -> Solution:
+    """The solution in a run folder. `model` gives the class of a model that was not passed by name, or the object.
 
     Raises RunError when the folder holds no run, or one whose training did not end.
     """
@@ -259,7 +290,7 @@ def load_run(folder: str | Path, model: type[Model] | None = None) -> Solution:
 
 def _pack(arrays: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **{name: np.asarray(value) for name, value in arrays.items()})
+    np.savez(buffer, allow_pickle=False, **{name: np.asarray(value) for name, value in arrays.items()})
     return buffer.getvalue()
 
 

@@ -71,10 +71,15 @@ class Economy(eqx.Module):
         """The values of the aggregate shocks in state `shock`."""
         return Named("shocks", {name: values[shock] for name, values in self.shock_values.items()})
 
+    def states(self) -> tuple[Array, Named]:
+        """The individual states, shaped to broadcast over them: assets (assets, 1) and own values (1, income) each."""
+        own = Named("own", {name: values[None, :] for name, values in self.own.items()})
+        return self.grid.points[:, None], own
+
     def public(self, aggregate: Aggregate) -> Public:
         """Sum the aggregates over the mass and form prices."""
         shocks = self.shocks(aggregate.shock)
-        assets, own = self._states()
+        assets, own = self.states()
         each = named("aggregates", self.model.aggregates(assets, own, shocks), "aggregates")
         total = Named("aggregates", {k: jnp.sum(aggregate.mass * v) for k, v in each.items()})
         prices = named("prices", self.model.prices(total, shocks), "prices")
@@ -87,7 +92,7 @@ class Economy(eqx.Module):
 
     def resources(self, public: Public) -> Array:
         """Cash on hand in every individual state: (assets, income)."""
-        assets, own = self._states()
+        assets, own = self.states()
         return self._full(self.model.resources(assets, own, public.prices, public.shocks))
 
     def bounds(self, resources: Array) -> tuple[Array, Array]:
@@ -101,7 +106,7 @@ class Economy(eqx.Module):
 
     def marginal_rewards(self, choice: Array, public: Public) -> tuple[Array, Array, Array]:
         """Derivatives of the reward F(a, a'): F_1 in own assets, F_2 in the choice, F_22 in the choice twice."""
-        _, own = self._states()
+        _, own = self.states()
 
         def reward(assets, choice):
             cash = self._full(self.model.resources(assets, own, public.prices, public.shocks))
@@ -143,10 +148,6 @@ class Economy(eqx.Module):
         """The aggregate state of next period, exact given the next shock."""
         return self.arrive(settle(aggregate.mass, self.lottery(choice)), aggregate.shock, shock_next)
 
-    def _states(self):
-        own = Named("own", {name: values[None, :] for name, values in self.own.items()})
-        return self.grid.points[:, None], own
-
     def _full(self, values) -> Array:
         return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)
 
@@ -184,6 +185,8 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     return Economy(model, grid, Named("own", own_values), transition, Named("shocks", shock_values), shock_transition)
 
 
-def _array(leaf, dtype) -> Array:
-    """A leaf as a JAX array, converted by NumPy where it has a value: nothing to compile."""
+def _array(leaf, dtype):
+    """A number as a JAX array, converted by NumPy where it has a value: nothing to compile. A flag or text as it is."""
+    if isinstance(leaf, bool) or not eqx.is_array_like(leaf):
+        return leaf
     return jnp.asarray(array_module(leaf).asarray(leaf, dtype))

@@ -110,6 +110,6 @@ def _warn(simulation: Simulation, variable: str) -> None:
     drift = abs(halves[0].mean() - halves[1].mean())
     if drift > series.std():
         warnings.warn(
-            f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd {series.std():.3g}): "
-            "it has not settled; use more periods.", stacklevel=3,
+            f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd "
+            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=3,
         )  # fmt: skip

@@ -21,8 +21,8 @@ class Simulation(NamedTuple):
     period, and the chosen consumption and savings summed over the mass.
 
     `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly
-    spaced periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to output, or None where the
-    model does not state it; `top_of_grid` (periods,) the mass at the last asset point.
+    spaced periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to
+    output, or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point.
     """
 
     series: dict[str, np.ndarray]
@@ -98,7 +98,7 @@ def simulate(
     """
     play = solution.play(asset_points)
     state = solution.start(play)
-    shocks = jax.jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))(
+    shocks = eqx.filter_jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))(
         play.economy, state.aggregate.shock, jax.random.PRNGKey(seed)
     )
     start, end, (series, shock, market, top), mass = _simulate(play, state, shocks, burn, block_length(periods))

@@ -49,17 +49,17 @@ class Whitening(eqx.Module):
         return (signal - self.mean) @ self.matrix
 
 
-def fit_whitening(signals: Array) -> Whitening:
+def fit_whitening(signals: Array | np.ndarray) -> Whitening:
     """Whiten a sample of signals (n, signals) by its principal components.
 
     Signals are first divided by their own standard deviations; directions with less than 1e-4 of the variance are
     scaled as if they had 1e-4, so that rounding noise is not blown up into a signal.
     """
-    dtype, signals = signals.dtype, np.asarray(signals, np.float64)
-    mean, scale = signals.mean(axis=0), signals.std(axis=0)
+    dtype, sample = signals.dtype, np.asarray(signals, np.float64)
+    mean, scale = sample.mean(axis=0), sample.std(axis=0)
     scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
-    variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((signals - mean).T / scale[:, None])))
-    size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1e-12)))
+    variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((sample - mean).T / scale[:, None])))
+    size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1.0)))
     return Whitening(jnp.asarray(mean, dtype), jnp.asarray((directions / size) / scale[:, None], dtype))
 
 
@@ -118,14 +118,14 @@ class Policy(eqx.Module):
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
         dtype = self.knots.dtype
-        points, origin, cash, knots = (
+        at, origin, known, knots = (
             np.asarray(x, np.float64)
             for x in (points, self.stationary_points, self.stationary_cash, self.knots)
         )  # fmt: skip
-        cash = np.stack([np.interp(points, origin, column) for column in cash.T], axis=1)
+        cash = np.stack([np.interp(at, origin, column) for column in known.T], axis=1)
         small = 1e-4 * (1.0 + np.abs(cash))
         higher, here, lower = (_read(self.stationary, x) for x in (cash + small, cash, cash - small))
-        spread = spline_matrix(*(self._coordinate(x) for x in (knots, points)))
+        spread = spline_matrix(*(self._coordinate(x) for x in (knots, at)))
         return Tables(*(jnp.asarray(x, dtype) for x in (spread, cash, here, (higher - lower) / (2.0 * small))))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:

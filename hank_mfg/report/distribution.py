@@ -7,6 +7,7 @@ carry the time axis first. Households with equal assets are interchangeable: a g
 grid point takes the same fraction of every household there.
 """
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -126,7 +127,7 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
     overlap = np.minimum(rank[1:], edges[1:, None]) - np.maximum(rank[:-1], edges[:-1, None])
     overlap = np.vstack([np.maximum(overlap, 0.0), np.diff(rank)])
     size = overlap.sum(axis=1)
-    names = [f"{100 * low:g} to {100 * high:g} percent" for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"{100 * low:g} to {100 * high:g} percent" for low, high in itertools.pairwise(edges)]
     columns = {
         "population (percent)": 100.0 * size,
         "mean assets (level)": overlap @ assets / size,

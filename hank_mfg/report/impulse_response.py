@@ -7,7 +7,8 @@ The response of y to a shock of a given size at date 0 is
 with m the stationary mean of the shock's process. A value between two states of the shock's chain is a lottery on its
 two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
 start from the same state before date 0, drawn from the ergodic set (or given), and use the same stratified random
-numbers from date 1 on; the histogram moves exactly. The mean is over starting states and paths, the bands are over starting states.
+numbers from date 1 on; the histogram moves exactly. The mean is over starting states and paths, the bands are over
+starting states.
 
 Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
 `wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
@@ -93,8 +94,8 @@ def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
     ordered = values[order]
     if not ordered[0] - 1e-12 <= target <= ordered[-1] + 1e-12:
         raise ValueError(
-            f"The shock would reach {target:.6g}, outside the values {ordered[0]:.6g} to {ordered[-1]:.6g} of its chain: "
-            "choose a smaller size."
+            f"The shock would reach {target:.6g}, outside the values {ordered[0]:.6g} to {ordered[-1]:.6g} of its "
+            "chain: choose a smaller size."
         )
     upper = int(np.clip(np.searchsorted(ordered, target), 1, len(ordered) - 1))
     weight = np.clip((target - ordered[upper - 1]) / (ordered[upper] - ordered[upper - 1]), 0.0, 1.0)
@@ -118,7 +119,7 @@ def date_zero(play: Play, shock: str, size: float) -> tuple[np.ndarray, np.ndarr
     mean = weights @ levels
     results = []
     for target in (mean, mean + size):
-        chosen = lottery_on_chain(levels, target)
+        chosen = lottery_on_chain(levels, float(target))
         ratio = chosen / weights
         results.append(share * ratio[np.searchsorted(levels, values[shock])])
     return results[0], results[1]
@@ -236,9 +237,8 @@ def impulse_response(
     each = []
     for state in states:
         groups = jnp.asarray(wealth_groups(np.asarray(state.aggregate.mass)))
-        series, wealth, followed = jax.tree.map(
-            np.asarray, _from_start(play, state, groups, stratified(draws, paths, horizon))
-        )
+        uniforms = jnp.asarray(stratified(draws, paths, horizon))
+        series, wealth, followed = jax.tree.map(np.asarray, _from_start(play, state, groups, uniforms))
         values = {**series, **_distribution_series(wealth, assets), **_group_series(*followed)}
         each.append(
             {name: (without @ value.mean(axis=1), with_shock @ value.mean(axis=1)) for name, value in values.items()}

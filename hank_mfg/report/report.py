@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import MomentTable
 from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.solve.solution import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAIN_VARIABLES = ("output", "consumption", "capital", "interest_rate", "wage", "gini")
 
@@ -112,10 +115,10 @@ def _responses(solution: Solution, folder: Path) -> list[tuple[ImpulseResponse, 
     values = {name: np.asarray(level) for name, level in economy.shock_values.items()}
     for shock, levels in values.items():
         size = min(levels.std(), np.ptp(levels) / 2)
-        made = []
-        for signed in (-size, size):
-            made.append(write_impulse_response(solution, folder, shock, float(f"{signed:.6g}"))[0])
-        pairs.append(tuple(made))
+        down, up = (
+            write_impulse_response(solution, folder, shock, float(f"{signed:.6g}"))[0] for signed in (-size, size)
+        )
+        pairs.append((down, up))
     return pairs
 
 
@@ -123,10 +126,21 @@ def _responses(solution: Solution, folder: Path) -> list[tuple[ImpulseResponse, 
 def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, seed: int = 1) -> list[Path]:
     """Every table and figure of a run: accuracy, moments, distribution, responses, training. Returns the paths."""
     folder = Path(folder)
-    drawn = folder / "figures"
     accuracy = evaluate(solution, periods=periods, seed=seed)
+    written = _write_tables(solution, accuracy, folder)
+    drawings = folder / "figures"
+    for position, pair in enumerate(_responses(solution, folder)):
+        name = "impulse_response" if position == 0 else f"impulse_response_{pair[0].shock}"
+        written += figures.save_figure(figures.plot_impulse_response(list(pair), _shown(pair[0])), drawings / name)
+    for name, figure in {**_simulation_figures(solution, accuracy), **_solution_figures(solution)}.items():
+        written += figures.save_figure(figure, drawings / name)
+    return written
+
+
+def _write_tables(solution: Solution, accuracy: Accuracy, folder: Path) -> list[Path]:
+    """Accuracy, moments, distribution and marginal propensities: the paths."""
+    simulation = accuracy.simulation
     _write_accuracy(accuracy, folder)
-    simulation, forecast = accuracy.simulation, accuracy.forecast
     written = [folder / "evaluation.json", folder / "accuracy.tex"]
     written.append(_write_moments(moments_of(simulation), folder)[1])
     for name, frame in (
@@ -135,32 +149,41 @@ def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, see
     ):
         written.append(write_text(folder / f"{name}.csv", frame.to_csv()))
         written.append(write_text(folder / f"{name}.tex", to_latex(frame)))
-    for position, pair in enumerate(_responses(solution, folder)):
-        name = "impulse_response" if position == 0 else f"impulse_response_{pair[0].shock}"
-        written += figures.save_figure(figures.plot_impulse_response(list(pair), _shown(pair[0])), drawn / name)
+    return written
+
+
+def _simulation_figures(solution: Solution, accuracy: Accuracy) -> dict[str, "Figure"]:
+    """What the long simulation shows: wealth, a stretch of the series, and the law of motion with its forecast."""
+    simulation, forecast = accuracy.simulation, accuracy.forecast
     economy = solution.play(10).economy
     shocks, own = _labels(economy.shock_values), _labels(economy.own)
     note = (
-        f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} points, float64, seed {seed}."
+        f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} points, float64, seed "
+        f"{simulation.seed}."
     )
-    first = min(200, periods)
+    first = min(200, simulation.periods)
     window = {name: values[:first] for name, values in simulation.series.items() if name in MAIN_VARIABLES}
-    history = {**solution.history, "euler_error_percent": 100 * solution.history["euler_error"]}
-    history.pop("euler_error")
-    drawings = {
+    return {
         "lorenz": figures.plot_lorenz({"Wealth": lorenz_curve(simulation.mass, simulation.assets)}, note),
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
-        "policy": _policy_figure(solution, own),
         "simulation": figures.plot_simulation(window, note=f"First {first} of {note}"),
-        "training": figures.plot_training(history, ["euler_error_percent", "loss"], _training_note(solution)),
         "law_of_motion": figures.plot_law_of_motion(
             simulation.series[accuracy.variable], simulation.shock, shocks, note
         ),
         "forecast": figures.plot_forecast(forecast.actual, forecast.forecast, note, accuracy.variable),
     }
-    for name, figure in drawings.items():
-        written += figures.save_figure(figure, drawn / name)
-    return written
+
+
+def _solution_figures(solution: Solution) -> dict[str, "Figure"]:
+    """The stationary policy and the course of training."""
+    history = {name: values for name, values in solution.history.items() if name != "euler_error"}
+    history["euler_error_percent"] = 100 * solution.history["euler_error"]
+    note = f"{solution.updates} updates in {solution.seconds_train:.1f} s, {solution.precision}, {solution.device}."
+    own = _labels(solution.play(10).economy.own)
+    return {
+        "policy": _policy_figure(solution, own),
+        "training": figures.plot_training(history, ["euler_error_percent", "loss"], note),
+    }
 
 
 def _labels(values: Mapping[str, np.ndarray]) -> list[str]:
@@ -169,11 +192,7 @@ def _labels(values: Mapping[str, np.ndarray]) -> list[str]:
     return [", ".join(f"{figures.display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]
 
 
-def _training_note(solution: Solution) -> str:
-    return f"{solution.updates} updates in {solution.seconds_train:.1f} s, {solution.precision}, {solution.device}."
-
-
-def _policy_figure(solution: Solution, labels: list[str]):
+def _policy_figure(solution: Solution, labels: list[str]) -> "Figure":
     steady = solution.steady
     points = np.asarray(steady.economy.grid.points)
     top = int(np.searchsorted(np.cumsum(steady.mass.sum(axis=1)), 0.999)) + 1

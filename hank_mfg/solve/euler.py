@@ -11,8 +11,8 @@ costate is F_1 plus a gap that accumulates the errors ahead,
     gap_t = x_a [ residual_t + beta E gap_{t+1} ],      residual_t = F_2 + beta E F_1'.
 
 `residual` uses the exact expectation over every next aggregate state, `gap` the drawn path, so the noise of the
-sampled shocks is multiplied by errors that vanish at the solution. trace = 1 is the exact gradient of the objective along
-the path with the critic at its end, trace = 0 the one-step first-order condition.
+sampled shocks is multiplied by errors that vanish at the solution. trace = 1 is the exact gradient of the objective
+along the path with the critic at its end, trace = 0 the one-step first-order condition.
 """
 
 from typing import NamedTuple
@@ -56,7 +56,8 @@ def first_order(economy: Economy, step: Step, ahead: Decision) -> FirstOrder:
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
     curvature = twice + slope(value, step.gamble, economy.grid)
     interior = (now.cash - now.desired >= economy.grid.lower) & (now.savings < economy.grid.upper)
-    persistence = jnp.where(interior, jnp.gradient(now.savings, economy.grid.points, axis=0), 0.0)
+    slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
+    persistence = jnp.where(interior, slopes, 0.0)
     income = economy.income_transition[shock, step.shock_next]
     return FirstOrder(in_choice + read(value, step.gamble), curvature, persistence, step.gamble, income)
 

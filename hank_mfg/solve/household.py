@@ -43,7 +43,7 @@ def feasible_savings(economy: Economy, resources: Array, consumption: Array) -> 
 
 def asset_return(economy: Economy, public: Public) -> Array:
     """The derivative of cash on hand in own assets, usually 1 + r: (assets, income)."""
-    _, own = economy._states()
+    _, own = economy.states()
     points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
 
     def cash(assets):
@@ -120,5 +120,5 @@ def stationary_mass(economy: Economy, savings: Array) -> np.ndarray:
     system = (scipy.sparse.eye_array(states, format="csr") - backward).tocsc()
     right = backward[:, [anchor]].toarray()[others, 0]
     mass = np.ones(states)
-    mass[others] = scipy.sparse.linalg.spsolve(system[others][:, others], right)
+    mass[others] = np.asarray(scipy.sparse.linalg.spsolve(system[others][:, others], right))
     return (mass / mass.sum()).reshape(economy.shape)

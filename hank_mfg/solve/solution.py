@@ -5,6 +5,7 @@ import enum
 
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax import Array
 
 from hank_mfg.environment.economy import Aggregate, Economy, discretize
@@ -34,15 +35,16 @@ class Solution:
     """A trained economy.
 
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
-    stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history` maps names to arrays, one entry per update:
-    update, loss, euler_error (relative consumption, mass-weighted mean), objective (mean flow utility).
+    stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
+    maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
+    objective (mean flow utility).
     """
 
     model: Model
     settings: RSPG
     steady: SteadyState
     policy: Policy
-    optimizer: object
+    optimizer: optax.OptState
     states: State
     key: Array
     history: dict[str, np.ndarray]
@@ -68,7 +70,7 @@ class Solution:
         """The last flow utility, mean over the population, paths and periods."""
         return float(self.history["objective"][-1])
 
-    def training(self) -> Training:
+    def training(self) -> Training[State]:
         """What training carries: enough to go on."""
         return Training(self.policy, self.optimizer, self.states, self.key)
 

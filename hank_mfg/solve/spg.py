@@ -10,7 +10,7 @@ critic, the exact look-ahead and the Newton units are ours; DECISIONS.md says wh
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -23,18 +23,20 @@ from hank_mfg.precision import DTYPES
 from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
 
+States = TypeVar("States")
+
 
 @dataclasses.dataclass(frozen=True)
 class RSPG:
     """Settings of recurrent structural policy gradient.
 
-    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of
-    the network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself; `clip_norm` bounds the gradient. `trace` in [0, 1] weights the errors further ahead on
-    a path; `spread` is the weight of states outside the current mass; `max_step` the largest change of log
-    consumption aimed at in one update. `memory` ("gru", "lstm", "none"), `units`, `width` and `knots` shape the
-    policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
-    mass-weighted Euler error, relative consumption, falls below `tolerance`; `warmup` periods under the stationary
-    policy measure the scale of the signals first.
+    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the network
+    toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself; `clip_norm` bounds
+    the gradient. `trace` in [0, 1] weights the errors further ahead on a path; `spread` is the weight of states outside
+    the current mass; `max_step` the largest change of log consumption aimed at in one update. `memory` ("gru", "lstm",
+    "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision` ("float32", "float64")
+    training. Training stops when the mass-weighted Euler error, relative consumption, falls below `tolerance`;
+    `warmup` periods under the stationary policy measure the scale of the signals first.
     """
 
     paths: int = 8
@@ -92,12 +94,15 @@ class Progress(NamedTuple):
 QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "structural gradient")
 
 
-class Training(NamedTuple):
-    """Everything that training carries from one update to the next; saved and loaded, it continues to the same bits."""
+class Training(NamedTuple, Generic[States]):
+    """Everything that training carries from one update to the next; saved and loaded, it continues to the same bits.
+
+    `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
+    """
 
     policy: Policy
     optimizer: optax.OptState
-    states: State
+    states: States
     key: Array
 
 
@@ -179,7 +184,9 @@ def corrections(policy: Policy, tables: Tables, memory: Array, signal: Array) ->
     return jax.vmap(lambda f: policy.correction(f, tables))(features)
 
 
-def learn(play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson):
+def learn(
+    play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson
+) -> tuple[Policy, optax.OptState, Array]:
     """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
@@ -204,10 +211,10 @@ def learn(play: Play, training: Training, settings: RSPG, memory: Array, lessons
         return (optax.apply_updates(moving, step), optimizer), value
 
     (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
-    return eqx.combine(moving, fixed), optimizer, values[0]
+    return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 
-def update(play: Play, training: Training, settings: RSPG) -> tuple[Training, Progress]:
+def update(play: Play, training: Training[State], settings: RSPG) -> tuple[Training[State], Progress]:
     """One update on fresh segments of every path. `play.policy` is replaced by the policy in training."""
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)

@@ -2,13 +2,14 @@
 
 Unknown: each aggregate that households' choices move (capital). At a candidate value prices follow, the endogenous
 grid method gives the policy, a sparse linear solve the mass, and the excess is supplied minus assumed. With one
-unknown the root is bracketed first, counting beta R >= 1 as infinite supply, and found by Brent's method (SciPy); with several,
-by SciPy's hybrid Newton. Everything is in float64.
+unknown the root is bracketed first, counting beta R >= 1 as infinite supply, and found by Brent's method (SciPy); with
+several, by SciPy's hybrid Newton. Everything is in float64.
 """
 
 import time
 import warnings
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -22,6 +23,8 @@ from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.household import HouseholdSolution, asset_return, solve_household, stationary_mass
+
+ROUNDING = 4 * float(np.finfo(float).eps)  # the smallest relative tolerance that SciPy's Brent takes
 
 
 class SteadyStateError(RuntimeError):
@@ -76,7 +79,8 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
     """Solve the stationary equilibrium of a model whose prices are a closed form of its aggregates.
 
     Aggregate shocks are held at their means. `tolerance` is on the relative change of consumption in one step of the
-    endogenous grid method and on the unknown aggregate; the market must clear within 1e-6 of the aggregate. Raises SteadyStateError when the market cannot be bracketed or cleared.
+    endogenous grid method and on the unknown aggregate; the market must clear within 1e-6 of the aggregate. Raises
+    SteadyStateError when the market cannot be bracketed or cleared.
     """
     begin = time.perf_counter()
     with jax.enable_x64(True):
@@ -154,7 +158,7 @@ class _Market:
             root = np.exp(solution.x)
         else:
             low, high = self._bracket()
-            root = [scipy.optimize.brentq(lambda x: self([x])[0], low, high, xtol=1e-12 * low, rtol=self.tolerance)]
+            root = [_zero(lambda x: self([x])[0], low, high, xtol=1e-12 * low, rtol=self.tolerance)]
         self(root)
         return self.seen[_as_key(root)]
 
@@ -170,18 +174,20 @@ class _Market:
                 f"beta (1 + r) does not cross one for {self.unknown[0]} between 1e-4 and 1e6: check prices() and "
                 "discount_factor."
             )
-        edge = float(np.exp(scipy.optimize.brentq(patience, *ends, xtol=1e-10)))
+        edge = float(np.exp(_zero(patience, *ends, xtol=1e-10)))
         step = 0.03
-        previous = None
-        for _ in range(60):
-            excess = self([edge * (1 + step)])[0]
-            if previous is not None and np.sign(excess) != np.sign(previous[1]):
-                return tuple(sorted((previous[0], edge * (1 + step))))
-            previous = (edge * (1 + step), excess)
+        point = edge * (1 + step)
+        excess = self([point])[0]
+        for _ in range(59):
             step = step * 3 if excess > 0 else step / 3
+            last, excess_last = point, excess
+            point = edge * (1 + step)
+            excess = self([point])[0]
+            if np.sign(excess) != np.sign(excess_last):
+                return min(last, point), max(last, point)
         raise SteadyStateError(
-            f"The market for {self.unknown[0]} could not be bracketed: at {previous[0]:.6g} excess supply is still "
-            f"{100 * np.expm1(previous[1]):.3g} %. Check the borrowing limit and the top of the asset grid."
+            f"The market for {self.unknown[0]} could not be bracketed: at {point:.6g} excess supply is still "
+            f"{100 * np.expm1(excess):.3g} %. Check the borrowing limit and the top of the asset grid."
         )
 
     def _infeasible(self, guess, public, resources):
@@ -194,6 +200,11 @@ class _Market:
         )
 
 
+def _zero(function: Callable[[float], float], low: float, high: float, *, xtol: float, rtol: float = ROUNDING) -> float:
+    """The zero between `low` and `high`, by Brent's method; SciPy raises where the signs agree there."""
+    return cast(float, scipy.optimize.brentq(function, low, high, xtol=xtol, rtol=np.float64(rtol)))
+
+
 def _as_key(guess) -> tuple:
     return tuple(float(x) for x in guess)
 
@@ -202,8 +213,8 @@ def _check(economy: Economy, candidate: _Candidate, tolerance: float) -> None:
     change = float(candidate.household.change)
     if not change <= tolerance:
         raise SteadyStateError(
-            f"The household problem did not converge: consumption still moved by {change:.3g} (tolerance {tolerance:g}) "
-            f"after {int(candidate.household.iterations)} steps at prices {candidate.public.prices}."
+            f"The household problem did not converge: consumption still moved by {change:.3g} (tolerance {tolerance:g})"
+            f" after {int(candidate.household.iterations)} steps at prices {candidate.public.prices}."
         )
     residual = float(np.abs(candidate.excess).max())
     if not residual <= 1e-6:
@@ -234,7 +245,7 @@ def _prices(economy: Economy, aggregates: Named):
 @eqx.filter_jit
 def _contributions(economy: Economy, mass):
     """Each aggregate summed over the mass, and its derivative when everybody's assets rise by one unit."""
-    _, own = economy._states()
+    _, own = economy.states()
 
     def total(shift):
         each = economy.model.aggregates(economy.grid.points[:, None] + shift, own, economy.shocks(0))

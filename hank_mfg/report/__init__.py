@@ -1,0 +1,1 @@
+"""Report: tables, figures and impulse responses of a solved run."""
