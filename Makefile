@@ -1,7 +1,8 @@
 # make venv    a virtual environment with the package and everything for development
 # make demo    solve Krusell and Smith (1998), measure its accuracy, draw its impulse response, tabulate its moments
 # make test    what continuous integration runs: lint, format, types, and the tests that take a few minutes
-# make test-slow, make bench, make clean
+# make test-slow, make clean
+# make bench   seconds and accuracy on this machine, written to benchmarks/results: run it on a quiet one
 #
 # Another interpreter: make venv PYTHON=python3.12. An environment that exists already: make test VENV=/path/to/it.
 
@@ -48,7 +49,9 @@ test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not gpu and not replication and not benchmark"
 
 bench: $(READY)
-	$(BIN)/python -m pytest -m benchmark benchmarks tests
+	$(BIN)/python benchmarks/aiyagari.py
+	$(BIN)/python benchmarks/rspg_scaling.py
+	$(BIN)/python benchmarks/krusell_smith.py
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -230,7 +230,7 @@ def load_steady_state(path: Path, model: Model) -> SteadyState:
     for name in list(data):
         label, _, quantity = name.partition("/")
         if quantity:
-            groups[label][quantity] = jnp.asarray(data.pop(name))
+            groups[label][quantity] = np.float64(data.pop(name))
     economy = discretize(model, data["mass"].shape[0], jnp.float64, aggregate_risk=False)
     policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(data["consumption"]))
     public = Public(*(Named(label, values) for label, values in groups.items()))

@@ -4,19 +4,44 @@ Warnings are errors (pyproject.toml). JAX stays in its default precision: the li
 needs it, and tests that need it ask for the fixture `float64`.
 """
 
+import atexit
+import contextlib
+import dataclasses
+import functools
+import io
+import json
 import os
 import re
+import shutil
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import equinox as eqx
 import hypothesis
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+import hank_mfg as hm
+from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.solve.solve import HISTORY, untrained
 from hank_mfg.template import EXAMPLE
 
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=25)
 hypothesis.settings.load_profile("project")
+
+# A program that several tests need is compiled once per session.
+_COMPILED = tempfile.mkdtemp(prefix="hank_mfg_compiled_")
+atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
+jax.config.update("jax_compilation_cache_dir", _COMPILED)
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
 @pytest.fixture
@@ -71,3 +96,181 @@ def points_to():
         assert any(part and part in text for part in written), f"line {line} is {text!r}"
 
     return check
+
+
+class Outcome(NamedTuple):
+    """What a command left behind: its exit status, standard output and standard error."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def printed(self) -> dict:
+        """The one JSON object on standard output; NaN and infinity are no JSON."""
+
+        def refuse(constant):
+            raise AssertionError(f"{constant} is no JSON: {self.out}")
+
+        assert self.status == 0, self.err
+        content = json.loads(self.out, parse_constant=refuse)
+        assert isinstance(content, dict)
+        return content
+
+
+@pytest.fixture(scope="session")
+def command(tmp_path_factory):
+    """Run the command line in this process, without optimizing what is compiled; returns an `Outcome`."""
+    from hank_mfg.cli import main
+
+    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
+    environment = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+
+    def run(*arguments) -> Outcome:
+        out, err = io.StringIO(), io.StringIO()
+        before = {name: getattr(jax.config, name) for name in names}
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.dict(os.environ, environment))
+            stack.enter_context(mock.patch.object(sys, "argv", ["hank-mfg", *map(str, arguments)]))
+            stack.enter_context(contextlib.redirect_stdout(out))
+            stack.enter_context(contextlib.redirect_stderr(err))
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("default")  # the command line prints warnings
+            with quick_compilation(), pytest.raises(SystemExit) as ended:
+                main()
+        for name, value in before.items():
+            jax.config.update(name, value)
+        return Outcome(ended.value.code or 0, out.getvalue(), err.getvalue())
+
+    return run
+
+
+@contextlib.contextmanager
+def quick_compilation():
+    """Let XLA leave out optimizations: what is computed once need not be computed fast."""
+    before = jax.config.read("jax_disable_most_optimizations")
+    jax.config.update("jax_disable_most_optimizations", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_disable_most_optimizations", before)
+
+
+class SolvedRun(NamedTuple):
+    """A tiny run made by the command line: its folder, what was printed, and the solution in memory."""
+
+    folder: Path
+    printed: dict
+    solution: object
+
+
+@pytest.fixture(scope="session")
+def tiny() -> dict:
+    """Settings of a method that is done in no time and far too coarse to mean anything."""
+    return {
+        "asset_points": 60, "updates": 4, "paths": 2, "horizon": 10, "knots": 10, "warmup": 20, "learning_rate": 1e-4,
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_options(tiny) -> tuple[str, ...]:
+    """The same as options of `hank-mfg solve`."""
+    return tuple(part for name, value in tiny.items() for part in ("--option", f"{name}={value}"))
+
+
+@pytest.fixture(scope="session")
+def solved_run(command, tiny_options, tmp_path_factory) -> SolvedRun:
+    """Krusell and Smith with tiny settings, solved once per session. Copy the folder before changing it."""
+    from hank_mfg import run
+
+    folder, kept, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
+
+    def keep(*arguments, **options):
+        kept.append(solve_run(*arguments, **options))
+        return kept[0]
+
+    with mock.patch.object(run, "solve_run", keep):
+        outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder, "--json")
+    return SolvedRun(folder, outcome.printed, kept[0])
+
+
+OWN_CHAIN = np.array([[0.6, 0.4], [0.05, 0.95]])
+
+
+def krusell_smith_with(aggregate_chain, **parameters) -> hm.Model:
+    """Krusell and Smith's economy in which own risk does not depend on the aggregate state; quick to reach its mean."""
+    joint = np.kron(aggregate_chain, OWN_CHAIN).tolist()
+    quick = {"discount_factor": 0.95, "maximum_assets": 60.0, **parameters}
+    return hm.load_model("krusell_smith", joint_transition=joint, **quick)
+
+
+@pytest.fixture(scope="session")
+def small() -> hm.RSPG:
+    """Settings that solve Krusell and Smith's economy roughly within seconds, in two compiled calls."""
+    return hm.RSPG(
+        asset_points=60, updates=22, paths=4, horizon=20, passes=4, knots=10, units=8, width=8, warmup=50,
+        learning_rate=1e-2,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def trained(small) -> hm.Solution:
+    """Krusell and Smith's economy, solved roughly, seed 0."""
+    return hm.solve(hm.load_model("krusell_smith"), small)
+
+
+@pytest.fixture(scope="session")
+def riskless() -> hm.Model:
+    """Krusell and Smith's economy in which the two aggregate states are the same: nothing aggregate ever happens."""
+    return krusell_smith_with([[0.875, 0.125], [0.125, 0.875]], productivity=[1.0, 1.0])
+
+
+@pytest.fixture(scope="session")
+def at_rest(riskless, small):
+    """The economy without risk, everybody at the stationary policy, in float64: exact up to the asset grid."""
+    settings = dataclasses.replace(small, precision="float64")
+    steady = hm.steady_state(riskless, asset_points=4 * settings.asset_points)
+    with jax.enable_x64(True):
+        _, training = untrained(riskless, settings, steady)
+    history = {name: np.zeros(0) for name in HISTORY}
+    return hm.Solution(riskless, settings, steady, *training, history, hm.Status.UNFINISHED, 0, "cpu", 0.0, 0.0, 0.0)
+
+
+class Detour(NamedTuple):
+    """A path on which everybody follows a policy that is wrong; time is the leading axis of `steps` and `ahead`."""
+
+    play: Play
+    start: State
+    steps: Step
+    ahead: Decision
+    last: Decision
+
+
+@eqx.filter_jit
+def _follow(play: Play, start: State, shocks_next) -> Detour:
+    last, steps = rollout(play, start, shocks_next, lambda step: step)
+    return Detour(play, start, steps, jax.vmap(play.look_ahead)(steps), play.decide(last))
+
+
+@pytest.fixture(scope="session")
+def detour():
+    """Everybody follows a wrong policy while good and bad times alternate for certain: `detour(asset_points)`.
+
+    The drawn path is then the only one that can happen. The same function of assets is followed on every grid.
+    """
+    model = krusell_smith_with([[0.0, 1.0], [1.0, 0.0]], productivity=[0.96, 1.04])
+    steady = hm.steady_state(model, asset_points=240)
+
+    @functools.cache
+    def follow(asset_points: int, periods: int = 12) -> Detour:
+        with jax.enable_x64(True):
+            settings = hm.RSPG(asset_points=asset_points, knots=10, units=8, width=8, precision="float64")
+            play, training = untrained(model, settings, steady)
+            draws, linear = np.random.default_rng(0), play.policy.head.linear
+            wrong = [jnp.asarray(0.03 * draws.normal(size=x.shape)) for x in (linear.weight, linear.bias)]
+            policy = eqx.tree_at(lambda p: (p.head.linear.weight, p.head.linear.bias), play.policy, tuple(wrong))
+            start = jax.tree.map(lambda x: x[0], training.states)
+            shocks = play.economy.draw_shocks(start.aggregate.shock, periods, key=jax.random.key(0))
+            return _follow(play._replace(policy=policy), start, shocks)
+
+    return follow

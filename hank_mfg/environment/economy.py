@@ -12,7 +12,7 @@ from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.lottery import Lottery, lottery, settle
 from hank_mfg.environment.markov import average_out, combine, stationary_distribution, to_chain
 from hank_mfg.model.base import Model, named
-from hank_mfg.model.concrete import array_module
+from hank_mfg.model.concrete import array_module, is_number
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
 
@@ -187,6 +187,4 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
 
 def _array(leaf, dtype):
     """A number as a JAX array, converted by NumPy where it has a value: nothing to compile. A flag or text as it is."""
-    if isinstance(leaf, bool) or not eqx.is_array_like(leaf):
-        return leaf
-    return jnp.asarray(array_module(leaf).asarray(leaf, dtype))
+    return jnp.asarray(array_module(leaf).asarray(leaf, dtype)) if is_number(leaf) else leaf

@@ -6,6 +6,7 @@ arise in the user's file are re-raised as one sentence with file, line and metho
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from hank_mfg.environment.markov import combine, to_chain
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
+from hank_mfg.model.concrete import is_number
 from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
@@ -129,18 +131,20 @@ def trace(model: Model, case: Case) -> Results:
         return kept[-1]
 
     given = (model, case, case.state(0), 1.0)
-    abstract = [jax.ShapeDtypeStruct(np.shape(leaf), jnp.float64) for leaf in jax.tree.leaves(given)]
-    jax.eval_shape(follow, *jax.tree.unflatten(jax.tree.structure(given), abstract))
+    abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), jnp.float64) if is_number(x) else x, given)
+    eqx.filter_eval_shape(follow, *abstract)
     return kept[-1]
 
 
 def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
     """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise in JAX."""
-    numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), model)
+    numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if is_number(leaf) else leaf, model)
     try:
         return equations(numbers, case, case.state(state), level)
     except ValueError:
-        model, case, shocks = jax.tree.map(jnp.asarray, (numbers, case, case.state(state)))
+        model, case, shocks = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, (numbers, case, case.state(state))
+        )
         return equations(model, case, shocks, level)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +22,11 @@ def concrete(value: Any) -> np.ndarray | None:
         return np.asarray(value, dtype=float)
     except (TypeError, ValueError):
         return None
+
+
+def is_number(leaf: Any) -> bool:
+    """Whether a leaf of a model is computed with: a number, array or tracer, but not a flag, a text or a function."""
+    return eqx.is_array_like(leaf) and not isinstance(leaf, bool)
 
 
 def array_module(*values: Any):

@@ -132,8 +132,9 @@ def split_joint_chain(joint, own_states: int):
             "each aggregate block must have the same row sums for every individual state."
         )
     aggregate = moves.mean(axis=1)
-    conditional = np.moveaxis(blocks / np.where(moves == 0, 1.0, moves)[..., None], 2, 1)
-    return aggregate, conditional
+    never = (moves == 0)[..., None]  # where the aggregate never moves so, the own state may do anything
+    conditional = np.where(never, 1.0 / own_states, blocks / np.where(never, 1.0, moves[..., None]))
+    return aggregate, np.moveaxis(conditional, 2, 1)
 
 
 class AR1(eqx.Module):

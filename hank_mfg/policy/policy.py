@@ -45,19 +45,21 @@ class Whitening(eqx.Module):
     matrix: Array
 
     def __call__(self, signal: Array) -> Array:
-        """Standardized signals, (signals,)."""
-        return (signal - self.mean) @ self.matrix
+        """Standardized signals, (signals,); they saturate at 20 standard deviations, far outside the ergodic set."""
+        return 20.0 * jnp.tanh((signal - self.mean) @ self.matrix / 20.0)
 
 
 def fit_whitening(signals: Array | np.ndarray) -> Whitening:
     """Whiten a sample of signals (n, signals) by its principal components.
 
-    Signals are first divided by their own standard deviations; directions with less than 1e-4 of the variance are
+    Signals are first divided by their own standard deviations (by a thousandth of their mean where they move less, so
+    that a signal which hardly moved in the sample does not explode when it does later); directions with less than 1e-4 of the variance are
     scaled as if they had 1e-4, so that rounding noise is not blown up into a signal.
     """
     dtype, sample = signals.dtype, np.asarray(signals, np.float64)
     mean, scale = sample.mean(axis=0), sample.std(axis=0)
-    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
+    scale = np.maximum(scale, 1e-3 * np.abs(mean))
+    scale = np.where(scale > 0, scale, 1.0)
     variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((sample - mean).T / scale[:, None])))
     size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1.0)))
     return Whitening(jnp.asarray(mean, dtype), jnp.asarray((directions / size) / scale[:, None], dtype))

@@ -44,6 +44,12 @@ def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> 
     warmup_key, train_key = jax.random.split(training.key)
     start = jax.tree.map(lambda x: x[0], training.states)
     last, signals = _warm_up(play, start, warmup_key, settings.paths, settings.warmup)
+    finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
+    if not finite.all():
+        raise SolveError(
+            f"Before the first update, path {int(np.argmin(finite))}: {QUANTITIES[0]} became NaN or infinite while "
+            "everybody followed the stationary policy; check prices() and signal() at every aggregate shock."
+        )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
     return play._replace(policy=policy), training._replace(policy=policy, states=last, key=train_key)
@@ -95,7 +101,7 @@ def compile_training(model: Model, settings: RSPG, points: int):
     """
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
-    # On a CPU LLVM's first level of optimization compiles a third faster and runs no slower; elsewhere keep the default.
+    # On a CPU LLVM's first level of optimization compiles a third faster and runs no slower; elsewhere the default.
     options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
     step = _train.lower(play, training, settings, chunk_length(settings.updates)).compile(compiler_options=options)
     return step, time.perf_counter() - begin

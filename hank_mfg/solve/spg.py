@@ -62,7 +62,7 @@ class RSPG:
         """Check every field. Raises ValueError naming the field, its value and the range."""
         for name in ("paths", "horizon", "updates", "passes", "units", "width", "warmup"):
             _demand(self, name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
-        _demand(self, "knots", isinstance(self.knots, int) and self.knots >= 4, "an integer of at least 4")
+        _demand(self, "knots", isinstance(self.knots, int) and self.knots >= 10, "an integer of at least 10")
         _demand(self, "asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
         for name in ("learning_rate", "clip_norm", "max_step", "tolerance"):
             _demand(self, name, getattr(self, name) > 0, "positive")

@@ -72,7 +72,7 @@ class SteadyState(NamedTuple):
             if output is None:
                 return None
             consumption = np.sum(self.mass * (np.asarray(self.economy.resources(public)) - self.savings))
-        return float(1.0 - consumption / output)
+        return 1.0 - float(consumption) / float(output)
 
 
 def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e-11) -> SteadyState:
@@ -92,7 +92,8 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
         _check(economy, candidate, tolerance)
         policy = candidate.household.policy
         return SteadyState(
-            economy, policy, np.asarray(candidate.household.savings), candidate.mass, candidate.public,
+            economy, policy, np.asarray(candidate.household.savings), candidate.mass,
+            jax.tree.map(np.float64, candidate.public),
             float(np.abs(candidate.excess).max()), float(candidate.household.change),
             compiled - begin, time.perf_counter() - compiled,
         )  # fmt: skip

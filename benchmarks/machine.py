@@ -1,0 +1,139 @@
+"""What every benchmark writes beside its numbers: the machine, the versions, the commit; and where results go.
+
+A result is one JSON file in benchmarks/results/. Results of `--quick` end in .quick.json: they show that a script works
+and are neither comparable nor kept by git.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from hank_mfg.report.latex import write_text
+from hank_mfg.run import versions
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = Path(__file__).resolve().parent / "results"
+
+
+def describe_machine() -> dict[str, Any]:
+    """CPU model, cores, memory, load, accelerators, platform, Python, package versions, date and git commit.
+
+    `cores_available` is what this process may use, `load_average` the number of busy processes over the last minute
+    before the benchmark, `memory_gib` all memory of the machine. What cannot be found out is None.
+    """
+    return {
+        "cpu": _cpu_model(),
+        "cores": os.cpu_count(),
+        "cores_available": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "memory_gib": _memory_gib(),
+        "devices": [f"{device.platform} ({device.device_kind})" for device in jax.devices()],
+        "platform": platform.platform(),
+        "versions": versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+    }
+
+
+def write_result(name: str, content: dict[str, Any]) -> Path:
+    """Write benchmarks/results/NAME.json, complete or not at all, and return its path.
+
+    `content` must say in which `precision` its numbers were made and hold the `machine` of `describe_machine`, taken
+    before the work began. Arrays become lists; a number that is not finite becomes null, because JSON has none.
+    Raises ValueError when either is missing.
+    """
+    missing = [key for key in ("machine", "precision") if key not in content]
+    if missing:
+        raise ValueError(f"The result '{name}' does not say its {' and '.join(missing)}: add it to the content.")
+    text = json.dumps(_plain({"benchmark": name, **content}), indent=2, allow_nan=False)
+    return write_text(RESULTS / f"{name}.json", text + "\n")
+
+
+def run_benchmark(name: str, about: str, measure: Callable[[bool], dict[str, Any]]) -> None:
+    """Read --quick from the command line, measure, write the result, print its table."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that the script works")
+    quick = parser.parse_args().quick
+    machine = describe_machine()
+    content = {"quick": quick, "machine": machine, **measure(quick)}
+    path = write_result(f"{name}.quick" if quick else name, content)
+    print_table(content["table"])
+    print(f"Wrote {path.relative_to(ROOT)}", file=sys.stderr)
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Rows with the same keys as aligned text on standard output."""
+    if not rows:
+        return
+    cells = [list(rows[0]), *([_text(value) for value in row.values()] for row in rows)]
+    widths = [max(len(line[place]) for line in cells) for place in range(len(cells[0]))]
+    for line in cells:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def progress(text: str) -> None:
+    """One line on standard error: which measurement is under way."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "--"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return _plain(np.asarray(value).tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _cpu_model() -> str | None:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.lower().startswith("model name"):
+                return line.partition(":")[2].strip()
+    if platform.system() == "Darwin":
+        return _output("sysctl", "-n", "machdep.cpu.brand_string")
+    return platform.processor() or None
+
+
+def _memory_gib() -> float | None:
+    try:
+        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _commit() -> str | None:
+    """The commit of the checkout, with "+changes" where tracked files differ from it."""
+    commit = _output("git", "rev-parse", "HEAD")
+    if commit and _output("git", "status", "--porcelain", "--untracked-files=no"):
+        commit += "+changes"
+    return commit
+
+
+def _output(*command: str) -> str | None:
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,301 @@
+"""Training: limits and closed forms that it must reach, its reproducibility, and how it stops."""
+
+import dataclasses
+import re
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hank_mfg as hm
+from hank_mfg import run
+from hank_mfg.environment.economy import Aggregate
+from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
+from hank_mfg.policy.policy import fit_whitening
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.run import RunError, load_checkpoint, load_run, read_config, solve_run
+from hank_mfg.solve.solve import check_finite, chunk_length, solve
+from hank_mfg.solve.spg import Progress
+from hank_mfg.solve.steady_state import SteadyState
+
+# ------------------------------------------------------------------------------------------------------ limits
+
+
+@pytest.fixture(scope="module")
+def limit(riskless):
+    """Training on an economy in which nothing aggregate happens, from its stationary equilibrium on the same grid."""
+    settings = hm.RSPG(
+        asset_points=500, updates=40, paths=2, horizon=10, passes=4, knots=10, units=8, width=8, warmup=20,
+        memory="lstm", tolerance=1e-5,
+    )  # fmt: skip
+    return hm.solve(riskless, settings, steady=hm.steady_state(riskless, asset_points=500))
+
+
+def test_without_aggregate_risk_training_stays_at_the_stationary_equilibrium(limit):
+    assert limit.history["euler_error"].max() < 1e-5
+    simulation = hm.simulate(limit, periods=100, burn=1000, asset_points=500)
+    capital = simulation.series["capital"]
+    assert capital.mean() == pytest.approx(float(limit.steady.aggregates.capital), rel=1e-4)
+    assert capital.std() < 1e-6 * capital.mean()
+
+
+class BrockMirman(hm.Model):
+    """Log utility, full depreciation, one kind of household: savings are alpha beta of output, whatever the shock."""
+
+    discount_factor: float = hm.parameter(above=0, below=1, default=0.95)
+    capital_share: float = hm.parameter(above=0, below=1, default=0.36)
+    productivity: Any = hm.parameter(above=0, default=[0.97, 1.03])
+
+    def aggregate_shocks(self):
+        return hm.MarkovChain([[0.75, 0.25], [0.25, 0.75]], productivity=self.productivity)
+
+    def idiosyncratic_shock(self):
+        return hm.MarkovChain([[1.0]], labor=[1.0])
+
+    def asset_space(self):
+        return hm.Assets(lower=0.0, upper=1.0, curvature=1.0)
+
+    def preferences(self):
+        return hm.CRRA(1.0)
+
+    def production(self):
+        return hm.CobbDouglas(self.capital_share, 1.0)
+
+    def aggregates(self, assets, own, shocks):
+        return {"capital": assets, "labor": own.labor}
+
+    def prices(self, aggregates, shocks):
+        factors = (aggregates.capital, aggregates.labor, shocks.productivity)
+        return {
+            "interest_rate": self.production().interest_rate(*factors),
+            "wage": self.production().wage(*factors),
+        }
+
+    def resources(self, assets, own, prices, shocks):
+        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+
+    def signal(self, aggregates, prices, shocks):
+        return {"productivity": shocks.productivity, "interest_rate": prices.interest_rate, "wage": prices.wage}
+
+    def outcomes(self, aggregates, prices, shocks):
+        return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+
+
+def representative(model, asset_points) -> SteadyState:
+    """The stationary equilibrium of a representative household: beta R = 1, so that everybody stays where he is.
+
+    No distribution is determined then, and `steady_state` refuses (see below): this one puts everybody at mean capital.
+    """
+    share = model.capital_share * model.discount_factor
+    capital = share ** (1.0 / (1.0 - model.capital_share))
+    with jax.enable_x64(True):
+        economy = hm.discretize(model, asset_points, jnp.float64, aggregate_risk=False)
+        points = np.asarray(economy.grid.points)
+        low = int(np.searchsorted(points, capital)) - 1
+        mass = np.zeros(economy.shape)
+        mass[low + 1] = (capital - points[low]) / (points[low + 1] - points[low])
+        mass[low] = 1.0 - mass[low + 1]
+        public = economy.public(Aggregate(jnp.asarray(mass), 0))
+        cash = economy.resources(public)
+        policy = ConsumptionFunction(cash, cash - economy.grid.points[:, None])
+        return SteadyState(economy, policy, points[:, None], mass, public, 0.0, 0.0, 0.0, 0.0)
+
+
+@pytest.fixture(scope="module")
+def brock_mirman():
+    settings = hm.SPG(
+        asset_points=100, updates=400, paths=8, horizon=10, knots=10, width=16, warmup=20, passes=12,
+        learning_rate=5e-4, trace=0.0,
+    )  # fmt: skip
+    return hm.solve(BrockMirman(), settings, steady=representative(BrockMirman(), 100))
+
+
+def test_brock_mirman_in_closed_form(brock_mirman):
+    """K' = alpha beta z K^alpha. Source: Brock and Mirman (1972), JET 4(3)."""
+    series = hm.simulate(brock_mirman, periods=200, burn=0, asset_points=100).series
+    exact = 0.36 * 0.95 * series["productivity"] * series["capital"] ** 0.36
+    np.testing.assert_allclose(series["capital"][1:], exact[:-1], rtol=1e-3)
+    np.testing.assert_allclose(series["savings"] / series["output"], 0.36 * 0.95, rtol=1e-3)
+    assert series["capital"].std() > 0.03 * series["capital"].mean()  # thirty times the error allowed
+
+
+def test_a_representative_household_has_no_stationary_distribution_to_find():
+    with pytest.raises(hm.SteadyStateError, match="could not be bracketed"):
+        hm.steady_state(BrockMirman(), asset_points=50)
+
+
+# ------------------------------------------------------------------------------------------------------ memory
+
+
+def test_with_and_without_memory_the_same_code_learns(limit, brock_mirman, trained):
+    for solution, encoder, memory in ((limit, LSTM, 16), (brock_mirman, NoMemory, 0), (trained, GRU, 8)):
+        assert isinstance(solution.policy.encoder, encoder)
+        assert solution.states.memory.shape == (solution.settings.paths, memory)
+    for solution in (brock_mirman, trained):
+        errors = solution.history["euler_error"]
+        assert errors[-3:].mean() < 0.3 * errors[:3].mean()
+
+
+# --------------------------------------------------------------------------------------------- reproducibility
+
+
+def assert_same_bits(one, other):
+    leaves = [jax.tree.leaves(eqx.filter(x.training(), eqx.is_array)) for x in (one, other)]
+    assert all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
+    assert one.history.keys() == other.history.keys()
+    assert all(np.array_equal(one.history[name], other.history[name]) for name in one.history)
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained):
+    again, other = (hm.solve(trained.model, trained.settings, key=key, steady=trained.steady) for key in (0, 1))
+    assert_same_bits(again, trained)
+    assert not np.array_equal(other.history["euler_error"], trained.history["euler_error"])
+    assert not np.array_equal(other.policy.head.linear.weight, trained.policy.head.linear.weight)
+
+
+def interrupt_after(updates):
+    def watch(history):
+        if len(history["update"]) >= updates:
+            raise KeyboardInterrupt
+
+    return watch
+
+
+@pytest.fixture(scope="module")
+def interrupted(small, tmp_path_factory):
+    """A run that was interrupted after the first of two compiled calls."""
+    folder = tmp_path_factory.mktemp("runs") / "interrupted"
+    with pytest.raises(KeyboardInterrupt):
+        solve_run("krusell_smith", folder, small, watch=interrupt_after(1), save_every=0.0)
+    return folder
+
+
+def test_an_interrupted_run_keeps_its_checkpoint_and_is_no_solution(interrupted, small):
+    assert read_config(interrupted)["status"] == "UNFINISHED"
+    with np.load(interrupted / "checkpoint" / "latest.npz") as checkpoint:
+        np.testing.assert_array_equal(checkpoint["history/update"], np.arange(1, 12))
+    with pytest.raises(RunError, match="unfinished run.*--resume"):
+        load_run(interrupted)
+    with pytest.raises(RunError, match="already holds a run"):
+        solve_run("krusell_smith", interrupted, small)
+
+
+def test_not_a_number_stops_training_and_keeps_the_last_good_checkpoint(interrupted, monkeypatch):
+    """The third path's mass is spoilt between two updates."""
+    checkpoint = interrupted / "checkpoint" / "latest.npz"
+    before = checkpoint.read_bytes()
+
+    def spoilt(*arguments):
+        training, history = load_checkpoint(*arguments)
+        where = lambda t: t.states.aggregate.mass  # noqa: E731
+        return eqx.tree_at(where, training, training.states.aggregate.mass.at[2].set(jnp.nan)), history
+
+    monkeypatch.setattr(run, "load_checkpoint", spoilt)
+    with pytest.raises(hm.SolveError, match=r"^Update 12, path 2: prices and signals became NaN or infinite"):
+        solve_run("", interrupted, resume=True)
+    assert checkpoint.read_bytes() == before
+    assert read_config(interrupted)["status"] == "UNFINISHED"
+    with pytest.raises(RunError, match="unfinished run"):
+        load_run(interrupted)
+
+
+def test_a_resumed_run_gives_the_bits_of_an_unbroken_one(interrupted, trained):
+    resumed = solve_run("", interrupted, resume=True)
+    assert_same_bits(resumed, trained)
+    assert resumed.status == trained.status
+    assert_same_bits(load_run(interrupted), trained)
+    with pytest.raises(RunError, match="nothing to resume"):
+        solve_run("", interrupted, resume=True)
+
+
+# ------------------------------------------------------------------------------------------------ how it stops
+
+
+def test_the_status_says_whether_the_tolerance_was_reached(limit, trained):
+    assert limit.status is hm.Status.CONVERGED and limit.updates == 20 < limit.settings.updates
+    assert trained.status is hm.Status.UPDATES_EXHAUSTED and trained.updates == trained.settings.updates
+    assert trained.history["euler_error"][-1] > trained.settings.tolerance
+    np.testing.assert_array_equal(trained.history["update"], 1 + np.arange(22))
+
+
+@pytest.mark.parametrize(("updates", "length"), [(400, 20), (22, 11), (23, 1), (7, 7), (1, 1)])
+def test_updates_are_compiled_in_equal_parts(updates, length):
+    assert chunk_length(updates) == length
+
+
+def reports(loss=0.1):
+    finite = np.ones((4, 5, 3), bool)  # updates, quantities, paths
+    return Progress(np.full(4, loss), np.zeros(4), np.zeros(4), finite)
+
+
+def test_what_is_no_number_is_named_by_update_path_and_quantity():
+    check_finite(reports(), done=10)
+    bad = reports()
+    bad.finite[2, 3, 1] = bad.finite[3, 0, 0] = False
+    with pytest.raises(hm.SolveError, match=r"^Update 13, path 1: mass became NaN or infinite.*lower learning_rate"):
+        check_finite(bad, done=10)
+    bad = reports()
+    bad.loss[3] = np.inf
+    with pytest.raises(hm.SolveError, match=r"^Update 14: the loss is not a number"):
+        check_finite(bad, done=10)
+
+
+def test_a_price_that_is_no_number_in_some_aggregate_state_is_named(trained, small):
+    class Broken(type(trained.model)):
+        def prices(self, aggregates, shocks):
+            return {**super().prices(aggregates, shocks), "wage": jnp.sqrt(shocks.productivity - 1.0)}
+
+    steady = trained.steady
+    with pytest.raises(hm.SolveError, match=r"path \d: prices and signals became NaN.*check prices\(\)"):
+        solve(Broken(**trained.model.parameters()), small, steady=steady)
+
+
+@pytest.mark.slow
+def test_a_learning_rate_that_blows_up_is_named(small, tmp_path):
+    settings = dataclasses.replace(small, learning_rate=1e6, updates=23)
+    with pytest.raises(hm.SolveError, match=r"^Update 2, path 0: .*lower learning_rate"):
+        solve_run("krusell_smith", tmp_path / "run", settings, save_every=0.0)
+    with np.load(tmp_path / "run" / "checkpoint" / "latest.npz") as checkpoint:
+        np.testing.assert_array_equal(checkpoint["history/update"], [1])
+        assert all(np.isfinite(array).all() for array in checkpoint.values())
+    assert read_config(tmp_path / "run")["status"] == "UNFINISHED"
+
+
+def test_an_economy_without_aggregate_shocks_has_nothing_to_train():
+    with pytest.raises(ValueError, match=r"Aiyagari declares no aggregate_shocks\(\).*call steady_state"):
+        hm.solve(hm.load_model("aiyagari"))
+
+
+BAD_SETTINGS = {
+    "paths": 0, "horizon": 2.5, "updates": -1, "passes": 0, "units": 0, "width": 0, "warmup": 0, "knots": 9,
+    "asset_points": 5, "learning_rate": 0.0, "clip_norm": -1.0, "max_step": 0.0, "tolerance": float("nan"),
+    "trace": 1.5, "spread": -0.1, "final_rate": 2, "precision": "float16", "memory": "transformer",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_SETTINGS)
+def test_bad_settings_are_refused_by_name(name, refuses):
+    value = BAD_SETTINGS[name]
+    refuses(lambda: hm.RSPG(**{name: value}), f"RSPG({name}={value!r}): {name} must be")
+
+
+def test_every_setting_is_checked():
+    assert set(BAD_SETTINGS) == {field.name for field in dataclasses.fields(hm.RSPG)}
+
+
+def test_spg_is_rspg_without_memory():
+    assert hm.SPG(paths=3) == hm.RSPG(memory="none", paths=3)
+
+
+def test_rounding_noise_is_not_standardized_into_a_signal():
+    """A signal that never moves stays small, also where none of the signals moves."""
+    still = 1.0 + 1e-7 * np.random.default_rng(0).normal(size=(100, 2)).astype(np.float32)
+    whitening = fit_whitening(still)
+    assert np.abs(whitening.matrix).max() <= 100.0
+    moving = np.random.default_rng(1).normal(2.0, 0.01, size=(1000, 3))
+    moving[:, 2] = 1.0
+    standard = np.asarray((moving - moving.mean(axis=0)) @ np.asarray(fit_whitening(moving.astype(np.float32)).matrix))
+    np.testing.assert_allclose(np.sort(standard.std(axis=0)), [0.0, 1.0, 1.0], atol=1e-3)

@@ -1,0 +1,145 @@
+"""The stationary equilibrium: Aiyagari's table recomputed, identities, convergence, and what is refused."""
+
+import jax
+import numpy as np
+import pytest
+
+import hank_mfg as hm
+
+# shared/design/accuracy.md, recomputed with independent code: (persistence, sd, risk aversion) -> r in percent.
+AIYAGARI = {
+    (0.0, 0.2, 1.0): 4.144,
+    (0.0, 0.2, 3.0): 4.086,
+    (0.3, 0.2, 1.0): 4.127,
+    (0.3, 0.2, 3.0): 4.022,
+    (0.3, 0.2, 5.0): 3.888,
+    (0.6, 0.2, 5.0): 3.614,
+}
+QUICK = ((0.3, 0.2, 3.0), (0.6, 0.2, 5.0))
+SLOW = pytest.mark.slow
+
+
+def aiyagari(persistence=0.6, stationary_sd=0.2, risk_aversion=1.0, **parameters):
+    risk = {"persistence": persistence, "stationary_sd": stationary_sd, "risk_aversion": risk_aversion}
+    return hm.load_model("aiyagari", **risk, **parameters)
+
+
+@pytest.mark.parametrize("cell", [pytest.param(cell, marks=() if cell in QUICK else SLOW) for cell in AIYAGARI])
+def test_aiyagari_table_ii_recomputed(cell):
+    steady = hm.steady_state(aiyagari(*cell), asset_points=400)
+    assert 100 * float(steady.prices.interest_rate) == pytest.approx(AIYAGARI[cell], abs=0.003)
+
+
+@pytest.fixture(scope="module")
+def by_points():
+    return {points: hm.steady_state(aiyagari(), asset_points=points) for points in (100, 200, 400)}
+
+
+def test_the_interest_rate_converges_at_second_order_in_the_grid(by_points):
+    rates = [float(by_points[points].prices.interest_rate) for points in (100, 200, 400)]
+    order = np.log2((rates[1] - rates[0]) / (rates[2] - rates[1]))
+    assert 1.7 < order < 2.3
+
+
+def test_markets_clear_and_accounts_add_up(by_points):
+    for steady in by_points.values():
+        assert steady.residual < 1e-8 and steady.euler_change < 1e-10
+        assert steady.mass.sum() == pytest.approx(1.0, abs=1e-13) and steady.mass.min() > -1e-15
+        assert steady.top_of_grid_mass < 1e-12
+        points = np.asarray(steady.economy.grid.points)
+        held, saved = steady.mass.sum(axis=1) @ points, (steady.mass * steady.savings).sum()
+        capital, labor = float(steady.aggregates.capital), float(steady.aggregates.labor)
+        assert held == pytest.approx(capital, rel=1e-8) and saved == pytest.approx(capital, rel=1e-8)
+        assert labor == pytest.approx(1.0, rel=1e-8)  # mean labor is normalized
+        firm = hm.CobbDouglas(0.36, 0.08)
+        assert float(steady.prices.interest_rate) == pytest.approx(float(firm.interest_rate(capital, labor)), rel=1e-12)
+        assert float(steady.prices.wage) == pytest.approx(float(firm.wage(capital, labor)), rel=1e-12)
+
+
+def test_the_saving_rate_is_depreciation_over_output(by_points):
+    """Investment replaces capital: 1 - C/Y = delta K / Y = alpha delta / (r + delta). Source: Aiyagari (1994)."""
+    for steady in by_points.values():
+        rate = 0.36 * 0.08 / (float(steady.prices.interest_rate) + 0.08)
+        assert steady.saving_rate() == pytest.approx(rate, abs=1e-8)
+
+
+def test_precaution_lowers_the_interest_rate_below_impatience(by_points):
+    safe = 1 / 0.96 - 1
+    mild, strong = (
+        float(hm.steady_state(aiyagari(0.6, sd), asset_points=100).prices.interest_rate) for sd in (0.05, 0.4)
+    )
+    assert strong < float(by_points[100].prices.interest_rate) < mild < safe
+
+
+def test_the_callers_precision_is_left_alone(by_points):
+    assert not jax.config.read("jax_enable_x64")
+    assert by_points[100].mass.dtype == np.float64
+
+
+class NoCapital(hm.Model):
+    """Households save but nothing aggregate comes of it."""
+
+    discount_factor: float = hm.parameter(default=0.96)
+
+    def idiosyncratic_shock(self):
+        return hm.MarkovChain([[0.9, 0.1], [0.1, 0.9]], labor=[0.8, 1.2])
+
+    def asset_space(self):
+        return hm.Assets(lower=0.0, upper=20.0)
+
+    def preferences(self):
+        return hm.CRRA(1.0)
+
+    def aggregates(self, assets, own, shocks):
+        return {"labor": own.labor}
+
+    def prices(self, aggregates, shocks):
+        return {"interest_rate": 0.02, "wage": aggregates.labor}
+
+    def resources(self, assets, own, prices, shocks):
+        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+
+    def signal(self, aggregates, prices, shocks):
+        return {"wage": prices.wage}
+
+
+class FixedPrices(NoCapital):
+    """Prices do not react to what households save."""
+
+    def aggregates(self, assets, own, shocks):
+        return {"capital": assets}
+
+    def prices(self, aggregates, shocks):
+        return {"interest_rate": 0.02, "wage": 1.0}
+
+
+def test_without_an_aggregate_of_assets_there_is_nothing_to_clear():
+    with pytest.raises(hm.SteadyStateError, match=r"No aggregate depends on assets \(declared: labor\).*'capital'"):
+        hm.steady_state(NoCapital(), asset_points=20)
+
+
+def test_prices_that_do_not_react_cannot_clear_a_market():
+    with pytest.raises(hm.SteadyStateError, match=r"does not cross one for capital.*prices\(\) and discount_factor"):
+        hm.steady_state(FixedPrices(), asset_points=20)
+
+
+def test_a_borrowing_limit_that_cannot_be_repaid_is_refused():
+    model = aiyagari(borrowing_limit=-200.0, maximum_assets=100.0)
+    with pytest.raises(hm.SteadyStateError, match=r"not enough to repay down to the borrowing limit -200"):
+        hm.steady_state(model, asset_points=30)
+
+
+def test_a_grid_that_is_too_short_warns():
+    with pytest.warns(UserWarning, match=r"of the population is at the top of the asset grid \(15\)"):
+        steady = hm.steady_state(aiyagari(maximum_assets=15.0), asset_points=30)
+    assert steady.top_of_grid_mass > 1e-6
+
+
+def test_a_grid_that_cannot_hold_the_capital_is_refused():
+    with pytest.raises(hm.SteadyStateError, match=r"could not be bracketed.*the top of the asset grid"):
+        hm.steady_state(aiyagari(maximum_assets=5.0), asset_points=30)
+
+
+def test_coarse_grids_are_refused():
+    with pytest.raises(ValueError, match="asset_points = 5 is too few"):
+        hm.steady_state(aiyagari(), asset_points=5)

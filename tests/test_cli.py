@@ -1,0 +1,239 @@
+"""The command line: one JSON object and nothing else with --json; bad input is one sentence and status 2."""
+
+import json
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from hank_mfg.evaluate import accuracy
+from hank_mfg.evaluate.exploitability import Exploitability
+from hank_mfg.gallery import model_names
+from hank_mfg.report import report
+
+ROOT = Path(__file__).resolve().parents[1]
+PERIODS = ("--periods", 200)
+
+
+@pytest.fixture(scope="module")
+def evaluated(command, solved_run):
+    """What `evaluate` prints. The gains of a deviator, slow to compile, are made up; a slow test measures them."""
+    gains = Exploitability(0.02, 0.01, 0.2, 0.1, 0.004, 0.002, 104.0, 500, 16, 100, 4)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accuracy, "exploitability", lambda solution, *, seed: gains)
+        return command("evaluate", solved_run.folder, *PERIODS, "--json")
+
+
+@pytest.fixture(scope="module")
+def response(command, solved_run):
+    """What `irf` prints, from few starting states."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
+        return command("irf", solved_run.folder, "--shock", "productivity", "--size", -0.01, "--json")
+
+
+def test_list_and_show(command):
+    assert sorted(command("list", "--json").printed["models"]) == model_names()
+    shown = command("show", "krusell_smith", "--set", "discount_factor=0.98", "--json").printed
+    rows = {row["name"]: row for row in shown["parameters"]}
+    assert set(rows["discount_factor"]) == {"name", "value", "unit", "source", "about"}
+    assert rows["discount_factor"]["value"] == 0.98 and rows["discount_factor"]["source"] == "set by hand"
+    assert len(rows["joint_transition"]["value"]) == 4
+
+
+def test_new_writes_a_file_that_show_tries(command, tmp_path):
+    path = tmp_path / "my_model.py"
+    assert command("new", path).status == 0
+    assert "discount_factor" in command("show", path).out
+
+
+def test_steady_state(command):
+    printed = command("steady-state", "aiyagari", "--asset-points", 60, "--json").printed
+    assert {
+        "model", "parameters", "interest_rate", "wage", "capital", "saving_rate", "gini_wealth", "residual",
+        "top_of_grid_mass", "seconds_compile", "seconds_run",
+    } <= set(printed)  # fmt: skip
+    # Cobb-Douglas: saving is depreciation of capital, alpha delta / (r + delta) of output (Aiyagari 1994, page 675).
+    share, depreciation = (printed["parameters"][name] for name in ("capital_share", "depreciation"))
+    expected = share * depreciation / (printed["interest_rate"] + depreciation)
+    assert printed["saving_rate"] == pytest.approx(expected, rel=1e-6)
+    assert abs(printed["residual"]) < 1e-6 and 0 < printed["gini_wealth"] < 1
+
+
+def test_solve(solved_run, tiny):
+    printed = solved_run.printed
+    assert {
+        "run", "status", "updates", "objective", "seconds_total", "seconds_compile", "seconds_train", "device",
+        "euler_error_percent", "precision", "seed",
+    } <= set(printed)  # fmt: skip
+    assert printed["run"] == str(solved_run.folder) and printed["updates"] == tiny["updates"]
+    assert printed["status"] in ("converged", "updates_exhausted") and printed["precision"] == "float32"
+
+
+def test_evaluate(evaluated, solved_run):
+    printed = evaluated.printed
+    assert {
+        "capital_mean", "capital_sd", "law_of_motion", "den_haan_mean_percent", "den_haan_max_percent",
+        "dynamic_euler_mean_percent", "dynamic_euler_max_percent", "euler_error_mean_percent",
+        "euler_error_max_percent", "constrained_share", "top_of_grid_mass", "goods_market_residual_max",
+        "exploitability", "periods", "asset_points", "precision", "seed",
+    } <= set(printed)  # fmt: skip
+    assert {"intercept", "slope", "r2"} <= set(printed["law_of_motion"])
+    assert {"clairvoyant", "nonanticipative", "consumption_percent"} <= set(printed["exploitability"])
+    assert printed["periods"] == 200 and 30 < printed["capital_mean"] < 60
+    assert abs(printed["goods_market_residual_max"]) < 1e-8  # Walras
+    assert json.loads((solved_run.folder / "evaluation.json").read_text()) == printed
+
+
+def test_impulse_response(response, solved_run):
+    printed = response.printed
+    assert printed["shock"] == "productivity" and printed["size"] == -0.01 and printed["horizon"] == 40
+    assert printed["unit"] and {"capital", "output", "interest_rate", "gini", "wealth_p50"} <= set(printed["units"])
+    for name in printed["units"]:
+        assert len(printed[name]) == 40 and all(isinstance(value, float) for value in printed[name]), name
+    # Productivity is predetermined for nobody: it falls by one percent of its mean of one at once; capital later.
+    assert printed["productivity"][0] == pytest.approx(-1.0, rel=1e-6)
+    assert abs(printed["capital"][0]) < 1e-9 and printed["capital"][1] < 0
+    assert (solved_run.folder / "irf_productivity_-0.01.csv").exists()
+
+
+def test_moments(command, solved_run):
+    printed = command("moments", solved_run.folder, *PERIODS, "--json").printed
+    assert {"output", "consumption", "capital", "interest_rate"} <= set(printed["moments"]) and printed["note"]
+
+
+def test_text_without_json(command, solved_run):
+    outcome = command("moments", solved_run.folder, *PERIODS)
+    assert outcome.status == 0 and "capital" in outcome.out and "moments.tex" in outcome.out
+
+
+BAD_INPUT = {
+    "a misspelled model": (("show", "aiyagary"), ["did you mean 'aiyagari'?"]),
+    "an unknown model": (("solve", "huggett_1"), ["no shipped model 'huggett_1'", "krusell_smith"]),
+    "a file that does not exist": (("steady-state", "gone.py"), ["gone.py does not exist"]),
+    "an unknown parameter": (("show", "aiyagari", "--set", "beta=0.9"), ["'beta'", "discount_factor"]),
+    "a parameter out of range": (
+        ("steady-state", "aiyagari", "--set", "discount_factor=1.2"),
+        ["discount_factor = 1.2", "below 1"],
+    ),
+    "an override that is no number": (("show", "aiyagari", "--set", "discount_factor=high"), ["discount_factor=high"]),
+    "an unknown option": (("solve", "krusell_smith", "--option", "path=3"), ["--option path=3", "paths"]),
+    "an option of another type": (("solve", "krusell_smith", "--option", "paths=few"), ["paths", "int"]),
+    "an option out of range": (("solve", "krusell_smith", "--option", "trace=2"), ["trace", "between 0 and 1"]),
+    "an unknown method": (("solve", "krusell_smith", "--method", "ppo"), ["--method ppo", "rspg"]),
+    "no model": (("solve",), ["Name a MODEL"]),
+    "no run": (("evaluate", "gone"), ["gone holds no run", "hank-mfg solve"]),
+    "no run to report": (("report", "gone"), ["gone holds no run"]),
+    "no run to resume": (("solve", "--resume", "--out", "gone"), ["gone holds no run"]),
+}
+
+
+@pytest.fixture
+def one_sentence(command):
+    """Check that a command ends with status 2 and one sentence on standard error that contains every given piece."""
+
+    def check(arguments, *pieces: str) -> str:
+        outcome = command(*arguments)
+        assert outcome.status == 2 and outcome.out == "", outcome
+        lines = [line for line in outcome.err.splitlines() if not line.startswith("Warning: ")]
+        assert len(lines) == 1 and lines[0].startswith("Error: "), outcome.err
+        assert lines[0].endswith((".", "?")) and not re.search(r"[.!?] [A-Z]", lines[0]), lines[0]
+        for piece in pieces:
+            assert piece in lines[0], f"{piece!r} is not in: {lines[0]}"
+        return lines[0]
+
+    return check
+
+
+@pytest.mark.parametrize("mistake", BAD_INPUT)
+def test_bad_input_is_one_sentence(one_sentence, mistake, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    arguments, pieces = BAD_INPUT[mistake]
+    one_sentence((*arguments, "--json"), *pieces)
+    assert list(tmp_path.iterdir()) == [], "nothing is written"
+
+
+def test_a_missing_option_is_named(command):
+    outcome = command("irf", "run", "--size", "0.01")
+    assert outcome.status == 2 and outcome.out == "" and "--shock" in outcome.err and "Traceback" not in outcome.err
+
+
+def test_an_economy_without_aggregate_risk_is_not_solved_globally(one_sentence, tmp_path):
+    folder = tmp_path / "run"
+    one_sentence(("solve", "aiyagari", "--out", folder, "--json"), "Aiyagari", "steady")
+    assert not folder.exists()
+
+
+def test_an_existing_run_is_not_overwritten(one_sentence, solved_run):
+    before = (solved_run.folder / "config.json").read_bytes()
+    arguments = ("solve", "krusell_smith", "--out", solved_run.folder, "--json")
+    one_sentence(arguments, "already holds a run", "--resume")
+    assert (solved_run.folder / "config.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "pieces"),
+    [
+        (("--shock", "oil", "--size", "0.01"), ["'oil'", "productivity"]),
+        (("--shock", "productivity", "--size", "0.5"), ["1.5", "0.99 to 1.01", "smaller size"]),
+    ],
+)
+def test_a_shock_that_the_economy_does_not_have(one_sentence, solved_run, options, pieces):
+    one_sentence(("irf", solved_run.folder, *options, "--json"), *pieces)
+
+
+BROKEN_MODELS = {
+    "a price that is not there": (
+        ("prices.wage * own.labor", "prices.wag * own.labor"),
+        ["prices has no 'wag'", "did you mean 'wage'?"],
+    ),
+    "a syntax error": (("class MyModel(hm.Model):", "class MyModel(hm.Model:"), ["my_model.py, line", "syntax"]),
+    "a parameter that nothing reads": (
+        ('    risk_aversion: float = hm.parameter("CRRA', '    spare: float = hm.parameter("x", default=1.0)\n'
+         '    risk_aversion: float = hm.parameter("CRRA'),
+        ["spare", "no equation reads it"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", ["show", "steady-state", "solve"])
+@pytest.mark.parametrize("mistake", BROKEN_MODELS)
+def test_a_mistake_in_a_model_file_is_one_sentence(one_sentence, write_model, points_to, verb, mistake):
+    replacement, pieces = BROKEN_MODELS[mistake]
+    path = write_model(replacement)
+    out = ("--out", path.parent / "run") if verb == "solve" else ()
+    message = one_sentence((verb, path, *out, "--json"), *pieces)
+    assert not (path.parent / "run").exists()
+    if ", line " in message:
+        points_to(message, path, [replacement])
+
+
+def test_the_user_may_ask_for_the_traceback(command, monkeypatch):
+    monkeypatch.setenv("HANK_MFG_TRACEBACK", "1")
+    with pytest.raises(ValueError, match="did you mean"):
+        command("show", "aiyagary")
+
+
+def test_in_a_process_of_its_own():
+    wrong = [sys.executable, "-m", "hank_mfg.cli", "show", "aiyagary", "--json"]
+    done = subprocess.run(wrong, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    assert done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_from_a_new_file_to_a_report(command, tiny_options, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert command("new", "my_model.py").status == 0
+    assert "discount_factor" in command("show", "my_model.py").out
+    assert 0 < command("steady-state", "my_model.py", "--json").printed["interest_rate"] < 0.05
+    solved = command("solve", "my_model.py", "--out", "first", *tiny_options, "--set", "persistence=0.8", "--json")
+    assert solved.printed["run"] == "first"
+    gains = command("evaluate", "first", *PERIODS, "--json").printed["exploitability"]
+    assert gains["clairvoyant"] > 0 and gains["consumption_percent"]["clairvoyant"] > 0
+    assert command("irf", "first", "--shock", "productivity", "--size", -0.01, "--json").printed["horizon"] == 40
+    for name in command("report", "first", *PERIODS, "--json").printed["files"]:
+        assert Path(name).stat().st_size > 0
