@@ -52,9 +52,9 @@ class Whitening(eqx.Module):
 def fit_whitening(signals: Array | np.ndarray) -> Whitening:
     """Whiten a sample of signals (n, signals) by its principal components.
 
-    Signals are first divided by their own standard deviations (by a thousandth of their mean where they move less, so
-    that a signal which hardly moved in the sample does not explode when it does later); directions with less than 1e-4 of the variance are
-    scaled as if they had 1e-4, so that rounding noise is not blown up into a signal.
+    Signals are first divided by their own standard deviations, or by a thousandth of their mean where they move less, so
+    that a signal which hardly moved in the sample does not explode when it does later. Directions with less than 1e-4
+    of the variance are scaled as if they had 1e-4, so that rounding noise is not blown up into a signal.
     """
     dtype, sample = signals.dtype, np.asarray(signals, np.float64)
     mean, scale = sample.mean(axis=0), sample.std(axis=0)
