@@ -34,7 +34,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
 from hank_mfg.solve.solution import Solution, Status
-from hank_mfg.solve.solve import HISTORY, solve, untrained
+from hank_mfg.solve.solve import HISTORY, require_aggregate_risk, solve, untrained
 from hank_mfg.solve.spg import RSPG, Training
 from hank_mfg.solve.steady_state import SteadyState
 
@@ -80,6 +80,7 @@ def solve_run(
     if (folder / "config.json").exists():
         raise RunError(f"{folder} already holds a run: choose another --out, delete it, or continue it with --resume.")
     model = load_model(source, **(overrides or {}))
+    require_aggregate_risk(model)
     settings = method if method is not None else RSPG()
     if isinstance(source, str | Path) and str(source).endswith(".py"):
         write_text(folder / "model.py", Path(source).read_text())

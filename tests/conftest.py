@@ -119,41 +119,47 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory):
-    """Run the command line in this process, without optimizing what is compiled; returns an `Outcome`."""
-    from hank_mfg.cli import main
+def quick(tmp_path_factory):
+    """A context in which XLA leaves out optimizations and what it has compiled once in this session is found again."""
+    folder = str(tmp_path_factory.mktemp("compiled"))
+    cache = {"jax_compilation_cache_dir": folder, "jax_persistent_cache_min_compile_time_secs": 0.2}
 
-    names = ("jax_compilation_cache_dir", "jax_persistent_cache_min_compile_time_secs")
-    environment = {"JAX_COMPILATION_CACHE_DIR": str(tmp_path_factory.mktemp("cache"))}
+    @contextlib.contextmanager
+    def context():
+        before = {name: getattr(jax.config, name) for name in cache}
+        optimizations = "jax_disable_most_optimizations"
+        before[optimizations] = jax.config.read(optimizations)
+        try:
+            for name, value in {**cache, optimizations: True}.items():
+                jax.config.update(name, value)
+            with mock.patch.dict(os.environ, {"JAX_COMPILATION_CACHE_DIR": folder}):
+                yield
+        finally:
+            for name, value in before.items():
+                jax.config.update(name, value)
+
+    return context
+
+
+@pytest.fixture(scope="session")
+def command(quick):
+    """Run the command line in this process, compiling as `quick` says; returns an `Outcome`."""
+    from hank_mfg.cli import main
 
     def run(*arguments) -> Outcome:
         out, err = io.StringIO(), io.StringIO()
-        before = {name: getattr(jax.config, name) for name in names}
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.dict(os.environ, environment))
+            stack.enter_context(quick())
             stack.enter_context(mock.patch.object(sys, "argv", ["hank-mfg", *map(str, arguments)]))
             stack.enter_context(contextlib.redirect_stdout(out))
             stack.enter_context(contextlib.redirect_stderr(err))
             stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("default")  # the command line prints warnings
-            with quick_compilation(), pytest.raises(SystemExit) as ended:
-                main()
-        for name, value in before.items():
-            jax.config.update(name, value)
+            ended = stack.enter_context(pytest.raises(SystemExit))
+            main()
         return Outcome(ended.value.code or 0, out.getvalue(), err.getvalue())
 
     return run
-
-
-@contextlib.contextmanager
-def quick_compilation():
-    """Let XLA leave out optimizations: what is computed once need not be computed fast."""
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", True)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_disable_most_optimizations", before)
 
 
 class SolvedRun(NamedTuple):

@@ -52,14 +52,12 @@ class Whitening(eqx.Module):
 def fit_whitening(signals: Array | np.ndarray) -> Whitening:
     """Whiten a sample of signals (n, signals) by its principal components.
 
-    Signals are first divided by their own standard deviations, or by a thousandth of their mean where they move less, so
-    that a signal which hardly moved in the sample does not explode when it does later. Directions with less than 1e-4
-    of the variance are scaled as if they had 1e-4, so that rounding noise is not blown up into a signal.
+    Signals are first divided by their own standard deviations; one that moves by less than 1e-4 of its mean counts as a
+    constant and is not blown up. Directions with less than 1e-4 of the variance are scaled as if they had 1e-4.
     """
     dtype, sample = signals.dtype, np.asarray(signals, np.float64)
     mean, scale = sample.mean(axis=0), sample.std(axis=0)
-    scale = np.maximum(scale, 1e-3 * np.abs(mean))
-    scale = np.where(scale > 0, scale, 1.0)
+    scale = np.where(scale > 1e-4 * np.abs(mean), scale, np.maximum(np.abs(mean), 1.0))
     variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((sample - mean).T / scale[:, None])))
     size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1.0)))
     return Whitening(jnp.asarray(mean, dtype), jnp.asarray((directions / size) / scale[:, None], dtype))

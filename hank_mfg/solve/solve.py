@@ -139,6 +139,15 @@ def check_finite(reports: Progress, done: int) -> None:
     )
 
 
+def require_aggregate_risk(model: Model) -> None:
+    """Raise ValueError for a model without aggregate shocks: its stationary equilibrium is the whole solution."""
+    if not model.aggregate_shocks():
+        raise ValueError(
+            f"{type(model).__name__} declares no aggregate_shocks(): without aggregate risk the stationary equilibrium "
+            "is the whole solution; call steady_state(model)."
+        )
+
+
 Watcher = Callable[[Training[State], dict[str, np.ndarray]], None]
 
 
@@ -164,11 +173,7 @@ def solve(
     """
     begin = time.perf_counter()
     settings = method if method is not None else RSPG()
-    if not model.aggregate_shocks():
-        raise ValueError(
-            f"{type(model).__name__} declares no aggregate_shocks(): without aggregate risk the stationary equilibrium "
-            "is the whole solution; call steady_state(model)."
-        )
+    require_aggregate_risk(model)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
         compiling = beside.submit(compile_training, model, settings, points)
