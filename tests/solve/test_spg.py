@@ -33,16 +33,6 @@ def limit(riskless):
     return hm.solve(riskless, settings, steady=hm.steady_state(riskless, asset_points=500))
 
 
-def test_without_aggregate_risk_training_stays_at_the_stationary_equilibrium(limit):
-    error = limit.history["euler_error"]
-    assert error[0] < 5e-6  # what the endogenous grid method leaves between nodes
-    assert error[-1] < 1e-5  # Adam's first steps have a size of their own; they are taken back
-    simulation = hm.simulate(limit, periods=100, burn=1000, asset_points=500)
-    capital = simulation.series["capital"]
-    assert capital.mean() == pytest.approx(float(limit.steady.aggregates.capital), rel=1e-4)
-    assert capital.std() < 1e-6 * capital.mean()
-
-
 class BrockMirman(hm.Model):
     """Log utility, full depreciation, one kind of household: savings are alpha beta of output, whatever the shock."""
 
