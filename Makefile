@@ -30,6 +30,7 @@ endif
 venv: $(READY)
 
 demo: $(READY)
+	rm -rf $(RUN)
 	$(BIN)/hank-mfg solve krusell_smith --out $(RUN)
 	$(BIN)/hank-mfg evaluate $(RUN)
 	$(BIN)/hank-mfg irf $(RUN) --shock productivity --size -0.01
