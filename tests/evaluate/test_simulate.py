@@ -35,7 +35,7 @@ def test_goods_are_neither_made_nor_lost(simulation):
 
 
 def test_the_population_keeps_its_mass(simulation, trained):
-    assert float(simulation.end.aggregate.mass.sum()) == pytest.approx(1.0, abs=1e-12)
+    assert np.asarray(simulation.end.aggregate.mass).sum() == pytest.approx(1.0, abs=1e-12)
     assert simulation.mass.sum() == pytest.approx(1.0, abs=1e-12) and simulation.mass.min() >= 0.0
     assert simulation.assets.shape == (2 * trained.settings.asset_points,)
     assert simulation.top_of_grid.shape == (PERIODS,) == (simulation.periods,)
