@@ -136,7 +136,7 @@ def wealth_groups(mass: np.ndarray) -> np.ndarray:
     groups = []
     for start, end in GROUPS.values():
         overlap = np.clip(np.minimum(upper, end) - np.maximum(lower, start), 0.0, None)
-        share = np.divide(overlap, upper - lower, out=np.zeros_like(overlap), where=by_assets > 0)
+        share = np.divide(overlap, upper - lower, out=np.zeros_like(overlap), where=upper > lower)
         group = mass * share[:, None]
         groups.append(group / group.sum())
     return np.stack(groups)
