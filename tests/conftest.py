@@ -28,6 +28,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 import hank_mfg as hm
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
@@ -132,11 +133,13 @@ def quick(tmp_path_factory):
         try:
             for name, value in {**cache, optimizations: True}.items():
                 jax.config.update(name, value)
+            reset_cache()  # JAX decides once whether it has a cache; earlier tests compiled without
             with mock.patch.dict(os.environ, {"JAX_COMPILATION_CACHE_DIR": folder}):
                 yield
         finally:
             for name, value in before.items():
                 jax.config.update(name, value)
+            reset_cache()
 
     return context
 

@@ -1,0 +1,126 @@
+"""Impulse responses: what is known of them without solving anything else."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hank_mfg as hm
+from hank_mfg.report import impulse_response as module
+from hank_mfg.report.impulse_response import ImpulseResponse, date_zero, lottery_on_chain, wealth_groups
+
+BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
+SIZE = -0.005
+
+
+@pytest.fixture(scope="module")
+def response(trained):
+    return hm.impulse_response(trained, "productivity", SIZE, **BRIEF)
+
+
+def test_no_shock_gives_no_response_at_all(trained):
+    response = hm.impulse_response(trained, "productivity", 0.0, **BRIEF)
+    for name, values in response.mean.items():
+        assert np.all(values == 0.0), name
+        assert np.all(response.lower[name] == 0.0) and np.all(response.upper[name] == 0.0), name
+
+
+def test_productivity_moves_by_the_size_at_date_zero_and_then_follows_its_chain(response):
+    """Mean one: percent of productivity are a hundred times its level. The chain's autocorrelation is 3/4."""
+    assert response.units["productivity"] == "percent"
+    values = response.mean["productivity"]
+    assert values[0] == pytest.approx(100 * SIZE, rel=1e-5)
+    np.testing.assert_allclose(values, 100 * SIZE * 0.75 ** np.arange(6), atol=0.03)
+
+
+def test_capital_is_predetermined_and_then_falls(response):
+    capital = response.mean["capital"]
+    assert abs(capital[0]) < 1e-9 and np.all(np.diff(capital) < 0.0)
+    wealth = response.mean["wealth_initial_top_20"]
+    assert abs(wealth[0]) < 1e-9 and wealth[1] < 0.0
+    # output falls with productivity and with employment: the joint chain moves both
+    output, labor, productivity = (response.mean[name][0] for name in ("output", "labor", "productivity"))
+    assert output == pytest.approx(productivity + 0.64 * labor, abs=0.02)
+
+
+def test_the_response_is_linear_in_the_size_because_sizes_are_lotteries(response, trained):
+    """A size between two states mixes the same two worlds; levels without the shock are the same."""
+    double = hm.impulse_response(trained, "productivity", 2 * SIZE, **BRIEF)
+    for name in ("productivity", "capital", "consumption", "interest_rate", "gini"):
+        np.testing.assert_allclose(double.mean[name], 2 * response.mean[name], rtol=1e-9, atol=1e-12)
+
+
+def test_bands_contain_the_mean_and_everything_is_saved(response):
+    for name, values in response.mean.items():
+        assert values.shape == (6,)
+        assert np.all(response.lower[name] <= values + 1e-12) and np.all(values <= response.upper[name] + 1e-12)
+    again = ImpulseResponse.from_saved(response.to_saved())
+    assert again.units == response.units and again.size == SIZE
+    np.testing.assert_array_equal(again.upper["capital"], response.upper["capital"])
+    assert {"interest_rate", "gini", "wealth_p50", "consumption_initial_top_1"} <= set(response.mean)
+    assert response.units["interest_rate"] == response.units["gini"] == "percentage points"
+
+
+def test_an_unknown_shock_is_named(trained):
+    with pytest.raises(ValueError, match="There is no shock 'preferences': the aggregate shocks are productivity"):
+        hm.impulse_response(trained, "preferences", 0.01, **BRIEF)
+
+
+def test_a_size_outside_the_chain_is_refused(trained):
+    with pytest.raises(
+        ValueError, match=r"would reach 1\.5, outside the values 0\.99 to 1\.01 .*choose a smaller size"
+    ):
+        hm.impulse_response(trained, "productivity", 0.5, **BRIEF)
+
+
+def test_other_shocks_keep_their_distribution_at_date_zero(trained, float64):
+    play = trained.play(10)
+    before, after = date_zero(play, "productivity", SIZE)
+    levels = np.array([0.99, 1.01])
+    assert before.sum() == pytest.approx(1.0, abs=1e-6) and after.sum() == pytest.approx(1.0, abs=1e-6)
+    assert after @ levels - before @ levels == pytest.approx(SIZE, abs=1e-8)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_the_lottery_on_a_chain_has_the_target_as_its_mean(seed):
+    draws = np.random.default_rng(seed)
+    values = draws.permutation(np.cumsum(0.1 + draws.random(5)))
+    target = draws.uniform(values.min(), values.max())
+    probabilities = lottery_on_chain(values, target)
+    assert probabilities @ values == pytest.approx(target, rel=1e-12)
+    assert probabilities.sum() == pytest.approx(1.0, abs=1e-14) and probabilities.min() >= 0.0
+    used = np.sort(values[probabilities > 0])
+    assert len(used) <= 2
+    assert not np.any((values > used[0]) & (values < used[-1]))  # neighbors
+    for state, value in enumerate(values):
+        np.testing.assert_allclose(lottery_on_chain(values, value), np.eye(5)[state], atol=1e-12)
+
+
+def population(seed):
+    draws = np.random.default_rng(seed)
+    mass = draws.random((40, 3)) * (draws.random((40, 1)) < 0.7)
+    return mass / mass.sum()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_by_wealth_partition_the_population(seed, monkeypatch):
+    """Weighted by their shares, groups that cover all quantiles add up to the population, state by state."""
+    fifths = {f"fifth_{i}": (i / 5, (i + 1) / 5) for i in range(5)}
+    monkeypatch.setattr(module, "GROUPS", fifths)
+    mass = population(seed)
+    groups = wealth_groups(mass)
+    np.testing.assert_allclose(groups.sum(axis=(1, 2)), 1.0, atol=1e-14)
+    np.testing.assert_allclose(0.2 * groups.sum(axis=0), mass, atol=1e-14)
+    wealth = (groups * np.arange(40)[:, None]).sum(axis=(1, 2))
+    assert np.all(np.diff(wealth) > 0.0)
+
+
+def test_the_fixed_groups_are_the_quantiles_that_they_are_called_after():
+    mass = population(0)
+    groups = dict(zip(module.GROUPS, wealth_groups(mass), strict=True))
+    assets = np.arange(40)
+    below = np.cumsum(mass.sum(axis=1))
+    for name, (start, end) in module.GROUPS.items():
+        held = assets[groups[name].sum(axis=1) > 1e-15]
+        assert below[held[0]] > start - 1e-12 and below[held[-1]] - mass[held[-1]].sum() < end + 1e-12
+        assert np.all((end - start) * groups[name] <= mass + 1e-15)
