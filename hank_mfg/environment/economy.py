@@ -9,7 +9,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.grids import AssetGrid, asset_grid
-from hank_mfg.environment.lottery import Lottery, lottery, settle
+from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, stationary_distribution, to_chain
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, is_number
@@ -117,6 +117,16 @@ class Economy(eqx.Module):
         in_assets = jax.jvp(lambda a: reward(a, choice), (assets,), (ones,))[1]
         in_choice, twice = jax.jvp(lambda x: jax.jvp(lambda y: reward(assets, y), (x,), (ones,))[1], (choice,), (ones,))
         return in_assets, in_choice, twice
+
+    def read_marginal(self, values: Array, gamble: Lottery) -> tuple[Array, Array]:
+        """Marginal values on (next assets, income) read at each state's choice, and their slope there.
+
+        Interpolated in units of consumption, u'(read((u')^{-1}(V_a))): that is close to linear in assets where V_a is
+        strongly convex, so that the error between nodes is an order smaller. All (assets, income).
+        """
+        utility = self.model.preferences()
+        equivalent = utility.inverse_marginal_utility(values)
+        return jax.jvp(utility.marginal_utility, (read(equivalent, gamble),), (slope(equivalent, gamble, self.grid),))
 
     def draw_shocks(self, shock, periods: int, *, key) -> Array:
         """Draw the aggregate states of the `periods` periods after `shock`: (periods,), the only sampled randomness."""

@@ -68,7 +68,7 @@ def goods_market(economy: Economy, now: Decision, following: Public) -> Array | 
 def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: int):
     def record(step):
         now = step.now
-        following = play.follow(now, step.gamble, step.shock_next)
+        following = play.follow(step, step.shock_next)
         market = goods_market(play.economy, now, play.economy.public(following.aggregate))
         mass = now.state.aggregate.mass
         return period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum()

@@ -158,8 +158,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array):
     assets (..., assets); mean consumption and wealth of the fixed groups (..., groups)."""
     economy = play.economy
     now = play.decide(state)
-    gamble = economy.lottery(now.savings)
-    settled = economy.settle(now.state.aggregate.mass, gamble)
+    step = play.act(now, now.state.aggregate.shock)
 
     def record(step):
         aggregate = step.now.state.aggregate
@@ -174,11 +173,11 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array):
         return jax.vmap(lambda group: economy.settle(group, kept.gamble) @ chain)(groups), (consumption, wealth)
 
     def one(shock_zero, uniform):
-        start = State(economy.arrive(settled, now.state.aggregate.shock, shock_zero), now.memory)
+        start = play.follow(step, shock_zero)
         shocks = economy.shocks_from(shock_zero, uniform)
         series, kept = rollout(play, start, shocks, record)[1]
         chain = economy.income_transition[now.state.aggregate.shock, shock_zero]
-        moved = jax.vmap(lambda group: economy.settle(group, gamble) @ chain)(groups)
+        moved = jax.vmap(lambda group: economy.settle(group, step.gamble) @ chain)(groups)
         return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1]
 
     every = jnp.arange(economy.shock_count, dtype=jnp.int32)

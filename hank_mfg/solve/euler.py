@@ -22,7 +22,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
-from hank_mfg.environment.lottery import Lottery, expect, read, slope
+from hank_mfg.environment.lottery import Lottery, expect
 from hank_mfg.solve.rollout import Decision, Step
 
 
@@ -54,12 +54,12 @@ def first_order(economy: Economy, step: Step, ahead: Decision) -> FirstOrder:
     each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     value = economy.discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
-    curvature = twice + slope(value, step.gamble, economy.grid)
+    ahead_here, ahead_slope = economy.read_marginal(value, step.gamble)
     interior = (now.cash - now.desired >= economy.grid.lower) & (now.savings < economy.grid.upper)
     slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
     persistence = jnp.where(interior, slopes, 0.0)
     income = economy.income_transition[shock, step.shock_next]
-    return FirstOrder(in_choice + read(value, step.gamble), curvature, persistence, step.gamble, income)
+    return FirstOrder(in_choice + ahead_here, twice + ahead_slope, persistence, step.gamble, income)
 
 
 def structural_gradient(economy: Economy, path: FirstOrder, trace: float) -> Array:

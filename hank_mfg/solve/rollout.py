@@ -42,10 +42,14 @@ class Decision(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One period as it happened: the decision, its lottery, and the aggregate state of the next period."""
+    """One period as it happened: the decision, its lottery and the aggregate state of the next period.
+
+    `settled` is the mass over (chosen assets, today's income) once everybody has chosen.
+    """
 
     now: Decision
     gamble: Lottery
+    settled: Array
     shock_next: Array
 
 
@@ -67,20 +71,20 @@ class Play(NamedTuple):
         savings = jnp.clip(cash - desired, lower, upper)
         return Decision(state, public, signal, memory, features, cash, desired, savings)
 
-    def follow(self, now: Decision, gamble: Lottery, shock_next: Array) -> State:
-        """The start of next period, given its aggregate state."""
-        settled = self.economy.settle(now.state.aggregate.mass, gamble)
-        return State(self.economy.arrive(settled, now.state.aggregate.shock, shock_next), now.memory)
+    def act(self, now: Decision, shock_next: Array) -> Step:
+        """Carry out a decision, given the aggregate state of the next period."""
+        gamble = self.economy.lottery(now.savings)
+        return Step(now, gamble, self.economy.settle(now.state.aggregate.mass, gamble), shock_next)
+
+    def follow(self, step: Step, shock_next: Array) -> State:
+        """The start of next period in aggregate state `shock_next`."""
+        aggregate = self.economy.arrive(step.settled, step.now.state.aggregate.shock, shock_next)
+        return State(aggregate, step.now.memory)
 
     def look_ahead(self, step: Step) -> Decision:
         """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
-        settled = self.economy.settle(step.now.state.aggregate.mass, step.gamble)
-
-        def branch(shock_next):
-            aggregate = self.economy.arrive(settled, step.now.state.aggregate.shock, shock_next)
-            return self.decide(State(aggregate, step.now.memory))
-
-        return jax.vmap(branch)(jnp.arange(self.economy.shock_count, dtype=jnp.int32))
+        every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
+        return jax.vmap(lambda shock_next: self.decide(self.follow(step, shock_next)))(every)
 
 
 def rollout(play: Play, state: State, shocks_next: Array, record):
@@ -91,8 +95,7 @@ def rollout(play: Play, state: State, shocks_next: Array, record):
     """
 
     def period(state: State, shock_next):
-        now = play.decide(state)
-        step = Step(now, play.economy.lottery(now.savings), shock_next)
-        return play.follow(now, step.gamble, shock_next), record(step)
+        step = play.act(play.decide(state), shock_next)
+        return play.follow(step, shock_next), record(step)
 
     return jax.lax.scan(period, state, shocks_next)

@@ -3,6 +3,7 @@
 import concurrent.futures
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -34,16 +35,18 @@ def _warm_up(play: Play, start: State, key, paths: int, periods: int):
     return jax.vmap(one)(jax.random.split(key, paths))
 
 
-def prepare(model: Model, settings: RSPG, steady: SteadyState, *, seed: int) -> tuple[Play, Training[State]]:
+def prepare(
+    model: Model, settings: RSPG, steady: SteadyState, *, seed: int, warm_up: Callable | None = None
+) -> tuple[Play, Training[State]]:
     """The game in the training precision, and the state of training before the first update.
 
     The policy starts at the stationary one; signals are standardized on `warmup` periods under it, and training starts
-    where those paths end. The same arguments give the same bits.
+    where those paths end. The same arguments give the same bits. `warm_up` is what `compile_ahead` compiled.
     """
     play, training = untrained(model, settings, steady, seed=seed)
     warmup_key, train_key = jax.random.split(training.key)
-    start = jax.tree.map(lambda x: x[0], training.states)
-    last, signals = _warm_up(play, start, warmup_key, settings.paths, settings.warmup)
+    walk = _warm_up if warm_up is None else warm_up
+    last, signals = walk(play, _first(training), warmup_key, settings.paths, settings.warmup)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
@@ -87,24 +90,40 @@ def untrained(
 
 
 def steady_points(settings: RSPG) -> int:
-    """Asset points of the stationary equilibrium that training starts from: four times those of training."""
-    return 4 * settings.asset_points
+    """Asset points of the stationary equilibrium that training starts from: twice those of training."""
+    return 2 * settings.asset_points
+
+
+def _first(training: Training[State]) -> State:
+    """The state of the first path."""
+    return jax.tree.map(lambda x: x[0], training.states)
+
+
+class Compiled(NamedTuple):
+    """The two programs of training, `_warm_up` and `_train`, compiled, and the seconds it took."""
+
+    warm_up: Callable
+    train: Callable
+    seconds: float
 
 
 @float64_allowed
-def compile_training(model: Model, settings: RSPG, points: int):
-    """Compile the training step for the shapes of a model and settings; returns it and the seconds it took.
+def compile_ahead(model: Model, settings: RSPG, points: int) -> Compiled:
+    """Compile what training calls, for the shapes of a model and settings.
 
-    `points` is the number of asset points of the stationary equilibrium that training starts from.
-
-    It needs no numbers, so it runs in a thread beside the stationary equilibrium.
+    `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
+    numbers, so it runs in a thread beside the stationary equilibrium.
     """
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
     # On a CPU LLVM's first level of optimization compiles a third faster and runs no slower; elsewhere the default.
     options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
-    step = _train.lower(play, training, settings, chunk_length(settings.updates)).compile(compiler_options=options)
-    return step, time.perf_counter() - begin
+    walk = _warm_up.lower(play, _first(training), training.key, settings.paths, settings.warmup)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        warm_up = beside.submit(walk.compile, compiler_options=options)
+        step = _train.lower(play, training, settings, chunk_length(settings.updates))
+        train = step.compile(compiler_options=options)
+        return Compiled(warm_up.result(), train, time.perf_counter() - begin)
 
 
 @eqx.filter_jit
@@ -176,22 +195,22 @@ def solve(
     require_aggregate_risk(model)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
-        compiling = beside.submit(compile_training, model, settings, points)
+        compiling = beside.submit(compile_ahead, model, settings, points)
         steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
         if started is not None:
             started(steady)
-        if resume is not None:
-            play, _ = untrained(model, settings, steady, seed=key)
-            training, history = resume
-        else:
-            play, training = prepare(model, settings, steady, seed=key)
-            history = {name: np.zeros(0) for name in HISTORY}
-        step, seconds_compile = compiling.result()
+        compiled = compiling.result()
+    if resume is not None:
+        play, _ = untrained(model, settings, steady, seed=key)
+        training, history = resume
+    else:
+        play, training = prepare(model, settings, steady, seed=key, warm_up=compiled.warm_up)
+        history = {name: np.zeros(0) for name in HISTORY}
     length = chunk_length(settings.updates)
-    compiled = time.perf_counter()
+    ready = time.perf_counter()
     status = Status.UPDATES_EXHAUSTED
     while len(history["update"]) < settings.updates:
-        after, reports = step(play, training, settings, length)
+        after, reports = compiled.train(play, training, settings, length)
         done = len(history["update"])
         check_finite(reports, done)
         training = after
@@ -206,5 +225,5 @@ def solve(
     device = play.economy.grid.points.devices().pop()
     return Solution(
         model, settings, steady, training.policy, training.optimizer, training.states, training.key, history,
-        status, key, f"{device.platform} ({device.device_kind})", seconds_compile, end - compiled, end - begin,
+        status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
     )  # fmt: skip

@@ -39,23 +39,23 @@ class RSPG:
     `warmup` periods under the stationary policy measure the scale of the signals first.
     """
 
-    paths: int = 8
-    horizon: int = 40
-    updates: int = 150
-    passes: int = 12
+    paths: int = 16
+    horizon: int = 20
+    updates: int = 120
+    passes: int = 16
     learning_rate: float = 2e-3
     final_rate: float = 0.01
     clip_norm: float = 1.0
     trace: float = 0.95
-    spread: float = 0.05
+    spread: float = 0.02
     max_step: float = 0.2
     memory: str = "gru"
-    units: int = 32
-    width: int = 32
+    units: int = 16
+    width: int = 64
     knots: int = 24
-    asset_points: int = 100
+    asset_points: int = 200
     precision: str = "float32"
-    tolerance: float = 3e-5
+    tolerance: float = 2e-5
     warmup: int = 200
 
     def __post_init__(self):
@@ -134,10 +134,13 @@ def trainable(policy: Policy):
 
 
 def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
-    """Adam with gradient clipping and a cosine schedule."""
+    """Adam with gradient clipping and a cosine schedule.
+
+    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast.
+    """
     steps = settings.updates * settings.passes
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule))
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
 def observe(play: Play, state: State, shocks_next: Array) -> tuple[State, Kept]:

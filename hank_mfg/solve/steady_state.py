@@ -100,8 +100,14 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
 
 
 class _Candidate(NamedTuple):
-    """Assumed values of the unknown aggregates and what follows; `excess` is log(supplied / assumed)."""
+    """Assumed values of the unknown aggregates and what follows; `excess` is log(supplied / assumed).
 
+    `consumption` on the grid (assets, income); `exact` where the household problem was solved to the full tolerance.
+    """
+
+    guess: np.ndarray
+    consumption: np.ndarray
+    exact: bool
     public: Public
     household: HouseholdSolution
     mass: np.ndarray
@@ -109,7 +115,11 @@ class _Candidate(NamedTuple):
 
 
 class _Market:
-    """Excess supply as a function of the unknown aggregates, remembering the last policy as the next start."""
+    """Excess supply as a function of the unknown aggregates.
+
+    The household problem is solved only as well as the search needs it: to `haste` at first, better as the excess
+    falls. It starts from the last two policies, extrapolated to the new values.
+    """
 
     def __init__(self, economy: Economy, tolerance: float):
         self.economy, self.tolerance = economy, tolerance
@@ -118,8 +128,8 @@ class _Market:
         levels, slopes = _contributions(economy, flat)
         self.unknown = [name for name, slope in slopes.items() if float(jnp.abs(slope)) > 0]
         self.fixed = {name: level for name, level in levels.items() if name not in self.unknown}
-        self.start = None
-        self.seen: dict[tuple, _Candidate] = {}
+        self.seen: list[_Candidate] = []
+        self.haste = tolerance
         if not self.unknown:
             raise SteadyStateError(
                 f"No aggregate depends on assets (declared: {', '.join(levels)}): aggregates() must name one, for "
@@ -137,31 +147,56 @@ class _Market:
         household = _household(self.economy, public, 0.5 * resources, jnp.asarray(jnp.inf))
         stationary_mass(self.economy, household.savings)
 
-    def __call__(self, guess) -> np.ndarray:
-        if _as_key(guess) in self.seen:
-            return self.seen[_as_key(guess)].excess
+    def at(self, guess, tolerance: float) -> _Candidate:
+        """What follows from assumed values, with the household problem solved to `tolerance` or better."""
+        guess = np.asarray(guess, np.float64)
+        for candidate in self.seen:
+            if np.array_equal(candidate.guess, guess) and (candidate.exact or tolerance > self.tolerance):
+                return candidate
         public, resources, _ = self.public(guess)
-        if bool(jnp.any(resources <= self.economy.grid.lower)):
-            self._infeasible(guess, public, resources)
-        start = self.start if self.start is not None else 0.1 * (resources - self.economy.grid.lower)
-        household = _household(self.economy, public, start, jnp.asarray(self.tolerance))
+        cash = np.asarray(resources)
+        if np.any(cash <= float(self.economy.grid.lower)):
+            self._infeasible(guess, public, cash)
+        household = _household(self.economy, public, self._start(guess, cash), jnp.asarray(tolerance))
         mass = stationary_mass(self.economy, household.savings)
         supplied, _ = _contributions(self.economy, jnp.asarray(mass))
-        excess = np.array([float(jnp.log(supplied[name])) for name in self.unknown]) - np.log(np.asarray(guess))
-        self.start = resources - household.savings
-        self.seen[_as_key(guess)] = _Candidate(public, household, mass, excess)
-        return excess
+        excess = np.log([float(supplied[name]) for name in self.unknown]) - np.log(guess)
+        consumption = cash - np.asarray(household.savings)
+        exact = tolerance <= self.tolerance
+        self.seen.append(_Candidate(guess, consumption, exact, public, household, mass, excess))
+        return self.seen[-1]
+
+    def _start(self, guess: np.ndarray, cash: np.ndarray) -> np.ndarray:
+        """Consumption to start from: a tenth of what could be consumed, or the last policy, moved with the last two."""
+        most = cash - float(self.economy.grid.lower)
+        if not self.seen:
+            return 0.1 * most
+        last, before = self.seen[-1], self.seen[max(len(self.seen) - 2, 0)]
+        moved, step = guess - last.guess, last.guess - before.guess
+        share = float(moved @ step / (step @ step)) if step @ step > 0 else 0.0
+        moved_on = last.consumption + np.clip(share, -2.0, 2.0) * (last.consumption - before.consumption)
+        return np.clip(moved_on, 0.5 * np.minimum(last.consumption, most), most)
+
+    def __call__(self, guess) -> np.ndarray:
+        """The excess, zero where it is too small for the household's tolerance to resolve."""
+        last = float(np.abs(self.seen[-1].excess).max()) if self.seen else 1.0
+        excess = self.at(guess, float(np.clip(self.haste * last**1.5, self.tolerance, self.haste))).excess
+        return np.where(np.abs(excess) < 100 * self.tolerance, 0.0, excess)
 
     def clear(self) -> _Candidate:
-        """Find the root and return the candidate evaluated there."""
+        """Find the root and return the candidate evaluated there, to the full tolerance."""
         if len(self.unknown) > 1:
-            solution = scipy.optimize.root(lambda x: self(np.exp(x)), np.zeros(len(self.unknown)), tol=self.tolerance)
+            every = lambda x: self.at(np.exp(x), self.tolerance).excess  # noqa: E731
+            solution = scipy.optimize.root(every, np.zeros(len(self.unknown)), tol=self.tolerance)
             root = np.exp(solution.x)
-        else:
+            return self.at(root, self.tolerance)
+        for self.haste in (1e-7, self.tolerance):
             low, high = self._bracket()
             root = [_zero(lambda x: self([x])[0], low, high, xtol=1e-12 * low, rtol=self.tolerance)]
-        self(root)
-        return self.seen[_as_key(root)]
+            candidate = self.at(root, self.tolerance)
+            if np.abs(candidate.excess).max() < 1e-8:
+                break  # otherwise a hasty answer had the wrong sign: search again without haste
+        return candidate
 
     def _bracket(self) -> tuple[float, float]:
         """Values of the unknown with excess supply at the lower and excess demand at the upper one.
@@ -204,10 +239,6 @@ class _Market:
 def _zero(function: Callable[[float], float], low: float, high: float, *, xtol: float, rtol: float = ROUNDING) -> float:
     """The zero between `low` and `high`, by Brent's method; SciPy raises where the signs agree there."""
     return cast(float, scipy.optimize.brentq(function, low, high, xtol=xtol, rtol=np.float64(rtol)))
-
-
-def _as_key(guess) -> tuple:
-    return tuple(float(x) for x in guess)
 
 
 def _check(economy: Economy, candidate: _Candidate, tolerance: float) -> None:

@@ -15,7 +15,6 @@ import reference_household as household
 
 from hank_mfg.evaluate.exploitability import Frozen, path_value
 from hank_mfg.solve.euler import first_order, structural_gradient
-from hank_mfg.solve.rollout import Step
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -134,7 +133,7 @@ def test_without_the_trace_the_gradient_sees_one_period_only(measured):
 def at_one_date(play, state):
     """The decision, and the gradient when the same date comes again and again."""
     now = play.decide(state)
-    step = Step(now, play.economy.lottery(now.savings), state.aggregate.shock)
+    step = play.act(now, state.aggregate.shock)
     condition = first_order(play.economy, step, play.look_ahead(step))
     repeated = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (50, *leaf.shape)), condition)
     return now, condition.residual, structural_gradient(play.economy, repeated, 1.0)[0]
