@@ -190,7 +190,8 @@ class _Market:
             solution = scipy.optimize.root(every, np.zeros(len(self.unknown)), tol=self.tolerance)
             root = np.exp(solution.x)
             return self.at(root, self.tolerance)
-        for self.haste in (1e-7, self.tolerance):
+        for haste in (1e-7, self.tolerance):
+            self.haste = haste
             low, high = self._bracket()
             root = [_zero(lambda x: self([x])[0], low, high, xtol=1e-12 * low, rtol=self.tolerance)]
             candidate = self.at(root, self.tolerance)
