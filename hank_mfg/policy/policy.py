@@ -13,7 +13,6 @@ m - lower means that the borrowing limit binds, exactly.
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.interpolate
@@ -21,7 +20,8 @@ from jax import Array
 
 from hank_mfg.environment.grids import asset_grid, spline_matrix
 from hank_mfg.model.assets import Assets
-from hank_mfg.policy.encoders import AbstractEncoder, make_encoder
+from hank_mfg.policy.encoders import AbstractEncoder
+from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 
 
@@ -38,57 +38,10 @@ class Tables(NamedTuple):
     slope: Array
 
 
-class Whitening(eqx.Module):
-    """Standardize signals: (o - mean) @ matrix has about unit variance in every direction that moves."""
-
-    mean: Array
-    matrix: Array
-
-    def __call__(self, signal: Array) -> Array:
-        """Standardized signals, (signals,); they saturate at 20 standard deviations, far outside the ergodic set."""
-        return 20.0 * jnp.tanh((signal - self.mean) @ self.matrix / 20.0)
-
-
-def fit_whitening(signals: Array | np.ndarray) -> Whitening:
-    """Whiten a sample of signals (n, signals) by its principal components.
-
-    Signals are first divided by their own standard deviations; one that moves by less than 1e-4 of its mean counts as a
-    constant and is not blown up. Directions with less than 1e-4 of the variance are scaled as if they had 1e-4.
-    """
-    dtype, sample = signals.dtype, np.asarray(signals, np.float64)
-    mean, scale = sample.mean(axis=0), sample.std(axis=0)
-    scale = np.where(scale > 1e-4 * np.abs(mean), scale, np.maximum(np.abs(mean), 1.0))
-    variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((sample - mean).T / scale[:, None])))
-    size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1.0)))
-    return Whitening(jnp.asarray(mean, dtype), jnp.asarray((directions / size) / scale[:, None], dtype))
-
-
 def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
     """A consumption function at `cash` (n, income), linear between its points and beyond them, in float64."""
     columns = zip(np.asarray(function.cash).T, np.asarray(function.consumption).T, cash.T, strict=True)
     return np.stack([scipy.interpolate.make_interp_spline(x, y, k=1)(at) for x, y, at in columns], axis=1)
-
-
-class KnotHead(eqx.Module):
-    """Features -> values on (knots, income): a linear part plus a small tanh network, both zero at the start."""
-
-    linear: eqx.nn.Linear
-    hidden: tuple[eqx.nn.Linear, eqx.nn.Linear]
-    output: eqx.nn.Linear
-    shape: tuple[int, int] = eqx.field(static=True)
-
-    def __init__(self, features: int, knots: int, income: int, width: int, *, key):
-        self.linear = eqx.nn.Linear(features, knots * income, key=key)
-        self.hidden = eqx.nn.Linear(features, width, key=key), eqx.nn.Linear(width, width, key=key)
-        self.output = eqx.nn.Linear(width, knots * income, use_bias=False, key=key)
-        self.shape = (knots, income)
-
-    def __call__(self, features: Array) -> Array:
-        """Values at the knots: (knots, income)."""
-        hidden = features
-        for layer in self.hidden:
-            hidden = jnp.tanh(layer(hidden))
-        return (self.linear(features) + self.output(hidden)).reshape(self.shape)
 
 
 class Policy(eqx.Module):
@@ -99,7 +52,7 @@ class Policy(eqx.Module):
     """
 
     encoder: AbstractEncoder
-    head: KnotHead
+    head: Head
     whitening: Whitening
     stationary: ConsumptionFunction
     stationary_points: Array
@@ -166,25 +119,11 @@ def make_policy(
 ) -> Policy:
     """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
 
-    Weights are uniform within 1/sqrt(inputs), drawn by NumPy from `seed`, biases zero, the last layers zero so that
-    the correction is zero. Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
+    Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
     """
-    dtype, signals, income = stationary_points.dtype, settings.signals, stationary_cash.shape[1]
-    draws = np.random.default_rng(seed)
-
-    def networks(key):
-        encoder = make_encoder(settings.memory, signals, settings.units, key=key)
-        return encoder, KnotHead(encoder.feature_count, settings.knots, income, settings.width, key=key)
-
-    def weights(leaf):
-        if not isinstance(leaf, jax.ShapeDtypeStruct):
-            return leaf
-        limit = 1.0 / np.sqrt(leaf.shape[-1]) if leaf.ndim == 2 else 0.0
-        return jnp.asarray(draws.uniform(-limit, limit, leaf.shape).astype(dtype))
-
-    encoder, head = jax.tree.map(weights, eqx.filter_eval_shape(networks, jax.random.PRNGKey(0)))
-    zero = lambda layer: jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, dtype)), layer)  # noqa: E731
-    head = eqx.tree_at(lambda h: (h.linear, h.output), head, (zero(head.linear), zero(head.output)))
-    whitening = Whitening(jnp.asarray(np.zeros(signals, dtype)), jnp.asarray(np.eye(signals, dtype=dtype)))
+    dtype, income = stationary_points.dtype, stationary_cash.shape[1]
+    shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
+    encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
+    whitening = no_whitening(settings.signals, dtype)
     grid = asset_grid(space, settings.knots, dtype)
     return Policy(encoder, head, whitening, stationary, stationary_points, stationary_cash, grid.points, grid.curvature)

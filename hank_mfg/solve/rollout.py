@@ -6,7 +6,7 @@ idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan over 
 looking ahead is one large one over all periods at once.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -87,14 +87,32 @@ class Play(NamedTuple):
         return jax.vmap(lambda shock_next: self.decide(self.follow(step, shock_next)))(every)
 
 
-def rollout(play: Play, state: State, shocks_next: Array, record):
+Beginning = TypeVar("Beginning")
+
+
+class Playable(Protocol[Beginning]):
+    """What can be rolled out: `Play` for economies, `GamePlay` for games."""
+
+    def decide(self, state: Beginning, /) -> Any:
+        """From the start of a period to everybody's choices."""
+
+    def act(self, now: Any, draw: Array, /) -> Any:
+        """Carry the choices out, given what is drawn for the common noise of next period."""
+
+    def follow(self, step: Any, draw: Array, /) -> Beginning:
+        """The start of next period."""
+        ...
+
+
+def rollout(play: Playable[Beginning], state: Beginning, shocks_next: Array, record) -> tuple[Beginning, Any]:
     """Follow one path. Batch over paths with `vmap`.
 
-    `shocks_next` (time,) are the aggregate states of the following periods; `record(step)` says what to keep of each
-    `Step`, stacked along a leading time axis. Returns the state after the last period and the record.
+    `shocks_next` (time, ...) is what is drawn for the common noise of the following periods: for economies the index of
+    the aggregate state. `record(step)` says what to keep of each step, stacked along a leading time axis. Returns the
+    state after the last period and the record.
     """
 
-    def period(state: State, shock_next):
+    def period(state: Beginning, shock_next):
         step = play.act(play.decide(state), shock_next)
         return play.follow(step, shock_next), record(step)
 

@@ -13,7 +13,8 @@ import numpy as np
 from hank_mfg.environment.economy import Aggregate, discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
-from hank_mfg.policy.policy import PolicySettings, fit_whitening, make_policy
+from hank_mfg.policy.networks import fit_whitening
+from hank_mfg.policy.policy import PolicySettings, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.rollout import Play, State, rollout

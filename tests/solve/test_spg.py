@@ -13,7 +13,7 @@ import hank_mfg as hm
 from hank_mfg import run
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
-from hank_mfg.policy.policy import fit_whitening
+from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.run import RunError, load_checkpoint, load_run, read_config, solve_run
 from hank_mfg.solve.solve import check_finite, chunk_length, prepare

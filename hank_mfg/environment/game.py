@@ -1,0 +1,196 @@
+"""Mean-field games with common noise and public information: what solvers, baselines and measures see of a game.
+
+Timing inside period t: the common noise z_t and the masses m_t are given; everybody sees the public signal, updates
+memory and acts; an action moves an individual by a lottery over states; then z_{t+1} is drawn and individuals move
+once more by an exogenous Markov kernel that may depend on (z_t, z_{t+1}). The reward of period t may depend on what
+everybody does in it, through the aggregate state of period t + 1. After the last period there is no value.
+
+    m_{t+1} = Kernel(z_t, z_{t+1})' Lottery(x_t)' m_t.
+
+A game states the lottery of one individual (`land`), the kernel, the reward and the signal, for any array of
+individuals. From these the library derives the exact move of the mass, its adjoint `expect`, and sampled individuals.
+"""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+class Aggregate(NamedTuple):
+    """The aggregate state at the start of a period.
+
+    `masses` maps each population to its mass over individual states, (states,) summing to one; `noise` is the state of
+    the common noise (any pytree of arrays), `time` the number of periods since the start.
+    """
+
+    masses: dict[str, Array]
+    noise: Any
+    time: Array
+
+
+class Period(NamedTuple):
+    """What an individual takes as given in a period: the aggregate state today and tomorrow."""
+
+    now: Aggregate
+    following: Aggregate
+
+
+class Landing(NamedTuple):
+    """A lottery over individual states: `index` (..., outcomes) of states and their probabilities `weight`."""
+
+    index: Array
+    weight: Array
+
+
+class Discrete(NamedTuple):
+    """A finite set of actions, `values` in increasing order; `ordered` where neighbors are alike, as amounts are."""
+
+    values: np.ndarray
+    ordered: bool = False
+
+
+class Interval(NamedTuple):
+    """Any action strictly between two numbers."""
+
+    lower: float
+    upper: float
+
+    def middle(self) -> float:
+        """Half way."""
+        return 0.5 * (self.lower + self.upper)
+
+
+class Population(NamedTuple):
+    """The individuals of one kind: the `shape` of their states (the kernel moves the last axis) and their `actions`."""
+
+    shape: tuple[int, ...]
+    actions: Discrete | Interval
+
+    @property
+    def size(self) -> int:
+        """The number of individual states."""
+        return int(np.prod(self.shape))
+
+
+class AbstractGame(eqx.Module):
+    """A mean-field game with common noise, a finite horizon and public signals.
+
+    Individual states are counted 0, 1, ... along the flattened shape of their population. `own`, an argument below, is
+    what `place` makes of state numbers; it and `actions`, action values, belong to the same individuals and broadcast.
+    Fields are the parameters, NumPy float64 until `precision.cast` gives them the dtype to compute in; every game can
+    switch off its `common_noise` and its `idiosyncratic_noise`.
+    """
+
+    horizon: eqx.AbstractVar[int]
+    discount_factor: eqx.AbstractVar[Any]
+
+    @property
+    @abstractmethod
+    def populations(self) -> dict[str, Population]:
+        """The populations by name."""
+
+    @property
+    def draws(self) -> int:
+        """How many uniform numbers the common noise takes each period: one unless said."""
+        return 1
+
+    @abstractmethod
+    def start(self, uniforms: Array) -> Aggregate:
+        """The aggregate state of period 0, given uniform numbers (draws,) for the noise drawn there."""
+
+    @abstractmethod
+    def draw(self, aggregate: Aggregate, uniforms: Array) -> Any:
+        """The common noise of next period, given uniform numbers (draws,) in [0, 1)."""
+
+    @abstractmethod
+    def signal(self, aggregate: Aggregate) -> Array:
+        """What everybody sees, scaled to numbers of order one: (signals,)."""
+
+    def place(self, population: str, states: Array) -> Any:
+        """What describes individuals at these states to `land` and `reward`: the state numbers unless said."""
+        return states
+
+    @abstractmethod
+    def land(self, population: str, aggregate: Aggregate, own: Any, actions: Array) -> Landing:
+        """Where an action takes an individual, before the exogenous move."""
+
+    @abstractmethod
+    def kernel(self, population: str, aggregate: Aggregate, noise_next: Any) -> Array:
+        """The exogenous Markov move of the last axis of the state: (last axis, last axis), rows today."""
+
+    @abstractmethod
+    def reward(self, population: str, aggregate: Aggregate, following: Aggregate, own: Any, actions: Array) -> Array:
+        """The reward of the period; `following` is the aggregate state that everybody's actions lead to."""
+
+    @abstractmethod
+    def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
+        """Smooth functions of the own state for policies to combine, one matrix per axis: (axis, functions) each."""
+
+    def signal_names(self) -> tuple[str, ...]:
+        """Names of the signals, in order; plain numbers unless said."""
+        count = jax.eval_shape(lambda: self.signal(self.start(jnp.full(self.draws, 0.5)))).shape[0]
+        return tuple(f"signal {place}" for place in range(count))
+
+    def consumption_equivalent(self, gain: Array, value: Array) -> Array | None:
+        """The permanent percent of consumption worth `gain` to somebody whose value is `value`; None without one."""
+        return None
+
+
+def read(values: Array, landing: Landing) -> Array:
+    """The mean of `values` (states,) over lotteries (..., outcomes): (...)."""
+    return jnp.sum(landing.weight * values.at[landing.index].get(mode="promise_in_bounds"), axis=-1)
+
+
+def settle(mass: Array, landing: Landing) -> Array:
+    """Mass (states, options) moved to where its lotteries (states, options, outcomes) land: the adjoint of `read`."""
+    moved = mass[..., None] * landing.weight
+    return jnp.zeros(mass.shape[0], mass.dtype).at[landing.index].add(moved, mode="promise_in_bounds")
+
+
+def ahead(game: AbstractGame, population: str, aggregate: Aggregate, noise_next: Any, values: Array) -> Array:
+    """The expectation of next period's `values` (states,) over the exogenous move, by landing state: (states,)."""
+    kernel = game.kernel(population, aggregate, noise_next)
+    return (values.reshape(-1, kernel.shape[0]) @ kernel.T).reshape(-1)
+
+
+def everybody(game: AbstractGame, population: str) -> Any:
+    """`place` of all states, in a column to go with actions (states, options)."""
+    return game.place(population, jnp.arange(game.populations[population].size, dtype=jnp.int32)[:, None])
+
+
+class Choice(NamedTuple):
+    """A mixed action at every state: `actions` (states, options) and their `probabilities`, rows summing to one."""
+
+    actions: Array
+    probabilities: Array
+
+
+def expect(game: AbstractGame, population: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
+    """E[values(s') | s, a] of individuals `own` who take `actions`: the shape of actions."""
+    landing = game.land(population, period.now, own, actions)
+    return read(ahead(game, population, period.now, period.following.noise, values), landing)
+
+
+def land_everybody(game: AbstractGame, population: str, aggregate: Aggregate, own: Any, choice: Choice) -> Array:
+    """Where everybody lands: the mass (states,) before the exogenous move, which depends on the noise still to come."""
+    landing = game.land(population, aggregate, own, choice.actions)
+    return settle(aggregate.masses[population][:, None] * choice.probabilities, landing)
+
+
+def arrive(game: AbstractGame, aggregate: Aggregate, settled: dict[str, Array], noise_next: Any) -> Aggregate:
+    """The aggregate state of next period: the exogenous move, the adjoint of `ahead`."""
+    masses = {}
+    for name, mass in settled.items():
+        kernel = game.kernel(name, aggregate, noise_next)
+        masses[name] = (mass.reshape(-1, kernel.shape[0]) @ kernel).reshape(-1)
+    return Aggregate(masses, noise_next, aggregate.time + 1)
+
+
+def cosines(position: Array, count: int) -> Array:
+    """1, cos(pi x), cos(2 pi x), ... of positions x (states,): (states, count), for `features`."""
+    return jnp.cos(jnp.pi * position[:, None] * jnp.arange(count, dtype=position.dtype))

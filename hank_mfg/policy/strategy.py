@@ -1,0 +1,133 @@
+"""The policy of a population in a game: public history and own state -> a mixed action.
+
+Scores of every individual state at once: a small network turns the features of the public history into coefficients of
+the smooth functions that the game states of the own state; their products are the scores. What scores mean depends on
+their number:
+
+- one per action of a discrete set:  probabilities = softmax(scores);
+- a single one x, for an interval or an ordered set of actions:  sigmoid(x) is the position between the lowest and the
+  highest action; among ordered actions it is divided between its two neighbors, the nearer one taking almost all of it.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Discrete, Population
+from hank_mfg.policy.encoders import AbstractEncoder
+from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
+
+SHARPNESS = 10.0  # of the division between two neighboring actions: 1 is proportional, infinity the nearer one alone
+REACH = 0.02  # of the actions tried around a choice from an interval, as a share of its length
+
+
+class Strategy(eqx.Module):
+    """Encoder and head of one population; see the module's formulas."""
+
+    encoder: AbstractEncoder
+    head: Head
+    whitening: Whitening
+
+    @property
+    def outputs(self) -> int:
+        """How many scores an individual state has."""
+        return self.head.shape[-1]
+
+    def initial_memory(self) -> Array:
+        """The memory before the first signal."""
+        return self.encoder.initial().astype(self.whitening.mean.dtype)
+
+    def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
+        """Take in one public signal; return the new memory and the features."""
+        return self.encoder.remember(memory, self.whitening(signal))
+
+    def scores(self, features: Array, functions: tuple[Array, ...]) -> Array:
+        """Scores (states, outputs): the game's `functions` of the own state, combined with the head's coefficients."""
+        values = self.head(features)
+        for matrix in functions:  # each turns the leading axis of functions into one of states, moved to the back
+            values = jnp.moveaxis(jnp.tensordot(matrix, values, axes=(1, 0)), 0, len(functions) - 1)
+        return values.reshape(-1, self.outputs)
+
+    def choose(self, scores: Array, population: Population) -> Choice:
+        """The mixed action that scores (states, outputs) stand for."""
+        actions = population.actions
+        if isinstance(actions, Discrete):
+            values = action_values_of(actions, scores.dtype)
+            if self.outputs > 1:
+                return Choice(jnp.broadcast_to(values, scores.shape), jax.nn.softmax(scores, axis=-1))
+            low, upper = neighbors(scores, actions)
+            odds = jnp.concatenate([1.0 - upper, upper], axis=1)
+            return Choice(jnp.concatenate([values[low], values[low + 1]], axis=1), odds)
+        first, length = extent(population)
+        return Choice(first + length * jax.nn.sigmoid(scores), jnp.ones_like(scores))
+
+
+def action_values_of(actions: Discrete, dtype) -> Array:
+    """The values of a discrete set: (actions,)."""
+    return jnp.asarray(np.asarray(actions.values, dtype))
+
+
+def extent(population: Population) -> tuple[float, float]:
+    """The lowest action and the distance to the highest."""
+    actions = population.actions
+    if isinstance(actions, Discrete):
+        return float(actions.values[0]), float(actions.values[-1] - actions.values[0])
+    return actions.lower, actions.upper - actions.lower
+
+
+def neighbors(scores: Array, actions: Discrete) -> tuple[Array, Array]:
+    """The lower of the two ordered actions around each score (states, 1), and the probability of the upper one."""
+    place = (len(actions.values) - 1) * jax.nn.sigmoid(scores)
+    low = jnp.clip(jnp.floor(place).astype(jnp.int32), 0, len(actions.values) - 2)
+    return low, jnp.clip(SHARPNESS * (place - low - 0.5) + 0.5, 0.0, 1.0)
+
+
+def neighborhood(scores: Array, population: Population) -> Choice:
+    """Three actions around the choice of scores (states, 1), with the probabilities that the choice gives them.
+
+    Among ordered actions the nearest one inside the ends and its two neighbors; in an interval a step to either side.
+    Shapes (states, 3).
+    """
+    actions = population.actions
+    if isinstance(actions, Discrete):
+        low, upper = neighbors(scores, actions)
+        middle = jnp.clip(jnp.where(upper > 0.5, low + 1, low), 1, len(actions.values) - 2)
+        three = middle + jnp.arange(-1, 2)
+        odds = jnp.where(three == low, 1.0 - upper, 0.0) + jnp.where(three == low + 1, upper, 0.0)
+        return Choice(action_values_of(actions, scores.dtype)[three], odds)
+    first, length = extent(population)
+    step = REACH * length
+    middle = jnp.clip(first + length * jax.nn.sigmoid(scores), first + 1.5 * step, first + length - 1.5 * step)
+    odds = jnp.broadcast_to(jnp.asarray([0.0, 1.0, 0.0], scores.dtype), (scores.shape[0], 3))
+    return Choice(middle + step * jnp.arange(-1.0, 2.0, dtype=scores.dtype), odds)
+
+
+def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorical: bool = False) -> dict[str, Strategy]:
+    """One strategy for each population, uniform over actions or in their middle: scores are zero at the start.
+
+    `settings` are the fields of `NetworkSettings` but for `signals`. With `categorical` ordered actions have a score
+    each, like unordered ones. The game's arrays decide the dtype.
+    """
+    aggregate = jax.eval_shape(lambda: game.start(jnp.full(game.draws, 0.5)))
+    dtype = jax.tree.leaves(aggregate.masses)[0].dtype
+    signals = jax.eval_shape(game.signal, aggregate).shape[0]
+    strategies = {}
+    for place, (name, population) in enumerate(game.populations.items()):
+        functions = jax.eval_shape(lambda a, name=name: game.features(name, a), aggregate)
+        actions = population.actions
+        outputs = 1
+        if isinstance(actions, Discrete) and (categorical or not actions.ordered):
+            outputs = len(actions.values)
+        shape = (*(matrix.shape[1] for matrix in functions), outputs)
+        encoder, head = make_networks(NetworkSettings(signals, **settings), shape, dtype, seed=seed + 1000 * place)
+        strategies[name] = Strategy(encoder, head, no_whitening(signals, dtype))
+    return strategies
+
+
+def start_of(
+    game: AbstractGame, uniforms: Array, strategies: dict[str, Strategy]
+) -> tuple[Aggregate, dict[str, Array]]:
+    """The aggregate state of period 0 and everybody's memory before it."""
+    return game.start(uniforms), {name: strategy.initial_memory() for name, strategy in strategies.items()}

@@ -1,0 +1,155 @@
+"""Solve a game: the training loop around the updates of game_spg.py, and what it returns."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.environment.game import AbstractGame
+from hank_mfg.policy.networks import fit_whitening
+from hank_mfg.policy.strategy import Strategy, make_strategies
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.game_play import GamePlay, draw_uniforms, game_play
+from hank_mfg.solve.game_spg import GameRSPG, GameTraining, make_optimizer, trainable, update
+
+WARMUP_PATHS = 64  # on which signals are standardized, everybody playing as at the start
+History = dict[str, np.ndarray]
+
+
+class GameError(RuntimeError):
+    """Training cannot go on; the message names the update and the quantity."""
+
+
+@dataclasses.dataclass(frozen=True)
+class GameSolution:
+    """A trained game.
+
+    `strategies` of each population in the training `precision`; `training` is everything that lets training go on;
+    `history` maps names to arrays, one entry per update (loss, objective: the mean value of following) and, per call of
+    the compiled program, `updates` and `seconds` of training so far.
+    """
+
+    game: AbstractGame
+    settings: Any
+    training: Any
+    history: History
+    seed: int
+    device: str
+    seconds_compile: float
+    seconds_train: float
+
+    @property
+    def strategies(self) -> dict[str, Strategy]:
+        """The strategy of each population."""
+        return self.training.strategies
+
+    @property
+    def updates(self) -> int:
+        """The number of updates made."""
+        return len(self.history["loss"])
+
+    @property
+    def precision(self) -> str:
+        """The precision of training."""
+        return self.settings.precision
+
+    def play(self, dtype=jnp.float64) -> GamePlay:
+        """The game and its strategies in a precision of choice; float64 needs `jax.enable_x64`."""
+        return game_play(cast(self.game, dtype), cast(self.strategies, dtype))
+
+
+def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: int) -> dict[str, Strategy]:
+    """The same strategies with signals standardized on paths on which everybody follows them."""
+    dtype = jax.tree.leaves(eqx.filter(strategies, eqx.is_inexact_array))[0].dtype
+    uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
+    signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)
+    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
+    return {name: eqx.tree_at(lambda s: s.whitening, strategy, whitening) for name, strategy in strategies.items()}
+
+
+def begin_training(game: AbstractGame, settings: GameRSPG, *, seed: int) -> GameTraining:
+    """Training before the first update. `game` is in the training precision."""
+    strategies = standardize(game, make_strategies(game, settings.networks(), seed=seed), seed=seed)
+    optimizer = make_optimizer(settings).init(eqx.filter(strategies, trainable(strategies)))
+    return GameTraining(strategies, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
+
+
+@eqx.filter_jit
+def _train(step: Callable, game: AbstractGame, training: Any, settings: Any, length: int):
+    arrays, static = eqx.partition(training, eqx.is_array)
+
+    def one(arrays, _):
+        after, report = step(game, eqx.combine(arrays, static), settings)
+        return eqx.filter(after, eqx.is_array), report
+
+    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
+    return eqx.combine(arrays, static), reports
+
+
+@float64_allowed
+def solve_game(
+    game: AbstractGame,
+    method: Any = None,
+    *,
+    key: int = 0,
+    chunk: int = 20,
+    resume: tuple[Any, History] | None = None,
+    watch: Callable[[Any, History], bool | None] | None = None,
+) -> GameSolution:
+    """Solve a game by (recurrent) structural policy gradient, or by a baseline whose settings are given.
+
+    `method` holds the settings, `GameRSPG()` unless said; anything with the methods `begin(game, seed)` and
+    `update(game, training)` of a learner will do. `key` is the integer seed: the same seed on the same device gives the
+    same bits. `watch(training, history)` is called after every `chunk` updates, with what `resume=(training, history)`
+    needs to go on to the same numbers; training ends early when it returns True. Raises GameError when a loss is not a
+    number.
+    """
+    settings = method if method is not None else GameRSPG()
+    economy = cast(game, DTYPES[settings.precision])
+    begin, step = learner(settings)
+    training = begin(economy, settings, seed=key) if resume is None else resume[0]
+    history: History = {} if resume is None else resume[1]
+    length = min(chunk, settings.updates)
+    started = time.perf_counter()
+    program = _train.lower(step, economy, training, settings, length).compile()
+    compiled = time.perf_counter()
+    already = float(history["seconds"][-1]) if "seconds" in history else 0.0
+    while len(history.get("loss", ())) < settings.updates:
+        training, reports = jax.block_until_ready(program(step, economy, training, settings, length))
+        history = _longer(history, reports, already + time.perf_counter() - compiled)
+        if watch is not None:
+            pause = time.perf_counter()
+            stop = watch(training, history)
+            compiled += time.perf_counter() - pause  # the watcher's time is not training time
+            if stop:
+                break
+    device = jax.tree.leaves(eqx.filter(training, eqx.is_array))[0].devices().pop()
+    return GameSolution(
+        game, settings, training, history, key, f"{device.platform} ({device.device_kind})",
+        compiled - started, float(history["seconds"][-1]),
+    )  # fmt: skip
+
+
+def learner(settings: Any) -> tuple[Callable, Callable]:
+    """How a method begins and how it updates: `begin(game, settings, seed=)`, `update(game, training, settings)`."""
+    if isinstance(settings, GameRSPG):
+        return begin_training, update
+    return type(settings).begin, type(settings).update
+
+
+def _longer(history: History, reports: dict[str, Any], seconds: float) -> History:
+    done = len(history.get("loss", ()))
+    fresh = {name: np.asarray(values) for name, values in reports.items()}
+    wrong = ~np.isfinite(fresh["loss"])
+    if wrong.any():
+        raise GameError(
+            f"Update {done + int(np.argmax(wrong)) + 1}: the loss became NaN or infinite; lower the learning rate."
+        )
+    count = len(fresh["loss"])
+    fresh |= {"updates": np.array([done + count]), "seconds": np.array([seconds])}
+    return {name: np.concatenate([history.get(name, np.zeros(0)), values]) for name, values in fresh.items()}
