@@ -13,7 +13,9 @@ from hank_mfg.solve.solve import solve
 if TYPE_CHECKING:
     from hank_mfg.environment.check import check_model as check_model
     from hank_mfg.environment.economy import discretize as discretize
+    from hank_mfg.environment.games import load_game as load_game
     from hank_mfg.evaluate.exploitability import exploitability as exploitability
+    from hank_mfg.evaluate.game_exploitability import game_exploitability as game_exploitability
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.gallery import load_model as load_model
     from hank_mfg.gallery import model_names as model_names
@@ -74,6 +76,12 @@ if TYPE_CHECKING:
     )
     from hank_mfg.run import load_run as load_run
     from hank_mfg.run import solve_run as solve_run
+    from hank_mfg.solve.game_settings import settings_for as settings_for
+    from hank_mfg.solve.game_solution import GameError as GameError
+    from hank_mfg.solve.game_solution import GameSolution as GameSolution
+    from hank_mfg.solve.game_solution import solve_game as solve_game
+    from hank_mfg.solve.game_spg import GameRSPG as GameRSPG
+    from hank_mfg.solve.game_spg import GameSPG as GameSPG
     from hank_mfg.solve.solution import Solution as Solution
     from hank_mfg.solve.solution import SolveError as SolveError
     from hank_mfg.solve.solution import Status as Status
@@ -92,7 +100,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "environment.check": ("check_model",),
     "environment.economy": ("discretize",),
+    "environment.games": ("load_game",),
     "evaluate.exploitability": ("exploitability",),
+    "evaluate.game_exploitability": ("game_exploitability",),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
     "model.assets": ("Assets",),
@@ -106,6 +116,9 @@ _HOMES = {
     "report.moments": ("hp_filter",),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
     "run": ("load_run", "solve_run"),
+    "solve.game_settings": ("settings_for",),
+    "solve.game_solution": ("GameError", "GameSolution", "solve_game"),
+    "solve.game_spg": ("GameRSPG", "GameSPG"),
     "solve.solution": ("Solution", "SolveError", "Status"),
     "solve.spg": ("RSPG", "SPG"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),

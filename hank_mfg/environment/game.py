@@ -90,6 +90,11 @@ class AbstractGame(eqx.Module):
     discount_factor: eqx.AbstractVar[Any]
 
     @property
+    def known_landing(self) -> bool:
+        """Whether individuals know where an action takes them: `land` depends on what they see only."""
+        return False
+
+    @property
     @abstractmethod
     def populations(self) -> dict[str, Population]:
         """The populations by name."""
@@ -193,4 +198,4 @@ def arrive(game: AbstractGame, aggregate: Aggregate, settled: dict[str, Array], 
 
 def cosines(position: Array, count: int) -> Array:
     """1, cos(pi x), cos(2 pi x), ... of positions x (states,): (states, count), for `features`."""
-    return jnp.cos(jnp.pi * position[:, None] * jnp.arange(count, dtype=position.dtype))
+    return jnp.cos(jnp.pi * position[:, None] * jnp.arange(count, dtype=position.dtype)[None])

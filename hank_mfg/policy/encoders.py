@@ -1,7 +1,7 @@
 """Encoders of the public history: what a policy remembers. Memory is a property of the policy, not of a solver.
 
 An encoder carries a memory h: h_t = remember(h_{t-1}, o_t), and hands features to the head. `NoMemory` gives SPG,
-`GRU` and `LSTM` give RSPG; nothing else in the library knows the difference.
+`GRU`, `LSTM` and `Attention` give RSPG; nothing else in the library knows the difference.
 """
 
 from abc import abstractmethod
@@ -94,12 +94,60 @@ class LSTM(AbstractEncoder):
         return self.cell.input_size + self.cell.hidden_size
 
 
+class Attention(AbstractEncoder):
+    """Causal attention over a window of the last signals (Vaswani et al. 2017), one layer, several heads.
+
+    Memory holds the last `window` signals, the latest first, and how many of them are real. The current signal asks,
+    past signals and their ages answer: features are the signal and sum_j softmax_j(q . k_j / sqrt(d)) v_j. Unlike a
+    recurrent cell it reaches every signal of the window in one step; what is older is forgotten.
+    """
+
+    ask: eqx.nn.Linear
+    key: eqx.nn.Linear
+    value: eqx.nn.Linear
+    age: Array
+    window: int = eqx.field(static=True)
+    heads: int = eqx.field(static=True)
+
+    def __init__(self, signals: int, units: int, *, window: int = 32, heads: int = 4, key):
+        if units % heads:
+            raise ValueError(f"units = {units} is not a multiple of the {heads} heads of attention: give one.")
+        ask_key, key_key, value_key = jax.random.split(key, 3)
+        self.ask = eqx.nn.Linear(signals, units, key=ask_key)
+        self.key = eqx.nn.Linear(signals, units, key=key_key)
+        self.value = eqx.nn.Linear(signals, units, key=value_key)
+        self.age = jnp.zeros((window, units))
+        self.window, self.heads = window, heads
+
+    def initial(self) -> Array:
+        """An empty window."""
+        return jnp.zeros(self.window * int(self.ask.in_features) + 1, self.age.dtype)
+
+    def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
+        """Shift the window by one signal and attend to it."""
+        count = jnp.minimum(memory[-1] + 1.0, self.window)
+        kept = memory[: -1 - signal.shape[0]]
+        signals = jnp.concatenate([signal, kept]).reshape(self.window, -1)
+        split = lambda x: x.reshape(*x.shape[:-1], self.heads, -1)  # noqa: E731
+        asked = split(self.ask(signal))
+        keys, values = split(jax.vmap(self.key)(signals) + self.age), split(jax.vmap(self.value)(signals) + self.age)
+        scores = jnp.einsum("hd,whd->hw", asked, keys) / jnp.sqrt(jnp.asarray(asked.shape[-1], signal.dtype))
+        real = jnp.arange(self.window) < count
+        weights = jax.nn.softmax(jnp.where(real[None, :], scores, -jnp.inf), axis=1)
+        seen = jnp.einsum("hw,whd->hd", weights, values).reshape(-1)
+        return jnp.concatenate([signals.reshape(-1), count[None]]), jnp.concatenate([signal, jnp.tanh(seen)])
+
+    @property
+    def feature_count(self) -> int:
+        """Signals plus units."""
+        return int(self.ask.in_features) + int(self.ask.out_features)
+
+
+ENCODERS = {"none": NoMemory, "gru": GRU, "lstm": LSTM, "attention": Attention}
+
+
 def make_encoder(memory: str, signals: int, units: int, *, key: jax.Array) -> AbstractEncoder:
-    """The encoder called `memory`: "none", "gru" or "lstm". Raises ValueError for another name."""
-    if memory == "none":
-        return NoMemory(signals)
-    if memory == "gru":
-        return GRU(signals, units, key=key)
-    if memory == "lstm":
-        return LSTM(signals, units, key=key)
-    raise ValueError(f"memory = {memory!r} is not an encoder: choose 'none', 'gru' or 'lstm'.")
+    """The encoder called `memory`, one of `ENCODERS`. Raises ValueError for another name."""
+    if memory not in ENCODERS:
+        raise ValueError(f"memory = {memory!r} is not an encoder: choose one of {', '.join(map(repr, ENCODERS))}.")
+    return NoMemory(signals) if memory == "none" else ENCODERS[memory](signals, units, key=key)

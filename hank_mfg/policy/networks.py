@@ -91,7 +91,7 @@ def make_networks(
     def weights(leaf):
         if not isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf
-        limit = 1.0 / np.sqrt(leaf.shape[-1]) if leaf.ndim == 2 else 0.0
+        limit = 1.0 / np.sqrt(leaf.shape[-1]) if leaf.ndim == 2 else 0.0  # biases zero
         return jnp.asarray(draws.uniform(-limit, limit, leaf.shape).astype(dtype))
 
     encoder, head = jax.tree.map(weights, eqx.filter_eval_shape(networks, jax.random.PRNGKey(0)))

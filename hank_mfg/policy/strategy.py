@@ -4,10 +4,15 @@ Scores of every individual state at once: a small network turns the features of 
 the smooth functions that the game states of the own state; their products are the scores. What scores mean depends on
 their number:
 
-- one per action of a discrete set:  probabilities = softmax(scores);
+- one per action of a discrete set:  probabilities = softmax(scores). Where individuals know where an action takes them,
+  the smooth functions are combined into values of states, and the score of an action is the value of the state that it
+  leads to plus a constant of the action;
 - a single one x, for an interval or an ordered set of actions:  sigmoid(x) is the position between the lowest and the
   highest action; among ordered actions it is divided between its two neighbors, the nearer one taking almost all of it.
 """
+
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,12 +20,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Discrete, Population
+from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Discrete, Landing, Population, everybody, read
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
 
 SHARPNESS = 10.0  # of the division between two neighboring actions: 1 is proportional, infinity the nearer one alone
 REACH = 0.02  # of the actions tried around a choice from an interval, as a share of its length
+
+
+class Sight(NamedTuple):
+    """The game's smooth `functions` of the own state, and the `landing` of every action where individuals know it."""
+
+    functions: tuple[Array, ...]
+    landing: Landing | None
 
 
 class Strategy(eqx.Module):
@@ -29,11 +41,7 @@ class Strategy(eqx.Module):
     encoder: AbstractEncoder
     head: Head
     whitening: Whitening
-
-    @property
-    def outputs(self) -> int:
-        """How many scores an individual state has."""
-        return self.head.shape[-1]
+    outputs: int = eqx.field(static=True)
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
@@ -43,12 +51,14 @@ class Strategy(eqx.Module):
         """Take in one public signal; return the new memory and the features."""
         return self.encoder.remember(memory, self.whitening(signal))
 
-    def scores(self, features: Array, functions: tuple[Array, ...]) -> Array:
-        """Scores (states, outputs): the game's `functions` of the own state, combined with the head's coefficients."""
-        values = self.head(features)
-        for matrix in functions:  # each turns the leading axis of functions into one of states, moved to the back
-            values = jnp.moveaxis(jnp.tensordot(matrix, values, axes=(1, 0)), 0, len(functions) - 1)
-        return values.reshape(-1, self.outputs)
+    def scores(self, features: Array, sight: Sight) -> Array:
+        """Scores (states, outputs): the game's functions of the own state, combined with the head's coefficients."""
+        raw = self.head(features)
+        if sight.landing is None:
+            return _combine(sight.functions, raw).reshape(-1, self.outputs)
+        shape = tuple(matrix.shape[1] for matrix in sight.functions)
+        values = _combine(sight.functions, raw[: -self.outputs].reshape(*shape, 1)).reshape(-1)
+        return read(values, sight.landing) + raw[None, -self.outputs :]
 
     def choose(self, scores: Array, population: Population) -> Choice:
         """The mixed action that scores (states, outputs) stand for."""
@@ -56,12 +66,32 @@ class Strategy(eqx.Module):
         if isinstance(actions, Discrete):
             values = action_values_of(actions, scores.dtype)
             if self.outputs > 1:
-                return Choice(jnp.broadcast_to(values, scores.shape), jax.nn.softmax(scores, axis=-1))
+                return Choice(jnp.broadcast_to(values[None], scores.shape), jax.nn.softmax(scores, axis=-1))
             low, upper = neighbors(scores, actions)
             odds = jnp.concatenate([1.0 - upper, upper], axis=1)
             return Choice(jnp.concatenate([values[low], values[low + 1]], axis=1), odds)
         first, length = extent(population)
         return Choice(first + length * jax.nn.sigmoid(scores), jnp.ones_like(scores))
+
+
+def _combine(functions: tuple[Array, ...], values: Array) -> Array:
+    """Coefficients (functions of each axis, outputs) -> values (states of each axis, outputs)."""
+    for matrix in functions:  # each turns the leading axis of functions into one of states, moved to the back
+        values = jnp.moveaxis(jnp.tensordot(matrix, values, axes=(1, 0)), 0, len(functions) - 1)
+    return values
+
+
+def look(game: AbstractGame, name: str, aggregate: Aggregate, own: Any) -> Sight:
+    """What a strategy of the population sees of individual states in a period; `own` is `everybody`."""
+    population = game.populations[name]
+    actions = population.actions
+    landing = None
+    if isinstance(actions, Discrete) and game.known_landing and not actions.ordered:
+        values = action_values_of(actions, jax.tree.leaves(aggregate.masses)[0].dtype)
+        landing = game.land(
+            name, aggregate, own, jnp.broadcast_to(values[None], (population.size, len(actions.values)))
+        )
+    return Sight(game.features(name, aggregate), landing)
 
 
 def action_values_of(actions: Discrete, dtype) -> Array:
@@ -94,14 +124,14 @@ def neighborhood(scores: Array, population: Population) -> Choice:
     if isinstance(actions, Discrete):
         low, upper = neighbors(scores, actions)
         middle = jnp.clip(jnp.where(upper > 0.5, low + 1, low), 1, len(actions.values) - 2)
-        three = middle + jnp.arange(-1, 2)
+        three = middle + jnp.arange(-1, 2)[None]
         odds = jnp.where(three == low, 1.0 - upper, 0.0) + jnp.where(three == low + 1, upper, 0.0)
         return Choice(action_values_of(actions, scores.dtype)[three], odds)
     first, length = extent(population)
     step = REACH * length
     middle = jnp.clip(first + length * jax.nn.sigmoid(scores), first + 1.5 * step, first + length - 1.5 * step)
-    odds = jnp.broadcast_to(jnp.asarray([0.0, 1.0, 0.0], scores.dtype), (scores.shape[0], 3))
-    return Choice(middle + step * jnp.arange(-1.0, 2.0, dtype=scores.dtype), odds)
+    odds = jnp.broadcast_to(jnp.asarray([[0.0, 1.0, 0.0]], scores.dtype), (scores.shape[0], 3))
+    return Choice(middle + step * jnp.arange(-1.0, 2.0, dtype=scores.dtype)[None], odds)
 
 
 def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorical: bool = False) -> dict[str, Strategy]:
@@ -115,14 +145,15 @@ def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorica
     signals = jax.eval_shape(game.signal, aggregate).shape[0]
     strategies = {}
     for place, (name, population) in enumerate(game.populations.items()):
-        functions = jax.eval_shape(lambda a, name=name: game.features(name, a), aggregate)
+        sight = jax.eval_shape(lambda a, name=name: look(game, name, a, everybody(game, name)), aggregate)
         actions = population.actions
         outputs = 1
         if isinstance(actions, Discrete) and (categorical or not actions.ordered):
             outputs = len(actions.values)
-        shape = (*(matrix.shape[1] for matrix in functions), outputs)
+        functions = tuple(matrix.shape[1] for matrix in sight.functions)
+        shape = (*functions, outputs) if sight.landing is None else (math.prod(functions) + outputs,)
         encoder, head = make_networks(NetworkSettings(signals, **settings), shape, dtype, seed=seed + 1000 * place)
-        strategies[name] = Strategy(encoder, head, no_whitening(signals, dtype))
+        strategies[name] = Strategy(encoder, head, no_whitening(signals, dtype), outputs)
     return strategies
 
 

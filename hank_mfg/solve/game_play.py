@@ -25,7 +25,7 @@ from hank_mfg.environment.game import (
     expect,
     land_everybody,
 )
-from hank_mfg.policy.strategy import Strategy, start_of
+from hank_mfg.policy.strategy import Strategy, look, start_of
 from hank_mfg.solve.rollout import rollout
 
 
@@ -66,7 +66,8 @@ class GamePlay(NamedTuple):
         memory, scores, choices = {}, {}, {}
         for name, strategy in self.strategies.items():
             memory[name], features = strategy.remember(state.memory[name], signal)
-            scores[name] = strategy.scores(features, self.game.features(name, state.aggregate))
+            sight = look(self.game, name, state.aggregate, self.own[name])
+            scores[name] = strategy.scores(features, sight)
             choices[name] = strategy.choose(scores[name], self.game.populations[name])
         return GameDecision(state, signal, memory, scores, choices)
 
@@ -141,7 +142,9 @@ def best_values(game: AbstractGame, name: str, path: Period, actions: Array) -> 
     Backward induction knowing the whole path: (time, states).
     """
     shape = (game.horizon, game.populations[name].size, actions.shape[0])
-    return _backward(game, name, path, jnp.broadcast_to(actions, shape), lambda q, _: jnp.max(q, axis=1), None)[1]
+    return _backward(
+        game, name, path, jnp.broadcast_to(actions[None, None], shape), lambda q, _: jnp.max(q, axis=1), None
+    )[1]
 
 
 def _backward(game: AbstractGame, name: str, path: Period, actions: Array, value_of, inputs) -> tuple[Array, Array]:

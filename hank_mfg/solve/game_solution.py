@@ -68,6 +68,8 @@ def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: in
     dtype = jax.tree.leaves(eqx.filter(strategies, eqx.is_inexact_array))[0].dtype
     uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
     signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)
+    if not np.isfinite(np.asarray(signals)).all():
+        raise GameError("Before the first update: signals are NaN or infinite while everybody plays as at the start.")
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     return {name: eqx.tree_at(lambda s: s.whitening, strategy, whitening) for name, strategy in strategies.items()}
 

@@ -3,14 +3,14 @@
 Only the common noise is sampled. Along each path everybody's action values Q_t(s, a) are exact (game_play.py), and the
 gradient of the objective in what is done at one state is the mass times Q. It is used in natural units:
 
-- discrete actions: scores move toward Q / temperature, the gradient of the objective plus temperature times entropy in
+- unordered actions: scores move by Q plus the gradient of temperature times entropy, the gradient of the objective in
   the metric of the probabilities (mirror descent). Softmax policies saturate and their plain gradient dies; this one
   does not. The temperature falls quadratically to `final_temperature` at 80 % of training;
-- ordered actions and intervals: the choice moves to the vertex of the parabola through Q at three neighboring actions,
-  a Newton step, bounded.
+- ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
 
-The network then takes `passes` Adam steps of weighted least squares toward the moved scores. Paths that look the same
-to somebody who sees public signals only give the same network inputs, so that least squares takes the conditional mean.
+The network then takes `passes` Adam steps of weighted least squares toward the moved scores. To somebody who sees
+public signals only, several paths look the same; least squares then takes the mean of their weighted moves. So weight
+times move is always the exact slope of the path, however far the move is bounded: what vanishes is the mean slope.
 Several populations learn at the same time, each taking the others as given.
 
 Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
@@ -26,12 +26,13 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Discrete, Population
-from hank_mfg.policy.strategy import Strategy, extent, neighborhood
+from hank_mfg.policy.encoders import ENCODERS
+from hank_mfg.policy.strategy import Sight, Strategy, extent, look, neighborhood
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking
 
-FLOOR = 15.0  # an action with log odds below minus this is never taken, and may rest
-ODDS = 0.02  # added to the odds of an action in its weight, so that untried actions are learned too
+FLOOR = -8.0  # log odds below which a bad action rests: it is as good as never taken
+ODDS = 0.001  # added to the odds of an action in its weight, so that actions never taken can come back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,32 +40,55 @@ class GameRSPG:
     """Settings of recurrent structural policy gradient for games.
 
     `paths` sampled paths per update, `updates` in all, each with `passes` steps of the network; `learning_rate` falls
-    as a cosine to `final_rate` times itself, `clip_norm` bounds the gradient. `step` in (0, 1] is how far scores move
-    toward their target in one update and `max_move` bounds a move, in units of the score. `temperature` weights
-    entropy in the reward, in units of the reward, at the start, and `final_temperature` from 80 % of training on
-    (unordered actions). `spread` is the weight of states outside the current mass. `memory` ("gru", "lstm",
-    "attention", "none"), `units` and `width` shape the networks; `precision` is that of training.
+    as a cosine to `final_rate` times itself, `clip_norm` bounds the gradient. Scores of unordered actions move by
+    `rate`, in one over the unit of the reward, times their natural gradient; `temperature` weights entropy in the
+    reward, in its unit, at the start, and `final_temperature` from 80 % of training on. Ordered actions and intervals
+    take the share `step` of a Newton step. `max_move` bounds every move, in units of the score. `spread` is the weight of states
+    outside the current mass. `memory` ("gru", "lstm", "attention", "none"), `units` and `width` shape the networks;
+    `precision` ("float32", "float64") is that of training.
     """
 
     paths: int = 8
-    updates: int = 500
+    updates: int = 600
     passes: int = 4
     learning_rate: float = 3e-3
     final_rate: float = 0.01
     clip_norm: float = 1.0
-    step: float = 0.2
-    temperature: float = 5.0
+    rate: float = 3.0
+    temperature: float = 2.0
     final_temperature: float = 0.05
-    max_move: float = 0.5
+    step: float = 1.0
+    max_move: float = 1.0
     spread: float = 0.02
     memory: str = "gru"
     units: int = 32
     width: int = 64
     precision: str = "float32"
 
+    def __post_init__(self):
+        """Check every field. Raises ValueError naming the field, its value and the range."""
+        for name in ("paths", "updates", "passes", "units", "width"):
+            self._demand(name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
+        for name in ("learning_rate", "clip_norm", "rate", "temperature", "final_temperature", "max_move"):
+            self._demand(name, getattr(self, name) > 0, "positive")
+        for name in ("final_rate", "spread"):
+            self._demand(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
+        self._demand("step", 0 < self.step <= 1, "above 0 and at most 1")
+        self._demand("memory", self.memory in ENCODERS, f"one of {', '.join(map(repr, ENCODERS))}")
+        self._demand("precision", self.precision in DTYPES, "'float32' or 'float64'")
+
+    def _demand(self, name: str, holds: bool, rule: str) -> None:
+        if not holds:
+            raise ValueError(f"GameRSPG({name}={getattr(self, name)!r}): {name} must be {rule}.")
+
     def networks(self) -> dict[str, Any]:
         """The sizes of the networks."""
         return {name: getattr(self, name) for name in ("memory", "units", "width")}
+
+
+def GameSPG(**settings) -> GameRSPG:  # noqa: N802 - the method's name
+    """Structural policy gradient for games without memory: strategies that see the current signal only."""
+    return GameRSPG(**{"memory": "none", **settings})
 
 
 class GameTraining(NamedTuple):
@@ -78,11 +102,11 @@ class GameTraining(NamedTuple):
 
 class GameLesson(NamedTuple):
     """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
-    it matters; the own-state functions of each period go with them."""
+    it matters; what individuals saw of their states in each period goes with them."""
 
     target: Array
     weight: Array
-    functions: tuple[Array, ...]
+    sight: Sight
 
 
 def trainable(strategies: dict[str, Strategy]):
@@ -109,17 +133,17 @@ def temperature(settings: GameRSPG, done: Array) -> Array:
     return settings.final_temperature + (settings.temperature - settings.final_temperature) * left**2
 
 
-def softened(scores: Array, values: Array, heat: Array, limit: float) -> tuple[Array, Array]:
-    """Scores (..., actions) moved along the natural gradient of Q + heat * entropy, and their weight.
+def softened(scores: Array, values: Array, heat: Array, rate: float, limit: float) -> tuple[Array, Array]:
+    """Scores (..., actions) moved by `rate` times the natural gradient of Q + heat * entropy, and their weight.
 
-    A full step makes the policy softmax(Q / heat). Moves beyond `limit` are cut and their weight raised, so that weight
-    times move, and its mean over paths, is what it was. An action that is never taken and is bad rests.
+    The move is rate [Q - heat log pi - its mean under pi], the weight pi. Moves beyond `limit` are cut and their weight
+    raised, so that weight times move, and its mean over paths, is what it was. A bad action that is never taken rests.
     """
     log_odds = jax.nn.log_softmax(scores)
     odds = jnp.exp(log_odds)
     soft = values - heat * log_odds
-    move = (soft - jnp.sum(odds * soft, axis=-1, keepdims=True)) / heat
-    rests = (log_odds < -FLOOR) & (move < 0)
+    move = rate * (soft - jnp.sum(odds * soft, axis=-1, keepdims=True))
+    rests = (log_odds < FLOOR) & (move < 0)
     excess = jnp.maximum(jnp.abs(move) / limit, 1.0)
     return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, (odds + ODDS) * excess)
 
@@ -162,25 +186,25 @@ def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, heat: Array):
         scores = steps.now.scores[name]
         if play.strategies[name].outputs > 1:
             values, value = action_values(play.game, name, frozen, steps.now.choices[name], heat)
-            target, weight = softened(scores, values, heat, settings.max_move)
+            target, weight = softened(scores, values, heat, settings.rate, settings.max_move)
         else:
             tried = jax.vmap(lambda s, population=population: neighborhood(s, population))(scores)
             values, value = action_values(play.game, name, frozen, tried)
             target, weight = climbed(scores, values, tried.actions, population, settings.max_move)
-        target = scores + settings.step * (target - scores)
+            target = scores + settings.step * (target - scores)
         mass = frozen.now.masses[name]
         share = mass * (1.0 - settings.spread) + settings.spread / mass.shape[1]
-        functions = jax.vmap(lambda aggregate, name=name: play.game.features(name, aggregate))(frozen.now)
-        lessons[name] = GameLesson(target, weight * share[..., None], functions)
+        sight = jax.vmap(lambda now, name=name: look(play.game, name, now, play.own[name]))(frozen.now)
+        lessons[name] = GameLesson(target, weight * share[..., None], sight)
         objective[name] = jnp.sum(mass[0] * value[0])
     return steps.now.signal, lessons, objective
 
 
-def scores_along(strategy: Strategy, signals: Array, functions: tuple[Array, ...]) -> Array:
+def scores_along(strategy: Strategy, signals: Array, sight: Sight) -> Array:
     """A strategy's scores along one path of signals: (time, states, outputs)."""
     memory = strategy.initial_memory()
     _, features = jax.lax.scan(lambda m, o: strategy.remember(m, o), memory, signals)
-    return jax.vmap(strategy.scores)(features, functions)
+    return jax.vmap(strategy.scores)(features, sight)
 
 
 def learn(training: GameTraining, signals: Array, lessons: dict[str, GameLesson], settings: GameRSPG):
@@ -192,7 +216,7 @@ def learn(training: GameTraining, signals: Array, lessons: dict[str, GameLesson]
         total = 0.0
         for name, lesson in lessons.items():
             along = jax.vmap(lambda s, f, name=name: scores_along(strategies[name], s, f))
-            now = along(signals, lesson.functions)
+            now = along(signals, lesson.sight)
             total += 0.5 * jnp.mean(jnp.sum(lesson.weight * (now - lesson.target) ** 2, axis=(2, 3)))
         return total
 

@@ -182,7 +182,7 @@ def solve(
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
 ) -> Solution:
-    """Solve a declared economy globally by (recurrent) structural policy gradient.
+    """Solve a declared economy globally by (recurrent) structural policy gradient; `solve_game` is for games.
 
     `method` holds the settings (`RSPG()` by default, `SPG()` without memory); `key` is the integer seed: the same seed
     on the same device gives the same bits. `steady` saves solving the stationary equilibrium again. `watch(training,

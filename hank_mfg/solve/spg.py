@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from hank_mfg.policy.encoders import ENCODERS
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
@@ -34,9 +35,9 @@ class RSPG:
     toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself; `clip_norm` bounds
     the gradient. `trace` in [0, 1] weights the errors further ahead on a path; `spread` is the weight of states outside
     the current mass; `max_step` the largest change of log consumption aimed at in one update. `memory` ("gru", "lstm",
-    "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision` ("float32", "float64")
-    training. Training stops when the mass-weighted Euler error, relative consumption, falls below `tolerance`;
-    `warmup` periods under the stationary policy measure the scale of the signals first.
+    "attention", "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision`
+    ("float32", "float64") training. Training stops when the mass-weighted Euler error, relative consumption, falls
+    below `tolerance`; `warmup` periods under the stationary policy measure the scale of the signals first.
     """
 
     paths: int = 16
@@ -69,7 +70,7 @@ class RSPG:
         for name in ("trace", "spread", "final_rate"):
             _demand(self, name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
         _demand(self, "precision", self.precision in DTYPES, "'float32' or 'float64'")
-        _demand(self, "memory", self.memory in ("gru", "lstm", "none"), "'gru', 'lstm' or 'none'")
+        _demand(self, "memory", self.memory in ENCODERS, f"one of {', '.join(map(repr, ENCODERS))}")
 
 
 def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name

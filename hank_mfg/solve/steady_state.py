@@ -160,7 +160,8 @@ class _Market:
         household = _household(self.economy, public, self._start(guess, cash), jnp.asarray(tolerance))
         mass = stationary_mass(self.economy, household.savings)
         supplied, _ = _contributions(self.economy, jnp.asarray(mass))
-        excess = np.log([float(supplied[name]) for name in self.unknown]) - np.log(guess)
+        with np.errstate(divide="ignore"):  # nothing supplied at all is minus infinity
+            excess = np.log([float(supplied[name]) for name in self.unknown]) - np.log(guess)
         consumption = cash - np.asarray(household.savings)
         exact = tolerance <= self.tolerance
         self.seen.append(_Candidate(guess, consumption, exact, public, household, mass, excess))

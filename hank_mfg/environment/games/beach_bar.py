@@ -74,6 +74,11 @@ class BeachBar(AbstractGame):
         self.discount_factor, self.horizon, self.common_noise, self.mass_floor = 0.99, 30, common_noise, mass_floor
 
     @property
+    def known_landing(self) -> bool:
+        """The bar is in sight."""
+        return True
+
+    @property
     def populations(self) -> dict[str, Population]:
         """One population on the beach."""
         return {"individuals": Population((STATES,), Discrete(np.arange(-REACH, REACH + 1.0)))}
@@ -119,14 +124,15 @@ class BeachBar(AbstractGame):
         return comfort - jnp.abs(actions) / STATES
 
     def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
-        """Cosines of the place, of the distance to the bar, and of the distance on the right side only."""
+        """On each side of the bar the distance, its log, decays at several scales, cosines; cosines of the place."""
         states = jnp.arange(STATES, dtype=self.kernels.dtype)
         distance = states - aggregate.noise.bar
-        near = jnp.abs(distance)
+        near = jnp.abs(distance).astype(states.dtype)[:, None]
+        decays = jnp.exp(-near / jnp.asarray([[1.0, 2.0, 4.0, 8.0]], states.dtype))
+        one_side = jnp.concatenate([near / 5.0, jnp.log1p(near), decays, cosines(near[:, 0] / STATES, 6)], axis=1)
         right = (distance > 0).astype(states.dtype)[:, None]
-        steps = cosines(near / STATES, 16), jnp.exp(-near[:, None] / jnp.asarray([1.0, 2.0, 4.0, 8.0]))
-        sides = jnp.concatenate(steps, axis=1).astype(states.dtype)
-        return (jnp.concatenate([cosines(states / (STATES - 1), 6), sides * right, sides * (1.0 - right)], axis=1),)
+        place = cosines(states / (STATES - 1), 4)
+        return (jnp.concatenate([place, one_side * right, one_side * (1.0 - right)], axis=1),)
 
     def signal_names(self) -> tuple[str, ...]:
         """Three signals."""
