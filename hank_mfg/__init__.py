@@ -82,6 +82,9 @@ if TYPE_CHECKING:
     from hank_mfg.solve.game_solution import solve_game as solve_game
     from hank_mfg.solve.game_spg import GameRSPG as GameRSPG
     from hank_mfg.solve.game_spg import GameSPG as GameSPG
+    from hank_mfg.solve.rl.mirror_descent import MOMD as MOMD
+    from hank_mfg.solve.rl.ppo import IPPO as IPPO
+    from hank_mfg.solve.rl.ppo import RIPPO as RIPPO
     from hank_mfg.solve.solution import Solution as Solution
     from hank_mfg.solve.solution import SolveError as SolveError
     from hank_mfg.solve.solution import Status as Status
@@ -119,6 +122,8 @@ _HOMES = {
     "solve.game_settings": ("settings_for",),
     "solve.game_solution": ("GameError", "GameSolution", "solve_game"),
     "solve.game_spg": ("GameRSPG", "GameSPG"),
+    "solve.rl.mirror_descent": ("MOMD",),
+    "solve.rl.ppo": ("IPPO", "RIPPO"),
     "solve.solution": ("Solution", "SolveError", "Status"),
     "solve.spg": ("RSPG", "SPG"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),

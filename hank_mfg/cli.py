@@ -1,6 +1,5 @@
 """The command line: the same functions, with a progress bar; `--json` prints one JSON object and nothing else."""
 
-import contextlib
 import json
 import os
 import sys
@@ -10,9 +9,30 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 _START = time.perf_counter()
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C ends any of them with one line on standard error and exit status 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the chosen command. A KeyboardInterrupt may carry what to do next."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            _interrupted(interrupt)
+
+
+def _interrupted(interrupt: KeyboardInterrupt) -> None:
+    print("; ".join(["Interrupted", *map(str, interrupt.args)]) + ".", file=sys.stderr)
+    sys.exit(130)
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
 
 Source = Annotated[
     str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of your own file")
@@ -25,10 +45,12 @@ Set = Annotated[
 
 
 def main() -> None:
-    """Run the command line. Bad input: one sentence on standard error, exit status 2, no traceback."""
+    """Run the command line. Bad input: one sentence on standard error, exit status 2, no traceback; Ctrl-C: 130."""
     warnings.showwarning = lambda message, *_, **__: print(f"Warning: {message}", file=sys.stderr)
     try:
         app()
+    except KeyboardInterrupt as interrupt:
+        _interrupted(interrupt)
     except (ValueError, TypeError, RuntimeError, OSError, AttributeError, KeyError) as error:
         if os.environ.get("HANK_MFG_TRACEBACK"):
             raise
@@ -84,17 +106,23 @@ def show(model: Source, set_: Set = None, as_json: Json = False) -> None:
     overrides = _overrides(set_)
     check_model(load_model(model, **overrides))
     rows = [{**row, "value": np.asarray(row["value"]).tolist()} for row in calibration_table(model, **overrides)]
-    lines = [f"{row['name']:22} {row['value']!s:>12}  {row['about']} [{row['unit']}] {row['source']}" for row in rows]
-    _emit(as_json, {"model": model, "parameters": rows}, lines)
+    lines = []
+    for row in rows:
+        remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
+        lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
+    _emit(as_json, {"model": model, "parameters": rows}, [*lines, "Equations: fine."])
 
 
 @app.command()
-def new(path: Annotated[Path, typer.Argument(help="the file to write, for instance my_model.py")]) -> None:
+def new(
+    path: Annotated[Path, typer.Argument(help="the file to write, for instance my_model.py")], as_json: Json = False
+) -> None:
     """Write a commented example of a model file to start from."""
     from hank_mfg.template import write_template
 
-    write_template(path)
-    print(f"Wrote {path}. Try: hank-mfg show {path}; hank-mfg solve {path} --out runs/{Path(path).stem}")
+    written = write_template(path)
+    line = f"Wrote {path}. Try: hank-mfg show {path}; hank-mfg solve {path} --out runs/{Path(path).stem}"
+    _emit(as_json, {"path": str(written)}, [line])
 
 
 @app.command("steady-state")
@@ -131,37 +159,6 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
     _emit(as_json, content, lines)
 
 
-@contextlib.contextmanager
-def _progress(total: int, quiet: bool):
-    """A progress bar on standard error: iteration, objective, Euler error, time left."""
-    if quiet:
-        yield lambda history: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("update"), MofNCompleteColumn(), BarColumn(), TextColumn("{task.description}"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-    )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("compiling", total=total)
-
-        def show_update(history) -> None:
-            error, objective = 100 * history["euler_error"][-1], history["objective"][-1]
-            text = f"Euler error {error:.4f} %  objective {objective:.6g}"
-            bar.update(task, completed=len(history["update"]), description=text)
-
-        yield show_update
-
-
 @app.command("solve")
 def solve_command(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="a shipped name or your own file")] = None,
@@ -177,26 +174,30 @@ def solve_command(
     if model is None and not (resume and out):
         raise ValueError("Name a MODEL to solve (hank-mfg list), or give --resume --out RUN to continue a run.")
     cache = _cache()
-    from hank_mfg.environment.check import check_model
-    from hank_mfg.gallery import load_model
-    from hank_mfg.run import read_config, solve_run
-
     folder = out if out is not None else Path("runs") / Path(str(model)).stem
-    settings = None if resume else _settings(method, option)
+    settings = _resumed_settings(folder) if resume else _settings(method, option)
     if not resume:
-        check_model(load_model(str(model), **_overrides(set_)))
-    total = settings.updates if settings is not None else read_config(folder)["method"]["updates"]
+        _check_new_run(str(model), folder, _overrides(set_))
     before = _entries(cache)
-    with _progress(total, as_json) as watch:
-        solution = solve_run(
-            str(model), folder, settings, key=seed, overrides=_overrides(set_), resume=resume, watch=watch
-        )
+    from hank_mfg.console import progress
+    from hank_mfg.run import solve_run
+    from hank_mfg.solve.solve import chunk_length
+
+    chunk = chunk_length(settings.updates)
+    try:
+        with progress(settings.updates, chunk, as_json) as watch:
+            solution = solve_run(
+                str(model), folder, None if resume else settings, key=seed, overrides=_overrides(set_), resume=resume,
+                watch=watch,
+            )  # fmt: skip
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(_how_to_continue(folder)) from interrupt
     content = {
         "run": str(folder),
         "status": solution.status.name.lower(),
         "updates": solution.updates,
         "objective": solution.objective,
-        "euler_error_percent": 100 * float(solution.history["euler_error"][-20:].mean()),
+        "euler_error_percent": 100 * float(solution.history["euler_error"][-chunk:].mean()),
         "seconds_total": time.perf_counter() - _START,
         "seconds_compile": solution.seconds_compile,
         "seconds_train": solution.seconds_train,
@@ -205,7 +206,48 @@ def solve_command(
         "device": solution.device,
         "seed": solution.seed,
     }
-    _emit(as_json, content, [f"{solution.status.value}", *(f"{name:20} {value}" for name, value in content.items())])
+    _emit(as_json, content, _solve_lines(solution, content))
+
+
+def _check_new_run(model: str, folder: Path, overrides: dict[str, Any]) -> None:
+    """Raise for whatever would stop a solve, before anything is printed or written."""
+    from hank_mfg.environment.check import check_model
+    from hank_mfg.gallery import load_model
+    from hank_mfg.run import require_free
+    from hank_mfg.solve.solve import require_aggregate_risk
+
+    require_free(folder)
+    economy = load_model(model, **overrides)
+    check_model(economy)
+    require_aggregate_risk(economy)
+
+
+def _how_to_continue(folder: Path) -> str:
+    if not (folder / "config.json").exists():
+        return "nothing was saved yet"
+    return f"continue with `hank-mfg solve --resume --out {folder}`"
+
+
+def _solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
+    """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
+    from hank_mfg.console import aligned, named
+    from hank_mfg.solve.solution import Status
+
+    first = solution.status.value
+    if solution.status is Status.UPDATES_EXHAUSTED:
+        first = (
+            f"Updates ran out: the Euler error, {content['euler_error_percent']:.4g} percent, is above the tolerance, "
+            f"{100 * solution.settings.tolerance:.4g} percent; raise --option updates={2 * solution.settings.updates}; "
+            "see docs/when_it_does_not_converge.md."
+        )
+    return [first, *aligned({named(name): value for name, value in content.items()})]
+
+
+def _resumed_settings(folder: Path) -> Any:
+    from hank_mfg.run import unfinished_config
+    from hank_mfg.solve.spg import RSPG
+
+    return RSPG(**unfinished_config(folder)["method"])
 
 
 def _settings(method: str, options: list[str] | None):
@@ -224,7 +266,10 @@ def _settings(method: str, options: list[str] | None):
         try:
             changes[name] = kind(value)
         except ValueError as error:
-            raise ValueError(f"--option {text}: {name} must be of type {kind.__name__}.") from error
+            wanted = {int: "a whole number", float: "a number"}[kind]
+            raise ValueError(
+                f"--option {text}: {name} must be {wanted}, for instance {name}={known[name].default}."
+            ) from error
     makers = {"rspg": RSPG, "spg": SPG}
     if method not in makers:
         raise ValueError(f"--method {method}: choose one of {', '.join(makers)}.")
@@ -238,9 +283,23 @@ def evaluate_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Js
     from hank_mfg.report.report import write_evaluation
     from hank_mfg.run import load_run
 
-    content = write_evaluation(load_run(run), run, periods=periods, seed=seed)
-    lines = [f"{name:32} {value}" for name, value in content.items()]
-    _emit(as_json, content, lines)
+    solution = load_run(run)
+    content, written = write_evaluation(solution, run, periods=periods, seed=seed)
+    _emit(as_json, content, [*_evaluation_lines(solution, content), *_wrote(written)])
+
+
+def _evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:
+    from hank_mfg.console import aligned
+    from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows, gain_rows, law_of_motion_rows
+    from hank_mfg.report.report import state_names
+
+    states = state_names(solution.play(10).economy.shock_values)
+    rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
+    return [*aligned(rows), accuracy_note(content)]
+
+
+def _wrote(paths: list[Path]) -> list[str]:
+    return [f"Wrote {path}" for path in paths]
 
 
 @app.command("irf")
@@ -250,26 +309,32 @@ def irf_command(
 ) -> None:  # fmt: skip
     """The generalized impulse response to one shock, from the global solution."""
     _cache()
+    from hank_mfg.console import response_lines
     from hank_mfg.report.report import write_impulse_response
     from hank_mfg.run import load_run
 
-    response, path = write_impulse_response(load_run(run), run, shock, size, horizon=horizon, seed=seed)
-    lines = [response.note, f"{'variable':28} {'unit':18} {'impact':>10} {'largest':>10}"]
-    for name, values in response.mean.items():
-        lines.append(f"{name:28} {response.units[name]:18} {values[0]:10.4f} {values[abs(values).argmax()]:10.4f}")
-    _emit(as_json, response.to_dict(), [*lines, f"Wrote {path}"])
+    response, written = write_impulse_response(load_run(run), run, shock, size, horizon=horizon, seed=seed)
+    _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
 
 
 @app.command("moments")
-def moments_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Json = False) -> None:
+def moments_command(
+    run: Run,
+    periods: int = 10_000,
+    seed: int = 1,
+    smoothing: Annotated[
+        float | None, typer.Option(help="of the HP filter; by default 1600, or 6.25 when the calibration is yearly")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """The table of moments of a long simulation, as CSV and LaTeX."""
     _cache()
     from hank_mfg.report.report import write_moments
     from hank_mfg.run import load_run
 
-    table, path = write_moments(load_run(run), run, periods=periods, seed=seed)
+    table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing)
     content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
-    _emit(as_json, content, [repr(table), f"Wrote {path}"])
+    _emit(as_json, content, [repr(table), *_wrote(written)])
 
 
 @app.command("report")
@@ -279,8 +344,12 @@ def report_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Json
     from hank_mfg.report.report import write_report
     from hank_mfg.run import load_run
 
-    written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed)]
-    _emit(as_json, {"run": str(run), "files": written}, written)
+    def tell(text: str) -> None:
+        if not as_json:
+            print(text, file=sys.stderr, flush=True)
+
+    written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
+    _emit(as_json, {"run": str(run), "files": written}, [f"Wrote {len(written)} files into {run}."])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,13 @@
 """The run folder: everything needed to rebuild every number and figure without solving again.
 
-    config.json            model, parameters, method, seed, versions, device, status, timings
+    config.json            model, parameters, method, seed, period of the model, versions, device, status, timings
     model.py               a copy of the user's own model file, where there is one
     steady_state.npz       the stationary equilibrium
     metrics.jsonl          one line per logged group of updates
     checkpoint/latest.npz  training state and history, replaced atomically; a killed run resumes from it
     evaluation.json, moments.csv/.tex, irf_*.csv, figures/*.pdf and .png
 
+Nothing is written before the stationary equilibrium is found, so a solve that fails there leaves no folder behind.
 Every file is written to a temporary name and renamed, so a reader never sees half of one.
 """
 
@@ -27,7 +28,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Public, discretize
-from hank_mfg.gallery import load_model, rebuild_model
+from hank_mfg.gallery import load_model, read_calibration, rebuild_model
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
@@ -69,36 +70,50 @@ def solve_run(
 ) -> Solution:
     """Solve a model and keep everything in `folder`.
 
-    A checkpoint is written at most every `save_every` seconds and at the end. With `resume=True` training continues
-    from the checkpoint, to the same numbers as an unbroken run on the same device; `source` is then read only where
-    it is a class or an object, which the folder does not hold. Raises RunError when the folder
-    already holds a run and `resume` is not given, or when there is nothing to resume.
+    A checkpoint is written after the first few updates, then at most every `save_every` seconds, and at the end. With
+    `resume=True` training continues from the checkpoint, or from the beginning where there is none yet, to the same
+    numbers as an unbroken run on the same device; `source` is then read only where it is a class or an object, which
+    the folder does not hold. Raises RunError when the folder already holds a run and `resume` is not given, or when
+    there is nothing to resume.
     """
     folder = Path(folder)
     if resume:
         return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
-    if (folder / "config.json").exists():
-        raise RunError(f"{folder} already holds a run: choose another --out, delete it, or continue it with --resume.")
+    require_free(folder)
     model = load_model(source, **(overrides or {}))
     require_aggregate_risk(model)
     settings = method if method is not None else RSPG()
-    if isinstance(source, str | Path) and str(source).endswith(".py"):
-        write_text(folder / "model.py", Path(source).read_text())
+    calibration = read_calibration(source)
     config = {
         "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
         "other_fields": _other_fields(model),
         "method": dataclasses.asdict(settings),
         "seed": key,
+        "period": calibration.period if calibration is not None else "",
         "versions": versions(),
         "status": Status.UNFINISHED.name,
     }
-    _write_json(folder / "config.json", config)
-    return _train(_Job(folder, model, settings, config, save_every, watch), None, None)
+    text = Path(source).read_text() if isinstance(source, str | Path) and str(source).endswith(".py") else None
+    return _train(_Job(folder, model, settings, config, save_every, watch, text), None, None)
+
+
+def require_free(folder: str | Path) -> None:
+    """Raise RunError when the folder already holds a run, which a new one must not overwrite."""
+    if (Path(folder) / "config.json").exists():
+        raise RunError(f"{folder} already holds a run: choose another --out, delete it, or continue it with --resume.")
+
+
+def unfinished_config(folder: str | Path) -> dict[str, Any]:
+    """The configuration of a run that can be continued. Raises RunError when there is none or its training ended."""
+    config = read_config(folder)
+    if config["status"] != Status.UNFINISHED.name:
+        raise RunError(f"{folder} holds a finished run ({config['status'].lower()}): there is nothing to resume.")
+    return config
 
 
 class _Job(NamedTuple):
-    """One training run: where it is kept and what it solves."""
+    """One training run: where it is kept and what it solves; `text` is the user's own model file, if there is one."""
 
     folder: Path
     model: Model
@@ -106,6 +121,7 @@ class _Job(NamedTuple):
     config: dict[str, Any]
     save_every: float
     watch: Callable[[dict[str, np.ndarray]], None] | None
+    text: str | None = None
 
 
 def _other_fields(model: Model) -> dict[str, str | None]:
@@ -126,28 +142,28 @@ def _is_literal(value: Any) -> bool:
 
 
 def _continue(folder: Path, given: type[Model] | Model | None, watch, save_every: float) -> Solution:
-    config = read_config(folder)
-    if config["status"] != Status.UNFINISHED.name:
-        raise RunError(f"{folder} holds a finished run ({config['status'].lower()}): there is nothing to resume.")
+    config = unfinished_config(folder)
     job = _Job(folder, run_model(folder, config, given), RSPG(**config["method"]), config, save_every, watch)
-    steady = _saved_steady_state(folder, job.model)
-    start = load_checkpoint(folder, job.model, job.settings, steady, config["seed"])
-    return _train(job, steady, start)
+    if not (folder / "steady_state.npz").exists():
+        return _train(job, None, None)
+    steady = load_steady_state(folder / "steady_state.npz", job.model)
+    if not (folder / "checkpoint" / "latest.npz").exists():
+        return _train(job, steady, None)
+    return _train(job, steady, load_checkpoint(folder, job.model, job.settings, steady, config["seed"]))
 
 
 def _saved_steady_state(folder: Path, model: Model) -> SteadyState:
     path = Path(folder) / "steady_state.npz"
     if not path.exists():
-        raise RunError(f"{folder} was cut off before its stationary equilibrium was saved: delete it and solve again.")
+        raise RunError(f"{folder} has lost its stationary equilibrium, {path.name}: solve again into a new folder.")
     return load_steady_state(path, model)
 
 
 def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
     """Train from the beginning, or from `steady` and a checkpoint `start`, keeping everything in the run folder."""
     folder, config = job.folder, job.config
-    saved = time.monotonic()
+    saved = -float("inf")  # so that the first call saves
     logged = len(start[1]["update"]) if start else 0
-    _trim_metrics(folder, logged)
 
     def keep(training: Training, history: dict[str, np.ndarray]) -> None:
         nonlocal saved, logged
@@ -163,8 +179,12 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
             job.watch(history)
 
     def started(steady: SteadyState) -> None:
+        if job.text is not None:
+            write_text(folder / "model.py", job.text)
+        _write_json(folder / "config.json", config)
         if start is None:
             save_steady_state(folder / "steady_state.npz", steady)
+        _trim_metrics(folder, logged)
 
     solution = solve(
         job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started
@@ -257,7 +277,7 @@ def load_checkpoint(
     """Read what `save_checkpoint` wrote. Raises RunError when there is none or it belongs to other settings."""
     path = Path(folder) / "checkpoint" / "latest.npz"
     if not path.exists():
-        raise RunError(f"{folder} holds no checkpoint yet: delete the folder and solve again.")
+        raise RunError(f"{folder} has lost its checkpoint, {path.name}: solve again into a new folder.")
     with np.load(path) as file:
         data = dict(file)
     history = {name.partition("/")[2]: data.pop(name) for name in list(data) if name.startswith("history/")}

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "report")
-ROOT_FILES = ("cli", "gallery", "precision", "run", "template")
+ROOT_FILES = ("cli", "console", "gallery", "precision", "run", "template")
 WRITERS = ("cli.py", "run.py", "template.py", "report/")
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
 MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])

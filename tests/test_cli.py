@@ -1,18 +1,23 @@
 """The command line: one JSON object and nothing else with --json; bad input is one sentence and status 2."""
 
+import dataclasses
 import json
 import re
 import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from hank_mfg import cli, console, gallery, run
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.gallery import model_names
 from hank_mfg.report import report
+from hank_mfg.solve.solution import Status
 
 ROOT = Path(__file__).resolve().parents[1]
 PERIODS = ("--periods", 200)
@@ -43,12 +48,16 @@ def test_list_and_show(command):
     assert set(rows["discount_factor"]) == {"name", "value", "unit", "source", "about"}
     assert rows["discount_factor"]["value"] == 0.98 and rows["discount_factor"]["source"] == "set by hand"
     assert len(rows["joint_transition"]["value"]) == 4
+    text = command("show", "krusell_smith").out
+    assert "[]" not in text and text.splitlines()[-1] == "Equations: fine."
 
 
 def test_new_writes_a_file_that_show_tries(command, tmp_path):
     path = tmp_path / "my_model.py"
     assert command("new", path).status == 0
     assert "discount_factor" in command("show", path).out
+    other = tmp_path / "other.py"
+    assert command("new", other, "--json").printed == {"path": str(other)} and other.exists()
 
 
 def test_steady_state(command):
@@ -98,7 +107,7 @@ def test_impulse_response(response, solved_run):
     # Productivity is predetermined for nobody: it falls by one percent of its mean of one at once; capital later.
     assert printed["productivity"][0] == pytest.approx(-1.0, rel=1e-6)
     assert abs(printed["capital"][0]) < 1e-9 and printed["capital"][1] < 0
-    assert (solved_run.folder / "irf_productivity_-0.01.csv").exists()
+    assert (solved_run.folder / "irf_productivity_minus_0p01.csv").exists()
 
 
 def test_moments(command, solved_run):
@@ -107,8 +116,86 @@ def test_moments(command, solved_run):
 
 
 def test_text_without_json(command, solved_run):
-    outcome = command("moments", solved_run.folder, *PERIODS)
-    assert outcome.status == 0 and "capital" in outcome.out and "moments.tex" in outcome.out
+    outcome = command("moments", solved_run.folder, *PERIODS, "--smoothing", 6.25)
+    assert outcome.status == 0 and "capital" in outcome.out and "smoothing 6.25" in " ".join(outcome.out.split())
+    lines = outcome.out.splitlines()
+    assert [line.rpartition("/")[2] for line in lines[-2:]] == ["moments.csv", "moments.tex"]
+    assert max(map(len, lines[:-2])) <= 80
+    usual = " ".join(command("moments", solved_run.folder, *PERIODS).out.split())
+    assert "smoothing 1600" in usual  # Krusell and Smith's period is a quarter
+
+
+def test_a_yearly_calibration_has_its_own_smoothing(solved_run, tmp_path):
+    assert report.usual_smoothing(solved_run.folder) == 1600.0
+    (tmp_path / "config.json").write_text(json.dumps({"model": "my_model.py", "period": "year"}))
+    assert report.usual_smoothing(tmp_path) == 6.25
+    (tmp_path / "config.json").write_text(json.dumps({"model": "aiyagari"}))  # a run of an earlier version
+    assert report.usual_smoothing(tmp_path) == 6.25
+
+
+def test_evaluate_prints_one_line_for_each_number(command, solved_run, evaluated, monkeypatch):
+    measured = SimpleNamespace(to_dict=lambda: evaluated.printed)
+    monkeypatch.setattr(report, "evaluate", lambda *_, **__: measured)
+    text = command("evaluate", solved_run.folder, *PERIODS).out
+    assert "{" not in text and "[" not in text
+    assert re.search(r"^Den Haan error, mean \(percent\)  +\S+$", text, re.MULTILINE)
+    assert len(re.findall(r"^Law of motion, Productivity \S+  +log capital' = ", text, re.MULTILINE)) == 2
+    shown = dict(re.findall(r"^(Mean of capital \(level\)) +(\S+)$", text, re.MULTILINE))["Mean of capital (level)"]
+    assert shown == f"{evaluated.printed['capital_mean']:.4g}"
+
+
+def test_responses_are_printed_in_columns():
+    response = SimpleNamespace(
+        mean={"capital": np.array([-1e-9, 0.5]), "consumption_initial_middle_20": np.array([-0.25, 0.1])},
+        units={"capital": "percent", "consumption_initial_middle_20": "percentage points"},
+    )
+    heading, capital, consumption = console.response_lines(response)
+    assert capital.split() == ["capital", "percent", "0.0000", "0.5000"]
+    assert len({len(heading), len(capital), len(consumption)}) == 1
+    assert heading.index("unit") == capital.index("percent") == consumption.index("percentage points")
+
+
+def test_the_bar_fits_80_columns_and_shows_what_the_stopping_rule_uses(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    history = {"update": np.arange(100), "objective": np.full(100, -123.456), "euler_error": np.full(100, 1.0)}
+    history["euler_error"][-20:] = np.linspace(0.0, 3.2e-5, 20)
+    with console.progress(120, 20, quiet=False) as watch:
+        watch(history)
+    printed = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
+    lines = [line for line in re.split(r"[\r\n]", printed) if "Euler" in line]
+    assert "Euler 0.0016 %  objective -123.5" in lines[-1] and "100/120" in lines[-1] and "left" in lines[-1]
+    assert max(len(line.rstrip()) for line in lines) <= 80
+
+
+def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
+    settings = dataclasses.replace(solved_run.solution.settings, tolerance=2e-5)
+    solution = dataclasses.replace(solved_run.solution, status=Status.UPDATES_EXHAUSTED, settings=settings)
+    first = cli._solve_lines(solution, {"euler_error_percent": 0.00291})[0]
+    assert "the Euler error, 0.00291 percent, is above the tolerance, 0.002 percent" in first
+    assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
+
+
+def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatch):
+    def interrupted(source, folder, *_, **__):
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "solve_run", interrupted)
+    folder = tmp_path / "run"
+    outcome = command("solve", "krusell_smith", "--out", folder, "--json")
+    assert (outcome.status, outcome.out) == (130, "")
+    assert outcome.err == f"Interrupted; continue with `hank-mfg solve --resume --out {folder}`.\n"
+
+
+def test_any_other_command_that_is_interrupted_says_so(command, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gallery, "model_names", interrupted)
+    outcome = command("list")
+    assert (outcome.status, outcome.out, outcome.err) == (130, "", "Interrupted.\n")
 
 
 BAD_INPUT = {
@@ -122,7 +209,11 @@ BAD_INPUT = {
     ),
     "an override that is no number": (("show", "aiyagari", "--set", "discount_factor=high"), ["discount_factor=high"]),
     "an unknown option": (("solve", "krusell_smith", "--option", "path=3"), ["--option path=3", "paths"]),
-    "an option of another type": (("solve", "krusell_smith", "--option", "paths=few"), ["paths", "int"]),
+    "an option of another type": (
+        ("solve", "krusell_smith", "--option", "paths=few"),
+        ["paths must be a whole number, for instance paths=16"],
+    ),
+    "half a path": (("solve", "krusell_smith", "--option", "paths=2.5"), ["paths=2.5", "a whole number"]),
     "an option out of range": (("solve", "krusell_smith", "--option", "trace=2"), ["trace", "between 0 and 1"]),
     "an unknown method": (("solve", "krusell_smith", "--method", "ppo"), ["--method ppo", "rspg"]),
     "no model": (("solve",), ["Name a MODEL"]),

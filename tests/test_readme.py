@@ -29,6 +29,7 @@ def small(monkeypatch, tiny):
     settings = hm.RSPG
     sizes = {
         "evaluate": {"periods": 200, "deviations": False},
+        "game_exploitability": {"paths": 2},
         "impulse_response": {"starts": 2, "paths": 2},
         "moment_table": {"periods": 200},
         "simulate": {"periods": 200},
@@ -55,6 +56,7 @@ def test_the_first_example_is_ten_lines_over_every_stage():
 
 
 @pytest.mark.filterwarnings("ignore:.*has not settled:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*reached the top of the asset grid:UserWarning")  # four updates on few points
 def test_the_python_runs(small, quick, tmp_path, monkeypatch):
     """Block after block, as one script, in an empty folder."""
     monkeypatch.chdir(tmp_path)

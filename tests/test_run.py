@@ -10,15 +10,18 @@ import jax
 import numpy as np
 import pytest
 
+from hank_mfg import run
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.evaluate.simulate import simulate
 from hank_mfg.gallery import load_model, read_calibration
 from hank_mfg.report import report
+from hank_mfg.report.impulse_response import ImpulseResponse
 from hank_mfg.run import RunError, load_run, save_checkpoint, solve_run
 from hank_mfg.solve import solve as solving
 from hank_mfg.solve.solution import Status
 from hank_mfg.solve.spg import RSPG, Training
+from hank_mfg.solve.steady_state import SteadyStateError
 
 PERIODS = 200
 ROOT = Path(__file__).resolve().parents[1]
@@ -104,7 +107,7 @@ def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypat
     monkeypatch.setattr(report, "MAIN_VARIABLES", ("output", "capital"))  # two panels are drawn sooner than six
     monkeypatch.setattr(solving, "update", refuse)
     folder = solved_run.folder
-    for path in {*folder.glob("*.tex"), *folder.glob("*.csv"), *folder.glob("irf_*"), *folder.glob("figures/*")}:
+    for path in made(folder):
         path.unlink()
     printed = command("report", folder, "--periods", PERIODS, "--json").printed
     assert printed["run"] == str(folder)
@@ -120,6 +123,55 @@ def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypat
         assert r"\toprule" in name.read_text()
     assert {path.suffix for path in folder.glob("irf_productivity_*")} == {".csv", ".json"}
     assert leftovers(folder) == []
+    assert written == {path.relative_to(folder).as_posix() for path in made(folder)} | {"evaluation.json"}
+
+
+def made(folder: Path) -> set[Path]:
+    """What a report makes anew."""
+    return {*folder.glob("*.tex"), *folder.glob("*.csv"), *folder.glob("irf_*"), *folder.glob("figures/*")}
+
+
+@pytest.mark.filterwarnings("ignore:.*top of the asset grid:UserWarning", "ignore:.*has not settled:UserWarning")
+def test_a_report_measures_accuracy_once(solved_run, tmp_path, monkeypatch):
+    """Numbers in evaluation.json from the same periods and seed are used again; from others they are not."""
+    solution = solved_run.solution
+    measured = report.evaluate(solution, periods=PERIODS, seed=1, deviations=False)
+    (tmp_path / "evaluation.json").write_text(json.dumps(measured.to_dict()))
+    calls = []
+    monkeypatch.setattr(report, "evaluate", lambda *_, **given: calls.append(given) or measured)
+    again = report._measure(solution, tmp_path, PERIODS, 1)
+    assert calls == [] and again.content == measured.to_dict()
+    assert np.array_equal(again.forecast.forecast, measured.forecast.forecast)
+    assert np.array_equal(again.simulation.mass, measured.simulation.mass)
+    report._measure(solution, tmp_path, PERIODS, 2)
+    assert calls == [{"periods": PERIODS, "seed": 2}]
+    other = {**measured.to_dict(), "capital_mean": 1.0}  # another solution
+    (tmp_path / "evaluation.json").write_text(json.dumps(other))
+    report._measure(solution, tmp_path, PERIODS, 1)
+    assert len(calls) == 2
+
+
+def test_names_of_files_have_no_inner_dots():
+    sizes = {-0.01: "minus_0p01", 0.0330027: "plus_0p0330027", 1e-5: "plus_0p00001", 2.0: "plus_2"}
+    assert {size: report._size_in_names(size) for size in sizes} == sizes
+
+
+def test_sizes_have_three_digits_and_stay_inside_the_chain():
+    assert report._size(0.0330027, 0.05) == 0.033
+    assert report._size(0.01, 0.01) == 0.01
+    assert report._size(0.5, 0.0123456) == 0.0123 and report._size(0.5, 0.0123654) == pytest.approx(0.0123)
+
+
+def test_responses_that_mirror_each_other_are_drawn_once():
+    def response(values):
+        mean = {"output": np.array(values)}
+        units = {"output": "percent"}
+        return ImpulseResponse("productivity", 1.0, "percent", 2, mean, mean, mean, units, 0.9, 1, 1, "Note.")
+
+    down, up, other = response([-1.0, 0.5]), response([1.0, -0.501]), response([1.0, -0.4])
+    (drawn,) = report._as_one([down, up])
+    assert "The responses to +1 percent are the same with the opposite sign" in drawn.note and "Note." in drawn.note
+    assert report._as_one([down, other]) == [down, other]
 
 
 def test_a_write_that_fails_leaves_the_old_file(copied, solved_run, monkeypatch):
@@ -145,8 +197,63 @@ def change_config(folder: Path, **changes) -> None:
 def test_an_unfinished_run_says_how_to_go_on(copied, refuses):
     change_config(copied, status=Status.UNFINISHED.name)
     refuses(lambda: load_run(copied), "unfinished run", "hank-mfg solve --resume --out")
-    (copied / "checkpoint" / "latest.npz").unlink()
-    refuses(lambda: solve_run("krusell_smith", copied, resume=True), "holds no checkpoint yet")
+
+
+class Reached(Exception):
+    """Training would start now."""
+
+
+@pytest.mark.parametrize(
+    ("lost", "start", "steady"),
+    [((), True, True), (("checkpoint/latest.npz",), False, True), (("steady_state.npz",), False, False)],
+)
+def test_a_run_cut_off_early_starts_from_what_there_is(copied, monkeypatch, lost, start, steady):
+    """A checkpoint where there is one, else the stationary equilibrium, else the beginning."""
+    change_config(copied, status=Status.UNFINISHED.name)
+    for name in lost:
+        (copied / name).unlink()
+
+    def reached(model, settings, *, key, steady, resume, watch, started):
+        raise Reached(key, resume is not None, steady is not None)
+
+    monkeypatch.setattr(run, "solve", reached)
+    with pytest.raises(Reached) as caught:
+        solve_run("krusell_smith", copied, resume=True)
+    assert caught.value.args == (0, start, steady)
+
+
+def test_a_solve_that_fails_leaves_nothing_behind(monkeypatch, tmp_path):
+    """Before there is a stationary equilibrium; the next solve into the same folder is not refused."""
+
+    def fails(*_, **__):
+        raise SteadyStateError("The market did not clear.")
+
+    monkeypatch.setattr(solving, "steady_state", fails)
+    monkeypatch.setattr(solving, "compile_ahead", lambda *_: None)
+    for _ in range(2):
+        with pytest.raises(SteadyStateError, match="did not clear"):
+            solve_run("krusell_smith", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_first_updates_are_saved_at_once(solved_run, monkeypatch, tmp_path):
+    """However long saving again takes, and before anything else hears of them."""
+    solution, seen = solved_run.solution, []
+
+    def once(model, settings, *, key, steady, resume, watch, started):
+        started(solution.steady)
+        assert sorted(path.name for path in folder.iterdir()) == ["config.json", "metrics.jsonl", "steady_state.npz"]
+        watch(solution.training(), solution.history)
+
+    def interrupt(history):
+        seen.append((folder / "checkpoint" / "latest.npz").exists())
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "run"
+    monkeypatch.setattr(run, "solve", once)
+    with pytest.raises(KeyboardInterrupt):
+        solve_run("krusell_smith", folder, save_every=1e9, watch=interrupt)
+    assert seen == [True]
 
 
 def test_a_finished_run_is_not_resumed(copied, refuses):
@@ -155,7 +262,7 @@ def test_a_finished_run_is_not_resumed(copied, refuses):
 
 def test_a_checkpoint_of_other_settings_is_refused(copied, refuses):
     method = json.loads((copied / "config.json").read_text())["method"]
-    change_config(copied, method={**method, "units": 16})
+    change_config(copied, method={**method, "units": method["units"] + 1})
     refuses(lambda: load_run(copied), "does not fit the model and settings", "solve again")
 
 
@@ -201,6 +308,11 @@ def test_a_run_that_was_cut_off_ends_with_the_same_numbers(tiny, tmp_path):
     assert np.array_equal(whole.history["objective"], resumed.history["objective"])
     logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "cut")]
     assert logs[0] == logs[1]
+    shutil.rmtree(tmp_path / "cut" / "checkpoint")
+    change_config(tmp_path / "cut", status=Status.UNFINISHED.name)
+    restarted = solve_run("krusell_smith", tmp_path / "cut", resume=True)
+    assert_same(whole.policy, restarted.policy)
+    assert (tmp_path / "cut" / "metrics.jsonl").read_text() == logs[0]
 
 
 def test_parameters_come_back_as_they_were(solved_run):

@@ -110,8 +110,9 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
 
     `mass` and `mpc` (assets,) or (assets, income) of one period; `mpc` is extra consumption per unit of extra
     resources. `groups` is the number of equally large groups (5 for quintiles, 10 for deciles) or the population shares
-    at which groups end, for instance (0.5, 0.9, 0.99). Returns one row per group with its population in percent and its
-    mean assets, highest assets and mean MPC as levels.
+    at which groups end, for instance (0.5, 0.9, 0.99). Returns one row per group with its population in percent, its
+    mean and highest assets as levels, and its mean MPC per period. The top group and everybody have no highest assets
+    (NaN): the top of the grid says nothing about them.
     Raises ValueError when shapes differ, `mpc` is not finite or `groups` is not ascending inside (0, 1).
     """
     mass, mpc = np.asarray(mass, dtype=float), np.asarray(mpc, dtype=float)
@@ -131,8 +132,8 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
     columns = {
         "population (percent)": 100.0 * size,
         "mean assets (level)": overlap @ assets / size,
-        "highest assets (level)": [assets[row > 1e-12][-1] for row in overlap],
-        "mean MPC (level)": overlap @ mean_mpc / size,
+        "highest assets (level)": [*(assets[row > 1e-12][-1] for row in overlap[:-2]), np.nan, np.nan],
+        "mean MPC per period": overlap @ mean_mpc / size,
     }
     return pd.DataFrame(columns, index=pd.Index([*names, "everybody"], name="wealth group"))
 
@@ -150,7 +151,7 @@ def distribution_table(mass, assets) -> pd.DataFrame:
         raise ValueError(f"mass has shape {np.shape(mass)}, with a time axis: pass the population of one period.")
     rows = {"Mean assets (level)": weight @ assets}
     if rows["Mean assets (level)"] > 1e-6 * (weight @ np.abs(assets)):
-        rows["Gini coefficient (level)"] = gini(weight, assets)
+        rows["Gini coefficient"] = gini(weight, assets)
         for percent in TOP_PERCENT:
             rows[f"Wealth of the top {percent} % (percent)"] = 100.0 * top_share(weight, assets, percent / 100)
     rows["At the borrowing limit (percent)"] = 100.0 * weight[0]

@@ -47,9 +47,10 @@ def to_latex(
     r"""A data frame as a LaTeX table with the rules of booktabs: put \usepackage{booktabs} in the preamble.
 
     Numbers are printed with `digits` significant digits, integers and numbers of more digits in full, missing ones as
-    a dash. Headings, text, caption and note are escaped (see `escape`). Levels of the row index come first, one column
-    each; grouped (multi-level) column names are set above a rule that spans the group. With `caption`, `label` or
-    `note` the result is a floating `table`, otherwise a bare `tabular` for use inside your own.
+    a dash; a column of numbers may hold a few words. Headings, text, caption and note are escaped (see `escape`).
+    Levels of the row index come first, one column each; grouped (multi-level) column names are set above a rule that
+    spans the group. With `caption`, `label` or `note` the result is a floating `table`, otherwise a bare `tabular` for
+    use inside your own.
 
     `frame` (rows, columns), text or numbers; `label` is used in \ref{label}. Returns the LaTeX source.
     Raises ValueError when `digits` is below 1, the frame has no columns, or a label comes without a caption.
@@ -61,7 +62,7 @@ def to_latex(
         raise ValueError(f"frame has shape {frame.shape}: a table needs at least one column.")
     if label and not caption:
         raise ValueError(f"label = {label!r} has no caption to number: give a caption as well or drop the label.")
-    numeric = [pd.api.types.is_numeric_dtype(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    numeric = [_is_numeric(frame.iloc[:, place]) for place in range(frame.shape[1])]
     alignment = "l" * frame.index.nlevels + "".join("r" if number else "l" for number in numeric)
     rows = []
     for place, key in enumerate(frame.index):
@@ -106,6 +107,12 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> Path:
 def write_text(path: str | os.PathLike, text: str) -> Path:
     """Write text as UTF-8 by `write_bytes`: complete or not at all. Returns the path; raises OSError."""
     return write_bytes(path, text.encode("utf-8"))
+
+
+def _is_numeric(column: pd.Series) -> bool:
+    """Whether a column is set as numbers: all of it, or most of it where a few entries are words instead."""
+    numbers = sum(isinstance(entry, Real) and not pd.api.types.is_bool(entry) for entry in column)
+    return pd.api.types.is_numeric_dtype(column) or 2 * numbers > len(column)
 
 
 def _row(cells: list[str]) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import os
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +15,23 @@ from hank_mfg.report.latex import to_latex, write_text
 
 UNITS = ("percent", "percentage points")
 
-_LATEX_HEADINGS = {
-    "unit": ("", "unit"),
-    "mean (level)": ("Level", "mean"),
-    "sd (level)": ("Level", "sd"),
-    "sd (percent or points)": ("Percent or points", "sd"),
-    "sd, HP-filtered (percent or points)": ("Percent or points", "sd, HP-filtered"),
-    "sd relative to output, HP-filtered (ratio)": ("HP-filtered", "sd relative to output"),
-    "autocorrelation, HP-filtered": ("HP-filtered", "autocorrelation"),
-    "correlation with output, HP-filtered": ("HP-filtered", "correlation with output"),
+SMOOTHING = {"month": 129_600.0, "quarter": 1600.0, "year": 6.25}  # of the HP filter, by period: Ravn and Uhlig (2002)
+
+_HEADINGS = {  # group, heading, and a heading of at most two short lines for a terminal
+    "mean (level)": ("Level", "mean", "mean"),
+    "sd (level)": ("Level", "sd", "sd"),
+    "unit": ("Fluctuations", "in", "unit"),
+    "sd (percent or points)": ("Fluctuations", "sd", "sd in unit"),
+    "sd, HP-filtered (percent or points)": ("HP-filtered fluctuations", "sd", "HP sd"),
+    "sd relative to output, HP-filtered (ratio)": ("HP-filtered fluctuations", "sd over that of output", "rel"),
+    "autocorrelation, HP-filtered": ("HP-filtered fluctuations", "auto- correlation", "auto"),
+    "correlation with output, HP-filtered": ("HP-filtered fluctuations", "correlation with output", "corr"),
 }
+_SHORT = (
+    "HP-filtered: HP sd in unit; rel, sd over that of output; auto, autocorrelation; corr, correlation with output."
+)
+_POINTS = {"unit": {"percentage points": "points"}}
+_WIDTH = 80  # characters of a line of text
 
 
 def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray]:
@@ -76,8 +84,8 @@ class MomentTable:
 
         Raises OSError when `path` cannot be written, ValueError for a label without a caption.
         """
-        shown = self.data.rename(index=display_name).replace({"unit": {UNITS[1]: "points"}})
-        shown.columns = pd.MultiIndex.from_tuples([_LATEX_HEADINGS[name] for name in shown.columns])
+        shown = self._shown().rename(index=display_name)
+        shown.columns = pd.MultiIndex.from_tuples([_HEADINGS[name][:2] for name in shown.columns])
         text = to_latex(shown, caption=caption, label=label, note=self.note or None)
         if path is not None:
             write_text(path, text)
@@ -90,9 +98,19 @@ class MomentTable:
         """
         return write_text(path, self.data.to_csv())
 
+    def _shown(self) -> pd.DataFrame:
+        """The data for a reader: no standard deviation of a series that does not move."""
+        shown = self.data.replace(_POINTS).rename_axis(None)
+        deviations = [name for name in shown.columns if name.startswith("sd")]
+        shown.loc[shown["sd (level)"] == 0.0, deviations] = np.nan
+        return shown
+
     def __repr__(self) -> str:
-        text = self.data.to_string(float_format=lambda value: f"{value:.4g}")
-        return f"{text}\n{self.note}" if self.note else text
+        """The table in at most 80 columns, as long as names have at most 14 letters."""
+        shown = self._shown()
+        shown.columns = pd.Index([_HEADINGS[name][2] for name in shown.columns])
+        text = shown.to_string(float_format=lambda value: f"{value:.3g}", na_rep="--")
+        return "\n".join([text, *textwrap.wrap(_SHORT, _WIDTH), *textwrap.wrap(self.note, _WIDTH)])
 
     def _repr_html_(self) -> str:
         text = self.data.to_html(float_format=lambda value: f"{value:.4g}")
@@ -112,21 +130,21 @@ def moment_table(
     Fluctuations are 100 log x, in percent, for a series that is always positive and 100 x, in percentage points, for
     one that is not (an interest rate, for instance); the column `unit` says which, and `units` decides it by name
     ("percent" or "percentage points"): pass it for rates, since a rate that happens to stay positive would otherwise
-    be taken in logs. Standard deviations divide by the number of periods less one. A series that does not move has no
-    correlations (NaN).
+    be taken in logs. Standard deviations divide by the number of periods less one. A series that moves by rounding
+    error only, less than 1e-10 of its size, has standard deviations of zero and no correlations (NaN).
 
     `series`     name -> (time,), every variable over the same periods, levels as the model has them
     `output`     the series to compare with; without a series called "output" those columns are left out
-    `smoothing`  of `hp_filter`, 1600 for quarters
+    `smoothing`  of `hp_filter`, 1600 for quarters, 6.25 for years
     `note`       what the reader must know: number of periods, method, precision
 
-    Columns: unit; mean (level); sd (level); sd and HP-filtered sd (percent or points); HP-filtered sd relative to
-    output's (ratio); first-order autocorrelation and correlation with output, both HP-filtered.
+    Columns: mean (level); sd (level); unit of fluctuations; sd and HP-filtered sd (percent or points); HP-filtered sd
+    relative to output's (ratio); first-order autocorrelation and correlation with output, both HP-filtered.
     Raises ValueError for no series, series of several lengths or with entries that are not finite, an `output` that is
     not among them, or a unit that is not known.
     Source: Cooley and Prescott (1995), table 1.1, for the layout.
     """
-    levels = _checked(series)
+    levels = {name: _without_rounding(level) for name, level in _checked(series).items()}
     stray = [name for name in units or {} if name not in levels]
     if stray:
         raise ValueError(f"units names {stray[0]!r}, which is not among the series: choose from {', '.join(levels)}.")
@@ -140,9 +158,9 @@ def moment_table(
     for name, level in levels.items():
         cycle = cycles[name]
         row = {
-            "unit": chosen[name],
             "mean (level)": level.mean(),
             "sd (level)": (level - level[0]).std(ddof=1),
+            "unit": chosen[name],
             "sd (percent or points)": moving[name].std(ddof=1),
             "sd, HP-filtered (percent or points)": cycle.std(ddof=1),
         }
@@ -172,6 +190,11 @@ def _checked(series: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             period = int(np.argmin(np.isfinite(level)))
             raise ValueError(f"series {name!r} is {level[period]} in period {period}: leave it out or repair the run.")
     return levels
+
+
+def _without_rounding(level: np.ndarray) -> np.ndarray:
+    """A series that moves by rounding error only, as a constant; any other as it is."""
+    return np.full_like(level, level.mean()) if np.ptp(level) <= 1e-10 * np.abs(level).max() else level
 
 
 def _unit(name: str, level: np.ndarray, units: dict[str, str]) -> str:

@@ -1,43 +1,69 @@
 """Write the tables and figures of a solved run into its folder; nothing is solved again."""
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from hank_mfg.evaluate.accuracy import Accuracy, evaluate
+from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.evaluate.accuracy import evaluate
+from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.simulate import Simulation, simulate
+from hank_mfg.gallery import model_names, read_calibration
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
+from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, lorenz_curve, marginal_propensities_by_wealth
 from hank_mfg.report.impulse_response import RATES, ImpulseResponse, impulse_response
 from hank_mfg.report.latex import to_latex, write_text
-from hank_mfg.report.moments import MomentTable
+from hank_mfg.report.moments import SMOOTHING, MomentTable
 from hank_mfg.report.moments import moment_table as tabulate
+from hank_mfg.report.style import display_name, save_figure, signed
 from hank_mfg.solve.solution import Solution
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAIN_VARIABLES = ("output", "consumption", "capital", "interest_rate", "wage", "gini")
+ALIKE = 0.01  # of the largest response: two that differ by less are drawn as one
+Tell = Callable[[str], None]
 
 
-def moment_table(solution: Solution, *, periods: int = 10_000, seed: int = 1) -> MomentTable:
-    """Moments of a long simulation: means, standard deviations, autocorrelations, correlations with output."""
-    return moments_of(simulate(solution, periods=periods, seed=seed))
+def moment_table(
+    solution: Solution, *, periods: int = 10_000, seed: int = 1, smoothing: float = SMOOTHING["quarter"]
+) -> MomentTable:
+    """Moments of a long simulation: means, standard deviations, autocorrelations, correlations with output.
+
+    `smoothing` of the HP filter: 1600 when a period of the model is a quarter, 6.25 when it is a year.
+    """
+    return moments_of(simulate(solution, periods=periods, seed=seed), smoothing)
 
 
-def moments_of(simulation: Simulation) -> MomentTable:
+def moments_of(simulation: Simulation, smoothing: float = SMOOTHING["quarter"]) -> MomentTable:
     """The same, of a simulation at hand."""
     units = {name: "percentage points" for name in simulation.series if name in RATES}
     note = (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points moved exactly, "
-        f"float64, seed {simulation.seed}; HP filter with smoothing 1600."
+        f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, or 100 x in percentage points. HP: "
+        f"Hodrick-Prescott filter with smoothing {smoothing:g}."
     )
-    return tabulate(simulation.series, units=units, note=note)
+    return tabulate(simulation.series, smoothing=smoothing, units=units, note=note)
+
+
+def usual_smoothing(folder: str | Path) -> float:
+    """The usual smoothing of the HP filter for a period of the model in a run folder; 1600 where nothing states it."""
+    path = Path(folder) / "config.json"
+    config = json.loads(path.read_text()) if path.exists() else {}
+    period, model = config.get("period", ""), config.get("model", "")
+    if not period and model in model_names():
+        calibration = read_calibration(model)
+        period = calibration.period if calibration is not None else ""
+    return SMOOTHING.get(period, SMOOTHING["quarter"])
 
 
 @float64_allowed
@@ -50,127 +76,220 @@ def marginal_propensities(solution: Solution) -> pd.DataFrame:
     return marginal_propensities_by_wealth(steady.mass, np.asarray(steady.economy.grid.points), slopes)
 
 
-def write_evaluation(solution: Solution, folder: Path, *, periods: int, seed: int) -> dict[str, Any]:
-    """Measure accuracy, write evaluation.json and accuracy.tex, and return the numbers."""
-    return _write_accuracy(evaluate(solution, periods=periods, seed=seed), Path(folder))
+def write_evaluation(solution: Solution, folder: Path, *, periods: int, seed: int) -> tuple[dict[str, Any], list[Path]]:
+    """Measure accuracy, write evaluation.json and accuracy.tex; return the numbers and the paths."""
+    content = evaluate(solution, periods=periods, seed=seed).to_dict()
+    return content, _write_accuracy(content, Path(folder))
 
 
-def _write_accuracy(accuracy: Accuracy, folder: Path) -> dict[str, Any]:
-    content = accuracy.to_dict()
-    write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n")
-    rows = {_measure(name): value for name, value in content.items() if isinstance(value, float)}
-    for kind, value in ((content["exploitability"] or {}).get("consumption_percent") or {}).items():
-        rows[f"Exploitability, {kind} (percent of consumption)"] = value
-    note = (
-        f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, float64, seed "
-        f"{content['seed']}."
-    )
-    frame = pd.DataFrame({"Value": rows})
-    write_text(folder / "accuracy.tex", to_latex(frame, note=note))
-    return content
+def _write_accuracy(content: dict[str, Any], folder: Path) -> list[Path]:
+    frame = pd.DataFrame({"Value": pd.Series(accuracy_rows(content), dtype=object)}).rename_axis("")
+    return [
+        write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
+        write_text(folder / "accuracy.tex", to_latex(frame, note=accuracy_note(content), digits=4)),
+    ]
 
 
-def _measure(name: str) -> str:
-    text = name.replace("_percent", " (percent)").replace("_", " ")
-    return text[0].upper() + text[1:]
+class _Measured(NamedTuple):
+    """What tables and figures are made of: accuracy as plain numbers, a long path, and Den Haan's test on another."""
+
+    content: dict[str, Any]
+    simulation: Simulation
+    forecast: ForecastErrors
+
+
+def _measure(solution: Solution, folder: Path, periods: int, seed: int) -> _Measured:
+    """Accuracy from evaluation.json where it holds what would be measured, so that no deviator is trained again."""
+    kept = _kept_evaluation(folder, periods, seed)
+    if kept is not None:
+        name = kept["law_of_motion"]["variable"]
+        fitted, tested = (simulate(solution, periods=periods, seed=each) for each in (seed, seed + 1))
+        paths = (fitted.series[name], fitted.shock, tested.series[name], tested.shock)
+        forecast = forecast_errors(*paths, solution.play(10).economy.shock_count)
+        means = [fitted.series[name].mean(), 100 * forecast.mean]
+        if np.allclose(means, [kept[f"{name}_mean"], kept["den_haan_mean_percent"]], rtol=1e-8):
+            return _Measured(kept, fitted, forecast)
+    accuracy = evaluate(solution, periods=periods, seed=seed)
+    return _Measured(accuracy.to_dict(), accuracy.simulation, accuracy.forecast)
+
+
+def _kept_evaluation(folder: Path, periods: int, seed: int) -> dict[str, Any] | None:
+    path = folder / "evaluation.json"
+    content = json.loads(path.read_text()) if path.exists() else {}
+    return content if (content.get("periods"), content.get("seed")) == (periods, seed) else None
 
 
 def write_impulse_response(
     solution: Solution, folder: Path, shock: str, size: float, *, horizon: int = 40, seed: int = 5
-) -> tuple[ImpulseResponse, Path]:
-    """Compute one response, write irf_SHOCK_SIZE.csv and .json and its figure; return the response and the CSV path."""
+) -> tuple[ImpulseResponse, list[Path]]:
+    """Compute one response, write irf_SHOCK_SIZE.csv and .json and its figure; return the response and the paths."""
     response = impulse_response(solution, shock, size, horizon=horizon, seed=seed)
-    stem = f"irf_{shock}_{size:+g}"
+    stem = f"irf_{shock}_{_size_in_names(size)}"
     columns = {}
     for name, mean in response.mean.items():
         unit = response.units[name].replace(" ", "_")
         columns[f"{name}_{unit}"] = mean
         columns[f"{name}_lower_{unit}"], columns[f"{name}_upper_{unit}"] = response.lower[name], response.upper[name]
     frame = pd.DataFrame(columns).rename_axis("period")
-    path = write_text(Path(folder) / f"{stem}.csv", frame.to_csv())
-    write_text(Path(folder) / f"{stem}.json", json.dumps(response.to_saved()) + "\n")
-    figures.save_figure(figures.plot_impulse_response(response, _shown(response)), Path(folder) / "figures" / stem)
-    return response, path
+    written = [
+        write_text(Path(folder) / f"{stem}.csv", frame.to_csv()),
+        write_text(Path(folder) / f"{stem}.json", json.dumps(response.to_saved()) + "\n"),
+    ]
+    figure = figures.plot_impulse_response(_in_percent(response, solution), _shown(response))
+    return response, [*written, *save_figure(figure, Path(folder) / "figures" / stem)]
+
+
+def _size_in_names(size: float) -> str:
+    """A size in the name of a file, where a dot would begin an ending: -0.01 as minus_0p01."""
+    number = np.format_float_positional(abs(size), precision=6, fractional=False, trim="-").replace(".", "p")
+    return f"{'minus' if size < 0 else 'plus'}_{number}"
 
 
 def _shown(response: ImpulseResponse) -> list[str]:
     return [name for name in MAIN_VARIABLES if name in response.mean]
 
 
-def write_moments(solution: Solution, folder: Path, *, periods: int, seed: int) -> tuple[MomentTable, Path]:
-    """Compute the moment table and write moments.csv and moments.tex; return the table and the LaTeX path."""
-    return _write_moments(moment_table(solution, periods=periods, seed=seed), Path(folder))
-
-
-def _write_moments(table: MomentTable, folder: Path) -> tuple[MomentTable, Path]:
-    table.to_csv(folder / "moments.csv")
-    table.to_latex(folder / "moments.tex")
-    return table, folder / "moments.tex"
-
-
-def _responses(solution: Solution, folder: Path) -> list[tuple[ImpulseResponse, ImpulseResponse]]:
-    """Pairs of responses to each shock, up and down by one stationary standard deviation (or as far as the chain)."""
-    pairs = []
-    economy = solution.play(10).economy
-    values = {name: np.asarray(level) for name, level in economy.shock_values.items()}
-    for shock, levels in values.items():
-        size = min(levels.std(), np.ptp(levels) / 2)
-        down, up = (
-            write_impulse_response(solution, folder, shock, float(f"{signed:.6g}"))[0] for signed in (-size, size)
-        )
-        pairs.append((down, up))
-    return pairs
+def _levels(economy: Economy, shock: str) -> tuple[float, float, float]:
+    """Stationary mean and standard deviation of an aggregate shock, and how far it can move both up and down."""
+    values, share = (
+        np.asarray(economy.shock_values[shock]),
+        np.asarray(stationary_distribution(economy.shock_transition)),
+    )
+    mean = float(share @ values)
+    return mean, float(np.sqrt(share @ (values - mean) ** 2)), float(min(values.max() - mean, mean - values.min()))
 
 
 @float64_allowed
-def write_report(solution: Solution, folder: Path, *, periods: int = 10_000, seed: int = 1) -> list[Path]:
-    """Every table and figure of a run: accuracy, moments, distribution, responses, training. Returns the paths."""
+def _in_percent(response: ImpulseResponse, solution: Solution) -> ImpulseResponse:
+    """The response as a figure names it: its size in percent of the shock's mean, where that is positive."""
+    mean, _, _ = _levels(solution.play(10).economy, response.shock)
+    return dataclasses.replace(response, size=100 * response.size / mean, unit="percent") if mean > 0 else response
+
+
+def write_moments(
+    solution: Solution, folder: Path, *, periods: int, seed: int, smoothing: float | None = None
+) -> tuple[MomentTable, list[Path]]:
+    """Compute the moment table and write moments.csv and moments.tex; return the table and the paths.
+
+    `smoothing` of the HP filter is by default the usual one for the period of the model.
+    """
+    chosen = usual_smoothing(folder) if smoothing is None else smoothing
+    table = moment_table(solution, periods=periods, seed=seed, smoothing=chosen)
+    return table, _write_moments(table, Path(folder))
+
+
+def _write_moments(table: MomentTable, folder: Path) -> list[Path]:
+    path = table.to_csv(folder / "moments.csv")
+    table.to_latex(folder / "moments.tex")
+    return [path, folder / "moments.tex"]
+
+
+def _size(deviation: float, room: float) -> float:
+    """One standard deviation, or as far as the chain reaches both ways, with 3 digits where they fit."""
+    size = min(deviation, room)
+    rounded = float(f"{size:.3g}")
+    if rounded <= room + 1e-12:
+        return rounded
+    return float(np.floor(size / 10 ** (np.floor(np.log10(size)) - 2)) * 10 ** (np.floor(np.log10(size)) - 2))
+
+
+@float64_allowed
+def write_report(
+    solution: Solution, folder: Path, *, periods: int = 10_000, seed: int = 1, tell: Tell = lambda text: None
+) -> list[Path]:
+    """Every table and figure of a run: accuracy, moments, distribution, responses, training. Returns the paths.
+
+    `tell` is called with a line of text when a long step begins and when files are written. Accuracy is read from
+    evaluation.json when it was measured with the same periods and seed on the same solution.
+    """
     folder = Path(folder)
-    accuracy = evaluate(solution, periods=periods, seed=seed)
-    written = _write_tables(solution, accuracy, folder)
-    drawings = folder / "figures"
-    for position, pair in enumerate(_responses(solution, folder)):
-        name = "impulse_response" if position == 0 else f"impulse_response_{pair[0].shock}"
-        written += figures.save_figure(figures.plot_impulse_response(list(pair), _shown(pair[0])), drawings / name)
-    for name, figure in {**_simulation_figures(solution, accuracy), **_solution_figures(solution)}.items():
-        written += figures.save_figure(figure, drawings / name)
-    return written
+    written: list[Path] = []
 
+    def keep(paths) -> None:
+        written.extend(paths)
+        for path in paths:
+            tell(f"Wrote {path}")
 
-def _write_tables(solution: Solution, accuracy: Accuracy, folder: Path) -> list[Path]:
-    """Accuracy, moments, distribution and marginal propensities: the paths."""
-    simulation = accuracy.simulation
-    _write_accuracy(accuracy, folder)
-    written = [folder / "evaluation.json", folder / "accuracy.tex"]
-    written.append(_write_moments(moments_of(simulation), folder)[1])
-    for name, frame in (
-        ("distribution", distribution_table(simulation.mass, simulation.assets)),
-        ("marginal_propensities", marginal_propensities(solution)),
-    ):
-        written.append(write_text(folder / f"{name}.csv", frame.to_csv()))
-        written.append(write_text(folder / f"{name}.tex", to_latex(frame)))
-    return written
-
-
-def _simulation_figures(solution: Solution, accuracy: Accuracy) -> dict[str, "Figure"]:
-    """What the long simulation shows: wealth, a stretch of the series, and the law of motion with its forecast."""
-    simulation, forecast = accuracy.simulation, accuracy.forecast
+    tell(f"Simulating {periods:,} periods and measuring accuracy, unless evaluation.json holds it.")
+    measured = _measure(solution, folder, periods, seed)
+    keep(_write_accuracy(measured.content, folder))
+    keep(_write_moments(moments_of(measured.simulation, usual_smoothing(folder)), folder))
+    keep(_write_distributions(solution, measured.simulation, folder))
+    for name, figure in {**_simulation_figures(solution, measured), **_solution_figures(solution)}.items():
+        keep(save_figure(figure, folder / "figures" / name))
     economy = solution.play(10).economy
-    shocks, own = _labels(economy.shock_values), _labels(economy.own)
+    first = True
+    for shock in economy.shock_values:
+        _, deviation, room = _levels(economy, shock)
+        if min(deviation, room) > 0:
+            tell(f"Computing responses to {shock}.")
+            keep(_write_pair(solution, folder, shock, _size(deviation, room), first))
+            first = False
+    return written
+
+
+def _write_pair(solution: Solution, folder: Path, shock: str, size: float, first: bool) -> list[Path]:
+    """Responses to one shock, down and up by `size`, and a figure of both: the paths."""
+    (down, below), (up, above) = (write_impulse_response(solution, folder, shock, each) for each in (-size, size))
+    name = "impulse_response" if first else f"impulse_response_{shock}"
+    drawn = _as_one([_in_percent(each, solution) for each in (down, up)])
+    figure = figures.plot_impulse_response(drawn, _shown(down))
+    return [*below, *above, *save_figure(figure, folder / "figures" / name)]
+
+
+def _as_one(pair: list[ImpulseResponse]) -> list[ImpulseResponse]:
+    """Both responses, or the first alone, saying so, where the other is the same with the opposite sign."""
+    down, up = pair
+    gaps = [np.abs(down.mean[name] + up.mean[name]).max() for name in _shown(down)]
+    sizes = [np.abs(down.mean[name]).max() for name in _shown(down)]
+    if any(gap > ALIKE * size for gap, size in zip(gaps, sizes, strict=True)):
+        return pair
     note = (
-        f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} points, float64, seed "
+        f"The responses to {signed(up.size)} {up.unit} are the same with the opposite sign, up to "
+        f"{100 * ALIKE:g} percent of the largest. {down.note}"
+    )
+    return [dataclasses.replace(down, note=note)]
+
+
+def _path_note(simulation: Simulation) -> str:
+    return (
+        f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points, float64, seed "
         f"{simulation.seed}."
     )
+
+
+def _write_distributions(solution: Solution, simulation: Simulation, folder: Path) -> list[Path]:
+    """Distribution of wealth and marginal propensities: the paths."""
+    points = solution.steady.economy.grid.size
+    mean = f"Mean distribution over the path. {_path_note(simulation)} Levels are in goods."
+    still = (
+        f"Stationary equilibrium, {points} asset points, float64. MPC: consumption out of another unit of cash on hand."
+    )
+    written = []
+    for name, frame, note in (
+        ("distribution", distribution_table(simulation.mass, simulation.assets), mean),
+        ("marginal_propensities", marginal_propensities(solution), still),
+    ):
+        written.append(write_text(folder / f"{name}.csv", frame.to_csv()))
+        written.append(write_text(folder / f"{name}.tex", to_latex(frame, note=note)))
+    return written
+
+
+def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "Figure"]:
+    """What the long simulation shows: wealth, a stretch of the series, and the law of motion with its forecast."""
+    simulation, forecast = measured.simulation, measured.forecast
+    name = measured.content["law_of_motion"]["variable"]
+    economy = solution.play(10).economy
+    shocks, own = state_names(economy.shock_values), state_names(economy.own)
+    note = _path_note(simulation)
     first = min(200, simulation.periods)
-    window = {name: values[:first] for name, values in simulation.series.items() if name in MAIN_VARIABLES}
+    window = {name: simulation.series[name][:first] for name in MAIN_VARIABLES if name in simulation.series}
     return {
         "lorenz": figures.plot_lorenz({"Wealth": lorenz_curve(simulation.mass, simulation.assets)}, note),
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
-        "simulation": figures.plot_simulation(window, note=f"First {first} of {note}"),
-        "law_of_motion": figures.plot_law_of_motion(
-            simulation.series[accuracy.variable], simulation.shock, shocks, note
-        ),
-        "forecast": figures.plot_forecast(forecast.actual, forecast.forecast, note, accuracy.variable),
+        "simulation": figures.plot_simulation(window, note=f"First {first} of {note}", rates=RATES),
+        "law_of_motion": figures.plot_law_of_motion(simulation.series[name], simulation.shock, shocks, note),
+        "forecast": figures.plot_forecast(forecast.actual, forecast.forecast, note, name),
     }
 
 
@@ -179,17 +298,18 @@ def _solution_figures(solution: Solution) -> dict[str, "Figure"]:
     history = {name: values for name, values in solution.history.items() if name != "euler_error"}
     history["euler_error_percent"] = 100 * solution.history["euler_error"]
     note = f"{solution.updates} updates in {solution.seconds_train:.1f} s, {solution.precision}, {solution.device}."
-    own = _labels(solution.play(10).economy.own)
+    own = state_names(solution.play(10).economy.own)
+    tolerances = {"euler_error_percent": 100 * solution.settings.tolerance}
     return {
         "policy": _policy_figure(solution, own),
-        "training": figures.plot_training(history, ["euler_error_percent", "loss"], note),
+        "training": figures.plot_training(history, ["euler_error_percent", "loss"], note, tolerances),
     }
 
 
-def _labels(values: Mapping[str, np.ndarray]) -> list[str]:
-    """One label per state of a chain, from the values that it gives to named quantities."""
+def state_names(values: Mapping[str, Any]) -> list[str]:
+    """One name per state of a chain, from the values that it gives to named quantities."""
     states = zip(*(np.asarray(level) for level in values.values()), strict=True)
-    return [", ".join(f"{figures.display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]
+    return [", ".join(f"{display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]
 
 
 def _policy_figure(solution: Solution, labels: list[str]) -> "Figure":
@@ -197,6 +317,6 @@ def _policy_figure(solution: Solution, labels: list[str]) -> "Figure":
     points = np.asarray(steady.economy.grid.points)
     top = int(np.searchsorted(np.cumsum(steady.mass.sum(axis=1)), 0.999)) + 1
     consumption = np.asarray(steady.economy.resources(steady.public)) - steady.savings
-    note = f"Stationary equilibrium, {len(points)} asset points, float64."
+    note = f"{len(points)} asset points, float64; 99.9 percent of households are inside the axis."
     policies = {"consumption": consumption, "savings": steady.savings}
     return figures.plot_policy(points, policies, labels, note, float(points[min(top, len(points) - 1)]))

@@ -105,9 +105,8 @@ def solve_game(
 ) -> GameSolution:
     """Solve a game by (recurrent) structural policy gradient, or by a baseline whose settings are given.
 
-    `method` holds the settings, `GameRSPG()` unless said; anything with the methods `begin(game, seed)` and
-    `update(game, training)` of a learner will do. `key` is the integer seed: the same seed on the same device gives the
-    same bits. `watch(training, history)` is called after every `chunk` updates, with what `resume=(training, history)`
+    `method` holds the settings: `GameRSPG()` unless said, `GameSPG()` without memory, or a baseline, `IPPO()`,
+    `RIPPO()` or `MOMD()`. `key` is the integer seed: the same seed on the same device gives the same bits. `watch(training, history)` is called after every `chunk` updates, with what `resume=(training, history)`
     needs to go on to the same numbers; training ends early when it returns True. Raises GameError when a loss is not a
     number.
     """

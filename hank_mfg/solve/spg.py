@@ -47,7 +47,7 @@ class RSPG:
     learning_rate: float = 2e-3
     final_rate: float = 0.01
     clip_norm: float = 1.0
-    trace: float = 0.95
+    trace: float = 0.0
     spread: float = 0.02
     max_step: float = 0.2
     memory: str = "gru"
@@ -56,7 +56,7 @@ class RSPG:
     knots: int = 24
     asset_points: int = 200
     precision: str = "float32"
-    tolerance: float = 2e-5
+    tolerance: float = 3e-5
     warmup: int = 200
 
     def __post_init__(self):

@@ -224,8 +224,9 @@ class _Market:
             if np.sign(excess) != np.sign(excess_last):
                 return min(last, point), max(last, point)
         raise SteadyStateError(
-            f"The market for {self.unknown[0]} could not be bracketed: at {point:.6g} excess supply is still "
-            f"{100 * np.expm1(excess):.3g} %. Check the borrowing limit and the top of the asset grid."
+            f"The market for {self.unknown[0]} could not be bracketed: at {self.unknown[0]} = {point:.6g}, where "
+            f"beta (1 + r) = {1.0 + patience(np.log(point)):.6g}, excess supply is still "
+            f"{100 * np.expm1(excess):.3g} %: check the borrowing limit and the top of the asset grid."
         )
 
     def _infeasible(self, guess, public, resources):

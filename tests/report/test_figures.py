@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from hank_mfg.report import figures
+from hank_mfg.report import figures, style
 from hank_mfg.report.distribution import lorenz_curve
 
 HORIZON = 12
@@ -65,33 +65,34 @@ def drawn(panel):
 def test_display_names():
     names = ["interest_rate", "output", "euler_error_percent", "tfp", "net_savings_level"]
     shown = ["Interest rate", "Output", "Euler error (percent)", "TFP", "Net savings (level)"]
-    assert [figures.display_name(name) for name in names] == shown
+    assert [style.display_name(name) for name in names] == shown
 
 
-def test_importing_the_module_does_not_import_matplotlib():
-    module = ast.parse(inspect.getsource(figures))
+@pytest.mark.parametrize("source", [figures, style])
+def test_importing_the_module_does_not_import_matplotlib(source):
+    module = ast.parse(inspect.getsource(source))
     first = [ast.unparse(line) for line in module.body if isinstance(line, ast.Import | ast.ImportFrom)]
     assert first and not any("matplotlib" in line or "cycler" in line for line in first)
 
 
 def test_style_is_local_and_independent_of_the_user():
     before = dict(matplotlib.rcParams)
-    with figures.journal_style():
+    with style.journal_style():
         assert matplotlib.rcParams["font.family"] == ["STIXGeneral"]
         assert matplotlib.rcParams["axes.spines.top"] is False
     assert dict(matplotlib.rcParams) == before
-    plain = figures._as_png(figures.plot_impulse_response(response(), ["output"]))
+    plain = style.as_png(figures.plot_impulse_response(response(), ["output"]))
     with matplotlib.rc_context({"axes.facecolor": "red", "font.size": 30, "xtick.labelsize": 30}):
-        assert figures._as_png(figures.plot_impulse_response(response(), ["output"])) == plain
+        assert style.as_png(figures.plot_impulse_response(response(), ["output"])) == plain
 
 
 def test_no_two_styles_look_alike_in_gray():
-    with figures.journal_style():
+    with style.journal_style():
         panel = Figure().subplots()
-        lines = [panel.plot([0, 1], [0, 1], **style)[0] for style in figures._lines(len(figures.LINES))]
+        lines = [panel.plot([0, 1], [0, 1], **look)[0] for look in style.line_styles(len(style.LINES))]
         for one, other in itertools.combinations(styles(lines), 2):
             assert one[1] != other[1] or abs(one[0] - other[0]) >= 0.4
-    assert len({marker for _, marker in figures.MARKERS}) == len(figures.MARKERS)
+    assert len({marker for _, marker in style.MARKERS}) == len(style.MARKERS)
 
 
 def test_impulse_response_shows_units_band_zero_line_and_note():
@@ -141,10 +142,14 @@ def test_lorenz_gives_gini_coefficients_and_percent():
     curve = lorenz_curve([0.75, 0.25], [1.0, 5.0])
     figure = figures.plot_lorenz({"Model": curve, "Equal": ([0.0, 1.0], [0.0, 1.0])}, "Two points.")
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["Model (Gini 0.38)", "Equal (Gini 0.00)"]
+    assert names == ["Line of equality", "Model (Gini 0.38)", "Equal (Gini 0.00)"]
     (panel,) = figure.axes
+    assert panel.get_ylim() == (0.0, 100.0)
+    assert drawn(panel)[0].get_label() == "Line of equality"
     assert "(percent)" in panel.get_xlabel() and "(percent)" in panel.get_ylabel()
-    np.testing.assert_allclose(drawn(panel)[0].get_ydata(), [0.0, 37.5, 100.0])
+    np.testing.assert_allclose(drawn(panel)[1].get_ydata(), [0.0, 37.5, 100.0])
+    in_debt = figures.plot_lorenz({"Debt": lorenz_curve([0.5, 0.5], [-1.0, 5.0])}).axes[0]
+    assert in_debt.get_ylim()[0] == pytest.approx(-25.0)
     assert "Two points." in texts(figure)
 
 
@@ -154,8 +159,14 @@ def test_wealth_distribution_accounts_for_everybody():
     bars = sum(bar.get_height() for bar in left.patches)
     assert bars == pytest.approx(100 * MASS[0].sum())
     assert f"{bars:.3g} percent in total" == left.get_xlabel()
-    areas = sum(np.mean(line.get_ydata()) * (right.get_xlim()[1] - ASSETS[0]) for line in drawn(right))
+    middles, end = drawn(right)[0].get_xdata(), right.get_xlim()[1]
+    edges = [ASSETS[0]]
+    for middle in middles:  # a bin reaches as far above its middle as below it
+        edges.append(2 * middle - edges[-1])
+    assert edges[-1] == pytest.approx(end) and np.isin(np.round(edges[:-1], 8), np.round(ASSETS, 8)).all()
+    areas = sum(line.get_ydata() @ np.diff(edges) for line in drawn(right))
     assert bars + areas == pytest.approx(99.0, abs=1e-6)  # the axis ends at percentile 99
+    assert len(left.get_yticks()) <= 4
     assert "percent" in right.get_ylabel().lower() and right.get_xlabel() == "Assets (level)"
     assert len(set(styles(drawn(right)))) == 2
     assert "percentile 99" in " ".join(texts(figure))
@@ -170,9 +181,13 @@ def test_policy_panels():
     policies = {"consumption": consumption, "savings": ASSETS[:, None] - 0.1 * consumption}
     figure = figures.plot_policy(ASSETS, policies, ["Low", "High"], largest=5.0)
     first, second = figure.axes
-    assert (first.get_title(), second.get_title(), first.get_ylabel()) == ("Consumption", "Savings", "Level")
+    assert first.get_title() == "Stationary policy: consumption" and first.get_ylabel() == "Level"
+    assert second.get_title() == "Stationary policy: next assets minus assets"
+    shown = drawn(second)[0].get_xdata()
+    np.testing.assert_allclose(drawn(second)[0].get_ydata(), -0.1 * consumption[: shown.size, 0])
+    assert "The axis ends at assets of 5." in " ".join(texts(figure))
     assert first.get_xlim() == (-1.0, 5.0) and first.get_xlabel() == "Assets (level)"
-    assert len(second.get_lines()) == 3 and len(first.get_lines()) == 2  # the 45-degree line
+    assert len(second.get_lines()) == 3 and len(first.get_lines()) == 2  # the line at zero
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Low", "High"]
     with pytest.raises(ValueError, match=r"policies\['savings'\] has shape \(2, 60\): give \(assets,\) or"):
         figures.plot_policy(ASSETS, {"savings": np.ones((2, 60))})
@@ -184,18 +199,33 @@ def test_simulation_panels():
     (panel,) = figure.axes
     assert (panel.get_title(), panel.get_ylabel(), panel.get_xlabel()) == ("Interest rate", "Level", "Period")
     np.testing.assert_array_equal(panel.get_lines()[0].get_ydata(), series["interest_rate"])
+    (panel,) = figures.plot_simulation(series, ["interest_rate"], rates=["interest_rate"]).axes
+    assert panel.get_ylabel() == "Percentage points"
+    np.testing.assert_allclose(panel.get_lines()[0].get_ydata(), np.linspace(-1.0, 1.0, 50))
     with pytest.raises(
         ValueError, match="names asks for 'wage', which is not there: choose from output, interest_rate"
     ):
         figures.plot_simulation(series, ["wage"])
 
 
+@pytest.mark.parametrize("count", range(1, 8))
+def test_simulation_has_no_empty_cell_and_a_label_below_every_column(count):
+    figure = figures.plot_simulation({f"series_{place}": np.arange(5.0) for place in range(count)})
+    assert len(figure.axes) == count
+    columns = {}
+    for panel in figure.axes:
+        columns[panel.get_subplotspec().colspan.start] = panel.get_xlabel()
+    assert set(columns.values()) == {"Period"}
+
+
 def test_training_uses_logs_only_where_they_exist():
     history = {"update": np.arange(5), "euler_error_percent": 10.0 ** -np.arange(5.0), "objective": -np.ones(5)}
-    figure = figures.plot_training(history)
+    figure = figures.plot_training(history, tolerances={"euler_error_percent": 0.02})
     first, second = figure.axes
-    assert (first.get_title(), first.get_yscale()) == ("Euler error (percent)", "log")
-    assert (second.get_yscale(), second.get_ylabel()) == ("linear", "Linear scale")
+    assert (first.get_ylabel(), first.get_yscale()) == ("Euler error, percent", "log")
+    assert (second.get_ylabel(), second.get_yscale()) == ("Objective", "linear")
+    assert list(first.get_lines()[1].get_ydata()) == [0.02, 0.02] and len(second.get_lines()) == 1
+    assert "Thin line: the tolerance." in texts(figure)
     with pytest.raises(ValueError, match="measures asks for 'update', which is not there"):
         figures.plot_training({"objective": np.ones(3)})
 
@@ -209,7 +239,8 @@ def test_law_of_motion_recovers_the_law_that_made_the_data():
         capital[period + 1] = np.exp(law[0] + law[1] * np.log(capital[period]))
     figure = figures.plot_law_of_motion(capital, shocks, ["Bad", "Good"], "300 periods.")
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names[0].startswith("Bad: $0.1200 +0.9660") and names[1].startswith("Good: $0.1400 +0.9620")
+    assert names[0].startswith(r"Bad: $\log\,K' = 0.1200 +0.9660\,\log\,K$, $1 - R^2 = ")
+    assert names[1].startswith(r"Good: $\log\,K' = 0.1400 +0.9620")
     left, right = figure.axes
     assert (left.get_xlabel(), left.get_ylabel()) == ("Log capital today", "Log capital next period")
     assert right.get_ylabel() == "Percent"
@@ -218,6 +249,40 @@ def test_law_of_motion_recovers_the_law_that_made_the_data():
     assert len({line.get_marker() for line in drawn(left)}) == 2
     with pytest.raises(ValueError, match="minimum -1: give positive numbers"):
         figures.plot_law_of_motion([-1.0, 1.0], [0, 1])
+
+
+def test_at_most_500_points_of_a_state_are_drawn_of_a_law_fitted_to_all():
+    capital = np.exp(np.sin(np.arange(2000.0)))
+    figure = figures.plot_law_of_motion(capital, np.zeros(2000, int))
+    assert [line.get_xdata().size for line in drawn(figure.axes[0])] == [500]
+    assert "At most 500 periods of a state are drawn." in texts(figure)
+    slope, intercept = np.polyfit(np.log(capital[:-1]), np.log(capital[1:]), 1)
+    assert f"= {intercept:.4f} {slope:+.4f}" in figure.legends[0].get_texts()[0].get_text()
+
+
+def test_of_many_states_evenly_spaced_ones_are_shown_and_the_note_says_so():
+    mass = np.tile(MASS.sum(axis=1)[:, None], 15) / 15
+    names = [f"State {state}" for state in range(15)]
+    wealth = figures.plot_wealth_distribution(ASSETS, mass, labels=names)
+    policy = figures.plot_policy(ASSETS, {"consumption": 1.0 + mass}, names)
+    for figure in (wealth, policy):
+        chosen = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert len(chosen) == 8 and (chosen[0], chosen[-1]) == ("State 0", "State 14")
+        assert "8 of 15 income states are shown, evenly spaced." in " ".join(texts(figure))
+    capital = 10.0 + np.sin(np.arange(150.0))
+    law = figures.plot_law_of_motion(capital, np.arange(150) % 15, names)
+    assert len(drawn(law.axes[1])) == 6
+    assert "6 of 15 aggregate states are shown, evenly spaced." in " ".join(texts(law))
+
+
+def test_forecast_shows_the_periods_around_the_largest_error():
+    forecast = np.ones(2000)
+    forecast[1500] = 1.1
+    figure = figures.plot_forecast(np.ones(2000), forecast)
+    left, right = figure.axes
+    assert left.get_xlim() == (1250.0, 1749.0) and right.get_xlim() == (0.0, 1999.0)
+    assert drawn(left)[1].get_ydata()[250] == 1.1
+    assert "Left: the 500 periods around the largest error." in " ".join(texts(figure))
 
 
 def test_forecast_states_its_errors():

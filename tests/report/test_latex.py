@@ -85,6 +85,11 @@ def test_integers_booleans_and_missing_entries():
     assert [cell.strip() for cell in second] == ["b", "$-5$", "no", "x"]
 
 
+def test_a_word_in_a_column_of_numbers_leaves_it_aligned_as_numbers():
+    text = to_latex(pd.DataFrame({"gain": [0.5, "none found", 2.0]}))
+    assert r"\begin{tabular}{lr}" in text and "& none found" in text and "& 0.500" in text
+
+
 def test_row_that_starts_with_a_bracket_is_not_an_option_of_the_row_before():
     text = to_latex(example())
     assert "\n{[}0, 1) &" in text and "\n[" not in text

@@ -167,11 +167,26 @@ def test_table_is_frozen_and_writes_what_it_shows(tmp_path):
     text = table.to_latex(tmp_path / "moments.tex", caption="Moments", label="tab:moments")
     assert (tmp_path / "moments.tex").read_text() == text == table.to_latex(caption="Moments", label="tab:moments")
     assert (
-        "Interest rate & points &" in text
+        "Interest rate &" in text
+        and "& points &" in text
         and r"\multicolumn{2}{c}{Level}" in text
         and r"200 points \& float64." in text
     )
-    assert note in repr(table) and "points &amp; float64" in table._repr_html_()
+    assert note in " ".join(repr(table).split()) and "points &amp; float64" in table._repr_html_()
+
+
+def test_a_series_that_moves_by_rounding_only_is_constant_and_shows_no_sd():
+    labor = 1.0 + 1e-13 * np.random.default_rng(0).standard_normal(50)
+    table = moment_table({"output": np.exp(ar1(0.9, 50)), "labor": labor})
+    assert table.data.loc["labor", "sd (level)"] == table.data.loc["labor", "sd (percent or points)"] == 0.0
+    assert "Labor & 1.00 & -- & percent & -- & -- & -- & -- & --" in table.to_latex()
+    with_motion = moment_table({"output": np.exp(ar1(0.9, 50)), "labor": 1.0 + 1e-8 * (labor > 1.0)})
+    assert with_motion.data.loc["labor", "sd (level)"] > 0.0
+
+
+def test_the_printed_table_fits_80_columns():
+    table = moment_table({"output": np.exp(ar1(0.9, 60)), "interest_rate": ar1(0.5, 60, seed=1)}, note="word " * 40)
+    assert max(map(len, repr(table).splitlines())) <= 80
 
 
 def test_every_numeric_column_says_its_unit():

@@ -127,6 +127,7 @@ def _gap(points: int) -> float:
     return float(jnp.sum(masses * relative) / 12 / size)
 
 
+@pytest.mark.slow
 def test_costate_gradient_is_the_derivative_through_the_mass(float64):
     """The two agree up to the lottery's piecewise linear values, an error that falls with the grid."""
     coarse, fine = _gap(100), _gap(400)

@@ -1,0 +1,82 @@
+"""What a person reads on the terminal: aligned lines of names and numbers, and the progress of training."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+History = Mapping[str, np.ndarray]
+UNITS = ("percent", "share", "seconds")
+
+
+def number(value: Any) -> str:
+    """A number with 4 significant digits, integers in full, text as it is."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def named(name: str) -> str:
+    """A name for a reader, with its unit last: `seconds_total` becomes "total (seconds)"."""
+    words = name.split("_")
+    unit = next((word for word in (words[-1], words[0]) if word in UNITS and len(words) > 1), None)
+    if unit is None:
+        return " ".join(words)
+    words.remove(unit)
+    return f"{' '.join(words)} ({unit})"
+
+
+def aligned(rows: Mapping[str, Any]) -> list[str]:
+    """One line per row: the name, then the value."""
+    width = max(map(len, rows), default=0)
+    return [f"{name:{width}}  {number(value)}" for name, value in rows.items()]
+
+
+def columns(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Text in columns under a heading: the first two columns begin, the others end at the same place."""
+    widths = [max(len(row[place]) for row in (heading, *rows)) for place in range(len(heading))]
+    return [
+        "  ".join(f"{cell:{'<' if place < 2 else '>'}{widths[place]}}" for place, cell in enumerate(row)).rstrip()
+        for row in (heading, *rows)
+    ]
+
+
+def fixed(value: float) -> str:
+    """A response with 4 decimals, zero without a sign."""
+    return f"{round(float(value), 4) + 0.0:.4f}"
+
+
+def response_lines(response: Any) -> list[str]:
+    """An impulse response in columns: impact and the largest response of every variable."""
+    rows = []
+    for name, values in response.mean.items():
+        largest = values[np.abs(values).argmax()]
+        rows.append((name, response.units[name], fixed(values[0]), fixed(largest)))
+    return columns(("variable", "unit", "impact", "largest"), rows)
+
+
+@contextlib.contextmanager
+def progress(total: int, chunk: int, quiet: bool) -> Iterator[Callable[[History], None]]:
+    """A progress bar on standard error, erased when it ends: updates, Euler error, objective, time left.
+
+    The Euler error is the mean over the last `chunk` updates, which training compares with its tolerance. The bar fits
+    80 columns.
+    """
+    if quiet:
+        yield lambda history: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    parts = (
+        MofNCompleteColumn(), BarColumn(bar_width=14), TextColumn("{task.description}"),
+        TimeRemainingColumn(compact=True), TextColumn("left"),
+    )  # fmt: skip
+    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("stationary equilibrium", total=total)
+
+        def show(history: History) -> None:
+            error, objective = 100 * history["euler_error"][-chunk:].mean(), history["objective"][-1]
+            text = f"Euler {error:.4f} %  objective {objective:.4g}"
+            bar.update(task, completed=len(history["update"]), description=text)
+
+        yield show

@@ -1,0 +1,252 @@
+"""The sampled mean-field update: N individuals with a state each instead of an exact mass.
+
+Timing as in game.py. At the start of period t every individual i of a population has a state s_i, and the empirical
+histogram stands in for the mass wherever the game reads one (signal, kernel, reward):
+
+    m_t(s) = #{i : s_i = s} / N.
+
+Everybody takes an action and lands by sampling the lottery of the own state and action; the common noise z_{t+1} is
+drawn; the last axis of every state moves by sampling its row of the exogenous kernel. The reward of period t reads the
+next histogram. Means over individuals approach the exact mass at the rate 1/sqrt(N).
+
+Structural methods never come here; model-free baselines see nothing else. Individuals may have private signals: see
+`CrowdPlay`.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Landing
+
+
+class Crowd(NamedTuple):
+    """The start of a period: `states` (individuals,) of each population, and the aggregate state with their histograms
+    as masses."""
+
+    states: dict[str, Array]
+    aggregate: Aggregate
+
+
+class Decided(Protocol):
+    """Everybody's decision in a period: `solve.game_play.GameDecision` is one.
+
+    The public signal, the memory kept of it, and the mixed action of each population at all its states.
+    """
+
+    @property
+    def signal(self) -> Array:
+        """What everybody saw, (signals,)."""
+        ...
+
+    @property
+    def memory(self) -> dict[str, Array]:
+        """The memory of each population, the signal taken in."""
+        ...
+
+    @property
+    def choices(self) -> dict[str, Choice]:
+        """Mixed actions (states, options) of each population."""
+        ...
+
+
+Observe = Callable[[str, Aggregate, Array, Array], Array]
+Respond = Callable[[str, Choice, Array], Choice]
+
+
+class CrowdPlay(NamedTuple):
+    """Who plays what: a game, how many `individuals` each population has, and how everybody decides.
+
+    `decide(aggregate, memory)` is what follows from public information; `memory` is that before the first signal.
+
+    Private signals are optional. `observe(population, aggregate, states, key)` gives every individual its own
+    observations (individuals, extra); `respond(population, choice, observations)` turns the mixed actions of
+    everybody's own state (individuals, options) into those that they take. Without `respond` they are only recorded.
+    """
+
+    game: AbstractGame
+    individuals: int
+    decide: Callable[[Aggregate, dict[str, Array]], Decided]
+    memory: dict[str, Array]
+    observe: Observe | None = None
+    respond: Respond | None = None
+
+
+class CrowdStep(NamedTuple):
+    """One period as it happened.
+
+    `decided` is the decision of the whole cross-section. By population: what individuals observed in private (or None),
+    which option they took, its action value and their rewards, (individuals,) each. `following` is the start of next
+    period.
+    """
+
+    now: Crowd
+    decided: Any
+    observations: dict[str, Array | None]
+    options: dict[str, Array]
+    actions: dict[str, Array]
+    rewards: dict[str, Array]
+    following: Crowd
+
+
+def draw_outcomes(weights: Array, rows: Array, uniforms: Array) -> Array:
+    """Outcomes drawn from rows `rows` (n,) of `weights` (rows, outcomes), each summing to one, by inversion: (n,).
+
+    The outcome is the number of entries of the distribution function that are at most `uniforms` (n,), found by
+    bisection. Where rounding of the sums leaves a sliver to an outcome without weight, the likeliest one is drawn.
+    """
+    count = weights.shape[1]
+    distribution = weights @ jnp.triu(jnp.ones((count, count), weights.dtype))
+    found = jnp.zeros(rows.shape, jnp.int32)
+    step = 1 << (count.bit_length() - 1)
+    while step:
+        beyond = found + step
+        below = distribution[rows, jnp.minimum(beyond, count) - 1] <= uniforms
+        found = jnp.where((beyond <= count) & below, beyond, found)
+        step //= 2
+    found = jnp.minimum(found, count - 1)
+    return jnp.where(weights[rows, found] > 0, found, jnp.argmax(weights, axis=1)[rows].astype(jnp.int32))
+
+
+def empirical_mass(states: Array, size: int, dtype) -> Array:
+    """The histogram of `states` (individuals,) as shares, (size,)."""
+    counts = jnp.zeros(size, jnp.int32).at[states].add(1)
+    return counts.astype(dtype) / states.shape[0]
+
+
+def gather_crowd(game: AbstractGame, states: dict[str, Array], aggregate: Aggregate) -> Crowd:
+    """Individuals and the aggregate state whose masses are their histograms."""
+    masses = {
+        name: empirical_mass(states[name], game.populations[name].size, mass.dtype)
+        for name, mass in aggregate.masses.items()
+    }
+    return Crowd(states, aggregate._replace(masses=masses))
+
+
+def sampled_start(game: AbstractGame, individuals: int, uniforms: Array, *, key: Array) -> Crowd:
+    """Individuals drawn independently from the start mass; `uniforms` (draws,) draw the common noise of period 0."""
+    aggregate = game.start(uniforms)
+    states = {}
+    for (name, mass), own_key in zip(
+        aggregate.masses.items(), jax.random.split(key, len(aggregate.masses)), strict=True
+    ):
+        luck = jax.random.uniform(own_key, (individuals,), mass.dtype)
+        states[name] = draw_outcomes(mass[None], jnp.zeros(individuals, jnp.int32), luck)
+    return gather_crowd(game, states, aggregate)
+
+
+def draw_landing(landing: Landing, uniforms: Array) -> Array:
+    """One state out of each lottery (individuals, outcomes): (individuals,)."""
+    if landing.index.shape[-1] == 1:
+        return landing.index[..., 0]
+    rows = jnp.arange(uniforms.shape[0], dtype=jnp.int32)
+    return landing.index[rows, draw_outcomes(landing.weight, rows, uniforms)]
+
+
+def sampled_move(
+    game: AbstractGame, name: str, states: Array, actions: Array, between: tuple[Aggregate, Any], *, key: Array
+) -> Array:
+    """Where individuals of population `name` at `states` who take `actions` are next period: (individuals,).
+
+    `between` is the aggregate state of today and the common noise of next period. The individuals need not be those of
+    the aggregate state: nobody alone moves it.
+    """
+    aggregate, noise_next = between
+    dtype = aggregate.masses[name].dtype
+    land_luck, move_luck = jax.random.uniform(key, (2, *states.shape), dtype)
+    landed = draw_landing(game.land(name, aggregate, game.place(name, states), actions), land_luck)
+    kernel = game.kernel(name, aggregate, noise_next)
+    last = landed % kernel.shape[0]
+    return landed - last + draw_outcomes(kernel, last, move_luck)
+
+
+def sampled_advance(
+    game: AbstractGame, crowd: Crowd, actions: dict[str, Array], uniforms: Array, *, key: Array
+) -> Crowd:
+    """The start of next period after everybody has taken `actions` (individuals,).
+
+    `uniforms` (draws,) become the common noise of next period; the clock moves on by one.
+    """
+    aggregate = crowd.aggregate
+    noise_next = game.draw(aggregate, uniforms)
+    states = {}
+    for (name, own), own_key in zip(crowd.states.items(), jax.random.split(key, len(crowd.states)), strict=True):
+        states[name] = sampled_move(game, name, own, actions[name], (aggregate, noise_next), key=own_key)
+    return gather_crowd(game, states, Aggregate(aggregate.masses, noise_next, aggregate.time + 1))
+
+
+def sampled_rewards(
+    game: AbstractGame, crowd: Crowd, actions: dict[str, Array], following: Aggregate
+) -> dict[str, Array]:
+    """Everybody's reward of the period, (individuals,), given the aggregate state that the crowd went to."""
+    return {
+        name: game.reward(name, crowd.aggregate, following, game.place(name, states), actions[name])
+        for name, states in crowd.states.items()
+    }
+
+
+def sample_options(choice: Choice, rows: Array, *, key: Array) -> tuple[Array, Array]:
+    """Options drawn from rows `rows` (n,) of a mixed action, and their action values: (n,) each."""
+    if choice.probabilities.shape[0] > rows.shape[0]:  # fewer individuals than states: look at their rows only
+        choice = jax.tree.map(lambda table: table[rows], choice)
+        rows = jnp.arange(rows.shape[0], dtype=jnp.int32)
+    luck = jax.random.uniform(key, rows.shape, choice.probabilities.dtype)
+    option = draw_outcomes(choice.probabilities, rows, luck)
+    return option, choice.actions[rows, option]
+
+
+def _act(play: CrowdPlay, name: str, crowd: Crowd, choice: Choice, key: Array):
+    """What individuals of one population observe in private, the option that they take and its action value."""
+    states = crowd.states[name]
+    if play.observe is None:
+        return None, *sample_options(choice, states, key=key)
+    observe_key, option_key = jax.random.split(key)
+    observations = play.observe(name, crowd.aggregate, states, observe_key)
+    if play.respond is None:
+        return observations, *sample_options(choice, states, key=option_key)
+    own = play.respond(name, jax.tree.map(lambda table: table[states], choice), observations)
+    return observations, *sample_options(own, jnp.arange(states.shape[0], dtype=jnp.int32), key=option_key)
+
+
+def sampled_period(play: CrowdPlay, crowd: Crowd, memory: dict[str, Array], uniforms: Array, *, key: Array):
+    """Everybody sees the signal, remembers, acts and moves: (memory, CrowdStep).
+
+    Mixed actions are sampled for every individual; `uniforms` (draws,) become the common noise of next period.
+    """
+    decided = play.decide(crowd.aggregate, memory)
+    move_key, *option_keys = jax.random.split(key, 1 + len(crowd.states))
+    observations, options, actions = {}, {}, {}
+    for name, own_key in zip(crowd.states, option_keys, strict=True):
+        observations[name], options[name], actions[name] = _act(play, name, crowd, decided.choices[name], own_key)
+    following = sampled_advance(play.game, crowd, actions, uniforms, key=move_key)
+    rewards = sampled_rewards(play.game, crowd, actions, following.aggregate)
+    return decided.memory, CrowdStep(crowd, decided, observations, options, actions, rewards, following)
+
+
+def aggregates(step: CrowdStep) -> Aggregate:
+    """What `sampled_rollout` records unless told otherwise: the aggregate state at the start of each period."""
+    return step.now.aggregate
+
+
+def sampled_rollout(
+    play: CrowdPlay, uniforms: Array, *, key: Array, record: Callable[[CrowdStep], Any] = aggregates
+) -> tuple[Crowd, Any]:
+    """Everybody plays along one path of common noise: (last crowd, record along a leading time axis).
+
+    `uniforms` (periods, draws): the first row draws the start, the others the following periods, as in `GamePlay.path`,
+    so that the same numbers give the same common noise there. Memory starts empty and is never reset.
+    """
+    start_key, key = jax.random.split(key)
+    crowd = sampled_start(play.game, play.individuals, uniforms[0], key=start_key)
+    rest = jnp.concatenate([uniforms[1:], uniforms[:1]])  # the last draw is of a period that nobody lives
+
+    def period(carry, inputs):
+        (crowd, memory), (uniforms, key) = carry, inputs
+        memory, step = sampled_period(play, crowd, memory, uniforms, key=key)
+        return (step.following, memory), record(step)
+
+    (crowd, _), records = jax.lax.scan(period, (crowd, play.memory), (rest, jax.random.split(key, rest.shape[0])))
+    return crowd, records

@@ -1,0 +1,65 @@
+"""How accurate a solution is, for a reader: every measure with its proper name and unit."""
+
+from typing import Any
+
+NAMES = {
+    "den_haan_mean_percent": "Den Haan error, mean (percent)",
+    "den_haan_max_percent": "Den Haan error, largest (percent)",
+    "dynamic_euler_mean_percent": "Dynamic Euler error, mean (percent)",
+    "dynamic_euler_max_percent": "Dynamic Euler error, largest (percent)",
+    "euler_error_mean_percent": "Euler error, mean (percent)",
+    "euler_error_max_percent": "Euler error, largest (percent)",
+    "constrained_share": "Households at a bound (share)",
+    "top_of_grid_mass": "Households at the top of the grid (share)",
+    "goods_market_residual_max": "Goods market residual, largest",
+}
+KINDS = {"clairvoyant": "clairvoyant", "nonanticipative": "non-anticipative"}
+
+
+def accuracy_rows(content: dict[str, Any]) -> dict[str, float | str]:
+    """Rows of the table of accuracy from what `Accuracy.to_dict` gives: names with units, and numbers.
+
+    A non-anticipative gain that is not positive is "none found": the deviator's training found nothing better.
+    """
+    variable = content["law_of_motion"]["variable"]
+    shown = variable.replace("_", " ")
+    names = {f"{variable}_mean": f"Mean of {shown} (level)", f"{variable}_sd": f"Sd of {shown} (level)", **NAMES}
+    rows: dict[str, float | str] = {
+        text: content[name] for name, text in names.items() if content.get(name) is not None
+    }
+    for kind, gain in (content["exploitability"] or {}).get("consumption_percent", {}).items():
+        found = gain > 0 or kind == "clairvoyant"
+        rows[f"Exploitability, {KINDS[kind]} (percent of consumption)"] = gain if found else "none found"
+    return rows
+
+
+def law_of_motion_rows(content: dict[str, Any], labels: list[str]) -> dict[str, str]:
+    """The fitted law of motion in words, one row per aggregate state with the given labels."""
+    law = content["law_of_motion"]
+    name = law["variable"].replace("_", " ")
+    each = zip(labels, law["intercept"], law["slope"], law["r2"], strict=True)
+    return {
+        f"Law of motion, {label}": f"log {name}' = {intercept:.4g} {slope:+.4g} log {name}, 1 - R2 = {1 - fit:.2g}"
+        for label, intercept, slope, fit in each
+    }
+
+
+def gain_rows(content: dict[str, Any]) -> dict[str, str]:
+    """The gains of one deviator in lifetime utility, with their standard errors; none where they were not measured."""
+    gains = content["exploitability"]
+    if gains is None:
+        return {}
+    rows = {
+        f"Gain, {text} (lifetime utility)": f"{gains[kind]:.4g}, standard error {gains['standard_error'][kind]:.2g}"
+        for kind, text in KINDS.items()
+    }
+    sizes = f"{gains['paths']} paths, {gains['horizon']} periods, {gains['deviator_updates']} updates of the deviator"
+    return {**rows, "Gains are measured over": sizes}
+
+
+def accuracy_note(content: dict[str, Any]) -> str:
+    """How the measures were taken, for below the table."""
+    return (
+        f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "
+        f"seed {content['seed']}."
+    )

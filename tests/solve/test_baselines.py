@@ -1,0 +1,264 @@
+"""Model-free baselines: their formulas against loops, their accounting, and that they learn."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
+from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
+from hank_mfg.environment.games.rspg_macro import RSPGMacro
+from hank_mfg.evaluate.game_exploitability import exploitability_of, game_exploitability
+from hank_mfg.policy.strategy import Sight, make_strategies
+from hank_mfg.precision import cast
+from hank_mfg.solve.game_play import GameState, draw_uniforms, game_play
+from hank_mfg.solve.game_solution import solve_game
+from hank_mfg.solve.game_spg import scores_along
+from hank_mfg.solve.rl.mirror_descent import MOMD, Replay, mean_targets, munchausen_targets
+from hank_mfg.solve.rl.ppo import (
+    IPPO,
+    RIPPO,
+    Episode,
+    advantages,
+    clipped_objective,
+    crowd_play,
+    lifetime_reward,
+    make_critics,
+    make_lesson,
+    play_crowds,
+    resize,
+    values_along,
+)
+
+
+@pytest.fixture(autouse=True)
+def quickly(quick):
+    """Compile without optimizations, and each program once."""
+    with quick():
+        yield
+
+
+class Chase(AbstractGame):
+    """Two populations on a ring of 5: hunters like to be where the prey will be, prey where no hunters will be."""
+
+    discount_factor: Any = 0.9
+    horizon: int = eqx.field(static=True, default=4)
+
+    @property
+    def populations(self):
+        return {name: Population((5,), Discrete(np.arange(-1.0, 2.0), ordered=True)) for name in ("hunters", "prey")}
+
+    def start(self, uniforms):
+        mass = jnp.full(5, 0.2, jnp.float32)
+        return Aggregate({"hunters": mass, "prey": mass}, jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32))
+
+    def draw(self, aggregate, uniforms):
+        return uniforms[0].astype(jnp.float32)
+
+    def signal(self, aggregate):
+        return jnp.stack([aggregate.noise, aggregate.masses["prey"][0]])
+
+    def land(self, population, aggregate, own, actions):
+        index = ((own + actions.astype(jnp.int32)) % 5)[..., None]
+        return Landing(index, jnp.ones(index.shape, jnp.float32))
+
+    def kernel(self, population, aggregate, noise_next):
+        return 0.9 * jnp.eye(5, dtype=jnp.float32) + 0.02
+
+    def reward(self, population, aggregate, following, own, actions):
+        if population == "hunters":
+            return following.masses["prey"][own] - 0.1 * jnp.abs(actions)
+        return -following.masses["hunters"][own] - aggregate.noise * jnp.abs(actions)
+
+    def features(self, population, aggregate):
+        return (jnp.eye(5, dtype=jnp.float32),)
+
+
+# ------------------------------------------------------------------------------------------------ formulas
+
+
+def test_advantages_against_a_loop():
+    draws = np.random.default_rng(0)
+    rewards, values = draws.normal(size=(2, 7, 3)).astype(np.float32)
+    expected = np.zeros((7, 3))
+    for person in range(3):
+        for first in range(7):
+            for t in range(first, 7):
+                value_next = values[t + 1, person] if t + 1 < 7 else 0.0
+                error = rewards[t, person] + 0.9 * value_next - values[t, person]
+                expected[first, person] += (0.9 * 0.8) ** (t - first) * error
+    assert np.asarray(advantages(rewards, values, 0.9, 0.8)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_with_lambda_one_advantages_are_returns_minus_values():
+    rewards, values = np.random.default_rng(0).normal(size=(2, 7, 3)).astype(np.float32)
+    returns = [sum(0.9 ** (t - first) * rewards[t] for t in range(first, 7)) for first in range(7)]
+    assert np.asarray(advantages(rewards, values, 0.9, 1.0)) == pytest.approx(np.stack(returns) - values, abs=1e-5)
+    assert float(lifetime_reward(rewards[None], 0.9)) == pytest.approx(np.mean(returns[0]), abs=1e-5)
+
+
+def episode(periods=4, people=50, states=3, actions=2):
+    draws = np.random.default_rng(1)
+    where = jnp.asarray(draws.integers(0, states, (periods, people)), jnp.int32)
+    what = jnp.asarray(draws.integers(0, actions, (periods, people)), jnp.int32)
+    rewards = jnp.asarray(draws.normal(size=(periods, people)).astype(np.float32))
+    tables = draws.normal(size=(2, periods, states, actions)).astype(np.float32)
+    log_odds = jax.nn.log_softmax(jnp.asarray(tables[0]))
+    return Episode(Sight((), None), where, what, rewards), log_odds, jnp.asarray(tables[1])
+
+
+def test_the_clipped_objective_is_that_of_every_individual():
+    lived, old, scores = episode()
+    new = jax.nn.log_softmax(scores)
+    gain, returns = np.random.default_rng(2).normal(size=(2, *lived.states.shape)).astype(np.float32)
+    lesson = make_lesson(lived, old, jnp.asarray(gain), jnp.asarray(returns))
+    expected, slope = 0.0, jax.grad(lambda n: clipped_objective(n, lesson, 0.2))(new)
+    by_hand = np.zeros(new.shape)
+    for t, person in np.ndindex(*gain.shape):
+        place = t, int(lived.states[t, person]), int(lived.options[t, person])
+        ratio = np.exp(float(new[place]) - float(old[place]))
+        plain, clipped = ratio * gain[t, person], np.clip(ratio, 0.8, 1.2) * gain[t, person]
+        expected += min(plain, clipped)
+        by_hand[place] += plain if plain <= clipped else 0.0
+    assert float(clipped_objective(new, lesson, 0.2)) == pytest.approx(expected, rel=1e-4)
+    assert np.asarray(slope) == pytest.approx(by_hand, abs=1e-3)
+    seen = np.asarray(lived.states[1]) == 2
+    assert float(lesson.visits[1, 2]) == seen.sum()
+    assert float(lesson.returns[1, 2]) == pytest.approx(returns[1, seen].mean(), abs=1e-5)
+
+
+def test_munchausen_targets_against_a_loop():
+    lived, log_odds, values = episode()
+    settings = MOMD(temperature=0.7, alpha=0.6)
+    targets = munchausen_targets(Replay(lived, log_odds), values, jnp.asarray(0.9, jnp.float32), settings)
+    expected = np.zeros(targets.shape)
+    for t, person in np.ndindex(*targets.shape):
+        s, a = int(lived.states[t, person]), int(lived.options[t, person])
+        expected[t, person] = lived.rewards[t, person] + 0.6 * 0.7 * log_odds[t, s, a]
+        if t + 1 < len(targets):
+            s_next = int(lived.states[t + 1, person])
+            for b in range(2):
+                soft = values[t + 1, s_next, b] - 0.7 * log_odds[t + 1, s_next, b]
+                expected[t, person] += 0.9 * np.exp(log_odds[t + 1, s_next, b]) * soft
+    assert np.asarray(targets) == pytest.approx(expected, abs=1e-4)
+    counts, means = mean_targets(Replay(lived, log_odds), targets)
+    there = (np.asarray(lived.states[2]) == 1) & (np.asarray(lived.options[2]) == 0)
+    assert float(counts[2, 1, 0]) == there.sum()
+    assert float(means[2, 1, 0]) == pytest.approx(expected[2, there].mean(), abs=1e-4)
+
+
+def test_new_units_leave_the_critic_where_it_was():
+    game = cast(Chase(), jnp.float32)
+    strategies = make_strategies(game, {"memory": "gru", "units": 4, "width": 4}, seed=0, categorical=True)
+    critic = make_critics(game, strategies, {"memory": "gru", "units": 4, "width": 4}, seed=0)["prey"]
+    draws = np.random.default_rng(0)
+    bias = jnp.asarray(draws.normal(size=critic.head.linear.bias.shape).astype(np.float32))
+    critic = eqx.tree_at(lambda c: c.head.linear.bias, critic, bias)
+    signals = jnp.asarray(draws.normal(size=(4, 2)).astype(np.float32))
+    sight = Sight((jnp.broadcast_to(jnp.eye(5), (4, 5, 5)),), None)
+    returns, size = jnp.asarray([3.0, -4.0], jnp.float32), jnp.asarray(10.0, jnp.float32)
+    after, new = resize(critic, size, returns, jnp.asarray(False))
+    assert 0.1 < float(new) < 10.0
+    before = size * values_along(critic, signals, sight)
+    assert np.abs(np.asarray(before)).max() > 1.0
+    assert np.asarray(new * values_along(after, signals, sight)) == pytest.approx(np.asarray(before), rel=1e-4)
+    assert float(resize(critic, size, returns, jnp.asarray(True))[1]) == pytest.approx(12.5**0.5)
+
+
+# -------------------------------------------------------------------------------------------------- accounting
+
+
+def test_learners_see_what_players_saw_with_memory_from_first_to_last():
+    game = cast(Chase(), jnp.float32)
+    strategies = make_strategies(game, {"memory": "gru", "units": 4, "width": 4}, seed=0, categorical=True)
+    last = lambda s: s.head.output.weight  # noqa: E731
+    strategies = {name: eqx.tree_at(last, s, last(s) + 1.0) for name, s in strategies.items()}
+    play = game_play(game, strategies)
+    uniforms = draw_uniforms(jax.random.key(0), 1, game.horizon, 1, jnp.float32)
+
+    @jax.jit
+    def both(key):
+        signals, episodes = play_crowds(play, 30, uniforms, key=key)
+        state, scores = GameState(play.game.start(uniforms[0, 0]), crowd_play(play, 30).memory), []
+        for signal in signals[0]:  # the same signals, one by one, memory handed on by hand
+            kept = {n: s.remember(state.memory[n], signal) for n, s in strategies.items()}
+            sight = Sight(game.features("prey", state.aggregate), None)
+            scores.append(strategies["prey"].scores(kept["prey"][1], sight))
+            state = state._replace(memory={n: memory for n, (memory, _) in kept.items()})
+        sight = jax.tree.map(lambda leaf: leaf[0], episodes["prey"].sight)
+        return signals, episodes, jnp.stack(scores), scores_along(strategies["prey"], signals[0], sight)
+
+    signals, episodes, by_hand, along = both(jax.random.PRNGKey(0))
+    assert np.asarray(signals[:, 1:, 0]) == pytest.approx(np.asarray(uniforms[:, 1:, 0]))  # the clock moves on
+    assert np.asarray(along) == pytest.approx(np.asarray(by_hand), abs=1e-6)
+    assert np.ptp(np.asarray(along), axis=0).max() > 1e-3
+    for lived in episodes.values():
+        assert lived.states.shape == lived.options.shape == lived.rewards.shape == (1, 4, 30)
+
+
+TINY = {"individuals": 20, "paths": 2, "updates": 2, "units": 4, "width": 4}
+METHODS = {
+    "ippo": IPPO(epochs=2, minibatches=1, **TINY),
+    "momd": MOMD(refreshes=2, steps=1, batch=1, temperature=0.5, **TINY),
+}
+
+
+@pytest.mark.parametrize("name", ["momd", pytest.param("ippo", marks=pytest.mark.slow)])
+def test_two_populations_learn(name):
+    solution = solve_game(Chase(), METHODS[name], key=3)
+    assert set(solution.strategies) == {"hunters", "prey"}
+    for strategy in solution.strategies.values():
+        assert np.abs(np.asarray(strategy.head.linear.weight)).max() > 0
+    assert np.isfinite(solution.history["objective"]).all() and len(solution.history["loss"]) == 2
+    counts = {int(leaf) for leaf in jax.tree.leaves(solution.training.optimizer) if jnp.ndim(leaf) == 0}
+    assert counts == {4}  # the learning rate is counted in optimizer steps
+
+
+def test_recurrent_settings_differ_in_memory_alone():
+    assert RIPPO(paths=4) == IPPO(memory="gru", paths=4)
+    assert IPPO().memory == MOMD().memory == "none"
+
+
+@pytest.mark.parametrize("settings", [IPPO(), MOMD()], ids=["ippo", "momd"])
+def test_an_interval_of_actions_is_refused(settings, refuses):
+    game = cast(RSPGMacro(bins=None), jnp.float32)
+    refuses(lambda: type(settings).begin(game, settings, seed=0), "households", "interval", "bins=20")
+
+
+def test_impossible_settings_are_refused(refuses):
+    refuses(lambda: IPPO(paths=8, minibatches=3), "minibatches = 3", "paths = 8")
+    refuses(lambda: MOMD(paths=2, batch=3), "batch = 3", "paths = 2")
+    refuses(lambda: MOMD(temperature=0.0), "temperature = 0.0")
+
+
+# --------------------------------------------------------------------------------------------------- learning
+
+SMALL = {"individuals": 100, "paths": 4, "units": 8, "width": 8}
+LEARNERS = {
+    "ippo": IPPO(updates=20, minibatches=2, learning_rate=1e-2, **SMALL),
+    "rippo": RIPPO(updates=20, minibatches=2, learning_rate=1e-2, **SMALL),
+    "momd": MOMD(updates=20, batch=2, learning_rate=1e-2, **SMALL),
+}
+
+
+@pytest.fixture(scope="module")
+def uniform_play(quick):
+    """The exploitability of taking every action with the same probability."""
+    with quick(), jax.enable_x64(True):
+        game = cast(LinearQuadratic(), jnp.float64)
+        strategies = make_strategies(game, LEARNERS["ippo"].networks(), seed=0, categorical=True)
+        return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
+
+
+@pytest.mark.parametrize("name", ["ippo", "momd", pytest.param("rippo", marks=pytest.mark.slow)])
+def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
+    solution, again = (solve_game(LinearQuadratic(), LEARNERS[name]) for _ in range(2))
+    after = game_exploitability(solution, paths=8).clairvoyant["individuals"]
+    assert after < 0.3 * uniform_play, (uniform_play, after)
+    objective = solution.history["objective"]
+    assert objective[-5:].mean() > objective[0]
+    first, second = (jax.tree.leaves(eqx.filter(one.training, eqx.is_array)) for one in (solution, again))
+    assert all((np.asarray(a) == np.asarray(b)).all() for a, b in zip(first, second, strict=True))
