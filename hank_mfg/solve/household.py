@@ -5,6 +5,7 @@ search, and cash on hand m = a' + c. The pairs (m, c) are the consumption functi
 bind; extended below its first point it lies above m - lower, so that min(c, m - lower) is right everywhere.
 """
 
+import warnings
 from typing import NamedTuple
 
 import equinox as eqx
@@ -17,6 +18,10 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.policy.tables import ConsumptionFunction
+
+
+class SteadyStateError(RuntimeError):
+    """No stationary equilibrium was found; the message says at which values and why."""
 
 
 class HouseholdSolution(NamedTuple):
@@ -120,6 +125,14 @@ def stationary_mass(economy: Economy, savings: Array) -> np.ndarray:
     system = (scipy.sparse.eye_array(states, format="csr") - backward).tocsc()
     right = backward[:, [anchor]].toarray()[others, 0]
     mass = np.ones(states)
-    # States are ordered along assets and nobody moves far, so elimination in that order fills in little.
-    mass[others] = np.asarray(scipy.sparse.linalg.spsolve(system[others][:, others], right, permc_spec="NATURAL"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", scipy.sparse.linalg.MatrixRankWarning)
+        try:  # states are ordered along assets and nobody moves far: elimination in that order fills in little
+            solved = scipy.sparse.linalg.spsolve(system[others][:, others], right, permc_spec="NATURAL")
+        except scipy.sparse.linalg.MatrixRankWarning as error:
+            raise SteadyStateError(
+                "The stationary mass is not determined: households stay forever in several separate sets of states, as "
+                "they do without idiosyncratic risk; declare a chain that connects the states of idiosyncratic_shock()."
+            ) from error
+    mass[others] = np.asarray(solved)
     return (mass / mass.sum()).reshape(economy.shape)

@@ -22,13 +22,9 @@ from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.household import HouseholdSolution, asset_return, solve_household, stationary_mass
+from hank_mfg.solve.household import HouseholdSolution, SteadyStateError, asset_return, solve_household, stationary_mass
 
 ROUNDING = 4 * float(np.finfo(float).eps)  # the smallest relative tolerance that SciPy's Brent takes
-
-
-class SteadyStateError(RuntimeError):
-    """No stationary equilibrium was found; the message says at which values and why."""
 
 
 class SteadyState(NamedTuple):
