@@ -16,7 +16,7 @@ from hank_mfg.policy.strategy import Sight, make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.game_play import GameState, draw_uniforms, game_play
 from hank_mfg.solve.game_solution import solve_game
-from hank_mfg.solve.game_spg import scores_along
+from hank_mfg.solve.game_spg import GameRSPG, scores_along
 from hank_mfg.solve.rl.mirror_descent import MOMD, Replay, mean_targets, munchausen_targets
 from hank_mfg.solve.rl.ppo import (
     IPPO,
@@ -202,11 +202,12 @@ def test_learners_see_what_players_saw_with_memory_from_first_to_last():
 TINY = {"individuals": 20, "paths": 2, "updates": 2, "units": 4, "width": 4}
 METHODS = {
     "ippo": IPPO(epochs=2, minibatches=1, **TINY),
+    "rspg": GameRSPG(updates=2, paths=2, passes=2, units=4, width=4),
     "momd": MOMD(refreshes=2, steps=1, batch=1, temperature=0.5, **TINY),
 }
 
 
-@pytest.mark.parametrize("name", ["momd", pytest.param("ippo", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["rspg", "momd", pytest.param("ippo", marks=pytest.mark.slow)])
 def test_two_populations_learn(name):
     solution = solve_game(Chase(), METHODS[name], key=3)
     assert set(solution.strategies) == {"hunters", "prey"}
