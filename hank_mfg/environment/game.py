@@ -15,7 +15,6 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -59,10 +58,6 @@ class Interval(NamedTuple):
 
     lower: float
     upper: float
-
-    def middle(self) -> float:
-        """Half way."""
-        return 0.5 * (self.lower + self.upper)
 
 
 class Population(NamedTuple):
@@ -135,11 +130,6 @@ class AbstractGame(eqx.Module):
     @abstractmethod
     def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
         """Smooth functions of the own state for policies to combine, one matrix per axis: (axis, functions) each."""
-
-    def signal_names(self) -> tuple[str, ...]:
-        """Names of the signals, in order; plain numbers unless said."""
-        count = jax.eval_shape(lambda: self.signal(self.start(jnp.full(self.draws, 0.5)))).shape[0]
-        return tuple(f"signal {place}" for place in range(count))
 
     def consumption_equivalent(self, gain: Array, value: Array) -> Array | None:
         """The permanent percent of consumption worth `gain` to somebody whose value is `value`; None without one."""

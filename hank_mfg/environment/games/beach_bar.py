@@ -133,7 +133,3 @@ class BeachBar(AbstractGame):
         right = (distance > 0).astype(states.dtype)[:, None]
         place = cosines(states / (STATES - 1), 4)
         return (jnp.concatenate([place, one_side * right, one_side * (1.0 - right)], axis=1),)
-
-    def signal_names(self) -> tuple[str, ...]:
-        """Three signals."""
-        return ("1 - mean/101", "open", "1 - bar/101")

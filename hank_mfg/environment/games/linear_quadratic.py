@@ -92,10 +92,6 @@ class LinearQuadratic(AbstractGame):
         """Cosines of the state."""
         return (cosines(jnp.arange(STATES, dtype=self.matrix.dtype) / (STATES - 1), 20),)
 
-    def signal_names(self) -> tuple[str, ...]:
-        """One signal."""
-        return ("mean state / 99",)
-
 
 def mean_state(mass: Array) -> Array:
     """The mean of state numbers 0, 1, ... under a mass (states,)."""

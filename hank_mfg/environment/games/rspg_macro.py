@@ -159,10 +159,6 @@ class RSPGMacro(AbstractGame):
         """A spline in log wealth, and the income states."""
         return self.spline, jnp.eye(INCOME, dtype=self.spline.dtype)
 
-    def signal_names(self) -> tuple[str, ...]:
-        """Two signals."""
-        return ("10 r", "w")
-
     def consumption_equivalent(self, gain: Array, value: Array) -> Array:
         """With utility -1/c lifetime utility is divided by 1 + x when consumption rises by the share x: percent."""
         return 100.0 * (value / (value + gain) - 1.0)
