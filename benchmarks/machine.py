@@ -20,7 +20,7 @@ import jax
 import numpy as np
 
 from hank_mfg.report.latex import write_text
-from hank_mfg.run import versions
+from hank_mfg.storage import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = Path(__file__).resolve().parent / "results"

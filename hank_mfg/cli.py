@@ -39,6 +39,7 @@ Source = Annotated[
 ]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
+Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
 ]
@@ -87,22 +88,30 @@ def _entries(folder: Path) -> int:
 
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
-    """List the shipped economies."""
+    """List the shipped economies and games."""
     from hank_mfg.gallery import model_names, read_calibration
+    from hank_mfg.game_cli import list_games
 
     about = {name: read_calibration(name) for name in model_names()}
     rows = {name: calibration.source if calibration else "" for name, calibration in about.items()}
-    _emit(as_json, {"models": rows}, [f"{name:24} {text}" for name, text in rows.items()])
+    games = list_games()
+    lines = [f"{name:24} {text}" for name, text in rows.items()]
+    _emit(as_json, {"models": rows, "games": games}, [
+        "Economies", *lines, "", "Games", *(f"{name:24} {text}" for name, text in games.items()),
+    ])  # fmt: skip
 
 
 @app.command()
 def show(model: Source, set_: Set = None, as_json: Json = False) -> None:
-    """Show a model's parameters with units and sources, and check its equations."""
+    """Show a model's parameters with units and sources, and check its equations; or what a game is."""
     import numpy as np
 
     from hank_mfg.environment.check import check_model
     from hank_mfg.gallery import calibration_table, load_model
+    from hank_mfg.game_cli import is_game, show_game
 
+    if is_game(model):
+        return _emit(as_json, *show_game(model, set_))
     overrides = _overrides(set_)
     check_model(load_model(model, **overrides))
     rows = [{**row, "value": np.asarray(row["value"]).tolist()} for row in calibration_table(model, **overrides)]
@@ -133,9 +142,11 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
 
     from hank_mfg.environment.check import check_model
     from hank_mfg.gallery import load_model
+    from hank_mfg.game_cli import refuse_game
     from hank_mfg.report.distribution import gini
     from hank_mfg.solve.steady_state import steady_state
 
+    refuse_game("stationary equilibrium", model)
     economy = load_model(model, **_overrides(set_))
     check_model(economy)
     steady = steady_state(economy, asset_points=asset_points)
@@ -162,30 +173,40 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
 @app.command("solve")
 def solve_command(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="a shipped name or your own file")] = None,
-    method: Annotated[str, typer.Option(help="rspg (with memory) or spg (without)")] = "rspg",
+    method: Annotated[
+        str, typer.Option(help="rspg (with memory) or spg (without); for games also ippo, rippo, momd, rmomd")
+    ] = "rspg",
     out: Annotated[Path | None, typer.Option(help="the run folder; runs/MODEL by default")] = None,
     seed: int = 0,
     set_: Set = None,
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the method, for instance paths=32")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue a run that was cut off")] = False,
+    measure: Annotated[int, typer.Option(help="of a game: paths on which to measure exploitability meanwhile")] = 0,
     as_json: Json = False,
 ) -> None:
-    """Solve an economy globally by structural policy gradient and keep the run in a folder."""
+    """Solve an economy or a game globally by structural policy gradient and keep the run in a folder."""
     if model is None and not (resume and out):
         raise ValueError("Name a MODEL to solve (hank-mfg list), or give --resume --out RUN to continue a run.")
     cache = _cache()
     folder = out if out is not None else Path("runs") / Path(str(model)).stem
+    from hank_mfg.game_cli import means_game, solve_game_command
+
+    if means_game(model, folder, resume):
+        given = (method, option), set_, seed
+        seconds = lambda: time.perf_counter() - _START  # noqa: E731
+        options = {"measure": measure, "resume": resume, "quiet": as_json, "seconds": seconds}
+        return _emit(as_json, *solve_game_command(model, folder, *given, **options))
     settings = _resumed_settings(folder) if resume else _settings(method, option)
     if not resume:
         _check_new_run(str(model), folder, _overrides(set_))
     before = _entries(cache)
-    from hank_mfg.console import progress
+    from hank_mfg.console import progress, training_line
     from hank_mfg.run import solve_run
     from hank_mfg.solve.solve import chunk_length
 
     chunk = chunk_length(settings.updates)
     try:
-        with progress(settings.updates, chunk, as_json) as watch:
+        with progress(settings.updates, as_json, training_line(chunk), "stationary equilibrium") as watch:
             solution = solve_run(
                 str(model), folder, None if resume else settings, key=seed, overrides=_overrides(set_), resume=resume,
                 watch=watch,
@@ -213,8 +234,8 @@ def _check_new_run(model: str, folder: Path, overrides: dict[str, Any]) -> None:
     """Raise for whatever would stop a solve, before anything is printed or written."""
     from hank_mfg.environment.check import check_model
     from hank_mfg.gallery import load_model
-    from hank_mfg.run import require_free
     from hank_mfg.solve.solve import require_aggregate_risk
+    from hank_mfg.storage import require_free
 
     require_free(folder)
     economy = load_model(model, **overrides)
@@ -244,42 +265,33 @@ def _solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
 
 
 def _resumed_settings(folder: Path) -> Any:
-    from hank_mfg.run import unfinished_config
     from hank_mfg.solve.spg import RSPG
+    from hank_mfg.storage import unfinished_config
 
     return RSPG(**unfinished_config(folder)["method"])
 
 
 def _settings(method: str, options: list[str] | None):
     """The frozen settings of a method, with NAME=VALUE changes. Raises ValueError for unknown names."""
-    import dataclasses
-
+    from hank_mfg.game_cli import changed
     from hank_mfg.solve.spg import RSPG, SPG
 
-    known = {field.name: field for field in dataclasses.fields(RSPG)}
-    changes = {}
-    for text in options or []:
-        name, sign, value = text.partition("=")
-        if not sign or name not in known:
-            raise ValueError(f"--option {text}: give NAME=VALUE with one of the names {', '.join(known)}.")
-        kind = type(known[name].default)
-        try:
-            changes[name] = kind(value)
-        except ValueError as error:
-            wanted = {int: "a whole number", float: "a number"}[kind]
-            raise ValueError(
-                f"--option {text}: {name} must be {wanted}, for instance {name}={known[name].default}."
-            ) from error
     makers = {"rspg": RSPG, "spg": SPG}
     if method not in makers:
         raise ValueError(f"--method {method}: choose one of {', '.join(makers)}.")
-    return makers[method](**changes)
+    return changed(makers[method](), options)
 
 
 @app.command("evaluate")
-def evaluate_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Json = False) -> None:
+def evaluate_command(
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: int = 1, as_json: Json = False
+) -> None:  # fmt: skip
     """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
     _cache()
+    from hank_mfg.game_cli import evaluate_game_command, is_game_run
+
+    if is_game_run(run):
+        return _emit(as_json, *evaluate_game_command(run, paths, seed))
     from hank_mfg.report.report import write_evaluation
     from hank_mfg.run import load_run
 
@@ -310,9 +322,11 @@ def irf_command(
     """The generalized impulse response to one shock, from the global solution."""
     _cache()
     from hank_mfg.console import response_lines
+    from hank_mfg.game_cli import refuse_game
     from hank_mfg.report.report import write_impulse_response
     from hank_mfg.run import load_run
 
+    refuse_game("impulse responses", run=run)
     response, written = write_impulse_response(load_run(run), run, shock, size, horizon=horizon, seed=seed)
     _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
 
@@ -329,18 +343,23 @@ def moments_command(
 ) -> None:
     """The table of moments of a long simulation, as CSV and LaTeX."""
     _cache()
+    from hank_mfg.game_cli import refuse_game
     from hank_mfg.report.report import write_moments
     from hank_mfg.run import load_run
 
+    refuse_game("moments", run=run)
     table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing)
     content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
     _emit(as_json, content, [repr(table), *_wrote(written)])
 
 
 @app.command("report")
-def report_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Json = False) -> None:
+def report_command(
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: int = 1, as_json: Json = False
+) -> None:  # fmt: skip
     """Rebuild every figure and table of a run from what it saved, without solving."""
     _cache()
+    from hank_mfg.game_cli import is_game_run, report_game_command
     from hank_mfg.report.report import write_report
     from hank_mfg.run import load_run
 
@@ -348,8 +367,27 @@ def report_command(run: Run, periods: int = 10_000, seed: int = 1, as_json: Json
         if not as_json:
             print(text, file=sys.stderr, flush=True)
 
-    written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
+    if is_game_run(run):
+        written = report_game_command(run, paths, seed, tell)
+    else:
+        written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
     _emit(as_json, {"run": str(run), "files": written}, [f"Wrote {len(written)} files into {run}."])
+
+
+@app.command("replicate")
+def replicate_command(
+    name: Annotated[str, typer.Argument(help="rspg-benchmark")],
+    out: Annotated[Path | None, typer.Option(help="the folder; replications/NAME by default")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="a tenth of the updates, two seeds: a few minutes")] = False,
+    seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a published experiment again; what is finished in the folder is not done again."""
+    _cache()
+    from hank_mfg.replication import replicate
+
+    done = replicate(name, out, quick=quick, seeds=seeds, tell=lambda text: print(text, file=sys.stderr, flush=True))
+    _emit(as_json, done, _wrote([Path(file) for file in done["files"]]))
 
 
 if __name__ == "__main__":

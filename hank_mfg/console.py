@@ -54,13 +54,22 @@ def response_lines(response: Any) -> list[str]:
     return columns(("variable", "unit", "impact", "largest"), rows)
 
 
-@contextlib.contextmanager
-def progress(total: int, chunk: int, quiet: bool) -> Iterator[Callable[[History], None]]:
-    """A progress bar on standard error, erased when it ends: updates, Euler error, objective, time left.
+def training_line(chunk: int) -> Callable[[History], tuple[int, str]]:
+    """Updates made, and what the bar says of an economy: the Euler error, averaged over the last `chunk` updates, which
+    training compares with its tolerance, and the objective."""
 
-    The Euler error is the mean over the last `chunk` updates, which training compares with its tolerance. The bar fits
-    80 columns.
-    """
+    def line(history: History) -> tuple[int, str]:
+        error, objective = 100 * history["euler_error"][-chunk:].mean(), history["objective"][-1]
+        return len(history["update"]), f"Euler {error:.4f} %  objective {objective:.4g}"
+
+    return line
+
+
+@contextlib.contextmanager
+def progress(
+    total: int, quiet: bool, line: Callable[[History], tuple[int, str]], first: str = "starting"
+) -> Iterator[Callable[[History], None]]:
+    """A progress bar on standard error, erased when it ends: updates, what `line` says, time left; fits 80 columns."""
     if quiet:
         yield lambda history: None
         return
@@ -72,11 +81,10 @@ def progress(total: int, chunk: int, quiet: bool) -> Iterator[Callable[[History]
         TimeRemainingColumn(compact=True), TextColumn("left"),
     )  # fmt: skip
     with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("stationary equilibrium", total=total)
+        task = bar.add_task(first, total=total)
 
         def show(history: History) -> None:
-            error, objective = 100 * history["euler_error"][-chunk:].mean(), history["objective"][-1]
-            text = f"Euler {error:.4f} %  objective {objective:.4g}"
-            bar.update(task, completed=len(history["update"]), description=text)
+            done, text = line(history)
+            bar.update(task, completed=done, description=text)
 
         yield show

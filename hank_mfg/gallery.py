@@ -233,8 +233,8 @@ def _unknown_name(source: str) -> str:
     close = difflib.get_close_matches(source, known, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
     return (
-        f"There is no shipped model '{source}'{hint}: the shipped ones are {', '.join(known)}; for your own give the "
-        "path of its .py file."
+        f"There is no shipped model '{source}'{hint}: the shipped ones are {', '.join(known)} (`hank-mfg list` "
+        "names the games too); for your own give the path of its .py file."
     )
 
 
@@ -291,11 +291,27 @@ def _read(path: Path) -> Calibration:
 def _load_class(path: Path) -> type[Model]:
     """The one `Model` of a file. An edited file is read afresh; an unchanged one gives the same class, compiled code
     included."""
-    return _class_in(str(path.resolve()), _text(path))
+    found = classes_in(path, Model)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise ValueError(
+            f"{path.name} defines no model: write one class that derives from hank_mfg.Model; "
+            "`hank-mfg new my_model.py` writes an example."
+        )
+    raise ValueError(
+        f"{path.name} defines {len(found)} models ({', '.join(each.__name__ for each in found)}): keep one per "
+        "file, or pass the class you mean to load_model."
+    )
+
+
+def classes_in(path: Path, base: type) -> list[type]:
+    """The classes of a Python file that derive from `base`. Raises ValueError where it cannot be read or run."""
+    return [each for each in _classes(str(path.resolve()), _text(path)) if issubclass(each, base)]
 
 
 @functools.lru_cache(maxsize=64)
-def _class_in(file: str, text: str) -> type[Model]:
+def _classes(file: str, text: str) -> list[type]:
     name = f"model_file_{Path(file).stem}"
     module = types.ModuleType(name)
     module.__file__ = file
@@ -305,19 +321,4 @@ def _class_in(file: str, text: str) -> type[Model]:
         exec(compile(text, file, "exec"), module.__dict__)
     except Exception as error:
         raise ValueError(explain(error, file=file)) from error
-    found = [
-        value
-        for value in vars(module).values()
-        if isinstance(value, type) and issubclass(value, Model) and value.__module__ == name
-    ]
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise ValueError(
-            f"{Path(file).name} defines no model: write one class that derives from hank_mfg.Model; "
-            "`hank-mfg new my_model.py` writes an example."
-        )
-    raise ValueError(
-        f"{Path(file).name} defines {len(found)} models ({', '.join(each.__name__ for each in found)}): keep one per "
-        "file, or pass the class you mean to load_model."
-    )
+    return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]

@@ -160,7 +160,7 @@ def test_the_bar_fits_80_columns_and_shows_what_the_stopping_rule_uses(monkeypat
     monkeypatch.setenv("FORCE_COLOR", "1")
     history = {"update": np.arange(100), "objective": np.full(100, -123.456), "euler_error": np.full(100, 1.0)}
     history["euler_error"][-20:] = np.linspace(0.0, 3.2e-5, 20)
-    with console.progress(120, 20, quiet=False) as watch:
+    with console.progress(120, False, console.training_line(20)) as watch:
         watch(history)
     printed = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", capsys.readouterr().err)
     lines = [line for line in re.split(r"[\r\n]", printed) if "Euler" in line]

@@ -17,11 +17,12 @@ from hank_mfg.evaluate.simulate import simulate
 from hank_mfg.gallery import load_model, read_calibration
 from hank_mfg.report import report
 from hank_mfg.report.impulse_response import ImpulseResponse
-from hank_mfg.run import RunError, load_run, save_checkpoint, solve_run
+from hank_mfg.run import load_run, solve_run
 from hank_mfg.solve import solve as solving
 from hank_mfg.solve.solution import Status
 from hank_mfg.solve.spg import RSPG, Training
 from hank_mfg.solve.steady_state import SteadyStateError
+from hank_mfg.storage import RunError, save_checkpoint
 
 PERIODS = 200
 ROOT = Path(__file__).resolve().parents[1]

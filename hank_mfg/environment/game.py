@@ -15,6 +15,7 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -110,6 +111,12 @@ class AbstractGame(eqx.Module):
     @abstractmethod
     def signal(self, aggregate: Aggregate) -> Array:
         """What everybody sees, scaled to numbers of order one: (signals,)."""
+
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """A name for each public signal, for figures."""
+        aggregate = jax.eval_shape(lambda: self.start(jnp.full(self.draws, 0.5)))
+        return tuple(f"Signal {place + 1}" for place in range(jax.eval_shape(self.signal, aggregate).shape[0]))
 
     def place(self, population: str, states: Array) -> Any:
         """What describes individuals at these states to `land` and `reward`: the state numbers unless said."""

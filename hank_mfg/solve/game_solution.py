@@ -16,6 +16,7 @@ from hank_mfg.policy.strategy import Strategy, make_strategies
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.game_play import GamePlay, draw_uniforms, game_play
 from hank_mfg.solve.game_spg import GameRSPG, GameTraining, make_optimizer, trainable, update
+from hank_mfg.solve.solve import chunk_length
 
 WARMUP_PATHS = 64  # on which signals are standardized, everybody playing as at the start
 History = dict[str, np.ndarray]
@@ -107,15 +108,15 @@ def solve_game(
 
     `method` holds the settings: `GameRSPG()` unless said, `GameSPG()` without memory, or a baseline, `IPPO()`,
     `RIPPO()` or `MOMD()`. `key` is the integer seed: the same seed on the same device gives the same bits.
-    `watch(training, history)` is called after every `chunk` updates, with what `resume=(training, history)` needs to go
-    on to the same numbers; training ends early when it returns True. Raises GameError when a loss is not a number.
+    `watch(training, history)` is called at least every `chunk` updates, with what `resume=(training, history)` needs to
+    go on to the same numbers; training ends early when it returns True. Raises GameError when a loss is not a number.
     """
     settings = method if method is not None else GameRSPG()
     economy = cast(game, DTYPES[settings.precision])
     begin, step = learner(settings)
     training = begin(economy, settings, seed=key) if resume is None else resume[0]
     history: History = {} if resume is None else resume[1]
-    length = min(chunk, settings.updates)
+    length = chunk_length(settings.updates, chunk)
     started = time.perf_counter()
     program = _train.lower(step, economy, training, settings, length).compile()
     compiled = time.perf_counter()

@@ -139,9 +139,9 @@ def _train(play: Play, training: Training[State], settings: RSPG, length: int) -
     return eqx.combine(arrays, static), reports
 
 
-def chunk_length(updates: int) -> int:
-    """Updates per compiled call: the largest divisor of `updates` up to 20, so that one compilation serves them all."""
-    return max(length for length in range(1, min(20, updates) + 1) if updates % length == 0)
+def chunk_length(updates: int, most: int = 20) -> int:
+    """Updates per compiled call: the largest divisor of `updates` up to `most`: one compilation serves them all."""
+    return max(length for length in range(1, min(most, updates) + 1) if updates % length == 0)
 
 
 def check_finite(reports: Progress, done: int) -> None:

@@ -15,10 +15,11 @@ from hank_mfg.environment.economy import Aggregate
 from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.run import RunError, load_checkpoint, load_run, read_config, solve_run
+from hank_mfg.run import load_checkpoint, load_run, solve_run
 from hank_mfg.solve.solve import check_finite, chunk_length, prepare
 from hank_mfg.solve.spg import Progress
 from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.storage import RunError, read_config
 
 # ------------------------------------------------------------------------------------------------------ limits
 

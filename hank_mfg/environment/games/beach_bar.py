@@ -99,6 +99,11 @@ class BeachBar(AbstractGame):
         closes = (aggregate.time + 1 == CLOSING) & (uniforms[0] < 0.5)
         return BarNoise(noise.bar, jnp.where(closes, 0.0, noise.is_open).astype(noise.is_open.dtype))
 
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """What the signals are."""
+        return ("1 - mean state / 101", "Bar open", "1 - place of the bar / 101")
+
     def signal(self, aggregate: Aggregate) -> Array:
         """1 - mean/101, z, 1 - b/101."""
         mean = mean_state(aggregate.masses["individuals"])

@@ -63,6 +63,11 @@ class LinearQuadratic(AbstractGame):
         """The direction of the current stays what it is."""
         return aggregate.noise
 
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """What the signals are."""
+        return ("Mean state / 99",)
+
     def signal(self, aggregate: Aggregate) -> Array:
         """The mean of the current mass over 99."""
         return mean_state(aggregate.masses["individuals"])[None] / STATES

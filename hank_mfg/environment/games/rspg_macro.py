@@ -129,6 +129,11 @@ class RSPGMacro(AbstractGame):
         interest_rate, wage = self.prices(aggregate)
         return (1.0 + interest_rate) * own.wealth + wage * own.income
 
+    @property
+    def signal_names(self) -> tuple[str, ...]:
+        """What the signals are."""
+        return ("10 x interest rate", "Wage")
+
     def signal(self, aggregate: Aggregate) -> Array:
         """The interest rate times 10 and the wage."""
         interest_rate, wage = self.prices(aggregate)

@@ -1,0 +1,164 @@
+"""The run folder of a game: as in storage.py; config.json names the game, its switches, the method and its settings.
+
+metrics.jsonl   update, seconds of training, loss, objective; with `measure` the exploitability by population
+game.py         a copy of the user's own game file, where there is one
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hank_mfg.environment.game import AbstractGame
+from hank_mfg.environment.games import load_game
+from hank_mfg.evaluate.game_exploitability import exploitability_of
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.report.latex import write_text
+from hank_mfg.solve.game_play import game_play
+from hank_mfg.solve.game_solution import GameSolution, learner, solve_game
+from hank_mfg.solve.game_spg import GameRSPG
+from hank_mfg.solve.rl.mirror_descent import MOMD
+from hank_mfg.solve.rl.ppo import IPPO
+from hank_mfg.storage import (
+    UNFINISHED,
+    History,
+    Log,
+    RunError,
+    finished_config,
+    has_checkpoint,
+    read_checkpoint,
+    require_free,
+    save_checkpoint,
+    trim_metrics,
+    unfinished_config,
+    versions,
+    write_json,
+)
+
+FINISHED = "FINISHED"
+SETTINGS = {kind.__name__: kind for kind in (GameRSPG, IPPO, MOMD)}
+MEASURES = 1.25  # between measures updates grow by this factor: as many early as late on a logarithmic axis
+
+
+def solve_game_run(
+    source: str | Path | type[AbstractGame] | AbstractGame,
+    folder: str | Path,
+    method: Any = None,
+    *,
+    key: int = 0,
+    switches: dict[str, Any] | None = None,
+    measure: int = 0,
+    chunk: int = 20,
+    resume: bool = False,
+    watch: Callable[[History], bool | None] | None = None,
+    save_every: float = 5.0,
+) -> GameSolution:
+    """Solve a game as `solve_game` does and keep everything in `folder`.
+
+    At most `chunk` updates are made in one call of the compiled program. With `measure` > 0 clairvoyant exploitability
+    on so many paths goes into metrics.jsonl, first after the first call, then each time updates have grown by a
+    quarter, and at the end. With `resume=True`
+    training continues from the checkpoint to the same numbers as an unbroken run on the same device; `source` is then
+    read only where it is a class or an object. Raises RunError when the folder already holds a run and `resume` is not
+    given, or when there is nothing to resume.
+    """
+    folder = Path(folder)
+    if resume:
+        config = unfinished_config(folder)
+        game, settings = _game(folder, config, source), SETTINGS[config["method"]](**config["settings"])
+        start = load_training(folder, game, settings, config["seed"]) if has_checkpoint(folder) else None
+    else:
+        require_free(folder)
+        game, start = load_game(source, **(switches or {})), None
+        settings = method if method is not None else GameRSPG()
+        config = _config(source, game, switches or {}, settings, key)
+        config = {**config, "measure": measure, "chunk": chunk}
+        if isinstance(source, str | Path) and str(source).endswith(".py"):
+            write_text(folder / "game.py", Path(source).expanduser().read_text())
+        write_json(folder / "config.json", config)
+    logged = len(start[1]["loss"]) if start else 0
+    trim_metrics(folder, logged)
+    meter = Meter(game, config["measure"], settings.updates, logged)
+    log = Log(folder, logged, save_every, _line)
+
+    def keep(training: Any, history: History) -> bool | None:
+        log(training, history, **meter(training, history))
+        return watch(history) if watch is not None else None
+
+    solution = solve_game(game, settings, key=config["seed"], chunk=config["chunk"], resume=start, watch=keep)
+    save_checkpoint(folder, solution.training, solution.history)
+    ended = {"status": FINISHED, "device": solution.device, "updates": solution.updates}
+    timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train")}
+    write_json(folder / "config.json", {**config, **ended, **timings})
+    return solution
+
+
+def _config(source, game: AbstractGame, switches: dict[str, Any], settings: Any, seed: int) -> dict[str, Any]:
+    kind = type(settings).__name__
+    if kind not in SETTINGS:
+        raise RunError(f"{kind} is no method for games: choose settings of {', '.join(SETTINGS)}.")
+    return {
+        "game": str(source) if isinstance(source, str | Path) else type(game).__name__,
+        "switches": switches,
+        "method": kind,
+        "settings": dataclasses.asdict(settings),
+        "seed": seed,
+        "versions": versions(),
+        "status": UNFINISHED,
+    }
+
+
+def _line(history: History, fresh: slice) -> dict[str, Any]:
+    means = {name: float(history[name][fresh].mean()) for name in ("loss", "objective")}
+    return {"update": len(history["loss"]), "seconds": float(history["seconds"][-1]), **means}
+
+
+class Meter:
+    """Exploitability while training goes on, at updates that grow geometrically; nothing with `paths` 0."""
+
+    def __init__(self, game: AbstractGame, paths: int, updates: int, done: int):
+        self.game, self.paths, self.updates = game, paths, updates
+        self.due = 1.0 if done == 0 else MEASURES * done
+
+    @float64_allowed
+    def __call__(self, training: Any, history: History) -> dict[str, Any]:
+        """The measure where one is due, as part of a line of metrics."""
+        done = len(history["loss"])
+        if self.paths == 0 or (done < self.due and done < self.updates):
+            return {}
+        self.due = MEASURES * done
+        play = game_play(cast(self.game, np.float64), cast(training.strategies, np.float64))
+        return {"exploitability": exploitability_of(play, paths=self.paths).clairvoyant}
+
+
+def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGame:
+    """The game of a run; `given` where it is a class or an object, which the folder does not hold."""
+    if isinstance(given, AbstractGame):
+        return given
+    if isinstance(given, type):
+        return load_game(given, **config["switches"])
+    own = folder / "game.py"
+    return load_game(own if own.exists() else config["game"], **config["switches"])
+
+
+@float64_allowed
+def load_training(folder: Path, game: AbstractGame, settings: Any, seed: int) -> tuple[Any, History]:
+    """Training state and history of a checkpoint. Raises RunError when there is none or it does not fit."""
+    begin, _ = learner(settings)
+    return read_checkpoint(folder, lambda: begin(cast(game, DTYPES[settings.precision]), settings, seed=seed))
+
+
+def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | None = None) -> GameSolution:
+    """The solution in the run folder of a game; `game` gives the class or object where it was not passed by name.
+
+    Raises RunError when the folder holds no run, or one whose training did not end.
+    """
+    config = finished_config(folder)
+    played, settings = _game(Path(folder), config, game), SETTINGS[config["method"]](**config["settings"])
+    training, history = load_training(Path(folder), played, settings, config["seed"])
+    return GameSolution(
+        played, settings, training, history, config["seed"], config["device"], config["seconds_compile"],
+        config["seconds_train"],
+    )  # fmt: skip

@@ -1,0 +1,261 @@
+"""The benchmark of Wibault et al. (2026), arXiv 2602.20141: every algorithm on every game, over several seeds.
+
+Structural policy gradient with and without memory (rspg, spg), recurrent and plain PPO on sampled individuals (rippo,
+ippo) and Munchausen online mirror descent (momd), all with the settings of solve/game_settings.py. A baseline is first
+trained with three learning rates on seed 0, a third of, exactly and three times its own; all seeds then take the best.
+
+    FOLDER/runs/GAME/METHOD/rate_R/seed_K   a run folder each: what is finished is not done again, the rest goes on
+    FOLDER/results.json                     curves, finals, what was compared
+    FOLDER/tables/*.csv, *.tex              exploitability at the end, seconds to the baselines' best
+    FOLDER/figures/*.pdf, *.png             exploitability against seconds and updates; what memory changes
+
+Exploitability is the clairvoyant bound of evaluate/game_exploitability.py over the game's discrete actions, on paths
+that training did not see; measuring it does not count as training time, compilation neither.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from hank_mfg.environment.games import load_game
+from hank_mfg.game_run import load_game_run, solve_game_run
+from hank_mfg.replication.memory import memory_series, plot_memory
+from hank_mfg.replication.rspg_figures import plot_exploitability
+from hank_mfg.report.game_report import evaluate_game
+from hank_mfg.report.latex import to_latex, write_text
+from hank_mfg.report.style import save_figure
+from hank_mfg.solve.game_settings import settings_for
+from hank_mfg.storage import UNFINISHED, RunError, read_config, read_metrics
+
+GAMES = ("linear_quadratic", "beach_bar", "rspg_macro")
+STRUCTURAL = ("rspg", "spg")
+BASELINES = ("rippo", "ippo", "momd")
+RATES = (1 / 3, 1.0, 3.0)
+PATHS = {"linear_quadratic": 4, "beach_bar": 102, "rspg_macro": 16}  # stratified: the first two hold all that happens
+QUICK = 10  # a quick run makes so many times fewer updates
+
+FLOORS = {"linear_quadratic": 0.7254, "beach_bar": 2.44}  # no policy of public information is below: docs/games.md
+PUBLISHED = {
+    ("linear_quadratic", "rspg"): "60.4 +- 4.1, 10 seeds, 200 updates",
+    ("linear_quadratic", "spg"): "86.6 +- 16.3, 10 seeds, 200 updates",
+    ("beach_bar", "rspg"): "121 after 267 s",
+    ("beach_bar", "spg"): "137 after 267 s",
+    ("rspg_macro", "rspg"): "1.36 after 1,104 s",
+    ("rspg_macro", "spg"): "1.11 after 1,040 s",
+}  # the public code on two CPU cores: docs/games.md
+
+Tell = Callable[[str], None]
+
+
+class Job(NamedTuple):
+    """One training run: `rate` multiplies the learning rate of the settings."""
+
+    game: str
+    method: str
+    rate: float
+    seed: int
+    quick: bool
+
+    def folder(self, root: Path) -> Path:
+        """Where it is kept."""
+        return root / "runs" / self.game / self.method / f"rate_{self.rate:.2g}" / f"seed_{self.seed}"
+
+    def settings(self) -> Any:
+        """The settings of the method for the game."""
+        settings = settings_for(self.game, self.method)
+        updates = max(settings.updates // QUICK, 2) if self.quick else settings.updates
+        return dataclasses.replace(settings, updates=updates, learning_rate=self.rate * settings.learning_rate)
+
+
+class Curve(NamedTuple):
+    """Exploitability of one run at its measures: updates, seconds of training and values, (measures,) each."""
+
+    updates: np.ndarray
+    seconds: np.ndarray
+    values: np.ndarray
+
+
+def run(
+    folder: Path, *, quick: bool = False, seeds: int | None = None, games: Sequence[str] = GAMES,
+    methods: Sequence[str] = (*STRUCTURAL, *BASELINES), tell: Tell = print,
+) -> dict[str, Any]:  # fmt: skip
+    """Train what is not trained yet, then write tables and figures; returns the results and the files written.
+
+    `seeds` is 5 unless said, 2 with `quick`, which makes a tenth of the updates and tries one learning rate. Raises
+    ValueError for unknown games or methods, RunError where the folder holds runs with other settings.
+    """
+    for what, given, known in (("game", games, GAMES), ("method", methods, (*STRUCTURAL, *BASELINES))):
+        unknown = [each for each in given if each not in known]
+        if unknown:
+            raise ValueError(f"The benchmark has no {what} {unknown[0]!r}: choose among {', '.join(known)}.")
+    count = seeds if seeds is not None else (2 if quick else 5)
+    if count < 1:
+        raise ValueError(f"seeds = {count} trains nothing: give at least 1.")
+    rates = (1.0,) if quick else RATES
+    sweep = [Job(g, m, r, 0, quick) for g in games for m in methods if m in BASELINES for r in rates]
+    train(folder, sweep, tell)
+    best = {(g, m): best_rate(folder, g, m, rates, quick) for g in games for m in methods}
+    jobs = [Job(g, m, best[g, m], seed, quick) for g in games for m in methods for seed in range(count)]
+    train(folder, jobs, tell)
+    tell("measuring the finished runs")
+    results = collect(folder, jobs, sweep)
+    return {"results": results, "files": [str(path) for path in write(folder, results, tell)]}
+
+
+def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
+    """Train every job that is not finished; one that was cut off goes on."""
+    for place, job in enumerate(jobs):
+        run, settings = job.folder(folder), job.settings()
+        started = (run / "config.json").exists()
+        if started:
+            config = read_config(run)
+            if config["settings"] != json.loads(json.dumps(dataclasses.asdict(settings))):
+                raise RunError(f"{run} was made with other settings: choose another --out, or delete that folder.")
+            if config["status"] != UNFINISHED:
+                continue
+        chunk = max(1, settings.updates // 100)
+        solution = solve_game_run(
+            job.game, run, settings, key=job.seed, measure=PATHS[job.game], chunk=chunk, resume=started
+        )
+        final = curve(run).values[-1]
+        what = f"{job.game} {job.method}, seed {job.seed}, learning rate {settings.learning_rate:.2g}"
+        tell(f"{place + 1} of {len(jobs)}: {what}: exploitability {final:.4g}, {solution.seconds_train:.0f} s")
+
+
+def curve(run: Path) -> Curve:
+    """The measures of a run, summed over populations."""
+    lines = [line for line in read_metrics(run) if "exploitability" in line]
+    values = np.array([sum(line["exploitability"].values()) for line in lines])
+    return Curve(np.array([line["update"] for line in lines]), np.array([line["seconds"] for line in lines]), values)
+
+
+def best_rate(folder: Path, game: str, method: str, rates: Sequence[float], quick: bool) -> float:
+    """The multiple of the learning rate with the lowest exploitability at the end; one for structural methods."""
+    if method not in BASELINES:
+        return 1.0
+    return min(rates, key=lambda rate: curve(Job(game, method, rate, 0, quick).folder(folder)).values[-1])
+
+
+def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str, Any]:
+    """Curves of every game and method, and the measures of seed 0, as plain numbers."""
+    found: dict[str, Any] = {}
+    for job in jobs:
+        one, run = curve(job.folder(folder)), job.folder(folder)
+        entry = found.setdefault(job.game, {}).setdefault(
+            job.method, {"learning_rate": job.settings().learning_rate, "curves": [], "device": ""}
+        )
+        entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
+        entry["device"] = read_config(run)["device"]
+        if job.seed == 0:
+            entry["evaluation"] = _evaluation(run, PATHS[job.game])
+            tried = [other for other in sweep if other[:2] == job[:2]]
+            entry["sweep"] = {
+                f"{other.settings().learning_rate:.3g}": float(curve(other.folder(folder)).values[-1])
+                for other in tried
+            }
+    return found
+
+
+def _evaluation(run: Path, paths: int) -> dict[str, Any]:
+    """Both exploitabilities of a finished run, kept beside it."""
+    path = run / "evaluation.json"
+    if not path.exists():
+        content = evaluate_game(load_game_run(run), paths=max(paths, 16), seed=1)
+        write_text(path, json.dumps(content, indent=2) + "\n")
+    return json.loads(path.read_text())
+
+
+def finals(entry: dict[str, Any]) -> np.ndarray:
+    """Exploitability at the end of every seed."""
+    return np.array([one["values"][-1] for one in entry["curves"]])
+
+
+def standard_error(values: np.ndarray) -> float:
+    """Of the mean over seeds; NaN for one."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
+
+
+def seconds_to(entry: dict[str, Any], level: float) -> float:
+    """Median over seeds of the seconds until exploitability is at most `level`; infinite where half never get there."""
+    times = []
+    for one in entry["curves"]:
+        reached = [s for s, value in zip(one["seconds"], one["values"], strict=True) if value <= level]
+        times.append(reached[0] if reached else np.inf)
+    return float(np.median(times))
+
+
+def final_table(results: dict[str, Any]) -> pd.DataFrame:
+    """One row per game and method: exploitability at the end over seeds, and what it took."""
+    rows = []
+    for game, methods in results.items():
+        for method, entry in methods.items():
+            values, population = finals(entry), list(entry["evaluation"]["populations"].values())
+            gain = sum(each["nonanticipative"] for each in population)
+            rows.append(
+                {
+                    "Game": game,
+                    "Method": method,
+                    "Learning rate": entry["learning_rate"],
+                    "Seeds": len(values),
+                    "Exploitability": float(values.mean()),
+                    "Standard error": standard_error(values),
+                    "Without foresight": gain,
+                    "Relative, percent": 100.0 * gain / sum(each["spread"] for each in population),
+                    "Seconds": float(np.median([one["seconds"][-1] for one in entry["curves"]])),
+                    "Public code": PUBLISHED.get((game, method), ""),
+                }
+            )
+    return pd.DataFrame(rows).set_index(["Game", "Method"])
+
+
+def speed_table(results: dict[str, Any]) -> pd.DataFrame:
+    """One row per game and baseline: the seconds to its own best level, and those of structural methods to the same."""
+    rows = []
+    for game, methods in results.items():
+        for baseline in (name for name in methods if name in BASELINES):
+            entry = methods[baseline]
+            level = float(np.mean([min(one["values"]) for one in entry["curves"]]))
+            own = float(np.median([one["seconds"][int(np.argmin(one["values"]))] for one in entry["curves"]]))
+            for structural in (name for name in methods if name in STRUCTURAL):
+                seconds = seconds_to(methods[structural], level)
+                rows.append(
+                    {
+                        "Game": game, "Baseline": baseline, "Its best": level, "Its seconds": own,
+                        "Method": structural, "Seconds": seconds, "Times faster": own / seconds,
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def write(folder: Path, results: dict[str, Any], tell: Tell) -> list[Path]:
+    """Tables, figures and results.json; returns the paths."""
+    written = [write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")]
+    note = "Clairvoyant exploitability, float64, of policies trained in float32; mean and standard error over seeds."
+    tables = {"exploitability": final_table(results), "seconds": speed_table(results)}
+    for name, table in tables.items():
+        if table.empty:
+            continue
+        written.append(write_text(folder / "tables" / f"{name}.csv", table.to_csv()))
+        written.append(write_text(folder / "tables" / f"{name}.tex", to_latex(table, note=note)))
+        tell(table.to_string())
+    figure = plot_exploitability(results, FLOORS, note)
+    written += save_figure(figure, folder / "figures" / "exploitability")
+    remembered = [game for game, methods in results.items() if all(name in methods for name in STRUCTURAL)]
+    if remembered:
+        series = {game: _memory(folder, game) for game in remembered}
+        written += save_figure(plot_memory(series), folder / "figures" / "memory")
+    return written
+
+
+def _memory(folder: Path, game: str) -> dict[str, Any]:
+    """What seed 0 of the structural methods does along chosen paths, with memory and without."""
+    found = {}
+    for method in STRUCTURAL:
+        runs = sorted((folder / "runs" / game / method).glob("rate_1/seed_0"))
+        found[method] = memory_series(load_game(game), load_game_run(runs[0]).strategies)
+    return found

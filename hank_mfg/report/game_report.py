@@ -1,0 +1,94 @@
+"""Write what a run of a game can say: exploitability as JSON and LaTeX, figures as PDF and PNG."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hank_mfg.evaluate.game_deviation import game_deviation
+from hank_mfg.evaluate.game_exploitability import game_exploitability
+from hank_mfg.report.game_paths import game_paths, plot_game_paths, plot_game_training
+from hank_mfg.report.latex import to_latex, write_text
+from hank_mfg.report.style import save_figure
+from hank_mfg.solve.game_solution import GameSolution
+
+
+def evaluate_game(solution: GameSolution, *, paths: int, seed: int) -> dict[str, Any]:
+    """Both exploitabilities of a trained game as plain numbers, by population; percent of consumption where it is."""
+    bound = game_exploitability(solution, paths=paths, seed=seed)
+    gain = game_deviation(solution, paths=paths, seed=seed + 1)
+    populations = {
+        name: {
+            "clairvoyant": bound.clairvoyant[name],
+            "clairvoyant_standard_error": bound.standard_error[name],
+            "clairvoyant_consumption_percent": bound.percent[name],
+            "nonanticipative": gain.gain[name],
+            "nonanticipative_standard_error": gain.standard_error[name],
+            "nonanticipative_relative_percent": gain.relative[name],
+            "spread": gain.spread[name],
+            "value": bound.value[name],
+            "actions": bound.actions[name],
+            "smoother": gain.smoother[name],
+        }
+        for name in bound.clairvoyant
+    }
+    return {
+        "populations": populations,
+        "paths": paths,
+        "seed": seed,
+        "precision_training": solution.precision,
+        "precision_evaluation": "float64",
+        "device": solution.device,
+    }
+
+
+def evaluation_rows(content: dict[str, Any]) -> dict[str, Any]:
+    """The numbers of `evaluate_game` under names for a reader."""
+    rows = {}
+    for name, numbers in content["populations"].items():
+        rows[f"Exploitability of {name}, clairvoyant (upper bound)"] = numbers["clairvoyant"]
+        rows["  standard error over paths"] = numbers["clairvoyant_standard_error"]
+        if numbers["clairvoyant_consumption_percent"] is not None:
+            rows["  as permanent consumption (percent)"] = numbers["clairvoyant_consumption_percent"]
+        rows[f"Exploitability of {name}, non-anticipative"] = numbers["nonanticipative"]
+        rows["  standard error over paths "] = numbers["nonanticipative_standard_error"]
+        rows["  relative to best response over uniform actions (percent)"] = numbers["nonanticipative_relative_percent"]
+        rows[f"Value of {name} when nobody deviates"] = numbers["value"]
+    return rows
+
+
+def evaluation_note(content: dict[str, Any]) -> str:
+    """What the numbers are."""
+    return (
+        f"Gains of one deviator in lifetime reward, weighted by the initial mass, on {content['paths']} paths that "
+        f"training did not see (seed {content['seed']}); trained in {content['precision_training']}, measured in "
+        f"{content['precision_evaluation']}."
+    )
+
+
+def write_game_evaluation(
+    solution: GameSolution, folder: Path, *, paths: int, seed: int
+) -> tuple[dict[str, Any], list[Path]]:
+    """Measure, write evaluation.json and exploitability.tex; return the numbers and the paths."""
+    content = evaluate_game(solution, paths=paths, seed=seed)
+    frame = pd.DataFrame({"Value": pd.Series(evaluation_rows(content), dtype=object)}).rename_axis("")
+    return content, [
+        write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
+        write_text(folder / "exploitability.tex", to_latex(frame, note=evaluation_note(content), digits=4)),
+    ]
+
+
+def write_game_report(
+    solution: GameSolution, folder: Path, lines: list[dict[str, Any]], *, paths: int, seed: int, tell: Any
+) -> list[Path]:
+    """Every table and figure of a run of a game; `lines` are those of metrics.jsonl. Returns the paths."""
+    tell("exploitability")
+    written = write_game_evaluation(solution, folder, paths=paths, seed=seed)[1]
+    tell("figures")
+    note = f"Trained in {solution.precision}, seed {solution.seed}."
+    series = game_paths(solution.play(), paths=paths, seed=seed)
+    figures = {"paths": plot_game_paths(series, note), "training": plot_game_training(lines, note)}
+    for name, figure in figures.items():
+        written += save_figure(figure, folder / "figures" / name)
+    return written
