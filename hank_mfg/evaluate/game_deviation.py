@@ -23,6 +23,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Choice, Discrete, Period, everybody, expect
+from hank_mfg.evaluate.game_exploitability import error_of_mean
 from hank_mfg.policy.strategy import action_values_of, extent
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.game_play import GamePlay, action_values, best_values, draw_uniforms, price_taking
@@ -94,9 +95,7 @@ class _Found(NamedTuple):
     spread: float
 
 
-def _deviate(
-    play: GamePlay, name: str, uniforms: Array, sizes: tuple[int, int, int]
-) -> _Found:
+def _deviate(play: GamePlay, name: str, uniforms: Array, sizes: tuple[int, int, int]) -> _Found:
     fit, choose, test = sizes
     actions = _tried(play.game, name, uniforms.dtype)
     field, following, spread = _face(play, name, uniforms, actions)
@@ -109,8 +108,8 @@ def _deviate(
     chosen = max(gains, key=lambda label: gains[label][fit : fit + choose].mean())
     pays = gains[chosen][fit : fit + choose].mean() > 0
     measured = gains[chosen][fit + choose :] if pays else np.zeros(test)
-    error = float(measured.std(ddof=1) / np.sqrt(test)) if test > 1 else float("nan")
-    return _Found(float(measured.mean()), error, chosen if pays else "none", float(np.mean(spread[fit + choose :])))
+    label = chosen if pays else "none"
+    return _Found(float(measured.mean()), error_of_mean(measured), label, float(np.mean(spread[fit + choose :])))
 
 
 def _tried(game: AbstractGame, name: str, dtype) -> Array:
