@@ -54,6 +54,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/rspg_scaling.py
 	$(BIN)/python benchmarks/krusell_smith.py
 	$(BIN)/python benchmarks/games.py
+	$(BIN)/python benchmarks/sampled.py
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from hank_mfg.environment.economy import discretize as discretize
     from hank_mfg.environment.games import load_game as load_game
     from hank_mfg.evaluate.exploitability import exploitability as exploitability
+    from hank_mfg.evaluate.finite_population import finite_population as finite_population
+    from hank_mfg.evaluate.game_deviation import game_deviation as game_deviation
     from hank_mfg.evaluate.game_exploitability import game_exploitability as game_exploitability
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.gallery import load_model as load_model
     from hank_mfg.gallery import model_names as model_names
+    from hank_mfg.game_run import load_game_run as load_game_run
+    from hank_mfg.game_run import solve_game_run as solve_game_run
     from hank_mfg.model.assets import Assets as Assets
     from hank_mfg.model.base import Model as Model
     from hank_mfg.model.base import parameter as parameter
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from hank_mfg.model.shocks import (
         split_joint_chain as split_joint_chain,
     )
+    from hank_mfg.replication import replicate as replicate
     from hank_mfg.report.distribution import (
         distribution_table as distribution_table,
     )
@@ -63,6 +68,7 @@ if TYPE_CHECKING:
     from hank_mfg.report.figures import (
         save_figure as save_figure,
     )
+    from hank_mfg.report.game_figures import plot_finite_population as plot_finite_population
     from hank_mfg.report.impulse_response import impulse_response as impulse_response
     from hank_mfg.report.moments import hp_filter as hp_filter
     from hank_mfg.report.report import (
@@ -105,16 +111,21 @@ _HOMES = {
     "environment.economy": ("discretize",),
     "environment.games": ("load_game",),
     "evaluate.exploitability": ("exploitability",),
+    "evaluate.finite_population": ("finite_population",),
+    "evaluate.game_deviation": ("game_deviation",),
     "evaluate.game_exploitability": ("game_exploitability",),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
+    "game_run": ("load_game_run", "solve_game_run"),
     "model.assets": ("Assets",),
     "model.base": ("Model", "parameter"),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "split_joint_chain"),
+    "replication": ("replicate",),
     "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
+    "report.game_figures": ("plot_finite_population",),
     "report.impulse_response": ("impulse_response",),
     "report.moments": ("hp_filter",),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),

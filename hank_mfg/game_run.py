@@ -156,6 +156,8 @@ def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | 
     Raises RunError when the folder holds no run, or one whose training did not end.
     """
     config = finished_config(folder)
+    if "game" not in config:
+        raise RunError(f"{folder} holds an economy, {config['model']}: load it with load_run.")
     played, settings = _game(Path(folder), config, game), SETTINGS[config["method"]](**config["settings"])
     training, history = load_training(Path(folder), played, settings, config["seed"])
     return GameSolution(

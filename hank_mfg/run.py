@@ -230,6 +230,8 @@ def load_run(folder: str | Path, model: type[Model] | Model | None = None) -> So
     Raises RunError when the folder holds no run, or one whose training did not end.
     """
     config = finished_config(folder)
+    if "game" in config:
+        raise RunError(f"{folder} holds a game, {config['game']}: load it with load_game_run.")
     economy = run_model(folder, config, model)
     settings, steady = RSPG(**config["method"]), _saved_steady_state(Path(folder), economy)
     training, history = load_checkpoint(Path(folder), economy, settings, steady, config["seed"])

@@ -29,7 +29,9 @@ def small(monkeypatch, tiny):
     settings = hm.RSPG
     sizes = {
         "evaluate": {"periods": 200, "deviations": False},
+        "game_deviation": {"paths": 2},
         "game_exploitability": {"paths": 2},
+        "finite_population": {"individuals": (10, 20), "paths": 4},
         "impulse_response": {"starts": 2, "paths": 2},
         "moment_table": {"periods": 200},
         "simulate": {"periods": 200},

@@ -9,9 +9,9 @@ Schwartz 2001, Review of Financial Studies 14). Backwards in time, on every path
 
 where "do as the others" is one of the actions, and W_t is a linear smoother over the histories of signals of the paths
 q that rules are fitted on: kernel weights of several widths, and a quadratic regression on the current signals and
-their moving averages. The smoother is chosen on other paths, and the gain reported is that of the rule on a third set: an
-implementable deviation, so a lower bound on the true gain, as good as the regression. Where no rule pays on the second
-set the gain is zero. The clairvoyant exploitability is the upper bound.
+their moving averages. The smoother is chosen on other paths, and the gain reported is that of the rule on a third set:
+an implementable deviation, so a lower bound on the true gain, as good as the regression. Where no rule pays on the
+second set the gain is zero. The clairvoyant exploitability is the upper bound.
 """
 
 from typing import NamedTuple

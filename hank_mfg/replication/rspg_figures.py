@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.report.game_paths import logarithmic
+from hank_mfg.report.game_figures import logarithmic
 from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels
 
 if TYPE_CHECKING:

@@ -6,9 +6,11 @@ from typing import Any
 
 import pandas as pd
 
+from hank_mfg.evaluate.finite_population import finite_population
 from hank_mfg.evaluate.game_deviation import game_deviation
 from hank_mfg.evaluate.game_exploitability import game_exploitability
-from hank_mfg.report.game_paths import game_paths, plot_game_paths, plot_game_training
+from hank_mfg.evaluate.game_paths import game_paths
+from hank_mfg.report.game_figures import plot_finite_population, plot_game_paths, plot_game_training
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import save_figure
 from hank_mfg.solve.game_solution import GameSolution
@@ -88,7 +90,14 @@ def write_game_report(
     tell("figures")
     note = f"Trained in {solution.precision}, seed {solution.seed}."
     series = game_paths(solution.play(), paths=paths, seed=seed)
-    figures = {"paths": plot_game_paths(series, note), "training": plot_game_training(lines, note)}
+    tell("finite populations")
+    crowds = finite_population(solution, paths=max(4, 2 * (min(paths, 32) // 2)), seed=seed)
+    written.append(write_text(folder / "finite_population.tex", to_latex(crowds.table(), digits=3)))
+    figures = {
+        "paths": plot_game_paths(series, note),
+        "training": plot_game_training(lines, note),
+        "finite_population": plot_finite_population(crowds, note),
+    }
     for name, figure in figures.items():
         written += save_figure(figure, folder / "figures" / name)
     return written
