@@ -95,10 +95,16 @@ def logarithmic(panel: "Axes") -> None:
     """Both axes of a panel logarithmic, with plain numbers at their ticks."""
     from matplotlib.ticker import LogFormatter
 
+    class Plain(LogFormatter):
+        """Labels where LogFormatter has some, without exponents."""
+
+        def __call__(self, x, pos=None):
+            return f"{x:g}" if super().__call__(x, pos) else ""
+
     panel.set(xscale="log", yscale="log")
     for axis in (panel.xaxis, panel.yaxis):
-        for place in ("major", "minor"):
-            getattr(axis, f"set_{place}_formatter")(LogFormatter(minor_thresholds=(1.2, 0.5)))
+        axis.set_major_formatter(Plain())
+        axis.set_minor_formatter(Plain(minor_thresholds=(1.2, 0.5)))
 
 
 @journal_style()

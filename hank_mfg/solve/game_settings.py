@@ -13,8 +13,8 @@ from hank_mfg.solve.rl.ppo import IPPO, RIPPO
 
 BENCHMARK = {
     "linear_quadratic": {"paths": 8, "updates": 1500, "passes": 8, "learning_rate": 3e-3},
-    "beach_bar": {"paths": 16, "updates": 800, "max_move": 2.0},
-    "crowded_beach_bar": {"paths": 16, "updates": 800, "max_move": 2.0},
+    "beach_bar": {"paths": 16, "updates": 800, "passes": 8, "max_move": 2.0, "temperature": 10.0},
+    "crowded_beach_bar": {"paths": 16, "updates": 800, "passes": 8, "max_move": 2.0, "temperature": 10.0},
     "rspg_macro": {"paths": 8, "updates": 200, "passes": 2, "learning_rate": 1e-2},
     "epidemic": {"paths": 16, "updates": 400, "learning_rate": 1e-2},
     "predators_and_prey": {

@@ -31,8 +31,9 @@ from hank_mfg.policy.strategy import Sight, Strategy, extent, look, neighborhood
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking
 
-FLOOR = -8.0  # log odds below which a bad action rests: it is as good as never taken
-ODDS = 0.001  # added to the odds of an action in its weight, so that actions never taken can come back
+FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
+ODDS = 1e-4  # added to the odds of an action in its weight, so that actions never taken can come back; more of it bends
+# the fit where it matters toward actions that do not
 
 
 @dataclasses.dataclass(frozen=True)

@@ -129,12 +129,15 @@ class BeachBar(AbstractGame):
         return comfort - jnp.abs(actions) / STATES
 
     def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
-        """On each side of the bar the distance, its log, decays at several scales, cosines; cosines of the place."""
+        """On each side of the bar the distance, its log, decays, cosines, the three places nearest it;
+        cosines of the place."""
         states = jnp.arange(STATES, dtype=self.kernels.dtype)
         distance = states - aggregate.noise.bar
         near = jnp.abs(distance).astype(states.dtype)[:, None]
         decays = jnp.exp(-near / jnp.asarray([[1.0, 2.0, 4.0, 8.0]], states.dtype))
-        one_side = jnp.concatenate([near / 5.0, jnp.log1p(near), decays, cosines(near[:, 0] / STATES, 6)], axis=1)
+        beside = (near == jnp.arange(1.0, 4.0, dtype=states.dtype)).astype(states.dtype)
+        waves = cosines(near[:, 0] / STATES, 6)
+        one_side = jnp.concatenate([near / 5.0, jnp.log1p(near), decays, waves, beside], axis=1)
         right = (distance > 0).astype(states.dtype)[:, None]
         place = cosines(states / (STATES - 1), 4)
         return (jnp.concatenate([place, one_side * right, one_side * (1.0 - right)], axis=1),)
