@@ -65,6 +65,10 @@ class Job(NamedTuple):
         """Where it is kept."""
         return root / "runs" / self.game / self.method / f"rate_{self.rate:.2g}" / f"seed_{self.seed}"
 
+    def paths(self) -> int:
+        """On how many paths exploitability is measured."""
+        return max(PATHS[self.game] // 8, 2) if self.quick else PATHS[self.game]
+
     def settings(self) -> Any:
         """The settings of the method for the game."""
         settings = settings_for(self.game, self.method)
@@ -81,14 +85,16 @@ class Curve(NamedTuple):
 
 
 def run(
-    folder: Path, *, quick: bool = False, seeds: int | None = None, games: Sequence[str] = GAMES,
-    methods: Sequence[str] = (*STRUCTURAL, *BASELINES), tell: Tell = print,
+    folder: Path, *, quick: bool = False, seeds: int | None = None, games: Sequence[str] | None = None,
+    methods: Sequence[str] | None = None, tell: Tell = print,
 ) -> dict[str, Any]:  # fmt: skip
     """Train what is not trained yet, then write tables and figures; returns the results and the files written.
 
-    `seeds` is 5 unless said, 2 with `quick`, which makes a tenth of the updates and tries one learning rate. Raises
-    ValueError for unknown games or methods, RunError where the folder holds runs with other settings.
+    All `games` and `methods` unless some are named. `seeds` is 5 unless said, 2 with `quick`, which makes a tenth of
+    the updates, measures on fewer paths and tries one learning rate. Raises ValueError for unknown games or methods,
+    RunError where the folder holds runs with other settings.
     """
+    games, methods = games or GAMES, methods or (*STRUCTURAL, *BASELINES)
     for what, given, known in (("game", games, GAMES), ("method", methods, (*STRUCTURAL, *BASELINES))):
         unknown = [each for each in given if each not in known]
         if unknown:
@@ -120,7 +126,7 @@ def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
                 continue
         chunk = max(1, settings.updates // 100)
         solution = solve_game_run(
-            job.game, run, settings, key=job.seed, measure=PATHS[job.game], chunk=chunk, resume=started
+            job.game, run, settings, key=job.seed, measure=job.paths(), chunk=chunk, resume=started
         )
         final = curve(run).values[-1]
         what = f"{job.game} {job.method}, seed {job.seed}, learning rate {settings.learning_rate:.2g}"
@@ -152,7 +158,7 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
         entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
         entry["device"] = read_config(run)["device"]
         if job.seed == 0:
-            entry["evaluation"] = _evaluation(run, PATHS[job.game])
+            entry["evaluation"] = _evaluation(run, job.paths())
             tried = [other for other in sweep if other[:2] == job[:2]]
             entry["sweep"] = {
                 f"{other.settings().learning_rate:.3g}": float(curve(other.folder(folder)).values[-1])
@@ -165,7 +171,7 @@ def _evaluation(run: Path, paths: int) -> dict[str, Any]:
     """Both exploitabilities of a finished run, kept beside it."""
     path = run / "evaluation.json"
     if not path.exists():
-        content = evaluate_game(load_game_run(run), paths=max(paths, 16), seed=1)
+        content = evaluate_game(load_game_run(run), paths=max(paths, 4), seed=1)
         write_text(path, json.dumps(content, indent=2) + "\n")
     return json.loads(path.read_text())
 

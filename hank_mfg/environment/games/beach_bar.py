@@ -135,7 +135,7 @@ class BeachBar(AbstractGame):
         distance = states - aggregate.noise.bar
         near = jnp.abs(distance).astype(states.dtype)[:, None]
         decays = jnp.exp(-near / jnp.asarray([[1.0, 2.0, 4.0, 8.0]], states.dtype))
-        beside = (near == jnp.arange(1.0, 4.0, dtype=states.dtype)).astype(states.dtype)
+        beside = (near == jnp.asarray([[1.0, 2.0, 3.0]], states.dtype)).astype(states.dtype)
         waves = cosines(near[:, 0] / STATES, 6)
         one_side = jnp.concatenate([near / 5.0, jnp.log1p(near), decays, waves, beside], axis=1)
         right = (distance > 0).astype(states.dtype)[:, None]
