@@ -45,6 +45,18 @@ jax.config.update("jax_compilation_cache_dir", _COMPILED)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def room_for_programs():
+    """Let go of compiled programs before the process has as many pieces of memory as Linux allows, 65,530.
+
+    Every program takes some; at the limit the compiler crashes. What is needed again is read from the cache on disk.
+    """
+    yield
+    pieces = Path("/proc/self/maps")
+    if pieces.exists() and len(pieces.read_text().splitlines()) > 25_000:
+        jax.clear_caches()
+
+
 @pytest.fixture
 def float64():
     """JAX with float64 arrays, for one test."""

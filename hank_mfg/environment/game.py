@@ -91,6 +91,11 @@ class AbstractGame(eqx.Module):
         return False
 
     @property
+    def fixed_features(self) -> bool:
+        """Whether `features` are the same in every aggregate state, so that they need not be kept for each."""
+        return False
+
+    @property
     @abstractmethod
     def populations(self) -> dict[str, Population]:
         """The populations by name."""

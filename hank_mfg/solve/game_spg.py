@@ -103,11 +103,11 @@ class GameTraining(NamedTuple):
 
 class GameLesson(NamedTuple):
     """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
-    it matters; what individuals saw of their states in each period goes with them."""
+    it matters; with them what individuals saw of their states in each period, None where that never changes."""
 
     target: Array
     weight: Array
-    sight: Sight
+    sight: Sight | None
 
 
 def trainable(strategies: dict[str, Strategy]):
@@ -195,29 +195,45 @@ def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, heat: Array):
             target = scores + settings.step * (target - scores)
         mass = frozen.now.masses[name]
         share = mass * (1.0 - settings.spread) + settings.spread / mass.shape[1]
-        sight = jax.vmap(lambda now, name=name: look(play.game, name, now, play.own[name]))(frozen.now)
+        sight = None
+        if play.game.known_landing or not play.game.fixed_features:
+            sight = jax.vmap(lambda now, name=name: look(play.game, name, now, play.own[name]))(frozen.now)
         lessons[name] = GameLesson(target, weight * share[..., None], sight)
         objective[name] = jnp.sum(mass[0] * value[0])
     return steps.now.signal, lessons, objective
 
 
-def scores_along(strategy: Strategy, signals: Array, sight: Sight) -> Array:
-    """A strategy's scores along one path of signals: (time, states, outputs)."""
+def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool = False) -> Array:
+    """A strategy's scores along one path of signals: (time, states, outputs); `fixed` when sight has no time axis."""
     memory = strategy.initial_memory()
     _, features = jax.lax.scan(lambda m, o: strategy.remember(m, o), memory, signals)
-    return jax.vmap(strategy.scores)(features, sight)
+    return jax.vmap(strategy.scores, in_axes=(0, None if fixed else 0))(features, sight)
 
 
-def learn(training: GameTraining, signals: Array, lessons: dict[str, GameLesson], settings: GameRSPG):
+def _one_sight(game: AbstractGame, name: str) -> Sight:
+    """What individuals see of their states in any period, where that never changes."""
+    return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
+
+
+def learn(
+    training: GameTraining, game: AbstractGame, signals: Array, lessons: dict[str, GameLesson], settings: GameRSPG
+):
     """`passes` optimizer steps toward the lessons of a batch of paths: (training, loss before the first step)."""
+    sights = {
+        name: _one_sight(game, name) if lesson.sight is None else lesson.sight for name, lesson in lessons.items()
+    }
     moving, fixed = eqx.partition(training.strategies, trainable(training.strategies))
 
     def loss(moving):
         strategies = eqx.combine(moving, fixed)
         total = 0.0
         for name, lesson in lessons.items():
-            along = jax.vmap(lambda s, f, name=name: scores_along(strategies[name], s, f))
-            now = along(signals, lesson.sight)
+            same = lesson.sight is None
+            along = jax.vmap(
+                lambda s, f, name=name, same=same: scores_along(strategies[name], s, f, same),
+                in_axes=(0, None if same else 0),
+            )
+            now = along(signals, sights[name])
             total += 0.5 * jnp.mean(jnp.sum(lesson.weight * (now - lesson.target) ** 2, axis=(2, 3)))
         return total
 
@@ -239,6 +255,6 @@ def update(game: AbstractGame, training: GameTraining, settings: GameRSPG):
     play = game_play(game, training.strategies)
     uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, dtype)
     signals, lessons, objective = jax.vmap(lambda u: teach(play, u, settings, heat))(uniforms)
-    training, loss = learn(training, signals, lessons, settings)
+    training, loss = learn(training, game, signals, lessons, settings)
     report = {"loss": loss, "objective": sum(value.mean() for value in objective.values())}
     return training._replace(done=training.done + 1, key=key), report

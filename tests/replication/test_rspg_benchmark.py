@@ -28,6 +28,7 @@ def small(monkeypatch):
     monkeypatch.setattr(benchmark, "PATHS", {"linear_quadratic": 2})
 
 
+@pytest.mark.slow
 def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
     told: list[str] = []
     plan = {"games": ("linear_quadratic",), "methods": ("rspg", "spg", "ippo"), "seeds": 2, "tell": told.append}

@@ -48,6 +48,11 @@ class LinearQuadratic(AbstractGame):
         self.discount_factor, self.horizon, self.common_noise = 0.99, 30, common_noise
 
     @property
+    def fixed_features(self) -> bool:
+        """They depend on the own state only."""
+        return True
+
+    @property
     def populations(self) -> dict[str, Population]:
         """One population on the line."""
         return {"individuals": Population((STATES,), Discrete(np.arange(-REACH, REACH + 1.0), ordered=True))}

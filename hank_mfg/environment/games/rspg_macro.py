@@ -84,6 +84,11 @@ class RSPGMacro(AbstractGame):
         self.discount_factor, self.horizon, self.common_noise, self.bins = 0.95, 128, common_noise, bins
 
     @property
+    def fixed_features(self) -> bool:
+        """They depend on the own state only."""
+        return True
+
+    @property
     def populations(self) -> dict[str, Population]:
         """Households over wealth x income."""
         shares = Interval(0.0, 1.0)
