@@ -1,5 +1,6 @@
 """Model-free baselines: their formulas against loops, their accounting, and that they learn."""
 
+import itertools
 from typing import Any
 
 import equinox as eqx
@@ -15,9 +16,19 @@ from hank_mfg.evaluate.game_exploitability import exploitability_of, game_exploi
 from hank_mfg.policy.strategy import Sight, make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.game_play import GameState, draw_uniforms, game_play
+from hank_mfg.solve.game_settings import BASELINES, BENCHMARK, settings_for
+from hank_mfg.solve.game_settings import METHODS as METHODS_BY_NAME
 from hank_mfg.solve.game_solution import solve_game
 from hank_mfg.solve.game_spg import GameRSPG, scores_along
-from hank_mfg.solve.rl.mirror_descent import MOMD, Replay, mean_targets, munchausen_targets
+from hank_mfg.solve.rl.mirror_descent import (
+    MOMD,
+    Replay,
+    behavior,
+    heat_after,
+    mean_targets,
+    munchausen_targets,
+    q_values,
+)
 from hank_mfg.solve.rl.ppo import (
     IPPO,
     RIPPO,
@@ -28,6 +39,7 @@ from hank_mfg.solve.rl.ppo import (
     lifetime_reward,
     make_critics,
     make_lesson,
+    patient,
     play_crowds,
     resize,
     values_along,
@@ -132,8 +144,8 @@ def test_the_clipped_objective_is_that_of_every_individual():
 
 def test_munchausen_targets_against_a_loop():
     lived, log_odds, values = episode()
-    settings = MOMD(temperature=0.7, alpha=0.6)
-    targets = munchausen_targets(Replay(lived, log_odds), values, jnp.asarray(0.9, jnp.float32), settings)
+    discount, heat = jnp.asarray(0.9, jnp.float32), jnp.asarray(0.7, jnp.float32)
+    targets = munchausen_targets(Replay(lived, log_odds), values, discount, heat, 0.6)
     expected = np.zeros(targets.shape)
     for t, person in np.ndindex(*targets.shape):
         s, a = int(lived.states[t, person]), int(lived.options[t, person])
@@ -148,6 +160,65 @@ def test_munchausen_targets_against_a_loop():
     there = (np.asarray(lived.states[2]) == 1) & (np.asarray(lived.options[2]) == 0)
     assert float(counts[2, 1, 0]) == there.sum()
     assert float(means[2, 1, 0]) == pytest.approx(expected[2, there].mean(), abs=1e-4)
+
+
+def test_where_the_level_is_off_scores_feel_nothing_of_it_on_average():
+    game = cast(Chase(), jnp.float32)
+    settings = MOMD(exploration=0.4, units=4, width=4)
+    strategies = make_strategies(game, settings.networks(), seed=0, categorical=True)
+    level = make_critics(game, strategies, settings.networks(), seed=0)["prey"]
+    last = lambda s: (s.head.linear.weight, s.head.linear.bias)  # noqa: E731
+    strategy = eqx.tree_at(last, strategies["prey"], tuple(leaf + 0.5 for leaf in last(strategies["prey"])))
+    draws = np.random.default_rng(0)
+    signals = jnp.asarray(draws.normal(size=(4, 2)).astype(np.float32))
+    eye = jnp.broadcast_to(jnp.eye(5, dtype=jnp.float32), (4, 5, 5))
+    log_odds = jax.nn.log_softmax(jnp.asarray(2.0 * draws.normal(size=(4, 5, 3)).astype(np.float32)))
+    nobody = jnp.zeros((4, 1), jnp.int32)
+    replay = Replay(Episode(Sight((eye,), None), nobody, nobody, nobody), log_odds)
+    size, heat = jnp.asarray(3.0, jnp.float32), jnp.asarray(2.0, jnp.float32)
+    values = q_values(strategy, level, signals, replay, (size, heat), settings)
+    shares = 0.6 * np.exp(np.asarray(log_odds)) + 0.4 / 3
+    assert np.asarray(behavior(jnp.exp(log_odds), settings)) == pytest.approx(shares, abs=1e-6)
+    levels = 3.0 * np.asarray(values_along(level, signals, replay.episode.sight))
+    assert (shares * np.asarray(values)).sum(axis=-1) == pytest.approx(levels, abs=1e-5)
+    scores = np.asarray(scores_along(strategy, signals, replay.episode.sight))
+    ahead = np.asarray(values) - np.asarray(values)[..., :1]
+    assert ahead == pytest.approx(2.0 * (scores - scores[..., :1]), abs=1e-5)
+
+
+def test_the_temperature_of_mirror_descent_falls_geometrically():
+    settings = MOMD(updates=10, temperature=8.0, final_temperature=2.0)
+    heats = [float(heat_after(settings, jnp.asarray(done, jnp.int32))) for done in (0, 4, 8, 10)]
+    assert heats == pytest.approx([8.0, 4.0, 2.0, 2.0], rel=1e-5)
+
+
+def test_the_critic_knows_the_period_and_the_policy_does_not():
+    game = cast(Chase(), jnp.float32)
+    strategies = make_strategies(game, {"memory": "gru", "units": 4, "width": 4}, seed=0, categorical=True)
+    critic = make_critics(game, strategies, {"memory": "gru", "units": 4, "width": 4}, seed=0)["prey"]
+    assert critic.whitening.mean.shape == (2 + game.horizon,) and strategies["prey"].whitening.mean.shape == (2,)
+    assert critic.initial_memory().shape == (0,)
+    critic = eqx.tree_at(lambda c: c.head.linear.weight, critic, critic.head.linear.weight.at[:, 2].set(1.0))
+    values = values_along(critic, jnp.zeros((4, 2), jnp.float32), Sight((jnp.zeros((4, 5, 5)) + jnp.eye(5),), None))
+    assert np.asarray(values[0]).min() > 1.0
+    assert np.asarray(values[1:]) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_memory_starts_out_telling_long_ago_from_just_now():
+    game, settings = cast(LinearQuadratic(), jnp.float32), {"memory": "gru", "units": 16, "width": 4}
+    (plain,) = make_strategies(game, settings, seed=0, categorical=True).values()
+
+    def trace(strategy):
+        """How much memory still moves after a signal has stood still for fourteen periods."""
+        memories = [strategy.initial_memory()]
+        for _ in range(15):
+            memories.append(strategy.encoder.remember(memories[-1], jnp.zeros_like(strategy.whitening.mean))[0])
+        return float(jnp.abs(memories[-1] - memories[-2]).max())
+
+    assert trace(plain) < 1e-3
+    assert trace(patient(plain, game.horizon)) > 1e-2
+    (bare,) = make_strategies(game, {**settings, "memory": "none"}, seed=0, categorical=True).values()
+    assert patient(bare, game.horizon) is bare
 
 
 def test_new_units_leave_the_critic_where_it_was():
@@ -203,7 +274,7 @@ TINY = {"individuals": 20, "paths": 2, "updates": 2, "units": 4, "width": 4}
 METHODS = {
     "ippo": IPPO(epochs=2, minibatches=1, **TINY),
     "rspg": GameRSPG(updates=2, paths=2, passes=2, units=4, width=4),
-    "momd": MOMD(refreshes=2, steps=1, batch=1, temperature=0.5, **TINY),
+    "momd": MOMD(refreshes=2, steps=1, batch=1, temperature=0.5, final_temperature=0.1, **TINY),
 }
 
 
@@ -233,6 +304,18 @@ def test_impossible_settings_are_refused(refuses):
     refuses(lambda: IPPO(paths=8, minibatches=3), "minibatches = 3", "paths = 8")
     refuses(lambda: MOMD(paths=2, batch=3), "batch = 3", "paths = 2")
     refuses(lambda: MOMD(temperature=0.0), "temperature = 0.0")
+    refuses(lambda: MOMD(final_temperature=-1.0), "final_temperature = -1.0")
+
+
+def test_every_method_has_settings_for_every_shipped_game(refuses):
+    for name, method in itertools.product(BENCHMARK, METHODS_BY_NAME):
+        settings = settings_for(name, method, updates=7)
+        assert settings.updates == 7
+        assert settings.memory == ("gru" if method.startswith("r") else "none")
+    assert settings_for("beach_bar", paths=3) == GameRSPG(**{**BENCHMARK["beach_bar"], "paths": 3})
+    assert not {game for table in BASELINES.values() for game in table} - set(BENCHMARK)
+    refuses(lambda: settings_for("chess", "ippo"), "the game 'chess'", "beach_bar")
+    refuses(lambda: settings_for("beach_bar", "dqn"), "the method 'dqn'", "rmomd")
 
 
 # --------------------------------------------------------------------------------------------------- learning
@@ -241,7 +324,7 @@ SMALL = {"individuals": 100, "paths": 4, "units": 8, "width": 8}
 LEARNERS = {
     "ippo": IPPO(updates=20, minibatches=2, learning_rate=1e-2, **SMALL),
     "rippo": RIPPO(updates=20, minibatches=2, learning_rate=1e-2, **SMALL),
-    "momd": MOMD(updates=20, batch=2, learning_rate=1e-2, **SMALL),
+    "momd": MOMD(updates=40, batch=2, learning_rate=1e-2, **SMALL),
 }
 
 

@@ -12,15 +12,19 @@ minibatches of whole paths,
 without the last line at the end of the horizon. Q' is a target network, refreshed every few optimizer steps; pi stays
 that of the start of the iteration. With alpha = 1, Q - temperature log pi is the value of following pi, so that the
 next policy is proportional to pi exp(value / temperature): mirror descent without averaging networks. With alpha < 1
-old values fade, and at rest the policy is regularized by entropy of weight (1 - alpha) temperature.
+old values fade, and at rest the policy is regularized by entropy of weight (1 - alpha) temperature. The temperature
+falls geometrically: steps are small while values are still wrong, and the regularization ends small.
 
 The network is dueling: Q(s, a) = level(s) + temperature (score(s, a) - mean score(s)), the level in units of the
-running size of returns, the scores those of the strategy. Softmax does not see the level, so the strategy's own choice
-is the policy, and differences between actions are not lost beside values many thousand times larger. Several
+running size of returns, the scores those of the strategy, their mean that over the actions of explorers. So the level
+is the value of a state to explorers, and where it is off, scores feel nothing of it on average; were the mean one over
+all actions alike, what a state is worth would leak into the action most often taken there. Softmax does not see the
+level, so the strategy's own choice is the policy, and the level may see the period (`make_critics`). Several
 individuals with the same state and action in a period count through their number and mean target.
 
-Sources: Lauriere et al. (2022), arXiv 2203.11973; Vieillard, Pietquin and Geist (2020), arXiv 2007.14430, for alpha;
-Wang et al. (2016), arXiv 1511.06581, for dueling networks.
+Sources: Lauriere et al. (2022), arXiv 2203.11973; Vieillard, Pietquin and Geist (2020), arXiv 2007.14430, for alpha and
+the bound of log pi; Wang et al. (2016), arXiv 1511.06581, for dueling networks. OpenSpiel's example of the first
+(mfg_munchausen_domd_jax.py) has alpha .99, temperature 10, exploration .1 and Adam at .01.
 """
 
 import dataclasses
@@ -34,7 +38,7 @@ from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Choice, Period
 from hank_mfg.environment.sampled import CrowdStep, draw_outcomes, sample_options, sampled_move, sampled_rollout
-from hank_mfg.policy.strategy import Sight, Strategy, look
+from hank_mfg.policy.strategy import Strategy, look
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.game_play import GamePlay, draw_uniforms, game_play
 from hank_mfg.solve.game_spg import scores_along
@@ -62,9 +66,10 @@ class MOMD:
     `updates` iterations, each with `paths` paths of common noise, `individuals` of each population in the crowd and as
     many explorers on every path; the replay holds them all. `refreshes` times per iteration the target network is set
     to the network, which then takes `steps` optimizer steps on minibatches of `batch` paths. `learning_rate` falls
-    linearly to `final_rate` times itself over all optimizer steps, `clip_norm` bounds the gradient. `temperature` is in
-    units of the reward, `alpha` the weight of the Munchausen term, `exploration` the probability of a uniform action.
-    `memory` ("none", "gru", "lstm"), `units` and `width` shape the networks; `precision` is that of training.
+    linearly to `final_rate` times itself over all optimizer steps, `clip_norm` bounds the gradient. `temperature`, in
+    units of the reward, falls geometrically to `final_temperature` at 80 % of training; `alpha` is the weight of the
+    Munchausen term, `exploration` the probability of a uniform action. `memory` ("none", "gru", "lstm"), `units` and
+    `width` shape the networks; `precision` is that of training.
     """
 
     individuals: int = 500
@@ -73,11 +78,12 @@ class MOMD:
     refreshes: int = 4
     steps: int = 5
     batch: int = 4
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-3
     final_rate: float = 0.01
     clip_norm: float = 1.0
-    temperature: float = 10.0
-    alpha: float = 0.95
+    temperature: float = 30.0
+    final_temperature: float = 3.0
+    alpha: float = 0.99
     exploration: float = 0.2
     memory: str = "none"
     units: int = 32
@@ -89,8 +95,9 @@ class MOMD:
             raise ValueError(
                 f"batch = {self.batch} must lie between 1 and paths = {self.paths}: a minibatch holds whole paths."
             )
-        if not self.temperature > 0:
-            raise ValueError(f"temperature = {self.temperature} must be above 0, because values are divided by it.")
+        for name in ("temperature", "final_temperature"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)} must be above 0, because values are divided by it.")
 
     def networks(self) -> dict[str, Any]:
         """The sizes of the networks."""
@@ -147,12 +154,26 @@ def begin_training(game: AbstractGame, settings: MOMD, *, seed: int) -> MirrorTr
     )  # fmt: skip
 
 
-def q_values(strategy: Strategy, level: Strategy, signals: Array, sight: Sight, scales: tuple) -> Array:
-    """Q along one path of signals: (time, states, actions); `scales` (size of levels, temperature)."""
+def heat_after(settings: MOMD, done: Array) -> Array:
+    """The temperature after `done` iterations."""
+    fall = jnp.clip(done / (0.8 * settings.updates), 0.0, 1.0).astype(DTYPES[settings.precision])
+    return settings.temperature * (settings.final_temperature / settings.temperature) ** fall
+
+
+def behavior(odds: Array, settings: MOMD) -> Array:
+    """The probabilities of explorers, given those of the policy (..., actions)."""
+    return (1.0 - settings.exploration) * odds + settings.exploration / odds.shape[-1]
+
+
+def q_values(
+    strategy: Strategy, level: Strategy, signals: Array, replay: Replay, scales: tuple, settings: MOMD
+) -> Array:
+    """Q along one path of signals: (time, states, actions); `scales` (size, temperature)."""
     size, temperature = scales
-    scores = scores_along(strategy, signals, sight)
-    ahead = temperature * (scores - scores.mean(axis=-1, keepdims=True))
-    return size * values_along(level, signals, sight)[..., None] + ahead
+    scores = scores_along(strategy, signals, replay.episode.sight)
+    mean = jnp.sum(behavior(jnp.exp(replay.log_odds), settings) * scores, axis=-1, keepdims=True)
+    levels = size * values_along(level, signals, replay.episode.sight)
+    return levels[..., None] + temperature * (scores - mean)
 
 
 def explore(
@@ -162,13 +183,11 @@ def explore(
 
     `path` is what they take as given and `choices` (time, states, actions) the policy, time leading.
     """
-    share = settings.exploration
 
     def period(states, inputs):
         given, (actions, odds), key = inputs
         option_key, move_key = jax.random.split(key)
-        mixed = Choice(actions, (1.0 - share) * odds + share / odds.shape[1])
-        options, taken = sample_options(mixed, states, key=option_key)
+        options, taken = sample_options(Choice(actions, behavior(odds, settings)), states, key=option_key)
         rewards = game.reward(name, given.now, given.following, game.place(name, states), taken)
         between = given.now, given.following.noise
         states_next = sampled_move(game, name, states, taken, between, key=move_key)
@@ -201,17 +220,17 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
     return decided.signal, replays, rewards
 
 
-def munchausen_targets(replay: Replay, values: Array, discount_factor: Array, settings: MOMD) -> Array:
+def munchausen_targets(replay: Replay, values: Array, discount_factor: Array, heat: Array, alpha: float) -> Array:
     """What Q should be at the transitions of one path, (time, individuals); see the module's formula.
 
-    `values` (time, states, actions) are Q' of the target network.
+    `values` (time, states, actions) are Q' of the target network, `heat` is the temperature.
     """
     episode, log_odds = replay.episode, replay.log_odds
-    soft = jnp.sum(jnp.exp(log_odds) * (values - settings.temperature * log_odds), axis=-1)
+    soft = jnp.sum(jnp.exp(log_odds) * (values - heat * log_odds), axis=-1)
     ahead = jnp.take_along_axis(soft[1:], episode.states[1:], axis=1)
     ahead = jnp.concatenate([ahead, jnp.zeros_like(ahead[:1])])
     time = jnp.arange(log_odds.shape[0], dtype=jnp.int32)[:, None]
-    bonus = settings.alpha * settings.temperature * log_odds[time, episode.states, episode.options]
+    bonus = alpha * heat * log_odds[time, episode.states, episode.options]
     return episode.rewards + bonus + discount_factor * ahead
 
 
@@ -227,15 +246,16 @@ def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], 
     """All optimizer steps of an iteration: (training, mean loss)."""
     key, order_key = jax.random.split(training.key)
     moving, fixed = split_networks((training.strategies, training.levels))
+    heat = heat_after(settings, training.done)
 
     def values_of(moving, signals, replays):
         strategies, levels = eqx.combine(moving, fixed)
         return {
             name: jax.vmap(
-                lambda o, s, name=name: q_values(
-                    strategies[name], levels[name], o, s, (training.sizes[name], settings.temperature)
+                lambda o, r, name=name: q_values(
+                    strategies[name], levels[name], o, r, (training.sizes[name], heat), settings
                 )
-            )(signals, replay.episode.sight)
+            )(signals, replay)
             for name, replay in replays.items()
         }
 
@@ -250,8 +270,8 @@ def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], 
     def refresh(carry, key):
         lessons = {}
         for name, values in values_of(carry[0], signals, replays).items():
-            one = lambda r, v: mean_targets(r, munchausen_targets(r, v, game.discount_factor, settings))  # noqa: E731
-            lessons[name] = jax.vmap(one)(replays[name], values)
+            aims = jax.vmap(lambda r, v: munchausen_targets(r, v, game.discount_factor, heat, settings.alpha))
+            lessons[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values))
 
         def step(carry, key):
             moving, optimizer = carry

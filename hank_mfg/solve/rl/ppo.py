@@ -15,11 +15,13 @@ rho depends on the period, the state and the action only, and min(rho A, ...) is
 A max(rho, 1 - c) where A < 0: individuals enter through the sums of their positive and of their negative advantages at
 each state and action. That is exact, and makes a pass cost the same however many individuals there are.
 
-The critic sees the same signals and has memory when the policy has. Its values are in units of the running size of
-returns. The learning rate falls linearly, counted in optimizer steps.
+The critic, which only training needs, sees the signals and also the period, which the policy does not. One that does
+not know the time blames all earlier periods for what happens in one, and advantages lose their meaning. Its values are
+in units of the running size of returns. The learning rate falls linearly, counted in optimizer steps.
 
 Sources: Schulman et al. (2017), arXiv 1707.06347; Schulman et al. (2016), arXiv 1506.02438, for the advantages; van
-Hasselt et al. (2016), arXiv 1602.07714, for the units of values.
+Hasselt et al. (2016), arXiv 1602.07714, for the units of values; Pinto et al. (2018), arXiv 1710.06542, for critics
+that see more; Tallec and Ollivier (2018), arXiv 1804.11188, for how memory starts.
 """
 
 import dataclasses
@@ -28,12 +30,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete
 from hank_mfg.environment.sampled import CrowdPlay, CrowdStep, Observe, Respond, sampled_rollout
-from hank_mfg.policy.networks import NetworkSettings, make_networks
+from hank_mfg.policy.encoders import GRU
+from hank_mfg.policy.networks import NetworkSettings, Whitening, make_networks
 from hank_mfg.policy.strategy import Sight, Strategy, look, make_strategies
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.game_play import GamePlay, GameState, draw_uniforms, game_play
@@ -96,7 +100,7 @@ class IPPO:
 
 
 def RIPPO(**settings) -> IPPO:  # noqa: N802
-    """Settings of recurrent PPO: `IPPO` whose policy and critic each carry a gated recurrent unit."""
+    """Settings of recurrent PPO: `IPPO` whose policy carries a gated recurrent unit."""
     return IPPO(**{"memory": "gru", **settings})
 
 
@@ -155,31 +159,53 @@ def categorical_strategies(game: AbstractGame, networks: dict[str, Any], *, seed
                 f"the actions of {name} are an interval, and this method needs a finite set: state the game with "
                 "discrete actions, such as RSPGMacro(bins=20)."
             )
-    return standardize(game, make_strategies(game, networks, seed=seed, categorical=True), seed=seed)
+    strategies = make_strategies(game, networks, seed=seed, categorical=True)
+    strategies = {name: patient(strategy, game.horizon) for name, strategy in strategies.items()}
+    return standardize(game, strategies, seed=seed)
+
+
+def patient(strategy: Strategy, horizon: int) -> Strategy:
+    """The same strategy, a gated recurrent unit of which starts out remembering for 2 to `horizon` periods.
+
+    Biases of the gates that keep are log u, u from 1 to `horizon` - 1 in equal ratios: a unit with gate sigmoid(log u)
+    forgets the share 1/(1 + u) each period. With biases zero it forgets half, and what happened ten periods ago leaves
+    no trace. Biases of what is taken in are 1 or -1, so that units count periods in which signals stand still.
+    """
+    if not isinstance(strategy.encoder, GRU):
+        return strategy
+    units, dtype = strategy.encoder.cell.hidden_size, strategy.whitening.mean.dtype
+    keep = np.log(np.geomspace(1.0, max(horizon - 1.0, 1.0), units))
+    taken = np.where(np.arange(units) % 2, -1.0, 1.0)
+    bias = np.concatenate([np.zeros(units), keep, taken])  # of the gates that reset, that keep, of what is taken in
+    return eqx.tree_at(lambda s: s.encoder.cell.bias, strategy, jnp.asarray(bias.astype(dtype)))
 
 
 def make_critics(
     game: AbstractGame, strategies: dict[str, Strategy], networks: dict[str, Any], *, seed: int
 ) -> dict[str, Strategy]:
-    """A network for each population with one output per individual state, zero at the start; signals as the strategies.
+    """A network for each population with one output per individual state, zero at the start.
 
-    `networks` are the fields of `NetworkSettings` but for `signals`.
+    It sees the signals as the strategies do, and the period; `networks` are the fields of `NetworkSettings` but for
+    `signals` and `memory`: there is none.
     """
     aggregate = jax.eval_shape(lambda: game.start(jnp.full(game.draws, 0.5)))
     critics = {}
     for place, (name, strategy) in enumerate(strategies.items()):
         functions = jax.eval_shape(lambda a, name=name: game.features(name, a), aggregate)
-        signals, dtype = strategy.whitening.mean.shape[0], strategy.whitening.mean.dtype
+        seen, dtype = strategy.whitening, strategy.whitening.mean.dtype
+        mean = jnp.concatenate([seen.mean, jnp.zeros(game.horizon, dtype)])
+        matrix = jax.scipy.linalg.block_diag(seen.matrix, jnp.sqrt(game.horizon) * jnp.eye(game.horizon, dtype=dtype))
         shape = (*(matrix.shape[1] for matrix in functions), 1)
-        own_seed = seed + 1000 * place + 500
-        encoder, head = make_networks(NetworkSettings(signals, **networks), shape, dtype, seed=own_seed)
-        critics[name] = Strategy(encoder, head, strategy.whitening, 1)
+        sizes = NetworkSettings(mean.shape[0], **{**networks, "memory": "none"})
+        encoder, head = make_networks(sizes, shape, dtype, seed=seed + 1000 * place + 500)
+        critics[name] = Strategy(encoder, head, Whitening(mean, matrix.astype(dtype)), 1)
     return critics
 
 
 def values_along(critic: Strategy, signals: Array, sight: Sight) -> Array:
-    """A critic's outputs along one path of signals: (time, states)."""
-    return scores_along(critic, signals, Sight(sight.functions, None))[..., 0]
+    """A critic's outputs along one path of signals from the first period on: (time, states)."""
+    periods = jnp.eye(signals.shape[0], dtype=signals.dtype)
+    return scores_along(critic, jnp.concatenate([signals, periods], axis=1), Sight(sight.functions, None))[..., 0]
 
 
 def in_units(critic: Strategy, factor: Array) -> Strategy:
