@@ -45,6 +45,7 @@ MIRROR = {
     "beach_bar": COOLING,
     "crowded_beach_bar": COOLING,
     "rspg_macro": IN_UTILITY,
+    "epidemic": {"updates": 600, "learning_rate": 1e-3, "temperature": 10.0, "final_temperature": 0.3},
 }
 BASELINES: dict[str, dict[str, dict[str, Any]]] = {
     "ippo": {
@@ -54,7 +55,7 @@ BASELINES: dict[str, dict[str, dict[str, Any]]] = {
         "rspg_macro": {**MANY, "updates": 80, "minibatches": 2, "learning_rate": 1e-2},
     },
     "rippo": {
-        "linear_quadratic": {"updates": 1500, "learning_rate": 1e-2},
+        "linear_quadratic": {"updates": 1500, "learning_rate": 3e-3},
         "beach_bar": COUNTING,
         "crowded_beach_bar": COUNTING,
         "rspg_macro": {**MANY, "updates": 80, "minibatches": 2, "learning_rate": 3e-3},
