@@ -91,8 +91,8 @@ def run(
     """Train what is not trained yet, then write tables and figures; returns the results and the files written.
 
     All `games` and `methods` unless some are named. `seeds` is 5 unless said, 2 with `quick`, which makes a tenth of
-    the updates, measures on fewer paths and tries one learning rate. Raises ValueError for unknown games or methods,
-    RunError where the folder holds runs with other settings.
+    the updates, measures on fewer paths, not without foresight, and tries one learning rate. Raises ValueError for
+    unknown games or methods, RunError where the folder holds runs with other settings.
     """
     games, methods = games or GAMES, methods or (*STRUCTURAL, *BASELINES)
     for what, given, known in (("game", games, GAMES), ("method", methods, (*STRUCTURAL, *BASELINES))):
@@ -158,7 +158,7 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
         entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
         entry["device"] = read_config(run)["device"]
         if job.seed == 0:
-            entry["evaluation"] = _evaluation(run, job.paths())
+            entry["evaluation"] = None if job.quick else _evaluation(run, PATHS[job.game])
             tried = [other for other in sweep if other[:2] == job[:2]]
             entry["sweep"] = {
                 f"{other.settings().learning_rate:.3g}": float(curve(other.folder(folder)).values[-1])
@@ -171,7 +171,7 @@ def _evaluation(run: Path, paths: int) -> dict[str, Any]:
     """Both exploitabilities of a finished run, kept beside it."""
     path = run / "evaluation.json"
     if not path.exists():
-        content = evaluate_game(load_game_run(run), paths=max(paths, 4), seed=1)
+        content = evaluate_game(load_game_run(run), paths=max(paths, 16), seed=1)
         write_text(path, json.dumps(content, indent=2) + "\n")
     return json.loads(path.read_text())
 
@@ -200,8 +200,11 @@ def final_table(results: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for game, methods in results.items():
         for method, entry in methods.items():
-            values, population = finals(entry), list(entry["evaluation"]["populations"].values())
-            gain = sum(each["nonanticipative"] for each in population)
+            values, gain, relative = finals(entry), float("nan"), float("nan")
+            if entry["evaluation"] is not None:
+                population = list(entry["evaluation"]["populations"].values())
+                gain = sum(each["nonanticipative"] for each in population)
+                relative = 100.0 * gain / sum(each["spread"] for each in population)
             rows.append(
                 {
                     "Game": game,
@@ -211,7 +214,7 @@ def final_table(results: dict[str, Any]) -> pd.DataFrame:
                     "Exploitability": float(values.mean()),
                     "Standard error": standard_error(values),
                     "Without foresight": gain,
-                    "Relative, percent": 100.0 * gain / sum(each["spread"] for each in population),
+                    "Relative, percent": relative,
                     "Seconds": float(np.median([one["seconds"][-1] for one in entry["curves"]])),
                     "Public code": PUBLISHED.get((game, method), ""),
                 }

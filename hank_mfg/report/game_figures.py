@@ -104,7 +104,7 @@ def logarithmic(panel: "Axes") -> None:
     panel.set(xscale="log", yscale="log")
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(Plain())
-        axis.set_minor_formatter(Plain(minor_thresholds=(1.2, 0.5)))
+        axis.set_minor_formatter(Plain(minor_thresholds=(1.0, 0.4)))
 
 
 @journal_style()

@@ -187,7 +187,7 @@ def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
 @pytest.mark.parametrize("name", ["crowded_beach_bar", "rspg_macro"])
 def test_training_lowers_exploitability_on_the_other_games(name):
     game = hm.load_game(name)
-    settings = hm.settings_for(name, updates=10, passes=4, paths=4, temperature=2.0)
+    settings = hm.settings_for(name, updates=40, passes=4, paths=4, temperature=2.0)
     before = hm.solve_game(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
     after = hm.solve_game(game, settings, chunk=10)
     gains = [next(iter(hm.game_exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
