@@ -8,6 +8,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.game_run import load_game_run, solve_game_run
+from hank_mfg.report.game_report import evaluation_rows
 from hank_mfg.solve.game_settings import settings_for
 from hank_mfg.storage import RunError, read_metrics
 
@@ -162,3 +163,15 @@ def test_economies_have_what_games_have_not(command, solved):
     for arguments in (("irf", solved[0], "--shock", "x", "--size", 1), ("moments", solved[0])):
         outcome = command(*arguments)
         assert outcome.status == 2 and "holds a game" in outcome.err
+
+
+def test_every_population_has_all_its_rows():
+    numbers = {
+        "clairvoyant": 3.0, "clairvoyant_standard_error": 0.1, "clairvoyant_consumption_percent": None,
+        "nonanticipative": 1.0, "nonanticipative_standard_error": 0.2, "nonanticipative_relative_percent": 4.0,
+        "spread": 25.0, "value": -7.0,
+    }  # fmt: skip
+    one = evaluation_rows({"populations": {"prey": numbers}})
+    both = evaluation_rows({"populations": {"prey": numbers, "predators": {**numbers, "clairvoyant": 5.0}}})
+    assert len(one) == 7 and len(both) == 14
+    assert [value for name, value in both.items() if "upper bound" in name] == [3.0, 5.0]

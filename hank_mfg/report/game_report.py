@@ -49,13 +49,15 @@ def evaluation_rows(content: dict[str, Any]) -> dict[str, Any]:
     """The numbers of `evaluate_game` under names for a reader."""
     rows = {}
     for name, numbers in content["populations"].items():
-        rows[f"Exploitability of {name}, clairvoyant (upper bound)"] = numbers["clairvoyant"]
-        rows["  standard error over paths"] = numbers["clairvoyant_standard_error"]
+        bound, gain = f"Exploitability of {name}, clairvoyant", f"Exploitability of {name}, non-anticipative"
+        rows[f"{bound} (upper bound)"] = numbers["clairvoyant"]
+        rows[f"{bound}, standard error over paths"] = numbers["clairvoyant_standard_error"]
         if numbers["clairvoyant_consumption_percent"] is not None:
-            rows["  as permanent consumption (percent)"] = numbers["clairvoyant_consumption_percent"]
-        rows[f"Exploitability of {name}, non-anticipative"] = numbers["nonanticipative"]
-        rows["  standard error over paths "] = numbers["nonanticipative_standard_error"]
-        rows["  relative to best response over uniform actions (percent)"] = numbers["nonanticipative_relative_percent"]
+            rows[f"{bound}, as permanent consumption (percent)"] = numbers["clairvoyant_consumption_percent"]
+        rows[gain] = numbers["nonanticipative"]
+        rows[f"{gain}, standard error over paths"] = numbers["nonanticipative_standard_error"]
+        rows[f"{gain}, relative to the spread (percent)"] = numbers["nonanticipative_relative_percent"]
+        rows[f"Spread of {name}, best response over uniform actions"] = numbers["spread"]
         rows[f"Value of {name} when nobody deviates"] = numbers["value"]
     return rows
 
