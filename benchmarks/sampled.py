@@ -33,8 +33,7 @@ from hank_mfg.environment.sampled import sampled_rollout
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.solve.game_play import draw_uniforms, game_play
-from hank_mfg.solve.game_solution import _train, begin_training
-from hank_mfg.solve.game_spg import update
+from hank_mfg.solve.game_solution import _train
 from hank_mfg.solve.rl.ppo import crowd_play
 
 MIB = 2**20
@@ -119,7 +118,7 @@ def one_update(paths: int, repeats: int) -> dict:
     """One update of recurrent structural policy gradient, as `solve_game` compiles it."""
     settings = hm.settings_for("rspg_macro", paths=paths)
     game = cast(hm.load_game("rspg_macro"), jnp.float32)
-    inputs = (update, game, begin_training(game, settings, seed=0), settings, 1)
+    inputs = (game, settings.begin(game, seed=0), settings, 1)
     compiled, seconds_compile = compiled_in(_train, *inputs)
     return {"paths": paths, "periods": game.horizon, "seconds_compile": seconds_compile} | run_measured(
         compiled, inputs, repeats

@@ -82,8 +82,8 @@ if TYPE_CHECKING:
     )
     from hank_mfg.run import load_run as load_run
     from hank_mfg.run import solve_run as solve_run
+    from hank_mfg.solve.game_play import GameError as GameError
     from hank_mfg.solve.game_settings import settings_for as settings_for
-    from hank_mfg.solve.game_solution import GameError as GameError
     from hank_mfg.solve.game_solution import GameSolution as GameSolution
     from hank_mfg.solve.game_solution import solve_game as solve_game
     from hank_mfg.solve.game_spg import GameRSPG as GameRSPG
@@ -130,8 +130,9 @@ _HOMES = {
     "report.moments": ("hp_filter",),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
     "run": ("load_run", "solve_run"),
+    "solve.game_play": ("GameError",),
     "solve.game_settings": ("settings_for",),
-    "solve.game_solution": ("GameError", "GameSolution", "solve_game"),
+    "solve.game_solution": ("GameSolution", "solve_game"),
     "solve.game_spg": ("GameRSPG", "GameSPG"),
     "solve.rl.mirror_descent": ("MOMD",),
     "solve.rl.ppo": ("IPPO", "RIPPO"),

@@ -203,6 +203,7 @@ def solve_command(
     from hank_mfg.console import progress, training_line
     from hank_mfg.run import solve_run
     from hank_mfg.solve.solve import chunk_length
+    from hank_mfg.storage import how_to_continue
 
     chunk = chunk_length(settings.updates)
     try:
@@ -212,7 +213,7 @@ def solve_command(
                 watch=watch,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(_how_to_continue(folder)) from interrupt
+        raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
     content = {
         "run": str(folder),
         "status": solution.status.name.lower(),
@@ -243,12 +244,6 @@ def _check_new_run(model: str, folder: Path, overrides: dict[str, Any]) -> None:
     require_aggregate_risk(economy)
 
 
-def _how_to_continue(folder: Path) -> str:
-    if not (folder / "config.json").exists():
-        return "nothing was saved yet"
-    return f"continue with `hank-mfg solve --resume --out {folder}`"
-
-
 def _solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
     """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
     from hank_mfg.console import aligned, named
@@ -273,7 +268,7 @@ def _resumed_settings(folder: Path) -> Any:
 
 def _settings(method: str, options: list[str] | None):
     """The frozen settings of a method, with NAME=VALUE changes. Raises ValueError for unknown names."""
-    from hank_mfg.game_cli import changed
+    from hank_mfg.solve.settings import changed
     from hank_mfg.solve.spg import RSPG, SPG
 
     makers = {"rspg": RSPG, "spg": SPG}

@@ -1,6 +1,5 @@
 """What the commands of the command line do when they are given a game instead of an economy."""
 
-import dataclasses
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from hank_mfg.console import aligned, named, progress
 from hank_mfg.environment.game import Discrete
 from hank_mfg.environment.games import GAMES, is_game, load_game
-from hank_mfg.storage import is_game_run, read_metrics, require_free, unfinished_config
+from hank_mfg.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
 
 WORDS = {"true": True, "false": False, "none": None}
 
@@ -42,26 +41,10 @@ def switches(given: list[str] | None) -> dict[str, Any]:
     return found
 
 
-def changed(settings: Any, options: list[str] | None) -> Any:
-    """Settings with NAME=VALUE changes of the type that they have. Raises ValueError for unknown names and types."""
-    known = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    changes = {}
-    for text in options or []:
-        name, sign, value = text.partition("=")
-        if not sign or name not in known:
-            raise ValueError(f"--option {text}: give NAME=VALUE with one of the names {', '.join(known)}.")
-        kind = type(known[name])
-        try:
-            changes[name] = kind(value)
-        except ValueError as error:
-            wanted = {int: "a whole number", float: "a number"}[kind]
-            raise ValueError(f"--option {text}: {name} must be {wanted}, for instance {name}={known[name]}.") from error
-    return dataclasses.replace(settings, **changes)
-
-
 def game_settings(game: str, method: str, options: list[str] | None) -> Any:
     """The settings of a method: what suits a shipped game, the defaults for your own, and `options`."""
     from hank_mfg.solve.game_settings import BENCHMARK, METHODS, settings_for
+    from hank_mfg.solve.settings import changed
 
     if method not in METHODS:
         raise ValueError(f"--method {method}: choose one of {', '.join(METHODS)} for a game.")
@@ -114,9 +97,7 @@ def solve_game_command(
                 watch=watch,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
-        saved = (folder / "config.json").exists()
-        how = f"continue with `hank-mfg solve --resume --out {folder}`" if saved else "nothing was saved yet"
-        raise KeyboardInterrupt(how) from interrupt
+        raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
     content = {
         "run": str(folder),
         "status": "finished",

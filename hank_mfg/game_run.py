@@ -17,7 +17,7 @@ from hank_mfg.evaluate.game_exploitability import exploitability_of
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.report.latex import write_text
 from hank_mfg.solve.game_play import game_play
-from hank_mfg.solve.game_solution import GameSolution, learner, solve_game
+from hank_mfg.solve.game_solution import GameSolution, solve_game
 from hank_mfg.solve.game_spg import GameRSPG
 from hank_mfg.solve.rl.mirror_descent import MOMD
 from hank_mfg.solve.rl.ppo import IPPO
@@ -59,10 +59,9 @@ def solve_game_run(
 
     At most `chunk` updates are made in one call of the compiled program. With `measure` > 0 clairvoyant exploitability
     on so many paths goes into metrics.jsonl, first after the first call, then each time updates have grown by a
-    quarter, and at the end. With `resume=True`
-    training continues from the checkpoint to the same numbers as an unbroken run on the same device; `source` is then
-    read only where it is a class or an object. Raises RunError when the folder already holds a run and `resume` is not
-    given, or when there is nothing to resume.
+    quarter, and at the end. With `resume=True` training continues from the checkpoint to the same numbers as an
+    unbroken run on the same device; `source` is then read only where it is a class or an object. Raises RunError when
+    the folder already holds a run and `resume` is not given, or when there is nothing to resume.
     """
     folder = Path(folder)
     if resume:
@@ -73,8 +72,7 @@ def solve_game_run(
         require_free(folder)
         game, start = load_game(source, **(switches or {})), None
         settings = method if method is not None else GameRSPG()
-        config = _config(source, game, switches or {}, settings, key)
-        config = {**config, "measure": measure, "chunk": chunk}
+        config = {**_config(source, game, switches or {}, settings, key), "measure": measure, "chunk": chunk}
         if isinstance(source, str | Path) and str(source).endswith(".py"):
             write_text(folder / "game.py", Path(source).expanduser().read_text())
         write_json(folder / "config.json", config)
@@ -146,8 +144,7 @@ def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGa
 @float64_allowed
 def load_training(folder: Path, game: AbstractGame, settings: Any, seed: int) -> tuple[Any, History]:
     """Training state and history of a checkpoint. Raises RunError when there is none or it does not fit."""
-    begin, _ = learner(settings)
-    return read_checkpoint(folder, lambda: begin(cast(game, DTYPES[settings.precision]), settings, seed=seed))
+    return read_checkpoint(folder, lambda: settings.begin(cast(game, DTYPES[settings.precision]), seed=seed))
 
 
 def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | None = None) -> GameSolution:

@@ -70,6 +70,13 @@ def unfinished_config(folder: str | Path) -> dict[str, Any]:
     return config
 
 
+def how_to_continue(folder: str | Path) -> str:
+    """What to do after an interrupted solve."""
+    if not (Path(folder) / "config.json").exists():
+        return "nothing was saved yet"
+    return f"continue with `hank-mfg solve --resume --out {folder}`"
+
+
 def finished_config(folder: str | Path) -> dict[str, Any]:
     """The configuration of a run whose training ended. Raises RunError when there is none or it did not end."""
     config = read_config(folder)

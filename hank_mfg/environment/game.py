@@ -186,6 +186,18 @@ def expect(game: AbstractGame, population: str, period: Period, own: Any, action
     return read(ahead(game, population, period.now, period.following.noise, values), landing)
 
 
+def worth(game: AbstractGame, name: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
+    """The reward of the period plus what `values` (states,) of next period are worth today: the shape of actions."""
+    ahead_of_actions = expect(game, name, period, own, actions, values)
+    return game.reward(name, period.now, period.following, own, actions) + game.discount_factor * ahead_of_actions
+
+
+def draws_ahead(uniforms: Array) -> Array:
+    """For every period the numbers that draw the noise of the next, out of `uniforms` (periods, draws) whose first row
+    draws the start; the last are of a period that nobody lives."""
+    return jnp.concatenate([uniforms[1:], uniforms[:1]])
+
+
 def land_everybody(game: AbstractGame, population: str, aggregate: Aggregate, own: Any, choice: Choice) -> Array:
     """Where everybody lands: the mass (states,) before the exogenous move, which depends on the noise still to come."""
     landing = game.land(population, aggregate, own, choice.actions)

@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Landing
+from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Landing, draws_ahead
 
 
 class Crowd(NamedTuple):
@@ -241,7 +241,7 @@ def sampled_rollout(
     """
     start_key, key = jax.random.split(key)
     crowd = sampled_start(play.game, play.individuals, uniforms[0], key=start_key)
-    rest = jnp.concatenate([uniforms[1:], uniforms[:1]])  # the last draw is of a period that nobody lives
+    rest = draws_ahead(uniforms)
 
     def period(carry, inputs):
         (crowd, memory), (uniforms, key) = carry, inputs

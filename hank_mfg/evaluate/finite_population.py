@@ -46,7 +46,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.game import Choice, Period, expect
+from hank_mfg.environment.game import Choice, Period, draws_ahead, worth
 from hank_mfg.environment.sampled import (
     Crowd,
     gather_crowd,
@@ -55,7 +55,7 @@ from hank_mfg.environment.sampled import (
     sampled_move,
     sampled_start,
 )  # fmt: skip
-from hank_mfg.evaluate.game_exploitability import tried_actions
+from hank_mfg.evaluate.game_exploitability import error_of_mean, tried_actions
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.game_play import GamePlay, GameState, action_values, best_values, draw_uniforms, price_taking
 from hank_mfg.solve.game_solution import GameSolution
@@ -228,10 +228,8 @@ def limit_along(play: GamePlay, uniforms: Array) -> tuple[Limit, dict[str, Array
 
 def _best_action(play: GamePlay, name: str, actions: Array, ahead: tuple[Period, Array]) -> Array:
     """The best of `actions` (states, actions) in a period before one with the given values (states,): (states,)."""
-    game, own, (period, values) = play.game, play.own[name], ahead
-    worth = game.reward(name, *period, own, actions)
-    worth += game.discount_factor * expect(game, name, period, own, actions, values)
-    return actions[0][jnp.argmax(worth, axis=1)]
+    period, values = ahead
+    return actions[0][jnp.argmax(worth(play.game, name, period, play.own[name], actions, values), axis=1)]
 
 
 @eqx.filter_jit
@@ -292,7 +290,7 @@ def live(
         name: jnp.repeat(state, 2) for name, state in sampled_start(game, 1, uniforms[0], key=ghost_key).states.items()
     }
     crowd = _join_crowd(play, sampled_start(game, individuals, uniforms[0], key=start_key), ghosts, counted)
-    rest = jnp.concatenate([uniforms[1:], uniforms[:1]])  # the last draw is of a period that nobody lives
+    rest = draws_ahead(uniforms)
 
     def period(carry, inputs):
         (crowd, ghosts, memory), (uniforms, key, foreseen) = carry, inputs
@@ -337,11 +335,9 @@ def _surprise(
     play: GamePlay, name: str, happened: Period, state: Array, action: Array, values: tuple[Array, Array]
 ) -> Array:
     """The bracket of D: reward and expected value of a ghost less its value today; both values are the mean field's."""
-    game, action, (today, tomorrow) = play.game, action[None], values
-    own = game.place(name, state[None])
-    worth = game.reward(name, *happened, own, action)
-    worth += game.discount_factor * expect(game, name, happened, own, action, tomorrow)
-    return worth[0] - today[state]
+    today, tomorrow = values
+    own = play.game.place(name, state[None])
+    return worth(play.game, name, happened, own, action[None], tomorrow)[0] - today[state]
 
 
 def _chunk(play: GamePlay, individuals: int, paths: int) -> int:
@@ -373,8 +369,7 @@ def _join(chunks: Sequence[Any]) -> Any:
 
 def _mean(values: np.ndarray) -> tuple[float, float]:
     """The mean over paths and its standard error, over the antithetic pairs of `draw_uniforms`."""
-    pairs = values.reshape(2, -1).mean(axis=0)
-    return float(pairs.mean()), float(pairs.std(ddof=1) / np.sqrt(len(pairs)))
+    return float(values.mean()), error_of_mean(values)
 
 
 def _root(squares: np.ndarray) -> tuple[float, float]:

@@ -22,9 +22,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Choice, Discrete, Period, everybody, expect
-from hank_mfg.evaluate.game_exploitability import error_of_mean
-from hank_mfg.policy.strategy import action_values_of, extent
+from hank_mfg.environment.game import AbstractGame, Choice, Period, everybody, worth
+from hank_mfg.evaluate.game_exploitability import error_of_mean, tried_actions
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.game_play import GamePlay, action_values, best_values, draw_uniforms, price_taking
 from hank_mfg.solve.game_solution import GameSolution
@@ -97,7 +96,7 @@ class _Found(NamedTuple):
 
 def _deviate(play: GamePlay, name: str, uniforms: Array, sizes: tuple[int, int, int]) -> _Found:
     fit, choose, test = sizes
-    actions = _tried(play.game, name, uniforms.dtype)
+    actions = tried_actions(play.game.populations[name], uniforms.dtype, GRID)
     field, following, spread = _face(play, name, uniforms, actions)
     smoothers = history_smoothers(np.asarray(field.signals), fit)
     gains = {
@@ -110,15 +109,6 @@ def _deviate(play: GamePlay, name: str, uniforms: Array, sizes: tuple[int, int, 
     measured = gains[chosen][fit + choose :] if pays else np.zeros(test)
     label = chosen if pays else "none"
     return _Found(float(measured.mean()), error_of_mean(measured), label, float(np.mean(spread[fit + choose :])))
-
-
-def _tried(game: AbstractGame, name: str, dtype) -> Array:
-    """The actions of the deviator: (actions,)."""
-    population = game.populations[name]
-    if isinstance(population.actions, Discrete):
-        return action_values_of(population.actions, dtype)
-    first, length = extent(population)
-    return first + length * (jnp.arange(GRID, dtype=dtype) + 0.5) / GRID
 
 
 @eqx.filter_jit
@@ -191,16 +181,13 @@ def deviator_values(game: AbstractGame, name: str, field: Field, actions: Array,
     fit = weights.shape[2]
     options = jnp.broadcast_to(actions[None], (game.populations[name].size, actions.shape[0]))
 
-    def worth(period: Period, actions: Array, values: Array) -> Array:
-        reward = game.reward(name, period.now, period.following, own, actions)
-        return reward + game.discount_factor * expect(game, name, period, own, actions, values)
-
     def back(values, inputs):
         period, others, weights = inputs
 
         def one(period: Period, others: Choice, values: Array) -> Array:
-            as_others = jnp.sum(others.probabilities * worth(period, others.actions, values), axis=1, keepdims=True)
-            return jnp.concatenate([worth(period, options, values), as_others], axis=1)
+            ahead = lambda actions: worth(game, name, period, own, actions, values)  # noqa: E731
+            as_others = jnp.sum(others.probabilities * ahead(others.actions), axis=1, keepdims=True)
+            return jnp.concatenate([ahead(options), as_others], axis=1)
 
         worths = jax.vmap(one)(period, others, values)  # (paths, states, actions and doing as the others)
         expected = jnp.tensordot(weights, worths[:fit], axes=(1, 0))

@@ -11,8 +11,10 @@ one state is beta^t m_t(s) Q_t(s, a): the mass is the weight, and needs no deriv
 
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hank_mfg.environment.game import (
@@ -21,12 +23,20 @@ from hank_mfg.environment.game import (
     Choice,
     Period,
     arrive,
+    draws_ahead,
     everybody,
     expect,
     land_everybody,
 )
+from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.strategy import Strategy, look, start_of
 from hank_mfg.solve.rollout import rollout
+
+WARMUP_PATHS = 64  # on which signals are standardized, everybody playing as at the start
+
+
+class GameError(RuntimeError):
+    """Training cannot go on; the message names the update and the quantity."""
 
 
 class GameState(NamedTuple):
@@ -87,7 +97,7 @@ class GamePlay(NamedTuple):
     def path(self, uniforms: Array) -> GameStep:
         """A whole play, time as the leading axis; `uniforms` (horizon, draws): the first row draws the start."""
         state = GameState(*start_of(self.game, uniforms[0], self.strategies))
-        rest = jnp.concatenate([uniforms[1:], uniforms[:1]])  # the last draw is of a period that nobody lives
+        rest = draws_ahead(uniforms)
         return rollout(self, state, rest, lambda step: step)[1]
 
 
@@ -165,3 +175,14 @@ def _backward(game: AbstractGame, name: str, path: Period, actions: Array, value
 
     nothing = jnp.zeros(game.populations[name].size, rewards.dtype)
     return jax.lax.scan(back, nothing, (path, rewards, actions, inputs), reverse=True)[1]
+
+
+def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: int) -> dict[str, Strategy]:
+    """The same strategies with signals standardized on paths on which everybody follows them."""
+    dtype = jax.tree.leaves(eqx.filter(strategies, eqx.is_inexact_array))[0].dtype
+    uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
+    signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)
+    if not np.isfinite(np.asarray(signals)).all():
+        raise GameError("Before the first update: signals are NaN or infinite while everybody plays as at the start.")
+    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
+    return {name: eqx.tree_at(lambda s: s.whitening, strategy, whitening) for name, strategy in strategies.items()}

@@ -11,19 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.game import AbstractGame
-from hank_mfg.policy.networks import fit_whitening
-from hank_mfg.policy.strategy import Strategy, make_strategies
+from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import DTYPES, cast, float64_allowed
-from hank_mfg.solve.game_play import GamePlay, draw_uniforms, game_play
-from hank_mfg.solve.game_spg import GameRSPG, GameTraining, make_optimizer, trainable, update
+from hank_mfg.solve.game_play import GameError, GamePlay, game_play
+from hank_mfg.solve.game_spg import GameRSPG
 from hank_mfg.solve.solve import chunk_length
 
-WARMUP_PATHS = 64  # on which signals are standardized, everybody playing as at the start
 History = dict[str, np.ndarray]
-
-
-class GameError(RuntimeError):
-    """Training cannot go on; the message names the update and the quantity."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,30 +58,12 @@ class GameSolution:
         return game_play(cast(self.game, dtype), cast(self.strategies, dtype))
 
 
-def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: int) -> dict[str, Strategy]:
-    """The same strategies with signals standardized on paths on which everybody follows them."""
-    dtype = jax.tree.leaves(eqx.filter(strategies, eqx.is_inexact_array))[0].dtype
-    uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
-    signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)
-    if not np.isfinite(np.asarray(signals)).all():
-        raise GameError("Before the first update: signals are NaN or infinite while everybody plays as at the start.")
-    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
-    return {name: eqx.tree_at(lambda s: s.whitening, strategy, whitening) for name, strategy in strategies.items()}
-
-
-def begin_training(game: AbstractGame, settings: GameRSPG, *, seed: int) -> GameTraining:
-    """Training before the first update. `game` is in the training precision."""
-    strategies = standardize(game, make_strategies(game, settings.networks(), seed=seed), seed=seed)
-    optimizer = make_optimizer(settings).init(eqx.filter(strategies, trainable(strategies)))
-    return GameTraining(strategies, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
-
-
 @eqx.filter_jit
-def _train(step: Callable, game: AbstractGame, training: Any, settings: Any, length: int):
+def _train(game: AbstractGame, training: Any, settings: Any, length: int):
     arrays, static = eqx.partition(training, eqx.is_array)
 
     def one(arrays, _):
-        after, report = step(game, eqx.combine(arrays, static), settings)
+        after, report = settings.update(game, eqx.combine(arrays, static))
         return eqx.filter(after, eqx.is_array), report
 
     arrays, reports = jax.lax.scan(one, arrays, None, length=length)
@@ -113,16 +89,15 @@ def solve_game(
     """
     settings = method if method is not None else GameRSPG()
     economy = cast(game, DTYPES[settings.precision])
-    begin, step = learner(settings)
-    training = begin(economy, settings, seed=key) if resume is None else resume[0]
+    training = settings.begin(economy, seed=key) if resume is None else resume[0]
     history: History = {} if resume is None else resume[1]
     length = chunk_length(settings.updates, chunk)
     started = time.perf_counter()
-    program = _train.lower(step, economy, training, settings, length).compile()
+    program = _train.lower(economy, training, settings, length).compile()
     compiled = time.perf_counter()
     already = float(history["seconds"][-1]) if "seconds" in history else 0.0
     while len(history.get("loss", ())) < settings.updates:
-        training, reports = jax.block_until_ready(program(step, economy, training, settings, length))
+        training, reports = jax.block_until_ready(program(economy, training, settings, length))
         history = _longer(history, reports, already + time.perf_counter() - compiled)
         if watch is not None:
             pause = time.perf_counter()
@@ -135,13 +110,6 @@ def solve_game(
         game, settings, training, history, key, f"{device.platform} ({device.device_kind})",
         compiled - started, float(history["seconds"][-1]),
     )  # fmt: skip
-
-
-def learner(settings: Any) -> tuple[Callable, Callable]:
-    """How a method begins and how it updates: `begin(game, settings, seed=)`, `update(game, training, settings)`."""
-    if isinstance(settings, GameRSPG):
-        return begin_training, update
-    return type(settings).begin, type(settings).update
 
 
 def _longer(history: History, reports: dict[str, Any], seconds: float) -> History:

@@ -17,7 +17,7 @@ Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.m
 """
 
 import dataclasses
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -26,10 +26,10 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Discrete, Population
-from hank_mfg.policy.encoders import ENCODERS
-from hank_mfg.policy.strategy import Sight, Strategy, extent, look, neighborhood
+from hank_mfg.policy.strategy import Sight, Strategy, extent, look, make_strategies, neighborhood
 from hank_mfg.precision import DTYPES
-from hank_mfg.solve.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking
+from hank_mfg.solve.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
+from hank_mfg.solve.settings import MethodSettings
 
 FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
 ODDS = 1e-4  # added to the odds of an action in its weight, so that actions never taken can come back; more of it bends
@@ -37,7 +37,7 @@ ODDS = 1e-4  # added to the odds of an action in its weight, so that actions nev
 
 
 @dataclasses.dataclass(frozen=True)
-class GameRSPG:
+class GameRSPG(MethodSettings):
     """Settings of recurrent structural policy gradient for games.
 
     `paths` sampled paths per update, `updates` in all, each with `passes` steps of the network; `learning_rate` falls
@@ -68,23 +68,20 @@ class GameRSPG:
 
     def __post_init__(self):
         """Check every field. Raises ValueError naming the field, its value and the range."""
-        for name in ("paths", "updates", "passes", "units", "width"):
-            self._demand(name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
-        for name in ("learning_rate", "clip_norm", "rate", "temperature", "final_temperature", "max_move"):
-            self._demand(name, getattr(self, name) > 0, "positive")
-        for name in ("final_rate", "spread"):
-            self._demand(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
-        self._demand("step", 0 < self.step <= 1, "above 0 and at most 1")
-        self._demand("memory", self.memory in ENCODERS, f"one of {', '.join(map(repr, ENCODERS))}")
-        self._demand("precision", self.precision in DTYPES, "'float32' or 'float64'")
+        self.check(
+            counts=("paths", "updates", "passes"),
+            positive=("learning_rate", "clip_norm", "rate", "temperature", "final_temperature", "max_move"),
+            shares=("final_rate", "spread"),
+        )
+        self.demand("step", 0 < self.step <= 1, "above 0 and at most 1")
 
-    def _demand(self, name: str, holds: bool, rule: str) -> None:
-        if not holds:
-            raise ValueError(f"GameRSPG({name}={getattr(self, name)!r}): {name} must be {rule}.")
+    def begin(self, game: AbstractGame, *, seed: int) -> "GameTraining":
+        """Training before the first update; `game` is in the training precision."""
+        return begin_training(game, self, seed=seed)
 
-    def networks(self) -> dict[str, Any]:
-        """The sizes of the networks."""
-        return {name: getattr(self, name) for name in ("memory", "units", "width")}
+    def update(self, game: AbstractGame, training: "GameTraining") -> tuple["GameTraining", dict[str, Array]]:
+        """One update on fresh paths: (training, report)."""
+        return update(game, training, self)
 
 
 def GameSPG(**settings) -> GameRSPG:  # noqa: N802 - the method's name
@@ -119,6 +116,13 @@ def trainable(strategies: dict[str, Strategy]):
         return eqx.tree_at(lambda s: (s.encoder, s.head), none, (yes(strategy.encoder), yes(strategy.head)))
 
     return {name: one(strategy) for name, strategy in strategies.items()}
+
+
+def begin_training(game: AbstractGame, settings: GameRSPG, *, seed: int) -> GameTraining:
+    """Training before the first update. `game` is in the training precision."""
+    strategies = standardize(game, make_strategies(game, settings.networks(), seed=seed), seed=seed)
+    optimizer = make_optimizer(settings).init(eqx.filter(strategies, trainable(strategies)))
+    return GameTraining(strategies, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
 
 
 def make_optimizer(settings: GameRSPG) -> optax.GradientTransformation:

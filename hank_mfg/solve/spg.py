@@ -18,17 +18,16 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from hank_mfg.policy.encoders import ENCODERS
 from hank_mfg.policy.policy import Policy, Tables
-from hank_mfg.precision import DTYPES
 from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.solve.settings import MethodSettings
 
 States = TypeVar("States")
 
 
 @dataclasses.dataclass(frozen=True)
-class RSPG:
+class RSPG(MethodSettings):
     """Settings of recurrent structural policy gradient.
 
     `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the network
@@ -61,26 +60,18 @@ class RSPG:
 
     def __post_init__(self):
         """Check every field. Raises ValueError naming the field, its value and the range."""
-        for name in ("paths", "horizon", "updates", "passes", "units", "width", "warmup"):
-            _demand(self, name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
-        _demand(self, "knots", isinstance(self.knots, int) and self.knots >= 10, "an integer of at least 10")
-        _demand(self, "asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
-        for name in ("learning_rate", "clip_norm", "max_step", "tolerance"):
-            _demand(self, name, getattr(self, name) > 0, "positive")
-        for name in ("trace", "spread", "final_rate"):
-            _demand(self, name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
-        _demand(self, "precision", self.precision in DTYPES, "'float32' or 'float64'")
-        _demand(self, "memory", self.memory in ENCODERS, f"one of {', '.join(map(repr, ENCODERS))}")
+        self.check(
+            counts=("paths", "horizon", "updates", "passes", "warmup"),
+            positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
+            shares=("trace", "spread", "final_rate"),
+        )
+        self.demand("knots", isinstance(self.knots, int) and self.knots >= 10, "an integer of at least 10")
+        self.demand("asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
 
 
 def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
     """Structural policy gradient without memory: the same algorithm whose policy sees the current signal only."""
     return RSPG(**{"memory": "none", **settings})
-
-
-def _demand(settings: RSPG, name: str, holds: bool, rule: str) -> None:
-    if not holds:
-        raise ValueError(f"RSPG({name}={getattr(settings, name)!r}): {name} must be {rule}.")
 
 
 class Progress(NamedTuple):

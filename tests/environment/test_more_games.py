@@ -10,11 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import Array
 from scipy.special import ndtr
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_more_games as reference
+from tabulated import Tabulated, loaded
 
 import hank_mfg as hm
 from hank_mfg.environment.game import Choice, ahead, arrive, everybody, land_everybody, read, settle
@@ -37,28 +37,6 @@ def quickly(quick):
     """Programs that run once: XLA leaves optimizations out."""
     with quick():
         yield
-
-
-class Tabulated(eqx.Module):
-    """A strategy by table: probabilities (time, states, actions); memory counts the periods."""
-
-    table: Array
-
-    def initial_memory(self) -> Array:
-        return jnp.zeros((), jnp.int32)
-
-    def remember(self, memory, signal):
-        return memory + 1, memory
-
-    def scores(self, features, sight):
-        return self.table[features]
-
-    def choose(self, scores, population) -> Choice:
-        return Choice(jnp.broadcast_to(action_values_of(population.actions, scores.dtype)[None], scores.shape), scores)
-
-
-def loaded(name: str, **switches) -> Any:
-    return cast(hm.load_game(name, **switches), jnp.float64)
 
 
 def shapes(game) -> dict[str, tuple[int, int, int]]:

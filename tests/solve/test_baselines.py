@@ -297,7 +297,7 @@ def test_recurrent_settings_differ_in_memory_alone():
 @pytest.mark.parametrize("settings", [IPPO(), MOMD()], ids=["ippo", "momd"])
 def test_an_interval_of_actions_is_refused(settings, refuses):
     game = cast(RSPGMacro(bins=None), jnp.float32)
-    refuses(lambda: type(settings).begin(game, settings, seed=0), "households", "interval", "bins=20")
+    refuses(lambda: settings.begin(game, seed=0), "households", "interval", "bins=20")
 
 
 def test_impossible_settings_are_refused(refuses):

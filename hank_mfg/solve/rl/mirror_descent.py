@@ -55,12 +55,13 @@ from hank_mfg.solve.rl.ppo import (
     split_networks,
     values_along,
 )
+from hank_mfg.solve.settings import MethodSettings
 
 TINY = 1e-12  # Adam's eps: gradients of the scores are small beside those of the level, by temperature / size
 
 
 @dataclasses.dataclass(frozen=True)
-class MOMD:
+class MOMD(MethodSettings):
     """Settings of Munchausen online mirror descent.
 
     `updates` iterations, each with `paths` paths of common noise, `individuals` of each population in the crowd and as
@@ -91,6 +92,12 @@ class MOMD:
     precision: str = "float32"
 
     def __post_init__(self):
+        """Check every field. Raises ValueError naming the field, its value and the range."""
+        self.check(
+            counts=("individuals", "paths", "updates", "refreshes", "steps", "batch"),
+            positive=("learning_rate", "clip_norm"),
+            shares=("final_rate", "alpha", "exploration"),
+        )
         if not 1 <= self.batch <= self.paths:
             raise ValueError(
                 f"batch = {self.batch} must lie between 1 and paths = {self.paths}: a minibatch holds whole paths."
@@ -99,19 +106,13 @@ class MOMD:
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be above 0, because values are divided by it.")
 
-    def networks(self) -> dict[str, Any]:
-        """The sizes of the networks."""
-        return {name: getattr(self, name) for name in ("memory", "units", "width")}
-
-    @staticmethod
-    def begin(game: AbstractGame, settings: "MOMD", *, seed: int) -> "MirrorTraining":
+    def begin(self, game: AbstractGame, *, seed: int) -> "MirrorTraining":
         """Training before the first iteration; `game` is in the training precision."""
-        return begin_training(game, settings, seed=seed)
+        return begin_training(game, self, seed=seed)
 
-    @staticmethod
-    def update(game: AbstractGame, training: "MirrorTraining", settings: "MOMD"):
+    def update(self, game: AbstractGame, training: "MirrorTraining") -> tuple["MirrorTraining", dict[str, Array]]:
         """One iteration: (training, report)."""
-        return update(game, training, settings)
+        return update(game, training, self)
 
 
 class MirrorTraining(NamedTuple):

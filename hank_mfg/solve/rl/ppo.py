@@ -40,16 +40,16 @@ from hank_mfg.policy.encoders import GRU
 from hank_mfg.policy.networks import NetworkSettings, Whitening, make_networks
 from hank_mfg.policy.strategy import Sight, Strategy, look, make_strategies
 from hank_mfg.precision import DTYPES
-from hank_mfg.solve.game_play import GamePlay, GameState, draw_uniforms, game_play
-from hank_mfg.solve.game_solution import standardize
+from hank_mfg.solve.game_play import GamePlay, GameState, draw_uniforms, game_play, standardize
 from hank_mfg.solve.game_spg import scores_along, trainable
+from hank_mfg.solve.settings import MethodSettings
 
 FORGET = 0.1  # weight of the latest update in the running size of returns
 FARTHEST = 20.0  # bound of the log of a probability ratio
 
 
 @dataclasses.dataclass(frozen=True)
-class IPPO:
+class IPPO(MethodSettings):
     """Settings of independent PPO; `RIPPO` makes those with memory.
 
     `paths` paths of common noise per update with `individuals` of each population on every one, `updates` in all;
@@ -79,24 +79,24 @@ class IPPO:
     precision: str = "float32"
 
     def __post_init__(self):
+        """Check every field. Raises ValueError naming the field, its value and the range."""
+        self.check(
+            counts=("individuals", "paths", "updates", "epochs", "minibatches"),
+            positive=("learning_rate", "clip_norm", "clip_ratio"),
+            shares=("final_rate", "gae_lambda"),
+        )
         if self.paths % self.minibatches:
             raise ValueError(
                 f"minibatches = {self.minibatches} must divide paths = {self.paths}: a minibatch holds whole paths."
             )
 
-    def networks(self) -> dict[str, Any]:
-        """The sizes of the networks."""
-        return {name: getattr(self, name) for name in ("memory", "units", "width")}
-
-    @staticmethod
-    def begin(game: AbstractGame, settings: "IPPO", *, seed: int) -> "PPOTraining":
+    def begin(self, game: AbstractGame, *, seed: int) -> "PPOTraining":
         """Training before the first update; `game` is in the training precision."""
-        return begin_training(game, settings, seed=seed)
+        return begin_training(game, self, seed=seed)
 
-    @staticmethod
-    def update(game: AbstractGame, training: "PPOTraining", settings: "IPPO"):
+    def update(self, game: AbstractGame, training: "PPOTraining") -> tuple["PPOTraining", dict[str, Array]]:
         """One update on fresh paths: (training, report)."""
-        return update(game, training, settings)
+        return update(game, training, self)
 
 
 def RIPPO(**settings) -> IPPO:  # noqa: N802
