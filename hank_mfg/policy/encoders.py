@@ -1,7 +1,7 @@
 """Encoders of the public history: what a policy remembers. Memory is a property of the policy, not of a solver.
 
 An encoder carries a memory h: h_t = remember(h_{t-1}, o_t), and hands features to the head. `NoMemory` gives SPG,
-`GRU`, `LSTM` and `Attention` give RSPG; nothing else in the library knows the difference.
+`GRU`, `LSTM`, `LRU` and `Attention` give RSPG; nothing else in the library knows the difference.
 """
 
 from abc import abstractmethod
@@ -9,7 +9,10 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+
+FASTEST = 4.0  # periods that the fastest oscillator of an LRU takes to go round at the start
 
 
 class AbstractEncoder(eqx.Module):
@@ -94,6 +97,56 @@ class LSTM(AbstractEncoder):
         return self.cell.input_size + self.cell.hidden_size
 
 
+class LRU(AbstractEncoder):
+    """Linear recurrent unit (Orvieto et al. 2023, arXiv 2303.06349): a bank of damped oscillators, units/2 of them.
+
+    Oscillator k is a complex number,
+
+        h_t = lambda_k h_{t-1} + sqrt(1 - |lambda_k|^2) B_k o_t + drive_k,    lambda_k = exp(-1/age_k + i angle_k),
+
+    and features are the signal and the real and imaginary parts. At the start ages are twice `span`, a turn takes from
+    `FASTEST` periods to twice `span` in equal ratios, and the drive is 1 - exp(i angle_k): but for damping and signals,
+    h_t = 1 - exp(i angle_k t), sines and cosines of the time since the start, which tell periods apart even where
+    signals stand still. A gated cell has to learn to count.
+    """
+
+    age: Array
+    angle: Array
+    drive: Array
+    take: eqx.nn.Linear
+    span: int = eqx.field(static=True)
+
+    def __init__(self, signals: int, units: int, *, span: int, key):
+        if units % 2:
+            raise ValueError(f"units = {units} is odd, but oscillators have two parts: give an even number.")
+        half = units // 2
+        self.age, self.angle, self.drive = jnp.zeros(half), jnp.zeros(half), jnp.zeros(units)
+        self.take = eqx.nn.Linear(signals, units, use_bias=False, key=key)
+        self.span = span
+
+    def initial(self) -> Array:
+        """Zeros: real parts, then imaginary parts."""
+        return jnp.zeros(2 * self.age.shape[0], self.age.dtype)
+
+    def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
+        """One step of every oscillator; `age`, `angle` and `drive` are what training added to the start's."""
+        turns = 2.0 * np.pi / np.geomspace(FASTEST, max(2.0 * self.span, FASTEST), self.age.shape[0])
+        start = np.concatenate([1.0 - np.cos(turns), -np.sin(turns)])  # 1 - exp(i angle)
+        rate, angle = jnp.exp(-self.age) / (2.0 * self.span), self.angle + turns.astype(self.angle.dtype)
+        size = jnp.exp(-rate)
+        cosine, sine = size * jnp.cos(angle), size * jnp.sin(angle)
+        real, imaginary = jnp.split(memory, 2)
+        gain = jnp.sqrt(-jnp.expm1(-2.0 * rate))
+        taken = jnp.concatenate([gain, gain]) * self.take(signal) + self.drive + start.astype(self.drive.dtype)
+        turned = jnp.concatenate([cosine * real - sine * imaginary, sine * real + cosine * imaginary])
+        return turned + taken, jnp.concatenate([signal, turned + taken])
+
+    @property
+    def feature_count(self) -> int:
+        """Signals plus the parts of the oscillators."""
+        return int(self.take.in_features) + 2 * self.age.shape[0]
+
+
 class Attention(AbstractEncoder):
     """Causal attention over a window of the last signals (Vaswani et al. 2017), one layer, several heads.
 
@@ -109,7 +162,7 @@ class Attention(AbstractEncoder):
     window: int = eqx.field(static=True)
     heads: int = eqx.field(static=True)
 
-    def __init__(self, signals: int, units: int, *, window: int = 32, heads: int = 4, key):
+    def __init__(self, signals: int, units: int, *, window: int, heads: int = 4, key):
         if units % heads:
             raise ValueError(f"units = {units} is not a multiple of the {heads} heads of attention: give one.")
         ask_key, key_key, value_key = jax.random.split(key, 3)
@@ -143,11 +196,18 @@ class Attention(AbstractEncoder):
         return int(self.ask.in_features) + int(self.ask.out_features)
 
 
-ENCODERS = {"none": NoMemory, "gru": GRU, "lstm": LSTM, "attention": Attention}
+ENCODERS = {"none": NoMemory, "gru": GRU, "lstm": LSTM, "lru": LRU, "attention": Attention}
 
 
-def make_encoder(memory: str, signals: int, units: int, *, key: jax.Array) -> AbstractEncoder:
-    """The encoder called `memory`, one of `ENCODERS`. Raises ValueError for another name."""
+def make_encoder(memory: str, signals: int, units: int, *, span: int, key: jax.Array) -> AbstractEncoder:
+    """The encoder called `memory`, one of `ENCODERS`. Raises ValueError for another name.
+
+    `span` is how many periods back it should reach: the window of attention, the slow end of an LRU's oscillators.
+    """
     if memory not in ENCODERS:
         raise ValueError(f"memory = {memory!r} is not an encoder: choose one of {', '.join(map(repr, ENCODERS))}.")
-    return NoMemory(signals) if memory == "none" else ENCODERS[memory](signals, units, key=key)
+    if memory == "none":
+        return NoMemory(signals)
+    if memory == "attention":
+        return Attention(signals, units, window=span, key=key)
+    return LRU(signals, units, span=span, key=key) if memory == "lru" else ENCODERS[memory](signals, units, key=key)

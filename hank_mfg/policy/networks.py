@@ -66,12 +66,13 @@ class Head(eqx.Module):
 
 
 class NetworkSettings(NamedTuple):
-    """Sizes: signals seen, the encoder and its units, hidden width of the head."""
+    """Sizes: signals seen, the encoder and its units, hidden width of the head, periods that memory reaches back."""
 
     signals: int
     memory: str = "gru"
     units: int = 16
     width: int = 64
+    span: int = 32
 
 
 def make_networks(
@@ -85,7 +86,7 @@ def make_networks(
     draws = np.random.default_rng(seed)
 
     def networks(key):
-        encoder = make_encoder(settings.memory, settings.signals, settings.units, key=key)
+        encoder = make_encoder(settings.memory, settings.signals, settings.units, span=settings.span, key=key)
         return encoder, Head(encoder.feature_count, shape, settings.width, key=key)
 
     def weights(leaf):

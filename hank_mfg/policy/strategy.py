@@ -137,8 +137,8 @@ def neighborhood(scores: Array, population: Population) -> Choice:
 def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorical: bool = False) -> dict[str, Strategy]:
     """One strategy for each population, uniform over actions or in their middle: scores are zero at the start.
 
-    `settings` are the fields of `NetworkSettings` but for `signals`. With `categorical` ordered actions have a score
-    each, like unordered ones. The game's arrays decide the dtype.
+    `settings` are the fields of `NetworkSettings` but for `signals` and `span`, the horizon. With `categorical` ordered
+    actions have a score each, like unordered ones. The game's arrays decide the dtype.
     """
     aggregate = jax.eval_shape(lambda: game.start(jnp.full(game.draws, 0.5)))
     dtype = jax.tree.leaves(aggregate.masses)[0].dtype
@@ -152,7 +152,8 @@ def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorica
             outputs = len(actions.values)
         functions = tuple(matrix.shape[1] for matrix in sight.functions)
         shape = (*functions, outputs) if sight.landing is None else (math.prod(functions) + outputs,)
-        encoder, head = make_networks(NetworkSettings(signals, **settings), shape, dtype, seed=seed + 1000 * place)
+        sizes = NetworkSettings(signals, **settings, span=game.horizon)
+        encoder, head = make_networks(sizes, shape, dtype, seed=seed + 1000 * place)
         strategies[name] = Strategy(encoder, head, no_whitening(signals, dtype), outputs)
     return strategies
 

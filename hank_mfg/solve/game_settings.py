@@ -11,10 +11,19 @@ from hank_mfg.solve.game_spg import GameRSPG, GameSPG
 from hank_mfg.solve.rl.mirror_descent import MOMD
 from hank_mfg.solve.rl.ppo import IPPO, RIPPO
 
+AT_THE_BAR = {
+    "paths": 16,
+    "updates": 1000,
+    "passes": 8,
+    "max_move": 2.0,
+    "temperature": 10.0,
+    "width": 128,
+    "memory": "lru",
+}
 BENCHMARK = {
     "linear_quadratic": {"paths": 8, "updates": 1500, "passes": 8, "learning_rate": 3e-3},
-    "beach_bar": {"paths": 16, "updates": 800, "passes": 8, "max_move": 2.0, "temperature": 10.0},
-    "crowded_beach_bar": {"paths": 16, "updates": 800, "passes": 8, "max_move": 2.0, "temperature": 10.0},
+    "beach_bar": {**AT_THE_BAR, "final_temperature": 3e-3},
+    "crowded_beach_bar": {**AT_THE_BAR, "rate": 0.03, "final_temperature": 0.3},
     "rspg_macro": {"paths": 8, "updates": 200, "passes": 2, "learning_rate": 1e-2},
     "epidemic": {"paths": 16, "updates": 400, "learning_rate": 1e-2},
     "predators_and_prey": {
@@ -86,4 +95,6 @@ def settings_for(name: str, method: str = "rspg", **changes) -> GameRSPG | IPPO 
     if method not in METHODS:
         raise ValueError(f"No settings are kept for the method {method!r}: choose one of {', '.join(METHODS)}.")
     known = BASELINES[method].get(name, {}) if method in BASELINES else BENCHMARK[name]
+    if method == "spg":
+        known = {**known, "memory": "none"}
     return METHODS[method](**{**known, **changes})

@@ -45,8 +45,8 @@ class GameRSPG(MethodSettings):
     `rate`, in one over the unit of the reward, times their natural gradient; `temperature` weights entropy in the
     reward, in its unit, at the start, and `final_temperature` from 80 % of training on. Ordered actions and intervals
     take the share `step` of a Newton step. `max_move` bounds every move, in units of the score. `spread` is the weight
-    of states outside the current mass. `memory` ("gru", "lstm", "attention", "none"), `units` and `width` shape the
-    networks; `precision` ("float32", "float64") is that of training.
+    of states outside the current mass. `memory` ("gru", "lstm", "lru", "attention", "none"), `units` and `width` shape
+    the networks; `precision` ("float32", "float64") is that of training.
     """
 
     paths: int = 8

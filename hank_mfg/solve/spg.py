@@ -34,7 +34,7 @@ class RSPG(MethodSettings):
     toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself; `clip_norm` bounds
     the gradient. `trace` in [0, 1] weights the errors further ahead on a path; `spread` is the weight of states outside
     the current mass; `max_step` the largest change of log consumption aimed at in one update. `memory` ("gru", "lstm",
-    "attention", "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision`
+    "lru", "attention", "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision`
     ("float32", "float64") training. Training stops when the mass-weighted Euler error, relative consumption, falls
     below `tolerance`; `warmup` periods under the stationary policy measure the scale of the signals first.
     """
