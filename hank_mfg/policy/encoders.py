@@ -138,8 +138,8 @@ class LRU(AbstractEncoder):
         real, imaginary = jnp.split(memory, 2)
         gain = jnp.sqrt(-jnp.expm1(-2.0 * rate))
         taken = jnp.concatenate([gain, gain]) * self.take(signal) + self.drive + start.astype(self.drive.dtype)
-        turned = jnp.concatenate([cosine * real - sine * imaginary, sine * real + cosine * imaginary])
-        return turned + taken, jnp.concatenate([signal, turned + taken])
+        memory = taken + jnp.concatenate([cosine * real - sine * imaginary, sine * real + cosine * imaginary])
+        return memory, jnp.concatenate([signal, memory])
 
     @property
     def feature_count(self) -> int:
@@ -208,6 +208,5 @@ def make_encoder(memory: str, signals: int, units: int, *, span: int, key: jax.A
         raise ValueError(f"memory = {memory!r} is not an encoder: choose one of {', '.join(map(repr, ENCODERS))}.")
     if memory == "none":
         return NoMemory(signals)
-    if memory == "attention":
-        return Attention(signals, units, window=span, key=key)
-    return LRU(signals, units, span=span, key=key) if memory == "lru" else ENCODERS[memory](signals, units, key=key)
+    reach = {"attention": {"window": span}, "lru": {"span": span}}.get(memory, {})
+    return ENCODERS[memory](signals, units, **reach, key=key)

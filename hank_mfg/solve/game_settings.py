@@ -72,6 +72,11 @@ BASELINES: dict[str, dict[str, dict[str, Any]]] = {
     "momd": MIRROR,
     "rmomd": MIRROR,
 }
+SETTINGS: dict[str, dict[str, dict[str, Any]]] = {
+    "rspg": BENCHMARK,
+    "spg": {game: {**known, "memory": "none"} for game, known in BENCHMARK.items()},
+    **BASELINES,
+}
 
 METHODS: dict[str, Callable[..., Any]] = {
     "rspg": GameRSPG,
@@ -94,7 +99,4 @@ def settings_for(name: str, method: str = "rspg", **changes) -> GameRSPG | IPPO 
         raise ValueError(f"No settings are kept for the game {name!r}: choose one of {', '.join(BENCHMARK)}.")
     if method not in METHODS:
         raise ValueError(f"No settings are kept for the method {method!r}: choose one of {', '.join(METHODS)}.")
-    known = BASELINES[method].get(name, {}) if method in BASELINES else BENCHMARK[name]
-    if method == "spg":
-        known = {**known, "memory": "none"}
-    return METHODS[method](**{**known, **changes})
+    return METHODS[method](**{**SETTINGS[method].get(name, {}), **changes})
