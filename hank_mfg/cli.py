@@ -375,14 +375,15 @@ def replicate_command(
     out: Annotated[Path | None, typer.Option(help="the folder; replications/NAME by default")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a tenth of the updates, two seeds: a few minutes")] = False,
     seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
-    game: Annotated[list[str] | None, typer.Option(help="only this game; repeat as needed")] = None,
+    game: Annotated[list[str] | None, typer.Option(help="only this shipped game; repeat as needed")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="only this method; repeat as needed")] = None,
     as_json: Json = False,
 ) -> None:
     """Make a published experiment again; what is finished in the folder is not done again."""
     _cache()
     from hank_mfg.replication import replicate
 
-    options = {"quick": quick, "seeds": seeds, "games": game or None}
+    options = {"quick": quick, "seeds": seeds, "games": game or None, "methods": method or None}
     done = replicate(name, out, **options, tell=lambda text: print(text, file=sys.stderr, flush=True))
     _emit(as_json, done, _wrote([Path(file) for file in done["files"]]))
 

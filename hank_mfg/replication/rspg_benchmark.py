@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hank_mfg.environment.games import load_game
+from hank_mfg.environment.games import GAMES, load_game
 from hank_mfg.game_run import load_game_run, solve_game_run
 from hank_mfg.replication.memory import memory_series, plot_memory
 from hank_mfg.replication.rspg_figures import plot_exploitability
@@ -32,11 +32,12 @@ from hank_mfg.report.style import save_figure
 from hank_mfg.solve.game_settings import settings_for
 from hank_mfg.storage import UNFINISHED, RunError, read_config, read_metrics
 
-GAMES = ("linear_quadratic", "beach_bar", "rspg_macro")
+IN_PAPER = ("linear_quadratic", "beach_bar", "rspg_macro")
 STRUCTURAL = ("rspg", "spg")
 BASELINES = ("rippo", "ippo", "momd")
 RATES = (1 / 3, 1.0, 3.0)
-PATHS = {"linear_quadratic": 4, "beach_bar": 102, "rspg_macro": 16}  # stratified: the first two hold all that happens
+PATHS = {"linear_quadratic": 4, "beach_bar": 102, "crowded_beach_bar": 102, "rspg_macro": 16}
+MANY = 64  # paths of other games; they are stratified, those of the first three hold all that can happen
 QUICK = 10  # a quick run makes so many times fewer updates
 
 FLOORS = {"linear_quadratic": 0.7254, "beach_bar": 2.44}  # no policy of public information is below: docs/games.md
@@ -67,7 +68,8 @@ class Job(NamedTuple):
 
     def paths(self) -> int:
         """On how many paths exploitability is measured."""
-        return max(PATHS[self.game] // 8, 2) if self.quick else PATHS[self.game]
+        paths = PATHS.get(self.game, MANY)
+        return max(paths // 8, 2) if self.quick else paths
 
     def settings(self) -> Any:
         """The settings of the method for the game."""
@@ -90,12 +92,13 @@ def run(
 ) -> dict[str, Any]:  # fmt: skip
     """Train what is not trained yet, then write tables and figures; returns the results and the files written.
 
-    All `games` and `methods` unless some are named. `seeds` is 5 unless said, 2 with `quick`, which makes a tenth of
-    the updates, measures on fewer paths, not without foresight, and tries one learning rate. Raises ValueError for
-    unknown games or methods, RunError where the folder holds runs with other settings.
+    The games of the paper and all `methods` unless some are named; every shipped game can be. `seeds` is 5 unless
+    said, 2 with `quick`, which makes a tenth of the updates, measures on fewer paths, not without foresight, and tries
+    one learning rate. Raises ValueError for unknown games or methods, RunError where the folder holds runs with other
+    settings.
     """
-    games, methods = games or GAMES, methods or (*STRUCTURAL, *BASELINES)
-    for what, given, known in (("game", games, GAMES), ("method", methods, (*STRUCTURAL, *BASELINES))):
+    games, methods = games or IN_PAPER, methods or (*STRUCTURAL, *BASELINES)
+    for what, given, known in (("game", games, tuple(GAMES)), ("method", methods, (*STRUCTURAL, *BASELINES))):
         unknown = [each for each in given if each not in known]
         if unknown:
             raise ValueError(f"The benchmark has no {what} {unknown[0]!r}: choose among {', '.join(known)}.")
@@ -158,7 +161,7 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
         entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
         entry["device"] = read_config(run)["device"]
         if job.seed == 0:
-            entry["evaluation"] = None if job.quick else _evaluation(run, PATHS[job.game])
+            entry["evaluation"] = None if job.quick else _evaluation(run, job.paths())
             tried = [other for other in sweep if other[:2] == job[:2]]
             entry["sweep"] = {
                 f"{other.settings().learning_rate:.3g}": float(curve(other.folder(folder)).values[-1])
@@ -254,7 +257,7 @@ def write(folder: Path, results: dict[str, Any], tell: Tell) -> list[Path]:
         tell(table.to_string())
     figure = plot_exploitability(results, FLOORS, note)
     written += save_figure(figure, folder / "figures" / "exploitability")
-    remembered = [game for game, methods in results.items() if all(name in methods for name in STRUCTURAL)]
+    remembered = [game for game in IN_PAPER if all(name in results.get(game, {}) for name in STRUCTURAL)]
     if remembered:
         series = {game: _memory(folder, game) for game in remembered}
         written += save_figure(plot_memory(series), folder / "figures" / "memory")

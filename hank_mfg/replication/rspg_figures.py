@@ -47,7 +47,7 @@ def plot_exploitability(results: Mapping[str, Any], floors: Mapping[str, float],
             panel.set_xlabel("Seconds of training" if against == "seconds" else "Updates")
             logarithmic(panel)
             if row == 0:
-                panel.set_title(TITLES[game])
+                panel.set_title(TITLES.get(game, game.replace("_", " ").capitalize()))
             if place == 0:
                 panel.set_ylabel("Exploitability")
     return finish(figure, axes[0])

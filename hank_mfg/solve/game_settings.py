@@ -11,27 +11,29 @@ from hank_mfg.solve.game_spg import GameRSPG, GameSPG
 from hank_mfg.solve.rl.mirror_descent import MOMD
 from hank_mfg.solve.rl.ppo import IPPO, RIPPO
 
-AT_THE_BAR = {
-    "paths": 16,
-    "updates": 1000,
-    "passes": 8,
-    "max_move": 2.0,
-    "temperature": 10.0,
-    "width": 128,
-    "memory": "lru",
-}
+AT_THE_BAR = {"paths": 16, "learning_rate": 1e-2, "max_move": 2.0, "width": 128, "memory": "lru"}
 BENCHMARK = {
     "linear_quadratic": {"paths": 8, "updates": 1500, "passes": 8, "learning_rate": 3e-3},
-    "beach_bar": {**AT_THE_BAR, "final_temperature": 3e-3},
-    "crowded_beach_bar": {**AT_THE_BAR, "rate": 0.03, "final_temperature": 0.3},
+    "beach_bar": {**AT_THE_BAR, "updates": 400, "temperature": 0.1, "final_temperature": 3e-3},
+    "crowded_beach_bar": {
+        **AT_THE_BAR,
+        "updates": 1000,
+        "passes": 16,
+        "rate": 0.1,
+        "temperature": 10.0,
+        "final_temperature": 0.15,
+        "action_spread": 0.1,
+    },
     "rspg_macro": {"paths": 8, "updates": 200, "passes": 2, "learning_rate": 1e-2},
     "epidemic": {"paths": 16, "updates": 400, "learning_rate": 1e-2},
     "predators_and_prey": {
-        "paths": 16,
-        "updates": 600,
+        "paths": 32,
+        "updates": 2000,
         "learning_rate": 1e-2,
+        "rate": 0.05,
         "temperature": 0.5,
-        "final_temperature": 0.01,
+        "final_temperature": 3e-3,
+        "width": 128,
     },
 }
 

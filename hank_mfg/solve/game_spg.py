@@ -8,9 +8,10 @@ gradient of the objective in what is done at one state is the mass times Q. It i
   does not. The temperature falls quadratically to `final_temperature` at 80 % of training;
 - ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
 
-The network then takes `passes` Adam steps of weighted least squares toward the moved scores. To somebody who sees
-public signals only, several paths look the same; least squares then takes the mean of their weighted moves. So weight
-times move is always the exact slope of the path, however far the move is bounded: what vanishes is the mean slope.
+The network then takes `passes` Adam steps of weighted least squares toward the moved scores, up to what softmax does
+not see (`missing`). To somebody who sees public signals only, several paths look the same; least squares then takes the
+mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move is
+bounded: what vanishes is the mean slope.
 Several populations learn at the same time, each taking the others as given.
 
 Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
@@ -32,8 +33,6 @@ from hank_mfg.solve.game_play import GamePlay, action_values, draw_uniforms, gam
 from hank_mfg.solve.settings import MethodSettings
 
 FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
-ODDS = 1e-4  # added to the odds of an action in its weight, so that actions never taken can come back; more of it bends
-# the fit where it matters toward actions that do not
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,8 +44,10 @@ class GameRSPG(MethodSettings):
     `rate`, in one over the unit of the reward, times their natural gradient; `temperature` weights entropy in the
     reward, in its unit, at the start, and `final_temperature` from 80 % of training on. Ordered actions and intervals
     take the share `step` of a Newton step. `max_move` bounds every move, in units of the score. `spread` is the weight
-    of states outside the current mass. `memory` ("gru", "lstm", "lru", "attention", "none"), `units` and `width` shape
-    the networks; `precision` ("float32", "float64") is that of training.
+    of states outside the current mass, `action_spread` is added to the probability of an unordered action in its
+    weight, so that actions never taken can come back; more of it fits rare actions better and frequent ones worse.
+    `memory` ("gru", "lstm", "lru", "attention", "none"), `units` and `width` shape the networks; `precision`
+    ("float32", "float64") is that of training.
     """
 
     paths: int = 8
@@ -61,6 +62,7 @@ class GameRSPG(MethodSettings):
     step: float = 1.0
     max_move: float = 1.0
     spread: float = 0.02
+    action_spread: float = 1e-4
     memory: str = "gru"
     units: int = 32
     width: int = 64
@@ -71,7 +73,7 @@ class GameRSPG(MethodSettings):
         self.check(
             counts=("paths", "updates", "passes"),
             positive=("learning_rate", "clip_norm", "rate", "temperature", "final_temperature", "max_move"),
-            shares=("final_rate", "spread"),
+            shares=("final_rate", "spread", "action_spread"),
         )
         self.demand("step", 0 < self.step <= 1, "above 0 and at most 1")
 
@@ -138,19 +140,21 @@ def temperature(settings: GameRSPG, done: Array) -> Array:
     return settings.final_temperature + (settings.temperature - settings.final_temperature) * left**2
 
 
-def softened(scores: Array, values: Array, heat: Array, rate: float, limit: float) -> tuple[Array, Array]:
+def softened(scores: Array, values: Array, heat: Array, settings: GameRSPG) -> tuple[Array, Array]:
     """Scores (..., actions) moved by `rate` times the natural gradient of Q + heat * entropy, and their weight.
 
-    The move is rate [Q - heat log pi - its mean under pi], the weight pi. Moves beyond `limit` are cut and their weight
-    raised, so that weight times move, and its mean over paths, is what it was. A bad action that is never taken rests.
+    The move is rate [Q - heat log pi - its mean under pi], the weight pi + action_spread. Moves beyond `max_move` are
+    cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A bad action that
+    is never taken rests.
     """
     log_odds = jax.nn.log_softmax(scores)
     odds = jnp.exp(log_odds)
     soft = values - heat * log_odds
-    move = rate * (soft - jnp.sum(odds * soft, axis=-1, keepdims=True))
+    move = settings.rate * (soft - jnp.sum(odds * soft, axis=-1, keepdims=True))
     rests = (log_odds < FLOOR) & (move < 0)
-    excess = jnp.maximum(jnp.abs(move) / limit, 1.0)
-    return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, (odds + ODDS) * excess)
+    excess = jnp.maximum(jnp.abs(move) / settings.max_move, 1.0)
+    weight = (odds + settings.action_spread) * excess
+    return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, weight)
 
 
 def climbed(scores: Array, values: Array, tried: Array, population: Population, limit: float) -> tuple[Array, Array]:
@@ -191,7 +195,7 @@ def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, heat: Array):
         scores = steps.now.scores[name]
         if play.strategies[name].outputs > 1:
             values, value = action_values(play.game, name, frozen, steps.now.choices[name], heat)
-            target, weight = softened(scores, values, heat, settings.rate, settings.max_move)
+            target, weight = softened(scores, values, heat, settings)
         else:
             tried = jax.vmap(lambda s, population=population: neighborhood(s, population))(scores)
             values, value = action_values(play.game, name, frozen, tried)
@@ -205,6 +209,19 @@ def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, heat: Array):
         lessons[name] = GameLesson(target, weight * share[..., None], sight)
         objective[name] = jnp.sum(mass[0] * value[0])
     return steps.now.signal, lessons, objective
+
+
+def missing(scores: Array, lesson: GameLesson) -> Array:
+    """How far scores (..., states, outputs) are from where they should be.
+
+    Scores of unordered actions mean the same when all at one state move alike, so what counts is the distance from its
+    weighted mean over actions: a head that makes scores of the values of landings cannot move a state's level freely.
+    """
+    away = scores - lesson.target
+    if scores.shape[-1] == 1:
+        return away
+    weight = lesson.weight
+    return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.sum(weight, axis=-1, keepdims=True)
 
 
 def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool = False) -> Array:
@@ -238,7 +255,7 @@ def learn(
                 in_axes=(0, None if same else 0),
             )
             now = along(signals, sights[name])
-            total += 0.5 * jnp.mean(jnp.sum(lesson.weight * (now - lesson.target) ** 2, axis=(2, 3)))
+            total += 0.5 * jnp.mean(jnp.sum(lesson.weight * missing(now, lesson) ** 2, axis=(2, 3)))
         return total
 
     def one(carry, _):

@@ -14,7 +14,7 @@ from hank_mfg.policy.encoders import Attention
 from hank_mfg.policy.strategy import action_values_of, neighborhood
 from hank_mfg.precision import cast
 from hank_mfg.solve.game_play import action_values, best_values
-from hank_mfg.solve.game_spg import ODDS, climbed, softened
+from hank_mfg.solve.game_spg import GameLesson, GameRSPG, climbed, missing, softened
 
 TINY = {"paths": 2, "updates": 40, "passes": 2, "units": 8, "width": 16}
 
@@ -74,19 +74,35 @@ def test_weight_times_move_does_not_depend_on_the_bound():
     scores, values = jnp.asarray(draws.normal(size=(5, 4))), jnp.asarray(draws.normal(size=(5, 4)))
     products = []
     for limit in (0.1, 1.0, 100.0):
-        target, weight = softened(scores, values, jnp.asarray(0.5), 2.0, limit)
+        target, weight = softened(
+            scores, values, jnp.asarray(0.5), GameRSPG(rate=2.0, max_move=limit, action_spread=0.01)
+        )
         assert float(jnp.abs(target - scores).max()) <= limit * (1 + 1e-6)
         products.append(np.asarray(weight * (target - scores)))
     np.testing.assert_allclose(products[0], products[2], rtol=1e-4, atol=1e-6)
     odds = np.asarray(jax.nn.softmax(scores, axis=1))
     soft = np.asarray(values) - 0.5 * np.log(odds)
-    exact = (odds + ODDS) * 2.0 * (soft - (odds * soft).sum(axis=1, keepdims=True))
+    exact = (odds + 0.01) * 2.0 * (soft - (odds * soft).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(products[2], exact, rtol=1e-4, atol=1e-6)
+
+
+def test_a_state_whose_scores_all_move_alike_misses_nothing():
+    """Softmax does not see the level of a state, and weights sum every distance to zero."""
+    draws = np.random.default_rng(3)
+    scores, move, weight = (jnp.asarray(draws.uniform(0.1, 1.0, size=(5, 4))) for _ in range(3))
+    level = jnp.asarray(draws.normal(size=(5, 1)))
+    away = missing(scores, GameLesson(scores + move, weight, None))
+    np.testing.assert_allclose(missing(scores, GameLesson(scores + move + level, weight, None)), away, atol=1e-6)
+    np.testing.assert_allclose(missing(scores, GameLesson(scores + level, weight, None)), 0.0, atol=1e-6)
+    np.testing.assert_allclose(jnp.sum(weight * away, axis=1), 0.0, atol=1e-6)
+    np.testing.assert_allclose(away[:, 1:] - away[:, :1], move[:, :1] - move[:, 1:], atol=1e-6)
+    alone = GameLesson(scores[:, :1] + 2.0, weight[:, :1], None)
+    np.testing.assert_allclose(missing(scores[:, :1], alone), -2.0, atol=1e-6)
 
 
 def test_a_policy_that_is_softmax_of_its_values_stays():
     values = jnp.asarray(np.random.default_rng(2).normal(size=(3, 5)))
-    target, _ = softened(values / 0.7, values, jnp.asarray(0.7), 1.0, 10.0)
+    target, _ = softened(values / 0.7, values, jnp.asarray(0.7), GameRSPG(rate=1.0, max_move=10.0))
     np.testing.assert_allclose(target, values / 0.7, atol=1e-5)
 
 
@@ -192,6 +208,18 @@ def test_training_lowers_exploitability_on_the_other_games(name):
     after = hm.solve_game(game, settings, chunk=10)
     gains = [next(iter(hm.game_exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
     assert gains[1] < (0.2 if name == "rspg_macro" else 0.8) * gains[0]
+
+
+@pytest.mark.slow
+def test_without_noise_two_populations_come_to_rest():
+    """Where nothing is hidden the best response gains little in either population: scores fitted with their level in
+    each state, which softmax does not see, left prey a gain of 1.3."""
+    game = hm.load_game("predators_and_prey", common_noise=False)
+    exact = {"paths": 1, "updates": 600, "rate": 0.3, "passes": 8, "learning_rate": 3e-3, "memory": "lru"}
+    solution = hm.solve_game(game, hm.settings_for("predators_and_prey", **exact))
+    report = hm.game_exploitability(solution, paths=1)
+    for population, gain in report.clairvoyant.items():
+        assert gain < 0.1 * report.value[population], report
 
 
 @pytest.mark.slow

@@ -30,7 +30,7 @@ from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 
-CELLS, HARMONICS = 48, 6
+CELLS, HARMONICS = 48, 12
 RANGES = {"prey": 2, "predators": 3}
 DRIFT, ERROR, SHIFTS = 0.1, 8, 16
 FOOD, MEADOW_SD, HERD_SD, EFFORT = 3.0, 4.0, 8.0, 0.1
@@ -57,7 +57,7 @@ def drift_kernel(on: bool) -> np.ndarray:
 
 
 def waves() -> np.ndarray:
-    """1, then cosine and sine of one to six times the angle of every cell: (cells, 13)."""
+    """1, then cosine and sine of one to twelve times the angle of every cell: (cells, 25)."""
     angle = 2 * np.pi * np.arange(CELLS)[:, None] * np.arange(1, HARMONICS + 1)[None] / CELLS
     both = np.stack([np.cos(angle), np.sin(angle)], axis=2).reshape(CELLS, -1)
     return np.concatenate([np.ones((CELLS, 1)), both], axis=1)
