@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.finite_population import finite_population as finite_population
     from hank_mfg.evaluate.game_deviation import game_deviation as game_deviation
     from hank_mfg.evaluate.game_exploitability import game_exploitability as game_exploitability
+    from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
+    from hank_mfg.evaluate.linear import second_moments as second_moments
+    from hank_mfg.evaluate.linear import winding_number as winding_number
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.gallery import load_model as load_model
     from hank_mfg.gallery import model_names as model_names
@@ -91,6 +94,8 @@ if TYPE_CHECKING:
     from hank_mfg.solve.rl.mirror_descent import MOMD as MOMD
     from hank_mfg.solve.rl.ppo import IPPO as IPPO
     from hank_mfg.solve.rl.ppo import RIPPO as RIPPO
+    from hank_mfg.solve.sequence_space import LinearSolution as LinearSolution
+    from hank_mfg.solve.sequence_space import linearize as linearize
     from hank_mfg.solve.solution import Solution as Solution
     from hank_mfg.solve.solution import SolveError as SolveError
     from hank_mfg.solve.solution import Status as Status
@@ -105,6 +110,15 @@ if TYPE_CHECKING:
     from hank_mfg.solve.steady_state import (
         steady_state as steady_state,
     )
+    from hank_mfg.solve.transition import (
+        Transition as Transition,
+    )
+    from hank_mfg.solve.transition import (
+        TransitionError as TransitionError,
+    )
+    from hank_mfg.solve.transition import (
+        transition as transition,
+    )
 
 _HOMES = {
     "environment.check": ("check_model",),
@@ -114,6 +128,7 @@ _HOMES = {
     "evaluate.finite_population": ("finite_population",),
     "evaluate.game_deviation": ("game_deviation",),
     "evaluate.game_exploitability": ("game_exploitability",),
+    "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
     "game_run": ("load_game_run", "solve_game_run"),
@@ -136,9 +151,11 @@ _HOMES = {
     "solve.game_spg": ("GameRSPG", "GameSPG"),
     "solve.rl.mirror_descent": ("MOMD",),
     "solve.rl.ppo": ("IPPO", "RIPPO"),
+    "solve.sequence_space": ("LinearSolution", "linearize"),
     "solve.solution": ("Solution", "SolveError", "Status"),
     "solve.spg": ("RSPG", "SPG"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
+    "solve.transition": ("Transition", "TransitionError", "transition"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]

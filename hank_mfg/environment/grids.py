@@ -12,12 +12,17 @@ from hank_mfg.model.concrete import array_module, concrete
 
 
 class AssetGrid(eqx.Module):
-    """Points a(u) = lower + (upper - lower) u^curvature, u evenly spaced in [0, 1]; `points` has shape (assets,)."""
+    """Points a(u) for u evenly spaced in [0, 1]; `points` has shape (assets,).
+
+    a(u) = lower + (upper - lower) u^curvature, or with a `pivot` p
+    a(u) = lower + p (((upper - lower) / p + 1)^u - 1), evenly spaced in log(a - lower + p).
+    """
 
     lower: Array
     upper: Array
     curvature: Array
     points: Array
+    pivot: Array | None = None
 
     @property
     def size(self) -> int:
@@ -26,8 +31,11 @@ class AssetGrid(eqx.Module):
 
     def coordinate(self, assets):
         """The position u in [0, 1] of given assets, the inverse of a(u); outside the grid it is held at the ends."""
-        share = (assets - self.lower) / (self.upper - self.lower)
-        return jnp.clip(share, 0.0, 1.0) ** (1.0 / self.curvature)
+        share = jnp.clip((assets - self.lower) / (self.upper - self.lower), 0.0, 1.0)
+        if self.pivot is None:
+            return share ** (1.0 / self.curvature)
+        length = (self.upper - self.lower) / self.pivot
+        return jnp.log1p(share * length) / jnp.log1p(length)
 
     def bracket(self, assets):
         """The lower neighbor's index j, with points[j] <= assets < points[j+1], found without a search.
@@ -52,15 +60,22 @@ def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
     xp = array_module(space)
     lower, upper, curvature = (xp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
     steps = xp.linspace(0.0, 1.0, size, dtype=dtype)
-    inside = lower + (upper - lower) * steps[:-1] ** curvature
+    pivot = None if space.pivot is None else xp.asarray(space.pivot, dtype)
+    if pivot is None:
+        inside = lower + (upper - lower) * steps[:-1] ** curvature
+    else:
+        inside = lower + pivot * xp.expm1(steps[:-1] * xp.log1p((upper - lower) / pivot))
     points = xp.concatenate([inside, upper[None]])
     numbers = concrete(points)
     if numbers is not None and not np.all(np.diff(numbers) > 0):
+        spacing = f"curvature {float(curvature):g}" if pivot is None else f"pivot {float(pivot):g}"
         raise ValueError(
-            f"asset_points = {size} with curvature {float(curvature):g} between {float(lower):g} and {float(upper):g}: "
-            f"neighboring points coincide in {points.dtype}; use fewer points, a smaller curvature or float64."
+            f"asset_points = {size} with {spacing} between {float(lower):g} and {float(upper):g}: "
+            f"neighboring points coincide in {points.dtype}; use fewer points, a smaller curvature, a larger "
+            "pivot or float64."
         )
-    return AssetGrid(*(jnp.asarray(x) for x in (lower, upper, curvature, points)))
+    lower, upper, curvature, points = (jnp.asarray(x) for x in (lower, upper, curvature, points))
+    return AssetGrid(lower, upper, curvature, points, None if pivot is None else jnp.asarray(pivot))
 
 
 def spline_matrix(knots, points) -> np.ndarray:

@@ -13,7 +13,8 @@ class Assets(eqx.Module):
 
     A declaration, not a grid: the number of points belongs to the solver. `curvature` >= 1 says how strongly points
     gather at the borrowing limit: a(u) = lower + (upper - lower) u^curvature for u evenly spaced in [0, 1]
-    (1 is even spacing, 3 the default).
+    (1 is even spacing, 3 the default). With a `pivot` > 0 points are evenly spaced in log(a - lower + pivot) instead,
+    the usual grid of sequence-space codes: the smaller the pivot, the denser at the borrowing limit.
     Units are goods (capital, bonds); choose `upper` so high that almost nobody gets there: every solution reports the
     mass at the top and warns above 1e-6.
     """
@@ -21,6 +22,7 @@ class Assets(eqx.Module):
     lower: Any
     upper: Any
     curvature: Any = 3.0
+    pivot: Any = None
 
     def __check_init__(self):
         lower, upper, curvature = concrete(self.lower), concrete(self.upper), concrete(self.curvature)
@@ -33,4 +35,10 @@ class Assets(eqx.Module):
             raise ValueError(
                 f"Assets(curvature={self.curvature}) would thin out points at the borrowing limit: use 1 (even "
                 "spacing) or more."
+            )
+        pivot = None if self.pivot is None else concrete(self.pivot)
+        if pivot is not None and not np.all((pivot > 0) & np.isfinite(pivot)):
+            raise ValueError(
+                f"Assets(pivot={self.pivot}): the logarithm of assets above the borrowing limit plus the pivot needs a "
+                "positive, finite pivot; leave it out for spacing by curvature."
             )

@@ -17,6 +17,7 @@ import scipy.sparse.linalg
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.base import named
 from hank_mfg.policy.tables import ConsumptionFunction
 
 
@@ -85,6 +86,18 @@ def solve_household(
     consumption, change, count = jax.lax.while_loop(unfinished, step, first)
     policy = egm_step(economy, gross * utility.marginal_utility(consumption), income)
     return HouseholdSolution(policy, resources - consumption, count, change)
+
+
+@eqx.filter_jit
+def supplied_aggregates(economy: Economy, mass: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Each aggregate summed over the mass, and its derivative when everybody's assets rise by one unit."""
+    _, own = economy.states()
+
+    def total(shift):
+        each = economy.model.aggregates(economy.grid.points[:, None] + shift, own, economy.shocks(0))
+        return {name: jnp.sum(mass * value) for name, value in named("aggregates", each, "aggregates").items()}
+
+    return jax.jvp(total, (jnp.zeros(()),), (jnp.ones(()),))
 
 
 @eqx.filter_jit

@@ -22,7 +22,14 @@ from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.household import HouseholdSolution, SteadyStateError, asset_return, solve_household, stationary_mass
+from hank_mfg.solve.household import (
+    HouseholdSolution,
+    SteadyStateError,
+    asset_return,
+    solve_household,
+    stationary_mass,
+    supplied_aggregates,
+)
 
 ROUNDING = 4 * float(np.finfo(float).eps)  # the smallest relative tolerance that SciPy's Brent takes
 
@@ -121,7 +128,7 @@ class _Market:
         self.economy, self.tolerance = economy, tolerance
         share = stationary_distribution(economy.income_transition[0, 0])
         flat = jnp.broadcast_to(share / economy.grid.size, economy.shape)
-        levels, slopes = _contributions(economy, flat)
+        levels, slopes = supplied_aggregates(economy, flat)
         self.unknown = [name for name, slope in slopes.items() if float(jnp.abs(slope)) > 0]
         self.fixed = {name: level for name, level in levels.items() if name not in self.unknown}
         self.seen: list[_Candidate] = []
@@ -155,7 +162,7 @@ class _Market:
             self._infeasible(guess, public, cash)
         household = _household(self.economy, public, self._start(guess, cash), jnp.asarray(tolerance))
         mass = stationary_mass(self.economy, household.savings)
-        supplied, _ = _contributions(self.economy, jnp.asarray(mass))
+        supplied, _ = supplied_aggregates(self.economy, jnp.asarray(mass))
         with np.errstate(divide="ignore"):  # nothing supplied at all is minus infinity
             excess = np.log([float(supplied[name]) for name in self.unknown]) - np.log(guess)
         consumption = cash - np.asarray(household.savings)
@@ -271,15 +278,3 @@ def _prices(economy: Economy, aggregates: Named):
     shocks = economy.shocks(0)
     public = Public(shocks, aggregates, named("prices", economy.model.prices(aggregates, shocks), "prices"))
     return public, economy.resources(public), jnp.max(asset_return(economy, public)) * economy.discount_factor
-
-
-@eqx.filter_jit
-def _contributions(economy: Economy, mass):
-    """Each aggregate summed over the mass, and its derivative when everybody's assets rise by one unit."""
-    _, own = economy.states()
-
-    def total(shift):
-        each = economy.model.aggregates(economy.grid.points[:, None] + shift, own, economy.shocks(0))
-        return {name: jnp.sum(mass * value) for name, value in named("aggregates", each, "aggregates").items()}
-
-    return jax.jvp(total, (jnp.zeros(()),), (jnp.ones(()),))

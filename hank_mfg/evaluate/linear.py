@@ -1,0 +1,92 @@
+"""What a linear solution says without simulating: second moments, and whether the equilibrium is determinate."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hank_mfg.environment.markov import combine, stationary_distribution
+from hank_mfg.solve.sequence_space import LinearSolution
+
+CIRCLE = 4096  # points on the unit circle
+
+
+class SecondMoments(NamedTuple):
+    """Autocovariances of `names`: covariance[l, a, b] = Cov(a_t, b_{t+l}), (lags + 1, names, names)."""
+
+    names: tuple[str, ...]
+    covariance: np.ndarray
+
+    def standard_deviation(self) -> dict[str, float]:
+        """Of every series, in its own units."""
+        return dict(zip(self.names, np.sqrt(np.diagonal(self.covariance[0])), strict=True))
+
+    def correlation(self, lag: int = 0) -> np.ndarray:
+        """Corr(a_t, b_{t+lag}): (names, names); NaN for a series that never moves."""
+        scale = np.sqrt(np.diagonal(self.covariance[0]))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return self.covariance[lag] / np.outer(scale, scale)
+
+
+def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
+    """Exact autocovariances of the linearized economy when shocks follow the model's declared chain.
+
+    What everybody learns when the chain moves from i to k is the path of revisions E[Z_{t+h} | k] - E[Z_{t+h} | i],
+    h = 0, 1, ...; with y^{ik} the response to it,
+
+        Cov(a_t, b_{t+l}) = sum_i pi_i sum_k P_ik sum_j y_j^{ik}(a) y_{j+l}^{ik}(b),
+
+    because revisions of different periods are uncorrelated. Any finite chain is allowed, not only AR(1)-like ones; sums
+    are truncated at the horizon of `linear`. Raises ValueError for a number of lags beyond it.
+    """
+    if not 0 <= lags < linear.horizon:
+        raise ValueError(f"lags = {lags}: give 0 or more, below the horizon {linear.horizon}.")
+    chain = combine(linear.steady.economy.model.aggregate_shocks())
+    transition = np.asarray(chain.transition, np.float64)
+    values = np.stack([np.asarray(chain.values[name], np.float64) for name in linear.names.shocks], axis=1)
+    expected = np.empty((linear.horizon + 1, *values.shape))
+    expected[0] = values
+    for ahead in range(linear.horizon):
+        expected[ahead + 1] = transition @ expected[ahead]
+    weight = np.asarray(stationary_distribution(transition))[:, None] * transition
+    covariance, names = 0.0, ()
+    for i, k in np.argwhere(weight > 0):
+        news = expected[:-1, k] - expected[1:, i]
+        response = linear.response(**{name: news[:, j] for j, name in enumerate(linear.names.shocks)})
+        names = tuple(response)
+        series = np.stack([response[name] for name in names], axis=1)
+        each = [series[: linear.horizon - lag].T @ series[lag:] for lag in range(lags + 1)]
+        covariance = covariance + weight[i, k] * np.stack(each)
+    return SecondMoments(names, np.asarray(covariance))
+
+
+def winding_number(linear: LinearSolution) -> int:
+    """How often det sum_j A_j e^{-i j w} turns around zero as w goes from 0 to 2 pi; zero where exactly one path does
+    not explode, negative where several do not (indeterminate), positive where all explode.
+
+    A_j are the blocks of H_U, j periods below the diagonal, read off its middle column, far from both ends. Wealth is
+    so persistent that they have often not died out at the end of the horizon; A_j - rho A_{j-1} have, with rho the rate
+    at which they shrink there, and turn around zero as often because 1 - rho e^{-iw} does not. Raises ValueError where
+    not even they die out: then lengthen the horizon.
+    Source: Onatski (2006), Journal of Economic Dynamics and Control 30(3); Auclert et al. (2021), appendix.
+    """
+    count = len(linear.names.unknown)
+    periods = linear.jacobian.shape[0] // count
+    blocks = linear.jacobian.reshape(count, periods, count, periods)[..., periods // 2].transpose(1, 0, 2)
+    return turns(blocks, periods // 2)
+
+
+def turns(blocks: np.ndarray, middle: int) -> int:
+    """Minus the winding number of det sum_j A_j e^{-i j w}, with A_j = blocks[middle + j], (periods, k, k)."""
+    size = np.abs(blocks).max(axis=(1, 2))
+    rate = min(size[-1] / size[-2], 1.0) if size[-2] > 0 else 0.0
+    blocks = blocks - rate * np.concatenate([np.zeros_like(blocks[:1]), blocks[:-1]])
+    rest = np.abs(blocks[[0, -1]]).max() / np.abs(blocks).max()
+    if rest > 1e-2:
+        raise ValueError(
+            f"The middle column of H_U is still {100 * rest:.2g} % of its peak at its ends: linearize with a longer "
+            "horizon before asking whether the equilibrium is determinate."
+        )
+    angles = np.linspace(0.0, 2.0 * np.pi, CIRCLE + 1)
+    waves = np.exp(-1j * np.outer(angles, np.arange(len(blocks)) - middle))
+    curve = np.linalg.det(np.einsum("wp,pab->wab", waves, blocks))
+    return -round(float(np.sum(np.angle(curve[1:] / curve[:-1]))) / (2.0 * np.pi))

@@ -1,0 +1,125 @@
+"""The household along a path that everybody foresees: one step back, the policies of all periods, and the mass.
+
+What a household takes as given in period t are prices and shocks, x_t. One step of the endogenous grid method leads
+from marginal values of assets tomorrow to policies and marginal values today,
+
+    (V_a,t ; a'_t, c_t) = step(V_a,t+1 ; x_t),        V_a,t = (d resources / d a) u'(c_t),
+
+and the mass moves by Young's lottery. `step` is differentiable: the linear responses of sequence_space.py and the
+transition paths of transition.py are made of it, and so is the stationary equilibrium, its fixed point.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import push_forward
+from hank_mfg.model.base import named
+from hank_mfg.model.named import Named
+from hank_mfg.solve.household import asset_return, egm_step, feasible_savings, supplied_aggregates
+from hank_mfg.solve.steady_state import SteadyState
+
+
+class Decision(NamedTuple):
+    """What households do in a period: `marginal` V_a, `savings` and `consumption`, (assets, income) each."""
+
+    marginal: Array
+    savings: Array
+    consumption: Array
+
+
+class Names(NamedTuple):
+    """Names of aggregates that choices move (`unknown`) and of the others, of prices and of shocks, in order."""
+
+    unknown: tuple[str, ...]
+    fixed: tuple[str, ...]
+    prices: tuple[str, ...]
+    shocks: tuple[str, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What households take as given: prices, then shocks."""
+        return self.prices + self.shocks
+
+
+def names_of(steady: SteadyState) -> Names:
+    """The names of an economy's quantities; an aggregate is unknown when it moves with everybody's assets."""
+    _, slopes = supplied_aggregates(steady.economy, jnp.asarray(steady.mass))
+    unknown = tuple(name for name, slope in slopes.items() if float(jnp.abs(slope)) > 0)
+    fixed = tuple(name for name in slopes if name not in unknown)
+    return Names(unknown, fixed, tuple(steady.prices), tuple(steady.public.shocks))
+
+
+def stack(values: Named, names: tuple[str, ...]) -> Array:
+    """The named numbers as a vector (names,)."""
+    return jnp.asarray([jnp.asarray(values[name], jnp.float64) for name in names])
+
+
+def public_of(inputs: Array, names: Names) -> Public:
+    """Prices and shocks from a vector (inputs,) in the order of `names.inputs`; no aggregates."""
+    count = len(names.prices)
+    prices = Named("prices", dict(zip(names.prices, inputs[:count], strict=True)))
+    return Public(shock_values(names, inputs[count:]), Named("aggregates", {}), prices)
+
+
+def shock_values(names: Names, shocks: Array) -> Named:
+    """Shocks by name from a vector (shocks,)."""
+    return Named("shocks", dict(zip(names.shocks, shocks, strict=True)))
+
+
+def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Array:
+    """What each individual state adds to the aggregates called `names`: (names, assets, income)."""
+    assets, own = economy.states()
+    each = named("aggregates", economy.model.aggregates(assets, own, shocks), "aggregates")
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(each[name], economy.dtype), economy.shape) for name in names])
+
+
+def inputs_of(economy: Economy, names: Names, unknown: Array, shocks: Array, share: Array) -> tuple[Array, Public]:
+    """Prices and shocks of a period as a vector (inputs,), and everything aggregate.
+
+    `unknown` are the aggregates that choices move, `shocks` values, `share` (income,) the mass of income states, from
+    which the other aggregates follow.
+    """
+    values = shock_values(names, shocks)
+    mass = jnp.zeros(economy.shape).at[0].set(share)
+    summed = jnp.sum(contributions(economy, values, names.fixed) * mass, axis=(1, 2)) if names.fixed else ()
+    total = Named(
+        "aggregates",
+        {**dict(zip(names.fixed, summed, strict=True)), **dict(zip(names.unknown, unknown, strict=True))},
+    )
+    prices = named("prices", economy.model.prices(total, values), "prices")
+    return jnp.concatenate([stack(prices, names.prices), shocks]), Public(values, total, prices)
+
+
+def step(economy: Economy, names: Names, marginal_next: Array, inputs: Array) -> Decision:
+    """One step back from marginal values tomorrow, (assets, income), given prices and shocks (inputs,)."""
+    public = public_of(inputs, names)
+    resources = economy.resources(public)
+    policy = egm_step(economy, marginal_next, economy.income_transition[0, 0])
+    savings = feasible_savings(economy, resources, policy(resources))
+    consumption = resources - savings
+    marginal = asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
+    return Decision(marginal, savings, consumption)
+
+
+def move(economy: Economy, mass: Array, savings: Array) -> Array:
+    """The mass at the start of next period."""
+    return push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+
+
+def decisions_along(economy: Economy, names: Names, marginal_end: Array, inputs: Array) -> Decision:
+    """Policies of all periods, backward from marginal values after the last one; `inputs` (time, inputs)."""
+
+    def back(marginal, x):
+        decision = step(economy, names, marginal, x)
+        return decision.marginal, decision
+
+    return jax.lax.scan(back, marginal_end, inputs, reverse=True)[1]
+
+
+def masses_along(economy: Economy, mass: Array, savings: Array) -> Array:
+    """The mass at the start of every period, (time, assets, income), from that of period 0."""
+    return jax.lax.scan(lambda m, s: (move(economy, m, s), m), mass, savings)[1]

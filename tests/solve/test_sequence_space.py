@@ -1,0 +1,121 @@
+"""Linear responses against the sequence-jacobian package, transition paths, and the definition."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+from reference_sequence_space import SERIES, gap, linear, steady, stored, value
+
+import hank_mfg as hm
+from hank_mfg.evaluate.linear import turns
+
+PERIODS = np.arange(300)
+
+
+def test_the_stationary_equilibrium_is_that_of_the_package():
+    found = steady()
+    assert float(found.aggregates.capital) == pytest.approx(value("K"), rel=1e-8)
+    assert float(found.prices.wage) == pytest.approx(value("w"), rel=1e-8)
+    cells = stored("stationary_household")
+    np.testing.assert_allclose(found.economy.grid.points, stored("grid")["asset"], atol=1e-11)
+    for ours, name in ((found.savings, "savings"), (found.mass, "mass")):
+        np.testing.assert_allclose(ours, cells[name].to_numpy().reshape(7, 500).T, atol=1e-9)
+
+
+@pytest.mark.parametrize("output", ["C", "A"])
+@pytest.mark.parametrize("price", ["r", "w"])
+def test_household_jacobians_are_those_of_the_package(output, price):
+    """Its capital is dated by the end of the period. Its own derivatives are differences, good to some 1e-8."""
+    ours = linear().household["consumption" if output == "C" else "capital", SERIES[price]]
+    for column in (0, 1, 10, 100):
+        theirs = stored("household_jacobian")[f"{output}_{price}_{column}"].to_numpy()
+        pair = (ours[:, column], theirs) if output == "C" else (ours[1:, column], theirs[:-1])
+        assert gap(*pair) < 1e-7
+    assert output == "C" or np.all(ours[0] == 0.0)  # assets brought into period 0 are given
+
+
+@pytest.mark.parametrize(("prefix", "path"), [("", 0.01 * 0.8**PERIODS), ("news_", 0.01 * (PERIODS == 10))])
+def test_linear_responses_are_those_of_the_package(prefix, path):
+    response, theirs = linear().response(productivity=path), stored("responses")
+    assert gap(response["capital"][1:], theirs[f"{prefix}K"].to_numpy()[:-1]) < 1e-8
+    for name, ours in SERIES.items():
+        assert gap(response[ours], theirs[prefix + name].to_numpy()) < 1e-8, name
+    np.testing.assert_array_equal(response["productivity"], path)
+
+
+def test_the_parts_of_a_response_add_up_and_know_their_prices():
+    response = linear().response(productivity=0.01 * 0.8**PERIODS)
+    parts = linear().decompose(response)
+    assert set(parts) == {"interest_rate", "wage"}  # productivity moves nobody's cash but through prices
+    np.testing.assert_allclose(sum(parts.values()), response["consumption"], atol=1e-15)
+    capital = linear().decompose(response, "capital")
+    np.testing.assert_allclose(sum(capital.values()), response["capital"], atol=1e-12)
+    with pytest.raises(ValueError, match="household Jacobian of 'wage'.*consumption"):
+        linear().decompose(response, "wage")
+
+
+@pytest.fixture(scope="module")
+def original():
+    """Krusell and Smith (1998), several prices, a chain of income that depends on the aggregate state."""
+    found = hm.steady_state(hm.load_model("krusell_smith"), asset_points=100)
+    return found, hm.linearize(found, horizon=200)
+
+
+def test_responses_are_derivatives_of_transition_paths(original):
+    found, solution = original
+    path = 1e-4 * 0.7 ** np.arange(200)
+    up, down = (
+        hm.transition(found, horizon=200, linear=solution, productivity=sign * path).series for sign in (1.0, -1.0)
+    )
+    response = solution.response(productivity=path)
+    for name in ("capital", "consumption", "interest_rate", "wage", "output"):
+        assert gap(0.5 * (up[name] - down[name]), response[name]) < 1e-5, name  # kinks between grid points
+    for name in ("labor", "unemployment"):
+        np.testing.assert_allclose(response[name], 0.0, atol=1e-14)
+
+
+def test_second_moments_are_those_of_the_moving_average():
+    """An AR(1) on a Rouwenhorst chain has the moments of the linear AR(1) process."""
+    moments = hm.second_moments(linear(), lags=2)
+    impulse = linear().response(productivity=0.01 * 0.8**PERIODS)
+    names = list(moments.names)
+    for a, b in (("output", "output"), ("consumption", "output"), ("wage", "capital")):
+        for lag in range(3):
+            exact = impulse[a][: 300 - lag] @ impulse[b][lag:]
+            ours = moments.covariance[lag, names.index(a), names.index(b)]
+            assert ours == pytest.approx(exact, rel=1e-6), (a, b, lag)
+    assert moments.standard_deviation()["productivity"] == pytest.approx(0.01 / np.sqrt(1 - 0.64), rel=1e-8)
+    assert np.diagonal(moments.correlation(1))[names.index("productivity")] == pytest.approx(0.8, rel=1e-8)
+
+
+def test_determinacy_of_textbook_equations(original):
+    """x_t = a E x_{t+1}: determinate for a < 1, many solutions for a > 1; x_t = a x_{t-1} explodes for a > 1."""
+    for forward, backward, number in ((0.5, 0.0, 0), (2.0, 0.0, -1), (0.0, 0.5, 0), (0.0, 2.0, 1)):
+        blocks = np.zeros((21, 1, 1))
+        blocks[9], blocks[10], blocks[11] = -forward, 1.0, -backward
+        assert turns(blocks, 10) == number
+    both = np.zeros((21, 2, 2))
+    both[10], both[9] = np.eye(2), -np.diag([2.0, 3.0])
+    assert turns(both, 10) == -2
+    assert hm.winding_number(linear()) == 0 and hm.winding_number(original[1]) == 0
+    with pytest.raises(ValueError, match="longer horizon"):
+        turns(np.where(np.arange(21) % 2, 1.0, 0.5)[:, None, None], 10)
+
+
+def test_what_does_not_fit_is_named(original):
+    found, solution = original
+    with pytest.raises(ValueError, match="horizon = 1"):
+        hm.linearize(found, horizon=1)
+    with pytest.raises(ValueError, match="no shock 'money': its shocks are productivity"):
+        solution.response(money=0.1)
+    with pytest.raises(ValueError, match=r"shape \(201,\).*at most 200"):
+        solution.response(productivity=np.zeros(201))
+    with pytest.raises(ValueError, match="path of productivity holds nan"):
+        solution.response(productivity=[0.1, np.nan])
+    with pytest.raises(ValueError, match="lags = 200"):
+        hm.second_moments(solution, lags=200)
+    with pytest.raises(ValueError, match="Aiyagari declares no aggregate shock"):
+        hm.linearize(hm.steady_state(hm.load_model("aiyagari"), asset_points=50))
