@@ -36,10 +36,14 @@ def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
         Cov(a_t, b_{t+l}) = sum_i pi_i sum_k P_ik sum_j y_j^{ik}(a) y_{j+l}^{ik}(b),
 
     because revisions of different periods are uncorrelated. Any finite chain is allowed, not only AR(1)-like ones; sums
-    are truncated at the horizon of `linear`. Raises ValueError for a number of lags beyond it.
+    are truncated at the horizon of `linear`. Raises ValueError for a number of lags beyond it and for a
+    model without aggregate shocks.
     """
     if not 0 <= lags < linear.horizon:
         raise ValueError(f"lags = {lags}: give 0 or more, below the horizon {linear.horizon}.")
+    if not linear.names.shocks:
+        model = type(linear.steady.economy.model).__name__
+        raise ValueError(f"{model} declares no aggregate shock, so nothing moves: give it one in aggregate_shocks().")
     chain = combine(linear.steady.economy.model.aggregate_shocks())
     transition = np.asarray(chain.transition, np.float64)
     values = np.stack([np.asarray(chain.values[name], np.float64) for name in linear.names.shocks], axis=1)

@@ -86,6 +86,9 @@ class LinearSolution:
         the model does not have and for a path that is too long or not finite.
         """
         paths = shock_paths(self.names.shocks, self.horizon, shocks)
+        if not paths:
+            model = type(self.steady.economy.model).__name__
+            raise ValueError(f"{model} declares no aggregate shock to respond to: give it one in aggregate_shocks().")
         moved = sum(np.einsum("kts,s->tk", self.general[name], path) for name, path in paths.items())
         here = np.concatenate([moved, np.stack(list(paths.values()), axis=1)], axis=1)
         series = {name: here @ slope for name, slope in self.pointwise.items()}
@@ -124,17 +127,12 @@ def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, 
 def linearize(steady: SteadyState, *, horizon: int = 300) -> LinearSolution:
     """The linear responses of an economy to shocks known from period 0 on, truncated after `horizon` periods.
 
-    Responses that have not died out by then are cut: double the horizon and compare. Raises ValueError for a horizon
-    below 2 and for a model without aggregate shocks.
+    Responses that have not died out by then are cut: double the horizon and compare. A model without aggregate
+    shocks has Jacobians but nothing to respond to. Raises ValueError for a horizon below 2.
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
     names = names_of(steady)
-    if not names.shocks:
-        raise ValueError(
-            f"{type(steady.economy.model).__name__} declares no aggregate shock to respond to: give it one in "
-            "aggregate_shocks()."
-        )
     begin = time.perf_counter()
     rest = at_rest(steady, names)
     felt = _felt(rest, names)

@@ -126,7 +126,7 @@ def transition(
     rest = at_rest(steady, names)
     unknown, shock = rest.unknown, rest.shocks
     mass = jnp.asarray(_initial_mass(steady, initial))
-    moved = jnp.stack([shock[i] + paths[name] for i, name in enumerate(names.shocks)], axis=1)
+    moved = shock + jnp.asarray(np.array(list(paths.values())).reshape(len(paths), horizon).T)
     first = jnp.sum(contributions(rest.economy, shock_values(names, moved[0]), names.unknown) * mass, axis=(1, 2))
     guess = jnp.broadcast_to(unknown, (horizon, len(unknown))).at[0].set(first)
     if initial is None:

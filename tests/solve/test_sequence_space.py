@@ -117,5 +117,7 @@ def test_what_does_not_fit_is_named(original):
         solution.response(productivity=[0.1, np.nan])
     with pytest.raises(ValueError, match="lags = 200"):
         hm.second_moments(solution, lags=200)
-    with pytest.raises(ValueError, match="Aiyagari declares no aggregate shock"):
-        hm.linearize(hm.steady_state(hm.load_model("aiyagari"), asset_points=50))
+    calm = hm.linearize(hm.steady_state(hm.load_model("aiyagari"), asset_points=50), horizon=20)
+    for ask in (calm.response, lambda: hm.second_moments(calm)):
+        with pytest.raises(ValueError, match="Aiyagari declares no aggregate shock"):
+            ask()

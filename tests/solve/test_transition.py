@@ -68,6 +68,19 @@ def test_a_permanent_change_leads_from_one_equilibrium_to_the_other(patient, imp
     np.testing.assert_allclose(supplied, capital[1:], rtol=1e-9)
 
 
+def test_an_economy_without_aggregate_shocks_moves_between_its_equilibria():
+    """Aiyagari (1994) when households become more patient."""
+    before, after = (
+        hm.steady_state(hm.load_model("aiyagari").with_parameters(discount_factor=beta), asset_points=60)
+        for beta in (0.955, 0.96)
+    )
+    path = hm.transition(after, horizon=200, initial=before)
+    capital = path.series["capital"]
+    assert capital[0] == pytest.approx(float(before.aggregates.capital), rel=1e-8)
+    assert capital[-1] == pytest.approx(float(after.aggregates.capital), rel=1e-4)
+    assert resource_gap(path) < 1e-8 and capital[20] > capital[0]
+
+
 def test_income_states_out_of_balance_move_labor(patient):
     """Start with everybody's assets as they are and more people out of work: labor comes back by the chain alone."""
     share = patient.mass.sum(axis=0)
