@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
     from hank_mfg.evaluate.linear import second_moments as second_moments
     from hank_mfg.evaluate.linear import winding_number as winding_number
+    from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
+    from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
+    from hank_mfg.evaluate.propensities import mpc_path as mpc_path
+    from hank_mfg.evaluate.propensities import static_mpcs as static_mpcs
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.gallery import load_model as load_model
     from hank_mfg.gallery import model_names as model_names
@@ -74,6 +78,11 @@ if TYPE_CHECKING:
     from hank_mfg.report.game_figures import plot_finite_population as plot_finite_population
     from hank_mfg.report.impulse_response import impulse_response as impulse_response
     from hank_mfg.report.moments import hp_filter as hp_filter
+    from hank_mfg.report.path_distribution import DistributionPath as DistributionPath
+    from hank_mfg.report.path_distribution import distribution_path as distribution_path
+    from hank_mfg.report.path_figures import animate_distribution as animate_distribution
+    from hank_mfg.report.path_figures import plot_distribution_path as plot_distribution_path
+    from hank_mfg.report.path_figures import plot_intertemporal_mpcs as plot_intertemporal_mpcs
     from hank_mfg.report.report import (
         marginal_propensities as marginal_propensities,
     )
@@ -91,6 +100,8 @@ if TYPE_CHECKING:
     from hank_mfg.solve.game_solution import solve_game as solve_game
     from hank_mfg.solve.game_spg import GameRSPG as GameRSPG
     from hank_mfg.solve.game_spg import GameSPG as GameSPG
+    from hank_mfg.solve.krusell_smith import ClassicalSolution as ClassicalSolution
+    from hank_mfg.solve.krusell_smith import KSAlgorithm as KSAlgorithm
     from hank_mfg.solve.rl.mirror_descent import MOMD as MOMD
     from hank_mfg.solve.rl.ppo import IPPO as IPPO
     from hank_mfg.solve.rl.ppo import RIPPO as RIPPO
@@ -129,6 +140,7 @@ _HOMES = {
     "evaluate.game_deviation": ("game_deviation",),
     "evaluate.game_exploitability": ("game_exploitability",),
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
+    "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
     "game_run": ("load_game_run", "solve_game_run"),
@@ -143,12 +155,15 @@ _HOMES = {
     "report.game_figures": ("plot_finite_population",),
     "report.impulse_response": ("impulse_response",),
     "report.moments": ("hp_filter",),
+    "report.path_distribution": ("DistributionPath", "distribution_path"),
+    "report.path_figures": ("animate_distribution", "plot_distribution_path", "plot_intertemporal_mpcs"),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
     "run": ("load_run", "solve_run"),
     "solve.game_play": ("GameError",),
     "solve.game_settings": ("settings_for",),
     "solve.game_solution": ("GameSolution", "solve_game"),
     "solve.game_spg": ("GameRSPG", "GameSPG"),
+    "solve.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
     "solve.rl.mirror_descent": ("MOMD",),
     "solve.rl.ppo": ("IPPO", "RIPPO"),
     "solve.sequence_space": ("LinearSolution", "linearize"),

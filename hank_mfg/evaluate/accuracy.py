@@ -10,7 +10,7 @@ from hank_mfg.evaluate.exploitability import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solution import GlobalSolution, Solution
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Accuracy:
 
 @float64_allowed
 def evaluate(
-    solution: Solution,
+    solution: GlobalSolution,
     *,
     periods: int = 10_000,
     variable: str = "capital",
@@ -86,8 +86,14 @@ def evaluate(
     The law of motion is that of the aggregate `variable`; it is fitted on one path of `periods` periods and tested on
     another, neither seen in training. `deviations=False` leaves out exploitability, which trains a deviator. Warns
     when the top of the asset grid holds more than 1e-6 of the mass, or when the path is too short for its mean to
-    have settled.
+    have settled. Raises ValueError for a variable that is not simulated, and for deviations from a policy that was not
+    trained.
     """
+    if deviations and not isinstance(solution, Solution):
+        raise ValueError(
+            f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
+            "pass deviations=False."
+        )
     settings = {"periods": periods, "asset_points": asset_points}
     fitted = simulate(solution, seed=seed, **settings)
     if variable not in fitted.series:
@@ -96,7 +102,7 @@ def evaluate(
     states = solution.play(10).economy.shock_count
     forecast = forecast_errors(fitted.series[variable], fitted.shock, tested.series[variable], tested.shock, states)
     euler = euler_errors(solution, seed=seed + 2, **settings)
-    gains = exploitability(solution, seed=seed + 3) if deviations else None
+    gains = exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
     _warn(fitted, variable)
     return Accuracy(fitted, forecast, euler, gains, variable, seed)
 

@@ -25,7 +25,7 @@ from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.household import asset_return
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
-from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solution import GlobalSolution
 
 
 class EulerErrors(NamedTuple):
@@ -141,7 +141,7 @@ def _measure(play: Play, state: State, shocks_next: Array, uniforms: Array, bloc
 
 @float64_allowed
 def euler_errors(
-    solution: Solution, *, periods: int = 10_000, burn: int = 500, seed: int = 2, asset_points: int | None = None
+    solution: GlobalSolution, *, periods: int = 10_000, burn: int = 500, seed: int = 2, asset_points: int | None = None
 ) -> EulerErrors:
     """One-step and dynamic Euler errors along a simulated path, float64; settings as in `simulate`."""
     play = solution.play(asset_points)

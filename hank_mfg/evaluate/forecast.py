@@ -10,42 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-
-class LawOfMotion(NamedTuple):
-    """Intercept, slope and R-squared of log X' on log X, one entry per aggregate state; NaN for a state not visited."""
-
-    intercept: np.ndarray
-    slope: np.ndarray
-    r_squared: np.ndarray
-
-
-def fit_law_of_motion(series: np.ndarray, shock: np.ndarray, states: int) -> LawOfMotion:
-    """Fit the law by aggregate state: `series` (periods,) positive levels, `shock` (periods,) state indices."""
-    if np.any(series <= 0):
-        raise ValueError(
-            f"The law of motion is in logs but the series falls to {series.min():.4g}: it must be positive."
-        )
-    today, tomorrow = np.log(series[:-1]), np.log(series[1:])
-    rows = np.full((states, 3), np.nan)
-    for state in range(states):
-        here = shock[:-1] == state
-        if here.sum() < 3:
-            continue
-        design = np.column_stack([np.ones(here.sum()), today[here]])
-        coefficients, *_ = np.linalg.lstsq(design, tomorrow[here], rcond=None)
-        residual = tomorrow[here] - design @ coefficients
-        rows[state] = *coefficients, 1.0 - residual.var() / tomorrow[here].var()
-    return LawOfMotion(*rows.T)
-
-
-def iterate_law(law: LawOfMotion, start: float, shock: np.ndarray) -> np.ndarray:
-    """The path that the law forecasts from `start`, fed back on itself along `shock` (periods,)."""
-    path = np.empty(len(shock))
-    log_level = np.log(start)
-    for period, state in enumerate(shock):
-        path[period] = log_level
-        log_level = law.intercept[state] + law.slope[state] * log_level
-    return np.exp(path)
+from hank_mfg.solve.law_of_motion import LawOfMotion, fit_law_of_motion, iterate_law
 
 
 class ForecastErrors(NamedTuple):

@@ -13,7 +13,7 @@ from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
-from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solution import GlobalSolution
 
 
 class Simulation(NamedTuple):
@@ -89,7 +89,7 @@ def block_length(periods: int) -> int:
 
 @float64_allowed
 def simulate(
-    solution: Solution, *, periods: int = 10_000, burn: int = 500, seed: int = 1, asset_points: int | None = None
+    solution: GlobalSolution, *, periods: int = 10_000, burn: int = 500, seed: int = 1, asset_points: int | None = None
 ) -> Simulation:
     """Simulate `periods` periods after `burn` discarded ones, starting from a state of the ergodic set.
 

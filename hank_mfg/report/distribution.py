@@ -103,6 +103,74 @@ def quantile(mass, assets, probability):
     return np.stack(found, axis=-1).reshape(cumulative.shape[:-1] + probability.shape)[()]
 
 
+def gini_over_states(mass, values):
+    """The Gini coefficient of a quantity that differs between all individual states, such as consumption.
+
+    The formula of `gini`, exact for a discrete distribution: everybody in a state has that state's value. `mass` and
+    `values` (assets, income), optionally after a time axis; the mass of a period sums to one. Returns a fraction, a
+    float or (time,). Raises ValueError for other shapes and where the mean is not positive.
+    """
+    mass, values = _over_states(mass, values)
+    flat = (*mass.shape[:-2], mass.shape[-2] * mass.shape[-1])
+    order = np.argsort(values.reshape(flat), axis=-1, kind="stable")
+    weight, value = (np.take_along_axis(x.reshape(flat), order, axis=-1) for x in (mass, values))
+    held = _cumulate(weight * value)
+    if np.any(held[..., -1] <= 0):
+        raise ValueError(f"values has the mean {np.min(held[..., -1]):.4g}: shares need a positive mean.")
+    area = np.sum(weight * (held[..., 1:] + held[..., :-1]), axis=-1)
+    return (1.0 - area / (held[..., -1] * weight.sum(axis=-1)))[()]
+
+
+def quantile_over_states(mass, values, probability):
+    """The value below which the fraction `probability` of the population lies, of a quantity that rises with assets.
+
+    Convention, as for `quantile`: in every income state the population at the first grid point is an atom there, that
+    of a later point i is spread evenly over (v_{i-1}, v_i]. So the quantile moves continuously with mass and values
+    but for the atoms. `mass` and `values` (assets, income), optionally after a time axis; `values` strictly ascending
+    along assets. Returns a float or (time,), followed by the shape of `probability`. Raises ValueError for other
+    shapes, values that do not ascend, and a probability outside (0, 1).
+    """
+    mass, values = _over_states(mass, values)
+    probability = _inside("probability", probability)
+    if not np.all(np.diff(values, axis=-2) > 0):
+        raise ValueError("values does not ascend along assets: this quantile is of a quantity that rises with assets.")
+    periods = zip(mass.reshape(-1, *mass.shape[-2:]), values.reshape(-1, *mass.shape[-2:]), strict=True)
+    found = [_invert(*period, probability.ravel()) for period in periods]
+    return np.reshape(found, mass.shape[:-2] + probability.shape)[()]
+
+
+def _invert(mass: np.ndarray, values: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """The quantiles `target` (n,) of one period: the distribution function is linear between all values in order."""
+    knots = np.unique(values)
+    income = range(mass.shape[1])
+    below = sum(np.interp(knots, values[:, e], np.cumsum(mass[:, e]), left=0.0) for e in income)
+    below = np.maximum.accumulate(below) / mass.sum()
+    atoms = np.zeros_like(knots)
+    np.add.at(atoms, np.searchsorted(knots, values[0]), mass[0] / mass.sum())
+    above = np.minimum(np.searchsorted(below, target), knots.size - 1)
+    before = np.maximum(above - 1, 0)
+    rise = below[above] - atoms[above] - below[before]
+    step = np.divide(target - below[before], rise, out=np.ones_like(target), where=(above > 0) & (rise > 0))
+    return knots[before] + np.minimum(step, 1.0) * (knots[above] - knots[before])  # beyond one: inside the atom
+
+
+def _over_states(mass, values) -> tuple[np.ndarray, np.ndarray]:
+    """Mass and values (assets, income) after an optional time axis; raises ValueError if malformed."""
+    mass, values = np.asarray(mass, dtype=float), np.asarray(values, dtype=float)
+    if mass.ndim not in (2, 3) or values.shape != mass.shape or not np.all(np.isfinite(values)):
+        raise ValueError(
+            f"mass has shape {mass.shape} and values {values.shape}: give finite numbers (assets, income) for both, or "
+            "both after a time axis."
+        )
+    total = mass.sum(axis=(-2, -1))
+    if not (np.all(mass >= -1e-6) and np.all(np.abs(total - 1.0) <= 1e-4)):
+        raise ValueError(
+            f"mass sums to {np.ravel(total)[np.argmax(np.abs(total - 1.0))]:.8g} and has the entry {np.min(mass):.4g}: "
+            "every period must sum to 1 with no negative entry."
+        )
+    return mass, values
+
+
 def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[float] = 5) -> pd.DataFrame:
     """The mean marginal propensity to consume of each wealth group, and of everybody in the last row.
 

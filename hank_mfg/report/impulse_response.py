@@ -29,19 +29,11 @@ from hank_mfg.environment.lottery import Lottery
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.distribution import gini, quantile, top_share
+from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
-from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solution import GlobalSolution
 
 RATES = ("interest_rate", "tax", "unemployment", "inflation")
-SHARES = ("gini", "top_1_percent_share", "top_10_percent_share")
-PERCENTILES = (0.1, 0.5, 0.9, 0.99)
-GROUPS = {
-    "initial_bottom_20": (0.0, 0.2),
-    "initial_middle_20": (0.4, 0.6),
-    "initial_top_20": (0.8, 1.0),
-    "initial_top_1": (0.99, 1.0),
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,23 +117,6 @@ def date_zero(play: Play, shock: str, size: float) -> tuple[np.ndarray, np.ndarr
     return results[0], results[1]
 
 
-def wealth_groups(mass: np.ndarray) -> np.ndarray:
-    """The population split by wealth into the groups of `GROUPS`: masses (groups, assets, income), each summing to one.
-
-    An asset level on the border of two groups is divided between them.
-    """
-    by_assets = mass.sum(axis=1)
-    upper = np.cumsum(by_assets) / by_assets.sum()
-    lower = upper - by_assets / by_assets.sum()
-    groups = []
-    for start, end in GROUPS.values():
-        overlap = np.clip(np.minimum(upper, end) - np.maximum(lower, start), 0.0, None)
-        share = np.divide(overlap, upper - lower, out=np.zeros_like(overlap), where=upper > lower)
-        group = mass * share[:, None]
-        groups.append(group / group.sum())
-    return np.stack(groups)
-
-
 class _Followed(NamedTuple):
     """What is kept of one period to follow groups and distributions."""
 
@@ -193,7 +168,7 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
-def starting_states(solution: Solution, play: Play, count: int, spacing: int, seed: int) -> list[State]:
+def starting_states(solution: GlobalSolution, play: Play, count: int, spacing: int, seed: int) -> list[State]:
     """`count` states of the ergodic set, `spacing` periods apart on one simulated path."""
     state = solution.start(play)
     keys = jax.random.split(jax.random.PRNGKey(seed), count)
@@ -212,7 +187,7 @@ def starting_states(solution: Solution, play: Play, count: int, spacing: int, se
 
 @float64_allowed
 def impulse_response(
-    solution: Solution,
+    solution: GlobalSolution,
     shock: str,
     size: float,
     *,
@@ -238,7 +213,8 @@ def impulse_response(
         groups = jnp.asarray(wealth_groups(np.asarray(state.aggregate.mass)))
         uniforms = jnp.asarray(stratified(draws, paths, horizon))
         series, wealth, followed = jax.tree.map(np.asarray, _from_start(play, state, groups, uniforms))
-        values = {**series, **_distribution_series(wealth, assets), **_group_series(*followed)}
+        spread = {**inequality(wealth, assets), **wealth_percentiles(wealth, assets)}
+        values = {**series, **spread, **group_series(*followed)}
         each.append(
             {name: (without @ value.mean(axis=1), with_shock @ value.mean(axis=1)) for name, value in values.items()}
         )
@@ -256,28 +232,6 @@ def impulse_response(
         {name: np.quantile(gap, 1.0 - tail, axis=0) for name, gap in gaps.items()},
         units, coverage, len(states), paths, note,
     )  # fmt: skip
-
-
-def _distribution_series(mass: np.ndarray, assets: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics of the wealth distribution for masses (shocks, paths, time, assets): each (shocks, paths, time)."""
-    flat = mass.reshape(-1, len(assets))
-    series = {
-        "gini": gini(flat, assets),
-        "top_1_percent_share": top_share(flat, assets, 0.01),
-        "top_10_percent_share": top_share(flat, assets, 0.10),
-    }
-    for probability in PERCENTILES:
-        series[f"wealth_p{100 * probability:g}"] = quantile(flat, assets, probability)
-    return {name: np.asarray(value).reshape(mass.shape[:-1]) for name, value in series.items()}
-
-
-def _group_series(consumption: np.ndarray, wealth: np.ndarray) -> dict[str, np.ndarray]:
-    """Consumption and wealth of each fixed group, by name, from arrays (shocks, paths, time, groups)."""
-    series = {}
-    for position, group in enumerate(GROUPS):
-        series[f"consumption_{group}"] = consumption[..., position]
-        series[f"wealth_{group}"] = wealth[..., position]
-    return series
 
 
 def _unit(name: str, levels: list[np.ndarray]) -> str:

@@ -13,6 +13,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import evaluate
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
+from hank_mfg.evaluate.propensities import static_mpcs
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.gallery import model_names, read_calibration
 from hank_mfg.precision import float64_allowed
@@ -25,6 +26,7 @@ from hank_mfg.report.moments import SMOOTHING, MomentTable
 from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.report.style import display_name, save_figure, signed
 from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.steady_state import SteadyState
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -66,14 +68,18 @@ def usual_smoothing(folder: str | Path) -> float:
     return SMOOTHING.get(period, SMOOTHING["quarter"])
 
 
-@float64_allowed
-def marginal_propensities(solution: Solution) -> pd.DataFrame:
-    """Marginal propensities to consume out of cash on hand by wealth quintile, in the stationary equilibrium."""
-    steady = solution.steady
-    cash = np.asarray(steady.economy.resources(steady.public))
-    consumption = cash - steady.savings
-    slopes = np.stack([np.gradient(consumption[:, e], cash[:, e]) for e in range(cash.shape[1])], axis=1)
-    return marginal_propensities_by_wealth(steady.mass, np.asarray(steady.economy.grid.points), slopes)
+def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
+    """Marginal propensities to consume out of cash on hand by wealth quintile, in the stationary equilibrium.
+
+    The slopes of the policy itself, `static_mpcs`, weighed with the stationary mass; `constrained` are households that
+    save down to the borrowing limit. `solution` may also be a stationary equilibrium.
+    """
+    steady = solution if isinstance(solution, SteadyState) else solution.steady
+    mpc, constrained = static_mpcs(steady)
+    assets = np.asarray(steady.economy.grid.points)
+    table = marginal_propensities_by_wealth(steady.mass, assets, mpc)
+    bound = marginal_propensities_by_wealth(steady.mass, assets, constrained.astype(float))
+    return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
 
 
 def write_evaluation(solution: Solution, folder: Path, *, periods: int, seed: int) -> tuple[dict[str, Any], list[Path]]:

@@ -94,10 +94,17 @@ def inputs_of(economy: Economy, names: Names, unknown: Array, shocks: Array, sha
     return jnp.concatenate([stack(prices, names.prices), shocks]), Public(values, total, prices)
 
 
-def step(economy: Economy, names: Names, marginal_next: Array, inputs: Array) -> Decision:
-    """One step back from marginal values tomorrow, (assets, income), given prices and shocks (inputs,)."""
+def step(
+    economy: Economy, names: Names, marginal_next: Array, inputs: Array, transfer: Array | None = None
+) -> Decision:
+    """One step back from marginal values tomorrow, (assets, income), given prices and shocks (inputs,).
+
+    `transfer`, where given, is added to everybody's cash on hand; a number or (assets, income), in goods.
+    """
     public = public_of(inputs, names)
     resources = economy.resources(public)
+    if transfer is not None:
+        resources = resources + transfer
     policy = egm_step(economy, marginal_next, economy.income_transition[0, 0])
     savings = feasible_savings(economy, resources, policy(resources))
     consumption = resources - savings

@@ -22,6 +22,7 @@ Heterogeneous-Agent Models", Econometrica 89(5).
 import dataclasses
 import functools
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -187,6 +188,9 @@ def _cash_slopes(rest: Rest, names: Names):
     return jax.jacfwd(lambda x: rest.economy.resources(public_of(x, names)))(inputs)
 
 
+Decide = Callable[[Array, Array], Decision]  # marginal values tomorrow and inputs to the choices of today
+
+
 class _News(NamedTuple):
     """What is known of an input `s` periods ahead: policies and mass."""
 
@@ -194,12 +198,12 @@ class _News(NamedTuple):
     mass_next: Array
 
 
-def _news(rest: Rest, names: Names, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
+def _news(rest: Rest, decide: Decide, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
     """Responses of period 0 to each felt input s = 0, 1, ... periods ahead: leading axes (horizon, felt).
 
     `consumption` is summed over the mass, (horizon, felt); `mass_next` is (horizon, felt, assets, income).
     """
-    decision, ahead = jax.linearize(functools.partial(step, rest.economy, names), rest.marginal, inputs)
+    decision, ahead = jax.linearize(decide, rest.marginal, inputs)
     _, moved = jax.linearize(functools.partial(move, rest.economy, rest.mass), decision.savings)
     nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(felt)]
 
@@ -216,10 +220,15 @@ def _news(rest: Rest, names: Names, inputs: Array, felt, horizon: int) -> tuple[
     return decision, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later)
 
 
-def _jacobians(rest: Rest, names: Names, inputs: Array, felt, horizon: int) -> Array:
-    """Household Jacobians, (1 + unknown, felt, horizon, horizon): consumption first, then the unknown aggregates."""
+def household_jacobians(rest: Rest, names: Names, decide: Decide, inputs: Array, felt, horizon: int) -> Array:
+    """Household Jacobians, (1 + unknown, felt, horizon, horizon): consumption first, then the unknown aggregates.
+
+    `decide` is one step of the household given a vector `inputs` (inputs,), the stationary values of what it takes as
+    given; `felt` are the places in it with respect to which derivatives are taken. Row t is the response in period t
+    to the input in period s = column, known from period 0 on.
+    """
     economy = rest.economy
-    decision, news = _news(rest, names, inputs, felt, horizon)
+    decision, news = _news(rest, decide, inputs, felt, horizon)
     supplied = contributions(economy, shock_values(names, rest.shocks), names.unknown)
     outputs = jnp.concatenate([decision.consumption[None], supplied])
     gamble, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
@@ -247,7 +256,8 @@ def _flat(values: Array) -> Array:
 def _solve(rest: Rest, names: Names, felt: tuple[int, ...], horizon: int):
     """Household Jacobians, G of every shock, H_U and -H_U^{-1}: see `LinearSolution`."""
     inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
-    household = _jacobians(rest, names, inputs, felt, horizon)
+    decide = functools.partial(step, rest.economy, names)
+    household = household_jacobians(rest, names, decide, inputs, felt, horizon)
 
     def seen(unknown, shocks):
         return inputs_of(rest.economy, names, unknown, shocks, rest.share)[0][jnp.asarray(felt)]

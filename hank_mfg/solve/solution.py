@@ -2,6 +2,7 @@
 
 import dataclasses
 import enum
+from typing import Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -28,6 +29,18 @@ class Status(enum.Enum):
 
 class SolveError(RuntimeError):
     """Training cannot go on; the message names the update, the path and the quantity."""
+
+
+class GlobalSolution(Protocol):
+    """What the evaluators need of a solution with aggregate risk: something to play and where to start."""
+
+    def play(self, asset_points: int | None = None) -> Play:
+        """The policy on a grid of choice, in float64."""
+        ...
+
+    def start(self, play: Play) -> State:
+        """A state of the ergodic set on the grid of `play`."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

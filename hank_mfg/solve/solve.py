@@ -3,7 +3,7 @@
 import concurrent.futures
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import equinox as eqx
 import jax
@@ -17,6 +17,7 @@ from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
@@ -171,7 +172,20 @@ def require_aggregate_risk(model: Model) -> None:
 Watcher = Callable[[Training[State], dict[str, np.ndarray]], None]
 
 
-@float64_allowed
+@overload
+def solve(
+    model: Model,
+    method: KSAlgorithm,
+    *,
+    key: int = 0,
+    steady: SteadyState | None = None,
+    started: Callable[[SteadyState], None] | None = None,
+) -> ClassicalSolution:
+    """By the classical algorithm."""
+    ...
+
+
+@overload
 def solve(
     model: Model,
     method: RSPG | None = None,
@@ -182,10 +196,26 @@ def solve(
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
 ) -> Solution:
+    """By training."""
+    ...
+
+
+@float64_allowed
+def solve(
+    model: Model,
+    method: RSPG | KSAlgorithm | None = None,
+    *,
+    key: int = 0,
+    steady: SteadyState | None = None,
+    resume: tuple[Training[State], dict[str, np.ndarray]] | None = None,
+    watch: Watcher | None = None,
+    started: Callable[[SteadyState], None] | None = None,
+) -> Solution | ClassicalSolution:
     """Solve a declared economy globally by (recurrent) structural policy gradient; `solve_game` is for games.
 
-    `method` holds the settings (`RSPG()` by default, `SPG()` without memory); `key` is the integer seed: the same seed
-    on the same device gives the same bits. `steady` saves solving the stationary equilibrium again. `watch(training,
+    `method` holds the settings (`RSPG()` by default, `SPG()` without memory; `KSAlgorithm()` solves by the classical
+    algorithm instead, without `watch` and `resume`); `key` is the integer seed: the same seed on the same device gives
+    the same bits. `steady` saves solving the stationary equilibrium again. `watch(training,
     history)` is called after every few updates, with what `resume=(training, history)` needs to continue to the same
     numbers as an unbroken run; `started(steady)` once, before the first. Raises SolveError when a number is not
     finite, SteadyStateError when there is no stationary equilibrium to start from. Training that ends before
@@ -194,6 +224,12 @@ def solve(
     begin = time.perf_counter()
     settings = method if method is not None else RSPG()
     require_aggregate_risk(model)
+    if isinstance(settings, KSAlgorithm):
+        if watch is not None or resume is not None:
+            raise ValueError(
+                "watch and resume are for training, which the classical algorithm does without: leave them out."
+            )
+        return solve_classical(model, settings, seed=key, steady=steady, started=started)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
         compiling = beside.submit(compile_ahead, model, settings, points)

@@ -1,0 +1,165 @@
+"""Marginal propensities to consume: of every state, over time, and along a transition path.
+
+Static: out of one more unit of cash on hand today, unexpected and once,
+
+    MPC(a, e) = d c(a, e) / d m,      one where the borrowing limit binds.
+
+Intertemporal: everybody gets one unit of goods in period s, known from period 0 on, prices being as they are,
+
+    M[t, s] = d C_t / d transfer_s,      t, s = 0, ..., horizon - 1.
+
+M[0, 0] is the mean static one, the first column the response to a surprise, M[t, s] with t < s spending ahead of it.
+All of it is spent at some time: with R the gross return on assets, the same for everybody,
+
+    sum_t R^{-t} M[t, s] = R^{-s}.
+
+A transfer is an addition to cash on hand in the household's own step (solve/household_path.py), and M follows from it
+by the fake-news recursion of the household Jacobians (solve/sequence_space.py): exact but for the grid, in float64.
+
+Source: Auclert, Rognlie and Straub (2024), "The Intertemporal Keynesian Cross", Journal of Political Economy 132(12).
+"""
+
+import dataclasses
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.household import asset_return
+from hank_mfg.solve.household_path import Names, inputs_of, names_of, public_of, step
+from hank_mfg.solve.sequence_space import Rest, at_rest, household_jacobians
+from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.solve.transition import Transition
+
+
+@float64_allowed
+def intertemporal_mpcs(steady: SteadyState, *, horizon: int = 300, output: str = "consumption") -> np.ndarray:
+    """The intertemporal marginal propensities to consume M, (horizon, horizon): see the module's formulas.
+
+    Row t is the response of aggregate consumption in period t to one unit of goods for everybody in period s = column,
+    known from period 0 on, at stationary prices. `output` may also name an aggregate that choices move ("capital"):
+    then it is the response of what households supply at the start of t. Truncation is exact: a longer horizon adds
+    rows and columns and leaves these. Raises ValueError for a horizon below 2 and for another output.
+    """
+    if horizon < 2:
+        raise ValueError(f"horizon = {horizon} holds no response over time: give 2 or more periods, typically 300.")
+    names = names_of(steady)
+    outputs = ("consumption", *names.unknown)
+    if output not in outputs:
+        raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(outputs)}.")
+    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon)[outputs.index(output)])
+
+
+@eqx.filter_jit
+def _intertemporal(rest: Rest, names: Names, horizon: int) -> Array:
+    """Responses to transfers, (1 + unknown, horizon, horizon): consumption first."""
+    inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
+
+    def decide(marginal_next, values):
+        return step(rest.economy, names, marginal_next, values[:-1], values[-1])
+
+    transfer = (len(inputs),)  # its place: after prices and shocks
+    return household_jacobians(rest, names, decide, jnp.append(inputs, 0.0), transfer, horizon)[:, 0]
+
+
+def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
+    """The marginal propensity to consume in every state of the stationary equilibrium, and who is constrained.
+
+    Both (assets, income): the slope of today's consumption in cash on hand, per period, and whether the household
+    saves down to the borrowing limit, where the slope is one. It is one as well where the top of the grid binds, where
+    hardly anybody is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
+    households.
+    """
+    mpc, constrained = _at_rest(steady)
+    return np.asarray(mpc), np.asarray(constrained)
+
+
+@float64_allowed
+def _at_rest(steady: SteadyState) -> tuple[Array, Array]:
+    names = names_of(steady)
+    rest = at_rest(steady, names)
+    inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
+    mpc, constrained = _slopes(rest, names, inputs[None], rest.marginal[None])
+    return mpc[0], constrained[0]
+
+
+@eqx.filter_jit
+def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array) -> tuple[Array, Array]:
+    """MPC and whether the limit binds, (time, assets, income), from inputs (time, inputs) and V_a of tomorrow."""
+    economy = rest.economy
+
+    def one(given):
+        x, marginal_next = given
+
+        def decide(transfer):
+            decision = step(economy, names, marginal_next, x, transfer)
+            return decision.consumption, decision.savings
+
+        (_, savings), (mpc, _) = jax.jvp(decide, (jnp.zeros(()),), (jnp.ones(()),))
+        return mpc, savings <= economy.grid.lower
+
+    return jax.lax.map(one, (inputs, marginals_next))
+
+
+@dataclasses.dataclass(frozen=True)
+class PropensityPath:
+    """Marginal propensities to consume along a path, per period, out of a surprise unit of cash in that period alone.
+
+    `mpc` (horizon, assets, income) is that of every state; `mean` (horizon,) weighs it with the population of the
+    period, `constrained` (horizon,) is the share of households that save down to the borrowing limit. `composition`
+    (horizon,) is the mean of the *stationary* MPC over the population of the period: what of the response is due to who
+    holds what; the rest is due to policies. `stationary_mean` and `stationary_constrained` belong to the
+    equilibrium in which the path ends.
+    """
+
+    mpc: np.ndarray
+    mean: np.ndarray
+    constrained: np.ndarray
+    composition: np.ndarray
+    stationary_mean: float
+    stationary_constrained: float
+
+    def deviations(self) -> dict[str, np.ndarray]:
+        """Responses of "mean_mpc", its parts "composition" and "policy", and "constrained": levels, (horizon,) each."""
+        mean, composition = self.mean - self.stationary_mean, self.composition - self.stationary_mean
+        return {
+            "mean_mpc": mean,
+            "composition": composition,
+            "policy": mean - composition,
+            "constrained": self.constrained - self.stationary_constrained,
+        }
+
+
+@float64_allowed
+def mpc_path(path: Transition) -> PropensityPath:
+    """The response of marginal propensities to consume along a transition path.
+
+    The slope of each period's own policy in cash on hand, given that everybody foresees the rest of the path, weighed
+    with the period's population. A surprise unit is worth a unit: prices of the path do not react to it.
+    """
+    names = names_of(path.steady)
+    rest = at_rest(path.steady, names)
+    inputs = jnp.stack([jnp.asarray(path.series[name]) for name in names.inputs], axis=1)
+    ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.consumption))[1:], rest.marginal[None]])
+    mpc, constrained = (np.asarray(x) for x in _slopes(rest, names, inputs, ahead))
+    still, bound = static_mpcs(path.steady)
+    mass = path.mass
+    return PropensityPath(
+        mpc,
+        np.sum(mass * mpc, axis=(1, 2)),
+        np.sum(mass * constrained, axis=(1, 2)),
+        np.sum(mass * still, axis=(1, 2)),
+        float(np.sum(path.steady.mass * still)),
+        float(np.sum(path.steady.mass * bound)),
+    )
+
+
+@eqx.filter_jit
+def _marginals(rest: Rest, names: Names, inputs: Array, consumption: Array) -> Array:
+    """V_a of every period, (time, assets, income), from what is consumed in it."""
+    utility = rest.economy.model.preferences()
+    gross = jax.vmap(lambda x: asset_return(rest.economy, public_of(x, names)))(inputs)
+    return gross * utility.marginal_utility(consumption)

@@ -1,0 +1,227 @@
+"""The household of the classical algorithm: it sees one aggregate K and the aggregate state z, and believes in a law.
+
+    log K' = intercept_z + slope_z log K
+
+Everything else aggregate is a function of (K, z), so prices and cash on hand m(a, e; K, z) are. For every choice a' on
+the grid the endogenous grid method (Carroll 2006) gives
+
+    c(a'; e, K, z) = (u')^{-1}( beta sum_{z', e'} P(z', e' | z, e) (dm'/da') u'(c'(m')) ),   m' = m(a', e'; K', z'),
+
+and the pairs (a' + c, c) are consumption as a function of cash on hand, linear between them, kinked exactly where the
+borrowing limit binds. Between nodes of K, which are evenly spaced in logs, c(a'; e, K, z) at the same a' is a cubic
+polynomial in log K through the four nearest nodes; beyond the nodes it is continued.
+
+Timing: K is the aggregate at the start of the period, after shocks, before choices.
+Source: Krusell and Smith (1998), JPE 106(5); Anderson (1965), "Iterative procedures", for the acceleration.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.grids import interpolate_rows
+from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.model.base import named
+from hank_mfg.model.named import Named
+from hank_mfg.solve.household import asset_return, supplied_aggregates
+
+
+class PerceivedEconomy(Economy):
+    """An economy whose households see the level of one aggregate, `moved`, and the value of every shock."""
+
+    moved: str = eqx.field(static=True)
+
+    def signal(self, public: Public) -> Array:
+        """The level of the moved aggregate, then every shock, in the order declared: (1 + shocks,)."""
+        seen = (public.aggregates[self.moved], *public.shocks.values())
+        return jnp.stack([jnp.asarray(value, self.dtype) for value in seen])
+
+    def distinct(self) -> Array:
+        """The values of the shocks in every aggregate state, by which households know it: (states, shocks)."""
+        return jnp.stack(list(self.shock_values.values()), axis=1)
+
+
+def perceive(economy: Economy) -> PerceivedEconomy:
+    """The economy as the classical algorithm lets households see it.
+
+    Raises ValueError unless choices move exactly one aggregate and every aggregate state has shocks of its own.
+    """
+    name = type(economy.model).__name__
+    _, slopes = supplied_aggregates(economy, jnp.full(economy.shape, 1.0 / np.prod(economy.shape)))
+    moved = [aggregate for aggregate, slope in slopes.items() if float(jnp.abs(slope)) > 0]
+    if len(moved) != 1:
+        raise ValueError(
+            f"{name}.aggregates() names {len(moved)} aggregates that households' assets move "
+            f"({', '.join(moved) or 'none'}): the classical algorithm has a law of motion for exactly one, so declare "
+            "one or solve with RSPG()."
+        )
+    fields = {field: getattr(economy, field) for field in Economy.__dataclass_fields__}
+    perceived = PerceivedEconomy(**fields, moved=moved[0])
+    if len(np.unique(np.asarray(perceived.distinct()), axis=0)) < economy.shock_count:
+        raise ValueError(
+            f"{name}.aggregate_shocks() has two aggregate states with the same value of every shock, which households "
+            "of the classical algorithm cannot tell apart: merge them or name a quantity that differs."
+        )
+    return perceived
+
+
+def long_run_aggregates(economy: PerceivedEconomy) -> Named:
+    """The aggregates that choices do not move, from long-run income shares in each aggregate state: (shocks,) each.
+
+    The shares are of the stationary distribution of the joint chain, P(z', e' | z, e) = P(z' | z) P(e' | e, z, z').
+    """
+    shocks, own = economy.shock_count, economy.shape[1]
+    joint = economy.shock_transition[:, :, None, None] * economy.income_transition
+    joint = jnp.moveaxis(joint, 1, 2).reshape(shocks * own, shocks * own)
+    share = jnp.asarray(stationary_distribution(joint)).reshape(shocks, own)
+    share = share / share.sum(axis=1, keepdims=True)
+
+    def total(shock, share):
+        assets, values = economy.states()
+        each = named("aggregates", economy.model.aggregates(assets, values, economy.shocks(shock)), "aggregates")
+        bottom = {k: jnp.broadcast_to(v, economy.shape)[0] for k, v in each.items() if k != economy.moved}
+        return Named("aggregates", {k: jnp.sum(share * v) for k, v in bottom.items()})
+
+    return jax.vmap(total)(jnp.arange(shocks), share)
+
+
+def cubic_weights(nodes: Array, at: Array) -> tuple[Array, Array]:
+    """The index of the first of the four nodes around `at`, a number, and their Lagrange weights, (4,).
+
+    `nodes` (n,) are evenly spaced, n >= 4; beyond them the end polynomial is continued.
+    """
+    position = (at - nodes[0]) / (nodes[1] - nodes[0])
+    first = jnp.clip(jnp.floor(position).astype(jnp.int32) - 1, 0, len(nodes) - 4)
+    x = position - first
+    weights = ((1 - x) * (2 - x) * (3 - x) / 6, x * (2 - x) * (3 - x) / 2, x * (x - 1) * (3 - x) / 2,
+               x * (x - 1) * (x - 2) / 6)  # fmt: skip
+    return first, jnp.stack(weights)
+
+
+class TabulatedPolicy(eqx.Module):
+    """Consumption for every choice, (shocks, capital, assets, income), with what it takes to look it up.
+
+    `nodes` (capital,) are logs of the aggregate, evenly spaced; `points` (assets,) the choices; `known` (states,
+    shocks) the values by which an aggregate state is recognized. The policy needs no memory.
+    """
+
+    choice_consumption: Array
+    nodes: Array
+    points: Array
+    known: Array
+
+    def initial_memory(self) -> Array:
+        """Nothing to remember: (0,)."""
+        return jnp.zeros(0, self.nodes.dtype)
+
+    def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
+        """The features are the signal itself."""
+        return memory, signal
+
+    def tables(self, points: Array) -> tuple:
+        """Nothing depends on the grid that the policy is read on."""
+        return ()
+
+    def consumption(self, features: Array, cash: Array, tables: tuple) -> Array:
+        """Desired consumption before the budget binds at cash on hand (points, income): (points, income)."""
+        shock = jnp.argmin(jnp.sum((self.known - features[1:]) ** 2, axis=1))
+        first, weights = cubic_weights(self.nodes, jnp.log(features[0]))
+        near = self.choice_consumption[shock, first + jnp.arange(4)]
+        consumption = jnp.tensordot(weights, near, 1)
+        return interpolate_rows(cash, self.points[:, None] + consumption, consumption)
+
+
+class Sweeps(NamedTuple):
+    """Policies (shocks, capital, assets, income), the largest relative change of the last sweep, and their number."""
+
+    choice_consumption: Array
+    change: Array
+    count: Array
+
+
+class _Known(NamedTuple):
+    """What does not change from sweep to sweep: tomorrow's `cash` and `gross` return d cash / d a', both (z, z', K,
+    assets, income), the `blend` (z, K, K) that reads nodes of K at K', and beta P(z', e' | z, e), (z, z', e, e')."""
+
+    cash: Array
+    gross: Array
+    blend: Array
+    odds: Array
+
+
+def _tomorrow(economy: PerceivedEconomy, others: Named, nodes: Array, law: Array) -> _Known:
+    every = jnp.arange(economy.shock_count)
+    ahead = law[:, :1] + law[:, 1:] * nodes
+
+    def one(level, shock_next):
+        shocks = economy.shocks(shock_next)
+        rest = {name: value[shock_next] for name, value in others.items()}
+        aggregates = Named("aggregates", {economy.moved: jnp.exp(level), **rest})
+        public = Public(shocks, aggregates, named("prices", economy.model.prices(aggregates, shocks), "prices"))
+        return economy.resources(public), asset_return(economy, public)
+
+    def weight(level):
+        first, weights = cubic_weights(nodes, level)
+        return jnp.zeros_like(nodes).at[first + jnp.arange(4)].set(weights)
+
+    cash, gross = jax.vmap(lambda row: jax.vmap(lambda s: jax.vmap(lambda k: one(k, s))(row))(every))(ahead)
+    odds = economy.discount_factor * economy.shock_transition[:, :, None, None] * economy.income_transition
+    return _Known(cash, gross, jax.vmap(jax.vmap(weight))(ahead), odds)
+
+
+@eqx.filter_jit
+def solve_policies(
+    economy: PerceivedEconomy, others: Named, nodes: Array, law: Array, start: Array, tolerance: Array
+) -> Sweeps:
+    """Iterate the endogenous grid method under a law (shocks, 2), intercept and slope, until a sweep changes no
+    consumption by more than `tolerance`, relative; accelerated. `start` (shocks, capital, assets, income)."""
+    known = _tomorrow(economy, others, nodes, law)
+    utility = economy.model.preferences()
+    lower, upper = economy.grid.lower, jnp.minimum(known.cash, economy.grid.upper)
+    read = jax.vmap(jax.vmap(jax.vmap(interpolate_rows)))
+
+    def sweep(logs: Array) -> Array:
+        blended = jnp.einsum("zkj,yjae->zykae", known.blend, jnp.exp(logs))
+        desired = read(known.cash, economy.grid.points[:, None] + blended, blended)
+        consumption = known.cash - jnp.clip(known.cash - desired, lower, upper)
+        marginal = known.gross * utility.marginal_utility(consumption)
+        return jnp.log(utility.inverse_marginal_utility(jnp.einsum("zykaf,zyef->zkae", marginal, known.odds)))
+
+    logs, change, count = accelerated(sweep, jnp.log(start), tolerance, 5_000)
+    return Sweeps(jnp.exp(logs), change, count)
+
+
+def accelerated(step: Callable[[Array], Array], start: Array, tolerance: Array, most: int, memory: int = 5):
+    """The fixed point of `step`, with the last step and their number: stops when a step moves nothing by more than
+    `tolerance`, or after `most`.
+
+    Anderson's mixing: with D_x, D_g the differences to the last `memory` points and their steps g = step(x) - x,
+    x_next = x + g - (D_x + D_g) w, w = argmin |g - D_g w|. A step that is not finite is left as it is and stops.
+    """
+
+    def advance(state):
+        point, points, steps, _, count = state
+        here = step(point) - point
+        there = jnp.arange(memory) < count
+        move = jnp.where(there[:, None], (points - point).reshape(memory, -1), 0.0)
+        turn = jnp.where(there[:, None], (steps - here).reshape(memory, -1), 0.0)
+        square = turn @ turn.T
+        ridge = jnp.where(there, 1e-10 * jnp.diag(square), 1.0) + jnp.finfo(point.dtype).tiny
+        weights = jnp.linalg.solve(square + jnp.diag(ridge), turn @ here.ravel())
+        following = point + here - (weights @ (move + turn)).reshape(point.shape)
+        points, steps = (jnp.concatenate([x[None], past[:-1]]) for x, past in ((point, points), (here, steps)))
+        return following, points, steps, jnp.max(jnp.abs(here)), count + 1
+
+    def unfinished(state):
+        return (state[3] > tolerance) & (state[4] < most)
+
+    empty = jnp.zeros((memory, *start.shape), start.dtype)
+    first = (start, empty, empty, jnp.asarray(jnp.inf, start.dtype), jnp.asarray(0))
+    point, _, _, change, count = jax.lax.while_loop(unfinished, advance, first)
+    return point, change, count
