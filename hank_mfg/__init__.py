@@ -85,6 +85,7 @@ if TYPE_CHECKING:
     )
     from hank_mfg.run import load_run as load_run
     from hank_mfg.run import solve_run as solve_run
+    from hank_mfg.solve.equilibrium import Equilibrium as Equilibrium
     from hank_mfg.solve.game_play import GameError as GameError
     from hank_mfg.solve.game_settings import settings_for as settings_for
     from hank_mfg.solve.game_solution import GameSolution as GameSolution
@@ -101,6 +102,10 @@ if TYPE_CHECKING:
     from hank_mfg.solve.solution import Status as Status
     from hank_mfg.solve.spg import RSPG as RSPG
     from hank_mfg.solve.spg import SPG as SPG
+    from hank_mfg.solve.stationary import SteadyStates as SteadyStates
+    from hank_mfg.solve.stationary import equilibrium as equilibrium
+    from hank_mfg.solve.stationary import steady_state_derivatives as steady_state_derivatives
+    from hank_mfg.solve.stationary import steady_states as steady_states
     from hank_mfg.solve.steady_state import (
         SteadyState as SteadyState,
     )
@@ -154,6 +159,8 @@ _HOMES = {
     "solve.sequence_space": ("LinearSolution", "linearize"),
     "solve.solution": ("Solution", "SolveError", "Status"),
     "solve.spg": ("RSPG", "SPG"),
+    "solve.equilibrium": ("Equilibrium",),
+    "solve.stationary": ("SteadyStates", "equilibrium", "steady_state_derivatives", "steady_states"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
     "solve.transition": ("Transition", "TransitionError", "transition"),
 }

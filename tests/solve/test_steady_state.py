@@ -136,7 +136,7 @@ def test_a_grid_that_is_too_short_warns():
 
 
 def test_a_grid_that_cannot_hold_the_capital_is_refused():
-    with pytest.raises(hm.SteadyStateError, match=r"could not be bracketed.*the top of the asset grid"):
+    with pytest.raises(hm.SteadyStateError, match=r"capital could not be cleared.*the top of the asset grid"):
         hm.steady_state(aiyagari(maximum_assets=5.0), asset_points=30)
 
 
