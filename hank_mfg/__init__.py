@@ -41,6 +41,9 @@ if TYPE_CHECKING:
         MarkovChain as MarkovChain,
     )
     from hank_mfg.model.shocks import (
+        independent_chains as independent_chains,
+    )
+    from hank_mfg.model.shocks import (
         split_joint_chain as split_joint_chain,
     )
     from hank_mfg.replication import replicate as replicate
@@ -141,7 +144,7 @@ _HOMES = {
     "model.base": ("Model", "parameter"),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
-    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "split_joint_chain"),
+    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "independent_chains", "split_joint_chain"),
     "replication": ("replicate",),
     "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),

@@ -115,8 +115,17 @@ def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equi
 
 
 def patience(economy: Economy, public: Public) -> Array:
-    """The largest beta (1 + r): at one or more, supply would be infinite."""
-    return jnp.max(asset_return(economy, public) * economy.discount_factor)
+    """The largest growth factor of marginal utility that patience allows: at one or more, supply would be infinite.
+
+    beta (1 + r) where all are alike; otherwise the spectral radius of diag(beta (1 + r)) P over income states, by
+    repeated squaring, so that somebody may be more patient than the market for a while.
+    """
+    factor = jnp.max(asset_return(economy, public) * economy.discount_factor, axis=0)
+    matrix, log_radius = factor[:, None] * economy.income_transition[0, 0], 0.0
+    for power in range(20):
+        size = jnp.max(jnp.sum(matrix, axis=1))
+        matrix, log_radius = (matrix / size) @ (matrix / size), log_radius + jnp.log(size) / 2.0**power
+    return jnp.exp(log_radius)
 
 
 def edge_of(economy: Economy, names: Names) -> Array:
