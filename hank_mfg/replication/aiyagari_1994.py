@@ -63,7 +63,10 @@ def _variant(model_type: Any, states: int, method: Literal["rouwenhorst", "tauch
     """A class with another chain, made once: every new class would be compiled for again."""
 
     class Variant(model_type):
+        """The economy with its own chain."""
+
         def idiosyncratic_shock(self):
+            """Log labor on the chain asked for."""
             return AR1(
                 "labor", persistence=self.persistence, stationary_sd=self.stationary_sd, states=states,
                 method=method, exponential=True, unit_mean=True,
