@@ -22,7 +22,7 @@ import hank_mfg as hm
 
 REFERENCE = Path(__file__).parents[1] / "tests" / "reference"
 sys.path[:0] = [str(REFERENCE), str(REFERENCE / "sequence_jacobian")]
-from reference_sequence_space import Economy, gap, stored, value  # noqa: E402
+from reference_sequence_space import economy, gap, stored, value  # noqa: E402
 
 PERIODS = 300
 
@@ -40,12 +40,9 @@ def timed(what: str, function: Callable, repeats: int) -> tuple[object, dict]:
 
 def ours(repeats: int) -> tuple[list[dict], dict]:
     """Seconds of every step, and how far the numbers are from the package's."""
-    economy = Economy(
-        discount_factor=value("beta"), capital_share=value("alpha"), depreciation=value("delta"),
-        productivity=value("Z"),
-    )  # fmt: skip
+    model = economy()
     shock = 0.1 * 0.8 ** np.arange(PERIODS)
-    steady, first = timed("stationary equilibrium", lambda: hm.steady_state(economy, asset_points=500), repeats)
+    steady, first = timed("stationary equilibrium", lambda: hm.steady_state(model, asset_points=500), repeats)
     linear, second = timed("Jacobians and linear solution", lambda: hm.linearize(steady, horizon=PERIODS), repeats)
     path, third = timed(
         "nonlinear path", lambda: hm.transition(steady, horizon=PERIODS, linear=linear, productivity=shock), repeats

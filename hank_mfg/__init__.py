@@ -45,6 +45,9 @@ if TYPE_CHECKING:
         MarkovChain as MarkovChain,
     )
     from hank_mfg.model.shocks import (
+        independent_chains as independent_chains,
+    )
+    from hank_mfg.model.shocks import (
         split_joint_chain as split_joint_chain,
     )
     from hank_mfg.replication import replicate as replicate
@@ -94,6 +97,7 @@ if TYPE_CHECKING:
     )
     from hank_mfg.run import load_run as load_run
     from hank_mfg.run import solve_run as solve_run
+    from hank_mfg.solve.equilibrium import Equilibrium as Equilibrium
     from hank_mfg.solve.game_play import GameError as GameError
     from hank_mfg.solve.game_settings import settings_for as settings_for
     from hank_mfg.solve.game_solution import GameSolution as GameSolution
@@ -112,6 +116,10 @@ if TYPE_CHECKING:
     from hank_mfg.solve.solution import Status as Status
     from hank_mfg.solve.spg import RSPG as RSPG
     from hank_mfg.solve.spg import SPG as SPG
+    from hank_mfg.solve.stationary import SteadyStates as SteadyStates
+    from hank_mfg.solve.stationary import equilibrium as equilibrium
+    from hank_mfg.solve.stationary import steady_state_derivatives as steady_state_derivatives
+    from hank_mfg.solve.stationary import steady_states as steady_states
     from hank_mfg.solve.steady_state import (
         SteadyState as SteadyState,
     )
@@ -148,7 +156,7 @@ _HOMES = {
     "model.base": ("Model", "parameter"),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
-    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "split_joint_chain"),
+    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "independent_chains", "split_joint_chain"),
     "replication": ("replicate",),
     "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
@@ -169,6 +177,8 @@ _HOMES = {
     "solve.sequence_space": ("LinearSolution", "linearize"),
     "solve.solution": ("Solution", "SolveError", "Status"),
     "solve.spg": ("RSPG", "SPG"),
+    "solve.equilibrium": ("Equilibrium",),
+    "solve.stationary": ("SteadyStates", "equilibrium", "steady_state_derivatives", "steady_states"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
     "solve.transition": ("Transition", "TransitionError", "transition"),
 }

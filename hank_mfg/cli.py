@@ -371,7 +371,7 @@ def report_command(
 
 @app.command("replicate")
 def replicate_command(
-    name: Annotated[str, typer.Argument(help="rspg-benchmark")],
+    name: Annotated[str, typer.Argument(help="aiyagari-1994, rspg-benchmark")],
     out: Annotated[Path | None, typer.Option(help="the folder; replications/NAME by default")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="a tenth of the updates, two seeds: a few minutes")] = False,
     seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
@@ -383,7 +383,8 @@ def replicate_command(
     _cache()
     from hank_mfg.replication import replicate
 
-    options = {"quick": quick, "seeds": seeds, "games": game or None, "methods": method or None}
+    given = {"quick": quick, "seeds": seeds, "games": game, "methods": method}
+    options = {option: value for option, value in given.items() if value}
     done = replicate(name, out, **options, tell=lambda text: print(text, file=sys.stderr, flush=True))
     _emit(as_json, done, _wrote([Path(file) for file in done["files"]]))
 

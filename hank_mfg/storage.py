@@ -23,7 +23,7 @@ import numpy as np
 
 from hank_mfg.report.latex import write_bytes, write_text
 
-PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "quantecon", "numpy", "scipy")
+PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")
 UNFINISHED = "UNFINISHED"
 History = dict[str, np.ndarray]
 

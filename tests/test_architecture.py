@@ -78,12 +78,6 @@ def test_models_use_the_public_names_only(path):
     assert ast.get_docstring(parse(path))
 
 
-@pytest.mark.parametrize(("library", "home"), [("quantecon", "environment/markov.py")])
-def test_a_library_is_imported_in_one_place(library, home):
-    users = [relative(path) for path in MODULES if any(n.partition(".")[0] == library for n in imported(path))]
-    assert users in ([home], [])
-
-
 WRITING_METHODS = {
     "write_text", "write_bytes", "mkdir", "makedirs", "unlink", "rmdir", "rmtree", "touch", "symlink_to", "hardlink_to",
     "savefig", "save", "savez", "savez_compressed", "savetxt", "tofile", "to_csv", "to_parquet", "to_pickle", "dump",

@@ -64,8 +64,18 @@ class Economy(eqx.Module):
 
     @property
     def discount_factor(self) -> Array:
-        """The household's discount factor per period."""
-        return jnp.asarray(self.model.discount_factor, self.dtype)
+        """The discount factor per period, by income state today: (1, income)."""
+        _, own = self.states()
+        return jnp.broadcast_to(jnp.asarray(self.model.discounting(own), self.dtype), (1, self.shape[1]))
+
+    def annuity(self, share: Array) -> Array:
+        """What one unit of utility in every period is worth today, 1/(1 - beta) where all are alike.
+
+        D = (I - diag(beta) P)^{-1} 1 in every income state, averaged over the mass `share` (income,), without aggregate
+        risk.
+        """
+        ahead = self.discount_factor[0][:, None] * self.income_transition[0, 0]
+        return share @ jnp.linalg.solve(jnp.eye(len(share), dtype=self.dtype) - ahead, jnp.ones_like(share))
 
     def shocks(self, shock) -> Named:
         """The values of the aggregate shocks in state `shock`."""

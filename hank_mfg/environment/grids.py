@@ -1,5 +1,7 @@
 """Asset grids and interpolation between them."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -9,6 +11,24 @@ from jax import Array
 
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.concrete import array_module, concrete
+
+
+def coordinate(assets, ends, curvature, pivot, xp: Any = jnp):
+    """The position u in [0, 1] of assets between `ends`, the inverse of a(u); held at the ends outside them."""
+    lower, upper = ends
+    share = xp.clip((assets - lower) / (upper - lower), 0.0, 1.0)
+    if pivot is None:
+        return share ** (1.0 / curvature)
+    length = (upper - lower) / pivot
+    return xp.log1p(share * length) / xp.log1p(length)
+
+
+def assets_at(steps, ends, curvature, pivot, xp: Any = jnp):
+    """Assets a(u) at positions u in [0, 1] between `ends`."""
+    lower, upper = ends
+    if pivot is None:
+        return lower + (upper - lower) * steps**curvature
+    return lower + pivot * xp.expm1(steps * xp.log1p((upper - lower) / pivot))
 
 
 class AssetGrid(eqx.Module):
@@ -31,11 +51,7 @@ class AssetGrid(eqx.Module):
 
     def coordinate(self, assets):
         """The position u in [0, 1] of given assets, the inverse of a(u); outside the grid it is held at the ends."""
-        share = jnp.clip((assets - self.lower) / (self.upper - self.lower), 0.0, 1.0)
-        if self.pivot is None:
-            return share ** (1.0 / self.curvature)
-        length = (self.upper - self.lower) / self.pivot
-        return jnp.log1p(share * length) / jnp.log1p(length)
+        return coordinate(assets, (self.lower, self.upper), self.curvature, self.pivot)
 
     def bracket(self, assets):
         """The lower neighbor's index j, with points[j] <= assets < points[j+1], found without a search.
@@ -61,10 +77,7 @@ def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
     lower, upper, curvature = (xp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
     steps = xp.linspace(0.0, 1.0, size, dtype=dtype)
     pivot = None if space.pivot is None else xp.asarray(space.pivot, dtype)
-    if pivot is None:
-        inside = lower + (upper - lower) * steps[:-1] ** curvature
-    else:
-        inside = lower + pivot * xp.expm1(steps[:-1] * xp.log1p((upper - lower) / pivot))
+    inside = assets_at(steps[:-1], (lower, upper), curvature, pivot, xp)
     points = xp.concatenate([inside, upper[None]])
     numbers = concrete(points)
     if numbers is not None and not np.all(np.diff(numbers) > 0):
@@ -74,8 +87,7 @@ def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
             f"neighboring points coincide in {points.dtype}; use fewer points, a smaller curvature, a larger "
             "pivot or float64."
         )
-    lower, upper, curvature, points = (jnp.asarray(x) for x in (lower, upper, curvature, points))
-    return AssetGrid(lower, upper, curvature, points, None if pivot is None else jnp.asarray(pivot))
+    return AssetGrid(*jax.tree.map(jnp.asarray, (lower, upper, curvature, points, pivot)))
 
 
 def spline_matrix(knots, points) -> np.ndarray:

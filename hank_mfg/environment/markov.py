@@ -1,10 +1,11 @@
-"""Turn declared shocks into finite Markov chains (the only module that uses quantecon)."""
+"""Turn declared shocks into finite Markov chains, in NumPy, or in JAX where a parameter is traced."""
 
-import warnings
 from functools import reduce
 from typing import NamedTuple
 
+import jax
 import numpy as np
+import scipy.special
 from jax import Array
 
 from hank_mfg.model.concrete import array_module
@@ -32,26 +33,54 @@ def stationary_distribution(transition):
 
 
 def discretize_ar1(shock: AR1) -> MarkovChain:
-    """The finite chain of an AR(1), by quantecon's `rouwenhorst` or `tauchen`."""
-    import quantecon.markov as qe  # imported on use: it takes seconds to load
-
-    persistence = float(shock.persistence)
+    """The finite chain of an AR(1), by the method it declares; differentiable in its parameters."""
+    xp = array_module(shock)
+    persistence, mean = xp.asarray(shock.persistence), xp.asarray(shock.mean)
+    scale = xp.sqrt(1.0 - persistence**2)
     if shock.innovation_sd is None:
-        innovation_sd = float(shock.stationary_sd) * np.sqrt(1.0 - persistence**2)
+        spread = xp.asarray(shock.stationary_sd)
+        innovation = spread * scale
     else:
-        innovation_sd = float(shock.innovation_sd)
-    constant = float(shock.mean) * (1.0 - persistence)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # quantecon's rouwenhorst warns about its argument order on every call
-        if shock.method == "rouwenhorst":
-            chain = qe.rouwenhorst(shock.states, persistence, innovation_sd, constant)
-        else:
-            chain = qe.tauchen(shock.states, persistence, innovation_sd, constant, shock.width)  # pyright: ignore
-    values = np.asarray(chain.state_values)
-    values = np.exp(values) if shock.exponential else values
+        innovation = xp.asarray(shock.innovation_sd)
+        spread = innovation / scale
+    if shock.method == "rouwenhorst":
+        transition = _rouwenhorst(xp, shock.states, persistence)
+        deviations = xp.linspace(-1.0, 1.0, shock.states) * (np.sqrt(shock.states - 1) * spread)
+    else:
+        deviations = xp.linspace(-1.0, 1.0, shock.states) * (shock.width * spread)
+        transition = _tauchen(xp, deviations, persistence, innovation)
+    values = mean + deviations
+    values = xp.exp(values) if shock.exponential else values
     if shock.unit_mean:
-        values = values / (values @ stationary_distribution(np.asarray(chain.P)))
-    return MarkovChain(np.asarray(chain.P), **{shock.name: values})
+        values = values / (values @ stationary_distribution(transition))
+    return MarkovChain(transition, **{shock.name: values})
+
+
+def _rouwenhorst(xp, states: int, persistence):
+    """Rouwenhorst's transition matrix: with p = (1 + persistence)/2, states n built from n - 1, inner rows halved.
+
+    Source: Kopecky and Suen (2010), Review of Economic Dynamics 13(3), equation 4.
+    """
+    stay = 0.5 * (1.0 + persistence)
+    matrix = xp.ones((1, 1))
+    for size in range(2, states + 1):
+        corners = ((0, 1), (0, 1)), ((0, 1), (1, 0)), ((1, 0), (0, 1)), ((1, 0), (1, 0))
+        weights = stay, 1.0 - stay, 1.0 - stay, stay
+        total = sum(weight * xp.pad(matrix, corner) for weight, corner in zip(weights, corners, strict=True))
+        inner = (np.arange(size) > 0) & (np.arange(size) < size - 1)
+        matrix = total * np.where(inner, 0.5, 1.0)[:, None]
+    return matrix
+
+
+def _tauchen(xp, values, persistence, innovation_sd):
+    """Tauchen's transition matrix: the normal probability of the interval around each of the `values`, the ends open.
+
+    Source: Tauchen (1986), Economics Letters 20(2), equation 3.
+    """
+    normal = scipy.special.ndtr if xp is np else jax.scipy.special.ndtr
+    edges = 0.5 * (values[1:] + values[:-1])
+    below = normal((edges[None, :] - persistence * values[:, None]) / innovation_sd)
+    return xp.diff(below, axis=1, prepend=0.0, append=1.0)
 
 
 def to_chain(shock) -> MarkovChain | ConditionalChain:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine, to_chain
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
@@ -83,9 +84,10 @@ def make_case(model: Model) -> Case:
                 f"aggregate_shocks() has {states}: give one block per pair of aggregate states."
             )
         transition = transition.mean(axis=(0, 1))  # a plain average over aggregate moves will do for rough shares
-    steps = np.linspace(0.0, 1.0, ASSET_POINTS) ** float(space.curvature)
+    ends, pivot = (float(space.lower), float(space.upper)), None if space.pivot is None else float(space.pivot)
+    points = assets_at(np.linspace(0.0, 1.0, ASSET_POINTS), ends, float(space.curvature), pivot, np)
     return Case(
-        (float(space.lower) + (float(space.upper) - float(space.lower)) * steps)[:, None],
+        points[:, None],
         {key: np.asarray(values, float)[None, :] for key, values in own.values.items()},
         np.linalg.matrix_power(transition, 4096).mean(axis=0),
         {key: np.asarray(values, float) for key, values in chain.values.items()},

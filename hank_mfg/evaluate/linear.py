@@ -41,9 +41,7 @@ def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
     """
     if not 0 <= lags < linear.horizon:
         raise ValueError(f"lags = {lags}: give 0 or more, below the horizon {linear.horizon}.")
-    if not linear.names.shocks:
-        model = type(linear.steady.economy.model).__name__
-        raise ValueError(f"{model} declares no aggregate shock, so nothing moves: give it one in aggregate_shocks().")
+    names = tuple(linear.response())  # raises without shocks
     chain = combine(linear.steady.economy.model.aggregate_shocks())
     transition = np.asarray(chain.transition, np.float64)
     values = np.stack([np.asarray(chain.values[name], np.float64) for name in linear.names.shocks], axis=1)
@@ -52,11 +50,10 @@ def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
     for ahead in range(linear.horizon):
         expected[ahead + 1] = transition @ expected[ahead]
     weight = np.asarray(stationary_distribution(transition))[:, None] * transition
-    covariance, names = 0.0, ()
+    covariance = 0.0
     for i, k in np.argwhere(weight > 0):
         news = expected[:-1, k] - expected[1:, i]
         response = linear.response(**{name: news[:, j] for j, name in enumerate(linear.names.shocks)})
-        names = tuple(response)
         series = np.stack([response[name] for name in names], axis=1)
         each = [series[: linear.horizon - lag].T @ series[lag:] for lag in range(lags + 1)]
         covariance = covariance + weight[i, k] * np.stack(each)
@@ -74,7 +71,7 @@ def winding_number(linear: LinearSolution) -> int:
     Source: Onatski (2006), Journal of Economic Dynamics and Control 30(3); Auclert et al. (2021), appendix.
     """
     count = len(linear.names.unknown)
-    periods = linear.jacobian.shape[0] // count
+    periods = linear.horizon - 1
     blocks = linear.jacobian.reshape(count, periods, count, periods)[..., periods // 2].transpose(1, 0, 2)
     return turns(blocks, periods // 2)
 

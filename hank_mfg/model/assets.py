@@ -14,7 +14,8 @@ class Assets(eqx.Module):
     A declaration, not a grid: the number of points belongs to the solver. `curvature` >= 1 says how strongly points
     gather at the borrowing limit: a(u) = lower + (upper - lower) u^curvature for u evenly spaced in [0, 1]
     (1 is even spacing, 3 the default). With a `pivot` > 0 points are evenly spaced in log(a - lower + pivot) instead,
-    the usual grid of sequence-space codes: the smaller the pivot, the denser at the borrowing limit.
+    the usual grid of sequence-space codes: the smaller the pivot, the denser at the borrowing limit; `curvature` then
+    has nothing to say.
     Units are goods (capital, bonds); choose `upper` so high that almost nobody gets there: every solution reports the
     mass at the top and warns above 1e-6.
     """

@@ -90,6 +90,7 @@ class Model(eqx.Module):
         aggregate_shocks()      one shock or a tuple of independent ones; none by default (a stationary economy)
         outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
+        discounting(own)        beta in every idiosyncratic state, where households differ in patience
 
     A field named `discount_factor` is required.
     """
@@ -104,6 +105,13 @@ class Model(eqx.Module):
     def idiosyncratic_shock(self):
         """The shock that hits each household separately."""
         raise NotImplementedError
+
+    def discounting(self, own):
+        """The discount factor between today and tomorrow of a household in state `own` today: the field by default.
+
+        Patience that differs is a quantity of the idiosyncratic chain like any other: `return own.patience`.
+        """
+        return self.discount_factor
 
     def asset_space(self) -> Assets:
         """The assets that a household can hold."""

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import equinox as eqx
 import numpy as np
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.named import Named
 
 
@@ -109,32 +109,54 @@ class ConditionalChain(eqx.Module):
             _check_values("ConditionalChain", dict(self.values), shape[2])
 
 
-def split_joint_chain(joint, own_states: int):
+def split_joint_chain(joint: Any, own_states: int):
     """Split a joint chain over (aggregate, own) into the aggregate chain and the conditional one.
 
     `joint[(z, e), (z', e')]`, aggregate state slowest, shape (Z E, Z E). Returns `(aggregate, conditional)` of shapes
     (Z, Z) and (Z, Z, E, E) with joint = aggregate x conditional. Raises ValueError when the aggregate move depends on
     the individual's own state by more than 1e-6: then the aggregate is not a Markov chain of its own.
     """
-    joint = np.asarray(joint, dtype=float)
+    xp: Any = array_module(joint)
+    joint = xp.asarray(joint, dtype=float)
     if joint.ndim != 2 or joint.shape[0] != joint.shape[1] or joint.shape[0] % own_states:
         raise ValueError(
             f"joint chain: shape {joint.shape} does not fit {own_states} individual states: give a square matrix over "
             "(aggregate, own) with the aggregate state slowest."
         )
-    check_probabilities("joint chain", joint)
     aggregate_states = joint.shape[0] // own_states
     blocks = joint.reshape(aggregate_states, own_states, aggregate_states, own_states)
     moves = blocks.sum(axis=3)
-    if np.ptp(moves, axis=1).max() > 1e-6:
-        raise ValueError(
-            f"joint chain: the aggregate move depends on the individual state by {np.ptp(moves, axis=1).max():.3g}; "
-            "each aggregate block must have the same row sums for every individual state."
-        )
+    if concrete(joint) is not None:
+        check_probabilities("joint chain", joint)
+        if np.ptp(moves, axis=1).max() > 1e-6:
+            raise ValueError(
+                "joint chain: the aggregate move depends on the individual state by "
+                f"{np.ptp(moves, axis=1).max():.3g}; each aggregate block must have the same row sums for every "
+                "individual state."
+            )
     aggregate = moves.mean(axis=1)
     never = (moves == 0)[..., None]  # where the aggregate never moves so, the own state may do anything
-    conditional = np.where(never, 1.0 / own_states, blocks / np.where(never, 1.0, moves[..., None]))
-    return aggregate, np.moveaxis(conditional, 2, 1)
+    conditional = xp.where(never, 1.0 / own_states, blocks / xp.where(never, 1.0, moves[..., None]))
+    return aggregate, xp.moveaxis(conditional, 2, 1)
+
+
+def independent_chains(slow: "MarkovChain", fast: "MarkovChain | ConditionalChain") -> "MarkovChain | ConditionalChain":
+    """One idiosyncratic chain over two that move independently of each other, the states of `slow` outermost.
+
+    The transition is the Kronecker product; both keep their names. `fast` may move with the aggregate shock. Raises
+    ValueError where both name the same quantity.
+    """
+    xp: Any = array_module(slow, fast)
+    twice = set(slow.values) & set(fast.values)
+    if twice:
+        raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
+    outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
+    count, states = outer.shape[0], inner.shape[-1]
+    blocks = outer[:, None, :, None] * inner[..., None, :, None, :]
+    transition = blocks.reshape(*inner.shape[:-2], count * states, count * states)
+    values = {name: xp.repeat(xp.asarray(value), states) for name, value in slow.values.items()}
+    values |= {name: xp.tile(xp.asarray(value), count) for name, value in fast.values.items()}
+    return type(fast)(transition, **values)
 
 
 class AR1(eqx.Module):

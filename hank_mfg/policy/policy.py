@@ -18,7 +18,7 @@ import numpy as np
 import scipy.interpolate
 from jax import Array
 
-from hank_mfg.environment.grids import asset_grid, spline_matrix
+from hank_mfg.environment.grids import asset_grid, coordinate, spline_matrix
 from hank_mfg.model.assets import Assets
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
@@ -59,6 +59,7 @@ class Policy(eqx.Module):
     stationary_cash: Array
     knots: Array
     curvature: Array
+    pivot: Array | None = None
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
@@ -82,8 +83,8 @@ class Policy(eqx.Module):
         return Tables(*(jnp.asarray(x, dtype) for x in (spread, cash, here, (higher - lower) / (2.0 * small))))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:
-        lower, upper, curvature = (float(x) for x in (self.knots[0], self.knots[-1], self.curvature))
-        return np.clip((assets - lower) / (upper - lower), 0.0, 1.0) ** (1.0 / curvature)
+        ends, pivot = (float(self.knots[0]), float(self.knots[-1])), None if self.pivot is None else float(self.pivot)
+        return coordinate(assets, ends, float(self.curvature), pivot, np)
 
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
@@ -126,4 +127,5 @@ def make_policy(
     encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
     whitening = no_whitening(settings.signals, dtype)
     grid = asset_grid(space, settings.knots, dtype)
-    return Policy(encoder, head, whitening, stationary, stationary_points, stationary_cash, grid.points, grid.curvature)
+    places = (grid.points, grid.curvature, grid.pivot)
+    return Policy(encoder, head, whitening, stationary, stationary_points, stationary_cash, *places)

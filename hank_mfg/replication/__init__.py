@@ -1,16 +1,27 @@
 """Published tables and figures made again, published numbers beside ours: `hank-mfg replicate NAME`."""
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.replication import rspg_benchmark
+from hank_mfg.replication import aiyagari_1994, rspg_benchmark
 
-REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {"rspg-benchmark": rspg_benchmark.run}
+REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {
+    "aiyagari-1994": aiyagari_1994.run,
+    "rspg-benchmark": rspg_benchmark.run,
+}
 
 
 def replicate(name: str, folder: str | Path | None = None, **options: Any) -> dict[str, Any]:
-    """Run the replication `name` into a folder, by default replications/NAME. Raises ValueError for another name."""
+    """Run the replication `name` into a folder, by default replications/NAME.
+
+    Raises ValueError for another name and for an option that this replication does not have.
+    """
     if name not in REPLICATIONS:
         raise ValueError(f"There is no replication {name!r}: choose one of {', '.join(REPLICATIONS)}.")
+    known = [each for each in inspect.signature(REPLICATIONS[name]).parameters if each != "folder"]
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known)}.")
     return REPLICATIONS[name](Path(folder) if folder is not None else Path("replications") / name, **options)

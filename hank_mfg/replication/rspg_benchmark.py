@@ -24,7 +24,7 @@ import pandas as pd
 
 from hank_mfg.environment.games import GAMES, load_game
 from hank_mfg.game_run import load_game_run, solve_game_run
-from hank_mfg.replication.memory import memory_series, plot_memory
+from hank_mfg.replication.memory import LABELS, memory_series, plot_memory
 from hank_mfg.replication.rspg_figures import plot_exploitability
 from hank_mfg.report.game_report import evaluate_game
 from hank_mfg.report.latex import to_latex, write_text
@@ -257,7 +257,7 @@ def write(folder: Path, results: dict[str, Any], tell: Tell) -> list[Path]:
         tell(table.to_string())
     figure = plot_exploitability(results, FLOORS, note)
     written += save_figure(figure, folder / "figures" / "exploitability")
-    remembered = [game for game in IN_PAPER if all(name in results.get(game, {}) for name in STRUCTURAL)]
+    remembered = [game for game in results if game in LABELS and all(name in results[game] for name in STRUCTURAL)]
     if remembered:
         series = {game: _memory(folder, game) for game in remembered}
         written += save_figure(plot_memory(series), folder / "figures" / "memory")

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.report.game_figures import logarithmic
-from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels
+from hank_mfg.report.style import PAGE, display_name, finish, journal_style, line_styles, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLES = {"linear_quadratic": "Linear-quadratic", "beach_bar": "Beach bar", "rspg_macro": "Macroeconomic game"}
+TITLES = {"linear_quadratic": "Linear-quadratic", "rspg_macro": "Macroeconomic game"}
 
 
 def mean_curve(curves: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -47,7 +47,7 @@ def plot_exploitability(results: Mapping[str, Any], floors: Mapping[str, float],
             panel.set_xlabel("Seconds of training" if against == "seconds" else "Updates")
             logarithmic(panel)
             if row == 0:
-                panel.set_title(TITLES.get(game, game.replace("_", " ").capitalize()))
+                panel.set_title(TITLES.get(game, display_name(game)))
             if place == 0:
                 panel.set_ylabel("Exploitability")
     return finish(figure, axes[0])

@@ -221,7 +221,8 @@ def missing(scores: Array, lesson: GameLesson) -> Array:
     if scores.shape[-1] == 1:
         return away
     weight = lesson.weight
-    return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.sum(weight, axis=-1, keepdims=True)
+    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and no spread is asked for
+    return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.maximum(total, jnp.finfo(scores.dtype).tiny)
 
 
 def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool = False) -> Array:

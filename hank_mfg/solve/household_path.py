@@ -19,8 +19,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household import asset_return, egm_step, feasible_savings, supplied_aggregates
-from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.solve.household import asset_return, egm_step, feasible_savings
 
 
 class Decision(NamedTuple):
@@ -45,12 +44,31 @@ class Names(NamedTuple):
         return self.prices + self.shocks
 
 
-def names_of(steady: SteadyState) -> Names:
-    """The names of an economy's quantities; an aggregate is unknown when it moves with everybody's assets."""
-    _, slopes = supplied_aggregates(steady.economy, jnp.asarray(steady.mass))
-    unknown = tuple(name for name, slope in slopes.items() if float(jnp.abs(slope)) > 0)
-    fixed = tuple(name for name in slopes if name not in unknown)
-    return Names(unknown, fixed, tuple(steady.prices), tuple(steady.public.shocks))
+def names_of(economy: Economy) -> Names:
+    """The names of an economy's quantities; an aggregate is unknown when it is computed from assets.
+
+    Read off the equations themselves, without numbers, so that it works on a traced economy.
+    """
+    _, own = economy.states()
+    shocks = economy.shocks(0)
+    names: list[str] = []
+
+    def each(assets):
+        values = named("aggregates", economy.model.aggregates(assets, own, shocks), "aggregates")
+        names[:] = values
+        return [jnp.asarray(value, economy.dtype) for value in values.values()]
+
+    jaxpr = jax.make_jaxpr(each)(economy.grid.points[:, None]).jaxpr
+    reached = set(map(id, jaxpr.invars))
+    for equation in jaxpr.eqns:
+        if any(id(variable) in reached for variable in equation.invars):
+            reached.update(map(id, equation.outvars))
+    moves = [id(variable) in reached for variable in jaxpr.outvars]
+    unknown = tuple(name for name, moved in zip(names, moves, strict=True) if moved)
+    fixed = tuple(name for name in names if name not in unknown)
+    total = Named("aggregates", dict.fromkeys(names, jnp.ones((), economy.dtype)))
+    prices = jax.eval_shape(lambda t: named("prices", economy.model.prices(t, shocks), "prices"), total)
+    return Names(unknown, fixed, tuple(prices), tuple(shocks))
 
 
 def stack(values: Named, names: tuple[str, ...]) -> Array:

@@ -133,7 +133,7 @@ def linearize(steady: SteadyState, *, horizon: int = 300) -> LinearSolution:
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
-    names = names_of(steady)
+    names = names_of(steady.economy)
     begin = time.perf_counter()
     rest = at_rest(steady, names)
     felt = _felt(rest, names)

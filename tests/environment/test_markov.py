@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import quantecon.markov as qe
 
 import hank_mfg as hm
 from hank_mfg.environment.markov import average_out, combine, discretize_ar1, stationary_distribution, to_chain
@@ -40,6 +41,33 @@ def test_tauchen_is_close_and_gets_closer_with_more_states(float64):
         errors.append(abs(moments(chain, "x")[1] - 0.2))
         assert chain.values.x[-1] == pytest.approx(3 * 0.2)
     assert errors[1] < errors[0] < 0.02
+
+
+@pytest.mark.parametrize("method", ["rouwenhorst", "tauchen"])
+@pytest.mark.parametrize(("persistence", "states"), [(-0.5, 2), (0.0, 3), (0.6, 7), (0.98, 15)])
+@pytest.mark.filterwarnings("ignore")  # quantecon's rouwenhorst warns about the order of its arguments
+def test_chains_are_those_of_quantecon(method, persistence, states):
+    chain = discretize_ar1(hm.AR1("x", persistence, innovation_sd=0.2, mean=1.5, states=states, method=method))
+    constant = 1.5 * (1.0 - persistence)
+    if method == "rouwenhorst":
+        theirs = qe.rouwenhorst(states, persistence, 0.2, constant)
+    else:
+        theirs = qe.tauchen(states, persistence, 0.2, constant, 3.0)
+    np.testing.assert_allclose(chain.transition, theirs.P, atol=1e-14)
+    np.testing.assert_allclose(chain.values.x, theirs.state_values, atol=1e-14)
+
+
+def test_a_chain_may_be_differentiated_in_every_number_of_its_process(float64):
+    def second(persistence, spread):
+        chain = discretize_ar1(hm.AR1("x", persistence, stationary_sd=spread, exponential=True, unit_mean=True))
+        return chain.transition[1, 2] * chain.values.x[2]
+
+    slopes = jax.grad(second, argnums=(0, 1))(0.6, 0.3)
+    by_difference = [
+        (second(0.6 + 1e-6, 0.3) - second(0.6 - 1e-6, 0.3)) / 2e-6,
+        (second(0.6, 0.3 + 1e-6) - second(0.6, 0.3 - 1e-6)) / 2e-6,
+    ]
+    np.testing.assert_allclose(slopes, by_difference, rtol=1e-7)
 
 
 def test_an_exponential_chain_with_unit_mean(float64):

@@ -153,3 +153,20 @@ def test_the_joint_chain_is_the_product_of_its_parts():
     rebuilt = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3).reshape(4, 4)
     np.testing.assert_allclose(rebuilt, joint, atol=1e-6)
     np.testing.assert_allclose(conditional.sum(axis=-1), 1.0, atol=1e-12)
+
+
+def test_independent_chains_multiply_with_the_first_outermost_whether_or_not_the_second_follows_the_aggregate():
+    slow = hm.MarkovChain([[0.9, 0.1], [0.2, 0.8]], patience=[0.95, 0.97])
+    fast = hm.MarkovChain([[0.5, 0.5, 0.0], [0.1, 0.8, 0.1], [0.0, 0.3, 0.7]], labor=[0.5, 1.0, 1.5])
+    both = hm.independent_chains(slow, fast)
+    np.testing.assert_allclose(both.transition, np.kron(slow.transition, fast.transition), atol=1e-16)
+    np.testing.assert_array_equal(both.values.patience, [0.95] * 3 + [0.97] * 3)
+    np.testing.assert_array_equal(both.values.labor, [0.5, 1.0, 1.5] * 2)
+    moves = np.stack([np.stack([np.eye(2), np.full((2, 2), 0.5)]), np.stack([np.full((2, 2), 0.5), np.eye(2)])])
+    conditional = hm.independent_chains(slow, hm.ConditionalChain(moves, employed=[0.0, 1.0]))
+    for today in range(2):
+        for tomorrow in range(2):
+            expected = np.kron(slow.transition, moves[today, tomorrow])
+            np.testing.assert_allclose(conditional.transition[today, tomorrow], expected, atol=1e-16)
+    with pytest.raises(ValueError, match="both chains name 'labor': give each quantity its own name"):
+        hm.independent_chains(hm.MarkovChain([[1.0]], labor=[1.0]), fast)

@@ -64,14 +64,18 @@ class Economy(hm.Model):
         return {"output": self.production().output(aggregates.capital, 1.0, shocks.productivity)}
 
 
-@cache
-def steady() -> hm.SteadyState:
-    """Its stationary equilibrium on the package's grid, beta being the package's."""
-    economy = Economy(
+def economy() -> Economy:
+    """The economy with the package's parameters, beta among them."""
+    return Economy(
         discount_factor=value("beta"), capital_share=value("alpha"), depreciation=value("delta"),
         productivity=value("Z"),
     )  # fmt: skip
-    return hm.steady_state(economy, asset_points=500, tolerance=1e-13)
+
+
+@cache
+def steady() -> hm.SteadyState:
+    """Its stationary equilibrium on the package's grid."""
+    return hm.steady_state(economy(), asset_points=500, tolerance=1e-13)
 
 
 @cache

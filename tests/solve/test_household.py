@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ import hank_mfg as hm
 from hank_mfg.environment.economy import Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household import feasible_savings, solve_household, stationary_mass
+from hank_mfg.solve.household import feasible_savings, solve_household
+from hank_mfg.solve.stationary_mass import mass_response, stationary_mass
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -43,32 +45,34 @@ def solve_from(economy, public, start):
 
 
 def solve(economy, interest_rate=RATE, wage=WAGE):
+    """Cash on hand and savings (assets, income), and how the iteration ended."""
     public = at_prices(economy, interest_rate, wage)
     cash = economy.resources(public)
-    return cash, solve_from(economy, public, 0.3 * (cash - economy.grid.lower))
+    found = solve_from(economy, public, 0.3 * (cash - economy.grid.lower))
+    return cash, cash - found.consumption, found
 
 
 def test_the_policy_is_that_of_plain_loops(economy):
-    _, solution = solve(economy)
+    _, savings, found = solve(economy)
     points, chain = np.asarray(economy.grid.points), np.asarray(economy.income_transition[0, 0])
     income = WAGE * np.asarray(economy.own.labor)
     reference = household.stationary_savings(points, RATE, income, chain, PATIENCE, 3.0)
     assert reference.max() < economy.grid.upper  # neither the top of the grid nor the extrapolation matters
     assert np.any(reference == 0.0)
-    np.testing.assert_allclose(solution.savings, reference, atol=1e-8)
-    assert float(solution.change) <= 1e-13
+    np.testing.assert_allclose(savings, reference, atol=1e-8)
+    assert float(found.change) <= 1e-13
 
 
 def test_the_policy_does_not_depend_on_where_the_iteration_starts(economy):
     public = at_prices(economy, RATE, WAGE)
     cash = economy.resources(public)
     thrifty, wasteful = (solve_from(economy, public, share * (cash - economy.grid.lower)) for share in (0.05, 0.95))
-    np.testing.assert_allclose(thrifty.savings, wasteful.savings, atol=1e-10)
+    np.testing.assert_allclose(thrifty.consumption, wasteful.consumption, atol=1e-10)
 
 
 def test_more_cash_means_more_consumption_and_no_less_savings(economy):
-    cash, solution = solve(economy)
-    savings = np.asarray(solution.savings)
+    cash, savings, _ = solve(economy)
+    savings = np.asarray(savings)
     assert np.all(np.diff(np.asarray(cash) - savings, axis=0) > 0)
     assert np.all(np.diff(savings, axis=0) >= 0)
     assert np.all(np.diff(np.asarray(cash) - savings, axis=1) > 0)  # income is persistent: better states spend more
@@ -77,17 +81,50 @@ def test_more_cash_means_more_consumption_and_no_less_savings(economy):
 
 
 def test_the_stationary_mass_is_the_eigenvector_of_the_dense_chain(economy):
-    _, solution = solve(economy)
-    mass = stationary_mass(economy, solution.savings)
+    _, savings, _ = solve(economy)
+    mass = np.asarray(stationary_mass(economy, savings))
     points, chain = np.asarray(economy.grid.points), np.asarray(economy.income_transition[0, 0])
-    reference = household.stationary_mass(np.asarray(solution.savings), points, chain)
+    reference = household.stationary_mass(np.asarray(savings), points, chain)
     np.testing.assert_allclose(mass, reference, atol=1e-9)
     assert mass.sum() == pytest.approx(1.0, abs=1e-14) and mass.min() > -1e-15
-    moved = push_forward(jnp.asarray(mass), economy.lottery(solution.savings), jnp.asarray(chain))
+    moved = push_forward(jnp.asarray(mass), economy.lottery(savings), jnp.asarray(chain))
     np.testing.assert_allclose(moved, mass, atol=1e-14)
     # the long-run share of each income state does not depend on anybody's choices
     shares = np.linalg.matrix_power(chain, 1000)[0]
     np.testing.assert_allclose(mass.sum(axis=0), shares, atol=1e-12)
+
+
+def test_the_mass_responds_to_a_flow_as_the_dense_system_says_forward_and_in_reverse(economy):
+    """dm - P' dm = flow with sum dm = 0, by least squares on the dense matrix; the reverse mode is its transpose."""
+    _, savings, _ = solve(economy)
+    mass = stationary_mass(economy, savings)
+    draws = np.random.default_rng(0)
+    flow = draws.normal(size=economy.shape)
+    flow -= flow.mean()
+    chain = np.asarray(economy.income_transition[0, 0])
+    dense = household.transition_matrix(np.asarray(savings), np.asarray(economy.grid.points), chain).T
+    size = dense.shape[0]
+    system = np.concatenate([np.eye(size) - np.asarray(dense), np.ones((1, size))])
+    exact = np.linalg.lstsq(system, np.concatenate([flow.ravel(), [0.0]]), rcond=None)[0]
+    respond = eqx.filter_jit(lambda f: mass_response(economy, savings, mass, f))
+    found = respond(jnp.asarray(flow))
+    np.testing.assert_allclose(np.asarray(found).ravel(), exact, atol=1e-9 * np.abs(exact).max())
+    weight = jnp.asarray(draws.normal(size=economy.shape))
+    _, pull = jax.vjp(respond, jnp.asarray(flow))
+    assert float(jnp.sum(pull(weight)[0] * flow)) == pytest.approx(float(jnp.sum(weight * found)), rel=1e-9)
+
+
+def test_a_batch_of_masses_is_each_of_them(economy):
+    _, savings, _ = solve(economy)
+    both = jnp.stack([savings, 0.9 * savings])
+    masses = jax.jit(jax.vmap(lambda s: stationary_mass(economy, s)))(both)
+    for mass, each in zip(masses, both, strict=True):
+        np.testing.assert_allclose(mass, stationary_mass(economy, each), atol=1e-14)
+
+
+def test_a_mass_that_is_not_determined_is_not_a_number(economy):
+    still = eqx.tree_at(lambda e: e.income_transition, economy, jnp.broadcast_to(jnp.eye(7), (1, 1, 7, 7)))
+    assert np.isnan(stationary_mass(still, jnp.broadcast_to(economy.grid.points[:, None], economy.shape))).all()
 
 
 class Certain(hm.Model):
@@ -124,10 +161,10 @@ def test_permanent_income_without_a_binding_limit_in_closed_form(risk_aversion):
     """At beta R = 1 consumption is the annuity of total wealth, whatever the limit: nobody ever moves."""
     model = Certain(discount_factor=1 / 1.04, risk_aversion=risk_aversion, lower=-5.0)
     economy = hm.discretize(model, 40, jnp.float64, aggregate_risk=False)
-    cash, solution = solve(economy, 0.04, 1.0)
+    cash, savings, _ = solve(economy, 0.04, 1.0)
     points = np.asarray(economy.grid.points)[:, None]
     exact = closed.permanent_income_consumption(points, 1.0, 1.04, 1 / 1.04, risk_aversion)
-    np.testing.assert_allclose(cash - solution.savings, exact, rtol=1e-9)
+    np.testing.assert_allclose(cash - savings, exact, rtol=1e-9)
 
 
 def test_permanent_income_far_from_the_limit():
@@ -135,12 +172,12 @@ def test_permanent_income_far_from_the_limit():
     patience, gross, risk_aversion, lower = 0.9, 1.04, 2.0, 0.1
     model = Certain(discount_factor=patience, risk_aversion=risk_aversion, lower=lower)
     economy = hm.discretize(model, 200, jnp.float64, aggregate_risk=False)
-    cash, solution = solve(economy, gross - 1.0, 0.0)
-    assert float(solution.savings[0, 0]) == lower  # poor households are at the limit
+    cash, savings, _ = solve(economy, gross - 1.0, 0.0)
+    assert float(savings[0, 0]) == lower  # poor households are at the limit
     points = np.asarray(economy.grid.points)
     far = points > 50.0
     exact = closed.consumption_share(gross, patience, risk_aversion) * gross * points
-    np.testing.assert_allclose((cash - solution.savings)[far, 0], exact[far], rtol=1e-6)
+    np.testing.assert_allclose((cash - savings)[far, 0], exact[far], rtol=1e-6)
 
 
 def test_savings_respect_the_limit_and_the_top_of_the_grid(economy):

@@ -136,10 +136,43 @@ def test_a_grid_that_is_too_short_warns():
 
 
 def test_a_grid_that_cannot_hold_the_capital_is_refused():
-    with pytest.raises(hm.SteadyStateError, match=r"could not be bracketed.*the top of the asset grid"):
+    with pytest.raises(hm.SteadyStateError, match=r"capital could not be cleared.*the top of the asset grid"):
         hm.steady_state(aiyagari(maximum_assets=5.0), asset_points=30)
 
 
 def test_coarse_grids_are_refused():
     with pytest.raises(ValueError, match="asset_points = 5 is too few"):
         hm.steady_state(aiyagari(), asset_points=5)
+
+
+# --------------------------------------------------------------------------------------------- patience that differs
+
+
+def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
+    """Krusell and Smith (1998), Table 1: shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
+    steady = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta"), asset_points=400)
+    mass, points = steady.mass.sum(axis=1), np.asarray(steady.economy.grid.points)
+    shares = [100 * float(hm.top_share(mass, points, fraction)) for fraction in (0.01, 0.05, 0.1, 0.2, 0.3)]
+    np.testing.assert_allclose(shares, [24, 55, 73, 88, 92], atol=1.0)
+    assert float(hm.gini(mass, points)) == pytest.approx(0.82, abs=0.01)
+    assert 100 * mass[points < 0].sum() == pytest.approx(11, abs=1.5)
+    # somebody is more patient than the market, for a while
+    assert 0.9930 * (1 + float(steady.prices.interest_rate)) > 1
+
+
+def test_types_that_are_all_alike_are_one_type():
+    types = {"discount_factor": [0.99, 0.99, 0.99], "maximum_assets": 300.0}
+    many = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta", **types), asset_points=100)
+    one = hm.load_model("krusell_smith_1998", borrowing_limit=-2.4, unemployment_benefit=0.03, maximum_assets=300.0)
+    alone = hm.steady_state(one, asset_points=100)
+    assert float(many.aggregates.capital) == pytest.approx(float(alone.aggregates.capital), rel=1e-8)
+    np.testing.assert_allclose(many.mass.reshape(100, 3, 2).sum(axis=1), alone.mass, atol=1e-7)
+
+
+def test_an_annuity_of_types_is_the_sum_over_their_lives(float64):
+    economy = hm.discretize(hm.load_model("krusell_smith_stochastic_beta"), 30, aggregate_risk=False)
+    share, chain = np.full(6, 1 / 6), np.asarray(economy.income_transition[0, 0])
+    patience, left, total = np.asarray(economy.discount_factor)[0], np.ones(6), np.zeros(6)
+    for _ in range(6000):
+        total, left = total + left, patience * (chain @ left)
+    assert float(economy.annuity(share)) == pytest.approx(share @ total, rel=1e-9)

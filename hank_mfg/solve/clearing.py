@@ -1,0 +1,274 @@
+"""Market clearing in the stationary equilibrium, traceable.
+
+Unknown: each aggregate U that households' choices move (capital). At a candidate value prices follow, the endogenous
+grid method gives the policy, a sparse linear solve the mass, and the excess is F(U) = log supplied - log U. With one
+unknown the search is over y = log(U / U* - 1), with U* where beta (1 + r) = 1 and supply would be infinite: threefold
+steps until the excess changes sign, then secants kept inside the bracket, first on a coarse grid of assets, then on the
+fine one. With several unknowns Newton's method on log U. The household problem is solved only as well as the search
+needs it, and starts from the last policy, moved along the last two.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.solve.equilibrium import Equilibrium, excess_at, given, supplied
+from hank_mfg.solve.household import asset_return, policy_of, solve_household
+from hank_mfg.solve.household_path import Names
+from hank_mfg.solve.stationary_mass import stationary_mass
+
+ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
+COARSE = 4  # times fewer points on the coarse grid
+FEWEST = 30  # points of a coarse grid
+SEARCH = 80  # evaluations at most
+HASTE = 1e-5  # tolerance of the household problem at first
+NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
+RESOLVED = 300.0  # times the tolerance: the excess at which the search ends
+ROUGH = 1e-3  # the excess at which it ends on a coarse grid
+
+
+def grids(asset_points: int) -> tuple[int, ...]:
+    """Numbers of asset points to solve on, one after the other."""
+    coarse = asset_points // COARSE
+    return (coarse, asset_points) if coarse >= FEWEST else (asset_points,)
+
+
+class Point(NamedTuple):
+    """A candidate: place `y` of the search, log consumption, the mass, and the excess (unknown,)."""
+
+    y: Array
+    log_consumption: Array
+    mass: Array
+    excess: Array
+    change: Array
+
+
+class Search(NamedTuple):
+    """Where the search for one unknown stands: the next place `y`, the last point and the excess `before` it.
+
+    `tolerance` is the household's at the next point, `exact` whether the last one was solved fully; `low` and `high`
+    enclose the root where `has_low` and `has_high`; `slope` is dF/dy and `drift` d log c/dy.
+    """
+
+    y: Array
+    now: Point
+    before: Array
+    low: Array
+    high: Array
+    has_low: Array
+    has_high: Array
+    slope: Array
+    drift: Array
+    tolerance: Array
+    exact: Array
+    count: Array
+
+
+def find(levels: tuple[Economy, ...], names: Names, tolerance: float) -> Equilibrium:
+    """The equilibrium on the last of `levels`, a coarse grid first where there are two."""
+    start = search_coarse(levels[0], names) if len(levels) > 1 and len(names.unknown) == 1 else None
+    return search_fine(levels, names, start, tolerance)
+
+
+def search_coarse(economy: Economy, names: Names) -> tuple[Array, Search]:
+    """The root for one unknown, roughly, on a coarse grid; what `search_fine` starts from."""
+    edge = edge_of(economy, names)
+    first = _cold(economy, names, edge)
+    return edge, secants(economy, names, edge, first, 1e-2 * HASTE, ROUGH)
+
+
+def unknown_start(economy: Economy) -> tuple[Array, Search]:
+    """What `search_coarse` returns, without numbers in it: to compile `search_fine` for."""
+    zero: Any = np.zeros(())
+    blank: Any = np.zeros(economy.shape)
+    one: Any = np.zeros(1)
+    none: Any = np.zeros((), np.int64)
+    no: Any = np.zeros((), bool)
+    point = Point(zero, blank, blank, one, zero)
+    search = Search(zero, point, zero, zero, zero, no, no, zero, blank, zero, no, none)
+    return jax.tree.map(jnp.asarray, (zero, search))
+
+
+def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float) -> Equilibrium:
+    """The equilibrium on the last of `levels`, from what `search_coarse` found on the first, or cold."""
+    economy = levels[-1]
+    if len(names.unknown) > 1:
+        return _newton(economy, names, tolerance)
+    if start is None:
+        edge = edge_of(economy, names)
+        first = _cold(economy, names, edge)
+    else:
+        edge, found = start
+        first = refined(economy, levels[0], names, edge, found)
+    last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance)
+    return finish(economy, names, unknown_at(edge, last.now.y), last.now)
+
+
+def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
+    """The equilibrium at the last point of a search."""
+    _, public = given(economy, names, unknown)
+    return Equilibrium(unknown, jnp.exp(point.log_consumption), point.mass, public, point.excess, point.change)
+
+
+def patience(economy: Economy, public: Public) -> Array:
+    """The largest growth factor of marginal utility that patience allows: at one or more, supply would be infinite.
+
+    beta (1 + r) where all are alike; otherwise the spectral radius of diag(beta (1 + r)) P over income states, by
+    repeated squaring, so that somebody may be more patient than the market for a while.
+    """
+    factor = jnp.max(asset_return(economy, public) * economy.discount_factor, axis=0)
+    matrix, log_radius = factor[:, None] * economy.income_transition[0, 0], 0.0
+    for power in range(20):
+        size = jnp.max(jnp.sum(matrix, axis=1))
+        matrix, log_radius = (matrix / size) @ (matrix / size), log_radius + jnp.log(size) / 2.0**power
+    return jnp.exp(log_radius)
+
+
+def edge_of(economy: Economy, names: Names) -> Array:
+    """The value of the one unknown at which beta (1 + r) = 1; NaN where there is none between the `ENDS`."""
+
+    def above(x):
+        return patience(economy, given(economy, names, jnp.exp(x)[None])[1]) > 1.0
+
+    def halve(_, ends):
+        middle = 0.5 * (ends[0] + ends[1])
+        high = above(middle)
+        return jnp.where(high, middle, ends[0]), jnp.where(high, ends[1], middle)
+
+    ends = tuple(jnp.log(jnp.asarray(end, economy.dtype)) for end in ENDS)
+    low, high = jax.lax.fori_loop(0, 45, halve, ends)
+    crosses = above(ends[0]) & ~above(ends[1])
+    return jnp.where(crosses, jnp.exp(0.5 * (low + high)), jnp.nan)
+
+
+def unknown_at(edge: Array, y: Array) -> Array:
+    """The unknown aggregate (1,) at place `y` of the search."""
+    return (edge * (1.0 + jnp.exp(y)))[None]
+
+
+def _cold(economy: Economy, names: Names, edge: Array) -> Search:
+    """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
+    y = jnp.log(jnp.asarray(0.03, economy.dtype))
+    resources = economy.resources(given(economy, names, unknown_at(edge, y))[1])
+    point = unsolved(y, jnp.log(0.1 * (resources - economy.grid.lower)), jnp.full(economy.shape, jnp.nan))
+    return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)
+
+
+def refined(economy: Economy, coarse: Economy, names: Names, edge: Array, found: Search) -> Search:
+    """Where it starts on a fine grid: from what was `found` on a coarse one, policies read at the same cash on hand."""
+    _, public = given(economy, names, unknown_at(edge, found.y))
+    resources = economy.resources(public)
+
+    def read(log_consumption):
+        policy = policy_of(coarse, public, jnp.exp(log_consumption))
+        return jnp.log(jnp.minimum(policy(resources), resources - economy.grid.lower))
+
+    here = found.now.log_consumption + found.drift * (found.y - found.now.y)
+    log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
+    place = jnp.argmax(found.now.mass)
+    row = jnp.argmin(jnp.abs(economy.grid.points - coarse.grid.points[place // economy.shape[1]]))
+    mass = jnp.zeros(economy.shape).at[row, place % economy.shape[1]].set(1.0)  # where the most people are
+    return first_of(unsolved(found.y, log_consumption, mass), found.slope, drift, 1e-2 * HASTE)
+
+
+def unsolved(y: Array, log_consumption: Array, mass: Array) -> Point:
+    """A point to start from: nothing follows from it yet, and `mass` only says where people are."""
+    nothing = jnp.asarray(jnp.inf, y.dtype)
+    return Point(y, log_consumption, mass, nothing[None], nothing)
+
+
+def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Search:
+    """A search that begins at `point`, first with `tolerance` for the household."""
+    nothing, no = point.change, jnp.asarray(False)
+    return Search(
+        point.y, point, nothing, -nothing, nothing, no, no, slope, drift, jnp.asarray(tolerance, slope.dtype), no,
+        jnp.asarray(0),
+    )  # fmt: skip
+
+
+def _at(economy: Economy, names: Names, unknown: Array, start: Array, anchor, tolerance) -> Point:
+    """What follows from assumed values of the unknown aggregates."""
+    _, public = given(economy, names, unknown)
+    household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
+    savings = economy.resources(public) - household.consumption
+    mass = stationary_mass(economy, savings, anchor)
+    total = supplied(economy, names, mass)
+    excess = jnp.where(total > 0, jnp.log(total), -jnp.inf) - jnp.log(unknown)  # nothing supplied, or less
+    return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
+
+
+def secants(economy: Economy, names: Names, edge: Array, first: Search, tolerance: float, goal: float) -> Search:
+    """The root of the excess in y, from `first`, to the household's `tolerance` and an excess of `goal`."""
+
+    def unfinished(search: Search):
+        excess = jnp.abs(search.now.excess[0])
+        going = ~jnp.isnan(excess) & jnp.isfinite(edge) & (search.count < SEARCH)
+        return ~(search.exact & (excess <= goal)) & going
+
+    def body(search: Search) -> Search:
+        now = search.now
+        start = now.log_consumption + search.drift * (search.y - now.y)
+        anchor = jnp.where(jnp.isfinite(now.mass[0, 0]), jnp.argmax(now.mass), -1)
+        point = _at(economy, names, unknown_at(edge, search.y), start, anchor, search.tolerance)
+        return _next(search, point._replace(y=search.y), tolerance)
+
+    return jax.lax.while_loop(unfinished, body, first)
+
+
+def _next(search: Search, point: Point, tolerance: float) -> Search:
+    """Take in a point. The next one is a secant's, at most ninefold further, threefold while there is no slope; the
+    middle of the bracket where that lies outside or where two steps have not halved the excess."""
+    excess, y, last = point.excess[0], point.y, search.now
+    count, size = search.count + 1, jnp.abs(excess)
+    moved = jnp.where(y == last.y, jnp.inf, y - last.y)  # none at the first point: no secant
+    slope = (excess - last.excess[0]) / moved
+    known = (count > 1) & jnp.isfinite(slope) & (slope < 0)
+    slope = jnp.where(known, slope, search.slope)
+    drift = jnp.where(known, (point.log_consumption - last.log_consumption) / moved, search.drift)
+
+    sure = size > NOISE * search.tolerance
+    has_low, has_high = search.has_low | (sure & (excess > 0)), search.has_high | (sure & (excess < 0))
+    low, high = jnp.where(sure & (excess > 0), y, search.low), jnp.where(sure & (excess < 0), y, search.high)
+    threefold = jnp.sign(excess) * jnp.log(3.0)
+    step = jnp.where(slope < 0, -excess / jnp.where(slope < 0, slope, -1.0), threefold)
+    following = y + jnp.clip(step, -2.0 * jnp.log(3.0), 2.0 * jnp.log(3.0))
+    slow = sure & (count > 6) & (size > 0.5 * search.before)
+    outside = (following <= low) | (following >= high) | slow
+    following = jnp.where(has_low & has_high & outside, 0.5 * (low + high), following)
+
+    ahead = size * jnp.minimum(jnp.abs(last.excess[0]), 1.0)  # where secants lead
+    finer = jnp.clip(1e-6 * ahead, tolerance, HASTE)
+    finer = jnp.where(sure, finer, jnp.minimum(finer, jnp.maximum(1e-2 * search.tolerance, tolerance)))
+    exact = search.tolerance <= tolerance
+    before = jnp.abs(last.excess[0])
+    return Search(following, point, before, low, high, has_low, has_high, slope, drift, finer, exact, count)
+
+
+def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
+    """Newton's method on the logarithms of several unknowns, from one, with steps of at most one."""
+    count = len(names.unknown)
+
+    def solve(x, start, tight):
+        return _at(economy, names, jnp.exp(x), start, jnp.asarray(-1), tight)
+
+    def body(state):
+        x, point, tries = state
+        found = finish(economy, names, jnp.exp(x), point)
+        jacobian = jax.jacfwd(lambda u: excess_at(economy, names, jnp.exp(u), found))(x)
+        move = -jnp.linalg.solve(jacobian, point.excess)
+        x = x + move / jnp.maximum(1.0, jnp.max(jnp.abs(move)))
+        return x, solve(x, point.log_consumption, jnp.asarray(tolerance)), tries + 1
+
+    def unfinished(state):
+        excess = jnp.max(jnp.abs(state[1].excess))
+        return (excess > RESOLVED * tolerance) & (state[2] < SEARCH)
+
+    x = jnp.zeros(count, economy.dtype)
+    resources = economy.resources(given(economy, names, jnp.exp(x))[1])
+    first = solve(x, jnp.log(0.1 * (resources - economy.grid.lower)), jnp.asarray(tolerance))
+    x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, jnp.asarray(0)))
+    return finish(economy, names, jnp.exp(x), point)

@@ -1,0 +1,110 @@
+"""A stationary equilibrium as arrays, and how it responds: the derivatives of its fixed points.
+
+Consumption is the fixed point c = T(c), the mass m = P' m, and the aggregates U clear F(U) = log supplied - log U = 0.
+By the implicit function theorem the derivative of each is that of one corrected step,
+
+    log c = log c* + (I - T')^{-1} (T(log c*) - log c*),      m = m* + (I - P')^{-1} (P' m* - m*),
+    U = U* - F_U^{-1} F(U*),
+
+with starred values and inverses held constant: values are unchanged, first derivatives are right, forward and in
+reverse. Derivatives of derivatives are not. Everything is in float64.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import push_forward
+from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.model.named import Named
+from hank_mfg.solve.fixed_point import solve_contraction
+from hank_mfg.solve.household import household_map
+from hank_mfg.solve.household_path import Names, contributions, inputs_of
+from hank_mfg.solve.stationary_mass import mass_response
+
+
+class Equilibrium(NamedTuple):
+    """A stationary equilibrium as arrays: the `unknown` aggregates (unknown,), `consumption` and `mass`
+    (assets, income), everything aggregate, the `excess` log supplied - log unknown, and the `change` of consumption in
+    one more step of the household. Where they are not a number or not small, there is none: `steady_state` says why.
+    """
+
+    unknown: Array
+    consumption: Array
+    mass: Array
+    public: Public
+    excess: Array
+    change: Array
+
+    @property
+    def prices(self) -> Named:
+        """Prices, per model period."""
+        return self.public.prices
+
+    @property
+    def aggregates(self) -> Named:
+        """Aggregates."""
+        return self.public.aggregates
+
+
+def given(economy: Economy, names: Names, unknown: Array) -> tuple[Array, Public]:
+    """Prices and shocks (inputs,), and everything aggregate, at assumed values of the unknown aggregates."""
+    share = jnp.asarray(stationary_distribution(economy.income_transition[0, 0]))
+    shocks = jnp.asarray([values[0] for values in economy.shock_values.values()], economy.dtype)
+    return inputs_of(economy, names, unknown, shocks, share)
+
+
+def supplied(economy: Economy, names: Names, mass: Array) -> Array:
+    """What the mass adds up to of every unknown aggregate: (unknown,)."""
+    return jnp.sum(contributions(economy, economy.shocks(0), names.unknown) * mass, axis=(1, 2))
+
+
+def _household(economy: Economy, public: Public, solved: Array) -> Array:
+    """Consumption as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem.
+
+    log c = T(log c): its derivative is that of log c* + (I - T')^{-1} (T(log c*) - log c*), all but T held at c*.
+    """
+    known = jax.lax.stop_gradient(jnp.log(solved))
+    image = household_map(economy, public)(known)
+    constant = household_map(*jax.lax.stop_gradient((economy, public)))
+    _, ahead = jax.linearize(constant, known)
+
+    def matrix(change):
+        return change - ahead(change)
+
+    def solve(_, right):
+        return solve_contraction(ahead, right)
+
+    def transposed(_, right):
+        return solve_contraction(lambda y: jax.linear_transpose(ahead, known)(y)[0], right)
+
+    return jnp.exp(known + jax.lax.custom_linear_solve(matrix, image - known, solve, transposed))
+
+
+def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
+    """Consumption, mass and everything aggregate near what was `found`, as functions of economy and unknowns."""
+    _, public = given(economy, names, unknown)
+    consumption = _household(economy, public, found.consumption)
+    savings = economy.resources(public) - consumption
+    mass = jax.lax.stop_gradient(found.mass)
+    moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+    return consumption, mass + mass_response(economy, savings, mass, moved - mass), public
+
+
+def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
+    """log supplied - log unknown, (unknown,), near what was `found`: with derivatives in unknowns and economy."""
+    _, mass, _ = _respond(economy, names, unknown, found)
+    return jnp.log(supplied(economy, names, mass)) - jnp.log(unknown)
+
+
+def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
+    """What was `found`, as a function of the economy: the same values to rounding, with the right first derivatives."""
+    known = jax.lax.stop_gradient(found.unknown)
+    still = jax.lax.stop_gradient(economy)
+    jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)
+    unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
+    consumption, mass, public = _respond(economy, names, unknown, found)
+    return Equilibrium(unknown, consumption, mass, public, jnp.zeros_like(unknown), jnp.zeros(()))

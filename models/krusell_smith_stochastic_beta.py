@@ -1,0 +1,78 @@
+"""Krusell and Smith (1998) with patience that differs and changes: the variant that matches the wealth distribution.
+
+Beside employment, every household has a discount factor that moves on a chain of its own, slowly: a spell of very low
+or very high patience lasts a generation. Households may borrow; the unemployed live on a small benefit.
+"""
+
+from typing import Any
+
+import hank_mfg as hm
+
+
+class StochasticBeta(hm.Model):
+    discount_factor: Any = hm.parameter("beta of every type, least patient first", above=0, below=1)
+    discount_transition: Any = hm.parameter("chain of types", at_least=0, at_most=1)
+    risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
+    capital_share: float = hm.parameter("alpha", above=0, below=1)
+    depreciation: float = hm.parameter("delta", at_least=0, at_most=1)
+    time_endowment: float = hm.parameter("labor supplied when employed", above=0)
+    unemployment_benefit: float = hm.parameter("benefit as a share of the wage", at_least=0, below=1)
+    productivity: Any = hm.parameter("z in each aggregate state, worst first", above=0)
+    joint_transition: Any = hm.parameter("(aggregate, unemployed or employed) to the same", at_least=0, at_most=1)
+    borrowing_limit: float = hm.parameter("lowest assets", at_most=0)
+    maximum_assets: float = hm.parameter("top of the asset grid", above=0)
+
+    def aggregate_shocks(self):
+        aggregate, _ = hm.split_joint_chain(self.joint_transition, own_states=2)
+        return hm.MarkovChain(aggregate, productivity=self.productivity)
+
+    def idiosyncratic_shock(self):
+        _, employment = hm.split_joint_chain(self.joint_transition, own_states=2)
+        work = hm.ConditionalChain(employment, employed=[0.0, 1.0])
+        return hm.independent_chains(hm.MarkovChain(self.discount_transition, patience=self.discount_factor), work)
+
+    def discounting(self, own):
+        return own.patience
+
+    def asset_space(self):
+        return hm.Assets(lower=self.borrowing_limit, upper=self.maximum_assets)
+
+    def preferences(self):
+        return hm.CRRA(self.risk_aversion)
+
+    def production(self):
+        return hm.CobbDouglas(self.capital_share, self.depreciation)
+
+    def aggregates(self, assets, own, shocks):
+        return {
+            "capital": assets,
+            "labor": self.time_endowment * own.employed,
+            "unemployment": 1.0 - own.employed,
+        }
+
+    def prices(self, aggregates, shocks):
+        factors = (aggregates.capital, aggregates.labor, shocks.productivity)
+        return {
+            "interest_rate": self.production().interest_rate(*factors),
+            "wage": self.production().wage(*factors),
+            "tax": self.unemployment_benefit * aggregates.unemployment / aggregates.labor,
+        }
+
+    def resources(self, assets, own, prices, shocks):
+        earnings = (1.0 - prices.tax) * self.time_endowment * own.employed
+        benefits = self.unemployment_benefit * (1.0 - own.employed)
+        return (1.0 + prices.interest_rate) * assets + (earnings + benefits) * prices.wage
+
+    def signal(self, aggregates, prices, shocks):
+        return {
+            "productivity": shocks.productivity,
+            "interest_rate": prices.interest_rate,
+            "wage": prices.wage,
+        }
+
+    def outcomes(self, aggregates, prices, shocks):
+        return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+
+    def goods_market(self, today, choices, tomorrow):
+        left = today.output + (1.0 - self.depreciation) * today.capital
+        return (left - choices.consumption - tomorrow.capital) / today.output
