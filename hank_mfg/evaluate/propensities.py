@@ -46,7 +46,7 @@ def intertemporal_mpcs(steady: SteadyState, *, horizon: int = 300, output: str =
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response over time: give 2 or more periods, typically 300.")
-    names = names_of(steady)
+    names = names_of(steady.economy)
     outputs = ("consumption", *names.unknown)
     if output not in outputs:
         raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(outputs)}.")
@@ -79,7 +79,7 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
 
 @float64_allowed
 def _at_rest(steady: SteadyState) -> tuple[Array, Array]:
-    names = names_of(steady)
+    names = names_of(steady.economy)
     rest = at_rest(steady, names)
     inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
     mpc, constrained = _slopes(rest, names, inputs[None], rest.marginal[None])
@@ -140,7 +140,7 @@ def mpc_path(path: Transition) -> PropensityPath:
     The slope of each period's own policy in cash on hand, given that everybody foresees the rest of the path, weighed
     with the period's population. A surprise unit is worth a unit: prices of the path do not react to it.
     """
-    names = names_of(path.steady)
+    names = names_of(path.steady.economy)
     rest = at_rest(path.steady, names)
     inputs = jnp.stack([jnp.asarray(path.series[name]) for name in names.inputs], axis=1)
     ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.consumption))[1:], rest.marginal[None]])

@@ -12,10 +12,9 @@ borrowing limit binds. Between nodes of K, which are evenly spaced in logs, c(a'
 polynomial in log K through the four nearest nodes; beyond the nodes it is continued.
 
 Timing: K is the aggregate at the start of the period, after shocks, before choices.
-Source: Krusell and Smith (1998), JPE 106(5); Anderson (1965), "Iterative procedures", for the acceleration.
+Source: Krusell and Smith (1998), JPE 106(5).
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -29,7 +28,9 @@ from hank_mfg.environment.grids import interpolate_rows
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household import asset_return, supplied_aggregates
+from hank_mfg.solve.fixed_point import fixed_point
+from hank_mfg.solve.household import asset_return
+from hank_mfg.solve.household_path import names_of
 
 
 class PerceivedEconomy(Economy):
@@ -53,8 +54,7 @@ def perceive(economy: Economy) -> PerceivedEconomy:
     Raises ValueError unless choices move exactly one aggregate and every aggregate state has shocks of its own.
     """
     name = type(economy.model).__name__
-    _, slopes = supplied_aggregates(economy, jnp.full(economy.shape, 1.0 / np.prod(economy.shape)))
-    moved = [aggregate for aggregate, slope in slopes.items() if float(jnp.abs(slope)) > 0]
+    moved = names_of(economy).unknown
     if len(moved) != 1:
         raise ValueError(
             f"{name}.aggregates() names {len(moved)} aggregates that households' assets move "
@@ -171,7 +171,11 @@ def _tomorrow(economy: PerceivedEconomy, others: Named, nodes: Array, law: Array
         return jnp.zeros_like(nodes).at[first + jnp.arange(4)].set(weights)
 
     cash, gross = jax.vmap(lambda row: jax.vmap(lambda s: jax.vmap(lambda k: one(k, s))(row))(every))(ahead)
-    odds = economy.discount_factor * economy.shock_transition[:, :, None, None] * economy.income_transition
+    odds = (
+        economy.discount_factor[0][None, None, :, None]
+        * economy.shock_transition[:, :, None, None]
+        * economy.income_transition
+    )
     return _Known(cash, gross, jax.vmap(jax.vmap(weight))(ahead), odds)
 
 
@@ -193,35 +197,5 @@ def solve_policies(
         marginal = known.gross * utility.marginal_utility(consumption)
         return jnp.log(utility.inverse_marginal_utility(jnp.einsum("zykaf,zyef->zkae", marginal, known.odds)))
 
-    logs, change, count = accelerated(sweep, jnp.log(start), tolerance, 5_000)
-    return Sweeps(jnp.exp(logs), change, count)
-
-
-def accelerated(step: Callable[[Array], Array], start: Array, tolerance: Array, most: int, memory: int = 5):
-    """The fixed point of `step`, with the last step and their number: stops when a step moves nothing by more than
-    `tolerance`, or after `most`.
-
-    Anderson's mixing: with D_x, D_g the differences to the last `memory` points and their steps g = step(x) - x,
-    x_next = x + g - (D_x + D_g) w, w = argmin |g - D_g w|. A step that is not finite is left as it is and stops.
-    """
-
-    def advance(state):
-        point, points, steps, _, count = state
-        here = step(point) - point
-        there = jnp.arange(memory) < count
-        move = jnp.where(there[:, None], (points - point).reshape(memory, -1), 0.0)
-        turn = jnp.where(there[:, None], (steps - here).reshape(memory, -1), 0.0)
-        square = turn @ turn.T
-        ridge = jnp.where(there, 1e-10 * jnp.diag(square), 1.0) + jnp.finfo(point.dtype).tiny
-        weights = jnp.linalg.solve(square + jnp.diag(ridge), turn @ here.ravel())
-        following = point + here - (weights @ (move + turn)).reshape(point.shape)
-        points, steps = (jnp.concatenate([x[None], past[:-1]]) for x, past in ((point, points), (here, steps)))
-        return following, points, steps, jnp.max(jnp.abs(here)), count + 1
-
-    def unfinished(state):
-        return (state[3] > tolerance) & (state[4] < most)
-
-    empty = jnp.zeros((memory, *start.shape), start.dtype)
-    first = (start, empty, empty, jnp.asarray(jnp.inf, start.dtype), jnp.asarray(0))
-    point, _, _, change, count = jax.lax.while_loop(unfinished, advance, first)
-    return point, change, count
+    found = fixed_point(sweep, jnp.log(start), tolerance=tolerance, max_iterations=5_000)
+    return Sweeps(jnp.exp(found.point), found.change, found.iterations)

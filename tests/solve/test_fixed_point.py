@@ -52,6 +52,14 @@ def test_members_of_a_batch_end_where_each_would_alone():
     np.testing.assert_allclose(jax.vmap(alone)(scales), jnp.stack([alone(s) for s in scales]), atol=1e-12)
 
 
+def test_a_memory_longer_than_the_problem_is_exact():
+    """Four eigenvalues: GMRES with five differences ends in a handful of steps."""
+    slopes = jnp.asarray([0.99, 0.95, -0.8, 0.3])
+    found = fixed_point(lambda x: slopes * x + 1.0, jnp.zeros(4), tolerance=1e-12, max_iterations=100)
+    np.testing.assert_allclose(found.point, 1.0 / (1.0 - slopes), rtol=1e-9)
+    assert int(found.iterations) < 12
+
+
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 1e6])
 def test_the_tolerance_of_a_contraction_is_relative_to_the_right_hand_side(scale):
     matrix, right = contraction(seed=1), scale * jnp.ones(40)
