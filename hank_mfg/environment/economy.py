@@ -95,6 +95,12 @@ class Economy(eqx.Module):
         prices = named("prices", self.model.prices(total, shocks), "prices")
         return Public(shocks, total, prices)
 
+    def series(self, public: Public) -> Named:
+        """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
+        outcomes = self.model.outcomes(public.aggregates, public.prices, public.shocks)
+        groups = (public.shocks, public.aggregates, public.prices, named("outcomes", outcomes, "outcomes"))
+        return Named("this period", {name: value for group in groups for name, value in group.items()})
+
     def signal(self, public: Public) -> Array:
         """What everybody sees, stacked in the order declared: (signals,)."""
         seen = named("signal", self.model.signal(public.aggregates, public.prices, public.shocks), "signal")

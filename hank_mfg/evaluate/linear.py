@@ -71,7 +71,7 @@ def winding_number(linear: LinearSolution) -> int:
     Source: Onatski (2006), Journal of Economic Dynamics and Control 30(3); Auclert et al. (2021), appendix.
     """
     count = len(linear.names.unknown)
-    periods = linear.horizon - 1
+    periods = linear.horizon
     blocks = linear.jacobian.reshape(count, periods, count, periods)[..., periods // 2].transpose(1, 0, 2)
     return turns(blocks, periods // 2)
 

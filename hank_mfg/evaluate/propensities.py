@@ -28,9 +28,9 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.household_path import Names, inputs_of, names_of, public_of, step
-from hank_mfg.solve.sequence_space import Rest, at_rest, household_jacobians
+from hank_mfg.solve.household import marginal_value
+from hank_mfg.solve.household_path import Names, inputs_of, move, names_of, public_of, step, with_chain
+from hank_mfg.solve.sequence_space import Household, Rest, at_rest, household_jacobians
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.solve.transition import Transition
 
@@ -62,7 +62,8 @@ def _intertemporal(rest: Rest, names: Names, horizon: int) -> Array:
         return step(rest.economy, names, marginal_next, values[:-1], values[-1])
 
     transfer = (len(inputs),)  # its place: after prices and shocks
-    return household_jacobians(rest, names, decide, jnp.append(inputs, 0.0), transfer, horizon)[:, 0]
+    household = Household(decide, lambda mass, savings, _: move(rest.economy, mass, savings))
+    return household_jacobians(rest, names, household, jnp.append(inputs, 0.0), transfer, horizon).jacobians[:, 0]
 
 
 def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
@@ -82,17 +83,18 @@ def _at_rest(steady: SteadyState) -> tuple[Array, Array]:
     names = names_of(steady.economy)
     rest = at_rest(steady, names)
     inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
-    mpc, constrained = _slopes(rest, names, inputs[None], rest.marginal[None])
+    mpc, constrained = _slopes(rest, names, inputs[None], rest.marginal[None], rest.economy.income_transition[0])
     return mpc[0], constrained[0]
 
 
 @eqx.filter_jit
-def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array) -> tuple[Array, Array]:
-    """MPC and whether the limit binds, (time, assets, income), from inputs (time, inputs) and V_a of tomorrow."""
-    economy = rest.economy
+def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array, chains: Array) -> tuple[Array, Array]:
+    """MPC and whether the limit binds, (time, assets, income), from inputs (time, inputs), V_a of tomorrow and the
+    chains that lead there (time, income, income)."""
 
     def one(given):
-        x, marginal_next = given
+        x, marginal_next, chain = given
+        economy = with_chain(rest.economy, chain)
 
         def decide(transfer):
             decision = step(economy, names, marginal_next, x, transfer)
@@ -101,7 +103,7 @@ def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array) -> t
         (_, savings), (mpc, _) = jax.jvp(decide, (jnp.zeros(()),), (jnp.ones(()),))
         return mpc, savings <= economy.grid.lower
 
-    return jax.lax.map(one, (inputs, marginals_next))
+    return jax.lax.map(one, (inputs, marginals_next, chains))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +146,7 @@ def mpc_path(path: Transition) -> PropensityPath:
     rest = at_rest(path.steady, names)
     inputs = jnp.stack([jnp.asarray(path.series[name]) for name in names.inputs], axis=1)
     ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.consumption))[1:], rest.marginal[None]])
-    mpc, constrained = (np.asarray(x) for x in _slopes(rest, names, inputs, ahead))
+    mpc, constrained = (np.asarray(x) for x in _slopes(rest, names, inputs, ahead, jnp.asarray(path.chain)))
     still, bound = static_mpcs(path.steady)
     mass = path.mass
     return PropensityPath(
@@ -160,6 +162,4 @@ def mpc_path(path: Transition) -> PropensityPath:
 @eqx.filter_jit
 def _marginals(rest: Rest, names: Names, inputs: Array, consumption: Array) -> Array:
     """V_a of every period, (time, assets, income), from what is consumed in it."""
-    utility = rest.economy.model.preferences()
-    gross = jax.vmap(lambda x: asset_return(rest.economy, public_of(x, names)))(inputs)
-    return gross * utility.marginal_utility(consumption)
+    return jax.vmap(lambda x, c: marginal_value(rest.economy, public_of(x, names), c))(inputs, consumption)

@@ -9,7 +9,6 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
@@ -41,27 +40,18 @@ class Simulation(NamedTuple):
         return len(self.shock)
 
 
-def all_names(economy: Economy, public: Public) -> Named:
-    """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
-    outcomes = economy.model.outcomes(public.aggregates, public.prices, public.shocks)
-    return Named(
-        "this period",
-        {**public.shocks, **public.aggregates, **public.prices, **named("outcomes", outcomes, "outcomes")},
-    )
-
-
 def period_series(economy: Economy, now: Decision) -> dict[str, Array]:
     """Everything aggregate that happens in a period, by name."""
     mass = now.state.aggregate.mass
     chosen = {"consumption": jnp.sum(mass * (now.cash - now.savings)), "savings": jnp.sum(mass * now.savings)}
-    return {**all_names(economy, now.public), **chosen}
+    return {**economy.series(now.public), **chosen}
 
 
 def goods_market(economy: Economy, now: Decision, following: Public) -> Array | None:
     """Excess supply of goods relative to output, from the model's own statement of it."""
     series = period_series(economy, now)
     choices = Named("choices", {name: series[name] for name in ("consumption", "savings")})
-    return economy.model.goods_market(all_names(economy, now.public), choices, following.aggregates)
+    return economy.model.goods_market(economy.series(now.public), choices, following.aggregates)
 
 
 @eqx.filter_jit

@@ -6,8 +6,10 @@ The response of y to a shock of a given size at date 0 is
 
 with m the stationary mean of the shock's process. A value between two states of the shock's chain is a lottery on its
 two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
-start from the same state before date 0, drawn from the ergodic set (or given), and use the same stratified random
-numbers from date 1 on; the histogram moves exactly. The mean is over starting states and paths, the bands are over
+start from the same state before date 0, drawn from the ergodic set (or given), with the shock itself at one of the
+neighbors of its mean, so that nothing else happens at date 0 (a leap from the end of the chain to its middle would be a
+history that nobody ever lived through); they use the same stratified random numbers from date 1 on, and the histogram
+moves exactly. The mean is over starting states and paths, the bands are over
 starting states.
 
 Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
@@ -33,6 +35,7 @@ from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_grou
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution
 
+PATIENCE = 50  # draws for every starting state that is wanted
 RATES = ("interest_rate", "tax", "unemployment", "inflation")
 
 
@@ -168,21 +171,37 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
-def starting_states(solution: GlobalSolution, play: Play, count: int, spacing: int, seed: int) -> list[State]:
-    """`count` states of the ergodic set, `spacing` periods apart on one simulated path."""
+def starting_states(
+    solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, spacing: int, seed: int
+) -> list[State]:
+    """`count` states of the ergodic set, at least `spacing` periods apart on one simulated path.
+
+    Only those in an aggregate state that is `allowed` (shocks,). Raises RuntimeError where these are too rare.
+    """
     state = solution.start(play)
-    keys = jax.random.split(jax.random.PRNGKey(seed), count)
+    key = jax.random.PRNGKey(seed)
 
     @eqx.filter_jit
     def walk(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, spacing, key=key)
         return rollout(play, state, shocks, lambda step: None)[0]
 
-    states = []
-    for key in keys:
-        state = walk(play, state, key)
-        states.append(state)
-    return states
+    states: list[State] = []
+    for _ in range(PATIENCE * count):
+        key, step_key = jax.random.split(key)
+        state = walk(play, state, step_key)
+        if allowed[int(state.aggregate.shock)]:
+            states.append(state)
+        if len(states) == count:
+            return states
+    raise RuntimeError(
+        f"The aggregate state was near the mean of the shock only {len(states)} times in {PATIENCE * count} draws "
+        f"{spacing} periods apart, {count} are wanted: give the chain more states there, or fewer starts."
+    )
+
+
+def _starts(solution: GlobalSolution, play: Play, without: np.ndarray, count: int, seed: int) -> list[State]:
+    return starting_states(solution, play, without > 1e-9, count=count, spacing=50, seed=seed)
 
 
 @float64_allowed
@@ -205,7 +224,7 @@ def impulse_response(
     """
     play = solution.play()
     without, with_shock = date_zero(play, shock, size)
-    states = [start] if start is not None else starting_states(solution, play, starts, 50, seed)
+    states = [start] if start is not None else _starts(solution, play, without, starts, seed)
     draws = np.random.default_rng(seed)
     assets = np.asarray(play.economy.grid.points)
     each = []

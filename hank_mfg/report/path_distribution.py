@@ -39,7 +39,7 @@ from hank_mfg.report.groups import (
 )
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import display_name
-from hank_mfg.solve.household_path import move
+from hank_mfg.solve.household_path import move, with_chain
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.solve.transition import Transition
 
@@ -173,10 +173,13 @@ def distribution_path(
     assets = np.asarray(economy.grid.points)
     chosen = dict(groups)
     start = wealth_groups(path.mass[0], chosen)
-    resting = np.asarray(still.economy.resources(still.public)) - still.savings
+    resting = still.consumption
     saved, spent = (np.broadcast_to(x, path.mass.shape) for x in (still.savings, resting))
-    after = follow(economy, start, path.savings, path.consumption)
-    without = follow(still.economy, start, saved, spent)
+    constant_chain = np.broadcast_to(np.asarray(still.economy.income_transition[0, 0]), path.chain.shape)
+    after = follow(economy, start, path.savings, path.consumption, path.chain)
+    moved = np.abs(path.mass[0].sum(axis=1) - still.mass.sum(axis=1)).max() > 1e-12
+    before = start if moved else wealth_groups(still.mass, chosen)  # a shock may change jobs, not wealth, on impact
+    without = follow(still.economy, before, saved, spent, constant_chain)
     current, constant = _current(path.mass, path.consumption, assets), _current(still.mass, resting, assets)
     kept = [name for name in current if name in constant]
     levels = {**{name: current[name] for name in kept}, **group_series(*after, chosen)}
@@ -207,26 +210,28 @@ def _check(path: Transition, still: SteadyState, groups: Mapping[str, tuple[floa
 
 @float64_allowed
 def follow(
-    economy: Economy, groups: np.ndarray, savings: np.ndarray, consumption: np.ndarray
+    economy: Economy, groups: np.ndarray, savings: np.ndarray, consumption: np.ndarray, chain: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean consumption and wealth of groups over time, (time, groups) each: the same households throughout.
 
     `groups` (groups, assets, income) are their masses in period 0, each summing to one; `savings` and `consumption`
-    (time, assets, income) are the policies. Masses move by the lotteries of savings and the chain of income.
+    (time, assets, income) are the policies. Masses move by the lotteries of savings and the `chain` of income (time,
+    income, income).
     """
-    mean_consumption, mean_wealth = _follow(economy, *(jnp.asarray(x) for x in (groups, savings, consumption)))
+    mean_consumption, mean_wealth = _follow(economy, *(jnp.asarray(x) for x in (groups, savings, consumption, chain)))
     return np.asarray(mean_consumption), np.asarray(mean_wealth)
 
 
 @eqx.filter_jit
-def _follow(economy: Economy, groups: Array, savings: Array, consumption: Array) -> tuple[Array, Array]:
+def _follow(economy: Economy, groups: Array, savings: Array, consumption: Array, chain: Array) -> tuple[Array, Array]:
     def ahead(groups, policy):
-        saved, consumed = policy
+        saved, consumed, moves = policy
+        now = with_chain(economy, moves)
         mean_consumption = jnp.sum(groups * consumed, axis=(1, 2))
         mean_wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
-        return jax.vmap(lambda group: move(economy, group, saved))(groups), (mean_consumption, mean_wealth)
+        return jax.vmap(lambda group: move(now, group, saved))(groups), (mean_consumption, mean_wealth)
 
-    return jax.lax.scan(ahead, groups, (savings, consumption))[1]
+    return jax.lax.scan(ahead, groups, (savings, consumption, chain))[1]
 
 
 def _current(mass: np.ndarray, consumption: np.ndarray, assets: np.ndarray) -> dict[str, np.ndarray]:

@@ -322,7 +322,7 @@ def _policy_figure(solution: Solution, labels: list[str]) -> "Figure":
     steady = solution.steady
     points = np.asarray(steady.economy.grid.points)
     top = int(np.searchsorted(np.cumsum(steady.mass.sum(axis=1)), 0.999)) + 1
-    consumption = np.asarray(steady.economy.resources(steady.public)) - steady.savings
+    consumption = steady.consumption
     note = f"{len(points)} asset points, float64; 99.9 percent of households are inside the axis."
     policies = {"consumption": consumption, "savings": steady.savings}
     return figures.plot_policy(points, policies, labels, note, float(points[min(top, len(points) - 1)]))

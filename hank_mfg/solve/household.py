@@ -50,6 +50,11 @@ def asset_return(economy: Economy, public: Public) -> Array:
     return jax.jvp(cash, (points,), (jnp.ones_like(points),))[1]
 
 
+def marginal_value(economy: Economy, public: Public, consumption: Array) -> Array:
+    """The marginal value of assets V_a = (d resources / d a) u'(c), (assets, income): the envelope theorem."""
+    return asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
+
+
 def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """One step of the endogenous grid method at constant prices, from log consumption tomorrow to today's.
 
@@ -84,5 +89,4 @@ def solve_household(
 
 def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:
     """The consumption function that makes households consume `consumption` (assets, income) tomorrow optimal."""
-    marginal = asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
-    return egm_step(economy, marginal, economy.income_transition[0, 0])
+    return egm_step(economy, marginal_value(economy, public, consumption), economy.income_transition[0, 0])

@@ -11,6 +11,7 @@ transition paths of transition.py are made of it, and so is the stationary equil
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -19,7 +20,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household import asset_return, egm_step, feasible_savings
+from hank_mfg.solve.household import egm_step, feasible_savings, marginal_value
 
 
 class Decision(NamedTuple):
@@ -126,8 +127,7 @@ def step(
     policy = egm_step(economy, marginal_next, economy.income_transition[0, 0])
     savings = feasible_savings(economy, resources, policy(resources))
     consumption = resources - savings
-    marginal = asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
-    return Decision(marginal, savings, consumption)
+    return Decision(marginal_value(economy, public, consumption), savings, consumption)
 
 
 def move(economy: Economy, mass: Array, savings: Array) -> Array:
@@ -135,16 +135,36 @@ def move(economy: Economy, mass: Array, savings: Array) -> Array:
     return push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
 
 
-def decisions_along(economy: Economy, names: Names, marginal_end: Array, inputs: Array) -> Decision:
-    """Policies of all periods, backward from marginal values after the last one; `inputs` (time, inputs)."""
+def supplied(economy: Economy, names: Names, mass: Array, shocks: Array) -> Array:
+    """What the mass adds up to of every unknown aggregate, (unknown,), given values of the shocks (shocks,)."""
+    each = contributions(economy, shock_values(names, shocks), names.unknown)
+    return jnp.sum(each * mass, axis=(1, 2))
 
-    def back(marginal, x):
-        decision = step(economy, names, marginal, x)
+
+def with_chain(economy: Economy, chain: Array) -> Economy:
+    """The economy in a period whose income states move by `chain` (income, income)."""
+    return eqx.tree_at(lambda e: e.income_transition, economy, chain[None, None])
+
+
+def decisions_along(economy: Economy, names: Names, marginal_end: Array, inputs: Array, chains: Array) -> Decision:
+    """Policies of all periods, backward from marginal values after the last one.
+
+    `inputs` (time, inputs); `chains` (time, income, income) lead from every period to the next.
+    """
+
+    def back(marginal, given):
+        x, chain = given
+        decision = step(with_chain(economy, chain), names, marginal, x)
         return decision.marginal, decision
 
-    return jax.lax.scan(back, marginal_end, inputs, reverse=True)[1]
+    return jax.lax.scan(back, marginal_end, (inputs, chains), reverse=True)[1]
 
 
-def masses_along(economy: Economy, mass: Array, savings: Array) -> Array:
+def masses_along(economy: Economy, mass: Array, savings: Array, chains: Array) -> Array:
     """The mass at the start of every period, (time, assets, income), from that of period 0."""
-    return jax.lax.scan(lambda m, s: (move(economy, m, s), m), mass, savings)[1]
+
+    def forward(mass, given):
+        choice, chain = given
+        return move(with_chain(economy, chain), mass, choice), mass
+
+    return jax.lax.scan(forward, mass, (savings, chains))[1]

@@ -8,12 +8,14 @@ policies of period 0 and the mass of period 1 when the input moves s periods lat
 
 one pass backward through the household's step and one pass forward through its expectations (the fake-news recursion).
 
-General equilibrium: unknown are the paths U of the aggregates that choices move, from period 1 on. Prices follow from
-U and the shocks Z by the model's equations, everybody's choices by J, and what they supply must equal U:
+General equilibrium: unknown are the paths U of the aggregates that choices move. Prices follow from U and the shocks Z
+by the model's equations, everybody's choices by J, and what they supply must equal U:
 
     H_U dU + H_Z dZ = 0,     dU = G dZ,     G = - H_U^{-1} H_Z,
 
-with derivatives of the declared equations by automatic differentiation. Everything is in float64.
+with derivatives of the declared equations by automatic differentiation. Where income risk moves with the aggregate
+state, shocks move the shares of income states and the chain between them as well (income_risk.py), and people between
+income states on impact. Everything is in float64.
 
 Source: Auclert, Bardoczy, Rognlie and Straub (2021), "Using the Sequence-Space Jacobian to Solve and Estimate
 Heterogeneous-Agent Models", Econometrica 89(5).
@@ -31,11 +33,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
-from hank_mfg.model.base import named
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.household import asset_return
+from hank_mfg.solve.household import marginal_value
 from hank_mfg.solve.household_path import (
     Decision,
     Names,
@@ -47,7 +48,10 @@ from hank_mfg.solve.household_path import (
     shock_values,
     stack,
     step,
+    supplied,
+    with_chain,
 )
+from hank_mfg.solve.income_risk import Risk, given_along, risk_of
 from hank_mfg.solve.steady_state import SteadyState
 
 
@@ -57,16 +61,20 @@ class LinearSolution:
 
     `household` maps (output, input) to Jacobians (horizon, horizon): outputs are "consumption" and the aggregates that
     choices move, inputs the prices and shocks that households feel, row t the response in period t to the input in
-    period s = column. `general` maps each shock to G, (unknown aggregates, horizon, horizon). `jacobian` is H_U and
-    `inverse` -H_U^{-1}, square on unknown aggregates, each from period 1 on. `pointwise` maps aggregates, prices,
-    shocks and outcomes to their slopes in the unknown aggregates and shocks of the same period, in the order of
-    `names`.
+    period s = column. `beyond` maps (output, shock) to what a shock does to an output at given prices other than
+    through cash on hand: income risk, people between income states, what the same assets add up to; empty where it does
+    nothing. `general` maps each shock to G, (unknown aggregates, horizon, horizon), and `shares` to the response of the
+    shares of income states, (income, horizon, horizon), where they respond. `jacobian` is H_U and `inverse` -H_U^{-1},
+    square on unknown aggregates x horizon. `pointwise` maps aggregates, prices, shocks and outcomes to their slopes in
+    the unknown aggregates, shocks and income shares of the same period, in this order.
     """
 
     steady: SteadyState
     horizon: int
     household: dict[tuple[str, str], np.ndarray]
+    beyond: dict[tuple[str, str], np.ndarray]
     general: dict[str, np.ndarray]
+    shares: dict[str, np.ndarray]
     jacobian: np.ndarray
     inverse: np.ndarray
     pointwise: dict[str, np.ndarray]
@@ -90,20 +98,30 @@ class LinearSolution:
         if not paths:
             model = type(self.steady.economy.model).__name__
             raise ValueError(f"{model} declares no aggregate shock to respond to: give it one in aggregate_shocks().")
-        moved = sum(np.einsum("kts,s->tk", self.general[name], path) for name, path in paths.items())
-        here = np.concatenate([moved, np.stack(list(paths.values()), axis=1)], axis=1)
+        shares = np.zeros((self.horizon, self.steady.mass.shape[1]))
+        for name in self.shares:
+            shares += np.einsum("ets,s->te", self.shares[name], paths[name])
+        here = np.concatenate([self.unknown(paths), np.stack(list(paths.values()), axis=1), shares], axis=1)
         series = {name: here @ slope for name, slope in self.pointwise.items()}
         return {**series, "consumption": np.sum(list(self.decompose(series).values()), axis=0)}
+
+    def unknown(self, paths: dict[str, np.ndarray]) -> np.ndarray:
+        """Deviations of the unknown aggregates, (horizon, unknown), given paths of all shocks, (horizon,) each."""
+        return np.sum([np.einsum("kts,s->tk", self.general[name], path) for name, path in paths.items()], axis=0)
 
     def decompose(self, response: dict[str, np.ndarray], output: str = "consumption") -> dict[str, np.ndarray]:
         """The part of the response of `output` that is due to the path of each price and shock: they add up to it.
 
-        `output` is "consumption" or an aggregate that choices move. Raises ValueError for another name.
+        `output` is "consumption" or an aggregate that choices move. What a shock does other than through prices and
+        cash on hand is the part "SHOCK, beyond prices". Raises ValueError for another name.
         """
         known = sorted({name for name, _ in self.household})
         if output not in known:
             raise ValueError(f"There is no household Jacobian of {output!r}: choose one of {', '.join(known)}.")
-        return {name: self.household[output, name] @ response[name] for what, name in self.household if what == output}
+        parts = {name: self.household[output, name] @ response[name] for what, name in self.household if what == output}
+        more = {f"{name}, beyond prices": self.beyond[what, name] @ response[name] for what, name in self.beyond
+                if what == output}  # fmt: skip
+        return {**parts, **more}
 
 
 def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, np.ndarray]:
@@ -125,27 +143,35 @@ def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, 
 
 
 @float64_allowed
-def linearize(steady: SteadyState, *, horizon: int = 300) -> LinearSolution:
+def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = True) -> LinearSolution:
     """The linear responses of an economy to shocks known from period 0 on, truncated after `horizon` periods.
 
     Responses that have not died out by then are cut: double the horizon and compare. A model without aggregate
-    shocks has Jacobians but nothing to respond to. Raises ValueError for a horizon below 2.
+    shocks has Jacobians but nothing to respond to. With `income_risk=False` the chain of income stays at its average
+    where it would move with the aggregate state. Raises ValueError for a horizon below 2.
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
     names = names_of(steady.economy)
     begin = time.perf_counter()
-    rest = at_rest(steady, names)
-    felt = _felt(rest, names)
-    program = _solve.lower(rest, names, felt, horizon).compile()
-    compiled = time.perf_counter()
-    household, general, jacobian, inverse = jax.tree.map(np.asarray, program(rest, names, felt, horizon))
+    rest, risk = at_rest(steady, names), risk_of(steady.economy) if income_risk else None
+    moved = None if risk is None else _moved(risk, rest.shocks, horizon)
+    felt = (
+        *_felt(rest, names),
+        *range(len(names.inputs), len(names.inputs) + (0 if moved is None else len(moved.basis))),
+    )
+    program = _solve.lower(rest, names, felt, horizon, moved).compile()
     pointwise = jax.tree.map(np.asarray, _pointwise(rest, names))
-    outputs = ("consumption", *names.unknown)
-    jacobians = {(o, names.inputs[i]): household[j, k] for j, o in enumerate(outputs) for k, i in enumerate(felt)}
+    compiled = time.perf_counter()
+    solved = jax.tree.map(np.asarray, program(rest, names, felt, horizon, moved))
+    outputs, shocks = ("consumption", *names.unknown), names.shocks
+    priced = [(k, names.inputs[i]) for k, i in enumerate(felt) if i < len(names.inputs)]
+    jacobians = {(o, name): solved.household[j, k] for j, o in enumerate(outputs) for k, name in priced}
+    beyond = {(o, z): solved.beyond[j, i] for j, o in enumerate(outputs) for i, z in enumerate(shocks)}
+    shares = {} if moved is None else {z: np.asarray(moved.share[i]) for i, z in enumerate(shocks)}
     return LinearSolution(
-        steady, horizon, jacobians, dict(zip(names.shocks, general, strict=True)), jacobian, inverse,
-        pointwise, names,
+        steady, horizon, jacobians, {key: each for key, each in beyond.items() if np.any(each)},
+        dict(zip(shocks, solved.general, strict=True)), shares, solved.jacobian, solved.inverse, pointwise, names,
         compiled - begin, time.perf_counter() - compiled,
     )  # fmt: skip
 
@@ -165,15 +191,9 @@ class Rest(NamedTuple):
 def at_rest(steady: SteadyState, names: Names) -> Rest:
     """The stationary equilibrium as arrays, float64."""
     mass, public = jnp.asarray(steady.mass), steady.public
-    marginal = _marginal_values(steady.economy, public, jnp.asarray(steady.savings))
+    marginal = _marginal_value(steady.economy, public, jnp.asarray(steady.savings))
     unknown, shocks = stack(steady.aggregates, names.unknown), stack(public.shocks, names.shocks)
     return Rest(steady.economy, mass, marginal, unknown, shocks, mass.sum(axis=0))
-
-
-@eqx.filter_jit
-def _marginal_values(economy, public, savings):
-    consumption = economy.resources(public) - savings
-    return asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
 
 
 def _felt(rest: Rest, names: Names) -> tuple[int, ...]:
@@ -188,7 +208,17 @@ def _cash_slopes(rest: Rest, names: Names):
     return jax.jacfwd(lambda x: rest.economy.resources(public_of(x, names)))(inputs)
 
 
-Decide = Callable[[Array, Array], Decision]  # marginal values tomorrow and inputs to the choices of today
+@eqx.filter_jit
+def _marginal_value(economy: Economy, public: Public, savings: Array) -> Array:
+    return marginal_value(economy, public, economy.resources(public) - savings)
+
+
+class Household(NamedTuple):
+    """What households do, given tomorrow's marginal values and a vector of inputs, and where it takes the mass:
+    `decide(marginal_next, inputs)` and `move(mass, savings, inputs)`."""
+
+    decide: Callable[[Array, Array], Decision]
+    move: Callable[[Array, Array, Array], Array]
 
 
 class _News(NamedTuple):
@@ -198,46 +228,55 @@ class _News(NamedTuple):
     mass_next: Array
 
 
-def _news(rest: Rest, decide: Decide, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
+def _news(rest: Rest, household: Household, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
     """Responses of period 0 to each felt input s = 0, 1, ... periods ahead: leading axes (horizon, felt).
 
     `consumption` is summed over the mass, (horizon, felt); `mass_next` is (horizon, felt, assets, income).
     """
-    decision, ahead = jax.linearize(decide, rest.marginal, inputs)
-    _, moved = jax.linearize(functools.partial(move, rest.economy, rest.mass), decision.savings)
+    decision, ahead = jax.linearize(household.decide, rest.marginal, inputs)
+    _, moved = jax.linearize(functools.partial(household.move, rest.mass), decision.savings, inputs)
     nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(felt)]
 
-    def seen(change: Decision):
-        return _News(jnp.sum(rest.mass * change.consumption), moved(change.savings))
+    def seen(change: Decision, x):
+        return _News(jnp.sum(rest.mass * change.consumption), moved(change.savings, x))
 
     def back(marginals, _):
         change = jax.vmap(lambda m: ahead(m, nothing))(marginals)
-        return change.marginal, jax.vmap(seen)(change)
+        return change.marginal, jax.vmap(lambda c: seen(c, nothing))(change)
 
     first = jax.vmap(lambda x: ahead(jnp.zeros_like(rest.marginal), x))(here)
     _, later = jax.lax.scan(back, first.marginal, None, length=horizon - 1)
-    now = jax.vmap(seen)(first)
+    now = jax.vmap(seen)(first, here)
     return decision, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later)
 
 
-def household_jacobians(rest: Rest, names: Names, decide: Decide, inputs: Array, felt, horizon: int) -> Array:
-    """Household Jacobians, (1 + unknown, felt, horizon, horizon): consumption first, then the unknown aggregates.
+class Expected(NamedTuple):
+    """Jacobians (1 + unknown, felt, horizon, horizon), consumption first; what a household in each state expects of
+    every output t periods ahead, (horizon, 1 + unknown, assets, income); and the stationary decision."""
 
-    `decide` is one step of the household given a vector `inputs` (inputs,), the stationary values of what it takes as
-    given; `felt` are the places in it with respect to which derivatives are taken. Row t is the response in period t
-    to the input in period s = column, known from period 0 on.
+    jacobians: Array
+    outputs: Array
+    decision: Decision
+
+
+def household_jacobians(rest: Rest, names: Names, household: Household, inputs: Array, felt, horizon: int) -> Expected:
+    """Household Jacobians by the fake-news recursion.
+
+    `inputs` (inputs,) are the stationary values of what the household takes as given; `felt` the places in it with
+    respect to which derivatives are taken. Row t is the response in period t to the input in period s = column, known
+    from period 0 on.
     """
     economy = rest.economy
-    decision, news = _news(rest, decide, inputs, felt, horizon)
-    supplied = contributions(economy, shock_values(names, rest.shocks), names.unknown)
-    outputs = jnp.concatenate([decision.consumption[None], supplied])
+    decision, news = _news(rest, household, inputs, felt, horizon)
+    each = contributions(economy, shock_values(names, rest.shocks), names.unknown)
+    outputs = jnp.concatenate([decision.consumption[None], each])
     gamble, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
 
     def forward(expected, _):
         return jax.vmap(lambda v: expect(v, gamble, chain))(expected), expected
 
-    expected = jax.lax.scan(forward, outputs, None, length=horizon - 1)[1]  # (time, outputs, assets, income)
-    later = jnp.einsum("tox,six->oits", _flat(expected), _flat(news.mass_next))
+    expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
+    later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))
     now = jnp.zeros((len(outputs), len(felt), 1, horizon)).at[0, :, 0, :].set(news.consumption.T)
     fake = jnp.concatenate([now, later], axis=2)
 
@@ -245,54 +284,115 @@ def household_jacobians(rest: Rest, names: Names, decide: Decide, inputs: Array,
         row = row.at[..., 1:].add(before[..., :-1])
         return row, row
 
-    return jnp.moveaxis(jax.lax.scan(add, jnp.zeros_like(fake[:, :, 0]), jnp.moveaxis(fake, 2, 0))[1], 0, 2)
+    rows = jax.lax.scan(add, jnp.zeros_like(fake[:, :, 0]), jnp.moveaxis(fake, 2, 0))[1]
+    return Expected(jnp.moveaxis(rows, 0, 2), expected, decision)
 
 
 def _flat(values: Array) -> Array:
     return values.reshape(*values.shape[:2], -1)
 
 
+class _Moved(NamedTuple):
+    """How shocks known from period 0 on move income risk, per unit: `share` (shocks, E, time, time), the `chain` as
+    coordinates (shocks, basis, time, time) on `basis` (basis, E, E), and `first`, the chain into period 0, (shocks,
+    time, E, E)."""
+
+    share: Array
+    chain: Array
+    basis: Array
+    first: Array
+
+
+def _moved(risk: Risk, mean: Array, horizon: int) -> _Moved:
+    """Derivatives of the path of income risk, with as few directions of the chain as there are."""
+    still = jnp.zeros((horizon, len(mean)))
+    slopes = jax.jit(jax.jacfwd(lambda deviations: given_along(risk, mean, deviations)))(still)
+    chain = np.asarray(jnp.einsum("tefsz->efzts", slopes.chain))
+    own = chain.shape[0]
+    flat = chain.reshape(own * own, -1)
+    size, directions = np.linalg.eigh(flat @ flat.T)
+    basis = directions[:, size > 1e-20 * max(size.max(), 1e-300)].T
+    coordinates = np.moveaxis((basis @ flat).reshape(len(basis), *chain.shape[2:]), 1, 0)
+    share, first = jnp.einsum("tesz->zets", slopes.share), jnp.einsum("efsz->zsef", slopes.first)
+    return _Moved(share, jnp.asarray(coordinates), jnp.asarray(basis.reshape(-1, own, own)), first)
+
+
+class _Solved(NamedTuple):
+    """The arrays of a `LinearSolution`: household (outputs, felt, time, time), beyond (outputs, shocks, time, time),
+    general (shocks, unknown, time, time), H_U and -H_U^{-1}."""
+
+    household: Array
+    beyond: Array
+    general: Array
+    jacobian: Array
+    inverse: Array
+
+
+def _household_of(rest: Rest, names: Names, moved: _Moved | None) -> Household:
+    """Households given prices and shocks, then coordinates of the chain."""
+    count = len(names.inputs)
+
+    def economy_at(inputs):
+        if moved is None:
+            return rest.economy
+        chain = rest.economy.income_transition[0, 0] + jnp.tensordot(inputs[count:], moved.basis, 1)
+        return with_chain(rest.economy, chain)
+
+    return Household(
+        lambda marginal, inputs: step(economy_at(inputs), names, marginal, inputs[:count]),
+        lambda mass, savings, inputs: move(economy_at(inputs), mass, savings),
+    )
+
+
 @eqx.filter_jit
-def _solve(rest: Rest, names: Names, felt: tuple[int, ...], horizon: int):
-    """Household Jacobians, G of every shock, H_U and -H_U^{-1}: see `LinearSolution`."""
+def _solve(rest: Rest, names: Names, felt: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
+    """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
     inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
-    decide = functools.partial(step, rest.economy, names)
-    household = household_jacobians(rest, names, decide, inputs, felt, horizon)
+    priced = tuple(i for i in felt if i < len(inputs))
+    directions = jnp.zeros(len(felt) - len(priced))
+    household = _household_of(rest, names, moved)
+    found = household_jacobians(rest, names, household, jnp.append(inputs, directions), felt, horizon)
+    beyond = _beyond(rest, names, found, moved)
 
-    def seen(unknown, shocks):
-        return inputs_of(rest.economy, names, unknown, shocks, rest.share)[0][jnp.asarray(felt)]
+    def seen(unknown, shocks, share):
+        return inputs_of(rest.economy, names, unknown, shocks, share)[0][jnp.asarray(priced)]
 
-    by_unknown, by_shock = jax.jacfwd(seen, argnums=(0, 1))(rest.unknown, rest.shocks)
-
-    def direct(shocks):
-        each = contributions(rest.economy, shock_values(names, shocks), names.unknown)
-        return jnp.sum(rest.mass * each, axis=(1, 2))
-
-    at_once = jax.jacfwd(direct)(rest.shocks)  # (unknown, shocks): a shock may change what the same mass adds up to
-    count, later = len(names.unknown), horizon - 1
-    supply = household[1:, :, 1:]  # (unknown, felt, rows from period 1 on, horizon)
-    in_unknown = jnp.einsum("kits,il->ktls", supply[..., 1:], by_unknown)
-    eye = jnp.eye(later)
-    in_unknown -= jnp.einsum("kl,ts->ktls", jnp.eye(count), eye)
-    in_shock = jnp.einsum("kits,iz->kzts", supply, by_shock) + jnp.einsum("kz,ts->kzts", at_once, jnp.eye(horizon)[1:])
-    jacobian = in_unknown.reshape(count * later, count * later)
+    slopes = jax.jacfwd(seen, argnums=(0, 1, 2))(rest.unknown, rest.shocks, rest.share)
+    by_unknown, by_shock, by_share = slopes
+    supply = found.jacobians[1:, : len(priced)]
+    size = len(names.unknown) * horizon
+    jacobian = jnp.einsum("kits,il->ktls", supply, by_unknown).reshape(size, size) - jnp.eye(size)
+    in_shock = jnp.einsum("kits,iz->kzts", supply, by_shock) + beyond[1:]
+    if moved is not None:
+        in_shock += jnp.einsum("kitu,ie,zeus->kzts", supply, by_share, moved.share)
     inverse = -jnp.linalg.inv(jacobian)
-    right = jnp.moveaxis(in_shock, 1, 0).reshape(len(names.shocks), count * later, horizon)
-    general = jnp.einsum("ab,zbs->zas", inverse, right).reshape(len(names.shocks), count, later, horizon)
-    start = jnp.zeros((len(names.shocks), count, 1, horizon))
-    return household, jnp.concatenate([start, general], axis=2), jacobian, inverse
+    right = jnp.moveaxis(in_shock, 1, 0).reshape(len(names.shocks), size, horizon)
+    general = jnp.einsum("ab,zbs->zas", inverse, right)
+    general = general.reshape(len(names.shocks), len(names.unknown), horizon, horizon)
+    return _Solved(found.jacobians, beyond, general, jacobian, inverse)
+
+
+def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> Array:
+    """What shocks do to outputs at given prices other than through cash on hand, (outputs, shocks, time, time)."""
+    horizon = len(found.outputs)
+    at_once = jax.jacfwd(lambda z: supplied(rest.economy, names, rest.mass, z))(rest.shocks)  # (unknown, shocks)
+    at_once = jnp.concatenate([jnp.zeros_like(at_once[:1]), at_once])
+    total = jnp.einsum("oz,ts->ozts", at_once, jnp.eye(horizon))
+    if moved is None:
+        return total
+    risk = jnp.einsum("ortu,zrus->ozts", found.jacobians[:, -len(moved.basis) :], moved.chain)
+    settled = rest.economy.settle(rest.mass, rest.economy.lottery(found.decision.savings))
+    people = jnp.einsum("toaf,ae->toef", found.outputs, settled)
+    return total + risk + jnp.einsum("toef,zsef->ozts", people, moved.first)
 
 
 @eqx.filter_jit
 def _pointwise(rest: Rest, names: Names):
-    """Slopes (unknown + shocks,) of everything that follows from today's unknown aggregates and shocks alone."""
+    """Slopes (unknown + shocks + income,) of everything that follows from today's aggregates, shocks and shares."""
 
     def everything(here):
-        count = len(names.unknown)
-        _, public = inputs_of(rest.economy, names, here[:count], here[count:], rest.share)
-        more = named(
-            "outcomes", rest.economy.model.outcomes(public.aggregates, public.prices, public.shocks), "outcomes"
-        )
-        return {k: jnp.asarray(v, jnp.float64) for group in (*public, more) for k, v in group.items()}
+        count, both = len(names.unknown), len(names.unknown) + len(names.shocks)
+        _, public = inputs_of(rest.economy, names, here[:count], here[count:both], here[both:])
+        return {name: jnp.asarray(value, jnp.float64) for name, value in rest.economy.series(public).items()}
 
-    return jax.jacfwd(everything)(jnp.concatenate([rest.unknown, rest.shocks]))
+    return jax.jacfwd(everything)(jnp.concatenate([rest.unknown, rest.shocks, rest.share]))

@@ -57,6 +57,12 @@ class SteadyState(NamedTuple):
         return self.public.aggregates
 
     @property
+    def consumption(self) -> np.ndarray:
+        """Consumption in every state, (assets, income), goods per period."""
+        with jax.enable_x64(True):
+            return np.asarray(self.economy.resources(self.public)) - self.savings
+
+    @property
     def top_of_grid_mass(self) -> float:
         """The mass at the last asset point; above 1e-6 the grid is too short."""
         return float(self.mass[-1].sum())
@@ -68,8 +74,7 @@ class SteadyState(NamedTuple):
             output = self.economy.model.outcomes(public.aggregates, public.prices, public.shocks).get("output")
             if output is None:
                 return None
-            consumption = np.sum(self.mass * (np.asarray(self.economy.resources(public)) - self.savings))
-        return 1.0 - float(consumption) / float(output)
+        return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)
 
 
 def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e-11) -> SteadyState:

@@ -1,16 +1,17 @@
 """Transition paths: what happens when everybody foresees the path of shocks from period 0 on.
 
-Unknown are the paths U of the aggregates that choices move, from period 1 on; those of period 0 are given by the mass
-with which the economy starts. Given U and the shocks, prices follow in every period, policies backward from the
-stationary equilibrium in which the economy ends, the mass forward, and with it what is supplied. The excess
+Unknown are the paths U of the aggregates that choices move. Given U and the shocks, prices follow in every period,
+policies backward from the stationary equilibrium in which the economy ends, the mass forward, and with it what is
+supplied. The excess
 
-    H_t(U) = supplied_t - U_t,       t = 1, ..., horizon - 1,
+    H_t(U) = supplied_t - U_t,       t = 0, ..., horizon - 1,
 
 is brought to zero by Newton's method with the Jacobian of the final stationary equilibrium, the one that also gives
 linear responses (sequence_space.py): U <- U - H_U^{-1} H. Everything is exact but for the grid, and in float64.
 
 Temporary shocks start and end in the same equilibrium. After a permanent change the economy ends in the equilibrium of
-the new parameters and starts with the mass of the old one, or any other.
+the new parameters and starts with the mass of the old one, or any other. Where income risk moves with the aggregate
+state, a path of shocks moves it too (income_risk.py), within the values that the shocks' chain has.
 
 Source: Boppart, Krusell and Mitman (2018) for the path as a numerical derivative; Auclert et al. (2021), section 6, for
 Newton's method with the stationary Jacobian.
@@ -27,16 +28,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.model.base import named
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.household_path import (
-    Names,
-    contributions,
-    decisions_along,
-    inputs_of,
-    masses_along,
-    shock_values,
-)
+from hank_mfg.solve.household_path import Names, decisions_along, inputs_of, masses_along, supplied
+from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of
 from hank_mfg.solve.sequence_space import LinearSolution, Rest, at_rest, linearize, shock_paths
 from hank_mfg.solve.steady_state import SteadyState
 
@@ -51,7 +45,8 @@ class Transition:
 
     `series` maps shocks, aggregates, prices, outcomes and "consumption" to levels, (horizon,) each; `deviations()` are
     from the stationary equilibrium `steady` in which the path ends. `mass`, `savings` and `consumption` are
-    (horizon, assets, income): the mass at the start of every period and the policies in it. `residual` is the largest
+    (horizon, assets, income): the mass at the start of every period and the policies in it; `chain` (horizon, income,
+    income) moves income states from each period to the next. `residual` is the largest
     relative excess of supply on the path, `last_gap` the distance of the last period from the stationary equilibrium,
     relative: where it is not small, the horizon is too short.
     """
@@ -61,6 +56,7 @@ class Transition:
     mass: np.ndarray
     savings: np.ndarray
     consumption: np.ndarray
+    chain: np.ndarray
     residual: float
     last_gap: float
     iterations: int
@@ -74,23 +70,19 @@ class Transition:
 
     def deviations(self) -> dict[str, np.ndarray]:
         """Every series less its value in the final stationary equilibrium, (horizon,) each."""
-        return {name: values - self.final[name] for name, values in self.series.items()}
+        final = self.final
+        return {name: values - final[name] for name, values in self.series.items()}
 
     @property
     def final(self) -> dict[str, float]:
         """The value of every series in the final stationary equilibrium."""
-        public = self.steady.public
         with jax.enable_x64(True):
-            model = self.steady.economy.model
-            outcomes = named("outcomes", model.outcomes(public.aggregates, public.prices, public.shocks), "outcomes")
-            groups = (public.shocks, public.aggregates, public.prices, outcomes)
-            values = {name: float(value) for group in groups for name, value in group.items()}
-            spent = np.asarray(self.steady.economy.resources(public)) - self.steady.savings
-        return {**values, "consumption": float(np.sum(self.steady.mass * spent))}
+            values = {name: float(value) for name, value in self.steady.economy.series(self.steady.public).items()}
+            return {**values, "consumption": float(np.sum(self.steady.mass * self.steady.consumption))}
 
 
 class _Path(NamedTuple):
-    """What follows from a guess: the excess from period 1 on, (horizon - 1, unknown), and all that was on the way."""
+    """What follows from a guess: the excess, (horizon, unknown), and all that was on the way."""
 
     excess: Array
     series: dict[str, Array]
@@ -106,6 +98,7 @@ def transition(
     horizon: int = 300,
     initial: SteadyState | np.ndarray | None = None,
     linear: LinearSolution | None = None,
+    income_risk: bool = True,
     tolerance: float = 1e-10,
     max_iterations: int = 50,
     **shocks,
@@ -115,41 +108,43 @@ def transition(
     `shocks` are deviations from the stationary values by name, in the shock's own units, at most `horizon` long, zero
     afterwards. `initial` is the mass (assets, income) of period 0, or a stationary equilibrium that has it: another
     economy's for a permanent change, its grid and income states being the same; `steady`'s by default. `linear`, of
-    `steady` and the same horizon, saves computing it again. Stops when the largest excess, relative to the aggregate,
+    `steady` and the same horizon, saves computing it again. With `income_risk=False` the chain of income stays at its
+    average where it would move with the aggregate state. Stops when the largest excess, relative to the aggregate,
     is below `tolerance`. Raises ValueError for paths or a mass that do not fit, TransitionError where Newton's method
     does not get there in `max_iterations`.
     """
-    linear = linearize(steady, horizon=horizon) if linear is None else linear
+    linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
     paths = shock_paths(linear.names.shocks, horizon, shocks)
     names = linear.names
     rest = at_rest(steady, names)
-    unknown, shock = rest.unknown, rest.shocks
-    mass = jnp.asarray(_initial_mass(steady, initial))
-    moved = shock + jnp.asarray(np.array(list(paths.values())).reshape(len(paths), horizon).T)
-    first = jnp.sum(contributions(rest.economy, shock_values(names, moved[0]), names.unknown) * mass, axis=(1, 2))
+    unknown = rest.unknown
+    deviations = np.array(list(paths.values())).reshape(len(paths), horizon).T
+    mass, given = _start(rest, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
+    first = supplied(rest.economy, names, mass, given.shocks[0])
     guess = jnp.broadcast_to(unknown, (horizon, len(unknown))).at[0].set(first)
-    if initial is None:
-        guess += sum(np.einsum("kts,s->tk", linear.general[name], path) for name, path in paths.items())
+    if initial is None and paths:
+        guess = unknown + jnp.asarray(linear.unknown(paths))
 
     begin = time.perf_counter()
-    program = _path.lower(rest, names, mass, moved, guess).compile()
+    program = _path.lower(rest, names, mass, given, guess).compile()
     compiled = time.perf_counter()
     for iteration in range(max_iterations + 1):
-        found = program(rest, names, mass, moved, guess)
+        found = program(rest, names, mass, given, guess)
         relative = np.abs(np.asarray(found.excess)) / np.abs(np.asarray(unknown))
         if relative.max() <= tolerance:
             break
         if iteration == max_iterations or not np.isfinite(relative).all():
             raise _failure(names, found, relative, iteration, tolerance)
-        move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(unknown), horizon - 1)
-        guess = guess.at[1:].add(move.T)
+        move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(unknown), horizon)
+        guess = guess + move.T
     _check_households(steady, found)
     gap = float(np.abs(np.asarray(guess[-1] - unknown) / np.asarray(unknown)).max())
     series = {name: np.asarray(values) for name, values in found.series.items()}
     return Transition(
         steady, series, np.asarray(found.mass), np.asarray(found.savings), np.asarray(found.consumption),
-        float(relative.max()), gap, iteration, compiled - begin, time.perf_counter() - compiled,
+        np.asarray(given.chain), float(relative.max()), gap, iteration, compiled - begin,
+        time.perf_counter() - compiled,
     )  # fmt: skip
 
 
@@ -159,6 +154,33 @@ def _check_linear(linear: LinearSolution, steady: SteadyState, horizon: int) -> 
             f"linear is the solution of another stationary equilibrium or of {linear.horizon} periods, not {horizon}: "
             "pass linearize(steady, horizon=horizon), or leave it out."
         )
+
+
+def _start(rest: Rest, steady: SteadyState, initial, deviations: np.ndarray, risk: Risk | None) -> tuple[Array, Given]:
+    """The mass of period 0 and what nobody chooses along the path.
+
+    Raises ValueError where the path leaves the values that the shocks' chain has and income risk depends on it.
+    """
+    economy, horizon = rest.economy, len(deviations)
+    mass = jnp.asarray(_initial_mass(steady, initial))
+    if risk is None:
+        chain = economy.income_transition[0, 0]
+        share = jax.lax.scan(lambda now, _: (now @ chain, now), mass.sum(axis=0), None, length=horizon)[1]
+        chains = jnp.broadcast_to(chain, (horizon, *chain.shape))
+        return mass, Given(rest.shocks + jnp.asarray(deviations), share, chains, chain)
+    period = improbable(risk, deviations)
+    if period is not None:
+        moved = ", ".join(f"{each:+.4g}" for each in deviations[period])
+        raise ValueError(
+            f"In period {period} the path ({moved} from the mean) would need a negative probability: income risk "
+            "depends on the aggregate state, so shocks must stay between the values of their chain; make them smaller, "
+            "or hold income risk at its average with income_risk=False."
+        )
+    if initial is None:
+        given = given_along(risk, rest.shocks, jnp.asarray(deviations))
+        return economy.settle(mass, economy.lottery(jnp.asarray(steady.savings))) @ given.first, given
+    given = given_along(risk, rest.shocks, jnp.asarray(deviations), mass.sum(axis=0))
+    return mass, given
 
 
 def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
@@ -203,7 +225,7 @@ def _check_households(steady: SteadyState, found: _Path) -> None:
 
 def _failure(names: Names, found: _Path, relative, iteration: int, tolerance: float) -> TransitionError:
     if not np.isfinite(relative).all():
-        period = int(np.flatnonzero(~np.isfinite(relative).all(axis=1))[0]) + 1
+        period = int(np.flatnonzero(~np.isfinite(relative).all(axis=1))[0])
         return TransitionError(
             f"After {iteration} iterations the path is NaN or infinite in period {period}: nobody may run out of "
             "resources on it; make the shock smaller or check resources()."
@@ -211,29 +233,19 @@ def _failure(names: Names, found: _Path, relative, iteration: int, tolerance: fl
     period, place = np.unravel_index(int(np.argmax(relative)), relative.shape)
     return TransitionError(
         f"The path did not converge: after {iteration} iterations the excess supply of {names.unknown[place]} in "
-        f"period {period + 1} is still {100 * relative[period, place]:.3g} %, tolerance {100 * tolerance:g} %: make "
+        f"period {period} is still {100 * relative[period, place]:.3g} %, tolerance {100 * tolerance:g} %: make "
         "the shock smaller, lengthen the horizon, or raise max_iterations."
     )
 
 
 @eqx.filter_jit
-def _path(rest: Rest, names: Names, mass: Array, shocks: Array, guess: Array) -> _Path:
+def _path(rest: Rest, names: Names, mass: Array, given: Given, guess: Array) -> _Path:
     """Everything on the path that a guess of the unknown aggregates (horizon, unknown) implies, ending at `rest`."""
     economy = rest.economy
-    share = jax.lax.scan(
-        lambda now, _: (now @ economy.income_transition[0, 0], now), mass.sum(axis=0), None, length=len(guess)
-    )[1]
-    inputs, public = jax.vmap(lambda u, z, s: inputs_of(economy, names, u, z, s))(guess, shocks, share)
-    decisions = decisions_along(economy, names, rest.marginal, inputs)
-    masses = masses_along(economy, mass, decisions.savings)
-
-    def supplied(mass, shocks):
-        return jnp.sum(contributions(economy, shock_values(names, shocks), names.unknown) * mass, axis=(1, 2))
-
-    excess = (jax.vmap(supplied)(masses, shocks) - guess)[1:]
-    outcomes = jax.vmap(
-        lambda p: named("outcomes", economy.model.outcomes(p.aggregates, p.prices, p.shocks), "outcomes")
-    )(public)
-    series = {name: values for group in (*public, outcomes) for name, values in group.items()}
+    inputs, public = jax.vmap(lambda u, z, s: inputs_of(economy, names, u, z, s))(guess, given.shocks, given.share)
+    decisions = decisions_along(economy, names, rest.marginal, inputs, given.chain)
+    masses = masses_along(economy, mass, decisions.savings, given.chain)
+    excess = jax.vmap(lambda m, z: supplied(economy, names, m, z))(masses, given.shocks) - guess
+    series = dict(jax.vmap(economy.series)(public))
     series["consumption"] = jnp.sum(masses * decisions.consumption, axis=(1, 2))
     return _Path(excess, series, masses, decisions.savings, decisions.consumption)

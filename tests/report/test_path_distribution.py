@@ -28,8 +28,8 @@ def steady():
 
 @pytest.fixture(scope="module")
 def path(steady):
-    """A recession: productivity is three percent low and comes back."""
-    return hm.transition(steady, horizon=HORIZON, productivity=-0.03 * 0.8 ** np.arange(HORIZON))
+    """A recession: productivity is nearly one percent low, more lose their jobs, and it comes back."""
+    return hm.transition(steady, horizon=HORIZON, productivity=-0.009 * 0.75 ** np.arange(HORIZON))
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +53,9 @@ def test_fixed_groups_are_followed_by_the_policies_of_the_path(steady, path, res
     grid, chain = np.asarray(steady.economy.grid.points), np.asarray(steady.economy.income_transition)[0, 0]
     with jax.enable_x64(True):
         resting = np.asarray(steady.economy.resources(steady.public)) - steady.savings
-    for group, mass in zip(GROUPS, wealth_groups(path.mass[0]), strict=True):
-        moved, without = mass.ravel(), mass.ravel()
+    groups = zip(GROUPS, wealth_groups(path.mass[0]), wealth_groups(steady.mass), strict=True)
+    for group, mass, before in groups:  # the shock moves people between jobs at once
+        moved, without = mass.ravel(), before.ravel()
         for t in range(HORIZON):
             worlds = ((moved, result.levels, path.consumption[t]), (without, result.baseline, resting))
             for now, levels, spent in worlds:
@@ -62,7 +63,7 @@ def test_fixed_groups_are_followed_by_the_policies_of_the_path(steady, path, res
                 held = np.sum(now.reshape(mass.shape) * grid[:, None])
                 assert levels[f"wealth_{group}"][t] == pytest.approx(held, rel=1e-10)
                 assert levels[f"consumption_{group}"][t] == pytest.approx(now @ spent.ravel(), rel=1e-6)
-            moved = moved @ matrix(grid, chain, path.savings[t])
+            moved = moved @ matrix(grid, path.chain[t], path.savings[t])
             without = without @ matrix(grid, chain, steady.savings)
 
 
@@ -192,5 +193,5 @@ def test_what_does_not_fit_is_named(steady, path, result, refuses):
 def test_the_mass_of_a_group_is_conserved(steady, path):
     """A group for which wealth and consumption are one in every state keeps the mean one."""
     ones = np.ones_like(path.savings)
-    consumption, _ = follow(steady.economy, wealth_groups(path.mass[0]), path.savings, ones)
+    consumption, _ = follow(steady.economy, wealth_groups(path.mass[0]), path.savings, ones, path.chain)
     np.testing.assert_allclose(consumption, 1.0, atol=1e-12)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
-from reference_sequence_space import SERIES, gap, linear, steady, stored, value
+from reference_sequence_space import SERIES, Economy, economy, gap, linear, steady, stored, value
 
 import hank_mfg as hm
 
@@ -70,10 +70,56 @@ def test_responses_are_derivatives_of_transition_paths(original):
         hm.transition(found, horizon=200, linear=solution, productivity=sign * path).series for sign in (1.0, -1.0)
     )
     response = solution.response(productivity=path)
-    for name in ("capital", "consumption", "interest_rate", "wage", "output"):
+    for name in ("capital", "consumption", "interest_rate", "wage", "tax", "output", "labor", "unemployment"):
         assert gap(0.5 * (up[name] - down[name]), response[name]) < 1e-5, name  # kinks between grid points
-    for name in ("labor", "unemployment"):
-        np.testing.assert_allclose(response[name], 0.0, atol=1e-14)
+
+
+def test_employment_follows_the_joint_chain(original):
+    """A shock that dies out as the chain expects: people move by P(z', e' | z, e), from an impact on everybody."""
+    model, impact = original[0].economy.model, 1e-3
+    joint = np.asarray(model.joint_transition)
+    aggregate, own = hm.split_joint_chain(joint, own_states=2)
+    long_run = np.linalg.matrix_power(joint, 4000)[0].reshape(2, 2)
+    persistence = aggregate[1, 1] - aggregate[0, 1]
+    belief = np.array([-impact, impact]) / 0.02  # productivity is .99 or 1.01
+    mass = np.einsum("ze,zx,zxef->xf", long_run, aggregate + belief, own)
+    expected = []
+    for _ in range(50):
+        expected.append(mass[:, 0].sum() - long_run[:, 0].sum())
+        mass = (mass.reshape(-1) @ joint).reshape(2, 2)
+    response = original[1].response(productivity=impact * persistence ** np.arange(200))
+    np.testing.assert_allclose(response["unemployment"][:50], expected, atol=1e-9)
+    assert expected[0] == pytest.approx(-0.06 / 0.02 * impact, rel=1e-3)  # .10 against .04 unemployed
+
+
+class Revalued(Economy):
+    """Capital that is worth more in good times: the same assets add up to more."""
+
+    def aggregates(self, assets, own, shocks):
+        return {"capital": assets * shocks.productivity}
+
+
+def test_a_shock_to_what_the_same_assets_add_up_to_is_felt_at_once():
+    found = hm.steady_state(Revalued(**economy().parameters()), asset_points=60)
+    solution = hm.linearize(found, horizon=150)
+    path = 1e-4 * 0.8 ** np.arange(150)
+    up, down = (
+        hm.transition(found, horizon=150, linear=solution, productivity=sign * path).series for sign in (1.0, -1.0)
+    )
+    response = solution.response(productivity=path)
+    for name in ("capital", "consumption", "interest_rate", "wage"):
+        assert gap(0.5 * (up[name] - down[name]), response[name]) < 1e-5, name
+    assert response["capital"][0] == pytest.approx(path[0] * float(found.aggregates.capital) / value("Z"), rel=1e-9)
+
+
+def test_the_parts_of_a_response_add_up_to_it(original):
+    for solution, beyond in ((original[1], True), (linear(), False)):
+        path = 1e-3 * 0.75 ** np.arange(solution.horizon)
+        response = solution.response(productivity=path)
+        for output in ("consumption", "capital"):
+            parts = solution.decompose(response, output)
+            assert gap(np.sum(list(parts.values()), axis=0), response[output]) < 1e-9
+            assert ("productivity, beyond prices" in parts) == beyond
 
 
 def test_what_does_not_fit_is_named(original):

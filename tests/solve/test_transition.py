@@ -108,6 +108,19 @@ def test_what_does_not_fit_is_named(patient, impatient):
     with pytest.raises(ValueError, match="another stationary equilibrium"):
         hm.transition(patient, horizon=20, linear=hm.linearize(impatient, horizon=20))
     with pytest.raises(hm.TransitionError, match="excess supply of capital in period .* is still"):
-        hm.transition(patient, horizon=20, productivity=0.05, max_iterations=0)
+        hm.transition(patient, horizon=20, productivity=0.05, max_iterations=0, income_risk=False)
     with pytest.raises(hm.TransitionError, match="In period 0 of the path some household has no resources"):
-        hm.transition(patient, horizon=20, productivity=-1.5)
+        hm.transition(patient, horizon=20, productivity=-1.5, income_risk=False)
+
+
+def test_with_income_risk_that_moves_a_path_stays_between_the_values_of_the_chain(patient):
+    with pytest.raises(ValueError, match=r"In period 1 the path \(\+0.02 from the mean\).*with income_risk=False"):
+        hm.transition(patient, horizon=20, productivity=[0.0, 0.02])
+    path = hm.transition(patient, horizon=150, productivity=-0.0099 * 0.75 ** np.arange(150))
+    still = hm.transition(patient, horizon=150, productivity=-0.0099 * 0.75 ** np.arange(150), income_risk=False)
+    assert path.chain.min() >= 0 and np.allclose(path.chain.sum(axis=2), 1.0)
+    unemployed = path.series["unemployment"]
+    np.testing.assert_allclose(path.mass[:, :, 0].sum(axis=1), unemployed, atol=1e-12)  # shares and masses agree
+    assert unemployed[0] == pytest.approx(0.07 + 0.03 * 0.99, abs=1e-4)  # .10 in the bad state, .04 in the good one
+    np.testing.assert_allclose(still.series["unemployment"], 0.07, atol=1e-4)
+    assert path.deviations()["consumption"].min() < still.deviations()["consumption"].min() < 0
