@@ -9,8 +9,9 @@ two neighbors, so that any size inside the chain's range is met exactly and size
 start from the same state before date 0, drawn from the ergodic set (or given), with the shock itself at one of the
 neighbors of its mean, so that nothing else happens at date 0 (a leap from the end of the chain to its middle would be a
 history that nobody ever lived through); they use the same stratified random numbers from date 1 on, and the histogram
-moves exactly. The mean is over starting states and paths, the bands are over
-starting states.
+moves exactly. Surprises of the shock after date 0 have mean zero, those of the sampled paths nearly so; what their mean
+s_h, in units of the size, does to the response R is taken out, gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is
+over starting states and paths, the bands are over starting states.
 
 Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
 `wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
@@ -25,8 +26,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.linalg
 from jax import Array
 
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.simulate import period_series
@@ -131,9 +134,10 @@ class _Followed(NamedTuple):
 
 
 @eqx.filter_jit
-def _from_start(play: Play, state: State, groups: Array, uniforms: Array):
-    """From every aggregate state at date 0, leading axes (shocks, paths, time): aggregate series; the distribution of
-    assets (..., assets); mean consumption and wealth of the fixed groups (..., groups)."""
+def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros: Array):
+    """From each of the aggregate states `zeros` at date 0, leading axes (zeros, paths, time): aggregate series; the
+    distribution of assets (..., assets); mean consumption and wealth of the fixed groups (..., groups); the index of
+    the aggregate state."""
     economy = play.economy
     now = play.decide(state)
     step = play.act(now, now.state.aggregate.shock)
@@ -156,10 +160,9 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array):
         series, kept = rollout(play, start, shocks, record)[1]
         chain = economy.income_transition[now.state.aggregate.shock, shock_zero]
         moved = jax.vmap(lambda group: economy.settle(group, step.gamble) @ chain)(groups)
-        return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1]
+        return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1], kept.shock
 
-    every = jnp.arange(economy.shock_count, dtype=jnp.int32)
-    return jax.lax.map(lambda z: jax.vmap(lambda u: one(z, u))(uniforms), every)
+    return jax.lax.map(lambda z: jax.vmap(lambda u: one(z, u))(uniforms), zeros)
 
 
 def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarray:
@@ -227,18 +230,25 @@ def impulse_response(
     states = [start] if start is not None else _starts(solution, play, without, starts, seed)
     draws = np.random.default_rng(seed)
     assets = np.asarray(play.economy.grid.points)
-    each = []
+    zeros = np.flatnonzero((without > 0) | (with_shock > 0))
+    each, surprises = [], []
     for state in states:
         groups = jnp.asarray(wealth_groups(np.asarray(state.aggregate.mass)))
         uniforms = jnp.asarray(stratified(draws, paths, horizon))
-        series, wealth, followed = jax.tree.map(np.asarray, _from_start(play, state, groups, uniforms))
+        arrays = _from_start(play, state, groups, uniforms, jnp.asarray(zeros, jnp.int32))
+        series, wealth, followed, index = jax.tree.map(np.asarray, arrays)
         spread = {**inequality(wealth, assets), **wealth_percentiles(wealth, assets)}
         values = {**series, **spread, **group_series(*followed)}
-        each.append(
-            {name: (without @ value.mean(axis=1), with_shock @ value.mean(axis=1)) for name, value in values.items()}
-        )
+        means = {name: value.mean(axis=1) for name, value in values.items()}
+        each.append({name: (without[zeros] @ mean, with_shock[zeros] @ mean) for name, mean in means.items()})
+        surprises.append((with_shock - without)[zeros] @ surprise(play.economy, shock, index).mean(axis=1))
     units = {name: _unit(name, [pair[name][0] for pair in each]) for name in each[0]}
-    gaps = {name: np.stack([_change(units[name], *pair[name]) for pair in each]) for name in each[0]}
+    gaps = {
+        name: np.stack(
+            [recentred(_change(units[name], *pair[name]), s) for pair, s in zip(each, surprises, strict=True)]
+        )
+        for name in each[0]
+    }
     tail = (1.0 - coverage) / 2.0
     note = (
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
@@ -251,6 +261,26 @@ def impulse_response(
         {name: np.quantile(gap, 1.0 - tail, axis=0) for name, gap in gaps.items()},
         units, coverage, len(states), paths, note,
     )  # fmt: skip
+
+
+def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:
+    """The shock less what was expected of it a period earlier, along paths of aggregate states `index` (..., time).
+
+    In period 0 the shock itself: differences between worlds are its size.
+    """
+    values = np.asarray(economy.shock_values[shock], np.float64)
+    expected = np.asarray(economy.shock_transition, np.float64) @ values
+    found = values[index]
+    found[..., 1:] -= expected[index[..., :-1]]
+    return found
+
+
+def recentred(gap: np.ndarray, surprises: np.ndarray) -> np.ndarray:
+    """The response R (time,) with gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}, s being `surprises` over that of date 0."""
+    if surprises[0] == 0.0:
+        return gap
+    lower = scipy.linalg.toeplitz(surprises / surprises[0], np.zeros(len(gap)))
+    return scipy.linalg.solve_triangular(lower, gap, lower=True, unit_diagonal=True)
 
 
 def _unit(name: str, levels: list[np.ndarray]) -> str:
