@@ -1,0 +1,40 @@
+"""The response of a global solution to a small shock is the linear one, where aggregate risk is small."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+from reference_sequence_space import Economy, economy
+
+import hank_mfg as hm
+
+
+class Calm(Economy):
+    """The economy of the package with a third of its aggregate risk; everybody sees productivity and prices."""
+
+    def aggregate_shocks(self):
+        return hm.AR1("productivity", persistence=0.8, innovation_sd=0.003, mean=self.productivity, states=5)
+
+    def signal(self, aggregates, prices, shocks):
+        return {"productivity": shocks.productivity, "interest_rate": prices.interest_rate, "wage": prices.wage}
+
+
+@pytest.mark.slow
+def test_a_small_shock_in_a_calm_economy_is_the_linear_response():
+    """Productivity .1 percent higher: the largest gap over 100 periods, in percent of the linear response's peak."""
+    model = Calm(**economy().parameters())
+    solution = hm.solve(model, hm.RSPG(updates=200, tolerance=1e-6))
+    size = 1e-3 * float(model.productivity)
+    response = hm.impulse_response(solution, "productivity", size, horizon=100, starts=8)
+    linear = hm.linearize(solution.steady, horizon=300)
+    exact = linear.response(productivity=size * 0.8 ** np.arange(300))
+    final = hm.transition(solution.steady, linear=linear).final
+    gaps = {}
+    for name in ("capital", "consumption", "output", "interest_rate", "wage"):
+        scale = final[name] if response.units[name] == "percent" else 1.0
+        expected = 100.0 * exact[name][:100] / scale
+        gaps[name] = 100.0 * np.abs(response.mean[name] - expected).max() / np.abs(expected).max()
+    assert max(gaps.values()) < 0.5, gaps
