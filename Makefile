@@ -53,6 +53,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/aiyagari.py
 	$(BIN)/python benchmarks/rspg_scaling.py
 	$(BIN)/python benchmarks/krusell_smith.py
+	$(BIN)/python benchmarks/equilibria.py
 	$(BIN)/python benchmarks/sequence_space.py
 	$(BIN)/python benchmarks/games.py
 	$(BIN)/python benchmarks/sampled.py
