@@ -51,6 +51,10 @@ if TYPE_CHECKING:
         split_joint_chain as split_joint_chain,
     )
     from hank_mfg.replication import replicate as replicate
+    from hank_mfg.report.compare import Comparison as Comparison
+    from hank_mfg.report.compare import compare as compare
+    from hank_mfg.report.compare_figures import plot_comparison as plot_comparison
+    from hank_mfg.report.compare_figures import write_comparison as write_comparison
     from hank_mfg.report.distribution import (
         distribution_table as distribution_table,
     )
@@ -158,6 +162,8 @@ _HOMES = {
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "independent_chains", "split_joint_chain"),
     "replication": ("replicate",),
+    "report.compare": ("Comparison", "compare"),
+    "report.compare_figures": ("plot_comparison", "write_comparison"),
     "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
     "report.game_figures": ("plot_finite_population",),

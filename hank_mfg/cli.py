@@ -200,7 +200,7 @@ def solve_command(
     if not resume:
         _check_new_run(str(model), folder, _overrides(set_))
     before = _entries(cache)
-    from hank_mfg.console import progress, training_line
+    from hank_mfg.console import progress, solve_lines, training_line
     from hank_mfg.run import solve_run
     from hank_mfg.solve.solve import chunk_length
     from hank_mfg.storage import how_to_continue
@@ -228,7 +228,7 @@ def solve_command(
         "device": solution.device,
         "seed": solution.seed,
     }
-    _emit(as_json, content, _solve_lines(solution, content))
+    _emit(as_json, content, solve_lines(solution, content))
 
 
 def _check_new_run(model: str, folder: Path, overrides: dict[str, Any]) -> None:
@@ -242,21 +242,6 @@ def _check_new_run(model: str, folder: Path, overrides: dict[str, Any]) -> None:
     economy = load_model(model, **overrides)
     check_model(economy)
     require_aggregate_risk(economy)
-
-
-def _solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
-    """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
-    from hank_mfg.console import aligned, named
-    from hank_mfg.solve.solution import Status
-
-    first = solution.status.value
-    if solution.status is Status.UPDATES_EXHAUSTED:
-        first = (
-            f"Updates ran out: the Euler error, {content['euler_error_percent']:.4g} percent, is above the tolerance, "
-            f"{100 * solution.settings.tolerance:.4g} percent; raise --option updates={2 * solution.settings.updates}; "
-            "see docs/when_it_does_not_converge.md."
-        )
-    return [first, *aligned({named(name): value for name, value in content.items()})]
 
 
 def _resumed_settings(folder: Path) -> Any:
@@ -287,22 +272,13 @@ def evaluate_command(
 
     if is_game_run(run):
         return _emit(as_json, *evaluate_game_command(run, paths, seed))
+    from hank_mfg.console import evaluation_lines
     from hank_mfg.report.report import write_evaluation
     from hank_mfg.run import load_run
 
     solution = load_run(run)
     content, written = write_evaluation(solution, run, periods=periods, seed=seed)
-    _emit(as_json, content, [*_evaluation_lines(solution, content), *_wrote(written)])
-
-
-def _evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:
-    from hank_mfg.console import aligned
-    from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows, gain_rows, law_of_motion_rows
-    from hank_mfg.report.report import state_names
-
-    states = state_names(solution.play(10).economy.shock_values)
-    rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
-    return [*aligned(rows), accuracy_note(content)]
+    _emit(as_json, content, [*evaluation_lines(solution, content), *_wrote(written)])
 
 
 def _wrote(paths: list[Path]) -> list[str]:
@@ -324,6 +300,33 @@ def irf_command(
     refuse_game("impulse responses", run=run)
     response, written = write_impulse_response(load_run(run), run, shock, size, horizon=horizon, seed=seed)
     _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
+
+
+@app.command("compare")
+def compare_command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="a shipped name, your own file, or the folder of a run")
+    ],
+    set_: Set = None,
+    out: Annotated[Path | None, typer.Option(help="runs/MODEL_compare by default, or the folder of the run")] = None,
+    shock: Annotated[str | None, typer.Option(help="by default the only one")] = None,
+    size: Annotated[list[float] | None, typer.Option(help="in the shock's own units; repeat as needed")] = None,
+    horizon: int = 100,
+    seed: int = 0,
+    periods: int = 10_000,
+    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of RSPG, for instance paths=32")] = None,
+    classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
+    as_json: Json = False,
+) -> None:
+    """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
+    _cache()
+    from hank_mfg.compare_cli import Request, compare_models
+
+    settings = _settings("rspg", option) if option else None
+    request = Request(
+        model, out, _overrides(set_), settings, seed, shock, size or None, horizon, periods, classical, as_json
+    )
+    _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
 
 
 @app.command("moments")
@@ -371,9 +374,9 @@ def report_command(
 
 @app.command("replicate")
 def replicate_command(
-    name: Annotated[str, typer.Argument(help="aiyagari-1994, rspg-benchmark")],
+    name: Annotated[str, typer.Argument(help="aiyagari-1994, jedc-2010, krusell-smith-1998, rspg-benchmark")],
     out: Annotated[Path | None, typer.Option(help="the folder; replications/NAME by default")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="a tenth of the updates, two seeds: a few minutes")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="everything small and rough, a few minutes at most")] = False,
     seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
     game: Annotated[list[str] | None, typer.Option(help="only this shipped game; repeat as needed")] = None,
     method: Annotated[list[str] | None, typer.Option(help="only this method; repeat as needed")] = None,

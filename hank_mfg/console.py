@@ -65,6 +65,30 @@ def training_line(chunk: int) -> Callable[[History], tuple[int, str]]:
     return line
 
 
+def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
+    """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
+    from hank_mfg.solve.solution import Status
+
+    first = solution.status.value
+    if solution.status is Status.UPDATES_EXHAUSTED:
+        first = (
+            f"Updates ran out: the Euler error, {content['euler_error_percent']:.4g} percent, is above the tolerance, "
+            f"{100 * solution.settings.tolerance:.4g} percent; raise --option updates={2 * solution.settings.updates}; "
+            "see docs/when_it_does_not_converge.md."
+        )
+    return [first, *aligned({named(name): value for name, value in content.items()})]
+
+
+def evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:
+    """What a person reads after an evaluation: every measure, the law of motion, how they were taken."""
+    from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows, gain_rows, law_of_motion_rows
+    from hank_mfg.report.report import state_names
+
+    states = state_names(solution.play(10).economy.shock_values)
+    rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
+    return [*aligned(rows), accuracy_note(content)]
+
+
 @contextlib.contextmanager
 def progress(
     total: int, quiet: bool, line: Callable[[History], tuple[int, str]], first: str = "starting"

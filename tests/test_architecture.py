@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "report", "replication")
-ROOT_FILES = ("cli", "console", "gallery", "game_cli", "game_run", "precision", "run", "storage", "template")
+ROOT_FILES = (
+    "cli",
+    "compare_cli",
+    "console",
+    "gallery",
+    "game_cli",
+    "game_run",
+    "precision",
+    "run",
+    "storage",
+    "template",
+)
 WRITERS = ("cli.py", "game_run.py", "run.py", "storage.py", "template.py", "replication/", "report/")
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
 MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])

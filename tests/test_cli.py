@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hank_mfg import cli, console, gallery, run
+from hank_mfg import console, gallery, run
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.gallery import model_names
@@ -171,7 +171,7 @@ def test_the_bar_fits_80_columns_and_shows_what_the_stopping_rule_uses(monkeypat
 def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     settings = dataclasses.replace(solved_run.solution.settings, tolerance=2e-5)
     solution = dataclasses.replace(solved_run.solution, status=Status.UPDATES_EXHAUSTED, settings=settings)
-    first = cli._solve_lines(solution, {"euler_error_percent": 0.00291})[0]
+    first = console.solve_lines(solution, {"euler_error_percent": 0.00291})[0]
     assert "the Euler error, 0.00291 percent, is above the tolerance, 0.002 percent" in first
     assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
 

@@ -29,6 +29,7 @@ def small(monkeypatch, tiny):
     settings = hm.RSPG
     sizes = {
         "evaluate": {"periods": 200, "deviations": False},
+        "compare": {"sizes": [0.01], "horizon": 4, "starts": 2, "paths": 2, "asset_points": 200, "accuracy": False},
         "game_deviation": {"paths": 2},
         "game_exploitability": {"paths": 2},
         "finite_population": {"individuals": (10, 20), "paths": 4},
