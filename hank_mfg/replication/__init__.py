@@ -5,10 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.replication import aiyagari_1994, rspg_benchmark
+from hank_mfg.replication import aiyagari_1994, jedc_2010, krusell_smith_1998, rspg_benchmark
 
 REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "aiyagari-1994": aiyagari_1994.run,
+    "jedc-2010": jedc_2010.run,
+    "krusell-smith-1998": krusell_smith_1998.run,
     "rspg-benchmark": rspg_benchmark.run,
 }
 
