@@ -37,7 +37,7 @@ def objective(shift, detour, terminal):
         public = jax.lax.stop_gradient(economy.public(aggregate))
         flow = jnp.sum(aggregate.mass * economy.reward(savings + move, public))
         following = economy.advance(aggregate, savings + move, shock_next)
-        return (following, discount * economy.discount_factor), discount * flow
+        return (following, discount * economy.model.discount_factor), discount * flow
 
     first = (detour.start.aggregate, jnp.ones(()))
     (last, discount), flows = jax.lax.scan(period, first, (shift, steps.now.savings, steps.shock_next))
@@ -81,7 +81,7 @@ def as_arrays(detour):
     """The path in the terms of the reference: grid, cash, chains, discount factor, risk aversion, savings, mass."""
     economy, now, shocks_next = detour.play.economy, detour.steps.now, detour.steps.shock_next
     chains = economy.income_transition[now.state.aggregate.shock, shocks_next]
-    patience = float(economy.discount_factor)
+    patience = float(economy.model.discount_factor)
     parts = (economy.grid.points, now.cash, chains, patience, 1.0, now.savings, detour.start.aggregate.mass)
     return [part if isinstance(part, float) else np.asarray(part) for part in parts]
 
@@ -107,7 +107,7 @@ def distance(detour, gradient, structural):
     """How far the structural gradient is from the derivative, relative to its size; both per unit of u' and mass."""
     now = detour.steps.now
     mass, marginal = np.asarray(now.state.aggregate.mass), np.asarray(1.0 / (now.cash - now.savings))
-    discount = float(detour.play.economy.discount_factor) ** np.arange(len(mass))[:, None, None]
+    discount = float(detour.play.economy.model.discount_factor) ** np.arange(len(mass))[:, None, None]
     derivative = np.asarray(gradient) / discount
     gap = np.abs(derivative - mass * np.asarray(structural)) / marginal
     return gap.sum() / (np.abs(derivative) / marginal).sum()

@@ -84,6 +84,7 @@ def test_vmap_over_a_model_is_the_same_again(model):
     assert not jax.config.read("jax_enable_x64")
 
 
+@pytest.mark.slow
 def test_with_two_income_states_kinks_are_large_and_differences_need_small_steps():
     """Krusell and Smith: where a step moves choices past points of the grid, differences are off by more."""
     model = hm.load_model("krusell_smith")
