@@ -34,7 +34,7 @@ from hank_mfg.solve.equilibrium import Equilibrium, implicit
 from hank_mfg.solve.household_path import Names, names_of
 from hank_mfg.solve.steady_state import SteadyStateError
 
-EXTRAPOLATION = ((1.0, 0.0, 0.0, 0.0), (2.0, -1.0, 0.0, 0.0), (3.0, -3.0, 1.0, 0.0), (4.0, -6.0, 4.0, -1.0))
+EXTRAPOLATION = ((1.0, 0.0, 0.0), (2.0, -1.0, 0.0), (3.0, -3.0, 1.0))  # from the last three, newest first
 
 
 def equilibrium(model: Model, *, asset_points: int = 200, tolerance: float = 1e-11) -> Equilibrium:
@@ -131,8 +131,8 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
     """The stationary equilibria of a model at many values of its parameters, in one compiled program.
 
     `values` maps parameters to arrays (grid,) or (grid, ...) of equal length, for instance
-    `discount_factor=np.linspace(.94, .96, 100)`. Each search starts from the equilibria before it, extrapolated by a
-    cubic, so order the values such that neighbors are close; far ones only take longer. Stretches of the grid run
+    `discount_factor=np.linspace(.94, .96, 100)`. Each search starts from the three equilibria before it, extrapolated
+    by a parabola, so order the values such that neighbors are close; far ones only take longer. Stretches of the grid run
     beside each other. Raises ValueError for what is not a parameter or arrays of different lengths, SteadyStateError at
     the first member that has no equilibrium.
     """
@@ -180,7 +180,7 @@ def _along(model: Model, split: dict[str, Array], names: Names, asset_points: in
         history, count, slope, drift, mass = carry
         economy = economy_of(values, asset_points)
         edge = edge_of(economy_of(values, FEWEST), names)
-        weights = jnp.asarray(EXTRAPOLATION)[jnp.clip(count - 1, 0, 3)]
+        weights = jnp.asarray(EXTRAPOLATION)[jnp.clip(count - 1, 0, 2)]
         y, log_consumption = jax.tree.map(lambda x: jnp.tensordot(weights, x, 1), history)
         first = first_of(unsolved(y, log_consumption, mass), slope, drift, tolerance)
         last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance)
@@ -197,7 +197,7 @@ def _along(model: Model, split: dict[str, Array], names: Names, asset_points: in
         )
         edge, found = search_coarse(coarse, names)
         start = refined(fine, coarse, names, edge, found)
-        history = jax.tree.map(lambda x: jnp.repeat(x[None], 4, axis=0), (start.now.y, start.now.log_consumption))
+        history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_consumption))
         carry = (history, jnp.asarray(0), start.slope, start.drift, start.now.mass)
         return jax.lax.scan(one, carry, values)[1]
 

@@ -7,6 +7,7 @@ solver: these run in SciPy on the host, called from traced code, one after the o
 """
 
 import concurrent.futures
+import functools
 import os
 import warnings
 from collections.abc import Callable
@@ -88,9 +89,13 @@ def _each(function: Callable, given: list[np.ndarray], axes: int, **options) -> 
     if not batch:
         return function(*given, **options)
     flat = [x.reshape(-1, *x.shape[len(batch) :]) for x in given]
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = list(threads.map(lambda i: function(*(x[i] for x in flat), **options), range(len(flat[0]))))
-    return np.stack(found).reshape(index.shape)
+    found = _threads().map(lambda i: function(*(x[i] for x in flat), **options), range(len(flat[0])))
+    return np.stack(list(found)).reshape(index.shape)
+
+
+@functools.cache
+def _threads() -> concurrent.futures.ThreadPoolExecutor:
+    return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "stationary mass")
 
 
 def transition_matrix(index: np.ndarray, weight: np.ndarray, chain: np.ndarray) -> Any:
