@@ -23,7 +23,7 @@ from hank_mfg.solve.stationary_mass import stationary_mass
 
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
 COARSE = 4  # times fewer points on the coarse grid
-FEWEST = 30  # points of a coarse grid
+LARGE = 5_000  # states from which a coarse grid comes first
 SEARCH = 80  # evaluations at most
 HASTE = 1e-5  # tolerance of the household problem at first
 NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
@@ -31,10 +31,13 @@ RESOLVED = 300.0  # times the tolerance: the excess at which the search ends
 ROUGH = 1e-3  # the excess at which it ends on a coarse grid
 
 
-def grids(asset_points: int) -> tuple[int, ...]:
-    """Numbers of asset points to solve on, one after the other."""
-    coarse = asset_points // COARSE
-    return (coarse, asset_points) if coarse >= FEWEST else (asset_points,)
+def grids(economy: Economy) -> tuple[int, ...]:
+    """Numbers of asset points to solve on, one after the other: a coarse grid first where the economy is large.
+
+    It saves half of the time of a large search; compiling it takes a second more.
+    """
+    points, income = economy.shape
+    return (points // COARSE, points) if points * income >= LARGE else (points,)
 
 
 class Point(NamedTuple):

@@ -36,6 +36,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household import marginal_value
 from hank_mfg.solve.household_path import (
     Decision,
@@ -160,7 +161,7 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
         *_felt(rest, names),
         *range(len(names.inputs), len(names.inputs) + (0 if moved is None else len(moved.basis))),
     )
-    program = _solve.lower(rest, names, felt, horizon, moved).compile()
+    program = _solve.lower(rest, names, felt, horizon, moved).compile(compiler_options=quick_compilation())
     pointwise = jax.tree.map(np.asarray, _pointwise(rest, names))
     compiled = time.perf_counter()
     solved = jax.tree.map(np.asarray, program(rest, names, felt, horizon, moved))

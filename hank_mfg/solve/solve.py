@@ -17,6 +17,7 @@ from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
@@ -118,8 +119,7 @@ def compile_ahead(model: Model, settings: RSPG, points: int) -> Compiled:
     """
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
-    # On a CPU LLVM's first level of optimization compiles a third faster and runs no slower; elsewhere the default.
-    options = {"xla_backend_optimization_level": 1} if jax.default_backend() == "cpu" else None
+    options = quick_compilation()
     walk = _warm_up.lower(play, _first(training), training.key, settings.paths, settings.warmup)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)

@@ -17,7 +17,7 @@ from hank_mfg.model.concrete import is_number
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.clearing import (
-    FEWEST,
+    COARSE,
     RESOLVED,
     edge_of,
     find,
@@ -34,6 +34,7 @@ from hank_mfg.solve.equilibrium import Equilibrium, implicit
 from hank_mfg.solve.household_path import Names, names_of
 from hank_mfg.solve.steady_state import SteadyStateError
 
+FEWEST = 30  # points of a grid on which something is found out roughly
 EXTRAPOLATION = ((1.0, 0.0, 0.0), (2.0, -1.0, 0.0), (3.0, -3.0, 1.0))  # from the last three, newest first
 
 
@@ -58,11 +59,12 @@ def equilibrium(model: Model, *, asset_points: int = 200, tolerance: float = 1e-
     def on_grid(numbers: Any, points: int) -> Economy:
         return discretize(eqx.combine(numbers, rest), points, jnp.float64, aggregate_risk=False)
 
-    names = names_of(on_grid(numbers, asset_points))
+    fine = on_grid(numbers, asset_points)
+    names, sizes = names_of(fine), grids(fine)
 
     @jax.custom_jvp
     def solve(numbers: Any) -> Equilibrium:
-        levels = tuple(on_grid(numbers, points) for points in grids(asset_points))
+        levels = tuple(on_grid(numbers, points) for points in sizes)
         return find(levels, names, tolerance)
 
     @solve.defjvp
@@ -132,8 +134,9 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
 
     `values` maps parameters to arrays (grid,) or (grid, ...) of equal length, for instance
     `discount_factor=np.linspace(.94, .96, 100)`. Each search starts from the three equilibria before it, extrapolated
-    by a parabola, so order the values such that neighbors are close; far ones only take longer. Stretches of the grid run
-    beside each other. Raises ValueError for what is not a parameter or arrays of different lengths, SteadyStateError at
+    by a parabola, so order the values such that neighbors are close; far ones only take longer. Stretches of the grid
+    run beside each other; markets clear to 1e-8 with the default tolerance. Raises ValueError for what is not a
+    parameter or arrays of different lengths, SteadyStateError at
     the first member that has no equilibrium.
     """
     begin = time.perf_counter()
@@ -183,7 +186,7 @@ def _along(model: Model, split: dict[str, Array], names: Names, asset_points: in
         weights = jnp.asarray(EXTRAPOLATION)[jnp.clip(count - 1, 0, 2)]
         y, log_consumption = jax.tree.map(lambda x: jnp.tensordot(weights, x, 1), history)
         first = first_of(unsolved(y, log_consumption, mass), slope, drift, tolerance)
-        last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance)
+        last = secants(economy, names, edge, first, tolerance, 3.0 * RESOLVED * tolerance)
         fresh = (last.now.y, last.now.log_consumption)
         history = jax.tree.map(lambda new, old: jnp.concatenate([new[None], old[:-1]]), fresh, history)
         found = finish(economy, names, unknown_at(edge, last.now.y), last.now)
@@ -192,9 +195,8 @@ def _along(model: Model, split: dict[str, Array], names: Names, asset_points: in
 
     def lane(values):
         first_values = jax.tree.map(lambda x: x[0], values)
-        coarse, fine = (
-            economy_of(first_values, points) for points in (max(grids(asset_points)[0], FEWEST), asset_points)
-        )
+        fine = economy_of(first_values, asset_points)
+        coarse = economy_of(first_values, max(asset_points // COARSE, FEWEST))
         edge, found = search_coarse(coarse, names)
         start = refined(fine, coarse, names, edge, found)
         history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_consumption))

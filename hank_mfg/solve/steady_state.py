@@ -19,6 +19,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.clearing import ENDS, grids, patience, search_coarse, search_fine, unknown_start
+from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.equilibrium import Equilibrium
 from hank_mfg.solve.household import policy_of
 from hank_mfg.solve.household_path import Names, names_of
@@ -86,8 +87,9 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
     """
     begin = time.perf_counter()
     with jax.enable_x64(True):
-        levels = tuple(discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(asset_points))
-        economy = levels[-1]
+        economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
+        coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
+        levels = (*coarse, economy)
         names = names_of(economy)
         if not names.unknown:
             raise SteadyStateError(
@@ -118,12 +120,13 @@ def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float):
 
 def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tuple[Callable | None, Callable]:
     """The programs for the coarse grid, where there is one, and for the fine one: compiled beside each other."""
+    options = quick_compilation()
     if len(levels) == 1 or len(names.unknown) > 1:
-        return None, _fine.lower(levels, names, None, tolerance).compile()
+        return None, _fine.lower(levels, names, None, tolerance).compile(compiler_options=options)
     coarse = _coarse.lower(levels[0], names)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        compiling = beside.submit(coarse.compile)
-        fine = _fine.lower(levels, names, unknown_start(levels[0]), tolerance).compile()
+        compiling = beside.submit(coarse.compile, compiler_options=options)
+        fine = _fine.lower(levels, names, unknown_start(levels[0]), tolerance).compile(compiler_options=options)
         return compiling.result(), fine
 
 

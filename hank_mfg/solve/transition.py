@@ -29,6 +29,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_path import Names, decisions_along, inputs_of, masses_along, supplied
 from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of
 from hank_mfg.solve.sequence_space import LinearSolution, Rest, at_rest, linearize, shock_paths
@@ -127,7 +128,7 @@ def transition(
         guess = unknown + jnp.asarray(linear.unknown(paths))
 
     begin = time.perf_counter()
-    program = _path.lower(rest, names, mass, given, guess).compile()
+    program = _path.lower(rest, names, mass, given, guess).compile(compiler_options=quick_compilation())
     compiled = time.perf_counter()
     for iteration in range(max_iterations + 1):
         found = program(rest, names, mass, given, guess)
@@ -198,7 +199,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
             )
         return initial.mass
     mass = np.asarray(initial, np.float64)
-    if mass.shape != steady.mass.shape or not np.all(mass >= 0) or not abs(mass.sum() - 1.0) < 1e-9:
+    if mass.shape != steady.mass.shape or not np.all(mass >= -1e-12) or not abs(mass.sum() - 1.0) < 1e-9:
         raise ValueError(
             f"initial has shape {mass.shape} and sums to {mass.sum():.10g}: give a mass over {steady.mass.shape} "
             "(assets, income), not negative, that sums to one."
