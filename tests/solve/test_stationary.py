@@ -9,7 +9,7 @@ import hank_mfg as hm
 
 POINTS = 100
 STEPS = {"discount_factor": 1e-4, "risk_aversion": 1e-4, "stationary_sd": 2e-5, "persistence": 1e-4}
-MORE = {"capital_share": 1e-4, "depreciation": 1e-4, "maximum_assets": 1e-2}
+MORE = {"capital_share": 3e-5, "depreciation": 8e-6, "maximum_assets": 1e-2}
 
 
 @pytest.fixture(scope="module")
