@@ -81,7 +81,7 @@ def _path(points: int):
 def _through_the_mass(play, state, last, steps):
     """dJ / dsavings by automatic differentiation of the forward and of the backward form, prices frozen."""
     economy, public, chain = play.economy, steps.now.public, play.economy.income_transition[0, 0]
-    discount = economy.discount_factor
+    discount = economy.model.discount_factor
     end = play.decide(last)
     marginal, _, _ = economy.marginal_rewards(end.savings, end.public)
     points = economy.grid.points
