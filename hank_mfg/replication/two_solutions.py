@@ -125,10 +125,8 @@ def measure(solution: ClassicalSolution | Solution, sizes: Sizes) -> Measured:
     wealth = accuracy.simulation
     if sizes.points is not None:
         wealth = simulate(solution, periods=sizes.periods, seed=SEED, asset_points=sizes.points)
-    classical = isinstance(solution, ClassicalSolution)
-    law = solution.law if classical else accuracy.forecast.law
-    run = solution.seconds_iterate if classical else solution.seconds_train
-    seconds = {"compile": solution.seconds_compile, "run": run, "total": solution.seconds_total}
+    law = solution.law if isinstance(solution, ClassicalSolution) else accuracy.forecast.law
+    seconds = {"compile": solution.seconds_compile, "run": solution.seconds_run, "total": solution.seconds_total}
     return Measured(solution, law, accuracy, accuracy.to_dict(), wealth, seconds)
 
 

@@ -17,7 +17,6 @@ from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.impulse_response import date_zero
 from hank_mfg.report.style import signed
-from hank_mfg.solve.rollout import Play
 
 SMALL = 0.1  # of the large size
 
@@ -80,10 +79,8 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     if shock is None and len(names) > 1:
         raise ValueError(f"There are several aggregate shocks: name one of {', '.join(names)}.")
     name = names[0] if shock is None else shock
-    nobody: Any = None  # the chain is all that is looked at
-    play = Play(economy, nobody, nobody)
     if name not in names:
-        date_zero(play, name, 0.0)  # refuses it
+        date_zero(economy, name, 0.0)  # refuses it
     values, share = (
         np.asarray(economy.shock_values[name]),
         np.asarray(stationary_distribution(economy.shock_transition)),
@@ -94,7 +91,7 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
         raise ValueError(f"The shock {name} never moves, so there is nothing to compare: give it values that differ.")
     deviation = float(np.sqrt(share @ (values - mean) ** 2))
     chosen = _usual_sizes(0.01 * mean if mean > 0 else 0.1 * deviation, room) if sizes is None else _checked(sizes)
-    changes = np.stack([np.subtract(*date_zero(play, name, size)[::-1]) for size in chosen])
+    changes = np.stack([np.subtract(*date_zero(economy, name, size)[::-1]) for size in chosen])
     return Plan(name, chosen, mean, economy, changes)
 
 

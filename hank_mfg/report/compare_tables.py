@@ -56,10 +56,9 @@ def methods_table(
         },
     }  # fmt: skip
     for label, each in solutions.items():
-        run = each.seconds_iterate if isinstance(each, ClassicalSolution) else each.seconds_train
         rows[label] = {
             "What it is": _about(each), **{NAMES[name]: measured.get(label, {}).get(name) for name in MEASURES},
-            compiling: each.seconds_compile, running: run, precision: each.precision,
+            compiling: each.seconds_compile, running: each.seconds_run, precision: each.precision,
         }  # fmt: skip
     columns = ["What it is", *(NAMES[name] for name in MEASURES), residual, compiling, running, precision]
     frame = pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).rename_axis("method")

@@ -103,15 +103,15 @@ def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
     return probabilities
 
 
-def date_zero(play: Play, shock: str, size: float) -> tuple[np.ndarray, np.ndarray]:
+def date_zero(economy: Economy, shock: str, size: float) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of the aggregate states at date 0, without and with the shock: (states,) each.
 
     With several independent shocks the others keep their stationary distribution.
     """
-    values = {name: np.asarray(v) for name, v in play.economy.shock_values.items()}
+    values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
     if shock not in values:
         raise ValueError(f"There is no shock '{shock}': the aggregate shocks are {', '.join(values) or 'none'}.")
-    share = np.asarray(stationary_distribution(play.economy.shock_transition))
+    share = np.asarray(stationary_distribution(economy.shock_transition))
     levels = np.unique(values[shock])
     weights = np.array([share[values[shock] == level].sum() for level in levels])
     mean = weights @ levels
@@ -203,10 +203,6 @@ def starting_states(
     )
 
 
-def _starts(solution: GlobalSolution, play: Play, without: np.ndarray, count: int, seed: int) -> list[State]:
-    return starting_states(solution, play, without > 1e-9, count=count, spacing=50, seed=seed)
-
-
 @float64_allowed
 def impulse_response(
     solution: GlobalSolution,
@@ -226,8 +222,11 @@ def impulse_response(
     Gini, top shares, wealth at current percentiles. Raises ValueError for an unknown shock or a size out of range.
     """
     play = solution.play()
-    without, with_shock = date_zero(play, shock, size)
-    states = [start] if start is not None else _starts(solution, play, without, starts, seed)
+    without, with_shock = date_zero(play.economy, shock, size)
+    if start is None:
+        states = starting_states(solution, play, without > 1e-9, count=starts, spacing=50, seed=seed)
+    else:
+        states = [start]
     draws = np.random.default_rng(seed)
     assets = np.asarray(play.economy.grid.points)
     zeros = np.flatnonzero((without > 0) | (with_shock > 0))

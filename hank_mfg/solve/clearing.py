@@ -8,15 +8,14 @@ fine one. With several unknowns Newton's method on log U. The household problem 
 needs it, and starts from the last policy, moved along the last two.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.solve.equilibrium import Equilibrium, excess_at, given, supplied
+from hank_mfg.solve.equilibrium import Equilibrium, excess_at, given, supplied_at_rest
 from hank_mfg.solve.household import asset_return, policy_of, solve_household
 from hank_mfg.solve.household_path import Names
 from hank_mfg.solve.stationary_mass import stationary_mass
@@ -86,14 +85,8 @@ def search_coarse(economy: Economy, names: Names) -> tuple[Array, Search]:
 
 def unknown_start(economy: Economy) -> tuple[Array, Search]:
     """What `search_coarse` returns, without numbers in it: to compile `search_fine` for."""
-    zero: Any = np.zeros(())
-    blank: Any = np.zeros(economy.shape)
-    one: Any = np.zeros(1)
-    none: Any = np.zeros((), np.int64)
-    no: Any = np.zeros((), bool)
-    point = Point(zero, blank, blank, one, zero)
-    search = Search(zero, point, zero, zero, zero, no, no, zero, blank, zero, no, none)
-    return jax.tree.map(jnp.asarray, (zero, search))
+    zero, blank = jnp.zeros(()), jnp.zeros(economy.shape)
+    return zero, first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
 
 
 def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float) -> Equilibrium:
@@ -199,7 +192,7 @@ def _at(economy: Economy, names: Names, unknown: Array, start: Array, anchor, to
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
     savings = economy.resources(public) - household.consumption
     mass = stationary_mass(economy, savings, anchor)
-    total = supplied(economy, names, mass)
+    total = supplied_at_rest(economy, names, mass)
     excess = jnp.where(total > 0, jnp.log(total), -jnp.inf) - jnp.log(unknown)  # nothing supplied, or less
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
 

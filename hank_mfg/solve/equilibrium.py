@@ -22,7 +22,7 @@ from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import solve_contraction
 from hank_mfg.solve.household import household_map
-from hank_mfg.solve.household_path import Names, contributions, inputs_of
+from hank_mfg.solve.household_path import Names, inputs_of, stack, supplied
 from hank_mfg.solve.stationary_mass import mass_response
 
 
@@ -53,13 +53,12 @@ class Equilibrium(NamedTuple):
 def given(economy: Economy, names: Names, unknown: Array) -> tuple[Array, Public]:
     """Prices and shocks (inputs,), and everything aggregate, at assumed values of the unknown aggregates."""
     share = jnp.asarray(stationary_distribution(economy.income_transition[0, 0]))
-    shocks = jnp.asarray([values[0] for values in economy.shock_values.values()], economy.dtype)
-    return inputs_of(economy, names, unknown, shocks, share)
+    return inputs_of(economy, names, unknown, stack(economy.shocks(0), names.shocks), share)
 
 
-def supplied(economy: Economy, names: Names, mass: Array) -> Array:
-    """What the mass adds up to of every unknown aggregate: (unknown,)."""
-    return jnp.sum(contributions(economy, economy.shocks(0), names.unknown) * mass, axis=(1, 2))
+def supplied_at_rest(economy: Economy, names: Names, mass: Array) -> Array:
+    """What the mass adds up to of every unknown aggregate, (unknown,), with shocks at their means."""
+    return supplied(economy, names, mass, stack(economy.shocks(0), names.shocks))
 
 
 def _household(economy: Economy, public: Public, solved: Array) -> Array:
@@ -97,7 +96,7 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
 def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
     """log supplied - log unknown, (unknown,), near what was `found`: with derivatives in unknowns and economy."""
     _, mass, _ = _respond(economy, names, unknown, found)
-    return jnp.log(supplied(economy, names, mass)) - jnp.log(unknown)
+    return jnp.log(supplied_at_rest(economy, names, mass)) - jnp.log(unknown)
 
 
 def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:

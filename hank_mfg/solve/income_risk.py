@@ -88,8 +88,13 @@ def given_along(risk: Risk, mean: Array, deviations: Array, share: Array | None 
     now, (_, first) = advance(risk.joint, (beliefs[0], beliefs[1]))
     _, (shares, chain) = jax.lax.scan(advance, now, (beliefs[1:-1], beliefs[2:]))
     if share is not None:
-        shares = jax.lax.scan(lambda before, moves: (before @ moves, before), share, chain)[1]
+        shares = shares_along(share, chain)
     return Given(mean + deviations, shares, chain, first)
+
+
+def shares_along(share: Array, chains: Array) -> Array:
+    """Shares of income states in every period, (time, E), from those of period 0 and the chains (time, E, E)."""
+    return jax.lax.scan(lambda before, moves: (before @ moves, before), share, chains)[1]
 
 
 def improbable(risk: Risk, deviations: np.ndarray) -> int | None:

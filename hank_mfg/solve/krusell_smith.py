@@ -73,6 +73,11 @@ class ClassicalSolution:
         return len(self.history["distance"])
 
     @property
+    def seconds_run(self) -> float:
+        """Seconds of solving without compilation, as for every method."""
+        return self.seconds_iterate
+
+    @property
     def precision(self) -> str:
         """The precision of every number here."""
         return "float64"

@@ -74,6 +74,11 @@ class Solution:
         return len(self.history["update"])
 
     @property
+    def seconds_run(self) -> float:
+        """Seconds of solving without compilation, as for every method."""
+        return self.seconds_train
+
+    @property
     def precision(self) -> str:
         """The precision of training."""
         return str(self.policy.knots.dtype)

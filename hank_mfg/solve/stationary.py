@@ -1,7 +1,6 @@
 """Stationary equilibria as functions of parameters: traced, differentiated, and many at once."""
 
 import dataclasses
-import os
 import time
 from typing import Any
 
@@ -100,14 +99,10 @@ def steady_state_derivatives(
 @eqx.filter_jit
 def _slopes(model: Model, values: dict[str, Array], asset_points: int, tolerance: float):
     def quantities(values):
-        found = equilibrium(_with(model, values), asset_points=asset_points, tolerance=tolerance)
+        found = equilibrium(model.with_parameters(**values), asset_points=asset_points, tolerance=tolerance)
         return {**found.prices, **found.aggregates}, found
 
     return jax.jacfwd(quantities, has_aux=True)(values)
-
-
-def _with(model: Model, values: dict[str, Array]) -> Model:
-    return dataclasses.replace(model, **values)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,10 +129,9 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
 
     `values` maps parameters to arrays (grid,) or (grid, ...) of equal length, for instance
     `discount_factor=np.linspace(.94, .96, 100)`. Each search starts from the three equilibria before it, extrapolated
-    by a parabola, so order the values such that neighbors are close; far ones only take longer. Stretches of the grid
-    run beside each other; markets clear to 1e-8 with the default tolerance. Raises ValueError for what is not a
-    parameter or arrays of different lengths, SteadyStateError at
-    the first member that has no equilibrium.
+    by a parabola, so order the values such that neighbors are close; far ones only take longer. Markets clear to
+    1e-8 with the default tolerance. Raises ValueError for what is not a parameter, a value out of its range or arrays
+    of different lengths, SteadyStateError at the first member that has no equilibrium.
     """
     begin = time.perf_counter()
     check_names(type(model), values)
@@ -148,23 +142,16 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
             f"steady_states({', '.join(sizes)}) has lengths {list(sizes.values())}: give every parameter an array of "
             "the same length, one value per equilibrium."
         )
-    count = next(iter(sizes.values()))
-    for place in (0, count - 1):  # what is wrong with a value is said before anything is compiled
-        model.with_parameters(**{name: array[place] for name, array in arrays.items()})
-    lanes = min(os.cpu_count() or 1, count)
-    length = -(-count // lanes)
-    padded = {n: np.concatenate([a, np.repeat(a[-1:], lanes * length - count, axis=0)]) for n, a in arrays.items()}
-    split = {name: jnp.asarray(array.reshape(lanes, length, *array.shape[1:])) for name, array in padded.items()}
+    for member in zip(*arrays.values(), strict=True):  # what is wrong with a value is said before anything is compiled
+        model.with_parameters(**dict(zip(arrays, member, strict=True)))
     names = names_of(discretize(model, asset_points, jnp.float64, aggregate_risk=False))
     if len(names.unknown) != 1:
         raise ValueError(
             f"{type(model).__name__} has the unknown aggregates {', '.join(names.unknown) or 'none'}: steady_states() "
             "follows one; use jax.vmap over equilibrium() for several."
         )
-    found, assets = jax.tree.map(
-        lambda x: np.asarray(x).reshape(lanes * length, *x.shape[2:])[:count],
-        _along(model, split, names, asset_points, tolerance),
-    )
+    given = {name: jnp.asarray(array) for name, array in arrays.items()}
+    found, assets = jax.tree.map(np.asarray, _along(model, given, names, asset_points, tolerance))
     _check(found, arrays, tolerance)
     return SteadyStates(
         arrays, found.prices, found.aggregates, assets, found.consumption, found.mass, np.expm1(found.excess[:, 0]),
@@ -173,11 +160,11 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
 
 
 @eqx.filter_jit
-def _along(model: Model, split: dict[str, Array], names: Names, asset_points: int, tolerance: float):
-    """Equilibria and asset points along every lane of `split`, (lanes, length, ...)."""
+def _along(model: Model, values: dict[str, Array], names: Names, asset_points: int, tolerance: float):
+    """Equilibria and asset points along a grid of parameters (grid, ...)."""
 
     def economy_of(values, points):
-        return discretize(_with(model, values), points, jnp.float64, aggregate_risk=False)
+        return discretize(model.with_parameters(**values), points, jnp.float64, aggregate_risk=False)
 
     def one(carry, values):
         history, count, slope, drift, mass = carry
@@ -193,17 +180,14 @@ def _along(model: Model, split: dict[str, Array], names: Names, asset_points: in
         carry = (history, count + 1, last.slope, last.drift, last.now.mass)
         return carry, (found, economy.grid.points)
 
-    def lane(values):
-        first_values = jax.tree.map(lambda x: x[0], values)
-        fine = economy_of(first_values, asset_points)
-        coarse = economy_of(first_values, max(asset_points // COARSE, FEWEST))
-        edge, found = search_coarse(coarse, names)
-        start = refined(fine, coarse, names, edge, found)
-        history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_consumption))
-        carry = (history, jnp.asarray(0), start.slope, start.drift, start.now.mass)
-        return jax.lax.scan(one, carry, values)[1]
-
-    return jax.vmap(lane)(split)
+    first_values = jax.tree.map(lambda x: x[0], values)
+    fine = economy_of(first_values, asset_points)
+    coarse = economy_of(first_values, max(asset_points // COARSE, FEWEST))
+    edge, found = search_coarse(coarse, names)
+    start = refined(fine, coarse, names, edge, found)
+    history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_consumption))
+    carry = (history, jnp.asarray(0), start.slope, start.drift, start.now.mass)
+    return jax.lax.scan(one, carry, values)[1]
 
 
 def _check(found: Equilibrium, values: dict[str, np.ndarray], tolerance: float) -> None:

@@ -130,11 +130,6 @@ def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tup
         return compiling.result(), fine
 
 
-@eqx.filter_jit
-def _patience(economy: Economy, public: Public):
-    return patience(economy, public)
-
-
 def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.ndarray, tolerance: float) -> None:
     """Raise SteadyStateError unless this is an equilibrium; warn where the grid is too short."""
     unknown = dict(zip(names.unknown, map(float, found.unknown), strict=True))
@@ -160,7 +155,7 @@ def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.nda
     if not residual <= 1e-6:
         raise SteadyStateError(
             f"The market for {', '.join(names.unknown)} could not be cleared: at {unknown}, where beta (1 + r) = "
-            f"{float(_patience(economy, found.public)):.6g}, excess supply is still "
+            f"{float(patience(economy, found.public)):.6g}, excess supply is still "
             f"{100 * float(np.expm1(found.excess[0])):.3g} %: check the borrowing limit and the top of the asset grid."
         )
     if not float(found.change) <= tolerance:

@@ -31,7 +31,7 @@ from jax import Array
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_path import Names, decisions_along, inputs_of, masses_along, supplied
-from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of
+from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of, shares_along
 from hank_mfg.solve.sequence_space import LinearSolution, Rest, at_rest, linearize, shock_paths
 from hank_mfg.solve.steady_state import SteadyState
 
@@ -166,9 +166,9 @@ def _start(rest: Rest, steady: SteadyState, initial, deviations: np.ndarray, ris
     mass = jnp.asarray(_initial_mass(steady, initial))
     if risk is None:
         chain = economy.income_transition[0, 0]
-        share = jax.lax.scan(lambda now, _: (now @ chain, now), mass.sum(axis=0), None, length=horizon)[1]
         chains = jnp.broadcast_to(chain, (horizon, *chain.shape))
-        return mass, Given(rest.shocks + jnp.asarray(deviations), share, chains, chain)
+        shares = shares_along(mass.sum(axis=0), chains)
+        return mass, Given(rest.shocks + jnp.asarray(deviations), shares, chains, chain)
     period = improbable(risk, deviations)
     if period is not None:
         moved = ", ".join(f"{each:+.4g}" for each in deviations[period])

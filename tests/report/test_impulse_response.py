@@ -75,7 +75,7 @@ def test_a_size_outside_the_chain_is_refused(trained):
 
 def test_other_shocks_keep_their_distribution_at_date_zero(trained, float64):
     play = trained.play(10)
-    before, after = date_zero(play, "productivity", SIZE)
+    before, after = date_zero(play.economy, "productivity", SIZE)
     levels = np.array([0.99, 1.01])
     assert before.sum() == pytest.approx(1.0, abs=1e-6) and after.sum() == pytest.approx(1.0, abs=1e-6)
     assert after @ levels - before @ levels == pytest.approx(SIZE, abs=1e-8)

@@ -101,6 +101,8 @@ def test_what_a_grid_of_parameters_refuses(model):
         hm.steady_states(model, discount_facto=[0.9, 0.92])
     with pytest.raises(ValueError, match="discount_factor .* must be above 0 and must be below 1"):
         hm.steady_states(model, discount_factor=[0.95, 1.2])
+    with pytest.raises(ValueError, match="discount_factor .* must be above 0 and must be below 1"):
+        hm.steady_states(model, discount_factor=[0.95, 1.2, 0.96])
     with pytest.raises(ValueError, match="equilibrium.. needs float64: call it inside `with jax.enable_x64"):
         hm.equilibrium(model)
 

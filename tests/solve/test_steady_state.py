@@ -1,5 +1,7 @@
 """The stationary equilibrium: Aiyagari's table recomputed, identities, convergence, and what is refused."""
 
+import sys
+
 import jax
 import numpy as np
 import pytest
@@ -138,6 +140,14 @@ def test_a_grid_that_is_too_short_warns():
 def test_a_grid_that_cannot_hold_the_capital_is_refused():
     with pytest.raises(hm.SteadyStateError, match=r"capital could not be cleared.*the top of the asset grid"):
         hm.steady_state(aiyagari(maximum_assets=5.0), asset_points=30)
+
+
+def test_a_coarse_grid_first_leads_to_the_same_equilibrium(by_points, monkeypatch):
+    """As for economies of many states, on a small one."""
+    monkeypatch.setattr(sys.modules["hank_mfg.solve.clearing"], "LARGE", 1000)
+    found = hm.steady_state(aiyagari(), asset_points=200)
+    assert float(found.aggregates.capital) == pytest.approx(float(by_points[200].aggregates.capital), rel=1e-9)
+    np.testing.assert_allclose(found.mass, by_points[200].mass, atol=1e-8)
 
 
 def test_coarse_grids_are_refused():
