@@ -186,12 +186,12 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
     )  # fmt: skip
 
 
-def _at(economy: Economy, names: Names, unknown: Array, start: Array, anchor, tolerance) -> Point:
-    """What follows from assumed values of the unknown aggregates."""
+def _at(economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance) -> Point:
+    """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     _, public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
     savings = economy.resources(public) - household.consumption
-    mass = stationary_mass(economy, savings, anchor)
+    mass = stationary_mass(economy, savings, neighbor)
     total = supplied_at_rest(economy, names, mass)
     excess = jnp.where(total > 0, jnp.log(total), -jnp.inf) - jnp.log(unknown)  # nothing supplied, or less
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
@@ -208,8 +208,7 @@ def secants(economy: Economy, names: Names, edge: Array, first: Search, toleranc
     def body(search: Search) -> Search:
         now = search.now
         start = now.log_consumption + search.drift * (search.y - now.y)
-        anchor = jnp.where(jnp.isfinite(now.mass[0, 0]), jnp.argmax(now.mass), -1)
-        point = _at(economy, names, unknown_at(edge, search.y), start, anchor, search.tolerance)
+        point = _at(economy, names, unknown_at(edge, search.y), start, now.mass, search.tolerance)
         return _next(search, point._replace(y=search.y), tolerance)
 
     return jax.lax.while_loop(unfinished, body, first)
@@ -248,8 +247,8 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
     """Newton's method on the logarithms of several unknowns, from one, with steps of at most one."""
     count = len(names.unknown)
 
-    def solve(x, start, tight):
-        return _at(economy, names, jnp.exp(x), start, jnp.asarray(-1), tight)
+    def solve(x, start, mass, tight):
+        return _at(economy, names, jnp.exp(x), start, mass, tight)
 
     def body(state):
         x, point, tries = state
@@ -257,7 +256,7 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
         jacobian = jax.jacfwd(lambda u: excess_at(economy, names, jnp.exp(u), found))(x)
         move = -jnp.linalg.solve(jacobian, point.excess)
         x = x + move / jnp.maximum(1.0, jnp.max(jnp.abs(move)))
-        return x, solve(x, point.log_consumption, jnp.asarray(tolerance)), tries + 1
+        return x, solve(x, point.log_consumption, point.mass, jnp.asarray(tolerance)), tries + 1
 
     def unfinished(state):
         excess = jnp.max(jnp.abs(state[1].excess))
@@ -265,6 +264,7 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
 
     x = jnp.zeros(count, economy.dtype)
     resources = economy.resources(given(economy, names, jnp.exp(x))[1])
-    first = solve(x, jnp.log(0.1 * (resources - economy.grid.lower)), jnp.asarray(tolerance))
+    unknown = jnp.full(economy.shape, jnp.nan)
+    first = solve(x, jnp.log(0.1 * (resources - economy.grid.lower)), unknown, jnp.asarray(tolerance))
     x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, jnp.asarray(0)))
     return finish(economy, names, jnp.exp(x), point)

@@ -2,16 +2,14 @@
 
 With P the transition of individual states s = (assets, income), flattened, the mass solves (I - P') m = 0, sum m = 1.
 Never by power iteration: near beta (1 + r) = 1 wealth mixes so slowly that 20,000 steps from a guess can be half wrong.
-States are ordered along assets and nobody moves far, so elimination in that order fills in little. JAX has no sparse
-solver: these run in SciPy on the host, called from traced code, one after the other for a batch and in threads.
+States are ordered along assets and nobody moves far, so elimination in that order fills in little. Near savings whose
+factors are known, iterative refinement takes their place: a few solves with the old factors, to the same accuracy. JAX
+has no sparse solver: these run in SciPy on the host, called from traced code, one after the other for a batch.
 """
 
-import concurrent.futures
-import functools
-import os
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,21 +23,21 @@ from hank_mfg.environment.lottery import Lottery, push_forward
 
 ROUGH = 100  # steps from a uniform mass that find a state visited in the long run
 RESIDUAL = 1e-11  # of the largest mass: what one more period may change
+ROUNDING = 1e-15  # of the largest mass: the residual at which refinement ends
+REFINEMENTS = 10  # at most: they take as long as one elimination
 
 
-def stationary_mass(economy: Economy, savings: Array, anchor: Array | None = None) -> Array:
+def stationary_mass(economy: Economy, savings: Array, neighbor: Array | None = None) -> Array:
     """The stationary mass (assets, income) under constant savings; NaN where it is not determined.
 
-    `anchor` is a flattened state that is visited in the long run, where one is known: the mass there is set to one,
-    the others are solved for, and all are scaled to sum one (the scale of a null vector is free). Not differentiable:
-    `mass_response` has the derivative.
+    The mass of a state that is visited in the long run is set to one, the others are solved for, and all are scaled to
+    sum one (the scale of a null vector is free). `neighbor` is the mass in the call before, NaN where there was none:
+    it has such a state, and is refined where that works. Not differentiable: `mass_response` has the derivative.
     """
     gamble, chain = economy.lottery(savings), economy.income_transition[0, 0]
-    if anchor is None:
-        uniform = jnp.full(economy.shape, 1.0 / np.prod(economy.shape))
-        rough = jax.lax.scan(lambda m, _: (push_forward(m, gamble, chain), None), uniform, None, length=ROUGH)[0]
-        anchor = jnp.argmax(rough)
-    return _call(_null_vector, economy, gamble, chain, anchor)
+    if neighbor is None:
+        neighbor = jnp.full(economy.shape, jnp.nan)
+    return _call(_null_vector, economy, gamble, chain, neighbor)
 
 
 def mass_response(economy: Economy, savings: Array, mass: Array, flow: Array) -> Array:
@@ -83,19 +81,13 @@ def _bits(values: Array) -> Array:
 
 
 def _each(function: Callable, given: list[np.ndarray], axes: int, **options) -> np.ndarray:
-    """The function of every member of a batch, in threads: SuperLU does not hold the interpreter."""
+    """The function of every member of a batch, one after the other: SuperLU gains nothing in threads."""
     index = given[0]
     batch = index.shape[: index.ndim - axes]
     if not batch:
         return function(*given, **options)
-    flat = [x.reshape(-1, *x.shape[len(batch) :]) for x in given]
-    found = _threads().map(lambda i: function(*(x[i] for x in flat), **options), range(len(flat[0])))
-    return np.stack(list(found)).reshape(index.shape)
-
-
-@functools.cache
-def _threads() -> concurrent.futures.ThreadPoolExecutor:
-    return concurrent.futures.ThreadPoolExecutor(os.cpu_count(), "stationary mass")
+    members = zip(*(x.reshape(-1, *x.shape[len(batch) :]) for x in given), strict=True)
+    return np.stack([function(*member, **options) for member in members]).reshape(index.shape)
 
 
 def transition_matrix(index: np.ndarray, weight: np.ndarray, chain: np.ndarray) -> Any:
@@ -120,35 +112,76 @@ def _factor(forward: Any, anchor: int) -> scipy.sparse.linalg.SuperLU:
     kept = scipy.sparse.csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
     return scipy.sparse.linalg.splu(
         (scipy.sparse.eye_array(size, format="csc") + kept).tocsc(), permc_spec="NATURAL",
-        options={"SymmetricMode": True}, diag_pivot_thresh=0.0,
+        options={"SymmetricMode": True}, diag_pivot_thresh=0.0, relax=1,
     )  # fmt: skip
 
 
-def _null_vector(index, weight, chain, anchor) -> np.ndarray:
+class _Factors(NamedTuple):
+    """The factors of I - P' with the equation of state `anchor` replaced."""
+
+    matrix: scipy.sparse.linalg.SuperLU
+    anchor: int
+
+
+_LAST: dict[int, _Factors] = {}  # by number of states, the last size only
+
+
+def _null_vector(index, weight, chain, neighbor) -> np.ndarray:
     if not np.isfinite(weight).all():
         return np.full(index.shape, np.nan)
-    forward = transition_matrix(index, weight, chain)
-    size = forward.shape[0]
-    for known in (True, False):
-        if known and anchor < 0:
-            continue
-        if not known:
-            rough = np.full(size, 1.0 / size)
-            for _ in range(ROUGH):
-                rough = forward @ rough
-            anchor = int(np.argmax(rough))
-        unit = np.zeros(size)
-        unit[int(anchor)] = 1.0
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                mass = _factor(forward, int(anchor)).solve(unit)
-        except RuntimeError:  # exactly singular
-            continue
-        mass = mass / mass.sum()
-        if np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL:
-            return mass.reshape(index.shape)
-    return np.full(index.shape, np.nan)
+    forward, size = transition_matrix(index, weight, chain), neighbor.size
+    if not np.isfinite(neighbor).all():
+        mass = _eliminate(forward, _visited(forward))
+    else:
+        last = _LAST.get(size)
+        mass = None if last is None else _refine(forward, neighbor.ravel(), last)
+        mass = _eliminate(forward, int(np.argmax(neighbor))) if mass is None else mass
+        mass = _eliminate(forward, _visited(forward)) if mass is None else mass
+    return np.full(index.shape, np.nan) if mass is None else mass.reshape(index.shape)
+
+
+def _visited(forward: Any) -> int:
+    """A state that is visited in the long run: where most are some time after everybody was anywhere."""
+    mass = np.full(forward.shape[0], 1.0 / forward.shape[0])
+    for _ in range(ROUGH):
+        mass = forward @ mass
+    return int(np.argmax(mass))
+
+
+def _refine(forward: Any, mass: np.ndarray, factors: _Factors) -> np.ndarray | None:
+    """The null vector from a neighboring `mass` and `factors`; None where each step does not gain a digit."""
+    if not mass[factors.anchor] > 0.0:
+        return None
+    mass, before = mass / mass[factors.anchor], np.inf
+    for _ in range(REFINEMENTS):
+        residual = forward @ mass - mass
+        residual[factors.anchor] = 0.0  # its equation is the scale
+        size = np.abs(residual).max() / np.abs(mass).max()
+        if size <= ROUNDING:
+            return mass / mass.sum()
+        if not size < 0.1 * before:
+            return None
+        mass, before = mass + factors.matrix.solve(residual), size
+    return None
+
+
+def _eliminate(forward: Any, anchor: int) -> np.ndarray | None:
+    """The null vector by elimination, and its factors kept; None where it is not determined."""
+    unit = np.zeros(forward.shape[0])
+    unit[anchor] = 1.0
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            matrix = _factor(forward, anchor)
+    except RuntimeError:  # exactly singular
+        return None
+    mass = matrix.solve(unit)
+    mass = mass / mass.sum()
+    if not (np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL):
+        return None
+    _LAST.clear()
+    _LAST[mass.size] = _Factors(matrix, anchor)
+    return mass
 
 
 def _response(index, weight, chain, anchor, mass, right, *, transpose: bool) -> np.ndarray:

@@ -122,6 +122,22 @@ def test_a_batch_of_masses_is_each_of_them(economy):
         np.testing.assert_allclose(mass, stationary_mass(economy, each), atol=1e-14)
 
 
+def test_a_mass_refined_from_a_neighbor_is_the_one_found_by_elimination(economy):
+    """From the neighbor next door, from a mass that has nothing to do with it, and where the old factors are far off:
+    always the eigenvector, to rounding."""
+    _, savings, _ = solve(economy)
+    near = stationary_mass(economy, savings)  # its factors are kept
+    elsewhere = jnp.full(economy.shape, 1.0 / savings.size)
+    upper = economy.grid.points[-1]
+    for other, neighbor in ((0.999 * savings, near), (0.999 * savings, elsewhere), (0.6 * savings, near),
+                            (0.5 * (savings + upper), near)):  # fmt: skip
+        stationary_mass(economy, savings)
+        refined = stationary_mass(economy, other, neighbor)
+        np.testing.assert_allclose(refined, stationary_mass(economy, other), atol=1e-13)
+        moved = push_forward(refined, economy.lottery(other), economy.income_transition[0, 0])
+        np.testing.assert_allclose(moved, refined, atol=1e-14)
+
+
 def test_a_mass_that_is_not_determined_is_not_a_number(economy):
     still = eqx.tree_at(lambda e: e.income_transition, economy, jnp.broadcast_to(jnp.eye(7), (1, 1, 7, 7)))
     assert np.isnan(stationary_mass(still, jnp.broadcast_to(economy.grid.points[:, None], economy.shape))).all()
