@@ -21,7 +21,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.clearing import ENDS, grids, patience, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.equilibrium import Equilibrium
-from hank_mfg.solve.household import policy_of
+from hank_mfg.solve.household import feasible_savings, policy_of
 from hank_mfg.solve.household_path import Names, names_of
 
 
@@ -99,10 +99,10 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
         coarse, fine = _compile(levels, names, tolerance)
         compiled = time.perf_counter()
         start = coarse(levels[0], names) if coarse is not None else None
-        found, resources, policy = jax.block_until_ready(fine(levels, names, start, tolerance))
+        found, resources, policy, savings = jax.block_until_ready(fine(levels, names, start, tolerance))
         _check(economy, names, found, np.asarray(resources), tolerance)
         return SteadyState(
-            economy, policy, np.asarray(resources - found.consumption), np.asarray(found.mass),
+            economy, policy, np.asarray(savings), np.asarray(found.mass),
             jax.tree.map(np.float64, found.public),
             float(np.abs(found.excess).max()), float(found.change),
             compiled - begin, time.perf_counter() - compiled,
@@ -115,7 +115,8 @@ _coarse = eqx.filter_jit(search_coarse)
 @eqx.filter_jit
 def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float):
     found = search_fine(levels, names, start, tolerance)
-    return found, levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.consumption)
+    resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.consumption)
+    return found, resources, policy, feasible_savings(levels[-1], resources, policy(resources))
 
 
 def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tuple[Callable | None, Callable]:
