@@ -10,19 +10,14 @@ Agreement: on five paths of shocks, capital of this run and of the classical sol
 Horizon: training with twice the horizon, and by how much the mean of capital moves on the same shocks.
 """
 
-import json
-import os
 import resource
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import jax
 import numpy as np
-from machine import ROOT, progress, run_benchmark
+from machine import ROOT, command, progress, run_benchmark, time_solves
 
 import hank_mfg as hm
 
@@ -32,44 +27,6 @@ from make_reference import TABLE
 
 MODEL = "krusell_smith"
 TINY = {"asset_points": 60, "updates": 4, "paths": 2, "horizon": 10, "knots": 10, "warmup": 20, "learning_rate": 1e-4}
-
-
-def command(*arguments: str, cache: Path) -> dict:
-    """One `hank-mfg ... --json` in a process of its own: what it printed, and seconds of wall clock and processor."""
-    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    begin = time.perf_counter()
-    done = subprocess.run(
-        [sys.executable, "-m", "hank_mfg.cli", *arguments, "--json"],
-        cwd=ROOT, env=environment, capture_output=True, text=True,
-    )  # fmt: skip
-    seconds = time.perf_counter() - begin
-    if done.returncode != 0:
-        raise RuntimeError(f"hank-mfg {' '.join(arguments)} ended with status {done.returncode}: {done.stderr.strip()}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return {"seconds": seconds, "seconds_processor": processor, "printed": json.loads(done.stdout)}
-
-
-def time_solves(folder: Path, options: list[str], cold: int, warm: int) -> tuple[dict, Path, Path]:
-    """Solve `cold` times with an empty cache, `warm` times with the last one: timings, the last cold run, its cache."""
-    runs = []
-    for number in range(cold + warm):
-        cache = folder / f"cache_{min(number, cold - 1)}"
-        run = folder / f"run_{number}"
-        progress(f"solve {number + 1} of {cold + warm}, {'cold' if number < cold else 'warm'} cache")
-        made = command("solve", MODEL, "--out", str(run), *options, cache=cache)
-        runs.append({"cache": "cold" if number < cold else "warm", **made})
-    timings = {"runs": runs, "same_objective": len({run["printed"]["objective"] for run in runs}) == 1}
-    for kind in ("cold", "warm"):
-        chosen = [run for run in runs if run["cache"] == kind]
-        timings[kind] = {
-            "seconds": statistics.median(run["seconds"] for run in chosen),
-            "seconds_processor": statistics.median(run["seconds_processor"] for run in chosen),
-            "seconds_compile": statistics.median(run["printed"]["seconds_compile"] for run in chosen),
-            "seconds_train": statistics.median(run["printed"]["seconds_train"] for run in chosen),
-        }
-    return timings, folder / f"run_{cold - 1}", folder / f"cache_{cold - 1}"
 
 
 def compare(solution: hm.Solution, seeds: range, periods: int, discard: int) -> list[dict]:
@@ -186,7 +143,7 @@ def measure(quick: bool) -> dict:
     periods = 200 if quick else 10_000
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        timings, run, cache = time_solves(folder, options, *((1, 1) if quick else (3, 2)))
+        timings, run, cache = time_solves(MODEL, folder, options, *((1, 1) if quick else (3, 2)))
         progress("evaluation")
         evaluation = command("evaluate", str(run), "--periods", str(periods), cache=cache)
         children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

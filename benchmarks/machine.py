@@ -1,7 +1,7 @@
 """What every benchmark writes beside its numbers: the machine, the versions, the commit; and where results go.
 
 A result is one JSON file in benchmarks/results/. Results of `--quick` end in .quick.json: they show that a script works
-and are neither comparable nor kept by git.
+and are neither comparable nor kept by git. Whole solves are timed here as well, in processes of their own.
 """
 
 import argparse
@@ -9,8 +9,11 @@ import json
 import math
 import os
 import platform
+import resource
+import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -58,6 +61,44 @@ def write_result(name: str, content: dict[str, Any]) -> Path:
         raise ValueError(f"The result '{name}' does not say its {' and '.join(missing)}: add it to the content.")
     text = json.dumps(_plain({"benchmark": name, **content}), indent=2, allow_nan=False)
     return write_text(RESULTS / f"{name}.json", text + "\n")
+
+
+def command(*arguments: str, cache: Path) -> dict:
+    """One `hank-mfg ... --json` in a process of its own: what it printed, and seconds of wall clock and processor."""
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    begin = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "hank_mfg.cli", *arguments, "--json"],
+        cwd=ROOT, env=environment, capture_output=True, text=True,
+    )  # fmt: skip
+    seconds = time.perf_counter() - begin
+    if done.returncode != 0:
+        raise RuntimeError(f"hank-mfg {' '.join(arguments)} ended with status {done.returncode}: {done.stderr.strip()}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": seconds, "seconds_processor": processor, "printed": json.loads(done.stdout)}
+
+
+def time_solves(model: str, folder: Path, options: list[str], cold: int, warm: int) -> tuple[dict, Path, Path]:
+    """Solve `cold` times with an empty cache, `warm` times with the last one: timings, the last cold run, its cache."""
+    runs = []
+    for number in range(cold + warm):
+        cache = folder / f"cache_{min(number, cold - 1)}"
+        run = folder / f"run_{number}"
+        progress(f"solve {model}, {number + 1} of {cold + warm}, {'cold' if number < cold else 'warm'} cache")
+        made = command("solve", model, "--out", str(run), *options, cache=cache)
+        runs.append({"cache": "cold" if number < cold else "warm", **made})
+    timings = {"runs": runs, "same_objective": len({run["printed"]["objective"] for run in runs}) == 1}
+    for kind in ("cold", "warm"):
+        chosen = [run for run in runs if run["cache"] == kind]
+        timings[kind] = {
+            "seconds": statistics.median(run["seconds"] for run in chosen),
+            "seconds_processor": statistics.median(run["seconds_processor"] for run in chosen),
+            "seconds_compile": statistics.median(run["printed"]["seconds_compile"] for run in chosen),
+            "seconds_train": statistics.median(run["printed"]["seconds_train"] for run in chosen),
+        }
+    return timings, folder / f"run_{cold - 1}", folder / f"cache_{cold - 1}"
 
 
 def run_benchmark(name: str, about: str, measure: Callable[[bool], dict[str, Any]]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.finite_population import finite_population as finite_population
     from hank_mfg.evaluate.game_deviation import game_deviation as game_deviation
     from hank_mfg.evaluate.game_exploitability import game_exploitability as game_exploitability
+    from hank_mfg.evaluate.information import InformationValue as InformationValue
+    from hank_mfg.evaluate.information import information_value as information_value
     from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
     from hank_mfg.evaluate.linear import second_moments as second_moments
     from hank_mfg.evaluate.linear import winding_number as winding_number
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
     from hank_mfg.game_run import solve_game_run as solve_game_run
     from hank_mfg.model.assets import Assets as Assets
     from hank_mfg.model.base import Model as Model
+    from hank_mfg.model.base import choice as choice
     from hank_mfg.model.base import parameter as parameter
+    from hank_mfg.model.bracket import Bracket as Bracket
     from hank_mfg.model.preferences import CRRA as CRRA
     from hank_mfg.model.production import CobbDouglas as CobbDouglas
     from hank_mfg.model.shocks import (
@@ -151,13 +155,15 @@ _HOMES = {
     "evaluate.finite_population": ("finite_population",),
     "evaluate.game_deviation": ("game_deviation",),
     "evaluate.game_exploitability": ("game_exploitability",),
+    "evaluate.information": ("InformationValue", "information_value"),
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
     "game_run": ("load_game_run", "solve_game_run"),
     "model.assets": ("Assets",),
-    "model.base": ("Model", "parameter"),
+    "model.base": ("Model", "choice", "parameter"),
+    "model.bracket": ("Bracket",),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "independent_chains", "split_joint_chain"),

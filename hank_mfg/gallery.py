@@ -26,7 +26,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hank_mfg.model.base import Model, check_names, parameter_names
+from hank_mfg.model.base import Model, check_names, choice_names, parameter_names
 from hank_mfg.model.mistakes import explain
 
 HEADER = ("model", "period", "source", "about")
@@ -119,14 +119,14 @@ def calibration_table(source: str | Path | type[Model] | Model, /, **overrides) 
     entries = calibration.entries if calibration else {}
     rows = []
     for field in dataclasses.fields(model):
-        if field.name not in model.parameters():
+        if field.name not in (*model.parameters(), *choice_names(type(model))):
             continue
         origin = entries.get(field.name) or {"source": "" if isinstance(source, Model) else "default of the model"}
         rows.append(
             {
                 "name": field.name,
                 "value": getattr(model, field.name),
-                "unit": origin.get("unit", ""),
+                "unit": origin.get("unit", " | ".join(field.metadata.get("options", ()))),
                 "source": "set by hand" if field.name in overrides else origin.get("source", ""),
                 "about": field.metadata.get("about", ""),
             }
@@ -135,13 +135,16 @@ def calibration_table(source: str | Path | type[Model] | Model, /, **overrides) 
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """The name and value in `name=value`; the value is a number or a (nested) list of numbers.
+    """The name and value in `name=value`; the value is a number, a (nested) list of numbers or a word.
 
-    For instance "discount_factor=0.98" or "productivity=[0.98, 1.02]". Raises ValueError for any other form.
+    For instance "discount_factor=0.98", "productivity=[0.98, 1.02]" or "information=prices". Raises ValueError for any
+    other form.
     """
     name, sign, written = (part.strip() for part in text.partition("="))
     if not sign or not name.isidentifier() or not written:
         raise ValueError(f"'{text}' is not of the form name=value: write for instance discount_factor=0.98.")
+    if written.isidentifier() and written.lower() not in ("nan", "inf", "infinity"):
+        return name, written
     try:
         value = ast.literal_eval(written) if written.startswith("[") else float(written)
     except (ValueError, SyntaxError) as error:

@@ -24,6 +24,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
+from hank_mfg.solve.rollout import State
 from hank_mfg.solve.solution import Solution, Status
 from hank_mfg.solve.solve import HISTORY, require_aggregate_risk, solve, untrained
 from hank_mfg.solve.spg import RSPG, Training
@@ -219,7 +220,7 @@ def load_steady_state(path: Path, model: Model) -> SteadyState:
 @float64_allowed
 def load_checkpoint(
     folder: Path, model: Model, settings: RSPG, steady: SteadyState, seed: int
-) -> tuple[Training, dict[str, np.ndarray]]:
+) -> tuple[Training[State], dict[str, np.ndarray]]:
     """Read what `save_checkpoint` wrote. Raises RunError when there is none or it belongs to other settings."""
     return read_checkpoint(folder, lambda: untrained(model, settings, steady, seed=seed)[1])
 
@@ -235,8 +236,8 @@ def load_run(folder: str | Path, model: type[Model] | Model | None = None) -> So
     economy = run_model(folder, config, model)
     settings, steady = RSPG(**config["method"]), _saved_steady_state(Path(folder), economy)
     training, history = load_checkpoint(Path(folder), economy, settings, steady, config["seed"])
+    policy, optimizer, states, key, trembles = training
     return Solution(
-        economy, settings, steady, training.policy, training.optimizer, training.states, training.key, history,
-        Status[config["status"]], config["seed"], config["device"], config["seconds_compile"], config["seconds_train"],
-        config["seconds_total"],
+        economy, settings, steady, policy, optimizer, states, key, trembles, history, Status[config["status"]],
+        config["seed"], config["device"], config["seconds_compile"], config["seconds_train"], config["seconds_total"],
     )  # fmt: skip

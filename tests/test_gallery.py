@@ -44,10 +44,10 @@ def test_an_unknown_name_lists_the_known_ones(refuses, tmp_path, monkeypatch):
     refuses(
         lambda: load_model("aiyagary"), "no shipped model 'aiyagary' (did you mean 'aiyagari'?)", "krusell_smith_1998"
     )
-    refuses(lambda: load_model("huggett"), "the shipped ones are aiyagari, krusell_smith")
+    refuses(lambda: load_model("bewley"), "the shipped ones are aiyagari, huggett, krusell_smith")
     monkeypatch.chdir(tmp_path)
-    Path("huggett.py").touch()
-    refuses(lambda: load_model("huggett"), "for the file in this folder write huggett.py")
+    Path("bewley.py").touch()
+    refuses(lambda: load_model("bewley"), "for the file in this folder write bewley.py")
     refuses(lambda: load_model(3), "3 is no model", "Model subclass")
 
 
@@ -205,6 +205,11 @@ def test_overrides_need_a_name_and_a_value(refuses, text):
     refuses(lambda: parse_override(text), f"'{text}' is not of the form name=value", "discount_factor=0.98")
 
 
-@pytest.mark.parametrize("value", ["high", "True", "[1, 'a']", "[]", "[1", "{1}", "(1, 2)", "[__import__('os')]"])
+def test_an_override_may_be_a_word_which_the_parameter_then_refuses(refuses):
+    assert parse_override("information=filter") == ("information", "filter")
+    refuses(lambda: load_model("aiyagari", depreciation="high"), "depreciation = 'high' is not a number")
+
+
+@pytest.mark.parametrize("value", ["[1, 'a']", "[]", "[1", "{1}", "(1, 2)", "[__import__('os')]"])
 def test_overrides_are_numbers_or_lists(refuses, value):
     refuses(lambda: parse_override(f"a={value}"), f"a={value}: ", "a=0.5 or a=[0.5, 1]")

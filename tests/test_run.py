@@ -20,7 +20,7 @@ from hank_mfg.report.impulse_response import ImpulseResponse
 from hank_mfg.run import load_run, solve_run
 from hank_mfg.solve import solve as solving
 from hank_mfg.solve.solution import Status
-from hank_mfg.solve.spg import RSPG, Training
+from hank_mfg.solve.spg import RSPG
 from hank_mfg.solve.steady_state import SteadyStateError
 from hank_mfg.storage import RunError, save_checkpoint
 
@@ -184,7 +184,7 @@ def test_a_write_that_fails_leaves_the_old_file(copied, solved_run, monkeypatch)
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="no space left"):
-        training = Training(solution.policy, solution.optimizer, solution.states, solution.key)
+        training = solution.training()
         save_checkpoint(copied, training, {name: values[:1] for name, values in solution.history.items()})
     assert path.read_bytes() == before and leftovers(copied) == []
 

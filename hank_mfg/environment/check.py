@@ -52,7 +52,7 @@ def _check_names(name: str, case: Case, result: Results) -> None:
         )
     groups = {
         "aggregate_shocks": case.shocks,
-        **{method: result[method] for method in ("aggregates", "prices", "outcomes")},
+        **{method: result[method] for method in ("aggregates", "carried", "prices", "outcomes")},
     }
     seen = {}
     for method, group in groups.items():

@@ -16,12 +16,16 @@ from hank_mfg.model.concrete import array_module, is_number
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
 
+NOTHING_CARRIED, NO_UNKNOWNS = Named("carried"), Named("unknowns")
+
 
 class Aggregate(NamedTuple):
-    """The aggregate state at the start of a period: `mass` (assets, income) and the index of the realized shock."""
+    """The aggregate state at the start of a period: `mass` (assets, income), the index of the realized shock, and what
+    the period before `carried` over, a number each."""
 
     mass: Array
     shock: Array
+    carried: Named = NOTHING_CARRIED
 
 
 class Public(NamedTuple):
@@ -86,14 +90,57 @@ class Economy(eqx.Module):
         own = Named("own", {name: values[None, :] for name, values in self.own.items()})
         return self.grid.points[:, None], own
 
-    def public(self, aggregate: Aggregate) -> Public:
-        """Sum the aggregates over the mass and form prices."""
-        shocks = self.shocks(aggregate.shock)
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """Names of the prices that clear inside the period."""
+        return tuple(self.model.unknowns())
+
+    def brackets(self) -> tuple[Array, Array]:
+        """Between what every unknown lies: lower and upper ends, (unknowns,) each."""
+        brackets = self.model.unknowns().values()
+        ends = ([getattr(each, end) for each in brackets] for end in ("lower", "upper"))
+        lower, upper = (jnp.asarray(each, self.dtype) for each in ends)
+        return lower, upper
+
+    def public(self, aggregate: Aggregate, unknowns: Named = NO_UNKNOWNS) -> Public:
+        """Sum the aggregates over the mass and form prices, given candidate values of what clears in the period."""
+        return self.form(self.aggregates(aggregate), self.shocks(aggregate.shock), unknowns)
+
+    def aggregates(self, aggregate: Aggregate) -> Named:
+        """What is summed over the mass and what was carried over."""
         assets, own = self.states()
-        each = named("aggregates", self.model.aggregates(assets, own, shocks), "aggregates")
-        total = Named("aggregates", {k: jnp.sum(aggregate.mass * v) for k, v in each.items()})
-        prices = named("prices", self.model.prices(total, shocks), "prices")
-        return Public(shocks, total, prices)
+        each = named("aggregates", self.model.aggregates(assets, own, self.shocks(aggregate.shock)), "aggregates")
+        return Named("aggregates", {**{k: jnp.sum(aggregate.mass * v) for k, v in each.items()}, **aggregate.carried})
+
+    def form(self, total: Named, shocks: Named, unknowns: Named = NO_UNKNOWNS) -> Public:
+        """Prices, from aggregates in `total`, shocks, and candidate values of what clears in the period."""
+        known = Named("aggregates", {**total, **unknowns}) if unknowns else total
+        closed = named("prices", self.model.prices(known, shocks), "prices")
+        return Public(shocks, total, Named("prices", {**unknowns, **closed}))
+
+    def choices(self, mass: Array, cash: Array, savings: Array) -> Named:
+        """What everybody chose, summed over the mass."""
+        return Named("choices", {"consumption": jnp.sum(mass * (cash - savings)), "savings": jnp.sum(mass * savings)})
+
+    def excess_demand(self, public: Public, choices: Named) -> Array:
+        """Demand less supply in every market that clears inside the period: (unknowns,)."""
+        if not self.unknowns:
+            return jnp.zeros(0, self.dtype)
+        excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
+        return jnp.stack([jnp.asarray(value, self.dtype) for value in excess.values()])
+
+    def unknown_values(self, public: Public) -> Array:
+        """The prices that clear inside the period, in the order declared: (unknowns,)."""
+        values = [jnp.asarray(public.prices[name], self.dtype) for name in self.unknowns]
+        return jnp.stack(values) if values else jnp.zeros(0, self.dtype)
+
+    def carry(self, public: Public) -> Named:
+        """What this period leaves to the next."""
+        names = self.model.carried()
+        if not names:
+            return NOTHING_CARRIED
+        following = named("carried", self.model.carry(self.series(public)), "carry")
+        return Named("carried", {name: jnp.asarray(following[name], self.dtype) for name in names})
 
     def series(self, public: Public) -> Named:
         """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
@@ -166,12 +213,12 @@ class Economy(eqx.Module):
         """The mass over (next assets, today's income) once everybody has chosen."""
         return settle(mass, gamble)
 
-    def arrive(self, settled: Array, shock, shock_next) -> Aggregate:
+    def arrive(self, settled: Array, shock, shock_next, carried: Named = NOTHING_CARRIED) -> Aggregate:
         """Next period's aggregate state: idiosyncratic states move, given the aggregate move."""
-        return Aggregate(settled @ self.income_transition[shock, shock_next], shock_next)
+        return Aggregate(settled @ self.income_transition[shock, shock_next], shock_next, carried)
 
     def advance(self, aggregate: Aggregate, choice: Array, shock_next) -> Aggregate:
-        """The aggregate state of next period, exact given the next shock."""
+        """The aggregate state of next period, exact given the next shock, where nothing is carried over."""
         return self.arrive(settle(aggregate.mass, self.lottery(choice)), aggregate.shock, shock_next)
 
     def _full(self, values) -> Array:

@@ -15,6 +15,7 @@ from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine, to_chain
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
+from hank_mfg.model.bracket import Bracket
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
@@ -104,9 +105,13 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     zero = 0.0 * case.points * case.share[None, :]
     own, now = Named("own", case.own), Named("shocks", shocks)
     each = _ask_names(model, "aggregates", shape, level + 0.0 * case.points, own, now)
-    total = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
+    summed = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
+    carried = _ask_names(model, "carried", ())
+    total = {**summed, **carried}
     aggregates = Named("aggregates", total)
-    prices = Named("prices", _ask_names(model, "prices", (), aggregates, now))
+    candidates = {name: 0.5 * (end.lower + end.upper) for name, end in _brackets(model).items()}
+    known = Named("aggregates", {**total, **candidates})
+    prices = Named("prices", {**candidates, **_ask_names(model, "prices", (), known, now)})
     outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
     signal = _ask_names(model, "signal", (), aggregates, prices, now)
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
@@ -115,13 +120,48 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     excess = ask(model, "goods_market", today, choices, aggregates)
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
-        "aggregates": total,
+        "aggregates": summed,
+        "carried": carried,
         "prices": dict(prices),
         "outcomes": outcomes,
         "signal": signal,
         "resources": {"cash on hand": cash + zero},
         "goods_market": market,
+        "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), today, choices)),
+        "carry": _carries(model, carried, _ask_names(model, "carry", (), today)),
     }
+
+
+def _brackets(model: Model) -> dict[str, Bracket]:
+    """The brackets of prices that clear inside the period. Raises ValueError for anything else."""
+    brackets = named("unknowns", ask(model, "unknowns"), "unknowns")
+    for name, each in brackets.items():
+        if not isinstance(each, Bracket):
+            raise ValueError(
+                f"{type(model).__name__}.unknowns(): {name} is {each!r}: give hm.Bracket(lower, upper), between "
+                "which it clears its market."
+            )
+    return dict(brackets)
+
+
+def _markets(model: Model, candidates: dict, excess: dict) -> dict:
+    """As many markets as prices that clear them. Raises ValueError otherwise."""
+    if len(candidates) != len(excess):
+        raise ValueError(
+            f"{type(model).__name__} has {len(candidates)} unknowns ({', '.join(candidates) or 'none'}) but "
+            f"excess_demand() names {len(excess)} markets ({', '.join(excess) or 'none'}): give one market per unknown."
+        )
+    return excess
+
+
+def _carries(model: Model, carried: dict, following: dict) -> dict:
+    """The next value of everything carried, and of nothing else. Raises ValueError otherwise."""
+    if set(carried) != set(following):
+        raise ValueError(
+            f"{type(model).__name__}.carried() names {', '.join(carried) or 'nothing'} but carry() returns "
+            f"{', '.join(following) or 'nothing'}: give the first and the next value of the same quantities."
+        )
+    return following
 
 
 def trace(model: Model, case: Case) -> Results:

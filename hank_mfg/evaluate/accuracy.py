@@ -10,6 +10,8 @@ from hank_mfg.evaluate.exploitability import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.household_path import names_of
+from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
 
@@ -17,32 +19,46 @@ from hank_mfg.solve.solution import GlobalSolution, Solution
 class Accuracy:
     """How accurate a solution is. Everything is measured in float64 on `asset_points` points over `periods` periods.
 
-    `simulation` is the path on which the law of motion is fitted, `forecast` Den Haan's test on another path,
-    `euler` one-step and dynamic Euler errors, `exploitability` both ends of the gain from deviating.
+    `simulation` is the path on which the law of motion of `variable` is fitted, `forecast` Den Haan's test on another
+    path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, `exploitability` both
+    ends of the gain from deviating.
     """
 
     simulation: Simulation
-    forecast: ForecastErrors
+    forecast: ForecastErrors | None
     euler: EulerErrors
     exploitability: Exploitability | None
     variable: str
     seed: int
 
+    @property
+    def law(self) -> LawOfMotion:
+        """The law of motion that was fitted. Raises ValueError where there is nothing to have one."""
+        if self.forecast is None:
+            raise ValueError(f"No law of motion was fitted: choices move no aggregate that prices follow from, only "
+                             f"{self.variable} clears; pass variable=NAME to evaluate() to fit one.")  # fmt: skip
+        return self.forecast.law
+
     def to_dict(self) -> dict:
-        """The report as plain numbers: names ending in _percent are percent, the rest are levels or decimals."""
-        simulation, law, euler, gains = self.simulation, self.forecast.law, self.euler, self.exploitability
-        series, market = simulation.series[self.variable], simulation.goods_market
+        """The report as plain numbers: names ending in _percent are percent, the rest are levels or decimals.
+
+        What does not apply is None: the law of motion and Den Haan's test where choices move no aggregate that prices
+        follow from, residuals of markets that the model does not state.
+        """
+        simulation, forecast, euler, gains = self.simulation, self.forecast, self.euler, self.exploitability
+        series, market, excess = simulation.series[self.variable], simulation.goods_market, simulation.excess_demand
         return {
             f"{self.variable}_mean": float(series.mean()),
             f"{self.variable}_sd": float(series.std()),
-            "law_of_motion": {
+            "variable": self.variable,
+            "law_of_motion": None if forecast is None else {
                 "variable": self.variable,
-                "intercept": law.intercept.tolist(),
-                "slope": law.slope.tolist(),
-                "r2": law.r_squared.tolist(),
+                "intercept": forecast.law.intercept.tolist(),
+                "slope": forecast.law.slope.tolist(),
+                "r2": forecast.law.r_squared.tolist(),
             },
-            "den_haan_mean_percent": 100 * self.forecast.mean,
-            "den_haan_max_percent": 100 * self.forecast.maximum,
+            "den_haan_mean_percent": None if forecast is None else 100 * forecast.mean,
+            "den_haan_max_percent": None if forecast is None else 100 * forecast.maximum,
             "dynamic_euler_mean_percent": 100 * euler.dynamic_mean,
             "dynamic_euler_max_percent": 100 * euler.dynamic_maximum,
             "euler_error_mean_percent": 100 * euler.mean,
@@ -50,6 +66,7 @@ class Accuracy:
             "constrained_share": euler.constrained_share,
             "top_of_grid_mass": float(simulation.top_of_grid.max()),
             "goods_market_residual_max": None if market is None else float(np.abs(market).max()),
+            "market_clearing_residual_max": float(np.abs(excess).max()) if excess.size else None,
             "exploitability": None if gains is None else {
                 "clairvoyant": gains.clairvoyant,
                 "nonanticipative": gains.nonanticipative,
@@ -76,18 +93,19 @@ def evaluate(
     solution: GlobalSolution,
     *,
     periods: int = 10_000,
-    variable: str = "capital",
+    variable: str | None = None,
     seed: int = 1,
     asset_points: int | None = None,
     deviations: bool = True,
 ) -> Accuracy:
     """Measure the accuracy of a solution.
 
-    The law of motion is that of the aggregate `variable`; it is fitted on one path of `periods` periods and tested on
-    another, neither seen in training. `deviations=False` leaves out exploitability, which trains a deviator. Warns
-    when the top of the asset grid holds more than 1e-6 of the mass, or when the path is too short for its mean to
-    have settled. Raises ValueError for a variable that is not simulated, and for deviations from a policy that was not
-    trained.
+    The law of motion is that of the aggregate `variable`, by default the first that choices move and prices follow
+    from; where there is none, no law is fitted, and the first price that clears is described. It is fitted on one path
+    of `periods` periods and tested on another, neither seen in training. `deviations=False` leaves out exploitability,
+    which trains a deviator. Warns when the top of the asset grid holds more than 1e-6 of the mass, or when the path is
+    too short for its mean to have settled. Raises ValueError for a variable that is not simulated, and for deviations
+    from a policy that was not trained.
     """
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
@@ -96,15 +114,24 @@ def evaluate(
         )
     settings = {"periods": periods, "asset_points": asset_points}
     fitted = simulate(solution, seed=seed, **settings)
-    if variable not in fitted.series:
+    if variable is not None and variable not in fitted.series:
         raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
-    tested = simulate(solution, seed=seed + 1, **settings)
-    states = solution.play(10).economy.shock_count
-    forecast = forecast_errors(fitted.series[variable], fitted.shock, tested.series[variable], tested.shock, states)
+    economy = solution.play(10).economy
+    names = names_of(economy)
+    lawful = (variable,) if variable is not None else names.unknown[:1]
+    variable = (*lawful, *names.clearing)[0]
+    forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
     euler = euler_errors(solution, seed=seed + 2, **settings)
     gains = exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
     _warn(fitted, variable)
     return Accuracy(fitted, forecast, euler, gains, variable, seed)
+
+
+def den_haan(solution: GlobalSolution, fitted: Simulation, variable: str, *, seed: int, **settings) -> ForecastErrors:
+    """Den Haan's test of the law of motion of `variable` `fitted` on one path, on another drawn from `seed`."""
+    tested = simulate(solution, seed=seed, **settings)
+    samples = (fitted.series[variable], fitted.shock, tested.series[variable], tested.shock)
+    return forecast_errors(*samples, solution.play(10).economy.shock_count)
 
 
 def _warn(simulation: Simulation, variable: str) -> None:

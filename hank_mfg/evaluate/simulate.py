@@ -4,15 +4,17 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.economy import Economy
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.market import Market, explain_market, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
-from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.solution import GlobalSolution, SolveError
+
+UNCLEARED = 1e-6  # excess demand that is an error
 
 
 class Simulation(NamedTuple):
@@ -21,7 +23,8 @@ class Simulation(NamedTuple):
 
     `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly
     spaced periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to
-    output, or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point.
+    output, or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point;
+    `excess_demand` (periods, unknowns) what is left of it where prices clear inside the period.
     """
 
     series: dict[str, np.ndarray]
@@ -30,6 +33,7 @@ class Simulation(NamedTuple):
     mass: np.ndarray
     goods_market: np.ndarray | None
     top_of_grid: np.ndarray
+    excess_demand: np.ndarray
     start: State
     end: State
     seed: int
@@ -42,16 +46,13 @@ class Simulation(NamedTuple):
 
 def period_series(economy: Economy, now: Decision) -> dict[str, Array]:
     """Everything aggregate that happens in a period, by name."""
-    mass = now.state.aggregate.mass
-    chosen = {"consumption": jnp.sum(mass * (now.cash - now.savings)), "savings": jnp.sum(mass * now.savings)}
-    return {**economy.series(now.public), **chosen}
+    return {**economy.series(now.public), **economy.choices(now.state.aggregate.mass, now.cash, now.savings)}
 
 
-def goods_market(economy: Economy, now: Decision, following: Public) -> Array | None:
-    """Excess supply of goods relative to output, from the model's own statement of it."""
-    series = period_series(economy, now)
-    choices = Named("choices", {name: series[name] for name in ("consumption", "savings")})
-    return economy.model.goods_market(economy.series(now.public), choices, following.aggregates)
+def goods_market(economy: Economy, now: Decision, tomorrow: Named) -> Array | None:
+    """Excess supply of goods relative to output, from the model's own statement of it; `tomorrow` are aggregates."""
+    choices = economy.choices(now.state.aggregate.mass, now.cash, now.savings)
+    return economy.model.goods_market(economy.series(now.public), choices, tomorrow)
 
 
 @eqx.filter_jit
@@ -59,17 +60,24 @@ def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: in
     def record(step):
         now = step.now
         following = play.follow(step, step.shock_next)
-        market = goods_market(play.economy, now, play.economy.public(following.aggregate))
+        market = goods_market(play.economy, now, play.economy.aggregates(following.aggregate))
         mass = now.state.aggregate.mass
-        return period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum()
+        kept = (period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum(), now.excess)
+        return kept, (now if play.economy.unknowns else None)
 
     def one_block(state, shocks):
-        last, kept = rollout(play, state, shocks, record)
-        return last, (kept, state.aggregate.mass)
+        last, (kept, decisions) = rollout(play, state, shocks, record)
+        return last, (kept, state.aggregate.mass, None if decisions is None else worst_market(play, decisions))
 
     start, _ = rollout(play, state, shocks_next[:burn], lambda step: None)
-    end, (kept, masses) = jax.lax.scan(one_block, start, shocks_next[burn:].reshape(-1, block))
-    return start, end, jax.tree.map(lambda x: x.reshape(-1), kept), masses.mean(axis=0)
+    end, (kept, masses, worst) = jax.lax.scan(one_block, start, shocks_next[burn:].reshape(-1, block))
+    return (
+        start,
+        end,
+        jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), kept),
+        masses.mean(axis=0),
+        worst,
+    )
 
 
 def block_length(periods: int) -> int:
@@ -84,16 +92,28 @@ def simulate(
     """Simulate `periods` periods after `burn` discarded ones, starting from a state of the ergodic set.
 
     The distribution is a histogram on `asset_points` points (the training grid by default), moved exactly; only the
-    aggregate shocks are drawn, from `seed`. Series are levels, rates decimals per model period.
+    aggregate shocks are drawn, from `seed`. Series are levels, rates decimals per model period. Raises SolveError at
+    the first period in which prices that clear inside the period do not.
     """
     play = solution.play(asset_points)
     state = solution.start(play)
     shocks = eqx.filter_jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))(
         play.economy, state.aggregate.shock, jax.random.PRNGKey(seed)
     )
-    start, end, (series, shock, market, top), mass = _simulate(play, state, shocks, burn, block_length(periods))
+    block = block_length(periods)
+    start, end, (series, shock, market, top, excess), mass, worst = _simulate(play, state, shocks, burn, block)
+    _check_markets(play.economy, worst, block)
     return Simulation(
         {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
         np.asarray(play.economy.grid.points), np.asarray(mass),
-        None if market is None else np.asarray(market), np.asarray(top), start, end, seed,
+        None if market is None else np.asarray(market), np.asarray(top), np.asarray(excess), start, end, seed,
     )  # fmt: skip
+
+
+def _check_markets(economy: Economy, worst: Market | None, block: int) -> None:
+    """Raise SolveError in the worst period of the first block, `worst` with leading axis blocks, that did not clear."""
+    for number in range(0 if worst is None else len(worst.period)):
+        market = jax.tree.map(lambda x, at=number: np.asarray(x)[at], worst)
+        problem = explain_market(economy, market, UNCLEARED)
+        if problem is not None:
+            raise SolveError(f"Period {number * block + int(market.period)} of the simulation: {problem}")

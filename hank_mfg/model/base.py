@@ -40,6 +40,11 @@ def parameter(
     return eqx.field(metadata=metadata, kw_only=True, default=default)
 
 
+def choice(about: str = "", *, options: tuple[str, ...], default: str) -> Any:
+    """Declare a field of a `Model` that is one of several words, such as what people see; equations compare it."""
+    return eqx.field(static=True, kw_only=True, default=default, metadata={"about": about, "options": tuple(options)})
+
+
 _TESTS = {
     "above": (lambda value, bound: value > bound, "must be above {}"),
     "at_least": (lambda value, bound: value >= bound, "must be at least {}"),
@@ -91,6 +96,11 @@ class Model(eqx.Module):
         outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
         discounting(own)        beta in every idiosyncratic state, where households differ in patience
+    For prices that clear inside the period
+        unknowns()                                dict name -> `Bracket`: found every period such that markets clear
+        excess_demand(today, choices)             dict market -> demand less supply, one for every unknown
+        carried()                                 dict name -> first value of what one period leaves to the next
+        carry(today)                              dict name -> its value next period
 
     A field named `discount_factor` is required.
     """
@@ -149,6 +159,32 @@ class Model(eqx.Module):
         """
         return None
 
+    def unknowns(self) -> dict:
+        """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.
+
+        They are solved for in every period, given what everybody would choose at the price that they would then see,
+        until `excess_demand` is zero. They are prices like the others; prices() reads them among its aggregates.
+        """
+        return {}
+
+    def excess_demand(self, today, choices) -> dict:
+        """Demand less supply in every market that clears inside the period, as many as there are unknowns.
+
+        `today` holds aggregates, prices, shocks and outcomes of this period; `choices` the chosen consumption and
+        savings summed over the mass. Relative to something of order one (supply, output), so that a residual of 1e-8
+        means the same in every model.
+        """
+        return {}
+
+    def carried(self) -> dict:
+        """What one period leaves to the next beside the distribution, a promised interest rate or a public debt: names
+        and values in the first period. Read among the aggregates; none unless declared."""
+        return {}
+
+    def carry(self, today) -> dict:
+        """Next period's value of everything `carried`, given aggregates, prices, shocks and outcomes of `today`."""
+        return {}
+
     def __check_init__(self):
         name = type(self).__name__
         fields = {field.name: field for field in dataclasses.fields(self)}
@@ -158,8 +194,14 @@ class Model(eqx.Module):
                 "`discount_factor: float = parameter('patience per period', above=0, below=1)`."
             )
         for field in fields.values():
+            value = getattr(self, field.name)
             if "bounds" in field.metadata:
-                _check_parameter(name, field, getattr(self, field.name))
+                _check_parameter(name, field, value)
+            if "options" in field.metadata and value not in field.metadata["options"]:
+                raise ValueError(
+                    f"{name}.{field.name} = {value!r}: {field.name} ({field.metadata['about']}) is one of "
+                    f"{', '.join(map(repr, field.metadata['options']))}."
+                )
         missing = [method for method in REQUIRED_METHODS if getattr(type(self), method) is getattr(Model, method)]
         if missing:
             raise ValueError(
@@ -188,9 +230,14 @@ def parameter_names(model_type: type[Model]) -> list[str]:
     return [f.name for f in dataclasses.fields(model_type) if "bounds" in f.metadata]
 
 
+def choice_names(model_type: type[Model]) -> list[str]:
+    """Names of the fields of a model that are one of several words, in order."""
+    return [f.name for f in dataclasses.fields(model_type) if "options" in f.metadata]
+
+
 def check_names(model_type: type[Model], given) -> None:
     """Raise ValueError for the first name in `given` that is not a parameter of the model, listing the known ones."""
-    known = parameter_names(model_type)
+    known = parameter_names(model_type) + choice_names(model_type)
     for name in given:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1)

@@ -4,10 +4,12 @@ The head is one-shot: a small network turns the features of the public history i
 each income state, once per path and period; a spline matrix spreads them over the whole grid. The result is a
 correction, in logs, to the stationary consumption function c* read at today's cash on hand m:
 
-    c(a, e, h) = [ c*(m*) + c*'(m*) (m - m*) ] exp( spline(knots)(a, e) ),
+    c(a, e, h) = [ c*(m*) + c*'(m*) (m - m*) ] exp( spline(knots)(a, e) + g(a, e) (p - p*) ),
 
-with m* the stationary cash on hand at the same (a, e). The correction is zero at the start. Consumption above
-m - lower means that the borrowing limit binds, exactly.
+with m* the stationary cash on hand at the same (a, e). p are the prices that clear inside the period, p* their
+stationary values, and g what they do to log consumption if tomorrow is as in the stationary equilibrium but for what
+they promise: without it nobody would respond to such a price at first, and no market would clear. The correction is
+zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
 """
 
 from typing import NamedTuple
@@ -29,13 +31,15 @@ class Tables(NamedTuple):
     """What a policy needs at given asset points, computed once: not trained.
 
     `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the
-    stationary cash on hand, consumption, and marginal propensity to consume.
+    stationary cash on hand, consumption, and marginal propensity to consume; `response` (unknowns, points, income) that
+    of log consumption to prices that clear inside the period.
     """
 
     spread: Array
     cash: Array
     consumption: Array
     slope: Array
+    response: Array
 
 
 def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
@@ -44,19 +48,36 @@ def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
     return np.stack([scipy.interpolate.make_interp_spline(x, y, k=1)(at) for x, y, at in columns], axis=1)
 
 
+class Stationary(NamedTuple):
+    """The stationary policy: consumption as a `function` of cash on hand, `cash` (assets, income) at asset `points`.
+
+    `unknowns` are the stationary values of the prices that clear inside the period, (unknowns,), and `response` what
+    they do to log consumption at given cash on hand, (unknowns, assets, income).
+    """
+
+    function: ConsumptionFunction
+    points: Array
+    cash: Array
+    unknowns: Array
+    response: Array
+
+
+def _spread(at: np.ndarray, points: Array, table: Array) -> np.ndarray:
+    """A table (assets, income) read at assets `at`, linearly, in float64."""
+    origin = np.asarray(points, np.float64)
+    return np.stack([np.interp(at, origin, column) for column in np.asarray(table, np.float64).T], axis=1)
+
+
 class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 
-    `knots` (knots,) are asset levels; `space` and `stationary` place the stationary consumption function, whose cash
-    on hand at assets `points` is given by `stationary_cash` on the grid `stationary_points`.
+    `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk.
     """
 
     encoder: AbstractEncoder
     head: Head
     whitening: Whitening
-    stationary: ConsumptionFunction
-    stationary_points: Array
-    stationary_cash: Array
+    stationary: Stationary
     knots: Array
     curvature: Array
     pivot: Array | None = None
@@ -72,15 +93,15 @@ class Policy(eqx.Module):
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
         dtype = self.knots.dtype
-        at, origin, known, knots = (
-            np.asarray(x, np.float64)
-            for x in (points, self.stationary_points, self.stationary_cash, self.knots)
-        )  # fmt: skip
-        cash = np.stack([np.interp(at, origin, column) for column in known.T], axis=1)
+        known = self.stationary
+        at, knots = np.asarray(points, np.float64), np.asarray(self.knots, np.float64)
+        cash, *response = (_spread(at, known.points, table) for table in (known.cash, *known.response))
         small = 1e-4 * (1.0 + np.abs(cash))
-        higher, here, lower = (_read(self.stationary, x) for x in (cash + small, cash, cash - small))
+        higher, here, lower = (_read(known.function, x) for x in (cash + small, cash, cash - small))
         spread = spline_matrix(*(self._coordinate(x) for x in (knots, at)))
-        return Tables(*(jnp.asarray(x, dtype) for x in (spread, cash, here, (higher - lower) / (2.0 * small))))
+        slope = (higher - lower) / (2.0 * small)
+        tables = (spread, cash, here, slope, np.reshape(response, (len(response), *cash.shape)))
+        return Tables(*(jnp.asarray(x, dtype) for x in tables))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:
         ends, pivot = (float(self.knots[0]), float(self.knots[-1])), None if self.pivot is None else float(self.pivot)
@@ -94,9 +115,12 @@ class Policy(eqx.Module):
         """Stationary consumption read at today's cash on hand, to first order: (points, income)."""
         return tables.consumption + tables.slope * (cash - tables.cash)
 
-    def consumption(self, features: Array, cash: Array, tables: Tables) -> Array:
+    def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array) -> Array:
         """Desired consumption before the budget binds: (points, income), goods per period."""
-        return self.baseline(cash, tables) * jnp.exp(self.correction(features, tables))
+        move = self.correction(features, tables)
+        if unknowns.shape[0]:
+            move = move + jnp.tensordot(unknowns - self.stationary.unknowns, tables.response, 1)
+        return self.baseline(cash, tables) * jnp.exp(move)
 
 
 class PolicySettings(NamedTuple):
@@ -109,23 +133,15 @@ class PolicySettings(NamedTuple):
     knots: int = 24
 
 
-def make_policy(
-    stationary: ConsumptionFunction,
-    stationary_points: Array,
-    stationary_cash: Array,
-    space: Assets,
-    settings: PolicySettings,
-    *,
-    seed: int,
-) -> Policy:
+def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
     """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
 
     Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
     """
-    dtype, income = stationary_points.dtype, stationary_cash.shape[1]
+    dtype, income = stationary.points.dtype, stationary.cash.shape[1]
     shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
     encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
     whitening = no_whitening(settings.signals, dtype)
     grid = asset_grid(space, settings.knots, dtype)
     places = (grid.points, grid.curvature, grid.pivot)
-    return Policy(encoder, head, whitening, stationary, stationary_points, stationary_cash, *places)
+    return Policy(encoder, head, whitening, stationary, *places)

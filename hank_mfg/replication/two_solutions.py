@@ -125,7 +125,7 @@ def measure(solution: ClassicalSolution | Solution, sizes: Sizes) -> Measured:
     wealth = accuracy.simulation
     if sizes.points is not None:
         wealth = simulate(solution, periods=sizes.periods, seed=SEED, asset_points=sizes.points)
-    law = solution.law if isinstance(solution, ClassicalSolution) else accuracy.forecast.law
+    law = solution.law if isinstance(solution, ClassicalSolution) else accuracy.law
     seconds = {"compile": solution.seconds_compile, "run": solution.seconds_run, "total": solution.seconds_total}
     return Measured(solution, law, accuracy, accuracy.to_dict(), wealth, seconds)
 

@@ -12,6 +12,7 @@ NAMES = {
     "constrained_share": "Households at a bound (share)",
     "top_of_grid_mass": "Households at the top of the grid (share)",
     "goods_market_residual_max": "Goods market residual, largest",
+    "market_clearing_residual_max": "Excess demand left in the period, largest",
 }
 KINDS = {"clairvoyant": "clairvoyant", "nonanticipative": "non-anticipative"}
 
@@ -21,7 +22,7 @@ def accuracy_rows(content: dict[str, Any]) -> dict[str, float | str]:
 
     A non-anticipative gain that is not positive is "none found": the deviator's training found nothing better.
     """
-    variable = content["law_of_motion"]["variable"]
+    variable = content["variable"]
     shown = variable.replace("_", " ")
     names = {f"{variable}_mean": f"Mean of {shown} (level)", f"{variable}_sd": f"Sd of {shown} (level)", **NAMES}
     rows: dict[str, float | str] = {
@@ -34,8 +35,10 @@ def accuracy_rows(content: dict[str, Any]) -> dict[str, float | str]:
 
 
 def law_of_motion_rows(content: dict[str, Any], labels: list[str]) -> dict[str, str]:
-    """The fitted law of motion in words, one row per aggregate state with the given labels."""
+    """The fitted law of motion in words, one row per aggregate state with the given labels; none where none was."""
     law = content["law_of_motion"]
+    if law is None:
+        return {}
     name = law["variable"].replace("_", " ")
     each = zip(labels, law["intercept"], law["slope"], law["r2"], strict=True)
     return {

@@ -11,8 +11,8 @@ import pandas as pd
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import stationary_distribution
-from hank_mfg.evaluate.accuracy import evaluate
-from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
+from hank_mfg.evaluate.accuracy import den_haan, evaluate
+from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.propensities import static_mpcs
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.gallery import model_names, read_calibration
@@ -97,23 +97,24 @@ def _write_accuracy(content: dict[str, Any], folder: Path) -> list[Path]:
 
 
 class _Measured(NamedTuple):
-    """What tables and figures are made of: accuracy as plain numbers, a long path, and Den Haan's test on another."""
+    """What tables and figures are made of: accuracy as plain numbers, a long path, and Den Haan's test on another where
+    there is a law of motion."""
 
     content: dict[str, Any]
     simulation: Simulation
-    forecast: ForecastErrors
+    forecast: ForecastErrors | None
 
 
 def _measure(solution: Solution, folder: Path, periods: int, seed: int) -> _Measured:
     """Accuracy from evaluation.json where it holds what would be measured, so that no deviator is trained again."""
     kept = _kept_evaluation(folder, periods, seed)
     if kept is not None:
-        name = kept["law_of_motion"]["variable"]
-        fitted, tested = (simulate(solution, periods=periods, seed=each) for each in (seed, seed + 1))
-        paths = (fitted.series[name], fitted.shock, tested.series[name], tested.shock)
-        forecast = forecast_errors(*paths, solution.play(10).economy.shock_count)
-        means = [fitted.series[name].mean(), 100 * forecast.mean]
-        if np.allclose(means, [kept[f"{name}_mean"], kept["den_haan_mean_percent"]], rtol=1e-8):
+        name, lawful = kept["variable"], kept["law_of_motion"] is not None
+        fitted = simulate(solution, periods=periods, seed=seed)
+        forecast = den_haan(solution, fitted, name, seed=seed + 1, periods=periods) if lawful else None
+        means = [fitted.series[name].mean(), *([] if forecast is None else [100 * forecast.mean])]
+        before = [kept[f"{name}_mean"], *([kept["den_haan_mean_percent"]] if lawful else [])]
+        if np.allclose(means, before, rtol=1e-8):
             return _Measured(kept, fitted, forecast)
     accuracy = evaluate(solution, periods=periods, seed=seed)
     return _Measured(accuracy.to_dict(), accuracy.simulation, accuracy.forecast)
@@ -284,16 +285,21 @@ def _write_distributions(solution: Solution, simulation: Simulation, folder: Pat
 def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "Figure"]:
     """What the long simulation shows: wealth, a stretch of the series, and the law of motion with its forecast."""
     simulation, forecast = measured.simulation, measured.forecast
-    name = measured.content["law_of_motion"]["variable"]
+    name = measured.content["variable"]
     economy = solution.play(10).economy
     shocks, own = state_names(economy.shock_values), state_names(economy.own)
     note = _path_note(simulation)
     first = min(200, simulation.periods)
     window = {name: simulation.series[name][:first] for name in MAIN_VARIABLES if name in simulation.series}
-    return {
+    shown = {
         "lorenz": figures.plot_lorenz({"Wealth": lorenz_curve(simulation.mass, simulation.assets)}, note),
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
         "simulation": figures.plot_simulation(window, note=f"First {first} of {note}", rates=RATES),
+    }
+    if forecast is None:
+        return shown
+    return {
+        **shown,
         "law_of_motion": figures.plot_law_of_motion(simulation.series[name], simulation.shock, shocks, note),
         "forecast": figures.plot_forecast(forecast.actual, forecast.forecast, note, name),
     }

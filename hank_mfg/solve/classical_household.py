@@ -30,7 +30,7 @@ from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import fixed_point
 from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.household_path import names_of
+from hank_mfg.solve.household_path import names_of, require_closed_form
 
 
 class PerceivedEconomy(Economy):
@@ -54,7 +54,7 @@ def perceive(economy: Economy) -> PerceivedEconomy:
     Raises ValueError unless choices move exactly one aggregate and every aggregate state has shocks of its own.
     """
     name = type(economy.model).__name__
-    moved = names_of(economy).unknown
+    moved = require_closed_form(names_of(economy), "The classical algorithm").unknown
     if len(moved) != 1:
         raise ValueError(
             f"{name}.aggregates() names {len(moved)} aggregates that households' assets move "
@@ -128,7 +128,7 @@ class TabulatedPolicy(eqx.Module):
         """Nothing depends on the grid that the policy is read on."""
         return ()
 
-    def consumption(self, features: Array, cash: Array, tables: tuple) -> Array:
+    def consumption(self, features: Array, cash: Array, tables: tuple, unknowns: Array) -> Array:
         """Desired consumption before the budget binds at cash on hand (points, income): (points, income)."""
         shock = jnp.argmin(jnp.sum((self.known - features[1:]) ** 2, axis=1))
         first, weights = cubic_weights(self.nodes, jnp.log(features[0]))

@@ -1,11 +1,13 @@
 """Market clearing in the stationary equilibrium, traceable.
 
-Unknown: each aggregate U that households' choices move (capital). At a candidate value prices follow, the endogenous
-grid method gives the policy, a sparse linear solve the mass, and the excess is F(U) = log supplied - log U. With one
-unknown the search is over y = log(U / U* - 1), with U* where beta (1 + r) = 1 and supply would be infinite: threefold
-steps until the excess changes sign, then secants kept inside the bracket, first on a coarse grid of assets, then on the
-fine one. With several unknowns Newton's method on log U. The household problem is solved only as well as the search
-needs it, and starts from the last policy, moved along the last two.
+Unknown: each aggregate U that households' choices move (capital), and each price that clears inside the period. At
+candidate values prices follow, the endogenous grid method gives the policy, a sparse linear solve the mass, and the
+excess F is log supplied - log U for an aggregate and excess demand for a price. With one unknown the search is over y,
+U = U* + s e^y, with U* where beta (1 + r) = 1 and supply would be infinite, and s = U* for an aggregate, minus the rest
+of its bracket for an interest rate: threefold steps until the excess changes sign, then secants kept inside the
+bracket, first on a coarse grid of assets, then on the fine one. With several Newton's method, on log U for aggregates.
+The household problem is solved only as well as the search needs it, and starts from the last policy, moved along the
+last two.
 """
 
 from typing import NamedTuple
@@ -15,7 +17,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.solve.equilibrium import Equilibrium, excess_at, given, supplied_at_rest
+from hank_mfg.solve.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.household import asset_return, policy_of, solve_household
 from hank_mfg.solve.household_path import Names
 from hank_mfg.solve.stationary_mass import stationary_mass
@@ -40,7 +42,7 @@ def grids(economy: Economy) -> tuple[int, ...]:
 
 
 class Point(NamedTuple):
-    """A candidate: place `y` of the search, log consumption, the mass, and the excess (unknown,)."""
+    """A candidate: place `y` of the search, log consumption, the mass, and the excess (searched,)."""
 
     y: Array
     log_consumption: Array
@@ -72,27 +74,35 @@ class Search(NamedTuple):
 
 def find(levels: tuple[Economy, ...], names: Names, tolerance: float) -> Equilibrium:
     """The equilibrium on the last of `levels`, a coarse grid first where there are two."""
-    start = search_coarse(levels[0], names) if len(levels) > 1 and len(names.unknown) == 1 else None
+    start = search_coarse(levels[0], names) if len(levels) > 1 and len(names.searched) == 1 else None
     return search_fine(levels, names, start, tolerance)
 
 
-def search_coarse(economy: Economy, names: Names) -> tuple[Array, Search]:
+class Edge(NamedTuple):
+    """Where supply becomes infinite, `at`, and the `scale` of the distance from there, negative for a price that must
+    stay below: the unknown is at + scale e^y."""
+
+    at: Array
+    scale: Array
+
+
+def search_coarse(economy: Economy, names: Names) -> tuple[Edge, Search]:
     """The root for one unknown, roughly, on a coarse grid; what `search_fine` starts from."""
     edge = edge_of(economy, names)
     first = _cold(economy, names, edge)
     return edge, secants(economy, names, edge, first, 1e-2 * HASTE, ROUGH)
 
 
-def unknown_start(economy: Economy) -> tuple[Array, Search]:
+def unknown_start(economy: Economy) -> tuple[Edge, Search]:
     """What `search_coarse` returns, without numbers in it: to compile `search_fine` for."""
     zero, blank = jnp.zeros(()), jnp.zeros(economy.shape)
-    return zero, first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
+    return Edge(zero, zero), first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
 
 
 def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float) -> Equilibrium:
     """The equilibrium on the last of `levels`, from what `search_coarse` found on the first, or cold."""
     economy = levels[-1]
-    if len(names.unknown) > 1:
+    if len(names.searched) > 1:
         return _newton(economy, names, tolerance)
     if start is None:
         edge = edge_of(economy, names)
@@ -106,7 +116,7 @@ def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: flo
 
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
     """The equilibrium at the last point of a search."""
-    _, public = given(economy, names, unknown)
+    public = complete(economy, names, given(economy, names, unknown)[1], point.mass)
     return Equilibrium(unknown, jnp.exp(point.log_consumption), point.mass, public, point.excess, point.change)
 
 
@@ -124,29 +134,42 @@ def patience(economy: Economy, public: Public) -> Array:
     return jnp.exp(log_radius)
 
 
-def edge_of(economy: Economy, names: Names) -> Array:
-    """The value of the one unknown at which beta (1 + r) = 1; NaN where there is none between the `ENDS`."""
+def edge_of(economy: Economy, names: Names) -> Edge:
+    """The value of the one unknown at which beta (1 + r) = 1: between the `ENDS`, or in the bracket of a price that
+    clears inside the period, or its end where it ends before; NaN where there is none."""
 
-    def above(x):
-        return patience(economy, given(economy, names, jnp.exp(x)[None])[1]) > 1.0
+    def growth(x):
+        return patience(economy, given(economy, names, level(x)[None])[1])
+
+    if names.clearing:
+        level = lambda x: x  # noqa: E731
+        ends = tuple(jnp.asarray(each[0], economy.dtype) for each in economy.brackets())
+    else:
+        level = jnp.exp
+        ends = tuple(jnp.log(jnp.asarray(end, economy.dtype)) for end in ENDS)
+    first, last = growth(ends[0]), growth(ends[1])
+    falling = first > last
 
     def halve(_, ends):
         middle = 0.5 * (ends[0] + ends[1])
-        high = above(middle)
+        high = (growth(middle) > 1.0) == falling
         return jnp.where(high, middle, ends[0]), jnp.where(high, ends[1], middle)
 
-    ends = tuple(jnp.log(jnp.asarray(end, economy.dtype)) for end in ENDS)
     low, high = jax.lax.fori_loop(0, 45, halve, ends)
-    crosses = above(ends[0]) & ~above(ends[1])
-    return jnp.where(crosses, jnp.exp(0.5 * (low + high)), jnp.nan)
+    at = jnp.where((first > 1.0) != (last > 1.0), level(0.5 * (low + high)), jnp.nan)
+    if not names.clearing:
+        return Edge(at, at)
+    nearest = jnp.where(falling, ends[0], ends[1])
+    at = jnp.where((first <= 1.0) & (last <= 1.0), nearest, at)  # the bracket ends where supply is still finite
+    return Edge(at, jnp.where(falling, ends[1], ends[0]) - at)
 
 
-def unknown_at(edge: Array, y: Array) -> Array:
-    """The unknown aggregate (1,) at place `y` of the search."""
-    return (edge * (1.0 + jnp.exp(y)))[None]
+def unknown_at(edge: Edge, y: Array) -> Array:
+    """The unknown at place `y` of the search: (1,)."""
+    return (edge.at + edge.scale * jnp.exp(y))[None]
 
 
-def _cold(economy: Economy, names: Names, edge: Array) -> Search:
+def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
     """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(0.03, economy.dtype))
     resources = economy.resources(given(economy, names, unknown_at(edge, y))[1])
@@ -154,7 +177,7 @@ def _cold(economy: Economy, names: Names, edge: Array) -> Search:
     return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)
 
 
-def refined(economy: Economy, coarse: Economy, names: Names, edge: Array, found: Search) -> Search:
+def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
     """Where it starts on a fine grid: from what was `found` on a coarse one, policies read at the same cash on hand."""
     _, public = given(economy, names, unknown_at(edge, found.y))
     resources = economy.resources(public)
@@ -192,17 +215,16 @@ def _at(economy: Economy, names: Names, unknown: Array, start: Array, neighbor: 
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
     savings = economy.resources(public) - household.consumption
     mass = stationary_mass(economy, savings, neighbor)
-    total = supplied_at_rest(economy, names, mass)
-    excess = jnp.where(total > 0, jnp.log(total), -jnp.inf) - jnp.log(unknown)  # nothing supplied, or less
+    excess = excess_of(economy, names, unknown, public, household.consumption, mass)
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
 
 
-def secants(economy: Economy, names: Names, edge: Array, first: Search, tolerance: float, goal: float) -> Search:
+def secants(economy: Economy, names: Names, edge: Edge, first: Search, tolerance: float, goal: float) -> Search:
     """The root of the excess in y, from `first`, to the household's `tolerance` and an excess of `goal`."""
 
     def unfinished(search: Search):
         excess = jnp.abs(search.now.excess[0])
-        going = ~jnp.isnan(excess) & jnp.isfinite(edge) & (search.count < SEARCH)
+        going = ~jnp.isnan(excess) & jnp.isfinite(edge.at) & (search.count < SEARCH)
         return ~(search.exact & (excess <= goal)) & going
 
     def body(search: Search) -> Search:
@@ -244,27 +266,35 @@ def _next(search: Search, point: Point, tolerance: float) -> Search:
 
 
 def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
-    """Newton's method on the logarithms of several unknowns, from one, with steps of at most one."""
+    """Newton's method in several unknowns: in logarithms from one for aggregates, in levels from the middle of its
+    bracket for a price, with steps of at most one and half of the way to an end."""
     count = len(names.unknown)
+    bottom, top = economy.brackets()
+
+    def level(x):
+        return jnp.concatenate([jnp.exp(x[:count]), x[count:]])
 
     def solve(x, start, mass, tight):
-        return _at(economy, names, jnp.exp(x), start, mass, tight)
+        return _at(economy, names, level(x), start, mass, tight)
 
     def body(state):
         x, point, tries = state
-        found = finish(economy, names, jnp.exp(x), point)
-        jacobian = jax.jacfwd(lambda u: excess_at(economy, names, jnp.exp(u), found))(x)
+        found = finish(economy, names, level(x), point)
+        jacobian = jax.jacfwd(lambda u: excess_at(economy, names, level(u), found))(x)
         move = -jnp.linalg.solve(jacobian, point.excess)
-        x = x + move / jnp.maximum(1.0, jnp.max(jnp.abs(move)))
+        prices = x[count:]
+        room = jnp.where(move[count:] > 0, top - prices, prices - bottom)
+        part = 1.0 / jnp.maximum(1.0, jnp.max(jnp.abs(jnp.concatenate([move[:count], 2.0 * move[count:] / room]))))
+        x = x + part * move
         return x, solve(x, point.log_consumption, point.mass, jnp.asarray(tolerance)), tries + 1
 
     def unfinished(state):
         excess = jnp.max(jnp.abs(state[1].excess))
         return (excess > RESOLVED * tolerance) & (state[2] < SEARCH)
 
-    x = jnp.zeros(count, economy.dtype)
-    resources = economy.resources(given(economy, names, jnp.exp(x))[1])
+    x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
+    resources = economy.resources(given(economy, names, level(x))[1])
     unknown = jnp.full(economy.shape, jnp.nan)
     first = solve(x, jnp.log(0.1 * (resources - economy.grid.lower)), unknown, jnp.asarray(tolerance))
     x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, jnp.asarray(0)))
-    return finish(economy, names, jnp.exp(x), point)
+    return finish(economy, names, level(x), point)

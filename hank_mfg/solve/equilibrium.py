@@ -22,14 +22,15 @@ from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import solve_contraction
 from hank_mfg.solve.household import household_map
-from hank_mfg.solve.household_path import Names, inputs_of, stack, supplied
+from hank_mfg.solve.household_path import Names, contributions, inputs_of, stack, supplied
 from hank_mfg.solve.stationary_mass import mass_response
 
 
 class Equilibrium(NamedTuple):
-    """A stationary equilibrium as arrays: the `unknown` aggregates (unknown,), `consumption` and `mass`
-    (assets, income), everything aggregate, the `excess` log supplied - log unknown, and the `change` of consumption in
-    one more step of the household. Where they are not a number or not small, there is none: `steady_state` says why.
+    """A stationary equilibrium as arrays: the `unknown` aggregates and the prices that clear inside the period,
+    (searched,), `consumption` and `mass` (assets, income), everything aggregate, the `excess` (log supplied - log
+    unknown, then excess demand), and the `change` of consumption in one more step of the household. Where they are not
+    a number or not small, there is none: `steady_state` says why.
     """
 
     unknown: Array
@@ -59,6 +60,31 @@ def given(economy: Economy, names: Names, unknown: Array) -> tuple[Array, Public
 def supplied_at_rest(economy: Economy, names: Names, mass: Array) -> Array:
     """What the mass adds up to of every unknown aggregate, (unknown,), with shocks at their means."""
     return supplied(economy, names, mass, stack(economy.shocks(0), names.shocks))
+
+
+def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, consumption: Array, mass: Array) -> Array:
+    """What is wrong with assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
+
+    Minus infinity where nothing is supplied, or less.
+    """
+    count = len(names.unknown)
+    excess = []
+    if count:
+        total = supplied_at_rest(economy, names, mass)
+        excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
+    if names.clearing:
+        cash = economy.resources(public)
+        excess.append(economy.excess_demand(public, economy.choices(mass, cash, cash - consumption)))
+    return jnp.concatenate(excess)
+
+
+def complete(economy: Economy, names: Names, public: Public, mass: Array) -> Public:
+    """Everything aggregate, with the aggregates that no price follows from."""
+    if not names.other:
+        return public
+    each = contributions(economy, public.shocks, names.other)
+    summed = dict(zip(names.other, jnp.sum(each * mass, axis=(1, 2)), strict=True))
+    return public._replace(aggregates=Named("aggregates", {**public.aggregates, **summed}))
 
 
 def _household(economy: Economy, public: Public, solved: Array) -> Array:
@@ -94,9 +120,9 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
 
 
 def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
-    """log supplied - log unknown, (unknown,), near what was `found`: with derivatives in unknowns and economy."""
-    _, mass, _ = _respond(economy, names, unknown, found)
-    return jnp.log(supplied_at_rest(economy, names, mass)) - jnp.log(unknown)
+    """`excess_of` near what was `found`: with derivatives in unknowns and economy."""
+    consumption, mass, public = _respond(economy, names, unknown, found)
+    return excess_of(economy, names, unknown, public, consumption, mass)
 
 
 def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
@@ -106,4 +132,5 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)
     unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
     consumption, mass, public = _respond(economy, names, unknown, found)
+    public = complete(economy, names, public, mass)
     return Equilibrium(unknown, consumption, mass, public, jnp.zeros_like(unknown), jnp.zeros(()))

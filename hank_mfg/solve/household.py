@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.fixed_point import fixed_point
 
@@ -90,3 +91,24 @@ def solve_household(
 def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:
     """The consumption function that makes households consume `consumption` (assets, income) tomorrow optimal."""
     return egm_step(economy, marginal_value(economy, public, consumption), economy.income_transition[0, 0])
+
+
+def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
+    """What prices that clear inside the period do to log consumption at the stationary cash on hand.
+
+    From stationary `consumption` (assets, income): one step of the endogenous grid method with the price changed today
+    and everything tomorrow as it was but for what today's price carries over. (unknowns, assets, income), per unit.
+    """
+    names, cash = economy.unknowns, economy.resources(public)
+    following = policy_of(economy, public, consumption)
+
+    def today(values: Array) -> Array:
+        changed = dict(zip(names, values, strict=True))
+        now = economy.form(public.aggregates, public.shocks, Named("unknowns", changed))
+        total = Named("aggregates", {**public.aggregates, **economy.carry(now)})
+        tomorrow = economy.form(total, public.shocks, Named("unknowns", {n: public.prices[n] for n in names}))
+        resources = economy.resources(tomorrow)
+        spent = resources - feasible_savings(economy, resources, following(resources))
+        return jnp.log(policy_of(economy, tomorrow, spent)(cash))
+
+    return jnp.moveaxis(jax.jacfwd(today)(economy.unknown_values(public)), -1, 0)

@@ -9,6 +9,7 @@ and the mass moves by Young's lottery. `step` is differentiable: the linear resp
 transition paths of transition.py are made of it, and so is the stationary equilibrium, its fixed point.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -22,6 +23,8 @@ from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.solve.household import egm_step, feasible_savings, marginal_value
 
+NEWTON = 8  # steps toward what is carried over at rest
+
 
 class Decision(NamedTuple):
     """What households do in a period: `marginal` V_a, `savings` and `consumption`, (assets, income) each."""
@@ -32,26 +35,40 @@ class Decision(NamedTuple):
 
 
 class Names(NamedTuple):
-    """Names of aggregates that choices move (`unknown`) and of the others, of prices and of shocks, in order."""
+    """Names of what is unknown and known, in order.
+
+    `unknown` are the aggregates that choices move and prices follow from; `other` those that choices move and no price
+    follows from, `fixed` those they do not move; `clearing` the prices that clear inside the period, `carried` what one
+    period leaves to the next; `prices` (the clearing ones first) and `shocks` are what households take as given.
+    """
 
     unknown: tuple[str, ...]
     fixed: tuple[str, ...]
     prices: tuple[str, ...]
     shocks: tuple[str, ...]
+    other: tuple[str, ...] = ()
+    clearing: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """What households take as given: prices, then shocks."""
         return self.prices + self.shocks
 
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """What a stationary equilibrium is found by: unknown aggregates, then prices that clear inside the period."""
+        return self.unknown + self.clearing
+
 
 def names_of(economy: Economy) -> Names:
-    """The names of an economy's quantities; an aggregate is unknown when it is computed from assets.
+    """The names of an economy's quantities; an aggregate is moved by choices when it is computed from assets.
 
     Read off the equations themselves, without numbers, so that it works on a traced economy.
     """
     _, own = economy.states()
-    shocks = economy.shocks(0)
+    shocks, one = economy.shocks(0), jnp.ones((), economy.dtype)
+    clearing, carried = economy.unknowns, tuple(economy.model.carried())
     names: list[str] = []
 
     def each(assets):
@@ -59,22 +76,51 @@ def names_of(economy: Economy) -> Names:
         names[:] = values
         return [jnp.asarray(value, economy.dtype) for value in values.values()]
 
-    jaxpr = jax.make_jaxpr(each)(economy.grid.points[:, None]).jaxpr
+    moves = _reached(each, economy.grid.points[:, None])
+    moved = tuple(name for name, by_assets in zip(names, moves, strict=True) if by_assets)
+    fixed = tuple(name for name in names if name not in moved)
+    given = dict.fromkeys((*names, *carried), one)
+
+    def public(total: dict) -> Public:
+        return economy.form(Named("aggregates", total), shocks, Named("unknowns", dict.fromkeys(clearing, one)))
+
+    def follows(name: str) -> bool:
+        def what(value):
+            now = public({**given, name: value})
+            choices = Named("choices", {"consumption": one, "savings": one})
+            return [*now.prices.values(), *economy.carry(now).values(), economy.excess_demand(now, choices)]
+
+        return any(_reached(what, one))
+
+    unknown = tuple(name for name in moved if not clearing or follows(name))
+    prices = tuple(jax.eval_shape(lambda: public(given).prices))
+    other = tuple(name for name in moved if name not in unknown)
+    return Names(unknown, fixed, prices, tuple(shocks), other, clearing, carried)
+
+
+def require_closed_form(names: Names, method: str) -> Names:
+    """The names, unless prices clear inside the period: `method` does not solve for these, ValueError."""
+    if names.clearing:
+        raise ValueError(
+            f"{method} needs prices that are a closed form of aggregates and shocks, unlike {names.clearing[0]}, "
+            "which clears inside the period: solve with RSPG()."
+        )
+    return names
+
+
+def _reached(function, argument: Array) -> list[bool]:
+    """Which of the arrays that `function` returns are computed from its argument, read off its equations."""
+    jaxpr = jax.make_jaxpr(function)(argument).jaxpr
     reached = set(map(id, jaxpr.invars))
     for equation in jaxpr.eqns:
         if any(id(variable) in reached for variable in equation.invars):
             reached.update(map(id, equation.outvars))
-    moves = [id(variable) in reached for variable in jaxpr.outvars]
-    unknown = tuple(name for name, moved in zip(names, moves, strict=True) if moved)
-    fixed = tuple(name for name in names if name not in unknown)
-    total = Named("aggregates", dict.fromkeys(names, jnp.ones((), economy.dtype)))
-    prices = jax.eval_shape(lambda t: named("prices", economy.model.prices(t, shocks), "prices"), total)
-    return Names(unknown, fixed, tuple(prices), tuple(shocks))
+    return [id(variable) in reached for variable in jaxpr.outvars]
 
 
-def stack(values: Named, names: tuple[str, ...]) -> Array:
+def stack(values: Mapping[str, Array], names: tuple[str, ...]) -> Array:
     """The named numbers as a vector (names,)."""
-    return jnp.asarray([jnp.asarray(values[name], jnp.float64) for name in names])
+    return jnp.asarray([jnp.asarray(values[name], jnp.float64) for name in names], jnp.float64)
 
 
 def public_of(inputs: Array, names: Names) -> Public:
@@ -99,18 +145,37 @@ def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Ar
 def inputs_of(economy: Economy, names: Names, unknown: Array, shocks: Array, share: Array) -> tuple[Array, Public]:
     """Prices and shocks of a period as a vector (inputs,), and everything aggregate.
 
-    `unknown` are the aggregates that choices move, `shocks` values, `share` (income,) the mass of income states, from
-    which the other aggregates follow.
+    `unknown` are the aggregates that choices move and the prices that clear, `shocks` values, `share` (income,) the
+    mass of income states, from which the other aggregates follow. What is carried over is as it is at rest.
     """
     values = shock_values(names, shocks)
     mass = jnp.zeros(economy.shape).at[0].set(share)
     summed = jnp.sum(contributions(economy, values, names.fixed) * mass, axis=(1, 2)) if names.fixed else ()
-    total = Named(
-        "aggregates",
-        {**dict(zip(names.fixed, summed, strict=True)), **dict(zip(names.unknown, unknown, strict=True))},
-    )
-    prices = named("prices", economy.model.prices(total, values), "prices")
-    return jnp.concatenate([stack(prices, names.prices), shocks]), Public(values, total, prices)
+    count, fixed = len(names.unknown), dict(zip(names.fixed, summed, strict=True))
+    total = {**fixed, **dict(zip(names.unknown, unknown[:count], strict=True))}
+    candidates = Named("unknowns", dict(zip(names.clearing, unknown[count:], strict=True)))
+
+    def form(carried: dict) -> Public:
+        return economy.form(Named("aggregates", {**total, **carried}), values, candidates)
+
+    public = form(_carried_at_rest(economy, names, form))
+    return jnp.concatenate([stack(public.prices, names.prices), shocks]), public
+
+
+def _carried_at_rest(economy: Economy, names: Names, form) -> dict:
+    """What a period leaves to the next when it leaves what it found, x = carry(x): Newton's method from the declared
+    first values, exact in one step where the rule is linear."""
+    if not names.carried:
+        return {}
+
+    def change(x: Array) -> Array:
+        return stack(economy.carry(form(dict(zip(names.carried, x, strict=True)))), names.carried) - x
+
+    def newton(_, x: Array) -> Array:
+        return x - jnp.linalg.solve(jax.jacfwd(change)(x), change(x))
+
+    first = stack(Named("carried", economy.model.carried()), names.carried)
+    return dict(zip(names.carried, jax.lax.fori_loop(0, NEWTON, newton, first), strict=True))
 
 
 def step(

@@ -1,9 +1,10 @@
 """The one rollout: everybody follows a policy along a path of common noise.
 
-Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled.
-`look_ahead` evaluates *every* aggregate state that may follow a period, so that conditional expectations are exact over
-idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan over periods is a chain of small operations,
-looking ahead is one large one over all periods at once.
+Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. Where prices
+clear inside the period, everybody's policy is asked what it would choose at each candidate price, signal and memory
+included, until markets clear (market.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
+that conditional expectations are exact over idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan
+over periods is a chain of small operations, looking ahead is one large one over all periods at once.
 """
 
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -12,23 +13,29 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hank_mfg.environment.economy import Aggregate, Economy, Public
+from hank_mfg.environment.economy import NO_UNKNOWNS, Aggregate, Economy, Public
 from hank_mfg.environment.lottery import Lottery
+from hank_mfg.model.named import Named
 from hank_mfg.policy.policy import Policy, Tables
+from hank_mfg.solve.market import clear
 
 
 class State(NamedTuple):
-    """The start of a period: the aggregate state and everybody's memory of earlier signals."""
+    """The start of a period: the aggregate state, everybody's memory of earlier signals, where to look first for the
+    prices that clear inside the period, and by how much they then miss clearing, (unknowns,): in training only."""
 
     aggregate: Aggregate
     memory: Array
+    guess: Named = NO_UNKNOWNS
+    tremble: Array | None = None
 
 
 class Decision(NamedTuple):
     """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
 
     `cash` on hand, `desired` consumption before the budget binds, `savings` next assets within the bounds; `features`
-    what the head was given.
+    what the head was given; `excess` (unknowns,) the demand in excess of supply that is left where prices clear inside
+    the period.
     """
 
     state: State
@@ -39,6 +46,7 @@ class Decision(NamedTuple):
     cash: Array
     desired: Array
     savings: Array
+    excess: Array
 
 
 class Step(NamedTuple):
@@ -62,14 +70,33 @@ class Play(NamedTuple):
 
     def decide(self, state: State) -> Decision:
         """Form prices, show the signal, update memory, choose."""
-        public = self.economy.public(state.aggregate)
-        signal = self.economy.signal(public)
+        economy = self.economy
+        names = economy.unknowns
+        if not names:
+            return self.choose(state, economy.public(state.aggregate))
+
+        guess = jnp.stack([state.guess[name] for name in names])
+        found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets())
+        if state.tremble is None:
+            return self.at(state, found.x)
+        return self.at(state, found.x + state.tremble)._replace(excess=found.excess)
+
+    def at(self, state: State, x: Array) -> Decision:
+        """What everybody would do if the prices that clear inside the period were `x` (unknowns,)."""
+        candidates = Named("unknowns", dict(zip(self.economy.unknowns, x, strict=True)))
+        return self.choose(state, self.economy.public(state.aggregate, candidates))
+
+    def choose(self, state: State, public: Public) -> Decision:
+        """What everybody does once prices are formed, and whether markets clear then."""
+        economy = self.economy
+        signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
-        cash = self.economy.resources(public)
-        desired = self.policy.consumption(features, cash, self.tables)
-        lower, upper = self.economy.bounds(cash)
+        cash = economy.resources(public)
+        desired = self.policy.consumption(features, cash, self.tables, economy.unknown_values(public))
+        lower, upper = economy.bounds(cash)
         savings = jnp.clip(cash - desired, lower, upper)
-        return Decision(state, public, signal, memory, features, cash, desired, savings)
+        excess = economy.excess_demand(public, economy.choices(state.aggregate.mass, cash, savings))
+        return Decision(state, public, signal, memory, features, cash, desired, savings, excess)
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""
@@ -78,13 +105,40 @@ class Play(NamedTuple):
 
     def follow(self, step: Step, shock_next: Array) -> State:
         """The start of next period in aggregate state `shock_next`."""
-        aggregate = self.economy.arrive(step.settled, step.now.state.aggregate.shock, shock_next)
-        return State(aggregate, step.now.memory)
+        economy, now = self.economy, step.now
+        carried = economy.carry(now.public)
+        aggregate = economy.arrive(step.settled, now.state.aggregate.shock, shock_next, carried)
+        guess = Named("unknowns", {name: now.public.prices[name] for name in economy.unknowns})
+        still = None if now.state.tremble is None else jnp.zeros_like(now.state.tremble)
+        return State(aggregate, now.memory, guess, still)
 
     def look_ahead(self, step: Step) -> Decision:
         """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
         every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
-        return jax.vmap(lambda shock_next: self.decide(self.follow(step, shock_next)))(every)
+        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(tremble=None)))(every)
+
+
+class Trembling(NamedTuple):
+    """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, tremble).
+
+    Along an equilibrium path a price that clears moves with the state of the economy only, and nothing would teach
+    people what to do at another one, on which the market's excess demand, and so the price itself, depends. Tomorrow is
+    looked ahead to without trembles.
+    """
+
+    play: Play
+
+    def decide(self, state: State) -> Decision:
+        """As in the play itself."""
+        return self.play.decide(state)
+
+    def act(self, now: Decision, draw: tuple[Array, Array]) -> Step:
+        """As in the play itself."""
+        return self.play.act(now, draw[0])
+
+    def follow(self, step: Step, draw: tuple[Array, Array]) -> State:
+        """The start of next period, with its tremble."""
+        return self.play.follow(step, draw[0])._replace(tremble=draw[1])
 
 
 Beginning = TypeVar("Beginning")
@@ -96,20 +150,20 @@ class Playable(Protocol[Beginning]):
     def decide(self, state: Beginning, /) -> Any:
         """From the start of a period to everybody's choices."""
 
-    def act(self, now: Any, draw: Array, /) -> Any:
+    def act(self, now: Any, draw: Any, /) -> Any:
         """Carry the choices out, given what is drawn for the common noise of next period."""
 
-    def follow(self, step: Any, draw: Array, /) -> Beginning:
+    def follow(self, step: Any, draw: Any, /) -> Beginning:
         """The start of next period."""
         ...
 
 
-def rollout(play: Playable[Beginning], state: Beginning, shocks_next: Array, record) -> tuple[Beginning, Any]:
+def rollout(play: Playable[Beginning], state: Beginning, shocks_next: Any, record) -> tuple[Beginning, Any]:
     """Follow one path. Batch over paths with `vmap`.
 
-    `shocks_next` (time, ...) is what is drawn for the common noise of the following periods: for economies the index of
-    the aggregate state. `record(step)` says what to keep of each step, stacked along a leading time axis. Returns the
-    state after the last period and the record.
+    `shocks_next`, arrays (time, ...), is what is drawn for the common noise of the following periods: for economies the
+    index of the aggregate state. `record(step)` says what to keep of each step, stacked along a leading time axis.
+    Returns the state after the last period and the record.
     """
 
     def period(state: Beginning, shock_next):

@@ -46,6 +46,7 @@ from hank_mfg.solve.household_path import (
     move,
     names_of,
     public_of,
+    require_closed_form,
     shock_values,
     stack,
     step,
@@ -153,7 +154,7 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
-    names = names_of(steady.economy)
+    names = require_closed_form(names_of(steady.economy), "linearize()")
     begin = time.perf_counter()
     rest, risk = at_rest(steady, names), risk_of(steady.economy) if income_risk else None
     moved = None if risk is None else _moved(risk, rest.shocks, horizon)
@@ -191,10 +192,10 @@ class Rest(NamedTuple):
 
 def at_rest(steady: SteadyState, names: Names) -> Rest:
     """The stationary equilibrium as arrays, float64."""
-    mass, public = jnp.asarray(steady.mass), steady.public
-    marginal = _marginal_value(steady.economy, public, jnp.asarray(steady.savings))
-    unknown, shocks = stack(steady.aggregates, names.unknown), stack(public.shocks, names.shocks)
-    return Rest(steady.economy, mass, marginal, unknown, shocks, mass.sum(axis=0))
+    economy, mass, public = steady.economy, jnp.asarray(steady.mass), steady.public
+    unknown = stack({**steady.aggregates, **steady.prices}, names.searched)
+    marginal = _marginal_value(economy, public, jnp.asarray(steady.savings))
+    return Rest(economy, mass, marginal, unknown, stack(public.shocks, names.shocks), mass.sum(axis=0))
 
 
 def _felt(rest: Rest, names: Names) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ import dataclasses
 import enum
 from typing import Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -12,6 +13,7 @@ from jax import Array
 from hank_mfg.environment.economy import Aggregate, Economy, discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
 from hank_mfg.solve.rollout import Play, State
@@ -60,6 +62,7 @@ class Solution:
     optimizer: optax.OptState
     states: State
     key: Array
+    trembles: Array
     history: dict[str, np.ndarray]
     status: Status
     seed: int
@@ -90,7 +93,7 @@ class Solution:
 
     def training(self) -> Training[State]:
         """What training carries: enough to go on."""
-        return Training(self.policy, self.optimizer, self.states, self.key)
+        return Training(self.policy, self.optimizer, self.states, self.key, self.trembles)
 
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
         """The trained policy on a grid and in a precision of choice, by default twice as fine as in training."""
@@ -107,7 +110,10 @@ class Solution:
         moved = move_mass(mass / mass.sum(), points, play.economy.grid.points)
         shock = jnp.asarray(np.asarray(self.states.aggregate.shock[path], np.int32))
         memory = jnp.asarray(np.asarray(self.states.memory[path], dtype))
-        return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock), memory)
+        carried, guess = cast(
+            jax.tree.map(lambda x: x[path], (self.states.aggregate.carried, self.states.guess)), dtype
+        )
+        return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock, carried), memory, guess)
 
 
 def move_mass(mass, points, target) -> np.ndarray:
@@ -125,7 +131,10 @@ def move_mass(mass, points, target) -> np.ndarray:
 
 
 def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
-    """The stationary mass on the grid of `economy`, in the middle aggregate state."""
+    """The stationary mass and what is carried over at rest on the grid of `economy`, in the middle aggregate state."""
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     shock = np.int32((economy.shock_count - 1) // 2)
-    return Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock))
+    carried = {
+        name: jnp.asarray(np.asarray(steady.aggregates[name], economy.dtype)) for name in economy.model.carried()
+    }
+    return Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock), Named("carried", carried))

@@ -10,30 +10,35 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import Aggregate, discretize
+from hank_mfg.environment.economy import Aggregate, Economy, discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named
 from hank_mfg.policy.networks import fit_whitening
-from hank_mfg.policy.policy import PolicySettings, make_policy
+from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
+from hank_mfg.solve.market import explain_market
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
-from hank_mfg.solve.steady_state import SteadyState, steady_state
+from hank_mfg.solve.steady_state import SteadyState, stationary_of, steady_state
 
+UNCLEARED = 1e-3  # excess demand that training does not accept
 HISTORY = ("update", "loss", "euler_error", "objective")
 
 
 @eqx.filter_jit
 def _warm_up(play: Play, start: State, key, paths: int, periods: int):
-    """Signals (paths, time, signals) and last states of paths on which everybody follows the stationary policy."""
+    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals) and prices
+    that cleared inside the period (paths, time, unknowns)."""
 
     def one(key):
         shocks = play.economy.draw_shocks(start.aggregate.shock, periods, key=key)
-        return rollout(play, start, shocks, lambda step: step.now.signal)
+        record = lambda step: (step.now.signal, play.economy.unknown_values(step.now.public))  # noqa: E731
+        return rollout(play, start._replace(tremble=None), shocks, record)
 
     return jax.vmap(one)(jax.random.split(key, paths))
 
@@ -49,7 +54,7 @@ def prepare(
     play, training = untrained(model, settings, steady, seed=seed)
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
-    last, signals = walk(play, _first(training), warmup_key, settings.paths, settings.warmup)
+    last, (signals, unknowns) = walk(play, _first(training), warmup_key, settings.paths, settings.warmup)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
@@ -58,7 +63,10 @@ def prepare(
         )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
-    return play._replace(policy=policy), training._replace(policy=policy, states=last, key=train_key)
+    trembles = settings.tremble * np.asarray(unknowns).std(axis=(0, 1))
+    last = last._replace(tremble=training.states.tremble)
+    training = training._replace(policy=policy, states=last, key=train_key, trembles=jnp.asarray(trembles))
+    return play._replace(policy=policy), training
 
 
 def untrained(
@@ -74,22 +82,27 @@ def untrained(
     if steady is None:
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
-        stationary = ConsumptionFunction(cash, cash)
+        zeros = np.zeros((len(economy.unknowns), *cash.shape), dtype)
+        stationary = Stationary(
+            ConsumptionFunction(cash, cash), assets, cash, *map(jnp.asarray, (zeros[:, 0, 0], zeros))
+        )
         mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
-        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)))
+        carried = Named("carried", {name: jnp.asarray(np.zeros((), dtype)) for name in model.carried()})
+        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), carried)
     else:
-        cash = np.asarray(steady.economy.resources(steady.public))
-        stationary, assets, cash = cast((steady.policy, steady.economy.grid.points, cash), dtype)
-        aggregate = initial_aggregate(economy, steady)
-    signals = eqx.filter_eval_shape(lambda e, a: e.signal(e.public(a)), economy, aggregate).shape[0]
+        stationary, aggregate = cast(stationary_of(steady), dtype), initial_aggregate(economy, steady)
+    guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
+    signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     shape = PolicySettings(signals, settings.memory, settings.units, settings.width, settings.knots)
-    policy = make_policy(stationary, assets, cash, model.asset_space(), shape, seed=seed)
-    start = State(aggregate, jnp.asarray(np.asarray(policy.initial_memory(), dtype)))
+    policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
+    still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
+    memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
+    start = State(aggregate, memory, jax.tree.map(jnp.asarray, guess), still)
     states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
     empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
     optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
     play = Play(economy, policy, policy.tables(economy.grid.points))
-    return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed))
+    return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed), still)
 
 
 def steady_points(settings: RSPG) -> int:
@@ -145,8 +158,14 @@ def chunk_length(updates: int, most: int = 20) -> int:
     return max(length for length in range(1, min(most, updates) + 1) if updates % length == 0)
 
 
-def check_finite(reports: Progress, done: int) -> None:
-    """Raise SolveError at the first update, path and quantity that is not a number."""
+def check_reports(economy: Economy, reports: Progress, done: int) -> None:
+    """Raise SolveError at the first update, path and quantity that is not a number, and at a market without a price."""
+    for place in np.ndindex(*np.shape(reports.market.period)) if economy.unknowns else ():
+        market = jax.tree.map(lambda x, at=place: np.asarray(x)[at], reports.market)
+        problem = explain_market(economy, market, UNCLEARED)
+        if problem is not None:
+            update, path = place
+            raise SolveError(f"Update {done + update + 1}, path {path}, period {int(market.period)}: {problem}")
     finite = np.asarray(reports.finite)
     if finite.all() and np.isfinite(np.asarray(reports.loss)).all():
         return
@@ -249,7 +268,7 @@ def solve(
     while len(history["update"]) < settings.updates:
         after, reports = compiled.train(play, training, settings, length)
         done = len(history["update"])
-        check_finite(reports, done)
+        check_reports(play.economy, reports, done)
         training = after
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
         history = {name: np.concatenate([history[name], new[name]]) for name in HISTORY}
@@ -261,6 +280,6 @@ def solve(
     end = time.perf_counter()
     device = play.economy.grid.points.devices().pop()
     return Solution(
-        model, settings, steady, training.policy, training.optimizer, training.states, training.key, history,
-        status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
+        model, settings, steady, training.policy, training.optimizer, training.states, training.key, training.trembles,
+        history, status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
     )  # fmt: skip

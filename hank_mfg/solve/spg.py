@@ -20,7 +20,8 @@ from jax import Array
 
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
-from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.solve.market import Market, worst_market
+from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
 from hank_mfg.solve.settings import MethodSettings
 
 States = TypeVar("States")
@@ -49,6 +50,7 @@ class RSPG(MethodSettings):
     trace: float = 0.0
     spread: float = 0.02
     max_step: float = 0.2
+    tremble: float = 0.1
     memory: str = "gru"
     units: int = 16
     width: int = 64
@@ -65,6 +67,7 @@ class RSPG(MethodSettings):
             positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
             shares=("trace", "spread", "final_rate"),
         )
+        self.demand("tremble", self.tremble >= 0, "zero or positive")
         self.demand("knots", isinstance(self.knots, int) and self.knots >= 10, "an integer of at least 10")
         self.demand("asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
 
@@ -75,12 +78,14 @@ def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
 
 
 class Progress(NamedTuple):
-    """What one update reports. `finite` (quantities, paths) says where everything is a number."""
+    """What one update reports. `finite` (quantities, paths) says where everything is a number, `market` where prices of
+    every path cleared worst."""
 
     loss: Array
     euler_error: Array
     objective: Array
     finite: Array
+    market: Market
 
 
 QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "structural gradient")
@@ -90,12 +95,15 @@ class Training(NamedTuple, Generic[States]):
     """Everything that training carries from one update to the next; saved and loaded, it continues to the same bits.
 
     `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
+    `trembles` (unknowns,) are the standard deviations by which prices miss clearing while people learn what to do at
+    any price.
     """
 
     policy: Policy
     optimizer: optax.OptState
     states: States
     key: Array
+    trembles: Array
 
 
 class Kept(NamedTuple):
@@ -135,11 +143,12 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
-def observe(play: Play, state: State, shocks_next: Array) -> tuple[State, Kept]:
-    """Roll out one path and keep what learning needs."""
+def observe(play: Play, state: State, shocks_next: Array, trembles: Array) -> tuple[State, Kept, Market]:
+    """Roll out one path and keep what learning needs; prices that clear miss by `trembles` (time, unknowns)."""
 
-    last, steps = rollout(play, state, shocks_next, lambda step: step)
-    return last, jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
+    last, steps = rollout(Trembling(play), state, (shocks_next, trembles), lambda step: step)
+    kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
+    return last, kept, worst_market(play, steps.now)
 
 
 def keep(play: Play, step: Step, ahead: Decision) -> Kept:
@@ -216,14 +225,16 @@ def update(play: Play, training: Training[State], settings: RSPG) -> tuple[Train
 
     def one(state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
-        last, kept = observe(play, state, shocks)
+        shape = (settings.horizon, *training.trembles.shape)
+        normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
+        last, kept, market = observe(play, state, shocks, training.trembles * normal)
         lesson, error, gradient = teach(play, kept, settings)
         parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        return last, lesson, error, jnp.mean(kept.reward), finite
+        return last, lesson, error, jnp.mean(kept.reward), finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, lessons, errors, rewards, finite = jax.vmap(one, out_axes=(0, 0, 0, 0, 1))(training.states, keys)
+    last, lessons, errors, rewards, finite, market = jax.vmap(one, out_axes=(0, 0, 0, 0, 1, 0))(training.states, keys)
     policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons)
-    report = Progress(loss, jnp.mean(errors), jnp.mean(rewards), finite)
-    return Training(policy, optimizer, last, key), report
+    report = Progress(loss, jnp.mean(errors), jnp.mean(rewards), finite, market)
+    return Training(policy, optimizer, last, key, training.trembles), report

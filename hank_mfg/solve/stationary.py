@@ -145,9 +145,9 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
     for member in zip(*arrays.values(), strict=True):  # what is wrong with a value is said before anything is compiled
         model.with_parameters(**dict(zip(arrays, member, strict=True)))
     names = names_of(discretize(model, asset_points, jnp.float64, aggregate_risk=False))
-    if len(names.unknown) != 1:
+    if len(names.searched) != 1:
         raise ValueError(
-            f"{type(model).__name__} has the unknown aggregates {', '.join(names.unknown) or 'none'}: steady_states() "
+            f"{type(model).__name__} has the unknowns {', '.join(names.searched) or 'none'}: steady_states() "
             "follows one; use jax.vmap over equilibrium() for several."
         )
     given = {name: jnp.asarray(array) for name, array in arrays.items()}

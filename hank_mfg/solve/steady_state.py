@@ -17,11 +17,13 @@ import numpy as np
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
+from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.clearing import ENDS, grids, patience, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.equilibrium import Equilibrium
-from hank_mfg.solve.household import feasible_savings, policy_of
+from hank_mfg.solve.household import feasible_savings, policy_of, response_to_unknowns
 from hank_mfg.solve.household_path import Names, names_of
 
 
@@ -91,7 +93,7 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
         coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
         levels = (*coarse, economy)
         names = names_of(economy)
-        if not names.unknown:
+        if not names.searched:
             raise SteadyStateError(
                 f"No aggregate depends on assets (declared: {', '.join(names.fixed)}): aggregates() must name one, for "
                 "instance {'capital': assets}."
@@ -109,6 +111,19 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
         )  # fmt: skip
 
 
+@float64_allowed
+def stationary_of(steady: SteadyState) -> Stationary:
+    """What a policy with aggregate risk starts from: the stationary one and its response to what clears, float64."""
+    economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
+    cash = economy.resources(public)
+    if economy.unknowns:
+        response = _response(economy, public, cash - steady.savings)
+    else:
+        response = jnp.asarray(np.zeros((0, *economy.shape)))
+    return Stationary(steady.policy, economy.grid.points, cash, economy.unknown_values(public), response)
+
+
+_response = eqx.filter_jit(response_to_unknowns)
 _coarse = eqx.filter_jit(search_coarse)
 
 
@@ -122,7 +137,7 @@ def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float):
 def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tuple[Callable | None, Callable]:
     """The programs for the coarse grid, where there is one, and for the fine one: compiled beside each other."""
     options = quick_compilation()
-    if len(levels) == 1 or len(names.unknown) > 1:
+    if len(levels) == 1 or len(names.searched) > 1:
         return None, _fine.lower(levels, names, None, tolerance).compile(compiler_options=options)
     coarse = _coarse.lower(levels[0], names)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
@@ -133,11 +148,12 @@ def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tup
 
 def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.ndarray, tolerance: float) -> None:
     """Raise SteadyStateError unless this is an equilibrium; warn where the grid is too short."""
-    unknown = dict(zip(names.unknown, map(float, found.unknown), strict=True))
+    unknown = dict(zip(names.searched, map(float, found.unknown), strict=True))
     if np.isnan(found.unknown).any():
+        ends = ENDS if not names.clearing else tuple(float(each[0]) for each in economy.brackets())
         raise SteadyStateError(
-            f"beta (1 + r) does not cross one for {names.unknown[0]} between {ENDS[0]:g} and {ENDS[1]:g}: check "
-            "prices() and discount_factor."
+            f"beta (1 + r) does not cross one for {names.searched[0]} between {ends[0]:g} and {ends[1]:g}: check "
+            f"{'the bracket in unknowns()' if names.clearing else 'prices()'} and discount_factor."
         )
     if np.any(resources <= float(economy.grid.lower)):
         place = np.unravel_index(int(np.argmin(resources)), resources.shape)
@@ -155,8 +171,8 @@ def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.nda
         )
     if not residual <= 1e-6:
         raise SteadyStateError(
-            f"The market for {', '.join(names.unknown)} could not be cleared: at {unknown}, where beta (1 + r) = "
-            f"{float(patience(economy, found.public)):.6g}, excess supply is still "
+            f"The market for {', '.join(names.searched)} could not be cleared: at {unknown}, where beta (1 + r) = "
+            f"{float(patience(economy, found.public)):.6g}, the excess is still "
             f"{100 * float(np.expm1(found.excess[0])):.3g} %: check the borrowing limit and the top of the asset grid."
         )
     if not float(found.change) <= tolerance:

@@ -3,6 +3,7 @@
 from hank_mfg.report.accuracy_table import accuracy_rows, gain_rows, law_of_motion_rows
 
 CONTENT = {
+    "variable": "capital",
     "capital_mean": 39.3460,
     "capital_sd": 0.99,
     "law_of_motion": {"variable": "capital", "intercept": [0.12, 0.14], "slope": [0.966, -0.5], "r2": [0.999999, 1.0]},

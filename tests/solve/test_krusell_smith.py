@@ -89,7 +89,9 @@ def test_policies_are_those_of_the_reference(jedc, reference):
         for shock, productivity in enumerate((0.99, 1.01)):
             gross, wage = reference.parameters.prices(capital, shock)
             cash = gross * points[:, None] + wage * reference.parameters.earnings()[shock]
-            desired = read(play.policy, jnp.asarray([capital, productivity]), jnp.asarray(cash), play.tables)
+            desired = read(
+                play.policy, jnp.asarray([capital, productivity]), jnp.asarray(cash), play.tables, jnp.zeros(0)
+            )
             savings = np.maximum(cash - np.asarray(desired), 0.0)
             for employed in (0, 1):
                 theirs = classical.savings_at(reference, points, employed, capital, shock)

@@ -16,7 +16,8 @@ from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.run import load_checkpoint, load_run, solve_run
-from hank_mfg.solve.solve import check_finite, chunk_length, prepare
+from hank_mfg.solve.market import Market
+from hank_mfg.solve.solve import check_reports, chunk_length, prepare
 from hank_mfg.solve.spg import Progress
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.storage import RunError, read_config
@@ -222,19 +223,21 @@ def test_updates_are_compiled_in_equal_parts(updates, length):
 
 def reports(loss=0.1):
     finite = np.ones((4, 5, 3), bool)  # updates, quantities, paths
-    return Progress(np.full(4, loss), np.zeros(4), np.zeros(4), finite)
+    market = Market(np.zeros((4, 3), int), *np.zeros((4, 4, 3, 0)))
+    return Progress(np.full(4, loss), np.zeros(4), np.zeros(4), finite, market)
 
 
-def test_what_is_no_number_is_named_by_update_path_and_quantity():
-    check_finite(reports(), done=10)
+def test_what_is_no_number_is_named_by_update_path_and_quantity(trained):
+    economy = trained.steady.economy
+    check_reports(economy, reports(), done=10)
     bad = reports()
     bad.finite[2, 3, 1] = bad.finite[3, 0, 0] = False
     with pytest.raises(hm.SolveError, match=r"^Update 13, path 1: mass became NaN or infinite.*lower learning_rate"):
-        check_finite(bad, done=10)
+        check_reports(economy, bad, done=10)
     bad = reports()
     bad.loss[3] = np.inf
     with pytest.raises(hm.SolveError, match=r"^Update 14: the loss is not a number"):
-        check_finite(bad, done=10)
+        check_reports(economy, bad, done=10)
 
 
 def test_a_price_that_is_no_number_in_some_aggregate_state_is_named(trained, small):
@@ -267,7 +270,7 @@ def test_an_economy_without_aggregate_shocks_has_nothing_to_train():
 BAD_SETTINGS = {
     "paths": 0, "horizon": 2.5, "updates": -1, "passes": 0, "units": 0, "width": 0, "warmup": 0, "knots": 9,
     "asset_points": 5, "learning_rate": 0.0, "clip_norm": -1.0, "max_step": 0.0, "tolerance": float("nan"),
-    "trace": 1.5, "spread": -0.1, "final_rate": 2, "precision": "float16", "memory": "transformer",
+    "trace": 1.5, "spread": -0.1, "final_rate": 2, "precision": "float16", "memory": "transformer", "tremble": -0.1,
 }  # fmt: skip
 
 

@@ -1,0 +1,52 @@
+"""Economies whose prices clear inside the period: seconds of whole solves, accuracy, residuals of markets.
+
+    python benchmarks/economies.py [--quick]
+
+Seconds: `hank-mfg solve MODEL` in a process of its own, imports and compilation included, three times with an empty
+compilation cache and twice with the cache of the last; medians. Accuracy: `hank-mfg evaluate` of the last cold run.
+"""
+
+import tempfile
+from pathlib import Path
+
+from machine import command, progress, run_benchmark, time_solves
+
+ECONOMIES = ("huggett",)
+TINY = {"asset_points": 60, "updates": 4, "paths": 2, "horizon": 10, "knots": 10, "warmup": 20, "learning_rate": 1e-4}
+MEASURES = (
+    "euler_error_mean_percent", "euler_error_max_percent", "dynamic_euler_mean_percent", "market_clearing_residual_max",
+    "goods_market_residual_max", "constrained_share", "top_of_grid_mass",
+)  # fmt: skip
+
+
+def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
+    """Rows of the table and everything behind them."""
+    options = [part for key, value in TINY.items() for part in ("--option", f"{key}={value}")] if quick else []
+    with tempfile.TemporaryDirectory() as temporary:
+        timings, run, cache = time_solves(name, Path(temporary), options, *((1, 1) if quick else (3, 2)))
+        progress(f"evaluation of {name}")
+        periods = 200 if quick else 10_000
+        evaluation = command("evaluate", str(run), "--periods", str(periods), cache=cache)
+    printed = evaluation["printed"]
+    measured = [(f"seconds, whole process, {kind} cache", timings[kind]["seconds"]) for kind in ("cold", "warm")]
+    measured += [(f"seconds, {part}", timings["cold"][f"seconds_{part}"]) for part in ("compile", "train")]
+    measured += [("seconds of evaluation, whole process", evaluation["seconds"])]
+    measured += [(measure, printed[measure]) for measure in MEASURES]
+    gains = printed["exploitability"]["consumption_percent"]
+    measured += [(f"exploitability, {kind}, percent of consumption", gain) for kind, gain in gains.items()]
+    rows = [{"economy": name, "row": what, "measured": value} for what, value in measured]
+    return rows, {"solve": timings, "evaluation": evaluation}
+
+
+def measure(quick: bool) -> dict:
+    """All of them."""
+    each = {name: measure_economy(name, quick) for name in ECONOMIES}
+    return {
+        "precision": {"training": "float32", "measurement": "float64"},
+        "table": [row for rows, _ in each.values() for row in rows],
+        **{name: behind for name, (_, behind) in each.items()},
+    }
+
+
+if __name__ == "__main__":
+    run_benchmark("economies", __doc__.splitlines()[0], measure)

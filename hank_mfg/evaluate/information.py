@@ -1,0 +1,163 @@
+"""What information is worth to one household, when everybody else, prices and what they reveal stay as they are.
+
+Everybody follows a solution. One household at a time is given something else to see, or more or less memory of it, and
+trained by the same structural gradient in the frozen economy until it does as well as it can. What it loses against the
+best informed of them, savings x against x*, is the discounted sum of what each of its choices costs when the best
+follows (the performance difference lemma), to second order
+
+    V* - V = E sum_t beta^t < m_t, - residual_t (x_t - x*_t) + 1/2 | curvature_t | (x_t - x*_t)^2 >,
+
+with m_t the distribution of its own future, and residual and curvature those of the best informed's first-order
+condition, the former zero but where a bound binds. No term is negative, so a few paths are enough where the difference
+of two values would need thousands. Each household has watched the economy for `burn_in` periods before it is judged.
+Sources: Kakade and Langford (2002); Cochrane (1989), "The sensitivity of tests of the intertemporal allocation of
+consumption to near-rational alternatives", American Economic Review 79(3).
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.lottery import push_forward
+from hank_mfg.evaluate.exploitability import (
+    consumption_percent,
+    deviate,
+    freeze,
+    observe_deviator,
+    train_deviator,
+)
+from hank_mfg.model.base import Model
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.rollout import Play, State
+from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solve import prepare
+from hank_mfg.solve.spg import RSPG
+
+
+class Informed(NamedTuple):
+    """What one kind of household loses against the best informed: lifetime utility, mean over paths and the mass, with
+    its standard error over paths; and as a permanent `percent` of consumption."""
+
+    loss: float
+    standard_error: float
+    percent: float
+
+
+@dataclasses.dataclass(frozen=True)
+class InformationValue:
+    """Losses of each kind of household by name, and the sizes behind them; float64 but for training."""
+
+    kinds: dict[str, Informed]
+    paths: int
+    horizon: int
+    burn_in: int
+    updates: int
+    seed: int
+
+    def recovered(self, name: str, *, least: str, most: str) -> float:
+        """The share of what `most` gains over `least` that the kind `name` gains."""
+        loss = {each: self.kinds[each].loss for each in (name, least, most)}
+        return (loss[least] - loss[name]) / (loss[least] - loss[most])
+
+
+@float64_allowed
+def information_value(
+    solution: Solution,
+    kinds: Mapping[str, tuple[Model, RSPG]],
+    *,
+    updates: int = 300,
+    paths: int = 16,
+    horizon: int = 300,
+    burn_in: int = 100,
+    seed: int = 11,
+) -> InformationValue:
+    """Train one household of each kind in the frozen economy of `solution` and measure what it loses.
+
+    `kinds` maps names to a model, the solution's but for its `signal`, and settings, such as the kind of memory; the
+    best informed comes last. Asset points, paths and horizon of training are the solution's. The rest of life after
+    `horizon` periods is taken to lose as much per period as they did. Raises ValueError for a model that differs in
+    anything but what households see.
+    """
+    begin = {name: _trained(solution, name, *kind, updates=updates, seed=seed) for name, kind in kinds.items()}
+    everybody = solution.play()
+    players = [_fine(play, everybody) for play in begin.values()]
+    keys = jax.random.split(jax.random.PRNGKey(seed + 1), paths)
+    losses, value = _losses(everybody, players, solution.start(everybody), (burn_in, horizon), keys)
+    found = {}
+    for name, loss in zip(kinds, np.asarray(losses).T, strict=True):
+        error = float(loss.std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
+        percent = consumption_percent(solution.steady, jnp.asarray(loss.mean()), value.mean())
+        found[name] = Informed(float(loss.mean()), error, percent)
+    return InformationValue(found, paths, horizon, burn_in, updates, seed)
+
+
+def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, updates: int, seed: int) -> Play:
+    """A household of one kind, trained against the frozen economy, in the training precision."""
+    ours, theirs = solution.model.parameters(), model.parameters()
+    differs = [each for each, value in theirs.items() if not np.array_equal(value, ours.get(each, np.nan))]
+    if differs or model.carried().keys() != solution.model.carried().keys():
+        raise ValueError(
+            f"The household '{name}' lives in another economy ({', '.join(differs) or 'others are carried over'}): "
+            "give a model that differs from the solution's in what households see only."
+        )
+    same = {each: getattr(solution.settings, each) for each in ("asset_points", "paths", "horizon", "precision")}
+    settings = dataclasses.replace(settings, updates=updates, **same)
+    play, training = prepare(model, settings, solution.steady, seed=seed)
+    everybody = solution.play(settings.asset_points, DTYPES[settings.precision])
+    states = jax.tree.map(jnp.asarray, solution.states)._replace(tremble=None)
+    memory = jnp.broadcast_to(play.policy.initial_memory(), (settings.paths, *play.policy.initial_memory().shape))
+    training = training._replace(states=(states, memory))
+    return play._replace(policy=train_deviator(everybody, play, training, settings, updates))
+
+
+def _fine(play: Play, everybody: Play) -> Play:
+    """The same household on the grid of `everybody`, float64, seeing what it sees."""
+    policy = cast(play.policy, everybody.economy.dtype)
+    model = cast(play.economy.model, everybody.economy.dtype)
+    economy = eqx.tree_at(lambda e: e.model, everybody.economy, model)
+    return Play(economy, policy, policy.tables(economy.grid.points))
+
+
+@eqx.filter_jit
+def _losses(
+    everybody: Play, players: list[Play], state: State, periods: tuple[int, int], keys: Array
+) -> tuple[Array, Array]:
+    """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility (paths,)."""
+    burn_in, horizon = periods
+    economy = everybody.economy
+    beta = jnp.mean(economy.discount_factor)
+    scale = 1.0 / (1.0 - beta**horizon)  # of a life to that of its first periods
+
+    def one(key):
+        shocks = economy.draw_shocks(state.aggregate.shock, burn_in + horizon, key=key)
+        last, before = freeze(everybody, state, shocks[:burn_in], False)
+        _, path = freeze(everybody, last, shocks[burn_in:], True)
+        memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
+        best, memory = players[-1], memories[-1]
+        kept = observe_deviator(best, best.policy, memory, path)
+        binds = (kept.cash - kept.desired < economy.grid.lower) | (kept.cash - kept.desired > economy.grid.upper)
+        slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
+
+        def loss(play: Play, memory: Array) -> Array:
+            mine = deviate(play, play.policy, memory, path)
+
+            def period(mass, given):
+                savings, best, slope, curvature, now, shock_next, time = given
+                gap = savings - best
+                cost = jnp.sum(mass * (slope * jnp.abs(gap) + 0.5 * jnp.abs(curvature) * gap**2))
+                chain = economy.income_transition[now.state.aggregate.shock, shock_next]
+                return push_forward(mass, economy.lottery(savings), chain), beta**time * cost
+
+            given = (mine.savings, kept.savings, slope, kept.path.curvature, path.now, path.shock_next)
+            return jnp.sum(jax.lax.scan(period, last.aggregate.mass, (*given, jnp.arange(horizon)))[1])
+
+        utility = beta ** jnp.arange(horizon) @ kept.reward
+        return scale * jnp.stack([loss(*each) for each in zip(players, memories, strict=True)]), scale * utility
+
+    return jax.lax.map(one, keys)

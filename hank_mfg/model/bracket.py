@@ -1,0 +1,27 @@
+"""Where a price that clears inside the period is looked for."""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from hank_mfg.model.concrete import concrete
+
+
+class Bracket(eqx.Module):
+    """The interval, `lower` < x < `upper`, in which an unknown of `Model.unknowns` lies in every period.
+
+    In the units of the unknown, per model period (an interest rate of 2 percent is 0.02). The excess demand must change
+    sign between the ends whatever the state of the economy; a wide interval costs nothing.
+    """
+
+    lower: Any
+    upper: Any
+
+    def __check_init__(self):
+        lower, upper = concrete(self.lower), concrete(self.upper)
+        if lower is not None and upper is not None and not np.all((lower < upper) & np.isfinite(upper - lower)):
+            raise ValueError(
+                f"Bracket(lower={self.lower}, upper={self.upper}): give two finite numbers, the lower one first, "
+                "between which the market clears."
+            )

@@ -1,0 +1,106 @@
+"""Krusell and Smith's economy in which nobody sees where productivity is heading.
+
+Productivity is a persistent part, high or low, plus a transitory one. Households see prices, and so productivity,
+but not its parts: how long a boom will last they must infer from history. `information` says what they see: "prices",
+"lagged" (productivity of the period before), "filter" (prices and the Bayesian probability that the persistent part is
+high, given all that prices ever said: the best that memory can do), or "state" (prices and the persistent part itself).
+"""
+
+from typing import Any
+
+import hank_mfg as hm
+
+
+class KrusellSmithNoisy(hm.Model):
+    information: str = hm.choice(
+        "what households see", options=("prices", "lagged", "filter", "state"), default="prices"
+    )
+    discount_factor: float = hm.parameter("beta", above=0, below=1)
+    risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
+    capital_share: float = hm.parameter("alpha", above=0, below=1)
+    depreciation: float = hm.parameter("delta", at_least=0, at_most=1)
+    stay: float = hm.parameter("probability that the persistent part stays as it is", above=0.5, below=1)
+    gap: float = hm.parameter("persistent productivity is one plus or minus this", above=0)
+    noise: Any = hm.parameter("probabilities of the transitory part, steps of 2 gap around zero", at_least=0, at_most=1)
+    labor_persistence: float = hm.parameter("of log individual labor", above=-1, below=1)
+    labor_sd: float = hm.parameter("unconditional sd of log individual labor", above=0)
+    borrowing_limit: float = hm.parameter("lowest assets", at_most=0)
+    maximum_assets: float = hm.parameter("top of the asset grid", above=0)
+
+    def steps(self):
+        return [number - (len(self.noise) - 1) / 2 for number in range(len(self.noise))]
+
+    def aggregate_shocks(self):
+        stay, noise = self.stay, list(self.noise)
+        persistent = hm.MarkovChain([[stay, 1 - stay], [1 - stay, stay]], persistent=[-self.gap, self.gap])
+        return persistent, hm.MarkovChain([noise] * len(noise), transitory=[2 * self.gap * k for k in self.steps()])
+
+    def idiosyncratic_shock(self):
+        return hm.AR1(
+            "labor", persistence=self.labor_persistence, stationary_sd=self.labor_sd,
+            states=3, exponential=True, unit_mean=True,
+        )  # fmt: skip
+
+    def asset_space(self):
+        return hm.Assets(lower=self.borrowing_limit, upper=self.maximum_assets)
+
+    def preferences(self):
+        return hm.CRRA(self.risk_aversion)
+
+    def production(self):
+        return hm.CobbDouglas(self.capital_share, self.depreciation)
+
+    def productivity(self, shocks):
+        return 1 + shocks.persistent + shocks.transitory
+
+    def aggregates(self, assets, own, shocks):
+        return {"capital": assets, "labor": own.labor}
+
+    def carried(self):
+        return {"prior": 0.5, "last_productivity": 1.0}
+
+    def carry(self, today):
+        boom = self.posterior(today.prior, today)
+        return {
+            "prior": self.stay * boom + (1 - self.stay) * (1 - boom),
+            "last_productivity": self.productivity(today),
+        }
+
+    def posterior(self, prior, shocks):
+        """The probability of a boom given productivity today: Bayes' rule."""
+        step = (self.productivity(shocks) - 1) / (2 * self.gap)
+
+        def likelihood(part):  # of what productivity leaves to the transitory part; linear between its steps
+            away = [abs(step - part / 2 - k) for k in self.steps()]
+            return sum(odds * (1 - x) * (x < 1) for odds, x in zip(self.noise, away, strict=True))
+
+        high, low = prior * likelihood(1), (1 - prior) * likelihood(-1)
+        return high / (high + low)
+
+    def prices(self, aggregates, shocks):
+        factors = (aggregates.capital, aggregates.labor, self.productivity(shocks))
+        return {
+            "interest_rate": self.production().interest_rate(*factors),
+            "wage": self.production().wage(*factors),
+        }
+
+    def resources(self, assets, own, prices, shocks):
+        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+
+    def signal(self, aggregates, prices, shocks):
+        if self.information == "lagged":
+            return {"last_productivity": aggregates.last_productivity}
+        more = {
+            "prices": {},
+            "filter": {"boom": self.posterior(aggregates.prior, shocks)},
+            "state": {"persistent": shocks.persistent},
+        }
+        return {"interest_rate": prices.interest_rate, "wage": prices.wage, **more[self.information]}
+
+    def outcomes(self, aggregates, prices, shocks):
+        z = self.productivity(shocks)
+        return {"output": self.production().output(aggregates.capital, aggregates.labor, z), "productivity": z}
+
+    def goods_market(self, today, choices, tomorrow):
+        left = today.output + (1.0 - self.depreciation) * today.capital
+        return (left - choices.consumption - tomorrow.capital) / today.output

@@ -1,0 +1,253 @@
+"""Prices that clear inside the period: the root finder against known roots, and Huggett's economy against truths."""
+
+import dataclasses
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.optimize
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+import reference_household as household
+
+import hank_mfg as hm
+from hank_mfg.environment.economy import Aggregate
+from hank_mfg.environment.markov import to_chain
+from hank_mfg.model.named import Named
+from hank_mfg.solve.market import accuracy, clear
+from hank_mfg.solve.rollout import State
+from hank_mfg.solve.solve import prepare
+from hank_mfg.solve.steady_state import stationary_of
+
+# ------------------------------------------------------------------------------------------------------- root finder
+
+
+@pytest.mark.parametrize(
+    ("function", "root"),
+    [
+        (lambda x: 3.0 * (x - 0.25), 0.25),
+        (lambda x: jnp.expm1(4.0 * (x - 0.7)), 0.7),
+        (lambda x: 0.3 - x, 0.3),  # falling
+        (lambda x: jnp.cbrt(x - 0.1), 0.1),  # Newton's method runs away
+        (lambda x: jnp.tanh(200.0 * (x + 0.9)), -0.9),  # flat but for a narrow step
+        (lambda x: jnp.where(x < 0.6, x - 0.6, 1e4 * (x - 0.6)), 0.6),  # a kink
+        (lambda x: jnp.where(x < 0.0, -1.0, x - 0.5), 0.5),  # no slope on one side
+    ],
+)
+def test_one_price_is_found_from_anywhere_in_the_bracket(function, root, float64):
+    ends = jnp.asarray([-1.0]), jnp.asarray([1.0])
+    find = jax.jit(jax.vmap(lambda start: clear(function, start, *ends)))
+    found = find(jnp.asarray([[-1.0], [-0.3], [0.11], [0.99], [jnp.nan]]))
+    np.testing.assert_allclose(found.x[:, 0], root, atol=1e-9)
+    assert np.all(np.abs(found.excess) <= accuracy(jnp.float64))
+
+
+def test_a_linear_excess_demand_takes_one_step(float64):
+    found = clear(lambda x: 2.0 * x - 1.0, jnp.asarray([0.0]), jnp.asarray([-1.0]), jnp.asarray([1.0]))
+    assert int(found.evaluations) == 2 and float(found.excess[0]) == 0.0
+
+
+def test_without_a_root_the_excess_at_the_better_end_is_returned(float64):
+    found = clear(lambda x: 1.0 + x**2, jnp.asarray([0.3]), jnp.asarray([-1.0]), jnp.asarray([2.0]))
+    assert float(found.excess[0]) >= 1.0
+    found = clear(lambda x: x * jnp.nan, jnp.asarray([0.3]), jnp.asarray([-1.0]), jnp.asarray([2.0]))
+    assert not np.abs(found.excess[0]) <= 1.0
+
+
+def test_several_prices_are_those_of_an_independent_solver(float64):
+    def excess(x, xp=jnp):
+        return xp.stack([xp.exp(x[0]) + x[1] - 2.0, x[0] - x[1] ** 3])
+
+    truth = scipy.optimize.root(lambda x: excess(x, np), [0.0, 1.0], tol=1e-13).x
+    ends = jnp.asarray([-3.0, 0.0]), jnp.asarray([3.0, 3.0])
+    for start in ([0.0, 1.0], [2.5, 2.5], [-2.0, 0.1]):
+        found = clear(excess, jnp.asarray(start), *ends)
+        np.testing.assert_allclose(found.x, truth, atol=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------- Huggett's economy
+
+
+def test_the_stationary_rate_is_that_of_an_independent_solution():
+    """Calibration of the structural RL tutorials: .562 percent per period, on their 200 points between 0 and 50."""
+    model = hm.load_model("huggett")
+    steady = hm.steady_state(model)
+    assert 100 * steady.prices.interest_rate == pytest.approx(0.562, abs=0.001)
+    assert steady.residual < 1e-9 and steady.aggregates.bonds == pytest.approx(5.6, abs=1e-9)
+    points, chain = np.asarray(steady.economy.grid.points), to_chain(model.idiosyncratic_shock())
+    transition, income = np.asarray(chain.transition), np.asarray(chain.values["income"])
+
+    def bonds(rate):
+        savings = household.stationary_savings(points, rate, income, transition, 0.98, 2.0)
+        return (household.stationary_mass(savings, points, transition, method="solve") * points[:, None]).sum() - 5.6
+
+    rate = scipy.optimize.brentq(bonds, 0.004, 0.008, xtol=1e-9)
+    assert steady.prices.interest_rate == pytest.approx(rate, abs=1e-7)
+
+
+class Huggett1993(type(hm.load_model("huggett"))):
+    """His own income chain: 1 or .1, six periods a year."""
+
+    def idiosyncratic_shock(self):
+        return hm.MarkovChain([[0.5, 0.5], [0.075, 0.925]], income=[0.1, 1.0])
+
+
+@pytest.mark.parametrize(("limit", "annual"), [(-2.0, -7.3), (-4.0, 1.2), (-6.0, 3.1), (-8.0, 3.8)])
+def test_the_rates_of_huggett_1993(limit, annual):
+    """Credit limits and annual rates in percent at risk aversion 1.5, as replicated by Kirkby on coarse grids: with 400
+    or 1,000 points the rates are -7.59, 1.22, 3.05 and 3.61."""
+    fields = hm.load_model("huggett").parameters()
+    model = Huggett1993(**{
+        **fields, "discount_factor": 0.99322, "risk_aversion": 1.5, "bond_supply": 0.0, "borrowing_limit": limit,
+        "maximum_assets": 24.0,
+    })  # fmt: skip
+    steady = hm.steady_state(model, asset_points=400)
+    assert 100 * ((1 + steady.prices.interest_rate) ** 6 - 1) == pytest.approx(annual, abs=0.3)
+
+
+class Promised(type(hm.load_model("huggett"))):
+    """Bonds pay tomorrow the rate that clears today's market; a lump-sum tax pays the interest."""
+
+    def carried(self):
+        return {"promised_rate": 0.0}
+
+    def carry(self, today):
+        return {"promised_rate": today.interest_rate}
+
+    def prices(self, aggregates, shocks):
+        return {"promise": 1.0 * aggregates.promised_rate, "tax": aggregates.promised_rate * self.bond_supply}
+
+    def resources(self, assets, own, prices, shocks):
+        return (1.0 + prices.promise) * assets + own.income * shocks.aggregate_income - prices.tax
+
+    def goods_market(self, today, choices, tomorrow):
+        return (today.income - choices.consumption) / today.income
+
+
+@pytest.fixture(scope="module")
+def promised():
+    return Promised(**hm.load_model("huggett").parameters())
+
+
+@pytest.fixture(scope="module")
+def brief():
+    return hm.RSPG(asset_points=60, updates=20, paths=4, knots=10, units=8, width=8, warmup=50, passes=4)
+
+
+def test_what_is_carried_rests_where_it_leaves_what_it_found(promised):
+    steady = hm.steady_state(promised)
+    assert steady.aggregates.promised_rate == pytest.approx(steady.prices.interest_rate, abs=1e-15)
+    taxed = 100 * steady.prices.interest_rate
+    assert taxed == pytest.approx(0.501, abs=0.001)  # independent: the same household with the interest taxed away
+    with jax.enable_x64(True):
+        slopes = hm.steady_state_derivatives(promised)["bond_supply"]
+    assert float(slopes["promised_rate"]) == pytest.approx(float(slopes["interest_rate"]), rel=1e-9)
+
+
+def test_people_respond_to_a_promised_rate_as_the_euler_equation_says(promised):
+    """Tomorrow as at rest but for the promise, u'(c) = beta (1 + r) E u'(c'): for given savings near zero, whose return
+    does not matter, consumption falls by 1/(sigma (1 + r)) percent per point, for given cash by 1 - mpc times that."""
+    model = promised.with_parameters(bond_supply=0.0, borrowing_limit=-2.0, maximum_assets=30.0)
+    steady = hm.steady_state(model, asset_points=400)
+    response = np.asarray(stationary_of(steady).response)
+    assert response.shape == (1, *steady.savings.shape)
+    free = np.abs(steady.savings) < 0.01
+    with jax.enable_x64(True):
+        cash = jnp.asarray(steady.consumption + steady.savings)
+        mpc = np.asarray(steady.policy(cash + 1e-3) - steady.policy(cash - 1e-3)) / 2e-3
+    expected = -(1.0 - mpc[free]) / (2.0 * (1.0 + steady.prices.interest_rate))
+    np.testing.assert_allclose(response[0][free], expected, rtol=0.03)
+    assert response[0].max() > response[0][free].max()  # the rich have a windfall to spend
+
+
+@pytest.mark.parametrize("which", ["huggett", "promised"])
+def test_markets_clear_in_every_period_of_every_path(which, promised, brief, float64):
+    model = promised if which == "promised" else hm.load_model("huggett")
+    settings = dataclasses.replace(brief, precision="float64")
+    play, training = prepare(model, settings, hm.steady_state(model, asset_points=120), seed=0)
+    state = jax.tree.map(lambda x: x[0], training.states)._replace(tremble=None)
+    now = play.decide(state)
+    assert np.abs(now.excess) < 1e-10
+    saved = float(jnp.sum(now.state.aggregate.mass * now.savings))
+    assert saved == pytest.approx(model.bond_supply, abs=1e-9)
+    spent = float(jnp.sum(now.state.aggregate.mass * (now.cash - now.savings)))
+    interest = 0.0 if which == "promised" else now.public.prices.interest_rate * model.bond_supply
+    assert spent == pytest.approx(float(now.public.aggregates.income + interest), abs=1e-9)
+    following = play.follow(play.act(now, jnp.asarray(2)), jnp.asarray(2))
+    if which == "promised":
+        assert float(following.aggregate.carried.promised_rate) == float(now.public.prices.interest_rate)
+    assert float(following.guess.interest_rate) == float(now.public.prices.interest_rate)
+
+
+def test_solving_simulating_and_measuring(brief):
+    solution = hm.solve(hm.load_model("huggett"), brief)
+    assert solution.history["euler_error"][-1] < solution.history["euler_error"][0]
+    accuracy = hm.evaluate(solution, periods=200, deviations=False).to_dict()
+    assert accuracy["variable"] == "interest_rate" and accuracy["law_of_motion"] is None
+    assert accuracy["market_clearing_residual_max"] < 1e-8 and accuracy["goods_market_residual_max"] < 1e-8
+    assert np.isfinite(accuracy["euler_error_mean_percent"])
+    response = hm.impulse_response(solution, "aggregate_income", size=-0.01, paths=2, starts=2, horizon=10)
+    assert np.isfinite(response.mean["interest_rate"]).all()
+
+
+def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_named(brief):
+    model = hm.load_model("huggett", highest_rate=0.0065)
+    steady = hm.steady_state(model, asset_points=120)
+    with pytest.raises(
+        hm.SolveError, match=r"period \d+: interest_rate does not clear.*lower end -0.2.*upper end 0.0065"
+    ):
+        hm.solve(model, brief, steady=steady)
+
+
+def test_methods_that_need_closed_forms_say_so(refuses):
+    model = hm.load_model("huggett")
+    steady = hm.steady_state(model, asset_points=60)
+    for call in (
+        lambda: hm.linearize(steady),
+        lambda: hm.transition(steady),
+        lambda: hm.solve(model, hm.KSAlgorithm()),
+    ):
+        refuses(call, "interest_rate, which clears inside the period", "RSPG()")
+
+
+def at(model, level):
+    """An economy on a coarse grid in which everybody holds `level`."""
+    economy = hm.discretize(model, 20, jnp.float64)
+    mass = jnp.zeros(economy.shape).at[level].set(1.0 / economy.shape[1])
+    return economy, State(Aggregate(mass, jnp.asarray(0)), jnp.zeros(0), Named("unknowns", interest_rate=0.0))
+
+
+def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
+    class Spread(type(hm.load_model("huggett"))):
+        def prices(self, aggregates, shocks):
+            return {"lending_rate": aggregates.interest_rate + 0.01}
+
+    economy, state = at(Spread(**hm.load_model("huggett").parameters()), 3)
+    public = economy.public(state.aggregate, Named("unknowns", interest_rate=jnp.asarray(0.02)))
+    assert dict(public.prices) == {"interest_rate": 0.02, "lending_rate": pytest.approx(0.03)}
+    assert set(public.aggregates) == {"bonds", "income"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"unknowns": lambda self: {"interest_rate": 0.01}}, r"interest_rate is 0.01: give hm.Bracket"),
+        (
+            {"unknowns": lambda self: {}},
+            r"0 unknowns \(none\) but excess_demand\(\) names 1 markets \(bonds\)|no 'interest",
+        ),
+        ({"carried": lambda self: {"debt": 1.0}}, r"carried\(\) names debt but carry\(\) returns nothing"),
+        ({"prices": lambda self, aggregates, shocks: {"bonds": 1.0}}, "declares 'bonds' in aggregates.*prices"),
+    ],
+)
+def test_mistakes_in_the_declaration_are_named(changes, message):
+    wrong = type("Wrong", (type(hm.load_model("huggett")),), changes)
+    with pytest.raises(ValueError, match=message):
+        hm.check_model(wrong(**hm.load_model("huggett").parameters()))
+
+
+def test_a_bracket_has_two_ends(refuses):
+    refuses(lambda: hm.Bracket(0.1, 0.0), "Bracket(lower=0.1, upper=0.0)", "the lower one first")
