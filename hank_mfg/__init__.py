@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from hank_mfg.model.base import choice as choice
     from hank_mfg.model.base import parameter as parameter
     from hank_mfg.model.bracket import Bracket as Bracket
+    from hank_mfg.model.labor import GHH as GHH
+    from hank_mfg.model.labor import Separable as Separable
     from hank_mfg.model.preferences import CRRA as CRRA
     from hank_mfg.model.production import CobbDouglas as CobbDouglas
     from hank_mfg.model.shocks import (
@@ -164,6 +166,7 @@ _HOMES = {
     "model.assets": ("Assets",),
     "model.base": ("Model", "choice", "parameter"),
     "model.bracket": ("Bracket",),
+    "model.labor": ("GHH", "Separable"),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "independent_chains", "split_joint_chain"),

@@ -21,6 +21,7 @@ from hank_mfg.environment.trial import (
     trace,
 )
 from hank_mfg.model.base import Model
+from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA
 
 
@@ -67,7 +68,7 @@ def _check_names(name: str, case: Case, result: Results) -> None:
 def _check_preferences(model: Model) -> None:
     """Marginal utility is the slope of utility and its inverse undoes it (for preferences of the user's own)."""
     preferences = model.preferences()
-    if type(preferences) is CRRA:
+    if type(preferences) in (CRRA, Separable, GHH):
         return
     name = type(preferences).__name__
     for formula in ("utility", "marginal_utility", "inverse_marginal_utility"):
@@ -157,9 +158,9 @@ def _report_not_finite(model: Model, case: Case) -> NoReturn:
 def _shortfall(case: Case, periods: list[Results]) -> tuple[int, int, int] | None:
     """Aggregate state, asset point and income state of a household that cannot repay; None where everybody can."""
     for number, period in enumerate(periods):
-        cash = np.asarray(period["resources"]["cash on hand"])
-        if np.any(cash <= case.points[0, 0]):
-            asset, income = np.unravel_index(int(np.argmin(cash)), cash.shape)
+        most = np.asarray(period["most"]["consumption"])
+        if np.any(most <= 0):
+            asset, income = np.unravel_index(int(np.argmin(most)), most.shape)
             return number, int(asset), int(income)
     return None
 

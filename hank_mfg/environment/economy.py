@@ -1,6 +1,6 @@
 """A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -13,6 +13,7 @@ from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, stationary_distribution, to_chain
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, is_number
+from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
 
@@ -118,9 +119,57 @@ class Economy(eqx.Module):
         closed = named("prices", self.model.prices(known, shocks), "prices")
         return Public(shocks, total, Named("prices", {**unknowns, **closed}))
 
-    def choices(self, mass: Array, cash: Array, savings: Array) -> Named:
-        """What everybody chose, summed over the mass."""
-        return Named("choices", {"consumption": jnp.sum(mass * (cash - savings)), "savings": jnp.sum(mass * savings)})
+    def choices(self, mass: Array, public: Public, savings: Array) -> Named:
+        """What everybody chose, summed over the mass: consumption, savings and, where they are chosen, hours and hours
+        times the wage ("earnings")."""
+        x, wage = self.consumed(self.resources(public) - savings, public), self.wage(public)
+        chosen = {"consumption": jnp.sum(mass * self.goods(x, public)), "savings": jnp.sum(mass * savings)}
+        if wage is not None:
+            hours = self.labor.hours(x, wage)
+            chosen |= {"hours": jnp.sum(mass * hours), "earnings": jnp.sum(mass * wage * hours)}
+        return Named("choices", chosen)
+
+    @property
+    def works(self) -> bool:
+        """Whether households choose hours."""
+        return "hours" in self.model.choice_names()
+
+    @property
+    def labor(self) -> Separable | GHH:
+        """Preferences over consumption and hours."""
+        return cast(Separable | GHH, self.model.preferences())
+
+    def wage(self, public: Public) -> Array | None:
+        """What an hour earns by income state, (1, income); None where households do not choose hours."""
+        _, own = self.states()
+        if not self.works:
+            return None
+        wage = self.model.hourly_wage(own, public.prices, public.shocks)
+        return jnp.broadcast_to(jnp.asarray(wage, self.dtype), (1, self.shape[1]))
+
+    # x is what a policy chooses: consumption, or with GHH preferences consumption less the effort of work (labor.py)
+
+    def net(self, x: Array, public: Public) -> Array:
+        """What x takes out of cash on hand, net of earnings: any (n, income)."""
+        wage = self.wage(public)
+        return x if wage is None else self.labor.net(x, wage)
+
+    def consumed(self, net: Array, public: Public) -> Array:
+        """The x that takes `net` out of cash on hand: the inverse of `net`."""
+        wage = self.wage(public)
+        return net if wage is None else self.labor.consumed(net, wage)
+
+    def goods(self, x: Array, public: Public) -> Array:
+        """Consumption of goods."""
+        wage = self.wage(public)
+        return x if wage is None else self.labor.goods(x, wage)
+
+    def flow(self, net: Array, public: Public) -> Array:
+        """Flow utility of taking `net` out of cash on hand, at the best hours."""
+        wage = self.wage(public)
+        if wage is None:
+            return self.model.preferences().utility(net)
+        return self.labor.flow(self.labor.consumed(net, wage), wage)
 
     def excess_demand(self, public: Public, choices: Named) -> Array:
         """Demand less supply in every market that clears inside the period: (unknowns,)."""
@@ -159,13 +208,16 @@ class Economy(eqx.Module):
         return self._full(self.model.resources(assets, own, public.prices, public.shocks))
 
     def bounds(self, resources: Array) -> tuple[Array, Array]:
-        """The lowest and highest next assets that a household may choose: (assets, income) each."""
-        lower = jnp.full(self.shape, self.grid.lower)
-        return lower, jnp.minimum(resources, self.grid.upper)
+        """The lowest and highest next assets that a household may choose: (assets, income) each.
+
+        All cash on hand at most, or what the grid holds; who chooses hours can save more than cash on hand.
+        """
+        lower, upper = jnp.full(self.shape, self.grid.lower), jnp.full(self.shape, self.grid.upper)
+        return lower, upper if self.works else jnp.minimum(resources, upper)
 
     def reward(self, choice: Array, public: Public) -> Array:
         """Flow utility of choosing next assets `choice`: (assets, income)."""
-        return self.model.preferences().utility(self.resources(public) - choice)
+        return self.flow(self.resources(public) - choice, public)
 
     def marginal_rewards(self, choice: Array, public: Public) -> tuple[Array, Array, Array]:
         """Derivatives of the reward F(a, a'): F_1 in own assets, F_2 in the choice, F_22 in the choice twice."""
@@ -173,7 +225,7 @@ class Economy(eqx.Module):
 
         def reward(assets, choice):
             cash = self._full(self.model.resources(assets, own, public.prices, public.shocks))
-            return self.model.preferences().utility(cash - choice)
+            return self.flow(cash - choice, public)
 
         assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)
         ones = jnp.ones(self.shape, self.dtype)

@@ -17,6 +17,7 @@ from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
 from hank_mfg.model.concrete import is_number
+from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
@@ -116,7 +117,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     signal = _ask_names(model, "signal", (), aggregates, prices, now)
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
     today = Named("today", {**total, **prices, **shocks, **outcomes})
-    choices = Named("choices", {"consumption": 1.0 + zero[0, 0], "savings": level})
+    choices = Named("choices", {**dict.fromkeys(model.choice_names(), 1.0 + zero[0, 0]), "savings": level})
     excess = ask(model, "goods_market", today, choices, aggregates)
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
@@ -126,10 +127,25 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
         "outcomes": outcomes,
         "signal": signal,
         "resources": {"cash on hand": cash + zero},
+        "most": {"consumption": _most(model, cash - case.points[0, 0] + zero, own, prices, now)},
         "goods_market": market,
         "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), today, choices)),
         "carry": _carries(model, carried, _ask_names(model, "carry", (), today)),
     }
+
+
+def _most(model: Model, room: Any, own: Named, prices: Named, shocks: Named) -> Any:
+    """What a household could consume if it saved down to the borrowing limit, `room` goods of cash on hand above it."""
+    if "hours" not in model.choice_names():
+        return room
+    wage = _fits(model, "hourly_wage", "the result", ask(model, "hourly_wage", own, prices, shocks), np.shape(room))
+    preferences = model.preferences()
+    if not isinstance(preferences, Separable | GHH):
+        raise ValueError(
+            f"{type(model).__name__}.hourly_wage() says what an hour earns but preferences() returned "
+            f"{type(preferences).__name__}: return hm.Separable(...) or hm.GHH(...), which value hours."
+        )
+    return preferences.consumed(room, wage)
 
 
 def _brackets(model: Model) -> dict[str, Bracket]:

@@ -57,8 +57,8 @@ def _at(economy: Economy, values: Array, assets: Array) -> Array:
 def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
     """Cash on hand, consumption and savings at arbitrary assets (n, income), given a period's decisions on nodes."""
     cash, desired = _at(economy, now.cash, assets), _at(economy, now.desired, assets)
-    savings = jnp.clip(cash - desired, economy.grid.lower, economy.grid.upper)
-    return cash, cash - savings, savings
+    savings = jnp.clip(cash - economy.net(desired, now.public), economy.grid.lower, economy.grid.upper)
+    return cash, economy.consumed(cash - savings, now.public), savings
 
 
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
@@ -110,11 +110,12 @@ def _live(economy: Economy, person: _Person, period):
     both = jnp.stack([person.assets, person.assets_euler])[:, None]
     cash, consumption, savings = choose_at(economy, step.now, jnp.broadcast_to(both, (2, economy.shape[1])))
     implied = euler_consumption(economy, step, ahead, savings)
-    implied = jnp.minimum(implied, cash - economy.grid.lower)
+    public = step.now.public
+    implied = jnp.minimum(implied, economy.consumed(cash - economy.grid.lower, public))
     income = person.income
     chain = economy.income_transition[step.now.state.aggregate.shock, step.shock_next, income]
     following = jnp.sum(uniform >= jnp.cumsum(chain)[:-1]).astype(jnp.int32)
-    euler_assets = cash[1, income] - implied[1, income]
+    euler_assets = (cash - economy.net(implied, public))[1, income]
     return _Person(savings[0, income], euler_assets, following), (consumption[0, income], implied[1, income])
 
 

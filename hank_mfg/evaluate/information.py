@@ -141,7 +141,7 @@ def _losses(
         memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
         best, memory = players[-1], memories[-1]
         kept = observe_deviator(best, best.policy, memory, path)
-        binds = (kept.cash - kept.desired < economy.grid.lower) | (kept.cash - kept.desired > economy.grid.upper)
+        binds = (kept.wanted < economy.grid.lower) | (kept.wanted > economy.grid.upper)
         slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
 
         def loss(play: Play, memory: Array) -> Array:

@@ -46,12 +46,12 @@ class Simulation(NamedTuple):
 
 def period_series(economy: Economy, now: Decision) -> dict[str, Array]:
     """Everything aggregate that happens in a period, by name."""
-    return {**economy.series(now.public), **economy.choices(now.state.aggregate.mass, now.cash, now.savings)}
+    return {**economy.series(now.public), **economy.choices(now.state.aggregate.mass, now.public, now.savings)}
 
 
 def goods_market(economy: Economy, now: Decision, tomorrow: Named) -> Array | None:
     """Excess supply of goods relative to output, from the model's own statement of it; `tomorrow` are aggregates."""
-    choices = economy.choices(now.state.aggregate.mass, now.cash, now.savings)
+    choices = economy.choices(now.state.aggregate.mass, now.public, now.savings)
     return economy.model.goods_market(economy.series(now.public), choices, tomorrow)
 
 

@@ -96,6 +96,7 @@ class Model(eqx.Module):
         outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
         discounting(own)        beta in every idiosyncratic state, where households differ in patience
+        hourly_wage(own, prices, shocks)          what an hour earns, where preferences() are Separable or GHH
     For prices that clear inside the period
         unknowns()                                dict name -> `Bracket`: found every period such that markets clear
         excess_demand(today, choices)             dict market -> demand less supply, one for every unknown
@@ -159,6 +160,18 @@ class Model(eqx.Module):
         """
         return None
 
+    def hourly_wage(self, own, prices, shocks):
+        """What an hour of work earns after taxes, by idiosyncratic state, where households choose hours; else None.
+
+        With it preferences() are `Separable` or `GHH`, and resources() leaves earnings out.
+        """
+        return None
+
+    def choice_names(self) -> tuple[str, ...]:
+        """Names of what is chosen and summed over the mass."""
+        works = type(self).hourly_wage is not Model.hourly_wage
+        return ("consumption", "savings", *(("hours", "earnings") if works else ()))
+
     def unknowns(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.
 
@@ -170,9 +183,9 @@ class Model(eqx.Module):
     def excess_demand(self, today, choices) -> dict:
         """Demand less supply in every market that clears inside the period, as many as there are unknowns.
 
-        `today` holds aggregates, prices, shocks and outcomes of this period; `choices` the chosen consumption and
-        savings summed over the mass. Relative to something of order one (supply, output), so that a residual of 1e-8
-        means the same in every model.
+        `today` holds aggregates, prices, shocks and outcomes of this period; `choices` the chosen consumption, savings
+        and, where hours are chosen, hours and earnings (hours times the wage), each summed over the mass. Relative to
+        something of order one (supply, output), so that a residual of 1e-8 means the same in every model.
         """
         return {}
 

@@ -172,9 +172,15 @@ def unknown_at(edge: Edge, y: Array) -> Array:
 def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
     """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(0.03, economy.dtype))
-    resources = economy.resources(given(economy, names, unknown_at(edge, y))[1])
-    point = unsolved(y, jnp.log(0.1 * (resources - economy.grid.lower)), jnp.full(economy.shape, jnp.nan))
+    _, public = given(economy, names, unknown_at(edge, y))
+    resources = economy.resources(public)
+    point = unsolved(y, _little(economy, public, resources), jnp.full(economy.shape, jnp.nan))
     return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)
+
+
+def _little(economy: Economy, public: Public, resources: Array) -> Array:
+    """The logarithm of a tenth of all that could be consumed, from which a household's problem is first solved."""
+    return jnp.log(0.1 * economy.consumed(resources - economy.grid.lower, public))
 
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
@@ -184,7 +190,7 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
 
     def read(log_consumption):
         policy = policy_of(coarse, public, jnp.exp(log_consumption))
-        return jnp.log(jnp.minimum(policy(resources), resources - economy.grid.lower))
+        return jnp.log(jnp.minimum(policy(resources), economy.consumed(resources - economy.grid.lower, public)))
 
     here = found.now.log_consumption + found.drift * (found.y - found.now.y)
     log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
@@ -213,7 +219,7 @@ def _at(economy: Economy, names: Names, unknown: Array, start: Array, neighbor: 
     """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     _, public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
-    savings = economy.resources(public) - household.consumption
+    savings = economy.resources(public) - economy.net(household.consumption, public)
     mass = stationary_mass(economy, savings, neighbor)
     excess = excess_of(economy, names, unknown, public, household.consumption, mass)
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
@@ -293,8 +299,8 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
         return (excess > RESOLVED * tolerance) & (state[2] < SEARCH)
 
     x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
-    resources = economy.resources(given(economy, names, level(x))[1])
+    _, public = given(economy, names, level(x))
     unknown = jnp.full(economy.shape, jnp.nan)
-    first = solve(x, jnp.log(0.1 * (resources - economy.grid.lower)), unknown, jnp.asarray(tolerance))
+    first = solve(x, _little(economy, public, economy.resources(public)), unknown, jnp.asarray(tolerance))
     x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, jnp.asarray(0)))
     return finish(economy, names, level(x), point)

@@ -73,8 +73,8 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         total = supplied_at_rest(economy, names, mass)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
-        cash = economy.resources(public)
-        excess.append(economy.excess_demand(public, economy.choices(mass, cash, cash - consumption)))
+        savings = economy.resources(public) - economy.net(consumption, public)
+        excess.append(economy.excess_demand(public, economy.choices(mass, public, savings)))
     return jnp.concatenate(excess)
 
 
@@ -113,7 +113,7 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
     """Consumption, mass and everything aggregate near what was `found`, as functions of economy and unknowns."""
     _, public = given(economy, names, unknown)
     consumption = _household(economy, public, found.consumption)
-    savings = economy.resources(public) - consumption
+    savings = economy.resources(public) - economy.net(consumption, public)
     mass = jax.lax.stop_gradient(found.mass)
     moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
     return consumption, mass + mass_response(economy, savings, mass, moved - mass), public

@@ -55,7 +55,7 @@ def first_order(economy: Economy, step: Step, ahead: Decision) -> FirstOrder:
     value = economy.discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
     ahead_here, ahead_slope = economy.read_marginal(value, step.gamble)
-    interior = (now.cash - now.desired >= economy.grid.lower) & (now.savings < economy.grid.upper)
+    interior = (now.wanted >= economy.grid.lower) & (now.savings < economy.grid.upper)
     slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
     persistence = jnp.where(interior, slopes, 0.0)
     income = economy.income_transition[shock, step.shock_next]

@@ -26,17 +26,20 @@ class HouseholdSolution(NamedTuple):
     change: Array
 
 
-def egm_step(economy: Economy, marginal_value_next: Array, income_transition: Array) -> ConsumptionFunction:
-    """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result today's policy."""
+def egm_step(
+    economy: Economy, public: Public, marginal_value_next: Array, income_transition: Array
+) -> ConsumptionFunction:
+    """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
+    prices."""
     expected = economy.discount_factor * (marginal_value_next @ income_transition.T)
     consumption = economy.model.preferences().inverse_marginal_utility(expected)
-    return ConsumptionFunction(economy.grid.points[:, None] + consumption, consumption)
+    return ConsumptionFunction(economy.grid.points[:, None] + economy.net(consumption, public), consumption)
 
 
-def feasible_savings(economy: Economy, resources: Array, consumption: Array) -> Array:
+def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
     """Next assets implied by a desired consumption, held between the borrowing limit and the top of the grid."""
     lower, upper = economy.bounds(resources)
-    return jnp.clip(resources - consumption, lower, upper)
+    return jnp.clip(resources - economy.net(consumption, public), lower, upper)
 
 
 def asset_return(economy: Economy, public: Public) -> Array:
@@ -64,12 +67,13 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """
     resources, gross = economy.resources(public), asset_return(economy, public)
     utility, income = economy.model.preferences(), economy.income_transition[0, 0]
-    most = jnp.log(resources - economy.grid.lower)
+    most = jnp.log(economy.consumed(resources - economy.grid.lower, public))
 
     def step(log_consumption: Array) -> Array:
         consumption = jnp.exp(jnp.minimum(log_consumption, most))
-        policy = egm_step(economy, gross * utility.marginal_utility(consumption), income)
-        return jnp.log(resources - feasible_savings(economy, resources, policy(resources)))
+        policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), income)
+        savings = feasible_savings(economy, public, resources, policy(resources))
+        return jnp.log(economy.consumed(resources - savings, public))
 
     return step
 
@@ -90,7 +94,7 @@ def solve_household(
 
 def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:
     """The consumption function that makes households consume `consumption` (assets, income) tomorrow optimal."""
-    return egm_step(economy, marginal_value(economy, public, consumption), economy.income_transition[0, 0])
+    return egm_step(economy, public, marginal_value(economy, public, consumption), economy.income_transition[0, 0])
 
 
 def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
@@ -108,7 +112,8 @@ def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -
         total = Named("aggregates", {**public.aggregates, **economy.carry(now)})
         tomorrow = economy.form(total, public.shocks, Named("unknowns", {n: public.prices[n] for n in names}))
         resources = economy.resources(tomorrow)
-        spent = resources - feasible_savings(economy, resources, following(resources))
-        return jnp.log(policy_of(economy, tomorrow, spent)(cash))
+        saved = feasible_savings(economy, tomorrow, resources, following(resources))
+        marginal = marginal_value(economy, tomorrow, economy.consumed(resources - saved, tomorrow))
+        return jnp.log(egm_step(economy, now, marginal, economy.income_transition[0, 0])(cash))
 
     return jnp.moveaxis(jax.jacfwd(today)(economy.unknown_values(public)), -1, 0)

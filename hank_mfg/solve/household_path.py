@@ -87,7 +87,7 @@ def names_of(economy: Economy) -> Names:
     def follows(name: str) -> bool:
         def what(value):
             now = public({**given, name: value})
-            choices = Named("choices", {"consumption": one, "savings": one})
+            choices = Named("choices", dict.fromkeys(economy.model.choice_names(), one))
             return [*now.prices.values(), *economy.carry(now).values(), economy.excess_demand(now, choices)]
 
         return any(_reached(what, one))
@@ -189,9 +189,9 @@ def step(
     resources = economy.resources(public)
     if transfer is not None:
         resources = resources + transfer
-    policy = egm_step(economy, marginal_next, economy.income_transition[0, 0])
-    savings = feasible_savings(economy, resources, policy(resources))
-    consumption = resources - savings
+    policy = egm_step(economy, public, marginal_next, economy.income_transition[0, 0])
+    savings = feasible_savings(economy, public, resources, policy(resources))
+    consumption = economy.consumed(resources - savings, public)
     return Decision(marginal_value(economy, public, consumption), savings, consumption)
 
 

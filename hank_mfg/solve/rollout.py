@@ -33,9 +33,9 @@ class State(NamedTuple):
 class Decision(NamedTuple):
     """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
 
-    `cash` on hand, `desired` consumption before the budget binds, `savings` next assets within the bounds; `features`
-    what the head was given; `excess` (unknowns,) the demand in excess of supply that is left where prices clear inside
-    the period.
+    `cash` on hand, `desired` consumption before the budget binds and what it would save, `wanted`; `savings` next
+    assets within the bounds; `features` what the head was given; `excess` (unknowns,) the demand in excess of supply
+    that is left where prices clear inside the period.
     """
 
     state: State
@@ -45,6 +45,7 @@ class Decision(NamedTuple):
     features: Array
     cash: Array
     desired: Array
+    wanted: Array
     savings: Array
     excess: Array
 
@@ -93,10 +94,10 @@ class Play(NamedTuple):
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
         desired = self.policy.consumption(features, cash, self.tables, economy.unknown_values(public))
-        lower, upper = economy.bounds(cash)
-        savings = jnp.clip(cash - desired, lower, upper)
-        excess = economy.excess_demand(public, economy.choices(state.aggregate.mass, cash, savings))
-        return Decision(state, public, signal, memory, features, cash, desired, savings, excess)
+        wanted = cash - economy.net(desired, public)
+        savings = jnp.clip(wanted, *economy.bounds(cash))
+        excess = economy.excess_demand(public, economy.choices(state.aggregate.mass, public, savings))
+        return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, excess)
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""

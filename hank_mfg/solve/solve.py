@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from hank_mfg.environment.economy import Aggregate, Economy, discretize
 from hank_mfg.environment.grids import asset_grid
@@ -21,7 +22,7 @@ from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.market import explain_market
-from hank_mfg.solve.rollout import Play, State, rollout
+from hank_mfg.solve.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.steady_state import SteadyState, stationary_of, steady_state
@@ -31,14 +32,15 @@ HISTORY = ("update", "loss", "euler_error", "objective")
 
 
 @eqx.filter_jit
-def _warm_up(play: Play, start: State, key, paths: int, periods: int):
+def _warm_up(play: Play, start: State, key, trembles: Array, paths: int, periods: int):
     """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals) and prices
-    that cleared inside the period (paths, time, unknowns)."""
+    that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,)."""
 
     def one(key):
         shocks = play.economy.draw_shocks(start.aggregate.shock, periods, key=key)
         record = lambda step: (step.now.signal, play.economy.unknown_values(step.now.public))  # noqa: E731
-        return rollout(play, start._replace(tremble=None), shocks, record)
+        missed = trembles * jax.random.normal(jax.random.fold_in(key, 1), (periods, *trembles.shape), trembles.dtype)
+        return rollout(Trembling(play), start, (shocks, missed), record)
 
     return jax.vmap(one)(jax.random.split(key, paths))
 
@@ -54,7 +56,11 @@ def prepare(
     play, training = untrained(model, settings, steady, seed=seed)
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
-    last, (signals, unknowns) = walk(play, _first(training), warmup_key, settings.paths, settings.warmup)
+    arguments = (play, _first(training), warmup_key)
+    last, (signals, unknowns) = walk(*arguments, training.trembles, settings.paths, settings.warmup)
+    trembles = jnp.asarray(settings.tremble * np.asarray(unknowns).std(axis=(0, 1)))
+    if play.economy.unknowns and settings.tremble > 0:  # signals are standardized on what people will see in training
+        last, (signals, _) = walk(*arguments, trembles, settings.paths, settings.warmup)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
@@ -63,9 +69,7 @@ def prepare(
         )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
-    trembles = settings.tremble * np.asarray(unknowns).std(axis=(0, 1))
-    last = last._replace(tremble=training.states.tremble)
-    training = training._replace(policy=policy, states=last, key=train_key, trembles=jnp.asarray(trembles))
+    training = training._replace(policy=policy, states=last, key=train_key, trembles=trembles)
     return play._replace(policy=policy), training
 
 
@@ -133,7 +137,7 @@ def compile_ahead(model: Model, settings: RSPG, points: int) -> Compiled:
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
     options = quick_compilation()
-    walk = _warm_up.lower(play, _first(training), training.key, settings.paths, settings.warmup)
+    walk = _warm_up.lower(play, _first(training), training.key, training.trembles, settings.paths, settings.warmup)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)
         step = _train.lower(play, training, settings, chunk_length(settings.updates))

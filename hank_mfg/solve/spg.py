@@ -107,12 +107,19 @@ class Training(NamedTuple, Generic[States]):
 
 
 class Kept(NamedTuple):
-    """What a rollout keeps of each period for learning; (time, assets, income) unless said."""
+    """What a rollout keeps of each period for learning; (time, assets, income) unless said.
+
+    `consumption` is what is left of the `desired` one by the bounds on savings, `rise` how much it rises with a unit
+    less saved: one, or less where earnings fall with it.
+    """
 
     signal: Array
     cash: Array
     desired: Array
+    wanted: Array
     savings: Array
+    consumption: Array
+    rise: Array
     mass: Array
     reward: Array
     path: FirstOrder
@@ -157,7 +164,9 @@ def keep(play: Play, step: Step, ahead: Decision) -> Kept:
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
     condition = first_order(play.economy, step, ahead)
-    return Kept(now.signal, now.cash, now.desired, now.savings, mass, reward, condition)
+    net = now.cash - now.savings
+    consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (jnp.ones_like(net),))
+    return Kept(now.signal, now.cash, now.desired, now.wanted, now.savings, consumption, rise, mass, reward, condition)
 
 
 def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:
@@ -168,16 +177,15 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     """
     grid = play.economy.grid
     gradient = structural_gradient(play.economy, kept.path, settings.trace)
-    step = -gradient / kept.path.curvature
-    consumption = kept.cash - kept.savings
+    step, consumption = -gradient / kept.path.curvature, kept.consumption
     limit = settings.max_step
-    change = jnp.clip(jnp.log1p(jnp.maximum(-step / consumption, -0.5)), -limit, limit)
-    below, above = kept.cash - kept.desired < grid.lower, kept.cash - kept.desired > grid.upper
+    change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
+    below, above = kept.wanted < grid.lower, kept.wanted > grid.upper
     rests = (below & (step <= 0)) | (above & (step >= 0))
     weight = kept.mass * (1.0 - settings.spread) + settings.spread / kept.mass[0].size
     move = jnp.where(rests, 0.0, jnp.log(consumption / kept.desired) + change)
     lesson = Lesson(kept.signal, move, jnp.where(rests, 0.0, weight))
-    relative = jnp.abs(kept.path.residual / kept.path.curvature) / consumption
+    relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / consumption
     euler_error = jnp.sum(jnp.where(below | above, 0.0, kept.mass * relative), axis=(1, 2))
     return lesson, jnp.mean(euler_error), gradient
 

@@ -63,7 +63,8 @@ class SteadyState(NamedTuple):
     def consumption(self) -> np.ndarray:
         """Consumption in every state, (assets, income), goods per period."""
         with jax.enable_x64(True):
-            return np.asarray(self.economy.resources(self.public)) - self.savings
+            public = jax.tree.map(jnp.asarray, self.public)
+            return np.asarray(self.economy.consumed(self.economy.resources(public) - self.savings, public))
 
     @property
     def top_of_grid_mass(self) -> float:
@@ -117,7 +118,7 @@ def stationary_of(steady: SteadyState) -> Stationary:
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     cash = economy.resources(public)
     if economy.unknowns:
-        response = _response(economy, public, cash - steady.savings)
+        response = _response(economy, public, jnp.asarray(steady.consumption))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
     return Stationary(steady.policy, economy.grid.points, cash, economy.unknown_values(public), response)
@@ -131,7 +132,7 @@ _coarse = eqx.filter_jit(search_coarse)
 def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float):
     found = search_fine(levels, names, start, tolerance)
     resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.consumption)
-    return found, resources, policy, feasible_savings(levels[-1], resources, policy(resources))
+    return found, resources, policy, feasible_savings(levels[-1], found.public, resources, policy(resources))
 
 
 def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tuple[Callable | None, Callable]:
@@ -155,8 +156,10 @@ def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.nda
             f"beta (1 + r) does not cross one for {names.searched[0]} between {ends[0]:g} and {ends[1]:g}: check "
             f"{'the bracket in unknowns()' if names.clearing else 'prices()'} and discount_factor."
         )
-    if np.any(resources <= float(economy.grid.lower)):
-        place = np.unravel_index(int(np.argmin(resources)), resources.shape)
+    public = jax.tree.map(jnp.asarray, found.public)
+    most = np.asarray(economy.consumed(jnp.asarray(resources) - economy.grid.lower, public))
+    if np.any(most <= 0):
+        place = np.unravel_index(int(np.argmin(most)), most.shape)
         raise SteadyStateError(
             f"With {unknown} and prices {jax.tree.map(float, found.prices)} a household at "
             f"assets {float(economy.grid.points[place[0]]):.4g}, income state {int(place[1])} has resources "

@@ -197,7 +197,8 @@ def test_permanent_income_far_from_the_limit():
 
 
 def test_savings_respect_the_limit_and_the_top_of_the_grid(economy):
+    public = at_prices(economy, RATE, WAGE)
     cash = jnp.full(economy.shape, 5.0)
-    assert np.all(feasible_savings(economy, cash, jnp.full(economy.shape, 7.0)) == 0.0)
-    assert np.all(feasible_savings(economy, 100.0 * cash, jnp.full(economy.shape, 1.0)) == 60.0)
-    np.testing.assert_allclose(feasible_savings(economy, cash, jnp.full(economy.shape, 2.0)), 3.0)
+    assert np.all(feasible_savings(economy, public, cash, jnp.full(economy.shape, 7.0)) == 0.0)
+    assert np.all(feasible_savings(economy, public, 100.0 * cash, jnp.full(economy.shape, 1.0)) == 60.0)
+    np.testing.assert_allclose(feasible_savings(economy, public, cash, jnp.full(economy.shape, 2.0)), 3.0)
