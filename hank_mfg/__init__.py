@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
     from hank_mfg.evaluate.linear import second_moments as second_moments
     from hank_mfg.evaluate.linear import winding_number as winding_number
+    from hank_mfg.evaluate.misspecification import WelfareCost as WelfareCost
+    from hank_mfg.evaluate.misspecification import under as under
+    from hank_mfg.evaluate.misspecification import welfare_cost as welfare_cost
     from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
     from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
     from hank_mfg.evaluate.propensities import mpc_path as mpc_path
@@ -159,6 +162,7 @@ _HOMES = {
     "evaluate.game_exploitability": ("game_exploitability",),
     "evaluate.information": ("InformationValue", "information_value"),
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
+    "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),

@@ -43,6 +43,7 @@ Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
 ]
+Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="live with another parameter")]
 
 
 def main() -> None:
@@ -264,20 +265,23 @@ def _settings(method: str, options: list[str] | None):
 
 @app.command("evaluate")
 def evaluate_command(
-    run: Run, periods: int = 10_000, paths: Paths = 64, seed: int = 1, as_json: Json = False
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: int = 1, under_: Under = None, as_json: Json = False
 ) -> None:  # fmt: skip
     """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
     _cache()
-    from hank_mfg.game_cli import evaluate_game_command, is_game_run
+    from hank_mfg.game_cli import evaluate_game_command, is_game_run, refuse_game
 
-    if is_game_run(run):
+    changes = _overrides(under_)
+    if is_game_run(run) and not changes:
         return _emit(as_json, *evaluate_game_command(run, paths, seed))
     from hank_mfg.console import evaluation_lines
+    from hank_mfg.evaluate.misspecification import under
     from hank_mfg.report.report import write_evaluation
     from hank_mfg.run import load_run
 
-    solution = load_run(run)
-    content, written = write_evaluation(solution, run, periods=periods, seed=seed)
+    refuse_game("parameters to live under", run=run)
+    solution = under(load_run(run), **changes)
+    content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
     _emit(as_json, content, [*evaluation_lines(solution, content), *_wrote(written)])
 
 

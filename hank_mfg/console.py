@@ -80,13 +80,16 @@ def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
 
 
 def evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:
-    """What a person reads after an evaluation: every measure, the law of motion, how they were taken."""
+    """What a person reads after an evaluation: every measure, the law of motion, how they were taken; first, where
+    that is so, that people live under other parameters than those they were trained with."""
     from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows, gain_rows, law_of_motion_rows
     from hank_mfg.report.report import state_names
 
     states = state_names(solution.play(10).economy.shock_values)
     rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
-    return [*aligned(rows), accuracy_note(content)]
+    changes = ", ".join(f"{name} = {value}" for name, value in content.get("under", {}).items())
+    first = [f"Trained in another world, living under {changes}."] if changes else []
+    return [*first, *aligned(rows), accuracy_note(content)]
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -23,12 +24,14 @@ ROOT = Path(__file__).resolve().parents[1]
 PERIODS = ("--periods", 200)
 
 
+GAINS = Exploitability(0.02, 0.01, 0.2, 0.1, 0.004, 0.002, 104.0, 500, 16, 100, 4)
+
+
 @pytest.fixture(scope="module")
 def evaluated(command, solved_run):
     """What `evaluate` prints. The gains of a deviator, slow to compile, are made up; a slow test measures them."""
-    gains = Exploitability(0.02, 0.01, 0.2, 0.1, 0.004, 0.002, 104.0, 500, 16, 100, 4)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accuracy, "exploitability", lambda solution, *, seed: gains)
+        patch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
         return command("evaluate", solved_run.folder, *PERIODS, "--json")
 
 
@@ -96,6 +99,34 @@ def test_evaluate(evaluated, solved_run):
     assert printed["periods"] == 200 and 30 < printed["capital_mean"] < 60
     assert abs(printed["goods_market_residual_max"]) < 1e-8  # Walras
     assert json.loads((solved_run.folder / "evaluation.json").read_text()) == printed
+
+
+def test_evaluate_under_another_parameter(command, evaluated, solved_run, tmp_path, monkeypatch):
+    """The report of the new world stands beside that of the old one, under a name of its own."""
+    monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
+    folder = shutil.copytree(solved_run.folder, tmp_path / "run")
+    before = (folder / "evaluation.json").read_bytes()
+    changes = ("--under", "productivity=[1.089,1.111]", "--under", "discount_factor=0.985")
+    printed = command("evaluate", folder, *PERIODS, *changes, "--json").printed
+    assert printed["under"] == {"productivity": [1.089, 1.111], "discount_factor": 0.985}
+    assert printed["capital_mean"] > evaluated.printed["capital_mean"]  # higher incomes, of which they save more
+    written = folder / "evaluation_under_productivity_1p089_1p111_discount_factor_0p985.json"
+    assert json.loads(written.read_text()) == printed and (folder / "evaluation.json").read_bytes() == before
+    assert {path.name for path in folder.iterdir()} - {path.name for path in solved_run.folder.iterdir()} == {
+        written.name
+    }
+    text = command("evaluate", folder, *PERIODS, *changes).out.splitlines()
+    assert text[0] == "Trained in another world, living under productivity = [1.089, 1.111], discount_factor = 0.985."
+    assert any(line.startswith("Law of motion, Productivity 1.111") for line in text) and str(written) in text[-1]
+
+
+def test_long_parameters_make_names_that_fit():
+    joint = np.full((4, 4), 0.1234567890123).tolist()
+    name = report._parameters_in_names({"joint_transition": joint})
+    assert len(name) < 200 and name != report._parameters_in_names(
+        {"joint_transition": np.full((4, 4), 0.123).tolist()}
+    )
+    assert report._parameters_in_names({"borrowing_limit": -0.5, "states": 3}) == "borrowing_limit_minus_0p5_states_3"
 
 
 def test_impulse_response(response, solved_run):
@@ -257,6 +288,23 @@ def test_an_economy_without_aggregate_risk_is_not_solved_globally(one_sentence, 
     folder = tmp_path / "run"
     one_sentence(("solve", "aiyagari", "--out", folder, "--json"), "Aiyagari", "steady")
     assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "pieces"),
+    [
+        ("discount_factr=0.9", ["no parameter 'discount_factr'", "did you mean 'discount_factor'?"]),
+        ("discount_factor=high", ["discount_factor=high", "write for instance"]),
+        ("discount_factor=1.5", ["discount_factor = 1.5", "below 1"]),
+        ("borrowing_limit=-2", ["asset_space() begins at -2", "solve the new economy"]),
+        ("joint_transition=[[1,2],[3,4]]", ["joint_transition"]),
+        ("productivity=[1,1,1]", ["productivity"]),
+    ],
+)
+def test_a_world_that_nobody_can_live_in_is_one_sentence(one_sentence, solved_run, change, pieces):
+    before = sorted(solved_run.folder.iterdir())
+    one_sentence(("evaluate", solved_run.folder, "--under", change, "--json"), *pieces)
+    assert sorted(solved_run.folder.iterdir()) == before
 
 
 def test_an_existing_run_is_not_overwritten(one_sentence, solved_run):

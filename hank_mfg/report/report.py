@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -82,10 +83,32 @@ def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
     return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
 
 
-def write_evaluation(solution: Solution, folder: Path, *, periods: int, seed: int) -> tuple[dict[str, Any], list[Path]]:
-    """Measure accuracy, write evaluation.json and accuracy.tex; return the numbers and the paths."""
+def write_evaluation(
+    solution: Solution, folder: Path, under: Mapping[str, Any] | None = None, *, periods: int, seed: int
+) -> tuple[dict[str, Any], list[Path]]:
+    """Measure accuracy, write evaluation.json and accuracy.tex; return the numbers and the paths.
+
+    Where the solution lives `under` other parameters than it was trained with, given by name, they are written beside
+    the numbers into evaluation_under_NAME_VALUE.json, and nothing else is.
+    """
     content = evaluate(solution, periods=periods, seed=seed).to_dict()
-    return content, _write_accuracy(content, Path(folder))
+    if not under:
+        return content, _write_accuracy(content, Path(folder))
+    content = {"under": dict(under), **content}
+    path = Path(folder) / f"evaluation_under_{_parameters_in_names(under)}.json"
+    return content, [write_text(path, json.dumps(content, indent=2) + "\n")]
+
+
+def _parameters_in_names(parameters: Mapping[str, Any]) -> str:
+    """Parameters in the name of a file, as sizes are: productivity_0p97_1p03. Long ones end in a checksum instead."""
+    parts = []
+    for name, value in parameters.items():
+        numbers = (
+            np.format_float_positional(each, trim="-").replace(".", "p") for each in np.ravel(value).astype(float)
+        )
+        parts += [name, *(number.replace("-", "minus_") for number in numbers)]
+    text = "_".join(parts)
+    return text if len(text) <= 150 else f"{text[:140]}_{zlib.crc32(text.encode()):08x}"
 
 
 def _write_accuracy(content: dict[str, Any], folder: Path) -> list[Path]:

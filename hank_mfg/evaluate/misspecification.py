@@ -1,0 +1,242 @@
+"""Misspecification: people who learned to behave in one world and live in another, and what that costs them.
+
+The world has parameters A, the policy was trained under B. With `under` the policy stays and the parameters change, so
+that every measure of a solution says how people who believe in B do in A. `welfare_cost` compares them with people
+trained in A, on the same shocks:
+
+    partial = V(A; A) - V(B; A)      one household behaves as people of B do, everybody else as people of A do
+    general = V(A; A) - V(B; B)      everybody behaves as people of B do, and prices follow
+
+where V(x; y) is lifetime utility of behaving as people of x in world A when everybody else behaves as people of y.
+"""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.grids import asset_grid
+from hank_mfg.evaluate.exploitability import consumption_percent, deviate, freeze, path_value, terminal_values
+from hank_mfg.evaluate.simulate import UNCLEARED
+from hank_mfg.model.base import Model
+from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.solve.rollout import Play, State, rollout
+from hank_mfg.solve.solution import Solution, SolveError, move_mass
+from hank_mfg.solve.steady_state import steady_state
+
+BURN = 500  # periods in the new world before anything is measured
+
+
+@float64_allowed
+def under(solution: Solution, **parameters: Any) -> Solution:
+    """The same people in an economy with other `parameters`: their policy, memory and beliefs stay those of training.
+
+    What people do with their cash on hand and the signals they see does not change: the networks, the scale by which
+    they read signals and the stationary consumption function that they correct are those of training. Everything
+    else is the new world's: prices, budgets, chances, the flow of utility and patience by which choices are judged, and
+    `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
+    world. States are known by their order: the third income state stays the third, whatever it earns. `states` have
+    lived 500 periods in the new world; `history`, `status` and seconds tell of training. Without changes the solution
+    itself is returned.
+
+    The top of the asset space may rise: desired consumption goes on linearly in cash on hand. Raises ValueError for a
+    parameter that is unknown or out of range, another number of aggregate or individual states, another lower end of
+    the asset space, where the policy was taught nothing, or a lower top, which would cut people off; SteadyStateError
+    where the new world has no stationary equilibrium, SolveError where it breaks down.
+    """
+    if not isinstance(solution, Solution):
+        raise ValueError(
+            f"under() takes a trained policy to another economy, and a {type(solution).__name__} has none: solve with "
+            "RSPG() or SPG()."
+        )
+    model = solution.model.with_parameters(**parameters)
+    if not changed_parameters(solution.model, model):
+        return solution
+    _require_room(solution.model, model)
+    steady = steady_state(model, asset_points=solution.steady.economy.grid.size)
+    return _settled(dataclasses.replace(solution, model=model, steady=steady, states=_moved(solution, model)))
+
+
+def changed_parameters(model: Model, other: Model) -> list[str]:
+    """Names of the parameters of `model` that differ in `other`, the same economy, in the order declared."""
+    values = other.parameters()
+    pairs = {name: (np.asarray(value), np.asarray(values[name])) for name, value in model.parameters().items()}
+    return [name for name, (one, another) in pairs.items() if not np.array_equal(one, another)]
+
+
+def _require_room(model: Model, other: Model) -> None:
+    """Raise ValueError unless a policy trained in `model` knows every state of `other`."""
+    changed = ", ".join(changed_parameters(model, other))
+    old, new = (discretize(each, 10, jnp.float64) for each in (model, other))
+    counts = {
+        "aggregate_shocks": (old.shock_count, new.shock_count, "aggregate"),
+        "idiosyncratic_shock": (old.shape[1], new.shape[1], "individual"),
+    }
+    for method, (before, now, kind) in counts.items():
+        if before != now:
+            raise ValueError(
+                f"under() with another {changed}: {method}() has {now} {kind} states and the policy was trained with "
+                f"{before}: keep their number, or solve the new economy."
+            )
+    was, space = model.asset_space(), other.asset_space()
+    if float(space.lower) != float(was.lower):
+        raise ValueError(
+            f"under() with another {changed}: asset_space() begins at {float(space.lower):g} and the policy was "
+            f"trained from {float(was.lower):g} on: keep the lower end, or solve the new economy."
+        )
+    if float(space.upper) < float(was.upper):
+        raise ValueError(
+            f"under() with another {changed}: asset_space() ends at {float(space.upper):g} and people were trained up "
+            f"to {float(was.upper):g}: keep the upper end or raise it."
+        )
+
+
+def _moved(solution: Solution, model: Model) -> State:
+    """The last states of training on the asset points that training would have in `model`."""
+    old, new = (
+        np.asarray(asset_grid(each.asset_space(), solution.settings.asset_points, jnp.float64).points)
+        for each in (solution.model, model)
+    )
+    states = solution.states
+    if np.array_equal(old, new):
+        return states
+    mass = np.asarray(states.aggregate.mass)
+    moved = np.stack([move_mass(each, old, new) for each in mass]).astype(mass.dtype)
+    return states._replace(aggregate=states.aggregate._replace(mass=jnp.asarray(moved)))
+
+
+def _settled(solution: Solution) -> Solution:
+    """The solution after `BURN` periods of life on every path. Raises SolveError where a number is not finite."""
+    settings = solution.settings
+    play = solution.play(settings.asset_points, DTYPES[settings.precision])
+    states = jax.tree.map(jnp.asarray, solution.states)
+    keys = jax.random.split(jax.random.PRNGKey(solution.seed), states.aggregate.shock.shape[0])
+    last = _live(play, states._replace(tremble=None), keys, BURN)
+    if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(last)):
+        raise SolveError(
+            f"The mass or what people remember became NaN or infinite within {BURN} periods in the new world: its "
+            "prices or signals are too far from those of training; change the parameters by less, or solve it."
+        )
+    return dataclasses.replace(solution, states=last._replace(tremble=states.tremble))
+
+
+@eqx.filter_jit
+def _live(play: Play, states: State, keys: Array, periods: int) -> State:
+    def one(state, key):
+        shocks = play.economy.draw_shocks(state.aggregate.shock, periods, key=key)
+        return rollout(play, state, shocks, lambda step: None)[0]
+
+    return jax.vmap(one)(states, keys)
+
+
+class WelfareCost(NamedTuple):
+    """What it costs to behave as people of another world do; costs and errors in lifetime utility.
+
+    `partial` is that of one household while everybody else is right, `general` that of everybody behaving so; the
+    percents are the permanent rise of consumption that would make up for it; standard errors are over paths. `value` is
+    lifetime utility of people who are right.
+    """
+
+    partial: float
+    general: float
+    partial_percent: float
+    general_percent: float
+    partial_standard_error: float
+    general_standard_error: float
+    value: float
+    horizon: int
+    paths: int
+    seed: int
+
+
+@float64_allowed
+def welfare_cost(
+    believed: Solution,
+    truth: Solution,
+    *,
+    paths: int = 64,
+    horizon: int = 500,
+    burn: int = 200,
+    seed: int = 4,
+    asset_points: int | None = None,
+) -> WelfareCost:
+    """What people lose in the world of `truth` by behaving as those of `believed`, a solution `under` that world.
+
+    Every path begins with `burn` periods in which everybody behaves as in `truth`; who holds other beliefs has seen the
+    same signals. From the mass that is then reached, all lives are followed for `horizon` periods on the same shocks,
+    exactly over own risk; the rest of life is worth beta^horizon times the value of the stationary equilibrium of the
+    true world, at its prices, to everybody. The general cost can be negative: an equilibrium with uninsured risk is not
+    efficient, and people who save more than is good for each may raise wages for all. float64, on `asset_points`
+    points, by default twice those of training.
+
+    Raises ValueError where the two solutions live in different worlds, SolveError where prices that clear inside the
+    period do not when everybody holds the other beliefs.
+    """
+    if min(paths, horizon, burn) < 1:
+        raise ValueError(f"paths = {paths}, horizon = {horizon}, burn = {burn}: each must be 1 or more.")
+    _require_same_world(believed.model, truth.model)
+    points = 2 * truth.settings.asset_points if asset_points is None else asset_points
+    right, wrong = (each.play(points) for each in (truth, believed))
+    start, memory = truth.start(right), believed.start(wrong).memory
+    terminal, _ = terminal_values(truth.steady, right)
+    keys = jax.random.split(jax.random.PRNGKey(seed), paths)
+    values, excess = _values((right, wrong), start, memory, terminal, (burn, horizon), keys)
+    if not float(excess.max()) <= UNCLEARED:
+        raise SolveError(
+            f"Prices leave an excess demand of {float(excess.max()):.3g} when everybody behaves as people of the other "
+            "world do: widen the bracket in unknowns(), or compare worlds that differ less."
+        )
+    report = {}
+    for name in ("partial", "general"):
+        cost, value = values["right"] - values[name], values[name].mean()
+        report[name] = float(cost.mean())
+        report[f"{name}_percent"] = consumption_percent(truth.steady, cost.mean(), value)
+        report[f"{name}_standard_error"] = float(cost.std(ddof=1) / jnp.sqrt(paths)) if paths > 1 else float("nan")
+    return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
+
+
+def _require_same_world(model: Model, other: Model) -> None:
+    """Raise ValueError, naming the first parameter that differs, unless both are the same economy."""
+    if model.parameters().keys() != other.parameters().keys():
+        raise ValueError(
+            f"welfare_cost() compares two ways to behave in one economy, and these are a {type(model).__name__} and a "
+            f"{type(other).__name__}: pass two solutions of the same model."
+        )
+    changed = changed_parameters(model, other)
+    if changed:
+        name, values = changed[0], [each.parameters()[changed[0]] for each in (model, other)]
+        raise ValueError(
+            f"welfare_cost() compares two ways to behave in one economy, and {name} is {values[0]} in the first and "
+            f"{values[1]} in the second: pass under(believed, {name}={values[1]}) first."
+        )
+
+
+@eqx.filter_jit
+def _values(
+    plays: tuple[Play, Play], start: State, memory: Array, terminal: Array, periods: tuple[int, int], keys: Array
+) -> tuple[dict[str, Array], Array]:
+    """Values on every path of being right, of being wrong alone, and of being wrong with everybody: (paths,) each; and
+    the largest excess demand that the last leaves, (paths,)."""
+    right, wrong = plays
+    economy, (burn, horizon) = right.economy, periods
+
+    def one(key):
+        early_key, key = jax.random.split(key)
+        early = economy.draw_shocks(start.aggregate.shock, burn, key=early_key)
+        state, past = freeze(right, start, early, False)
+        mass, remembered = state.aggregate.mass, deviate(wrong, wrong.policy, memory, past).memory[-1]
+
+        shocks = economy.draw_shocks(state.aggregate.shock, horizon, key=key)
+        _, path = freeze(right, state, shocks, False)
+        _, other = freeze(wrong, state._replace(memory=remembered), shocks, False)
+        alone = deviate(wrong, wrong.policy, remembered, path).savings
+        lives = {"right": (path, path.now.savings), "partial": (path, alone), "general": (other, other.now.savings)}
+        values = {k: jnp.sum(mass * path_value(economy, *life, terminal)) for k, life in lives.items()}
+        return values, jnp.max(jnp.abs(other.now.excess), initial=0.0)
+
+    return jax.lax.map(one, keys)
