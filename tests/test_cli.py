@@ -238,7 +238,10 @@ BAD_INPUT = {
         ("steady-state", "aiyagari", "--set", "discount_factor=1.2"),
         ["discount_factor = 1.2", "below 1"],
     ),
-    "an override that is no number": (("show", "aiyagari", "--set", "discount_factor=high"), ["discount_factor=high"]),
+    "an override that is no number": (
+        ("show", "aiyagari", "--set", "discount_factor = 'high'"),
+        ["discount_factor=high"],
+    ),
     "an unknown option": (("solve", "krusell_smith", "--option", "path=3"), ["--option path=3", "paths"]),
     "an option of another type": (
         ("solve", "krusell_smith", "--option", "paths=few"),

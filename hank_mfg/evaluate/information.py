@@ -71,7 +71,7 @@ def information_value(
     solution: Solution,
     kinds: Mapping[str, tuple[Model, RSPG]],
     *,
-    updates: int = 300,
+    updates: int = 600,
     paths: int = 16,
     horizon: int = 300,
     burn_in: int = 100,

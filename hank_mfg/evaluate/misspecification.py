@@ -23,7 +23,7 @@ from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.evaluate.exploitability import consumption_percent, deviate, freeze, path_value, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
-from hank_mfg.model.base import Model
+from hank_mfg.model.base import Model, choice_names
 from hank_mfg.precision import DTYPES, float64_allowed
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, move_mass
@@ -53,6 +53,12 @@ def under(solution: Solution, **parameters: Any) -> Solution:
         raise ValueError(
             f"under() takes a trained policy to another economy, and a {type(solution).__name__} has none: solve with "
             "RSPG() or SPG()."
+        )
+    seen = [name for name in parameters if name in choice_names(type(solution.model))]
+    if seen:
+        raise ValueError(
+            f"under() changes the world, not the words that a model is told: leave out {seen[0]}, and solve the model "
+            f"with another {seen[0]} to compare."
         )
     model = solution.model.with_parameters(**parameters)
     if not changed_parameters(solution.model, model):

@@ -104,6 +104,10 @@ def test_another_economy_is_refused(solved, brief, refuses):
     )
 
 
+def test_words_are_not_a_world(solved, refuses):
+    refuses(lambda: hm.under(solved, information="state"), "leave out information")
+
+
 def test_a_run_remembers_what_was_seen(tmp_path, brief):
     settings = dataclasses.replace(brief, updates=2, memory="none")
     solution = hm.solve_run("krusell_smith_noisy", tmp_path / "run", settings, overrides={"information": "filter"})
@@ -113,10 +117,10 @@ def test_a_run_remembers_what_was_seen(tmp_path, brief):
 @pytest.mark.slow
 def test_memory_recovers_most_of_what_the_filter_is_worth():
     """At least 80 percent; a filter that sees prices as well cannot do worse than prices alone."""
-    blind = hm.RSPG(memory="none")
-    solution = hm.solve(noisy("filter"), blind)
+    solution = hm.solve(noisy("filter"), hm.SPG(paths=32))
+    blind, recalls = hm.SPG(passes=6), hm.RSPG(passes=6, units=32)
     kinds = {
-        "prices": (noisy(), blind), "memory": (noisy(), hm.RSPG()), "filter": (noisy("filter"), blind),
+        "prices": (noisy(), blind), "memory": (noisy(), recalls), "filter": (noisy("filter"), blind),
         "state": (noisy("state"), blind),
     }  # fmt: skip
     found = information_value(solution, kinds, paths=8)
