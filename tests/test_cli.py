@@ -239,8 +239,8 @@ BAD_INPUT = {
         ["discount_factor = 1.2", "below 1"],
     ),
     "an override that is no number": (
-        ("show", "aiyagari", "--set", "discount_factor = 'high'"),
-        ["discount_factor=high"],
+        ("show", "aiyagari", "--set", "discount_factor=high"),
+        ["discount_factor = 'high' is not a number"],
     ),
     "an unknown option": (("solve", "krusell_smith", "--option", "path=3"), ["--option path=3", "paths"]),
     "an option of another type": (
@@ -297,7 +297,7 @@ def test_an_economy_without_aggregate_risk_is_not_solved_globally(one_sentence, 
     ("change", "pieces"),
     [
         ("discount_factr=0.9", ["no parameter 'discount_factr'", "did you mean 'discount_factor'?"]),
-        ("discount_factor=high", ["discount_factor=high", "write for instance"]),
+        ("discount_factor=high", ["discount_factor = 'high' is not a number"]),
         ("discount_factor=1.5", ["discount_factor = 1.5", "below 1"]),
         ("borrowing_limit=-2", ["asset_space() begins at -2", "solve the new economy"]),
         ("joint_transition=[[1,2],[3,4]]", ["joint_transition"]),
