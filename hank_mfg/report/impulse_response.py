@@ -39,7 +39,13 @@ from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution
 
 PATIENCE = 50  # draws for every starting state that is wanted
-RATES = ("interest_rate", "tax", "unemployment", "inflation")
+RATES = ("tax", "unemployment", "inflation")
+
+
+def is_rate(name: str) -> bool:
+    """Whether a series is a rate, to be shown in percentage points: its name ends in _rate, or is tax, unemployment or
+    inflation."""
+    return name in RATES or name.endswith("_rate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -285,7 +291,7 @@ def recentred(gap: np.ndarray, surprises: np.ndarray) -> np.ndarray:
 
 
 def _unit(name: str, levels: list[np.ndarray]) -> str:
-    if name in RATES or name in SHARES or min(level.min() for level in levels) <= 0:
+    if is_rate(name) or name in SHARES or min(level.min() for level in levels) <= 0:
         return "percentage points"
     return "percent"
 

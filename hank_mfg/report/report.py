@@ -21,7 +21,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, lorenz_curve, marginal_propensities_by_wealth
-from hank_mfg.report.impulse_response import RATES, ImpulseResponse, impulse_response
+from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import SMOOTHING, MomentTable
 from hank_mfg.report.moments import moment_table as tabulate
@@ -49,7 +49,7 @@ def moment_table(
 
 def moments_of(simulation: Simulation, smoothing: float = SMOOTHING["quarter"]) -> MomentTable:
     """The same, of a simulation at hand."""
-    units = {name: "percentage points" for name in simulation.series if name in RATES}
+    units = {name: "percentage points" for name in simulation.series if is_rate(name)}
     note = (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points moved exactly, "
         f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, or 100 x in percentage points. HP: "
@@ -313,11 +313,12 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     shocks, own = state_names(economy.shock_values), state_names(economy.own)
     note = _path_note(simulation)
     first = min(200, simulation.periods)
+    rates = [name for name in MAIN_VARIABLES if is_rate(name)]
     window = {name: simulation.series[name][:first] for name in MAIN_VARIABLES if name in simulation.series}
     shown = {
         "lorenz": figures.plot_lorenz({"Wealth": lorenz_curve(simulation.mass, simulation.assets)}, note),
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
-        "simulation": figures.plot_simulation(window, note=f"First {first} of {note}", rates=RATES),
+        "simulation": figures.plot_simulation(window, note=f"First {first} of {note}", rates=rates),
     }
     if forecast is None:
         return shown
