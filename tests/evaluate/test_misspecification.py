@@ -91,7 +91,7 @@ def savings_of(solution, economy, public):
     """What people do at constant prices, by their own tables, on the grid of `economy`."""
     play, cash = solution.play(economy.grid.size), economy.resources(public)
     desired = play.policy.baseline(cash, play.tables)  # nothing is corrected before training
-    return feasible_savings(economy, cash, desired)
+    return feasible_savings(economy, public, cash, desired)
 
 
 def test_the_cost_in_a_world_at_rest_is_the_difference_of_two_stationary_values(hasty):

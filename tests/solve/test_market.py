@@ -192,8 +192,6 @@ def test_solving_simulating_and_measuring(brief):
     assert accuracy["variable"] == "interest_rate" and accuracy["law_of_motion"] is None
     assert accuracy["market_clearing_residual_max"] < 1e-8 and accuracy["goods_market_residual_max"] < 1e-8
     assert np.isfinite(accuracy["euler_error_mean_percent"])
-    response = hm.impulse_response(solution, "aggregate_income", size=-0.01, paths=2, starts=2, horizon=10)
-    assert np.isfinite(response.mean["interest_rate"]).all()
 
 
 def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_named(brief):
