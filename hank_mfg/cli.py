@@ -144,7 +144,7 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
     from hank_mfg.environment.check import check_model
     from hank_mfg.gallery import load_model
     from hank_mfg.game_cli import refuse_game
-    from hank_mfg.report.distribution import gini
+    from hank_mfg.report.distribution import gini_where_defined
     from hank_mfg.solve.steady_state import steady_state
 
     refuse_game("stationary equilibrium", model)
@@ -157,7 +157,7 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
         "parameters": {name: np.asarray(value).tolist() for name, value in economy.parameters().items()},
         **{name: float(value) for name, value in values.items()},
         "saving_rate": steady.saving_rate(),
-        "gini_wealth": float(gini(steady.mass.sum(axis=1), np.asarray(steady.economy.grid.points))),
+        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
         "residual": steady.residual,
         "top_of_grid_mass": steady.top_of_grid_mass,
         "asset_points": asset_points,

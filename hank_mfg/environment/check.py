@@ -196,8 +196,8 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         unread = [name for name in unread if not _matters(model, moves, name, case, level)]
     if unread:
         raise ValueError(
-            f"{type(model).__name__} declares {', '.join(unread)} but no equation reads it: changing it moves no "
-            "shock, asset limit, utility, price, resource, signal or outcome; use it or delete it."
+            f"{type(model).__name__} declares {', '.join(unread)} but no equation reads it at these values: "
+            "changing it moves no shock, asset limit, utility, price, resource, signal or outcome; use it or delete it."
         )
 
 

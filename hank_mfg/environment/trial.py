@@ -116,6 +116,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
     signal = _ask_names(model, "signal", (), aggregates, prices, now)
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
+    most = _most(model, cash - case.points[0, 0] + zero, own, prices, now)
     today = Named("today", {**total, **prices, **shocks, **outcomes})
     choices = Named("choices", {**dict.fromkeys(model.choice_names(), 1.0 + zero[0, 0]), "savings": level})
     excess = ask(model, "goods_market", today, choices, aggregates)
@@ -127,7 +128,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
         "outcomes": outcomes,
         "signal": signal,
         "resources": {"cash on hand": cash + zero},
-        "most": {"consumption": _most(model, cash - case.points[0, 0] + zero, own, prices, now)},
+        "most": {"consumption": most},
         "goods_market": market,
         "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), today, choices)),
         "carry": _carries(model, carried, _ask_names(model, "carry", (), today)),
@@ -137,6 +138,11 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
 def _most(model: Model, room: Any, own: Named, prices: Named, shocks: Named) -> Any:
     """What a household could consume if it saved down to the borrowing limit, `room` goods of cash on hand above it."""
     if "hours" not in model.choice_names():
+        if isinstance(model.preferences(), Separable | GHH):
+            raise ValueError(
+                f"{type(model).__name__}.preferences() value hours but nothing says what an hour earns: declare "
+                "hourly_wage(own, prices, shocks), and leave earnings out of resources()."
+            )
         return room
     wage = _fits(model, "hourly_wage", "the result", ask(model, "hourly_wage", own, prices, shocks), np.shape(room))
     preferences = model.preferences()
@@ -164,8 +170,8 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
     """As many markets as prices that clear them. Raises ValueError otherwise."""
     if len(candidates) != len(excess):
         raise ValueError(
-            f"{type(model).__name__} has {len(candidates)} unknowns ({', '.join(candidates) or 'none'}) but "
-            f"excess_demand() names {len(excess)} markets ({', '.join(excess) or 'none'}): give one market per unknown."
+            f"{type(model).__name__}.unknowns() names {', '.join(candidates) or 'nothing'} but excess_demand() names "
+            f"{', '.join(excess) or 'nothing'}: give one market per unknown."
         )
     return excess
 

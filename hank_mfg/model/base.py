@@ -86,7 +86,7 @@ class Model(eqx.Module):
     Required methods
         idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`
         asset_space()           an `Assets`
-        preferences()           a `CRRA`
+        preferences()           a `CRRA`, or a `Separable` or `GHH` together with hourly_wage()
         aggregates(assets, own, shocks)           dict name -> contribution of one household, summed over the mass
         prices(aggregates, shocks)                dict name -> price
         resources(assets, own, prices, shocks)    cash on hand before consumption and saving, goods per period
@@ -191,7 +191,8 @@ class Model(eqx.Module):
 
     def carried(self) -> dict:
         """What one period leaves to the next beside the distribution, a promised interest rate or a public debt: names
-        and values in the first period. Read among the aggregates; none unless declared."""
+        and values in the first period. prices() reads them among its aggregates and hands on what resources() and
+        signal() need; none unless declared."""
         return {}
 
     def carry(self, today) -> dict:

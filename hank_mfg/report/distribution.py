@@ -29,14 +29,27 @@ def lorenz_curve(mass, assets) -> tuple[np.ndarray, np.ndarray]:
     Source: Lorenz (1905).
     """
     weight, assets = _population(mass, assets)
-    mean = weight @ assets
-    if np.any(mean <= 1e-6 * (weight @ np.abs(assets))):
+    if not has_shares(weight, assets):
         raise ValueError(
-            f"mean assets = {np.min(mean):.4g} is not positive, so shares of wealth have no meaning: use quantiles or "
-            "levels, or the distribution of gross wealth."
+            f"mean assets = {np.min(weight @ assets):.4g} is not positive, so shares of wealth have no meaning: "
+            "use quantiles or levels, or the distribution of gross wealth."
         )
     population, wealth = _cumulate(weight), _cumulate(weight * assets)
     return population / population[..., -1:], wealth / wealth[..., -1:]
+
+
+def has_shares(mass, assets) -> bool:
+    """Whether shares of wealth and the Gini coefficient have a meaning: mean assets are positive, in every period.
+
+    They are not where bonds are in zero net supply. Arguments as for `lorenz_curve`.
+    """
+    weight, assets = _population(mass, assets)
+    return bool(np.all(weight @ assets > 1e-6 * (weight @ np.abs(assets))))
+
+
+def gini_where_defined(mass, assets) -> float | None:
+    """The Gini coefficient of one period, None where mean assets are not positive."""
+    return float(gini(mass, assets)) if has_shares(mass, assets) else None
 
 
 def gini(mass, assets):
@@ -218,7 +231,7 @@ def distribution_table(mass, assets) -> pd.DataFrame:
     if weight.ndim != 1:
         raise ValueError(f"mass has shape {np.shape(mass)}, with a time axis: pass the population of one period.")
     rows = {"Mean assets (level)": weight @ assets}
-    if rows["Mean assets (level)"] > 1e-6 * (weight @ np.abs(assets)):
+    if has_shares(weight, assets):
         rows["Gini coefficient"] = gini(weight, assets)
         for percent in TOP_PERCENT:
             rows[f"Wealth of the top {percent} % (percent)"] = 100.0 * top_share(weight, assets, percent / 100)

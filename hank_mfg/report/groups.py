@@ -10,7 +10,7 @@ Without any shock the two differ already: fixed groups drift toward the mean, cu
 
 import numpy as np
 
-from hank_mfg.report.distribution import gini, quantile, top_share
+from hank_mfg.report.distribution import gini, has_shares, quantile, top_share
 
 SHARES = ("gini", "top_1_percent_share", "top_10_percent_share", "consumption_gini")
 PERCENTILES = (0.1, 0.5, 0.9, 0.99)
@@ -41,8 +41,13 @@ def wealth_groups(mass: np.ndarray, groups: dict[str, tuple[float, float]] = GRO
 
 
 def inequality(mass: np.ndarray, assets: np.ndarray) -> dict[str, np.ndarray]:
-    """Gini coefficient and top shares of wealth for masses (..., assets): current percentiles, fractions, (...)."""
+    """Gini coefficient and top shares of wealth for masses (..., assets): current percentiles, fractions, (...).
+
+    None of them where mean assets are not positive.
+    """
     flat = mass.reshape(-1, len(assets))
+    if not has_shares(flat, assets):
+        return {}
     series = {
         "gini": gini(flat, assets),
         "top_1_percent_share": top_share(flat, assets, 0.01),

@@ -20,7 +20,7 @@ from hank_mfg.gallery import model_names, read_calibration
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
-from hank_mfg.report.distribution import distribution_table, lorenz_curve, marginal_propensities_by_wealth
+from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
 from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import SMOOTHING, MomentTable
@@ -316,10 +316,12 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     rates = [name for name in MAIN_VARIABLES if is_rate(name)]
     window = {name: simulation.series[name][:first] for name in MAIN_VARIABLES if name in simulation.series}
     shown = {
-        "lorenz": figures.plot_lorenz({"Wealth": lorenz_curve(simulation.mass, simulation.assets)}, note),
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
         "simulation": figures.plot_simulation(window, note=f"First {first} of {note}", rates=rates),
     }
+    if has_shares(simulation.mass, simulation.assets):
+        curve = lorenz_curve(simulation.mass, simulation.assets)
+        shown["lorenz"] = figures.plot_lorenz({"Wealth": curve}, note)
     if forecast is None:
         return shown
     return {

@@ -82,7 +82,7 @@ class SteadyState(NamedTuple):
 
 
 def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e-11) -> SteadyState:
-    """Solve the stationary equilibrium of a model whose prices are a closed form of its aggregates.
+    """Solve the stationary equilibrium of a model: aggregates and the prices that clear inside the period.
 
     Aggregate shocks are held at their means. `tolerance` is on the relative change of consumption in one step of the
     endogenous grid method and on the unknown aggregate; the market must clear within 1e-6 of the aggregate. Raises
@@ -166,6 +166,12 @@ def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.nda
             f"{float(resources[place]):.4g}, not enough to repay down to the borrowing limit "
             f"{float(economy.grid.lower):.4g}: tighten the borrowing limit or raise the lowest income."
         )
+    for name, lower, upper in zip(names.clearing, *map(np.asarray, economy.brackets()), strict=True):
+        if not lower <= unknown[name] <= upper:
+            raise SteadyStateError(
+                f"{name} clears its market at {unknown[name]:.6g}, outside its bracket from {lower:g} to {upper:g}: "
+                "widen the bracket in unknowns()."
+            )
     residual = float(np.abs(found.excess).max())
     if np.isnan(found.mass).any() or (economy.shape[1] == 1 and not residual <= 1e-6):
         raise SteadyStateError(

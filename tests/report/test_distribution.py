@@ -15,12 +15,15 @@ from hypothesis import strategies as st
 from hank_mfg.report.distribution import (
     distribution_table,
     gini,
+    gini_where_defined,
+    has_shares,
     lorenz_curve,
     marginal_propensities_by_wealth,
     quantile,
     shares_by_quintile,
     top_share,
 )
+from hank_mfg.report.groups import inequality
 
 TWO_POINTS = np.array([0.75, 0.25]), np.array([1.0, 5.0])  # mean 2; the rich quarter holds 1.25 / 2
 
@@ -230,3 +233,13 @@ def test_errors_of_the_table_of_propensities():
         marginal_propensities_by_wealth(mass, assets, np.ones(2), groups=0)
     with pytest.raises(ValueError, match="with a time axis: pass the population of one period"):
         distribution_table(np.stack([mass, mass]), assets)
+
+
+def test_without_net_wealth_there_are_no_shares():
+    """Bonds in zero net supply: half owes what the other half holds."""
+    assets, mass = np.array([-1.0, 0.0, 1.0]), np.array([0.5, 0.0, 0.5])
+    assert not has_shares(mass, assets) and gini_where_defined(mass, assets) is None
+    assert inequality(np.stack([mass, mass]), assets) == {}
+    richer = np.array([0.25, 0.0, 0.75])
+    assert gini_where_defined(richer, assets) == gini(richer, assets)
+    assert set(inequality(richer[None], assets)) == {"gini", "top_1_percent_share", "top_10_percent_share"}

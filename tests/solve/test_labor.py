@@ -80,6 +80,13 @@ class Effortless(Working):
         return hm.GHH(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
 
 
+def test_hours_without_a_wage_are_refused(refuses):
+    class Unpaid(Working):
+        hourly_wage = hm.Model.hourly_wage
+
+    refuses(lambda: hm.check_model(working(Unpaid)), "Unpaid.preferences() value hours", "declare hourly_wage")
+
+
 def working(kind, **changes):
     return kind(**{**hm.load_model("huggett").parameters(), **changes})
 

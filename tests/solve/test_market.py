@@ -203,6 +203,33 @@ def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_n
         hm.solve(model, brief, steady=steady)
 
 
+@pytest.mark.parametrize(("low", "high"), [(-0.2, 0.005), (0.006, 0.03)])
+def test_a_stationary_rate_outside_its_bracket_is_refused(low, high):
+    model = hm.load_model("huggett", lowest_rate=min(low, -1e-9), highest_rate=high)
+    if low > 0:
+
+        class Narrow(type(model)):
+            def unknowns(self):
+                return {"interest_rate": hm.Bracket(low, high)}
+
+        model = Narrow(**model.parameters())
+    with pytest.raises(hm.SteadyStateError, match=r"outside its bracket|could not be cleared"):
+        hm.steady_state(model, asset_points=60)
+
+
+def test_dear_debt_does_not_bound_the_rate():
+    """What bounds the rate is the return at the top of the grid: a spread on debt lowers it for debtors only."""
+
+    class Spread(type(hm.load_model("huggett"))):
+        def resources(self, assets, own, prices, shocks):
+            rate = prices.interest_rate + jnp.where(assets < 0.0, 0.05, 0.0)
+            return (1.0 + rate) * assets + own.income * shocks.aggregate_income
+
+    fields = hm.load_model("huggett", borrowing_limit=-1.0, bond_supply=0.0, maximum_assets=30.0).parameters()
+    steady = hm.steady_state(Spread(**fields), asset_points=200)
+    assert -0.04 < steady.prices.interest_rate < 0.02 and steady.residual < 1e-6
+
+
 def test_methods_that_need_closed_forms_say_so(refuses):
     model = hm.load_model("huggett")
     steady = hm.steady_state(model, asset_points=60)
