@@ -9,10 +9,9 @@ compilation cache and twice with the cache of the last; medians. Accuracy: `hank
 import tempfile
 from pathlib import Path
 
-from machine import command, progress, run_benchmark, time_solves
+from machine import TINY, command, progress, run_benchmark, time_solves
 
 ECONOMIES = ("huggett",)
-TINY = {"asset_points": 60, "updates": 4, "paths": 2, "horizon": 10, "knots": 10, "warmup": 20, "learning_rate": 1e-4}
 MEASURES = (
     "euler_error_mean_percent", "euler_error_max_percent", "dynamic_euler_mean_percent", "market_clearing_residual_max",
     "goods_market_residual_max", "constrained_share", "top_of_grid_mass",

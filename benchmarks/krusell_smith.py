@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from machine import ROOT, command, progress, run_benchmark, time_solves
+from machine import ROOT, TINY, command, progress, run_benchmark, time_solves
 
 import hank_mfg as hm
 
@@ -26,7 +26,6 @@ import reference_krusell_smith as classical
 from make_reference import TABLE
 
 MODEL = "krusell_smith"
-TINY = {"asset_points": 60, "updates": 4, "paths": 2, "horizon": 10, "knots": 10, "warmup": 20, "learning_rate": 1e-4}
 
 
 def compare(solution: hm.Solution, seeds: range, periods: int, discard: int) -> list[dict]:

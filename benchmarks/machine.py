@@ -26,6 +26,8 @@ from hank_mfg.report.latex import write_text
 from hank_mfg.storage import versions
 
 ROOT = Path(__file__).resolve().parents[1]
+# sizes of `--quick` solves: they show that a script works
+TINY = {"asset_points": 60, "updates": 4, "paths": 2, "horizon": 10, "knots": 10, "warmup": 20, "learning_rate": 1e-4}
 RESULTS = Path(__file__).resolve().parent / "results"
 
 

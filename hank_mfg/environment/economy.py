@@ -132,7 +132,7 @@ class Economy(eqx.Module):
     @property
     def works(self) -> bool:
         """Whether households choose hours."""
-        return "hours" in self.model.choice_names()
+        return "hours" in self.model.chosen()
 
     @property
     def labor(self) -> Separable | GHH:

@@ -118,7 +118,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
     most = _most(model, cash - case.points[0, 0] + zero, own, prices, now)
     today = Named("today", {**total, **prices, **shocks, **outcomes})
-    choices = Named("choices", {**dict.fromkeys(model.choice_names(), 1.0 + zero[0, 0]), "savings": level})
+    choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
     excess = ask(model, "goods_market", today, choices, aggregates)
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
@@ -137,7 +137,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
 
 def _most(model: Model, room: Any, own: Named, prices: Named, shocks: Named) -> Any:
     """What a household could consume if it saved down to the borrowing limit, `room` goods of cash on hand above it."""
-    if "hours" not in model.choice_names():
+    if "hours" not in model.chosen():
         if isinstance(model.preferences(), Separable | GHH):
             raise ValueError(
                 f"{type(model).__name__}.preferences() value hours but nothing says what an hour earns: declare "

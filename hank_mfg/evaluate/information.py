@@ -32,6 +32,7 @@ from hank_mfg.evaluate.exploitability import (
     observe_deviator,
     train_deviator,
 )
+from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.rollout import Play, State
@@ -99,8 +100,7 @@ def information_value(
 
 def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, updates: int, seed: int) -> Play:
     """A household of one kind, trained against the frozen economy, in the training precision."""
-    ours, theirs = solution.model.parameters(), model.parameters()
-    differs = [each for each, value in theirs.items() if not np.array_equal(value, ours.get(each, np.nan))]
+    differs = changed_parameters(model, solution.model)
     if differs or model.carried().keys() != solution.model.carried().keys():
         raise ValueError(
             f"The household '{name}' lives in another economy ({', '.join(differs) or 'others are carried over'}): "

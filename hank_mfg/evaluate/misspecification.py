@@ -69,10 +69,9 @@ def under(solution: Solution, **parameters: Any) -> Solution:
 
 
 def changed_parameters(model: Model, other: Model) -> list[str]:
-    """Names of the parameters of `model` that differ in `other`, the same economy, in the order declared."""
+    """Names of the parameters of `model` that differ in `other`, or that it does not have, in the order declared."""
     values = other.parameters()
-    pairs = {name: (np.asarray(value), np.asarray(values[name])) for name, value in model.parameters().items()}
-    return [name for name, (one, another) in pairs.items() if not np.array_equal(one, another)]
+    return [name for name, value in model.parameters().items() if not np.array_equal(value, values.get(name, np.nan))]
 
 
 def _require_room(model: Model, other: Model) -> None:

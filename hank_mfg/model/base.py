@@ -167,7 +167,7 @@ class Model(eqx.Module):
         """
         return None
 
-    def choice_names(self) -> tuple[str, ...]:
+    def chosen(self) -> tuple[str, ...]:
         """Names of what is chosen and summed over the mass."""
         works = type(self).hourly_wage is not Model.hourly_wage
         return ("consumption", "savings", *(("hours", "earnings") if works else ()))

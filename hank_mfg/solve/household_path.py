@@ -87,7 +87,7 @@ def names_of(economy: Economy) -> Names:
     def follows(name: str) -> bool:
         def what(value):
             now = public({**given, name: value})
-            choices = Named("choices", dict.fromkeys(economy.model.choice_names(), one))
+            choices = Named("choices", dict.fromkeys(economy.model.chosen(), one))
             return [*now.prices.values(), *economy.carry(now).values(), economy.excess_demand(now, choices)]
 
         return any(_reached(what, one))
