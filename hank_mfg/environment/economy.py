@@ -171,10 +171,11 @@ class Economy(eqx.Module):
             return self.model.preferences().utility(net)
         return self.labor.flow(self.labor.consumed(net, wage), wage)
 
-    def excess_demand(self, public: Public, choices: Named) -> Array:
+    def excess_demand(self, mass: Array, public: Public, savings: Array) -> Array:
         """Demand less supply in every market that clears inside the period: (unknowns,)."""
         if not self.unknowns:
             return jnp.zeros(0, self.dtype)
+        choices = self.choices(mass, public, savings)
         excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
         return jnp.stack([jnp.asarray(value, self.dtype) for value in excess.values()])
 

@@ -35,8 +35,10 @@ class Accuracy:
     def law(self) -> LawOfMotion:
         """The law of motion that was fitted. Raises ValueError where there is nothing to have one."""
         if self.forecast is None:
-            raise ValueError(f"No law of motion was fitted: choices move no aggregate that prices follow from, only "
-                             f"{self.variable} clears; pass variable=NAME to evaluate() to fit one.")  # fmt: skip
+            raise ValueError(
+                "No law of motion was fitted: choices move no aggregate that prices follow from, only "
+                f"{self.variable} clears; pass variable=NAME to evaluate() to fit one."
+            )
         return self.forecast.law
 
     def to_dict(self) -> dict:

@@ -10,7 +10,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.market import Market, explain_market, worst_market
+from hank_mfg.solve.market import Market, first_missed, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, SolveError
 
@@ -112,8 +112,9 @@ def simulate(
 
 def _check_markets(economy: Economy, worst: Market | None, block: int) -> None:
     """Raise SolveError in the worst period of the first block, `worst` with leading axis blocks, that did not clear."""
-    for number in range(0 if worst is None else len(worst.period)):
-        market = jax.tree.map(lambda x, at=number: np.asarray(x)[at], worst)
-        problem = explain_market(economy, market, UNCLEARED)
-        if problem is not None:
-            raise SolveError(f"Period {number * block + int(market.period)} of the simulation: {problem}")
+    if worst is None:
+        return
+    missed = first_missed(economy, worst, UNCLEARED)
+    if missed is not None:
+        (number,), problem = missed
+        raise SolveError(f"Period {number * block + int(worst.period[number])} of the simulation: {problem}")

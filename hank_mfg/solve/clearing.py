@@ -124,8 +124,8 @@ def patience(economy: Economy, public: Public) -> Array:
     """The largest growth factor of marginal utility that patience allows: at one or more, supply would be infinite.
 
     beta (1 + r) where all are alike, with the return at the top of the grid, where unbounded wealth would be (debt may
-    cost more); otherwise the spectral radius of diag(beta (1 + r)) P over income states, by
-    repeated squaring, so that somebody may be more patient than the market for a while.
+    cost more); otherwise the spectral radius of diag(beta (1 + r)) P over income states, by repeated squaring, so that
+    somebody may be more patient than the market for a while.
     """
     factor = (asset_return(economy, public) * economy.discount_factor)[-1]
     matrix, log_radius = factor[:, None] * economy.income_transition[0, 0], 0.0

@@ -74,7 +74,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
         savings = economy.resources(public) - economy.net(consumption, public)
-        excess.append(economy.excess_demand(public, economy.choices(mass, public, savings)))
+        excess.append(economy.excess_demand(mass, public, savings))
     return jnp.concatenate(excess)
 
 

@@ -88,7 +88,8 @@ def names_of(economy: Economy) -> Names:
         def what(value):
             now = public({**given, name: value})
             choices = Named("choices", dict.fromkeys(economy.model.chosen(), one))
-            return [*now.prices.values(), *economy.carry(now).values(), economy.excess_demand(now, choices)]
+            excess = economy.model.excess_demand(economy.series(now), choices)
+            return [*now.prices.values(), *economy.carry(now).values(), *excess.values()]
 
         return any(_reached(what, one))
 

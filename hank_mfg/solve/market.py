@@ -195,3 +195,13 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
         f"{x:.6g}, {lower:.3g} at the lower end {ends[0]:.6g} of its bracket and {upper:.3g} at the upper end "
         f"{ends[1]:.6g}; {cure}."
     )
+
+
+def first_missed(economy: Economy, markets: Market, tolerance: float) -> tuple[tuple[int, ...], str] | None:
+    """The first of many markets, any leading axes, that did not clear within `tolerance`: its place and what to say."""
+    markets = jax.tree.map(np.asarray, markets)
+    for place in np.ndindex(markets.period.shape) if economy.unknowns else ():
+        problem = explain_market(economy, jax.tree.map(lambda x, at=place: x[at], markets), tolerance)
+        if problem is not None:
+            return place, problem
+    return None

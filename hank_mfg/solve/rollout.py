@@ -96,7 +96,7 @@ class Play(NamedTuple):
         desired = self.policy.consumption(features, cash, self.tables, economy.unknown_values(public))
         wanted = cash - economy.net(desired, public)
         savings = jnp.clip(wanted, *economy.bounds(cash))
-        excess = economy.excess_demand(public, economy.choices(state.aggregate.mass, public, savings))
+        excess = economy.excess_demand(state.aggregate.mass, public, savings)
         return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, excess)
 
     def act(self, now: Decision, shock_next: Array) -> Step:

@@ -21,7 +21,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
-from hank_mfg.solve.market import explain_market
+from hank_mfg.solve.market import first_missed
 from hank_mfg.solve.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
@@ -164,12 +164,11 @@ def chunk_length(updates: int, most: int = 20) -> int:
 
 def check_reports(economy: Economy, reports: Progress, done: int) -> None:
     """Raise SolveError at the first update, path and quantity that is not a number, and at a market without a price."""
-    for place in np.ndindex(*np.shape(reports.market.period)) if economy.unknowns else ():
-        market = jax.tree.map(lambda x, at=place: np.asarray(x)[at], reports.market)
-        problem = explain_market(economy, market, UNCLEARED)
-        if problem is not None:
-            update, path = place
-            raise SolveError(f"Update {done + update + 1}, path {path}, period {int(market.period)}: {problem}")
+    missed = first_missed(economy, reports.market, UNCLEARED)
+    if missed is not None:
+        (update, path), problem = missed
+        period = int(reports.market.period[update, path])
+        raise SolveError(f"Update {done + update + 1}, path {path}, period {period}: {problem}")
     finite = np.asarray(reports.finite)
     if finite.all() and np.isfinite(np.asarray(reports.loss)).all():
         return
