@@ -19,11 +19,13 @@ def float64_allowed(function: Callable[Arguments, Result]) -> Callable[Arguments
     """Let `function` use float64 arrays, for the duration of the call and in this thread only.
 
     Every array inside says its dtype, so float32 work stays float32; the caller's JAX configuration is not changed.
+    Products of float32 matrices are made in float32: a GPU would round what it multiplies to ten bits, and a population
+    that moves by such a matrix does not keep its mass.
     """
 
     @functools.wraps(function)
     def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), jax.default_matmul_precision("float32"):
             return function(*args, **kwargs)
 
     return inside
