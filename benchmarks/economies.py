@@ -3,7 +3,8 @@
     python benchmarks/economies.py [--quick]
 
 Seconds: `hank-mfg solve MODEL` in a process of its own, imports and compilation included, three times with an empty
-compilation cache and twice with the cache of the last; medians. Accuracy: `hank-mfg evaluate` of the last cold run.
+compilation cache and twice with the cache of the last, medians; on an accelerator once each. Accuracy:
+`hank-mfg evaluate` of the last cold run.
 """
 
 import tempfile
@@ -22,7 +23,7 @@ def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
     """Rows of the table and everything behind them."""
     options = [part for key, value in TINY.items() for part in ("--option", f"{key}={value}")] if quick else []
     with tempfile.TemporaryDirectory() as temporary:
-        timings, run, cache = time_solves(name, Path(temporary), options, *((1, 1) if quick else (3, 2)))
+        timings, run, cache = time_solves(name, Path(temporary), options, quick)
         progress(f"evaluation of {name}")
         periods = 200 if quick else 10_000
         evaluation = command("evaluate", str(run), "--periods", str(periods), cache=cache)

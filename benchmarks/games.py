@@ -5,13 +5,13 @@
 Recurrent structural policy gradient with the settings of `settings_for`, float32, one program per game. Exploitability
 is the published clairvoyant definition over the game's discrete actions, in float64, on stratified paths that training
 did not see; measuring it does not count as training time. `seconds to` says when it was first below a level; the public
-code's levels and seconds on two CPU cores stand beside (docs/games.md).
+code's levels and seconds on two CPU cores stand beside (docs/games.md). An accelerator plays the first seed only.
 """
 
 import statistics
 
 import numpy as np
-from machine import progress, run_benchmark
+from machine import progress, repetitions, run_benchmark
 
 import hank_mfg as hm
 from hank_mfg.evaluate.game_exploitability import exploitability_of
@@ -64,7 +64,7 @@ def measure(quick: bool) -> dict:
     """Every game and seed, and a table of what a reader looks for."""
     runs, table = {}, []
     for name, (seeds, paths, every, levels) in PLAN.items():
-        runs[name] = [one_seed(name, seed, paths, every, quick) for seed in range(1 if quick else seeds)]
+        runs[name] = [one_seed(name, seed, paths, every, quick) for seed in range(1 if quick else repetitions(seeds))]
         row = {
             "game": name,
             "ms per update": statistics.median(run["milliseconds_per_update"] for run in runs[name]),

@@ -1,7 +1,8 @@
 """What every benchmark writes beside its numbers: the machine, the versions, the commit; and where results go.
 
-A result is one JSON file in benchmarks/results/. Results of `--quick` end in .quick.json: they show that a script works
-and are neither comparable nor kept by git. Whole solves are timed here as well, in processes of their own.
+A result is one JSON file in benchmarks/results/: NAME.json from a CPU, NAME.gpu.json from a GPU. Results of `--quick`
+end in .quick.json: they show that a script works and are neither comparable nor kept by git. Whole solves are timed
+here as well, in processes of their own, on the same device.
 """
 
 import argparse
@@ -51,6 +52,11 @@ def describe_machine() -> dict[str, Any]:
     }
 
 
+def repetitions(count: int) -> int:
+    """How often to repeat what takes long: `count` times on a CPU, once on an accelerator, whose time is dear."""
+    return count if jax.default_backend() == "cpu" else 1
+
+
 def write_result(name: str, content: dict[str, Any]) -> Path:
     """Write benchmarks/results/NAME.json, complete or not at all, and return its path.
 
@@ -82,8 +88,9 @@ def command(*arguments: str, cache: Path) -> dict:
     return {"seconds": seconds, "seconds_processor": processor, "printed": json.loads(done.stdout)}
 
 
-def time_solves(model: str, folder: Path, options: list[str], cold: int, warm: int) -> tuple[dict, Path, Path]:
-    """Solve `cold` times with an empty cache, `warm` times with the last one: timings, the last cold run, its cache."""
+def time_solves(model: str, folder: Path, options: list[str], quick: bool) -> tuple[dict, Path, Path]:
+    """Solve with an empty cache, then with the last one: timings, the last cold run, its cache."""
+    cold, warm = (1, 1) if quick else (repetitions(3), repetitions(2))
     runs = []
     for number in range(cold + warm):
         cache = folder / f"cache_{min(number, cold - 1)}"
@@ -104,13 +111,18 @@ def time_solves(model: str, folder: Path, options: list[str], cold: int, warm: i
 
 
 def run_benchmark(name: str, about: str, measure: Callable[[bool], dict[str, Any]]) -> None:
-    """Read --quick from the command line, measure, write the result, print its table."""
+    """Read --quick from the command line, measure, write the result, print its table.
+
+    What an accelerator measured is kept beside what a CPU did: JAX's name of the default backend joins the file's.
+    """
     parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that the script works")
     quick = parser.parse_args().quick
     machine = describe_machine()
     content = {"quick": quick, "machine": machine, **measure(quick)}
-    path = write_result(f"{name}.quick" if quick else name, content)
+    backend = jax.default_backend()
+    kind = ".quick" if quick else "" if backend == "cpu" else f".{backend}"
+    path = write_result(name + kind, content)
     print_table(content["table"])
     print(f"Wrote {path.relative_to(ROOT)}", file=sys.stderr)
 

@@ -5,7 +5,8 @@
 Krusell and Smith (1998), calibration of the comparison suite, default settings but for paths and horizon. Compilation
 is timed apart. One update per compiled call; training goes on between calls, so that no two updates are the same. The
 ratio says how a path-period compares with one of the smallest size: below one where larger sizes use the machine
-better. `temporary_mib` is what XLA sets aside for intermediate results, as the compiled program states it.
+better. `temporary_mib` is what XLA sets aside for intermediate results, as the compiled program states it. An
+accelerator, which works on many paths at once, gets fewer sizes with more paths.
 """
 
 import resource
@@ -18,9 +19,12 @@ import numpy as np
 from machine import progress, run_benchmark
 
 import hank_mfg as hm
+from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.solve import _train, prepare
 
-PATHS, HORIZONS = (8, 16, 32, 64), (40, 80, 160, 320)
+SIZES = (8, 16, 32, 64), (40, 80, 160, 320)  # paths, horizons
+SIZES_ACCELERATOR = (8, 64, 512, 2048), (40, 320)
+QUICK = (2, 4), (10, 20)
 
 
 def one_size(model: hm.Model, play, training, settings: hm.RSPG, repeats: int) -> dict:
@@ -56,23 +60,23 @@ def _temporary_mib(step) -> float | None:
         return None
 
 
+@float64_allowed
 def measure(quick: bool) -> dict:
-    """Every size; `prepare` is done once for a number of paths, since the horizon changes no array in it."""
+    """Every size, in the precision of `solve`; `prepare` is done once for a number of paths, whatever the horizon."""
     jax.config.update("jax_compilation_cache_dir", None)
-    paths, horizons, repeats = ((2, 4), (10, 20), 2) if quick else (PATHS, HORIZONS, 7)
+    paths, horizons = QUICK if quick else SIZES if jax.default_backend() == "cpu" else SIZES_ACCELERATOR
     shape = {"asset_points": 60, "warmup": 20} if quick else {}
     model = hm.load_model("krusell_smith")
     progress("stationary equilibrium")
     steady = hm.steady_state(model, asset_points=240 if quick else 400)
     sizes = []
-    with jax.enable_x64(True):  # every array says its own dtype; this is how solve() runs
-        for count in paths:
-            base = hm.RSPG(paths=count, **shape)
-            play, training = prepare(model, base, steady, seed=0)
-            for horizon in horizons:
-                progress(f"{count} paths, horizon {horizon}")
-                settings = hm.RSPG(paths=count, horizon=horizon, **shape)
-                sizes.append(one_size(model, play, training, settings, repeats))
+    for count in paths:
+        base = hm.RSPG(paths=count, **shape)
+        play, training = prepare(model, base, steady, seed=0)
+        for horizon in horizons:
+            progress(f"{count} paths, horizon {horizon}")
+            settings = hm.RSPG(paths=count, horizon=horizon, **shape)
+            sizes.append(one_size(model, play, training, settings, repeats=2 if quick else 7))
     smallest = sizes[0]["microseconds_per_path_period"]
     table = [
         {

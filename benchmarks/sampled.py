@@ -2,11 +2,11 @@
 
     python benchmarks/sampled.py [--quick]
 
-Each measurement runs in a process of its own, float32, on the CPU. `peak MiB` is the largest resident memory of that
-whole process, imports and compilation included (`ru_maxrss`); `run MiB` is how far resident memory rose above where it
-stood after imports and compilation, both read from Linux, which is asked to forget the peak of compilation first (free
-memory is given back before, so that the run cannot hide in it). `XLA MiB` is the compiled program's own statement:
-temporaries plus arguments plus outputs.
+Each measurement runs in a process of its own, float32. `peak MiB` is the largest resident memory of that whole process,
+imports and compilation included (`ru_maxrss`); `run MiB` is how far resident memory rose above where it stood after
+imports and compilation, both read from Linux, which is asked to forget the peak of compilation first (free memory is
+given back before, so that the run cannot hide in it). `XLA MiB` is the compiled program's own statement: temporaries
+plus arguments plus outputs. On an accelerator only the last one is its own memory, the others are the host's.
 
 The rollout is 10,000 individuals over 500 periods of rspg_macro, everybody playing as before training; it records the
 signal, the histogram and the mean reward of every period. The update is one of recurrent structural policy gradient
@@ -93,6 +93,7 @@ def compiled_in(program, *inputs) -> tuple:
     return program.lower(*inputs).compile(), time.perf_counter() - begin
 
 
+@float64_allowed
 def rollout(individuals: int, periods: int, repeats: int) -> dict:
     """One sampled rollout; the number of periods is that of the uniform numbers, whatever the horizon."""
     game = cast(hm.load_game("rspg_macro"), jnp.float32)
