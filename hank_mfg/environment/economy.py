@@ -119,15 +119,20 @@ class Economy(eqx.Module):
         closed = named("prices", self.model.prices(known, shocks), "prices")
         return Public(shocks, total, Named("prices", {**unknowns, **closed}))
 
-    def choices(self, mass: Array, public: Public, savings: Array) -> Named:
-        """What everybody chose, summed over the mass: consumption, savings and, where they are chosen, hours and hours
-        times the wage ("earnings")."""
-        x, wage = self.consumed(self.resources(public) - savings, public), self.wage(public)
-        chosen = {"consumption": jnp.sum(mass * self.goods(x, public)), "savings": jnp.sum(mass * savings)}
+    def chosen(self, public: Public, savings: Array, x: Array) -> Named:
+        """What is chosen in every state, given the x of a policy, (assets, income) each: consumption, savings and,
+        where they are chosen, hours and hours times the wage ("earnings")."""
+        wage = self.wage(public)
+        chosen = {"consumption": self.goods(x, public), "savings": savings}
         if wage is not None:
             hours = self.labor.hours(x, wage)
-            chosen |= {"hours": jnp.sum(mass * hours), "earnings": jnp.sum(mass * wage * hours)}
+            chosen |= {"hours": hours, "earnings": wage * hours}
         return Named("choices", chosen)
+
+    def choices(self, mass: Array, public: Public, savings: Array) -> Named:
+        """What everybody chose, summed over the mass."""
+        chosen = self.chosen(public, savings, self.consumed(self.resources(public) - savings, public))
+        return Named("choices", {name: jnp.sum(mass * each) for name, each in chosen.items()})
 
     @property
     def works(self) -> bool:
@@ -173,9 +178,12 @@ class Economy(eqx.Module):
 
     def excess_demand(self, mass: Array, public: Public, savings: Array) -> Array:
         """Demand less supply in every market that clears inside the period: (unknowns,)."""
+        return self.markets(public, self.choices(mass, public, savings) if self.unknowns else Named("choices"))
+
+    def markets(self, public: Public, choices: Named) -> Array:
+        """Demand less supply, (unknowns,), given what everybody chose, summed over the mass."""
         if not self.unknowns:
             return jnp.zeros(0, self.dtype)
-        choices = self.choices(mass, public, savings)
         excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
         return jnp.stack([jnp.asarray(value, self.dtype) for value in excess.values()])
 

@@ -10,8 +10,8 @@ from hank_mfg.evaluate.exploitability import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.household_path import names_of
 from hank_mfg.solve.law_of_motion import LawOfMotion
+from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
 

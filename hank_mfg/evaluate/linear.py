@@ -70,7 +70,7 @@ def winding_number(linear: LinearSolution) -> int:
     not even they die out: then lengthen the horizon.
     Source: Onatski (2006), Journal of Economic Dynamics and Control 30(3); Auclert et al. (2021), appendix.
     """
-    count = len(linear.names.unknown)
+    count = len(linear.names.path)
     periods = linear.horizon
     blocks = linear.jacobian.reshape(count, periods, count, periods)[..., periods // 2].transpose(1, 0, 2)
     return turns(blocks, periods // 2)

@@ -14,7 +14,7 @@ All of it is spent at some time: with R the gross return on assets, the same for
     sum_t R^{-t} M[t, s] = R^{-s}.
 
 A transfer is an addition to cash on hand in the household's own step (solve/household_path.py), and M follows from it
-by the fake-news recursion of the household Jacobians (solve/sequence_space.py): exact but for the grid, in float64.
+by the fake-news recursion (solve/household_jacobians.py): exact but for the grid, in float64.
 
 Source: Auclert, Rognlie and Straub (2024), "The Intertemporal Keynesian Cross", Journal of Political Economy 132(12).
 """
@@ -29,8 +29,9 @@ from jax import Array
 
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.household import marginal_value
-from hank_mfg.solve.household_path import Names, inputs_of, move, names_of, public_of, step, with_chain
-from hank_mfg.solve.sequence_space import Household, Rest, at_rest, household_jacobians
+from hank_mfg.solve.household_jacobians import Household, Rest, at_rest, household_jacobians
+from hank_mfg.solve.household_path import move, step, with_chain
+from hank_mfg.solve.quantities import Names, names_of, public_of
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.solve.transition import Transition
 
@@ -47,23 +48,21 @@ def intertemporal_mpcs(steady: SteadyState, *, horizon: int = 300, output: str =
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response over time: give 2 or more periods, typically 300.")
     names = names_of(steady.economy)
-    outputs = ("consumption", *names.unknown)
-    if output not in outputs:
-        raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(outputs)}.")
-    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon)[outputs.index(output)])
+    if output not in names.outputs:
+        raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(names.outputs)}.")
+    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon)[names.outputs.index(output)])
 
 
 @eqx.filter_jit
 def _intertemporal(rest: Rest, names: Names, horizon: int) -> Array:
-    """Responses to transfers, (1 + unknown, horizon, horizon): consumption first."""
-    inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
+    """Responses to transfers, (outputs, horizon, horizon): consumption first."""
 
     def decide(marginal_next, values):
         return step(rest.economy, names, marginal_next, values[:-1], values[-1])
 
-    transfer = (len(inputs),)  # its place: after prices and shocks
+    transfer = (len(rest.inputs),)  # its place: after prices and shocks
     household = Household(decide, lambda mass, savings, _: move(rest.economy, mass, savings))
-    return household_jacobians(rest, names, household, jnp.append(inputs, 0.0), transfer, horizon).jacobians[:, 0]
+    return household_jacobians(rest, names, household, jnp.append(rest.inputs, 0.0), transfer, horizon).jacobians[:, 0]
 
 
 def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
@@ -82,8 +81,7 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
 def _at_rest(steady: SteadyState) -> tuple[Array, Array]:
     names = names_of(steady.economy)
     rest = at_rest(steady, names)
-    inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
-    mpc, constrained = _slopes(rest, names, inputs[None], rest.marginal[None], rest.economy.income_transition[0])
+    mpc, constrained = _slopes(rest, names, rest.inputs[None], rest.marginal[None], rest.economy.income_transition[0])
     return mpc[0], constrained[0]
 
 
@@ -98,7 +96,7 @@ def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array, chai
 
         def decide(transfer):
             decision = step(economy, names, marginal_next, x, transfer)
-            return decision.consumption, decision.savings
+            return decision.chosen[0], decision.savings
 
         (_, savings), (mpc, _) = jax.jvp(decide, (jnp.zeros(()),), (jnp.ones(()),))
         return mpc, savings <= economy.grid.lower
@@ -145,7 +143,7 @@ def mpc_path(path: Transition) -> PropensityPath:
     names = names_of(path.steady.economy)
     rest = at_rest(path.steady, names)
     inputs = jnp.stack([jnp.asarray(path.series[name]) for name in names.inputs], axis=1)
-    ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.consumption))[1:], rest.marginal[None]])
+    ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.savings))[1:], rest.marginal[None]])
     mpc, constrained = (np.asarray(x) for x in _slopes(rest, names, inputs, ahead, jnp.asarray(path.chain)))
     still, bound = static_mpcs(path.steady)
     mass = path.mass
@@ -160,6 +158,13 @@ def mpc_path(path: Transition) -> PropensityPath:
 
 
 @eqx.filter_jit
-def _marginals(rest: Rest, names: Names, inputs: Array, consumption: Array) -> Array:
-    """V_a of every period, (time, assets, income), from what is consumed in it."""
-    return jax.vmap(lambda x, c: marginal_value(rest.economy, public_of(x, names), c))(inputs, consumption)
+def _marginals(rest: Rest, names: Names, inputs: Array, savings: Array) -> Array:
+    """V_a of every period, (time, assets, income), from what is saved in it."""
+
+    def one(x, saved):
+        public = public_of(x, names)
+        return marginal_value(
+            rest.economy, public, rest.economy.consumed(rest.economy.resources(public) - saved, public)
+        )
+
+    return jax.vmap(one)(inputs, savings)

@@ -29,8 +29,7 @@ Global = Solution | ClassicalSolution
 
 def accuracy_of(solution: Global, linear: LinearSolution, periods: int) -> dict[str, Any]:
     """Den Haan's test and Euler errors, as plain numbers: `evaluate` without a deviator."""
-    unknown = linear.names.unknown
-    variable = "capital" if "capital" in unknown else unknown[0]
+    variable = "capital" if "capital" in linear.names.unknown else None
     return evaluate(solution, periods=periods, variable=variable, deviations=False).to_dict()
 
 

@@ -30,7 +30,7 @@ from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import fixed_point
 from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.household_path import names_of, require_closed_form
+from hank_mfg.solve.quantities import names_of, require_closed_form
 
 
 class PerceivedEconomy(Economy):

@@ -19,7 +19,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.solve.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.household import asset_return, policy_of, solve_household
-from hank_mfg.solve.household_path import Names
+from hank_mfg.solve.quantities import Names
 from hank_mfg.solve.stationary_mass import stationary_mass
 
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
@@ -116,7 +116,7 @@ def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: flo
 
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
     """The equilibrium at the last point of a search."""
-    public = complete(economy, names, given(economy, names, unknown)[1], point.mass)
+    public = complete(economy, names, given(economy, names, unknown), point.mass)
     return Equilibrium(unknown, jnp.exp(point.log_consumption), point.mass, public, point.excess, point.change)
 
 
@@ -140,7 +140,7 @@ def edge_of(economy: Economy, names: Names) -> Edge:
     clears inside the period, or its end where it ends before; NaN where there is none."""
 
     def growth(x):
-        return patience(economy, given(economy, names, level(x)[None])[1])
+        return patience(economy, given(economy, names, level(x)[None]))
 
     if names.clearing:
         level = lambda x: x  # noqa: E731
@@ -173,7 +173,7 @@ def unknown_at(edge: Edge, y: Array) -> Array:
 def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
     """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(0.03, economy.dtype))
-    _, public = given(economy, names, unknown_at(edge, y))
+    public = given(economy, names, unknown_at(edge, y))
     resources = economy.resources(public)
     point = unsolved(y, _little(economy, public, resources), jnp.full(economy.shape, jnp.nan))
     return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)
@@ -186,7 +186,7 @@ def _little(economy: Economy, public: Public, resources: Array) -> Array:
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
     """Where it starts on a fine grid: from what was `found` on a coarse one, policies read at the same cash on hand."""
-    _, public = given(economy, names, unknown_at(edge, found.y))
+    public = given(economy, names, unknown_at(edge, found.y))
     resources = economy.resources(public)
 
     def read(log_consumption):
@@ -218,7 +218,7 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
 
 def _at(economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance) -> Point:
     """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
-    _, public = given(economy, names, unknown)
+    public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
     savings = economy.resources(public) - economy.net(household.consumption, public)
     mass = stationary_mass(economy, savings, neighbor)
@@ -300,7 +300,7 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
         return (excess > RESOLVED * tolerance) & (state[2] < SEARCH)
 
     x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
-    _, public = given(economy, names, level(x))
+    public = given(economy, names, level(x))
     unknown = jnp.full(economy.shape, jnp.nan)
     first = solve(x, _little(economy, public, economy.resources(public)), unknown, jnp.asarray(tolerance))
     x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, jnp.asarray(0)))

@@ -22,7 +22,7 @@ from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import solve_contraction
 from hank_mfg.solve.household import household_map
-from hank_mfg.solve.household_path import Names, contributions, inputs_of, stack, supplied
+from hank_mfg.solve.quantities import Names, form_at_rest, supplied
 from hank_mfg.solve.stationary_mass import mass_response
 
 
@@ -51,15 +51,10 @@ class Equilibrium(NamedTuple):
         return self.public.aggregates
 
 
-def given(economy: Economy, names: Names, unknown: Array) -> tuple[Array, Public]:
-    """Prices and shocks (inputs,), and everything aggregate, at assumed values of the unknown aggregates."""
+def given(economy: Economy, names: Names, unknown: Array) -> Public:
+    """Everything aggregate at assumed values of what is searched, (searched,), with shocks at their means."""
     share = jnp.asarray(stationary_distribution(economy.income_transition[0, 0]))
-    return inputs_of(economy, names, unknown, stack(economy.shocks(0), names.shocks), share)
-
-
-def supplied_at_rest(economy: Economy, names: Names, mass: Array) -> Array:
-    """What the mass adds up to of every unknown aggregate, (unknown,), with shocks at their means."""
-    return supplied(economy, names, mass, stack(economy.shocks(0), names.shocks))
+    return form_at_rest(economy, names, unknown, economy.shocks(0), share)
 
 
 def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, consumption: Array, mass: Array) -> Array:
@@ -70,7 +65,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
     count = len(names.unknown)
     excess = []
     if count:
-        total = supplied_at_rest(economy, names, mass)
+        total = supplied(economy, names.unknown, mass, public.shocks)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
         savings = economy.resources(public) - economy.net(consumption, public)
@@ -82,8 +77,7 @@ def complete(economy: Economy, names: Names, public: Public, mass: Array) -> Pub
     """Everything aggregate, with the aggregates that no price follows from."""
     if not names.other:
         return public
-    each = contributions(economy, public.shocks, names.other)
-    summed = dict(zip(names.other, jnp.sum(each * mass, axis=(1, 2)), strict=True))
+    summed = dict(zip(names.other, supplied(economy, names.other, mass, public.shocks), strict=True))
     return public._replace(aggregates=Named("aggregates", {**public.aggregates, **summed}))
 
 
@@ -111,7 +105,7 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
 
 def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
     """Consumption, mass and everything aggregate near what was `found`, as functions of economy and unknowns."""
-    _, public = given(economy, names, unknown)
+    public = given(economy, names, unknown)
     consumption = _household(economy, public, found.consumption)
     savings = economy.resources(public) - economy.net(consumption, public)
     mass = jax.lax.stop_gradient(found.mass)

@@ -1,15 +1,13 @@
 """Linear responses around the stationary equilibrium, in the sequence space.
 
-Households: the Jacobian J[t, s] is the derivative of a sum over households at t with respect to a price or shock at s
-that everybody foresees from period 0 on. With D_0 the stationary mass, Lambda its transition, y^s and D_1^s the
-policies of period 0 and the mass of period 1 when the input moves s periods later,
+Unknown are the paths U of the aggregates that choices move, of the prices that clear inside the period, and of what
+every period carries over to the next. Prices and so what households take as given follow from U and the shocks Z by the
+model's equations (quantities.py), everybody's choices by household Jacobians (household_jacobians.py), and in every
+period
 
-    F[0, s] = <D_0, dy^s>,    F[t, s] = <dD_1^s, Lambda^(t-1) y>,    J[t, s] = J[t-1, s-1] + F[t, s],
+    what they supply - U = 0,     excess demand = 0,     carry(period before) - U = 0,
 
-one pass backward through the household's step and one pass forward through its expectations (the fake-news recursion).
-
-General equilibrium: unknown are the paths U of the aggregates that choices move. Prices follow from U and the shocks Z
-by the model's equations, everybody's choices by J, and what they supply must equal U:
+with nothing left over by the period before the first. Together they are H(U, Z) = 0, and
 
     H_U dU + H_Z dZ = 0,     dU = G dZ,     G = - H_U^{-1} H_Z,
 
@@ -22,9 +20,8 @@ Heterogeneous-Agent Models", Econometrica 89(5).
 """
 
 import dataclasses
-import functools
 import time
-from collections.abc import Callable
+import warnings
 from typing import NamedTuple
 
 import equinox as eqx
@@ -33,42 +30,30 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.lottery import expect
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
-from hank_mfg.solve.household import marginal_value
-from hank_mfg.solve.household_path import (
-    Decision,
-    Names,
-    contributions,
-    inputs_of,
-    move,
-    names_of,
-    public_of,
-    require_closed_form,
-    shock_values,
-    stack,
-    step,
-    supplied,
-    with_chain,
-)
+from hank_mfg.solve.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
+from hank_mfg.solve.household_path import move, step, with_chain
 from hank_mfg.solve.income_risk import Risk, given_along, risk_of
+from hank_mfg.solve.quantities import Names, Period, form, names_of, period, shock_values, supplied
 from hank_mfg.solve.steady_state import SteadyState
+
+SINGULAR = 1e8  # condition number of H_U from which something is said; where one path is bounded it is some thousands
 
 
 @dataclasses.dataclass(frozen=True)
 class LinearSolution:
     """A linearized economy around its stationary equilibrium.
 
-    `household` maps (output, input) to Jacobians (horizon, horizon): outputs are "consumption" and the aggregates that
-    choices move, inputs the prices and shocks that households feel, row t the response in period t to the input in
-    period s = column. `beyond` maps (output, shock) to what a shock does to an output at given prices other than
-    through cash on hand: income risk, people between income states, what the same assets add up to; empty where it does
-    nothing. `general` maps each shock to G, (unknown aggregates, horizon, horizon), and `shares` to the response of the
-    shares of income states, (income, horizon, horizon), where they respond. `jacobian` is H_U and `inverse` -H_U^{-1},
-    square on unknown aggregates x horizon. `pointwise` maps aggregates, prices, shocks and outcomes to their slopes in
-    the unknown aggregates, shocks and income shares of the same period, in this order.
+    `household` maps (output, input) to Jacobians (horizon, horizon): outputs are "consumption", hours and earnings
+    where they are chosen, and the aggregates that choices move, inputs the prices and shocks that households feel, row
+    t the response in period t to the input in period s = column. `beyond` maps (output, shock) to what a shock does to
+    an output at given prices other than through cash on hand: income risk, people between income states, what the same
+    assets add up to; empty where it does nothing. `general` maps each shock to G, (unknown, horizon, horizon), and
+    `shares` to the response of the shares of income states, (income, horizon, horizon), where they respond. `jacobian`
+    is H_U and `inverse` -H_U^{-1}, square on unknown x horizon, with the unknowns of `names.path`. `pointwise` maps
+    aggregates, prices, shocks and outcomes to their slopes in the unknowns, shocks and income shares of the same
+    period, in this order.
     """
 
     steady: SteadyState
@@ -93,8 +78,8 @@ class LinearSolution:
         """Deviations from the stationary equilibrium, (horizon,) each, when everybody learns of the paths in period 0.
 
         `shocks` are deviations of shocks by name, in the shock's own units, at most `horizon` periods long; zero
-        afterwards. Series: shocks, aggregates, prices, outcomes and "consumption". Raises ValueError for a shock that
-        the model does not have and for a path that is too long or not finite.
+        afterwards. Series: shocks, aggregates, prices, outcomes and what is chosen ("consumption"). Raises ValueError
+        for a shock that the model does not have and for a path that is too long or not finite.
         """
         paths = shock_paths(self.names.shocks, self.horizon, shocks)
         if not paths:
@@ -105,17 +90,18 @@ class LinearSolution:
             shares += np.einsum("ets,s->te", self.shares[name], paths[name])
         here = np.concatenate([self.unknown(paths), np.stack(list(paths.values()), axis=1), shares], axis=1)
         series = {name: here @ slope for name, slope in self.pointwise.items()}
-        return {**series, "consumption": np.sum(list(self.decompose(series).values()), axis=0)}
+        chosen = {name: sum(self.decompose(series, name).values()) for name in self.names.choices}
+        return {**series, **chosen}
 
     def unknown(self, paths: dict[str, np.ndarray]) -> np.ndarray:
-        """Deviations of the unknown aggregates, (horizon, unknown), given paths of all shocks, (horizon,) each."""
+        """Deviations of the unknowns, (horizon, unknown), given paths of all shocks, (horizon,) each."""
         return np.sum([np.einsum("kts,s->tk", self.general[name], path) for name, path in paths.items()], axis=0)
 
     def decompose(self, response: dict[str, np.ndarray], output: str = "consumption") -> dict[str, np.ndarray]:
         """The part of the response of `output` that is due to the path of each price and shock: they add up to it.
 
-        `output` is "consumption" or an aggregate that choices move. What a shock does other than through prices and
-        cash on hand is the part "SHOCK, beyond prices". Raises ValueError for another name.
+        `output` is "consumption", another choice or an aggregate that choices move. What a shock does other than
+        through prices and cash on hand is the part "SHOCK, beyond prices". Raises ValueError for another name.
         """
         known = sorted({name for name, _ in self.household})
         if output not in known:
@@ -149,25 +135,25 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     """The linear responses of an economy to shocks known from period 0 on, truncated after `horizon` periods.
 
     Responses that have not died out by then are cut: double the horizon and compare. A model without aggregate
-    shocks has Jacobians but nothing to respond to. With `income_risk=False` the chain of income stays at its average
+    shocks has Jacobians but nothing to respond to. Warns where H_U is close to singular, as it is where no path or many
+    paths stay bounded. With `income_risk=False` the chain of income stays at its average
     where it would move with the aggregate state. Raises ValueError for a horizon below 2.
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
-    names = require_closed_form(names_of(steady.economy), "linearize()")
+    names = names_of(steady.economy)
     begin = time.perf_counter()
     rest, risk = at_rest(steady, names), risk_of(steady.economy) if income_risk else None
     moved = None if risk is None else _moved(risk, rest.shocks, horizon)
-    felt = (
-        *_felt(rest, names),
-        *range(len(names.inputs), len(names.inputs) + (0 if moved is None else len(moved.basis))),
-    )
-    program = _solve.lower(rest, names, felt, horizon, moved).compile(compiler_options=quick_compilation())
+    directions = 0 if moved is None else len(moved.basis)
+    sees = (*felt(rest, names), *range(len(names.inputs), len(names.inputs) + directions))
+    program = _solve.lower(rest, names, sees, horizon, moved).compile(compiler_options=quick_compilation())
     pointwise = jax.tree.map(np.asarray, _pointwise(rest, names))
     compiled = time.perf_counter()
-    solved = jax.tree.map(np.asarray, program(rest, names, felt, horizon, moved))
-    outputs, shocks = ("consumption", *names.unknown), names.shocks
-    priced = [(k, names.inputs[i]) for k, i in enumerate(felt) if i < len(names.inputs)]
+    solved = jax.tree.map(np.asarray, program(rest, names, sees, horizon, moved))
+    _check_bounded(solved.jacobian, solved.inverse)
+    outputs, shocks = names.outputs, names.shocks
+    priced = [(k, names.inputs[i]) for k, i in enumerate(sees) if i < len(names.inputs)]
     jacobians = {(o, name): solved.household[j, k] for j, o in enumerate(outputs) for k, name in priced}
     beyond = {(o, z): solved.beyond[j, i] for j, o in enumerate(outputs) for i, z in enumerate(shocks)}
     shares = {} if moved is None else {z: np.asarray(moved.share[i]) for i, z in enumerate(shocks)}
@@ -178,120 +164,13 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     )  # fmt: skip
 
 
-class Rest(NamedTuple):
-    """The stationary equilibrium as arrays: `mass` and `marginal` values V_a (assets, income), the `unknown`
-    aggregates, the values of `shocks`, and the mass of income states `share` (income,)."""
-
-    economy: Economy
-    mass: Array
-    marginal: Array
-    unknown: Array
-    shocks: Array
-    share: Array
-
-
-def at_rest(steady: SteadyState, names: Names) -> Rest:
-    """The stationary equilibrium as arrays, float64."""
-    economy, mass, public = steady.economy, jnp.asarray(steady.mass), steady.public
-    unknown = stack({**steady.aggregates, **steady.prices}, names.searched)
-    marginal = _marginal_value(economy, public, jnp.asarray(steady.savings))
-    return Rest(economy, mass, marginal, unknown, stack(public.shocks, names.shocks), mass.sum(axis=0))
-
-
-def _felt(rest: Rest, names: Names) -> tuple[int, ...]:
-    """Places of the inputs that move anybody's cash on hand."""
-    moved = np.asarray(_cash_slopes(rest, names))
-    return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
-
-
-@eqx.filter_jit
-def _cash_slopes(rest: Rest, names: Names):
-    inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
-    return jax.jacfwd(lambda x: rest.economy.resources(public_of(x, names)))(inputs)
-
-
-@eqx.filter_jit
-def _marginal_value(economy: Economy, public: Public, savings: Array) -> Array:
-    return marginal_value(economy, public, economy.resources(public) - savings)
-
-
-class Household(NamedTuple):
-    """What households do, given tomorrow's marginal values and a vector of inputs, and where it takes the mass:
-    `decide(marginal_next, inputs)` and `move(mass, savings, inputs)`."""
-
-    decide: Callable[[Array, Array], Decision]
-    move: Callable[[Array, Array, Array], Array]
-
-
-class _News(NamedTuple):
-    """What is known of an input `s` periods ahead: policies and mass."""
-
-    consumption: Array
-    mass_next: Array
-
-
-def _news(rest: Rest, household: Household, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
-    """Responses of period 0 to each felt input s = 0, 1, ... periods ahead: leading axes (horizon, felt).
-
-    `consumption` is summed over the mass, (horizon, felt); `mass_next` is (horizon, felt, assets, income).
-    """
-    decision, ahead = jax.linearize(household.decide, rest.marginal, inputs)
-    _, moved = jax.linearize(functools.partial(household.move, rest.mass), decision.savings, inputs)
-    nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(felt)]
-
-    def seen(change: Decision, x):
-        return _News(jnp.sum(rest.mass * change.consumption), moved(change.savings, x))
-
-    def back(marginals, _):
-        change = jax.vmap(lambda m: ahead(m, nothing))(marginals)
-        return change.marginal, jax.vmap(lambda c: seen(c, nothing))(change)
-
-    first = jax.vmap(lambda x: ahead(jnp.zeros_like(rest.marginal), x))(here)
-    _, later = jax.lax.scan(back, first.marginal, None, length=horizon - 1)
-    now = jax.vmap(seen)(first, here)
-    return decision, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later)
-
-
-class Expected(NamedTuple):
-    """Jacobians (1 + unknown, felt, horizon, horizon), consumption first; what a household in each state expects of
-    every output t periods ahead, (horizon, 1 + unknown, assets, income); and the stationary decision."""
-
-    jacobians: Array
-    outputs: Array
-    decision: Decision
-
-
-def household_jacobians(rest: Rest, names: Names, household: Household, inputs: Array, felt, horizon: int) -> Expected:
-    """Household Jacobians by the fake-news recursion.
-
-    `inputs` (inputs,) are the stationary values of what the household takes as given; `felt` the places in it with
-    respect to which derivatives are taken. Row t is the response in period t to the input in period s = column, known
-    from period 0 on.
-    """
-    economy = rest.economy
-    decision, news = _news(rest, household, inputs, felt, horizon)
-    each = contributions(economy, shock_values(names, rest.shocks), names.unknown)
-    outputs = jnp.concatenate([decision.consumption[None], each])
-    gamble, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
-
-    def forward(expected, _):
-        return jax.vmap(lambda v: expect(v, gamble, chain))(expected), expected
-
-    expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
-    later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))
-    now = jnp.zeros((len(outputs), len(felt), 1, horizon)).at[0, :, 0, :].set(news.consumption.T)
-    fake = jnp.concatenate([now, later], axis=2)
-
-    def add(before, row):
-        row = row.at[..., 1:].add(before[..., :-1])
-        return row, row
-
-    rows = jax.lax.scan(add, jnp.zeros_like(fake[:, :, 0]), jnp.moveaxis(fake, 2, 0))[1]
-    return Expected(jnp.moveaxis(rows, 0, 2), expected, decision)
-
-
-def _flat(values: Array) -> Array:
-    return values.reshape(*values.shape[:2], -1)
+def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:
+    condition = float(np.abs(jacobian).sum(axis=0).max() * np.abs(inverse).sum(axis=0).max())
+    if not condition < SINGULAR:
+        warnings.warn(
+            f"The linear system is close to singular (condition number {condition:.1g}): responses mean nothing where "
+            "no path stays bounded or many do; ask winding_number(), on a longer horizon if need be.", stacklevel=4,
+        )  # fmt: skip
 
 
 class _Moved(NamedTuple):
@@ -347,39 +226,61 @@ def _household_of(rest: Rest, names: Names, moved: _Moved | None) -> Household:
 
 
 @eqx.filter_jit
-def _solve(rest: Rest, names: Names, felt: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
+def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
     """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
-    inputs, _ = inputs_of(rest.economy, names, rest.unknown, rest.shocks, rest.share)
-    priced = tuple(i for i in felt if i < len(inputs))
-    directions = jnp.zeros(len(felt) - len(priced))
-    household = _household_of(rest, names, moved)
-    found = household_jacobians(rest, names, household, jnp.append(inputs, directions), felt, horizon)
+    priced = tuple(i for i in sees if i < len(rest.inputs))
+    given = jnp.append(rest.inputs, jnp.zeros(len(sees) - len(priced)))
+    found = household_jacobians(rest, names, _household_of(rest, names, moved), given, sees, horizon + 1)
+    after = found.jacobians[:, : len(priced), :-1, -1]  # what is left by the last period is felt in the one after
+    found = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
     beyond = _beyond(rest, names, found, moved)
+    by_unknown, by_shock, by_share, by_choice = _slopes(rest, names)
+    through, seen = found.jacobians[:, : len(priced)], jnp.asarray(priced, int)
+    by_carried = by_unknown.inputs[seen, len(names.path) - len(names.carried) :]
 
-    def seen(unknown, shocks, share):
-        return inputs_of(rest.economy, names, unknown, shocks, share)[0][jnp.asarray(priced)]
+    def rows(by: Period, outputs: Array) -> Array:
+        """What has to be zero, (path, directions, horizon, horizon): inputs move outputs, and these the rest."""
+        outputs = outputs + jnp.einsum("oits,id->odts", through, by.inputs[seen])
+        outputs = outputs.at[..., -1].add(jnp.einsum("oit,ic,cd->odt", after, by_carried, by.carried))
+        excess, left = (jnp.einsum("md,ts->mdts", x, jnp.eye(horizon)) for x in (by.excess, by.carried))
+        excess += jnp.einsum("mc,cdts->mdts", by_choice.excess, outputs[: len(names.choices)])
+        left = jnp.pad(left[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))  # found one period later
+        return jnp.concatenate([outputs[len(names.choices) :], excess, left])
 
-    slopes = jax.jacfwd(seen, argnums=(0, 1, 2))(rest.unknown, rest.shocks, rest.share)
-    by_unknown, by_shock, by_share = slopes
-    supply = found.jacobians[1:, : len(priced)]
-    size = len(names.unknown) * horizon
-    jacobian = jnp.einsum("kits,il->ktls", supply, by_unknown).reshape(size, size) - jnp.eye(size)
-    in_shock = jnp.einsum("kits,iz->kzts", supply, by_shock) + beyond[1:]
+    count, size = len(names.path), len(names.path) * horizon
+    own = jnp.diag(jnp.asarray([float(name not in names.clearing) for name in names.path]))
+    in_unknown = rows(by_unknown, jnp.zeros(())) - jnp.einsum("kl,ts->klts", own, jnp.eye(horizon))
+    jacobian = in_unknown.transpose(0, 2, 1, 3).reshape(size, size)
+    in_shock = rows(by_shock, beyond)
     if moved is not None:
-        in_shock += jnp.einsum("kitu,ie,zeus->kzts", supply, by_share, moved.share)
+        in_shock += jnp.einsum("ketu,zeus->kzts", rows(by_share, jnp.zeros(())), moved.share)
     inverse = -jnp.linalg.inv(jacobian)
-    right = jnp.moveaxis(in_shock, 1, 0).reshape(len(names.shocks), size, horizon)
-    general = jnp.einsum("ab,zbs->zas", inverse, right)
-    general = general.reshape(len(names.shocks), len(names.unknown), horizon, horizon)
+    right = in_shock.transpose(1, 0, 2, 3).reshape(len(names.shocks), size, horizon)
+    general = jnp.einsum("ab,zbs->zas", inverse, right).reshape(len(names.shocks), count, horizon, horizon)
     return _Solved(found.jacobians, beyond, general, jacobian, inverse)
+
+
+def _slopes(rest: Rest, names: Names) -> tuple[Period, Period, Period, Period]:
+    """Derivatives of a period's equations in its unknowns, shocks, shares and choices."""
+    equations = period(rest.economy, names)
+
+    def without_public(*given: Array) -> Period:
+        return equations(*given)._replace(public=None)
+
+    at = (rest.here, rest.shocks, rest.share, rest.choices)
+    by_unknown, by_shock, by_share, by_choice = (jax.jacfwd(without_public, argnums=i)(*at) for i in range(4))
+    return by_unknown, by_shock, by_share, by_choice
 
 
 def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> Array:
     """What shocks do to outputs at given prices other than through cash on hand, (outputs, shocks, time, time)."""
-    horizon = len(found.outputs)
-    at_once = jax.jacfwd(lambda z: supplied(rest.economy, names, rest.mass, z))(rest.shocks)  # (unknown, shocks)
-    at_once = jnp.concatenate([jnp.zeros_like(at_once[:1]), at_once])
-    total = jnp.einsum("oz,ts->ozts", at_once, jnp.eye(horizon))
+
+    def at_once(z: Array) -> Array:
+        return supplied(rest.economy, names.moved, rest.mass, shock_values(names, z))
+
+    slopes = jax.jacfwd(at_once)(rest.shocks)  # (moved, shocks)
+    slopes = jnp.concatenate([jnp.zeros((len(names.choices), len(names.shocks))), slopes])
+    total = jnp.einsum("oz,ts->ozts", slopes, jnp.eye(len(found.outputs)))
     if moved is None:
         return total
     risk = jnp.einsum("ortu,zrus->ozts", found.jacobians[:, -len(moved.basis) :], moved.chain)
@@ -390,11 +291,14 @@ def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> 
 
 @eqx.filter_jit
 def _pointwise(rest: Rest, names: Names):
-    """Slopes (unknown + shocks + income,) of everything that follows from today's aggregates, shocks and shares."""
+    """Slopes (unknown + shocks + income,) of everything that follows from today's unknowns, shocks and shares."""
+    counts = np.cumsum([len(rest.here), len(rest.shocks)])
 
     def everything(here):
-        count, both = len(names.unknown), len(names.unknown) + len(names.shocks)
-        _, public = inputs_of(rest.economy, names, here[:count], here[count:both], here[both:])
+        unknown, shocks, share = jnp.split(here, counts)
+        public = form(
+            rest.economy, names, dict(zip(names.path, unknown, strict=True)), shock_values(names, shocks), share
+        )
         return {name: jnp.asarray(value, jnp.float64) for name, value in rest.economy.series(public).items()}
 
-    return jax.jacfwd(everything)(jnp.concatenate([rest.unknown, rest.shocks, rest.share]))
+    return jax.jacfwd(everything)(jnp.concatenate([rest.here, rest.shocks, rest.share]))

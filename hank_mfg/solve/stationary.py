@@ -30,7 +30,7 @@ from hank_mfg.solve.clearing import (
     unsolved,
 )
 from hank_mfg.solve.equilibrium import Equilibrium, implicit
-from hank_mfg.solve.household_path import Names, names_of
+from hank_mfg.solve.quantities import Names, names_of
 from hank_mfg.solve.steady_state import SteadyStateError
 
 FEWEST = 30  # points of a grid on which something is found out roughly

@@ -24,7 +24,7 @@ from hank_mfg.solve.clearing import ENDS, grids, patience, search_coarse, search
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.equilibrium import Equilibrium
 from hank_mfg.solve.household import feasible_savings, policy_of, response_to_unknowns
-from hank_mfg.solve.household_path import Names, names_of
+from hank_mfg.solve.quantities import Names, names_of
 
 
 class SteadyStateError(RuntimeError):

@@ -1,12 +1,12 @@
 """Transition paths: what happens when everybody foresees the path of shocks from period 0 on.
 
-Unknown are the paths U of the aggregates that choices move. Given U and the shocks, prices follow in every period,
-policies backward from the stationary equilibrium in which the economy ends, the mass forward, and with it what is
-supplied. The excess
+Unknown are the paths U of the aggregates that choices move, of the prices that clear inside the period, and of what
+periods carry over. Given U and the shocks, prices follow in every period, policies backward from the stationary
+equilibrium in which the economy ends, the mass forward, and with it what is left over in every equation,
 
-    H_t(U) = supplied_t - U_t,       t = 0, ..., horizon - 1,
+    H_t(U) = (supplied_t - U_t, excess demand_t, carried by t-1 - U_t),       t = 0, ..., horizon - 1.
 
-is brought to zero by Newton's method with the Jacobian of the final stationary equilibrium, the one that also gives
+It is brought to zero by Newton's method with the Jacobian of the final stationary equilibrium, the one that also gives
 linear responses (sequence_space.py): U <- U - H_U^{-1} H. Everything is exact but for the grid, and in float64.
 
 Temporary shocks start and end in the same equilibrium. After a permanent change the economy ends in the equilibrium of
@@ -30,9 +30,11 @@ from jax import Array
 
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
-from hank_mfg.solve.household_path import Names, decisions_along, inputs_of, masses_along, supplied
+from hank_mfg.solve.household_jacobians import Rest, at_rest
+from hank_mfg.solve.household_path import decisions_along, masses_along, step
 from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of, shares_along
-from hank_mfg.solve.sequence_space import LinearSolution, Rest, at_rest, linearize, shock_paths
+from hank_mfg.solve.quantities import Names, contributions, names_of, period, shock_values, stack, supplied
+from hank_mfg.solve.sequence_space import LinearSolution, linearize, shock_paths
 from hank_mfg.solve.steady_state import SteadyState
 
 
@@ -44,12 +46,13 @@ class TransitionError(RuntimeError):
 class Transition:
     """A perfect-foresight path.
 
-    `series` maps shocks, aggregates, prices, outcomes and "consumption" to levels, (horizon,) each; `deviations()` are
-    from the stationary equilibrium `steady` in which the path ends. `mass`, `savings` and `consumption` are
-    (horizon, assets, income): the mass at the start of every period and the policies in it; `chain` (horizon, income,
-    income) moves income states from each period to the next. `residual` is the largest
-    relative excess of supply on the path, `last_gap` the distance of the last period from the stationary equilibrium,
-    relative: where it is not small, the horizon is too short.
+    `series` maps shocks, aggregates, prices, outcomes and what is chosen ("consumption") to levels, (horizon,) each;
+    `deviations()` are from the stationary equilibrium `steady` in which the path ends. `mass`, `savings` and
+    `consumption` are (horizon, assets, income): the mass at the start of every period and the policies in it; `chain`
+    (horizon, income, income) moves income states from each period to the next. `residual` is the largest excess on the
+    path, of an aggregate relative to what households hold of it, of a market as the model states it;
+    `last_gap` the distance of the last period from the stationary equilibrium in the same units: where it is not small,
+    the horizon is too short.
     """
 
     steady: SteadyState
@@ -78,18 +81,23 @@ class Transition:
     def final(self) -> dict[str, float]:
         """The value of every series in the final stationary equilibrium."""
         with jax.enable_x64(True):
-            values = {name: float(value) for name, value in self.steady.economy.series(self.steady.public).items()}
-            return {**values, "consumption": float(np.sum(self.steady.mass * self.steady.consumption))}
+            steady, names = self.steady, names_of(self.steady.economy)
+            public = jax.tree.map(jnp.asarray, steady.public)
+            chosen = steady.economy.choices(jnp.asarray(steady.mass), public, jnp.asarray(steady.savings))
+            values = {**steady.economy.series(public), **{name: chosen[name] for name in names.choices}}
+            return {name: float(value) for name, value in values.items()}
 
 
 class _Path(NamedTuple):
-    """What follows from a guess: the excess, (horizon, unknown), and all that was on the way."""
+    """What follows from a guess: the excess, (horizon, path), and all that was on the way; `least` (horizon,) is the
+    smallest x of a policy, consumption unless hours are chosen, too."""
 
     excess: Array
     series: dict[str, Array]
     mass: Array
     savings: Array
     consumption: Array
+    least: Array
 
 
 @float64_allowed
@@ -108,10 +116,11 @@ def transition(
 
     `shocks` are deviations from the stationary values by name, in the shock's own units, at most `horizon` long, zero
     afterwards. `initial` is the mass (assets, income) of period 0, or a stationary equilibrium that has it: another
-    economy's for a permanent change, its grid and income states being the same; `steady`'s by default. `linear`, of
+    economy's for a permanent change, its grid and income states being the same; `steady`'s by default. A stationary
+    equilibrium also says what was carried over into period 0, else `steady` does. `linear`, of
     `steady` and the same horizon, saves computing it again. With `income_risk=False` the chain of income stays at its
-    average where it would move with the aggregate state. Stops when the largest excess, relative to the aggregate,
-    is below `tolerance`. Raises ValueError for paths or a mass that do not fit, TransitionError where Newton's method
+    average where it would move with the aggregate state. Stops when the largest excess (`Transition.residual`) is
+    below `tolerance`. Raises ValueError for paths or a mass that do not fit, TransitionError where Newton's method
     does not get there in `max_iterations`.
     """
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
@@ -119,28 +128,30 @@ def transition(
     paths = shock_paths(linear.names.shocks, horizon, shocks)
     names = linear.names
     rest = at_rest(steady, names)
-    unknown = rest.unknown
+    scale, here = np.asarray(_scale(rest, names)), rest.here
     deviations = np.array(list(paths.values())).reshape(len(paths), horizon).T
     mass, given = _start(rest, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
-    first = supplied(rest.economy, names, mass, given.shocks[0])
-    guess = jnp.broadcast_to(unknown, (horizon, len(unknown))).at[0].set(first)
+    carried = stack((initial if isinstance(initial, SteadyState) else steady).aggregates, names.carried)
     if initial is None and paths:
-        guess = unknown + jnp.asarray(linear.unknown(paths))
+        guess = here + jnp.asarray(linear.unknown(paths))
+    else:
+        first = supplied(rest.economy, names.moved, mass, shock_values(names, given.shocks[0]))
+        guess = jnp.broadcast_to(here, (horizon, len(here))).at[0, : len(first)].set(first)
 
     begin = time.perf_counter()
-    program = _path.lower(rest, names, mass, given, guess).compile(compiler_options=quick_compilation())
+    program = _path.lower(rest, names, mass, carried, given, guess).compile(compiler_options=quick_compilation())
     compiled = time.perf_counter()
     for iteration in range(max_iterations + 1):
-        found = program(rest, names, mass, given, guess)
-        relative = np.abs(np.asarray(found.excess)) / np.abs(np.asarray(unknown))
+        found = program(rest, names, mass, carried, given, guess)
+        relative = np.abs(np.asarray(found.excess)) / scale
         if relative.max() <= tolerance:
             break
         if iteration == max_iterations or not np.isfinite(relative).all():
             raise _failure(names, found, relative, iteration, tolerance)
-        move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(unknown), horizon)
+        move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(here), horizon)
         guess = guess + move.T
     _check_households(steady, found)
-    gap = float(np.abs(np.asarray(guess[-1] - unknown) / np.asarray(unknown)).max())
+    gap = float(np.abs(np.asarray(guess[-1] - here) / scale).max())
     series = {name: np.asarray(values) for name, values in found.series.items()}
     return Transition(
         steady, series, np.asarray(found.mass), np.asarray(found.savings), np.asarray(found.consumption),
@@ -209,7 +220,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
 
 def _check_households(steady: SteadyState, found: _Path) -> None:
     """Everybody must be able to consume on the path, and nobody sit at the top of the grid."""
-    least = np.asarray(found.consumption).min(axis=(1, 2))
+    least = np.asarray(found.least)
     if not least.min() > 0:
         period = int(np.flatnonzero(~(least > 0))[0])
         raise TransitionError(
@@ -231,22 +242,47 @@ def _failure(names: Names, found: _Path, relative, iteration: int, tolerance: fl
             f"After {iteration} iterations the path is NaN or infinite in period {period}: nobody may run out of "
             "resources on it; make the shock smaller or check resources()."
         )
-    period, place = np.unravel_index(int(np.argmax(relative)), relative.shape)
+    at, place = np.unravel_index(int(np.argmax(relative)), relative.shape)
+    name = names.path[place]
+    kinds = {"excess supply of": names.moved, "excess demand in the market of": names.clearing}
+    what = next((words for words, group in kinds.items() if name in group), "mismatch of what is carried over as")
     return TransitionError(
-        f"The path did not converge: after {iteration} iterations the excess supply of {names.unknown[place]} in "
-        f"period {period} is still {100 * relative[period, place]:.3g} %, tolerance {100 * tolerance:g} %: make "
-        "the shock smaller, lengthen the horizon, or raise max_iterations."
+        f"The path did not converge: after {iteration} iterations the {what} {name} in period {at} is still "
+        f"{100 * relative[at, place]:.3g} %, tolerance {100 * tolerance:g} %: make the shock smaller, lengthen the "
+        "horizon, or raise max_iterations."
     )
 
 
+def _scale(rest: Rest, names: Names) -> Array:
+    """In what units an excess is measured, (path,): an aggregate in what the mean household holds of it, long or short;
+    one for markets, which say so themselves, and for what is carried over."""
+    held = jnp.abs(contributions(rest.economy, rest.economy.shocks(0), names.moved))
+    return jnp.ones(len(rest.here)).at[: len(held)].set(jnp.sum(held * rest.mass, axis=(1, 2)))
+
+
+def _after(rest: Rest, names: Names, carried: Array, share: Array) -> Array:
+    """Marginal values V_a after the last period, (assets, income): at rest but for what was carried over."""
+    here = rest.here.at[len(rest.here) - len(carried) :].set(carried)
+    inputs = period(rest.economy, names)(here, rest.shocks, share, rest.choices).inputs
+    return step(rest.economy, names, rest.marginal, inputs).marginal
+
+
 @eqx.filter_jit
-def _path(rest: Rest, names: Names, mass: Array, given: Given, guess: Array) -> _Path:
-    """Everything on the path that a guess of the unknown aggregates (horizon, unknown) implies, ending at `rest`."""
+def _path(rest: Rest, names: Names, mass: Array, carried: Array, given: Given, guess: Array) -> _Path:
+    """Everything on the path that a guess of the unknowns (horizon, path) implies, ending at `rest`."""
     economy = rest.economy
-    inputs, public = jax.vmap(lambda u, z, s: inputs_of(economy, names, u, z, s))(guess, given.shocks, given.share)
-    decisions = decisions_along(economy, names, rest.marginal, inputs, given.chain)
+    equations = jax.vmap(period(economy, names))
+    assumed = jnp.broadcast_to(rest.choices, (len(guess), len(rest.choices)))
+    now = equations(guess, given.shocks, given.share, assumed)  # nothing but excess demand depends on what is chosen
+    marginal_end = _after(rest, names, now.carried[-1], given.share[-1]) if names.carried else rest.marginal
+    decisions = decisions_along(economy, names, marginal_end, now.inputs, given.chain)
     masses = masses_along(economy, mass, decisions.savings, given.chain)
-    excess = jax.vmap(lambda m, z: supplied(economy, names, m, z))(masses, given.shocks) - guess
-    series = dict(jax.vmap(economy.series)(public))
-    series["consumption"] = jnp.sum(masses * decisions.consumption, axis=(1, 2))
-    return _Path(excess, series, masses, decisions.savings, decisions.consumption)
+    chosen = jnp.einsum("tcae,tae->tc", decisions.chosen, masses)
+    now = equations(guess, given.shocks, given.share, chosen)
+    supply = jax.vmap(lambda m, z: supplied(economy, names.moved, m, shock_values(names, z)))(masses, given.shocks)
+    left = jnp.concatenate([carried[None], now.carried[:-1]])
+    moved, _, brought = jnp.split(guess, np.cumsum([len(names.moved), len(names.clearing)]), axis=1)
+    excess = jnp.concatenate([supply - moved, now.excess, left - brought], axis=1)
+    series = {**jax.vmap(economy.series)(now.public), **dict(zip(names.choices, chosen.T, strict=True))}
+    least = decisions.consumption.min(axis=(1, 2))
+    return _Path(excess, series, masses, decisions.savings, decisions.chosen[:, 0], least)

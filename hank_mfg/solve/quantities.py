@@ -1,0 +1,218 @@
+"""The aggregate quantities of an economy as names and vectors, and the equations that tie those of one period.
+
+Along a path the unknowns of a period are U = (aggregates that choices move, prices that clear inside the period, what
+the period before carried over). Given them and the shocks, prices follow by the model's equations, x = (prices, shocks)
+is what households take as given, and the period's markets and what it leaves to the next are
+
+    excess demand m(U, Z, choices) = 0,        carried_{t+1} = k(U, Z).
+
+Nothing here knows how households choose.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.base import named
+from hank_mfg.model.named import Named
+
+NEWTON = 8  # steps toward what is carried over at rest
+
+
+class Names(NamedTuple):
+    """Names of what is unknown and known, in order.
+
+    `unknown` are the aggregates that choices move and prices follow from; `other` those that choices move and no price
+    follows from, `fixed` those they do not move; `clearing` the prices that clear inside the period, `carried` what one
+    period leaves to the next; `prices` (the clearing ones first) and `shocks` are what households take as given;
+    `choices` what is summed of their choices, consumption first.
+    """
+
+    unknown: tuple[str, ...]
+    fixed: tuple[str, ...]
+    prices: tuple[str, ...]
+    shocks: tuple[str, ...]
+    other: tuple[str, ...] = ()
+    clearing: tuple[str, ...] = ()
+    carried: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ("consumption",)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """What households take as given: prices, then shocks."""
+        return self.prices + self.shocks
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """What a stationary equilibrium is found by: unknown aggregates, then prices that clear inside the period."""
+        return self.unknown + self.clearing
+
+    @property
+    def moved(self) -> tuple[str, ...]:
+        """Every aggregate that choices move."""
+        return self.unknown + self.other
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """What is unknown in every period of a path."""
+        return self.moved + self.clearing + self.carried
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What households add up to: their choices, then the aggregates that they move."""
+        return self.choices + self.moved
+
+
+def names_of(economy: Economy) -> Names:
+    """The names of an economy's quantities; an aggregate is moved by choices when it is computed from assets.
+
+    Read off the equations themselves, without numbers, so that it works on a traced economy.
+    """
+    model = economy.model
+    _, own = economy.states()
+    shocks, one = economy.shocks(0), jnp.ones((), economy.dtype)
+    clearing, carried = economy.unknowns, tuple(model.carried())
+    names: list[str] = []
+
+    def each(assets):
+        values = named("aggregates", model.aggregates(assets, own, shocks), "aggregates")
+        names[:] = values
+        return [jnp.asarray(value, economy.dtype) for value in values.values()]
+
+    moves = _reached(each, economy.grid.points[:, None])
+    moved = tuple(name for name, by_assets in zip(names, moves, strict=True) if by_assets)
+    fixed = tuple(name for name in names if name not in moved)
+    given, chosen = dict.fromkeys((*names, *carried), one), dict.fromkeys(model.chosen(), one)
+
+    def public(total: dict) -> Public:
+        return economy.form(Named("aggregates", total), shocks, Named("unknowns", dict.fromkeys(clearing, one)))
+
+    def follows(name: str) -> bool:
+        def what(value):
+            now = public({**given, name: value})
+            excess = model.excess_demand(economy.series(now), Named("choices", chosen))
+            return [*now.prices.values(), *economy.carry(now).values(), *excess.values()]
+
+        return any(_reached(what, one))
+
+    def matters(choice: str) -> bool:
+        def what(value):
+            series, choices = economy.series(public(given)), Named("choices", {**chosen, choice: value})
+            return [jnp.asarray(each) for each in model.excess_demand(series, choices).values()]
+
+        return any(_reached(what, one))
+
+    unknown = tuple(name for name in moved if not clearing or follows(name))
+    prices = tuple(jax.eval_shape(lambda: public(given).prices))
+    other = tuple(name for name in moved if name not in unknown)
+    choices = tuple(name for name in chosen if name != "savings" or matters(name))
+    return Names(unknown, fixed, prices, tuple(shocks), other, clearing, carried, choices)
+
+
+def require_closed_form(names: Names, method: str) -> Names:
+    """The names, unless prices clear inside the period: `method` does not solve for these, ValueError."""
+    if names.clearing or names.carried:
+        what, how = (names.clearing[0], "clears inside") if names.clearing else (names.carried[0], "is carried over")
+        raise ValueError(
+            f"{method} needs prices that are a closed form of aggregates and shocks, unlike {what}, which {how} "
+            "the period: solve with RSPG()."
+        )
+    return names
+
+
+def _reached(function, argument: Array) -> list[bool]:
+    """Which of the arrays that `function` returns are computed from its argument, read off its equations."""
+    jaxpr = jax.make_jaxpr(function)(argument).jaxpr
+    reached = set(map(id, jaxpr.invars))
+    for equation in jaxpr.eqns:
+        if any(id(variable) in reached for variable in equation.invars):
+            reached.update(map(id, equation.outvars))
+    return [id(variable) in reached for variable in jaxpr.outvars]
+
+
+def stack(values: Mapping[str, Array], names: tuple[str, ...]) -> Array:
+    """The named numbers as a vector (names,)."""
+    return jnp.asarray([jnp.asarray(values[name], jnp.float64) for name in names], jnp.float64)
+
+
+def public_of(inputs: Array, names: Names) -> Public:
+    """Prices and shocks from a vector (inputs,) in the order of `names.inputs`; no aggregates."""
+    count = len(names.prices)
+    prices = Named("prices", dict(zip(names.prices, inputs[:count], strict=True)))
+    return Public(shock_values(names, inputs[count:]), Named("aggregates", {}), prices)
+
+
+def shock_values(names: Names, shocks: Array) -> Named:
+    """Shocks by name from a vector (shocks,)."""
+    return Named("shocks", dict(zip(names.shocks, shocks, strict=True)))
+
+
+def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Array:
+    """What each individual state adds to the aggregates called `names`: (names, assets, income)."""
+    assets, own = economy.states()
+    each = named("aggregates", economy.model.aggregates(assets, own, shocks), "aggregates")
+    full = [jnp.broadcast_to(jnp.asarray(each[name], economy.dtype), economy.shape) for name in names]
+    return jnp.stack(full) if full else jnp.zeros((0, *economy.shape), economy.dtype)
+
+
+def supplied(economy: Economy, names: tuple[str, ...], mass: Array, shocks: Named) -> Array:
+    """What the mass adds up to of the aggregates called `names`: (names,)."""
+    return jnp.sum(contributions(economy, shocks, names) * mass, axis=(1, 2))
+
+
+def form(economy: Economy, names: Names, known: Mapping[str, Array], shocks: Named, share: Array) -> Public:
+    """Everything aggregate in a period, from `known` values by name: of aggregates that choices move, prices that clear
+    and what was carried over. `share` (income,) is the mass of income states, from which other aggregates follow."""
+    mass = jnp.zeros(economy.shape).at[0].set(share)
+    fixed = dict(zip(names.fixed, supplied(economy, names.fixed, mass, shocks), strict=True))
+    total = {**fixed, **{name: value for name, value in known.items() if name not in names.clearing}}
+    candidates = Named("unknowns", {name: known[name] for name in names.clearing})
+    return economy.form(Named("aggregates", total), shocks, candidates)
+
+
+def form_at_rest(economy: Economy, names: Names, searched: Array, shocks: Named, share: Array) -> Public:
+    """Everything aggregate when a period leaves to the next what it found, x = carry(x), given what is `searched`.
+
+    Newton's method from the declared first values, exact in one step where the rule is linear.
+    """
+    known = dict(zip(names.searched, searched, strict=True))
+
+    def at(x: Array) -> Public:
+        return form(economy, names, {**known, **dict(zip(names.carried, x, strict=True))}, shocks, share)
+
+    def change(x: Array) -> Array:
+        return stack(economy.carry(at(x)), names.carried) - x
+
+    def newton(_, x: Array) -> Array:
+        return x - jnp.linalg.solve(jax.jacfwd(change)(x), change(x))
+
+    first = stack(Named("carried", economy.model.carried()), names.carried)
+    return at(jax.lax.fori_loop(0, NEWTON, newton, first) if names.carried else first)
+
+
+class Period(NamedTuple):
+    """What follows in one period of a path: `inputs` (inputs,) of households, `excess` demand (clearing,), what is left
+    to the next, `carried` (carried,), and everything aggregate."""
+
+    inputs: Array
+    excess: Array
+    carried: Array
+    public: Public
+
+
+def period(economy: Economy, names: Names) -> Callable[[Array, Array, Array, Array], Period]:
+    """The equations of a period, as a function of its unknowns U (path,), shocks, shares of income states (income,) and
+    what is chosen (choices,)."""
+
+    def equations(here: Array, shocks: Array, share: Array, choices: Array) -> Period:
+        public = form(economy, names, dict(zip(names.path, here, strict=True)), shock_values(names, shocks), share)
+        chosen = Named("choices", dict(zip(names.choices, choices, strict=True)))
+        excess = economy.markets(public, chosen)
+        inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
+        return Period(inputs, excess, stack(economy.carry(public), names.carried), public)
+
+    return equations
