@@ -90,8 +90,8 @@ class LinearSolution:
             shares += np.einsum("ets,s->te", self.shares[name], paths[name])
         here = np.concatenate([self.unknown(paths), np.stack(list(paths.values()), axis=1), shares], axis=1)
         series = {name: here @ slope for name, slope in self.pointwise.items()}
-        chosen = {name: sum(self.decompose(series, name).values()) for name in self.names.choices}
-        return {**series, **chosen}
+        parts = {name: list(self.decompose(series, name).values()) for name in self.names.choices}
+        return {**series, **{name: np.sum(each, axis=0) for name, each in parts.items()}}
 
     def unknown(self, paths: dict[str, np.ndarray]) -> np.ndarray:
         """Deviations of the unknowns, (horizon, unknown), given paths of all shocks, (horizon,) each."""
