@@ -83,7 +83,7 @@ def solve_game(
     """Solve a game by (recurrent) structural policy gradient, or by a baseline whose settings are given.
 
     `method` holds the settings: `GameRSPG()` unless said, `GameSPG()` without memory, or a baseline, `IPPO()`,
-    `RIPPO()` or `MOMD()`. `key` is the integer seed: the same seed on the same device gives the same bits.
+    `RIPPO()` or `MOMD()`. `key` is the integer seed: the same seed on the same CPU gives the same bits.
     `watch(training, history)` is called at least every `chunk` updates, with what `resume=(training, history)` needs to
     go on to the same numbers; training ends early when it returns True. Raises GameError when a loss is not a number.
     """

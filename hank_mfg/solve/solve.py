@@ -51,7 +51,7 @@ def prepare(
     """The game in the training precision, and the state of training before the first update.
 
     The policy starts at the stationary one; signals are standardized on `warmup` periods under it, and training starts
-    where those paths end. The same arguments give the same bits. `warm_up` is what `compile_ahead` compiled.
+    where those paths end. On a CPU the same arguments give the same bits. `warm_up` is what `compile_ahead` compiled.
     """
     play, training = untrained(model, settings, steady, seed=seed)
     warmup_key, train_key = jax.random.split(training.key)
@@ -236,12 +236,12 @@ def solve(
     """Solve a declared economy globally by (recurrent) structural policy gradient; `solve_game` is for games.
 
     `method` holds the settings (`RSPG()` by default, `SPG()` without memory; `KSAlgorithm()` solves by the classical
-    algorithm instead, without `watch` and `resume`); `key` is the integer seed: the same seed on the same device gives
-    the same bits. `steady` saves solving the stationary equilibrium again. `watch(training,
-    history)` is called after every few updates, with what `resume=(training, history)` needs to continue to the same
-    numbers as an unbroken run; `started(steady)` once, before the first. Raises SolveError when a number is not
-    finite, SteadyStateError when there is no stationary equilibrium to start from. Training that ends before
-    `tolerance` is reached says so in `Solution.status`.
+    algorithm instead, without `watch` and `resume`); `key` is the integer seed: the same seed on the same CPU gives the
+    same bits, while a GPU adds up in no fixed order. `steady` saves solving the stationary equilibrium again.
+    `watch(training, history)` is called after every few updates, with what `resume=(training, history)` needs to
+    continue to the same numbers as an unbroken run; `started(steady)` once, before the first. Raises SolveError when a
+    number is not finite, SteadyStateError when there is no stationary equilibrium to start from. Training that ends
+    before `tolerance` is reached says so in `Solution.status`.
     """
     begin = time.perf_counter()
     settings = method if method is not None else RSPG()

@@ -92,7 +92,7 @@ QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "stru
 
 
 class Training(NamedTuple, Generic[States]):
-    """Everything that training carries from one update to the next; saved and loaded, it continues to the same bits.
+    """Everything that training carries from one update to the next; saved and loaded, it goes on as if unbroken.
 
     `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
     `trembles` (unknowns,) are the standard deviations by which prices miss clearing while people learn what to do at
