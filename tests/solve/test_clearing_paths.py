@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+from reference_bonds import Effortless, Huggett, Promised
 from reference_sequence_space import Economy, economy, gap
 
 import hank_mfg as hm
 
 PERIODS = 120
 PATH = 1e-3 * 0.8 ** np.arange(PERIODS)
-Huggett = type(hm.load_model("huggett"))
 
 
 class Rented(Economy):
@@ -98,22 +98,6 @@ def test_what_is_carried_over_acts_a_period_late(plain):
     assert gap(path.deviations()["capital"], known.deviations()["capital"]) < 1e-7
 
 
-class Promised(Huggett):
-    """Bonds pay tomorrow the rate that clears today's market; a lump-sum tax pays the interest."""
-
-    def carried(self):
-        return {"promised_rate": 0.0}
-
-    def carry(self, today):
-        return {"promised_rate": today.interest_rate}
-
-    def prices(self, aggregates, shocks):
-        return {"promise": 1.0 * aggregates.promised_rate, "tax": aggregates.promised_rate * self.bond_supply}
-
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.promise) * assets + own.income * shocks.aggregate_income - prices.tax
-
-
 @pytest.fixture(scope="module", params=[Huggett, Promised], ids=["paid at once", "promised"])
 def bonds(request):
     model = request.param(**hm.load_model("huggett", bond_supply=1.0).parameters())
@@ -170,21 +154,8 @@ def test_a_permanent_change_of_supply_starts_with_the_bonds_there_are():
     assert path.series["interest_rate"][0] > float(after.prices.interest_rate)  # all of the new ones are sold at once
 
 
-class Working(Huggett):
-    """Hours at a wage of one per unit of income; with GHH preferences they follow from the wage alone."""
-
-    def preferences(self):
-        return hm.GHH(self.risk_aversion, frisch=0.5, disutility=1.0)
-
-    def hourly_wage(self, own, prices, shocks):
-        return own.income * shocks.aggregate_income
-
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets
-
-
 def test_hours_along_a_path_follow_from_the_wage():
-    model = Working(**hm.load_model("huggett").parameters())
+    model = Effortless(**hm.load_model("huggett").parameters())
     steady = hm.steady_state(model, asset_points=80)
     linear = hm.linearize(steady, horizon=PERIODS)
     path = hm.transition(steady, horizon=PERIODS, linear=linear, aggregate_income=20.0 * PATH)

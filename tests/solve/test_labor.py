@@ -1,10 +1,16 @@
 """Hours as a second choice: the intratemporal condition, brute force, and economies in which they clear markets."""
 
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+from reference_bonds import Effortless, Working
 
 import hank_mfg as hm
 from hank_mfg.solve.solve import prepare
@@ -49,35 +55,6 @@ def test_consumption_and_hours_are_the_best_that_brute_force_finds(kind, net, fl
 @pytest.mark.parametrize("bad", [{"frisch": 0.0, "disutility": 1.0}, {"frisch": 1.0, "disutility": -1.0}])
 def test_what_is_not_positive_is_refused(bad, refuses):
     refuses(lambda: hm.Separable(2.0, **bad), "must be positive", "declare CRRA")
-
-
-class Working(type(hm.load_model("huggett"))):
-    """Huggett's economy in which people choose hours at a wage of one per unit of income and earn nothing else."""
-
-    frisch: float = hm.parameter("elasticity of hours", above=0, default=0.5)
-    disutility: float = hm.parameter("weight of effort", above=0, default=1.0)
-
-    def preferences(self):
-        return hm.Separable(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
-
-    def hourly_wage(self, own, prices, shocks):
-        return own.income * shocks.aggregate_income
-
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets
-
-    def outcomes(self, aggregates, prices, shocks):
-        return {}
-
-    def goods_market(self, today, choices, tomorrow):
-        return (choices.earnings + today.interest_rate * self.bond_supply - choices.consumption) / today.income
-
-
-class Effortless(Working):
-    """With GHH preferences hours do not depend on wealth."""
-
-    def preferences(self):
-        return hm.GHH(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
 
 
 def test_hours_without_a_wage_are_refused(refuses):

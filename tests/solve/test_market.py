@@ -12,6 +12,7 @@ import scipy.optimize
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household as household
+from reference_bonds import Promised
 
 import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
@@ -106,25 +107,6 @@ def test_the_rates_of_huggett_1993(limit, annual):
     })  # fmt: skip
     steady = hm.steady_state(model, asset_points=400)
     assert 100 * ((1 + steady.prices.interest_rate) ** 6 - 1) == pytest.approx(annual, abs=0.3)
-
-
-class Promised(type(hm.load_model("huggett"))):
-    """Bonds pay tomorrow the rate that clears today's market; a lump-sum tax pays the interest."""
-
-    def carried(self):
-        return {"promised_rate": 0.0}
-
-    def carry(self, today):
-        return {"promised_rate": today.interest_rate}
-
-    def prices(self, aggregates, shocks):
-        return {"promise": 1.0 * aggregates.promised_rate, "tax": aggregates.promised_rate * self.bond_supply}
-
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.promise) * assets + own.income * shocks.aggregate_income - prices.tax
-
-    def goods_market(self, today, choices, tomorrow):
-        return (today.income - choices.consumption) / today.income
 
 
 @pytest.fixture(scope="module")
