@@ -30,14 +30,13 @@ from hank_mfg.solve.steady_state import SteadyState
 
 
 class Rest(NamedTuple):
-    """The stationary equilibrium as arrays: `mass`, `marginal` values V_a and next assets `savings`, (assets, income)
-    each, `here` (path,) what is unknown along a path, the values of `shocks`, the mass of income states `share`
-    (income,), what is chosen, `choices` (choices,), and what households take as given, `inputs` (inputs,)."""
+    """The stationary equilibrium as arrays: `mass` and `marginal` values V_a (assets, income), `here` (path,) what is
+    unknown along a path, the values of `shocks`, the mass of income states `share` (income,), what is chosen, `choices`
+    (choices,), and what households take as given, `inputs` (inputs,)."""
 
     economy: Economy
     mass: Array
     marginal: Array
-    savings: Array
     here: Array
     shocks: Array
     share: Array
@@ -52,9 +51,7 @@ def at_rest(steady: SteadyState, names: Names) -> Rest:
     marginal, choices = _behavior(economy, public, mass, savings)
     shocks, here = stack(public.shocks, names.shocks), stack({**public.aggregates, **public.prices}, names.path)
     inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
-    return Rest(
-        economy, mass, marginal, savings, here, shocks, mass.sum(axis=0), stack(choices, names.choices), inputs
-    )  # fmt: skip
+    return Rest(economy, mass, marginal, here, shocks, mass.sum(axis=0), stack(choices, names.choices), inputs)
 
 
 @eqx.filter_jit
