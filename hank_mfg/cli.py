@@ -34,9 +34,7 @@ app = typer.Typer(
     cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
 
-Source = Annotated[
-    str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of your own file")
-]
+Source = Annotated[str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of a file")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
@@ -292,6 +290,7 @@ def _wrote(paths: list[Path]) -> list[str]:
 @app.command("irf")
 def irf_command(
     run: Run, shock: Annotated[str, typer.Option()], size: Annotated[float, typer.Option()],
+    given: Annotated[list[str] | None, typer.Option(help="NAME=LEVEL of another shock at date 0; repeat")] = None,
     horizon: int = 40, seed: int = 5, as_json: Json = False,
 ) -> None:  # fmt: skip
     """The generalized impulse response to one shock, from the global solution."""
@@ -302,7 +301,8 @@ def irf_command(
     from hank_mfg.run import load_run
 
     refuse_game("impulse responses", run=run)
-    response, written = write_impulse_response(load_run(run), run, shock, size, horizon=horizon, seed=seed)
+    options = {"given": _overrides(given), "horizon": horizon, "seed": seed}
+    response, written = write_impulse_response(load_run(run), run, shock, size, **options)
     _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
 
 

@@ -31,7 +31,7 @@ class StochasticBeta(hm.Model):
         work = hm.ConditionalChain(employment, employed=[0.0, 1.0])
         return hm.independent_chains(hm.MarkovChain(self.discount_transition, patience=self.discount_factor), work)
 
-    def discounting(self, own):
+    def discounting(self, own, shocks):
         return own.patience
 
     def asset_space(self):

@@ -83,8 +83,8 @@ def test_a_stage_imports_earlier_stages_and_root_files_only(path):
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
 def test_models_use_the_public_names_only(path):
     third_party = {name.partition(".")[0] for name in imported(path)} - {"typing"}
-    assert third_party == {"hank_mfg"}
-    assert not [name for name in imported(path) if name.startswith("hank_mfg.")]
+    assert {"hank_mfg"} <= third_party <= {"hank_mfg", "jax"}
+    assert not [name for name in imported(path) if name.startswith(("hank_mfg.", "jax")) and name != "jax.numpy"]
     assert len(path.read_text().splitlines()) <= 120
     assert ast.get_docstring(parse(path))
 

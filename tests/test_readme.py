@@ -89,7 +89,7 @@ def test_the_commands_that_it_names_exist():
     assert {"solve", "evaluate", "irf"} <= named <= known
 
 
-@pytest.mark.parametrize("name", ["aiyagari", "krusell_smith"])
+@pytest.mark.parametrize("name", ["aiyagari", "krusell_smith", "huggett", "krusell_smith_noisy", "one_asset_hank"])
 def test_the_chapter_on_an_economy_quotes_its_file(name):
     chapter = (ROOT / "docs" / f"{name}.md").read_text().split("## The economy, line by line")[1].split("\n## ")[0]
     lines = [line.split("|")[-2].strip() for line in chapter.splitlines() if line.startswith("|")][2:]

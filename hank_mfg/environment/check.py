@@ -10,17 +10,20 @@ from typing import NoReturn
 import jax
 import numpy as np
 
+from hank_mfg.environment.reach import read_names
 from hank_mfg.environment.trial import (
     ASSET_POINTS,
     Case,
     Results,
     attempt,
     declarations,
+    equations,
     evaluate,
     make_case,
     trace,
 )
 from hank_mfg.model.base import Model
+from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA
 
@@ -38,7 +41,19 @@ def check_model(model: Model) -> None:
         _check_preferences(model)
         _check_names(type(model).__name__, case, trace(model, case))
         level = _check_numbers(model, case)
+        _check_firms(type(model).__name__, _periods(model, case, level))
         _check_read(model, case, level)
+
+
+def _check_firms(name: str, periods: list[Results]) -> None:
+    """Changing a price costs something, in every state: that is the unit of what firms miss."""
+    for period in periods:
+        cost = period["profit"].get("cost of changing a price")
+        if cost is not None and not float(cost) > 1e-6:
+            raise ValueError(
+                f"{name}.profit(): the cost of changing a price, its cross derivative in price and before at one, is "
+                f"{float(cost):.3g}: let profit fall with the square of price / before, or set prices in prices()."
+            )
 
 
 def _check_names(name: str, case: Case, result: Results) -> None:
@@ -187,9 +202,10 @@ def _words(values: dict) -> str:
 
 
 def _check_read(model: Model, case: Case, level: float) -> None:
-    """Every parameter changes something: here, or once all others have been moved a little."""
+    """Something is computed from every parameter, or changes with it here, or once all others have been moved."""
     names = list(model.parameters())
-    unread = [name for name in names if not _matters(model, {}, name, case, level)]
+    traced = _traced(model, case, level)
+    unread = [name for name in names if name not in traced and not _matters(model, {}, name, case, level)]
     if unread:
         moves = {name: _nudge(model, name) for name in names if np.ndim(getattr(model, name)) == 0}
         moves = {name: value for name, value in moves.items() if value is not None}
@@ -199,6 +215,26 @@ def _check_read(model: Model, case: Case, level: float) -> None:
             f"{type(model).__name__} declares {', '.join(unread)} but no equation reads it at these values: "
             "changing it moves no shock, asset limit, utility, price, resource, signal or outcome; use it or delete it."
         )
+
+
+def _traced(model: Model, case: Case, level: float) -> set[str]:
+    """Parameters from which something is computed, read off the equations; none where these branch on a value."""
+
+    def everything(values: dict) -> list:
+        changed = model.with_parameters(**values)
+        found = (declarations(changed), changed.discount_factor, equations(changed, case, case.state(0), level))
+        return [leaf for leaf in jax.tree.leaves(found) if is_number(leaf)]
+
+    numbers = {name: np.asarray(value, np.float64) for name, value in model.parameters().items() if not _whole(value)}
+    try:
+        return read_names(everything, numbers)
+    except Exception:  # whatever is wrong was said before, or is said by trying numbers
+        return set()
+
+
+def _whole(value) -> bool:
+    """Whether a value is a whole number or several: it may count something, which a traced number cannot."""
+    return np.asarray(value).dtype.kind in "iu"
 
 
 def _matters(model: Model, moves: dict, name: str, case: Case, level: float) -> bool:

@@ -67,11 +67,10 @@ class Economy(eqx.Module):
         """The number of aggregate states; one without aggregate risk."""
         return self.shock_transition.shape[0]
 
-    @property
-    def discount_factor(self) -> Array:
-        """The discount factor per period, by income state today: (1, income)."""
+    def discount_factor(self, shocks: Named) -> Array:
+        """The discount factor between today and tomorrow, by income state today, given today's shocks: (1, income)."""
         _, own = self.states()
-        return jnp.broadcast_to(jnp.asarray(self.model.discounting(own), self.dtype), (1, self.shape[1]))
+        return jnp.broadcast_to(jnp.asarray(self.model.discounting(own, shocks), self.dtype), (1, self.shape[1]))
 
     def annuity(self, share: Array) -> Array:
         """What one unit of utility in every period is worth today, 1/(1 - beta) where all are alike.
@@ -79,7 +78,7 @@ class Economy(eqx.Module):
         D = (I - diag(beta) P)^{-1} 1 in every income state, averaged over the mass `share` (income,), without aggregate
         risk.
         """
-        ahead = self.discount_factor[0][:, None] * self.income_transition[0, 0]
+        ahead = self.discount_factor(self.shocks(0))[0][:, None] * self.income_transition[0, 0]
         return share @ jnp.linalg.solve(jnp.eye(len(share), dtype=self.dtype) - ahead, jnp.ones_like(share))
 
     def shocks(self, shock) -> Named:
@@ -176,16 +175,51 @@ class Economy(eqx.Module):
             return self.model.preferences().utility(net)
         return self.labor.flow(self.labor.consumed(net, wage), wage)
 
-    def excess_demand(self, mass: Array, public: Public, savings: Array) -> Array:
-        """Demand less supply in every market that clears inside the period: (unknowns,)."""
-        return self.markets(public, self.choices(mass, public, savings) if self.unknowns else Named("choices"))
+    def excess_demand(self, mass: Array, public: Public, savings: Array, outlook: Array | None = None) -> Array:
+        """What is left over of every equation of the period: (unknowns,)."""
+        choices = self.choices(mass, public, savings) if self.unknowns else Named("choices")
+        return self.markets(public, choices, outlook)
 
-    def markets(self, public: Public, choices: Named) -> Array:
-        """Demand less supply, (unknowns,), given what everybody chose, summed over the mass."""
+    def markets(self, public: Public, choices: Named, outlook: Array | None = None) -> Array:
+        """What is left over of every equation of the period, (unknowns,), given what everybody chose, summed over the
+        mass: demand less supply, and where firms set prices F_p / F_pq + `outlook`, by which they want to raise them.
+
+        The last one is in units of inflation. Without an outlook tomorrow is like today.
+        """
         if not self.unknowns:
             return jnp.zeros(0, self.dtype)
         excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
-        return jnp.stack([jnp.asarray(value, self.dtype) for value in excess.values()])
+        left = [jnp.asarray(value, self.dtype) for value in excess.values()]
+        if self.sets_prices:
+            own, _, scale = self._profit_slopes(public)
+            left.append(own / scale + (self.outlook(public, public) if outlook is None else outlook))
+        return jnp.stack(left)
+
+    @property
+    def sets_prices(self) -> bool:
+        """Whether there are firms that set prices."""
+        return self.model.sets_prices()
+
+    def outlook(self, public: Public, following: Public) -> Array:
+        """What tomorrow adds to a firm's wish to raise its price today, L F_q' / F_pq: in units of inflation.
+
+        F is the firm's profit, F_q' its slope tomorrow in the price of today, F_pq the cost of inflation, today. Zero
+        where no firm sets its price.
+        """
+        if not self.sets_prices:
+            return jnp.zeros((), self.dtype)
+        worth = self.model.profit_discounting(self.series(public), self.series(following))
+        return worth * self._profit_slopes(following)[1] / self._profit_slopes(public)[2]
+
+    def _profit_slopes(self, public: Public) -> tuple[Array, Array, Array]:
+        """F_p, F_q and F_pq of a firm's profit F(p, q) at p = q = 1: its price relative to others', now and before."""
+        today, one = self.series(public), jnp.ones((), self.dtype)
+
+        def own(price, before):
+            return jax.grad(self.model.profit)(price, before, today)
+
+        last = jax.grad(lambda before: self.model.profit(one, before, today))(one)
+        return own(one, one), last, jax.grad(own, argnums=1)(one, one)
 
     def unknown_values(self, public: Public) -> Array:
         """The prices that clear inside the period, in the order declared: (unknowns,)."""

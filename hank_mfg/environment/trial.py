@@ -4,6 +4,7 @@ Everybody holds the same assets, so that every aggregate takes many values while
 arise in the user's file are re-raised as one sentence with file, line and method.
 """
 
+import weakref
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -116,6 +117,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
     signal = _ask_names(model, "signal", (), aggregates, prices, now)
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
+    patience = _fits(model, "discounting", "the result", ask(model, "discounting", own, now), shape)
     most = _most(model, cash - case.points[0, 0] + zero, own, prices, now)
     today = Named("today", {**total, **prices, **shocks, **outcomes})
     choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
@@ -127,10 +129,12 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
         "prices": dict(prices),
         "outcomes": outcomes,
         "signal": signal,
+        "discounting": {"discount_factor": patience + zero},
         "resources": {"cash on hand": cash + zero},
         "most": {"consumption": most},
         "goods_market": market,
         "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), today, choices)),
+        "profit": _pricing(model, today),
         "carry": _carries(model, carried, _ask_names(model, "carry", (), today)),
     }
 
@@ -167,13 +171,29 @@ def _brackets(model: Model) -> dict[str, Bracket]:
 
 
 def _markets(model: Model, candidates: dict, excess: dict) -> dict:
-    """As many markets as prices that clear them. Raises ValueError otherwise."""
-    if len(candidates) != len(excess):
+    """As many equations as prices that clear them, the condition of firms being one. Raises ValueError otherwise."""
+    sets_prices = model.sets_prices()
+    if len(candidates) != len(excess) + sets_prices:
+        more = " and profit() gives one more equation" if sets_prices else ""
         raise ValueError(
             f"{type(model).__name__}.unknowns() names {', '.join(candidates) or 'nothing'} but excess_demand() names "
-            f"{', '.join(excess) or 'nothing'}: give one market per unknown."
+            f"{', '.join(excess) or 'nothing'}{more}: give one {'equation' if sets_prices else 'market'} per unknown."
         )
     return excess
+
+
+def _pricing(model: Model, today: Named) -> dict[str, Any]:
+    """Profit, what tomorrow's is worth, and its second difference in price and price before, which must be positive."""
+    if not model.sets_prices():
+        return {}
+    worth = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", today, today), ())
+    high, low = 1.0 + 1e-3, 1.0 - 1e-3
+
+    def at(price, before) -> Any:
+        return _fits(model, "profit", "the result", ask(model, "profit", price, before, today), ())
+
+    cross = (at(high, high) - at(high, low) - at(low, high) + at(low, low)) / (high - low) ** 2
+    return {"profit": at(1.0, 1.0), "profit_discounting": worth, "cost of changing a price": cross}
 
 
 def _carries(model: Model, carried: dict, following: dict) -> dict:
@@ -201,15 +221,27 @@ def trace(model: Model, case: Case) -> Results:
 
 
 def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
-    """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise in JAX."""
+    """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise compiled by JAX."""
     numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if is_number(leaf) else leaf, model)
+    if type(model) not in _USES_JAX:
+        try:
+            found = equations(numbers, case, case.state(state), level)
+        except ValueError:
+            found = None
+        if found is not None and not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(found)):
+            return found
+        _USES_JAX.add(type(model))
+    given = (numbers, case, case.state(state), level)
+    model, case, shocks, level = jax.tree.map(lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, given)
     try:
-        return equations(numbers, case, case.state(state), level)
+        found = _equations(model, case, shocks, level)
     except ValueError:
-        model, case, shocks = jax.tree.map(
-            lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, (numbers, case, case.state(state))
-        )
-        return equations(model, case, shocks, level)
+        found = equations(model, case, shocks, level)  # one operation at a time, where an equation branches on a value
+    return jax.tree.map(np.asarray, found)
+
+
+_USES_JAX: weakref.WeakSet[type[Model]] = weakref.WeakSet()
+_equations = eqx.filter_jit(equations)
 
 
 def _ask_names(model: Model, method: str, shape: tuple, *arguments) -> dict[str, Any]:

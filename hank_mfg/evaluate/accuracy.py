@@ -45,7 +45,7 @@ class Accuracy:
         """The report as plain numbers: names ending in _percent are percent, the rest are levels or decimals.
 
         What does not apply is None: the law of motion and Den Haan's test where choices move no aggregate that prices
-        follow from, residuals of markets that the model does not state.
+        follow from, residuals of markets that the model does not state, errors of firms where none sets its price.
         """
         simulation, forecast, euler, gains = self.simulation, self.forecast, self.euler, self.exploitability
         series, market, excess = simulation.series[self.variable], simulation.goods_market, simulation.excess_demand
@@ -65,6 +65,8 @@ class Accuracy:
             "dynamic_euler_max_percent": 100 * euler.dynamic_maximum,
             "euler_error_mean_percent": 100 * euler.mean,
             "euler_error_max_percent": 100 * euler.maximum,
+            "price_error_mean_percent": None if euler.price_mean is None else 100 * euler.price_mean,
+            "price_error_max_percent": None if euler.price_maximum is None else 100 * euler.price_maximum,
             "constrained_share": euler.constrained_share,
             "top_of_grid_mass": float(simulation.top_of_grid.max()),
             "goods_market_residual_max": None if market is None else float(np.abs(market).max()),

@@ -23,6 +23,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.euler import implied_outlook
 from hank_mfg.solve.household import asset_return
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
@@ -33,6 +34,8 @@ class EulerErrors(NamedTuple):
 
     `mean` is weighted by mass, `maximum` over midpoints whose neighbors hold more than 1e-6 of the mass,
     `constrained_share` the mean mass where a bound binds; `dynamic_mean`, `dynamic_maximum` of the dynamic test.
+    `price_mean`, `price_maximum` are what is missing in the first-order condition of firms, the Phillips curve, with
+    exact expectations, in units of inflation per period; None where no firm sets its price.
     """
 
     mean: float
@@ -43,6 +46,8 @@ class EulerErrors(NamedTuple):
     periods: int
     asset_points: int
     seed: int
+    price_mean: float | None = None
+    price_maximum: float | None = None
 
 
 def _at(economy: Economy, values: Array, assets: Array) -> Array:
@@ -77,7 +82,7 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
         return economy.shock_transition[shock, shock_next] * expected
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
-    return utility.inverse_marginal_utility(economy.discount_factor * each.sum(axis=0))
+    return utility.inverse_marginal_utility(economy.discount_factor(step.now.public.shocks) * each.sum(axis=0))
 
 
 class _Person(NamedTuple):
@@ -89,7 +94,7 @@ class _Person(NamedTuple):
 
 
 def _errors(economy: Economy, step: Step, ahead: Decision):
-    """Weighted errors at midpoints: (sum of mass x error, mass used, maximum, constrained mass)."""
+    """Weighted errors at midpoints: (sum of mass x error, mass used, maximum, constrained mass, error of firms)."""
     points = economy.grid.points
     middle = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (economy.grid.size - 1, economy.shape[1]))
     _, consumption, savings = choose_at(economy, step.now, middle)
@@ -101,7 +106,8 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
     node_binds = step.now.savings <= economy.grid.lower
     constrained = jnp.sum(jnp.where(node_binds, step.now.state.aggregate.mass, 0.0))
-    return jnp.sum(used * error), jnp.sum(used), largest, constrained
+    price = jnp.abs(implied_outlook(economy, step.now, ahead) - step.now.outlook)
+    return jnp.sum(used * error), jnp.sum(used), largest, constrained, price
 
 
 def _live(economy: Economy, person: _Person, period):
@@ -151,11 +157,12 @@ def euler_errors(
     shocks = play.economy.draw_shocks(state.aggregate.shock, periods + burn, key=shock_key)
     state, _ = eqx.filter_jit(rollout)(play, state, shocks[:burn], lambda step: None)
     uniforms = jax.random.uniform(person_key, (periods,), play.economy.dtype)
-    (total, used, largest, constrained), (policy, euler) = _measure(
+    (total, used, largest, constrained, price), (policy, euler) = _measure(
         play, state, shocks[burn:], uniforms, block_length(periods)
     )
     gap = np.abs(np.asarray(euler) / np.asarray(policy) - 1.0)
     return EulerErrors(
         float(np.sum(total) / np.sum(used)), float(np.max(largest)), float(np.mean(constrained)),
         float(gap.mean()), float(gap.max()), periods, play.economy.grid.size, seed,
+        *((float(price.mean()), float(price.max())) if play.economy.sets_prices else (None, None)),
     )  # fmt: skip

@@ -131,8 +131,6 @@ def _losses(
     """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility (paths,)."""
     burn_in, horizon = periods
     economy = everybody.economy
-    beta = jnp.mean(economy.discount_factor)
-    scale = 1.0 / (1.0 - beta**horizon)  # of a life to that of its first periods
 
     def one(key):
         shocks = economy.draw_shocks(state.aggregate.shock, burn_in + horizon, key=key)
@@ -143,21 +141,24 @@ def _losses(
         kept = observe_deviator(best, best.policy, memory, path)
         binds = (kept.wanted < economy.grid.lower) | (kept.wanted > economy.grid.upper)
         slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
+        patience = jnp.mean(kept.path.discount_factor, axis=(1, 2))
+        worth = jnp.concatenate([jnp.ones(1), jnp.cumprod(patience)[:-1]])  # of utility in every period
+        scale = 1.0 / (1.0 - jnp.prod(patience))  # of a life to that of its first periods
 
         def loss(play: Play, memory: Array) -> Array:
             mine = deviate(play, play.policy, memory, path)
 
             def period(mass, given):
-                savings, best, slope, curvature, now, shock_next, time = given
+                savings, best, slope, curvature, now, shock_next, worth = given
                 gap = savings - best
                 cost = jnp.sum(mass * (slope * jnp.abs(gap) + 0.5 * jnp.abs(curvature) * gap**2))
                 chain = economy.income_transition[now.state.aggregate.shock, shock_next]
-                return push_forward(mass, economy.lottery(savings), chain), beta**time * cost
+                return push_forward(mass, economy.lottery(savings), chain), worth * cost
 
             given = (mine.savings, kept.savings, slope, kept.path.curvature, path.now, path.shock_next)
-            return jnp.sum(jax.lax.scan(period, last.aggregate.mass, (*given, jnp.arange(horizon)))[1])
+            return jnp.sum(jax.lax.scan(period, last.aggregate.mass, (*given, worth))[1])
 
-        utility = beta ** jnp.arange(horizon) @ kept.reward
+        utility = worth @ kept.reward
         return scale * jnp.stack([loss(*each) for each in zip(players, memories, strict=True)]), scale * utility
 
     return jax.lax.map(one, keys)

@@ -95,13 +95,16 @@ class Model(eqx.Module):
         aggregate_shocks()      one shock or a tuple of independent ones; none by default (a stationary economy)
         outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
-        discounting(own)        beta in every idiosyncratic state, where households differ in patience
+        discounting(own, shocks)                  beta between today and tomorrow, where it differs or moves
         hourly_wage(own, prices, shocks)          what an hour earns, where preferences() are Separable or GHH
     For prices that clear inside the period
         unknowns()                                dict name -> `Bracket`: found every period such that markets clear
         excess_demand(today, choices)             dict market -> demand less supply, one for every unknown
         carried()                                 dict name -> first value of what one period leaves to the next
         carry(today)                              dict name -> its value next period
+    For firms that set prices
+        profit(price, before, today)              one firm's profit at its price relative to the price level
+        profit_discounting(today, tomorrow)       what a unit of profit tomorrow is worth today
 
     A field named `discount_factor` is required.
     """
@@ -117,10 +120,11 @@ class Model(eqx.Module):
         """The shock that hits each household separately."""
         raise NotImplementedError
 
-    def discounting(self, own):
+    def discounting(self, own, shocks):
         """The discount factor between today and tomorrow of a household in state `own` today: the field by default.
 
-        Patience that differs is a quantity of the idiosyncratic chain like any other: `return own.patience`.
+        Patience that differs is a quantity of the idiosyncratic chain like any other, `return own.patience`, and
+        patience that moves an aggregate shock: `return self.discount_factor * shocks.patience`.
         """
         return self.discount_factor
 
@@ -198,6 +202,27 @@ class Model(eqx.Module):
     def carry(self, today) -> dict:
         """Next period's value of everything `carried`, given aggregates, prices, shocks and outcomes of `today`."""
         return {}
+
+    def profit(self, price, before, today):
+        """One firm's profit F(p, q, today), in goods, where firms set prices; None where there are none.
+
+        `price` p is its price relative to the price level, `before` q the same a period earlier, today's inflation in
+        between. All firms are alike: p = q = 1, and each is content with its price when
+
+            F_p(1, 1, today) + E[ L(today, tomorrow) F_q(1, 1, tomorrow) ] = 0,
+
+        the Phillips curve. It is one more equation of the period, so unknowns() names one more than excess_demand().
+        Source: Rotemberg (1982), Journal of Political Economy 90(6), for the cost of changing a price.
+        """
+        return None
+
+    def profit_discounting(self, today, tomorrow):
+        """L, what firms give today for a unit of profit tomorrow, such as 1 / (1 + tomorrow.interest_rate)."""
+        return self.discount_factor
+
+    def sets_prices(self) -> bool:
+        """Whether there are firms that set prices."""
+        return type(self).profit is not Model.profit
 
     def __check_init__(self):
         name = type(self).__name__

@@ -18,7 +18,7 @@ import numpy as np
 from hank_mfg.model.concrete import concrete
 from hank_mfg.model.preferences import CRRA
 
-NEWTON = 12  # steps in log consumption; twice what is needed from the bounds they start from
+HALLEY = 6  # steps in log consumption; one more than is needed from the bounds they start from
 
 
 class Labor(CRRA):
@@ -61,7 +61,7 @@ class Separable(Labor):
         return x - wage * self.hours(x, wage)
 
     def consumed(self, net, wage):
-        """The consumption whose cost net of earnings is `net`: the inverse of `net`, by Newton's method in logs.
+        """The consumption whose cost net of earnings is `net`: the inverse of `net`, by Halley's method in logs.
 
         With net(x) = x - k x^(-q) and x_0 = k^(1/(1+q)) the root of net = 0, it starts from a bound, net + x_0 above or
         (k / (x_0 - net))^(1/q) below. Differentiable by the implicit function theorem.
@@ -81,11 +81,13 @@ def _consumed(preferences: Separable, net, wage):
     low = jnp.where(net < 0, still - net, still)
     log = jnp.log(jnp.where(net > 0, net + still, (scale / low) ** (1.0 / power)))
 
-    def newton(_, log):
-        earned = scale * jnp.exp(-power * log)
-        return log - (jnp.exp(log) - earned - net) / (jnp.exp(log) + power * earned)
+    def halley(_, log):
+        x, earned = jnp.exp(log), scale * jnp.exp(-power * log)
+        slope = x + power * earned
+        step = (x - earned - net) / slope
+        return log - step / (1.0 - jnp.clip(0.5 * step * (x - power**2 * earned) / slope, -0.5, 0.5))
 
-    return jnp.exp(jax.lax.fori_loop(0, NEWTON, newton, log))
+    return jnp.exp(jax.lax.fori_loop(0, HALLEY, halley, log))
 
 
 @_consumed.defjvp

@@ -10,6 +10,9 @@ with m* the stationary cash on hand at the same (a, e). p are the prices that cl
 stationary values, and g what they do to log consumption if tomorrow is as in the stationary equilibrium but for what
 they promise: without it nobody would respond to such a price at first, and no market would clear. The correction is
 zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
+
+Where firms set prices they have an encoder and a head of their own, which give what tomorrow adds to the wish to raise
+the price: the outlook of rest plus one number per path and period.
 """
 
 from typing import NamedTuple
@@ -52,7 +55,7 @@ class Stationary(NamedTuple):
     """The stationary policy: consumption as a `function` of cash on hand, `cash` (assets, income) at asset `points`.
 
     `unknowns` are the stationary values of the prices that clear inside the period, (unknowns,), and `response` what
-    they do to log consumption at given cash on hand, (unknowns, assets, income).
+    they do to log consumption at given cash on hand, (unknowns, assets, income); `outlook` is that of firms.
     """
 
     function: ConsumptionFunction
@@ -60,6 +63,7 @@ class Stationary(NamedTuple):
     cash: Array
     unknowns: Array
     response: Array
+    outlook: Array
 
 
 def _spread(at: np.ndarray, points: Array, table: Array) -> np.ndarray:
@@ -68,10 +72,19 @@ def _spread(at: np.ndarray, points: Array, table: Array) -> np.ndarray:
     return np.stack([np.interp(at, origin, column) for column in np.asarray(table, np.float64).T], axis=1)
 
 
+class Firms(eqx.Module):
+    """The encoder and head of firms that set prices; `scale`, of what the head gives, is about how much it varies."""
+
+    encoder: AbstractEncoder
+    head: Head
+    scale: Array
+
+
 class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 
-    `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk.
+    `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk. Memory and features are those
+    of households, then those of `firms` where there are any.
     """
 
     encoder: AbstractEncoder
@@ -81,14 +94,28 @@ class Policy(eqx.Module):
     knots: Array
     curvature: Array
     pivot: Array | None = None
+    firms: Firms | None = None
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
-        return self.encoder.initial()
+        return jnp.concatenate([encoder.initial() for encoder in self._encoders()])
 
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """Take in one raw public signal; return the new memory and the features."""
-        return self.encoder.remember(memory, self.whitening(signal))
+        seen, sizes = self.whitening(signal), [encoder.initial().shape[0] for encoder in self._encoders()]
+        parts = jnp.split(memory, np.cumsum(sizes)[:-1])
+        pairs = [encoder.remember(part, seen) for encoder, part in zip(self._encoders(), parts, strict=True)]
+        memory, features = (jnp.concatenate(each) for each in zip(*pairs, strict=True))
+        return memory, features
+
+    def _encoders(self) -> tuple[AbstractEncoder, ...]:
+        return (self.encoder,) if self.firms is None else (self.encoder, self.firms.encoder)
+
+    def outlook(self, features: Array) -> Array:
+        """What tomorrow adds to a firm's wish to raise its price, in units of inflation: a number."""
+        if self.firms is None:
+            return self.stationary.outlook
+        return self.stationary.outlook + self.firms.scale * self.firms.head(features[self.encoder.feature_count :])
 
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
@@ -109,7 +136,7 @@ class Policy(eqx.Module):
 
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
-        return tables.spread @ self.head(features)
+        return tables.spread @ self.head(features[: self.encoder.feature_count])
 
     def baseline(self, cash: Array, tables: Tables) -> Array:
         """Stationary consumption read at today's cash on hand, to first order: (points, income)."""
@@ -124,19 +151,21 @@ class Policy(eqx.Module):
 
 
 class PolicySettings(NamedTuple):
-    """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head."""
+    """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head; whether
+    firms set prices."""
 
     signals: int
     memory: str = "gru"
     units: int = 32
     width: int = 32
     knots: int = 24
+    sets_prices: bool = False
 
 
 def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
     """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
 
-    Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample.
+    Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
     shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
@@ -144,4 +173,7 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     whitening = no_whitening(settings.signals, dtype)
     grid = asset_grid(space, settings.knots, dtype)
     places = (grid.points, grid.curvature, grid.pivot)
-    return Policy(encoder, head, whitening, stationary, *places)
+    firms = None
+    if settings.sets_prices:
+        firms = Firms(*make_networks(shape, (), dtype, seed=seed + 1000), jnp.asarray(np.ones((), dtype)))
+    return Policy(encoder, head, whitening, stationary, *places, firms)

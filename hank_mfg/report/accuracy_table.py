@@ -9,6 +9,8 @@ NAMES = {
     "dynamic_euler_max_percent": "Dynamic Euler error, largest (percent)",
     "euler_error_mean_percent": "Euler error, mean (percent)",
     "euler_error_max_percent": "Euler error, largest (percent)",
+    "price_error_mean_percent": "Phillips-curve error, mean (points of inflation per period)",
+    "price_error_max_percent": "Phillips-curve error, largest (points of inflation per period)",
     "constrained_share": "Households at a bound (share)",
     "top_of_grid_mass": "Households at the top of the grid (share)",
     "goods_market_residual_max": "Goods market residual, largest",

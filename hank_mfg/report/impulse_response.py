@@ -20,6 +20,7 @@ Responses are in percent of the path without the shock for positive levels, perc
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -109,24 +110,37 @@ def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
     return probabilities
 
 
-def date_zero(economy: Economy, shock: str, size: float) -> tuple[np.ndarray, np.ndarray]:
+def date_zero(
+    economy: Economy, shock: str, size: float, given: Mapping[str, float] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of the aggregate states at date 0, without and with the shock: (states,) each.
 
-    With several independent shocks the others keep their stationary distribution.
+    With several independent shocks the others keep their stationary distribution, but for those `given` a level.
     """
+    given = dict(given or {})
     values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
-    if shock not in values:
-        raise ValueError(f"There is no shock '{shock}': the aggregate shocks are {', '.join(values) or 'none'}.")
+    for name in (shock, *given):
+        if name not in values:
+            raise ValueError(f"There is no shock '{name}': the aggregate shocks are {', '.join(values) or 'none'}.")
+    if shock in given:
+        raise ValueError(
+            f"{shock} is given the level {given[shock]:g} and is the shock that moves: leave it out of given."
+        )
     share = np.asarray(stationary_distribution(economy.shock_transition))
-    levels = np.unique(values[shock])
-    weights = np.array([share[values[shock] == level].sum() for level in levels])
-    mean = weights @ levels
-    results = []
-    for target in (mean, mean + size):
-        chosen = lottery_on_chain(levels, float(target))
-        ratio = chosen / weights
-        results.append(share * ratio[np.searchsorted(levels, values[shock])])
-    return results[0], results[1]
+    for name, level in given.items():
+        if isinstance(level, str):
+            raise ValueError(f"{name} is given the level {level!r}: give a number, near {values[name].mean():g}.")
+        share = _at_level(share, values[name], level)
+    mean = float(share @ values[shock])
+    return _at_level(share, values[shock], mean), _at_level(share, values[shock], mean + size)
+
+
+def _at_level(share: np.ndarray, values: np.ndarray, target: float) -> np.ndarray:
+    """Probabilities `share` (states,) reweighted so that a shock with `values` (states,) is at `target` in the mean."""
+    levels = np.unique(values)
+    weights = np.array([share[values == level].sum() for level in levels])
+    ratio = lottery_on_chain(levels, float(target)) / weights
+    return share * ratio[np.searchsorted(levels, values)]
 
 
 class _Followed(NamedTuple):
@@ -223,14 +237,16 @@ def impulse_response(
     seed: int = 5,
     coverage: float = 0.9,
     start: State | None = None,
+    given: Mapping[str, float] | None = None,
 ) -> ImpulseResponse:
     """The generalized response to `shock` moving by `size` (its own units) at date 0; see the module's formula.
 
     `start` replaces the draw of `starts` states from the ergodic set. The response of the distribution comes with it:
-    Gini, top shares, wealth at current percentiles. Raises ValueError for an unknown shock or a size out of range.
+    Gini, top shares, wealth at current percentiles. `given` holds other shocks at levels at date 0, with and without
+    the shock, such as {"patience": 1.005} in a slump. Raises ValueError for an unknown shock or a size out of range.
     """
     play = solution.play()
-    without, with_shock = date_zero(play.economy, shock, size)
+    without, with_shock = date_zero(play.economy, shock, size, given)
     if start is None:
         states = starting_states(solution, play, without > 1e-9, count=starts, spacing=50, seed=seed)
     else:
@@ -259,7 +275,9 @@ def impulse_response(
     tail = (1.0 - coverage) / 2.0
     note = (
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
-        f"starting states; histogram on {len(assets)} points, float64, seed {seed}."
+        f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
+        + "".join(f"; {name} at {level:g} at date 0" for name, level in (given or {}).items())
+        + "."
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon,

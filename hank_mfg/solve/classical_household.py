@@ -120,6 +120,10 @@ class TabulatedPolicy(eqx.Module):
         """Nothing to remember: (0,)."""
         return jnp.zeros(0, self.nodes.dtype)
 
+    def outlook(self, features: Array) -> Array:
+        """No firm sets prices: zero."""
+        return jnp.zeros((), features.dtype)
+
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """The features are the signal itself."""
         return memory, signal
@@ -172,7 +176,7 @@ def _tomorrow(economy: PerceivedEconomy, others: Named, nodes: Array, law: Array
 
     cash, gross = jax.vmap(lambda row: jax.vmap(lambda s: jax.vmap(lambda k: one(k, s))(row))(every))(ahead)
     odds = (
-        economy.discount_factor[0][None, None, :, None]
+        jax.vmap(lambda shock: economy.discount_factor(economy.shocks(shock)))(every)[..., None]
         * economy.shock_transition[:, :, None, None]
         * economy.income_transition
     )

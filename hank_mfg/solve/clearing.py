@@ -29,6 +29,7 @@ SEARCH = 80  # evaluations at most
 HASTE = 1e-5  # tolerance of the household problem at first
 NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
 RESOLVED = 300.0  # times the tolerance: the excess at which the search ends
+SHORTENINGS = 10  # halvings of a step that leads nowhere
 ROUGH = 1e-3  # the excess at which it ends on a coarse grid
 
 
@@ -127,7 +128,7 @@ def patience(economy: Economy, public: Public) -> Array:
     cost more); otherwise the spectral radius of diag(beta (1 + r)) P over income states, by repeated squaring, so that
     somebody may be more patient than the market for a while.
     """
-    factor = (asset_return(economy, public) * economy.discount_factor)[-1]
+    factor = (asset_return(economy, public) * economy.discount_factor(public.shocks))[-1]
     matrix, log_radius = factor[:, None] * economy.income_transition[0, 0], 0.0
     for power in range(20):
         size = jnp.max(jnp.sum(matrix, axis=1))
@@ -274,7 +275,8 @@ def _next(search: Search, point: Point, tolerance: float) -> Search:
 
 def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
     """Newton's method in several unknowns: in logarithms from one for aggregates, in levels from the middle of its
-    bracket for a price, with steps of at most one and half of the way to an end."""
+    bracket for a price, with steps of at most one and half of the way to an end, and shorter where they lead to prices
+    at which there is no stationary mass."""
     count = len(names.unknown)
     bottom, top = economy.brackets()
 
@@ -292,8 +294,18 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
         prices = x[count:]
         room = jnp.where(move[count:] > 0, top - prices, prices - bottom)
         part = 1.0 / jnp.maximum(1.0, jnp.max(jnp.abs(jnp.concatenate([move[:count], 2.0 * move[count:] / room]))))
-        x = x + part * move
-        return x, solve(x, point.log_consumption, point.mass, jnp.asarray(tolerance)), tries + 1
+
+        def nowhere(trial):
+            return ~jnp.isfinite(jnp.sum(trial[1].excess)) & (trial[0] > 2.0**-SHORTENINGS * part)
+
+        def shorter(trial):
+            part = 0.5 * trial[0]
+            return part, solve(x + part * move, point.log_consumption, point.mass, jnp.asarray(tolerance))
+
+        part, following = jax.lax.while_loop(
+            nowhere, shorter, (2.0 * part, point._replace(excess=point.excess * jnp.nan))
+        )
+        return x + part * move, following, tries + 1
 
     def unfinished(state):
         excess = jnp.max(jnp.abs(state[1].excess))

@@ -31,7 +31,7 @@ def egm_step(
 ) -> ConsumptionFunction:
     """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
     prices."""
-    expected = economy.discount_factor * (marginal_value_next @ income_transition.T)
+    expected = economy.discount_factor(public.shocks) * (marginal_value_next @ income_transition.T)
     consumption = economy.model.preferences().inverse_marginal_utility(expected)
     return ConsumptionFunction(economy.grid.points[:, None] + economy.net(consumption, public), consumption)
 

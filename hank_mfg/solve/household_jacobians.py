@@ -25,7 +25,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
 from hank_mfg.solve.household import marginal_value
 from hank_mfg.solve.household_path import Decision
-from hank_mfg.solve.quantities import Names, contributions, public_of, stack
+from hank_mfg.solve.quantities import Moment, Names, contributions, public_of, stack
 from hank_mfg.solve.steady_state import SteadyState
 
 
@@ -42,6 +42,11 @@ class Rest(NamedTuple):
     share: Array
     choices: Array
     inputs: Array
+
+    @property
+    def moment(self) -> Moment:
+        """Any period of it."""
+        return Moment(self.here, self.shocks, self.share)
 
 
 def at_rest(steady: SteadyState, names: Names) -> Rest:
@@ -62,7 +67,7 @@ def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
 
 
 def felt(rest: Rest, names: Names) -> tuple[int, ...]:
-    """Places of the inputs that move anybody's cash on hand or wage."""
+    """Places of the inputs that move anybody's cash on hand, wage or patience."""
     moved = np.asarray(_slopes(rest, names))
     return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
 
@@ -72,8 +77,8 @@ def _slopes(rest: Rest, names: Names):
     def seen(x):
         public = public_of(x, names)
         wage = rest.economy.wage(public)
-        cash = rest.economy.resources(public)
-        return cash if wage is None else jnp.concatenate([cash, wage])
+        cash, patience = rest.economy.resources(public), rest.economy.discount_factor(public.shocks)
+        return jnp.concatenate([cash, patience, *(() if wage is None else (wage,))])
 
     return jax.jacfwd(seen)(rest.inputs)
 

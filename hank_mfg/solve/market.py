@@ -1,10 +1,10 @@
 """Prices that clear inside the period: the root of excess demand, given what everybody would choose at each price.
 
 One unknown: a Newton step from the guess, then secants, as long as they stay inside the bracket; where they do not get
-there, false position (Illinois) between the ends of the bracket. Several: Newton's method inside the brackets, with
-steps shortened until the largest excess falls. An evaluation is a whole cross-section of choices, so few of them are
-the aim: four from the price of the period before. Nothing here is differentiated: individuals take prices as given, and
-the structural gradient needs no derivative of them.
+there, false position (Illinois) between the ends of the bracket. Several: Newton's method inside the brackets with
+Broyden's updates, steps shortened until the largest excess falls. An evaluation is a whole cross-section of choices, so
+few of them are the aim: four from the price of the period before. Nothing here is differentiated: individuals take
+prices as given, and the structural gradient needs no derivative of them.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SECANTS = 8  # evaluations before the ends of the bracket are looked at
 HALVINGS = 80  # evaluations between them at most
-NEWTON = 30  # steps in several unknowns at most
+NEWTON = 40  # steps in several unknowns at most
 SHORTENINGS = 8  # halvings of one such step
 
 ExcessDemand = Callable[[Array], Array]
@@ -120,34 +120,55 @@ def _false_position(function, found, lower: Array, upper: Array, goal: float) ->
 
 
 def _newton(excess_demand: ExcessDemand, start: Array, lower: Array, upper: Array, goal: float) -> Cleared:
-    """Several unknowns: Newton's method, each step shortened until the largest excess is smaller than before."""
+    """Several unknowns: Newton's method whose Jacobian is brought up to date by Broyden's formula, and computed again
+    where that leads no further; each step is shortened until the largest excess is smaller than before."""
+
+    def both(x):
+        excess = excess_demand(x)
+        return excess, excess
 
     def unfinished(search):
         _, excess, moved, count = search
-        return (jnp.max(jnp.abs(excess)) > goal) & moved & (count < NEWTON)
+        return (_size(excess) > goal) & moved & (count < NEWTON)
 
     def body(search):
-        x, excess, _, count = search
-        slope = jax.jacfwd(excess_demand)(x)
-        direction = -jnp.linalg.solve(slope, excess)
+        x, _, _, count = search
+        slope, excess = jax.jacfwd(both, has_aux=True)(x)
+        inverse = jnp.linalg.inv(slope)
+        last = jax.lax.while_loop(still, broyden, (x, excess, inverse, jnp.asarray(True), count + 1))
+        return last[0], last[1], _size(last[1]) < _size(excess), last[4]
+
+    def still(search):
+        return (_size(search[1]) > goal) & search[3] & (search[4] < NEWTON)
+
+    def broyden(search):
+        x, excess, inverse, _, count = search
+        move = -inverse @ excess
 
         def shorten(trial):
-            _, _, part, _ = trial
-            new = jnp.clip(x + part * direction, lower, upper)
+            new = jnp.clip(x + trial[2] * move, lower, upper)
             after = excess_demand(new)
-            return new, after, 0.5 * part, jnp.max(jnp.abs(after)) < jnp.max(jnp.abs(excess))
+            return new, after, 0.5 * trial[2], _size(after) < _size(excess)
 
-        def refused(trial):
-            return ~trial[3] & (trial[2] > 2.0 ** -(SHORTENINGS + 1))
+        def refused(trial):  # of many searches side by side some have ended: these must not hold up the others
+            return ~trial[3] & (trial[2] > 2.0 ** -(SHORTENINGS + 1)) & (_size(excess) > goal)
 
         new, after, _, falls = jax.lax.while_loop(
             refused, shorten, (x, excess, jnp.ones_like(x[0]), jnp.asarray(False))
         )
-        return jnp.where(falls, new, x), jnp.where(falls, after, excess), falls, count + 1
+        moved, change = new - x, inverse @ (after - excess)
+        scale = moved @ change
+        better = inverse + jnp.outer(moved - change, moved @ inverse) / jnp.where(scale == 0, 1.0, scale)
+        pick = lambda one, other: jnp.where(falls, one, other)  # noqa: E731
+        return pick(new, x), pick(after, excess), pick(better, inverse), falls, count + 1
 
-    first = (start, excess_demand(start), jnp.asarray(True), jnp.asarray(0))
-    x, excess, _, count = jax.lax.while_loop(unfinished, body, first)
+    unknown = jnp.full_like(start, jnp.inf)
+    x, excess, _, count = jax.lax.while_loop(unfinished, body, (start, unknown, jnp.asarray(True), jnp.asarray(0)))
     return Cleared(x, excess, count)
+
+
+def _size(excess: Array) -> Array:
+    return jnp.max(jnp.abs(excess))
 
 
 class Market(NamedTuple):
@@ -178,6 +199,8 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
     missed = ~(np.abs(excess) <= tolerance)
     if not missed.any():
         return None
+    if len(excess) > 1:
+        return _explain_several(economy, np.asarray(market.x), excess)
     place = int(np.argmax(missed))
     x, lower, upper = (float(np.asarray(each)[place]) for each in (market.x, market.lower, market.upper))
     ends = [float(each[place]) for each in economy.brackets()]
@@ -194,6 +217,20 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
         f"{economy.unknowns[place]} does not clear its market: excess demand is still {float(excess[place]):.3g} at "
         f"{x:.6g}, {lower:.3g} at the lower end {ends[0]:.6g} of its bracket and {upper:.3g} at the upper end "
         f"{ends[1]:.6g}; {cure}."
+    )
+
+
+def _explain_several(economy: Economy, x: np.ndarray, excess: np.ndarray) -> str:
+    """What to say of several prices that clear together; no equation is the business of one of them alone."""
+    values = ", ".join(f"{name} = {value:.6g}" for name, value in zip(economy.unknowns, x, strict=True))
+    ends = [f"{n} at {v:g}" for n, v, *pair in zip(economy.unknowns, x, *economy.brackets(), strict=True) if v in pair]
+    at_end = f" ({', '.join(ends)}: an end of its bracket)" if ends else ""
+    left = ", ".join(f"{value:.3g}" for value in excess)
+    firms = ", firms last" if economy.sets_prices else ""
+    return (
+        f"{', '.join(economy.unknowns)} do not clear together: at {values}{at_end} the equations of the period are "
+        f"still {left}, in the order of excess_demand(){firms}; widen brackets in unknowns(), lower learning_rate, "
+        "or ask whether there is an equilibrium: a bound on a rate that binds for long has none."
     )
 
 

@@ -6,7 +6,8 @@ is what households take as given, and the period's markets and what it leaves to
 
     excess demand m(U, Z, choices) = 0,        carried_{t+1} = k(U, Z).
 
-Nothing here knows how households choose.
+Where firms set prices one equation looks a period ahead, m(U, Z, choices, U', Z') = 0. Nothing here knows how
+households choose.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.reach import reached
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 
@@ -83,7 +85,7 @@ def names_of(economy: Economy) -> Names:
         names[:] = values
         return [jnp.asarray(value, economy.dtype) for value in values.values()]
 
-    moves = _reached(each, economy.grid.points[:, None])
+    moves = reached(each, economy.grid.points[:, None])
     moved = tuple(name for name, by_assets in zip(names, moves, strict=True) if by_assets)
     fixed = tuple(name for name in names if name not in moved)
     given, chosen = dict.fromkeys((*names, *carried), one), dict.fromkeys(model.chosen(), one)
@@ -94,17 +96,16 @@ def names_of(economy: Economy) -> Names:
     def follows(name: str) -> bool:
         def what(value):
             now = public({**given, name: value})
-            excess = model.excess_demand(economy.series(now), Named("choices", chosen))
-            return [*now.prices.values(), *economy.carry(now).values(), *excess.values()]
+            excess = economy.markets(now, Named("choices", chosen))
+            return [*now.prices.values(), *economy.carry(now).values(), excess]
 
-        return any(_reached(what, one))
+        return any(reached(what, one))
 
     def matters(choice: str) -> bool:
         def what(value):
-            series, choices = economy.series(public(given)), Named("choices", {**chosen, choice: value})
-            return [jnp.asarray(each) for each in model.excess_demand(series, choices).values()]
+            return [economy.markets(public(given), Named("choices", {**chosen, choice: value}))]
 
-        return any(_reached(what, one))
+        return any(reached(what, one))
 
     unknown = tuple(name for name in moved if not clearing or follows(name))
     prices = tuple(jax.eval_shape(lambda: public(given).prices))
@@ -122,16 +123,6 @@ def require_closed_form(names: Names, method: str) -> Names:
             "the period: solve with RSPG()."
         )
     return names
-
-
-def _reached(function, argument: Array) -> list[bool]:
-    """Which of the arrays that `function` returns are computed from its argument, read off its equations."""
-    jaxpr = jax.make_jaxpr(function)(argument).jaxpr
-    reached = set(map(id, jaxpr.invars))
-    for equation in jaxpr.eqns:
-        if any(id(variable) in reached for variable in equation.invars):
-            reached.update(map(id, equation.outvars))
-    return [id(variable) in reached for variable in jaxpr.outvars]
 
 
 def stack(values: Mapping[str, Array], names: tuple[str, ...]) -> Array:
@@ -204,14 +195,25 @@ class Period(NamedTuple):
     public: Public
 
 
-def period(economy: Economy, names: Names) -> Callable[[Array, Array, Array, Array], Period]:
-    """The equations of a period, as a function of its unknowns U (path,), shocks, shares of income states (income,) and
-    what is chosen (choices,)."""
+class Moment(NamedTuple):
+    """A period of a path: its unknowns U (path,), shocks (shocks,) and shares of income states (income,)."""
 
-    def equations(here: Array, shocks: Array, share: Array, choices: Array) -> Period:
-        public = form(economy, names, dict(zip(names.path, here, strict=True)), shock_values(names, shocks), share)
+    here: Array
+    shocks: Array
+    share: Array
+
+
+def period(economy: Economy, names: Names) -> Callable[[Moment, Moment, Array], Period]:
+    """The equations of a period, as a function of itself, the period after it and what is chosen (choices,)."""
+
+    def public_at(moment: Moment) -> Public:
+        known = dict(zip(names.path, moment.here, strict=True))
+        return form(economy, names, known, shock_values(names, moment.shocks), moment.share)
+
+    def equations(now: Moment, following: Moment, choices: Array) -> Period:
+        public, shocks = public_at(now), now.shocks
         chosen = Named("choices", dict(zip(names.choices, choices, strict=True)))
-        excess = economy.markets(public, chosen)
+        excess = economy.markets(public, chosen, economy.outlook(public, public_at(following)))
         inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
         return Period(inputs, excess, stack(economy.carry(public), names.carried), public)
 

@@ -34,8 +34,8 @@ class Decision(NamedTuple):
     """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
 
     `cash` on hand, `desired` consumption before the budget binds and what it would save, `wanted`; `savings` next
-    assets within the bounds; `features` what the head was given; `excess` (unknowns,) the demand in excess of supply
-    that is left where prices clear inside the period.
+    assets within the bounds; `features` what the heads were given; `outlook` what tomorrow adds to a firm's wish to
+    raise its price; `excess` (unknowns,) what is left over of the equations by which prices clear inside the period.
     """
 
     state: State
@@ -47,6 +47,7 @@ class Decision(NamedTuple):
     desired: Array
     wanted: Array
     savings: Array
+    outlook: Array
     excess: Array
 
 
@@ -96,8 +97,9 @@ class Play(NamedTuple):
         desired = self.policy.consumption(features, cash, self.tables, economy.unknown_values(public))
         wanted = cash - economy.net(desired, public)
         savings = jnp.clip(wanted, *economy.bounds(cash))
-        excess = economy.excess_demand(state.aggregate.mass, public, savings)
-        return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, excess)
+        outlook = self.policy.outlook(features)
+        excess = economy.excess_demand(state.aggregate.mass, public, savings, outlook)
+        return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, outlook, excess)
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""

@@ -22,7 +22,7 @@ Heterogeneous-Agent Models", Econometrica 89(5).
 import dataclasses
 import time
 import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -35,10 +35,12 @@ from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
 from hank_mfg.solve.household_path import move, step, with_chain
 from hank_mfg.solve.income_risk import Risk, given_along, risk_of
-from hank_mfg.solve.quantities import Names, Period, form, names_of, period, shock_values, supplied
+from hank_mfg.solve.quantities import Moment, Names, Period, form, names_of, period, shock_values, supplied
 from hank_mfg.solve.steady_state import SteadyState
 
-SINGULAR = 1e8  # condition number of H_U from which something is said; where one path is bounded it is some thousands
+SINGULAR = (
+    1e8  # condition number of H_U, the largest entry of every row one, where something is said; usual are thousands
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,7 +167,8 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
 
 
 def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:
-    condition = float(np.abs(jacobian).sum(axis=0).max() * np.abs(inverse).sum(axis=0).max())
+    units = np.abs(jacobian).max(axis=1)  # of every equation
+    condition = float(np.abs(jacobian / units[:, None]).sum(axis=0).max() * np.abs(inverse * units).sum(axis=0).max())
     if not condition < SINGULAR:
         warnings.warn(
             f"The linear system is close to singular (condition number {condition:.1g}): responses mean nothing where "
@@ -234,42 +237,47 @@ def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved:
     after = found.jacobians[:, : len(priced), :-1, -1]  # what is left by the last period is felt in the one after
     found = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
     beyond = _beyond(rest, names, found, moved)
-    by_unknown, by_shock, by_share, by_choice = _slopes(rest, names)
+    by_now, by_next, by_choice = _slopes(rest, names)
     through, seen = found.jacobians[:, : len(priced)], jnp.asarray(priced, int)
-    by_carried = by_unknown.inputs[seen, len(names.path) - len(names.carried) :]
+    brought = slice(len(names.path) - len(names.carried), None)
+    by_carried, ahead = by_now.inputs.here[seen, brought], by_next.excess.here[:, brought]
 
-    def rows(by: Period, outputs: Array) -> Array:
-        """What has to be zero, (path, directions, horizon, horizon): inputs move outputs, and these the rest."""
+    def rows(what: str, outputs: Array) -> Array:
+        """What has to be zero, (path, directions, horizon, horizon), as a part of the `Moment` moves: inputs move
+        outputs, and these the rest."""
+        by, lead = jax.tree.map(lambda x: getattr(x, what), (by_now, by_next), is_leaf=lambda x: isinstance(x, Moment))
         outputs = outputs + jnp.einsum("oits,id->odts", through, by.inputs[seen])
         outputs = outputs.at[..., -1].add(jnp.einsum("oit,ic,cd->odt", after, by_carried, by.carried))
         excess, left = (jnp.einsum("md,ts->mdts", x, jnp.eye(horizon)) for x in (by.excess, by.carried))
+        excess += jnp.einsum("md,ts->mdts", lead.excess, jnp.eye(horizon, k=1))
+        excess = excess.at[..., -1, -1].add(ahead @ by.carried)  # the period after the last one
         excess += jnp.einsum("mc,cdts->mdts", by_choice.excess, outputs[: len(names.choices)])
         left = jnp.pad(left[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))  # found one period later
         return jnp.concatenate([outputs[len(names.choices) :], excess, left])
 
     count, size = len(names.path), len(names.path) * horizon
     own = jnp.diag(jnp.asarray([float(name not in names.clearing) for name in names.path]))
-    in_unknown = rows(by_unknown, jnp.zeros(())) - jnp.einsum("kl,ts->klts", own, jnp.eye(horizon))
+    in_unknown = rows("here", jnp.zeros(())) - jnp.einsum("kl,ts->klts", own, jnp.eye(horizon))
     jacobian = in_unknown.transpose(0, 2, 1, 3).reshape(size, size)
-    in_shock = rows(by_shock, beyond)
+    in_shock = rows("shocks", beyond)
     if moved is not None:
-        in_shock += jnp.einsum("ketu,zeus->kzts", rows(by_share, jnp.zeros(())), moved.share)
+        in_shock += jnp.einsum("ketu,zeus->kzts", rows("share", jnp.zeros(())), moved.share)
     inverse = -jnp.linalg.inv(jacobian)
     right = in_shock.transpose(1, 0, 2, 3).reshape(len(names.shocks), size, horizon)
     general = jnp.einsum("ab,zbs->zas", inverse, right).reshape(len(names.shocks), count, horizon, horizon)
     return _Solved(found.jacobians, beyond, general, jacobian, inverse)
 
 
-def _slopes(rest: Rest, names: Names) -> tuple[Period, Period, Period, Period]:
-    """Derivatives of a period's equations in its unknowns, shocks, shares and choices."""
+def _slopes(rest: Rest, names: Names) -> tuple[Any, Any, Period]:
+    """Derivatives of a period's equations in the period itself, the following one (a `Moment` each) and choices."""
     equations = period(rest.economy, names)
 
-    def without_public(*given: Array) -> Period:
+    def without_public(*given: Any) -> Period:
         return equations(*given)._replace(public=None)
 
-    at = (rest.here, rest.shocks, rest.share, rest.choices)
-    by_unknown, by_shock, by_share, by_choice = (jax.jacfwd(without_public, argnums=i)(*at) for i in range(4))
-    return by_unknown, by_shock, by_share, by_choice
+    at = (rest.moment, rest.moment, rest.choices)
+    by_now, by_next, by_choice = (jax.jacfwd(without_public, argnums=i)(*at) for i in range(3))
+    return by_now, by_next, by_choice
 
 
 def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> Array:

@@ -52,7 +52,7 @@ class Solution:
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
     stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
     maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
-    objective (mean flow utility).
+    price_error (of firms, in units of inflation; zero without), objective (mean flow utility).
     """
 
     model: Model

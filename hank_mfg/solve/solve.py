@@ -28,17 +28,22 @@ from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimi
 from hank_mfg.solve.steady_state import SteadyState, stationary_of, steady_state
 
 UNCLEARED = 1e-3  # excess demand that training does not accept
-HISTORY = ("update", "loss", "euler_error", "objective")
+HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 
 @eqx.filter_jit
 def _warm_up(play: Play, start: State, key, trembles: Array, paths: int, periods: int):
-    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals) and prices
-    that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,)."""
+    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
+    that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,), and the outlook
+    of firms if tomorrow were like today (paths, time)."""
+    economy = play.economy
+
+    def record(step):
+        public = step.now.public
+        return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
 
     def one(key):
-        shocks = play.economy.draw_shocks(start.aggregate.shock, periods, key=key)
-        record = lambda step: (step.now.signal, play.economy.unknown_values(step.now.public))  # noqa: E731
+        shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
         missed = trembles * jax.random.normal(jax.random.fold_in(key, 1), (periods, *trembles.shape), trembles.dtype)
         return rollout(Trembling(play), start, (shocks, missed), record)
 
@@ -57,10 +62,10 @@ def prepare(
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
     arguments = (play, _first(training), warmup_key)
-    last, (signals, unknowns) = walk(*arguments, training.trembles, settings.paths, settings.warmup)
+    last, (signals, unknowns, outlooks) = walk(*arguments, training.trembles, settings.paths, settings.warmup)
     trembles = jnp.asarray(settings.tremble * np.asarray(unknowns).std(axis=(0, 1)))
     if play.economy.unknowns and settings.tremble > 0:  # signals are standardized on what people will see in training
-        last, (signals, _) = walk(*arguments, trembles, settings.paths, settings.warmup)
+        last, (signals, _, outlooks) = walk(*arguments, trembles, settings.paths, settings.warmup)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
@@ -69,6 +74,9 @@ def prepare(
         )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
+    scale = np.asarray(outlooks).std()
+    if policy.firms is not None and scale > 0:
+        policy = eqx.tree_at(lambda p: p.firms.scale, policy, jnp.asarray(scale))
     training = training._replace(policy=policy, states=last, key=train_key, trembles=trembles)
     return play._replace(policy=policy), training
 
@@ -87,9 +95,8 @@ def untrained(
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
         zeros = np.zeros((len(economy.unknowns), *cash.shape), dtype)
-        stationary = Stationary(
-            ConsumptionFunction(cash, cash), assets, cash, *map(jnp.asarray, (zeros[:, 0, 0], zeros))
-        )
+        others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros((), dtype)))
+        stationary = Stationary(ConsumptionFunction(cash, cash), assets, cash, *others)
         mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
         carried = Named("carried", {name: jnp.asarray(np.zeros((), dtype)) for name in model.carried()})
         aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), carried)
@@ -97,7 +104,8 @@ def untrained(
         stationary, aggregate = cast(stationary_of(steady), dtype), initial_aggregate(economy, steady)
     guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
-    shape = PolicySettings(signals, settings.memory, settings.units, settings.width, settings.knots)
+    sizes = (settings.memory, settings.units, settings.width, settings.knots)
+    shape = PolicySettings(signals, *sizes, economy.sets_prices)
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
@@ -277,7 +285,7 @@ def solve(
         history = {name: np.concatenate([history[name], new[name]]) for name in HISTORY}
         if watch is not None:
             watch(training, history)
-        if history["euler_error"][-length:].mean() < settings.tolerance:
+        if max(history[error][-length:].mean() for error in ("euler_error", "price_error")) < settings.tolerance:
             status = Status.CONVERGED
             break
     end = time.perf_counter()

@@ -19,7 +19,7 @@ import optax
 from jax import Array
 
 from hank_mfg.policy.policy import Policy, Tables
-from hank_mfg.solve.euler import FirstOrder, first_order, structural_gradient
+from hank_mfg.solve.euler import FirstOrder, first_order, implied_outlook, structural_gradient
 from hank_mfg.solve.market import Market, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
 from hank_mfg.solve.settings import MethodSettings
@@ -36,8 +36,9 @@ class RSPG(MethodSettings):
     the gradient. `trace` in [0, 1] weights the errors further ahead on a path; `spread` is the weight of states outside
     the current mass; `max_step` the largest change of log consumption aimed at in one update. `memory` ("gru", "lstm",
     "lru", "attention", "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision`
-    ("float32", "float64") training. Training stops when the mass-weighted Euler error, relative consumption, falls
-    below `tolerance`; `warmup` periods under the stationary policy measure the scale of the signals first.
+    ("float32", "float64") training. Training stops when the mass-weighted Euler error, relative consumption, and that
+    of firms, in units of inflation, fall below `tolerance`; `warmup` periods under the stationary policy measure the
+    scale of the signals first. Prices that clear miss by `tremble` times their standard deviation in training.
     """
 
     paths: int = 16
@@ -79,10 +80,11 @@ def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
 
 class Progress(NamedTuple):
     """What one update reports. `finite` (quantities, paths) says where everything is a number, `market` where prices of
-    every path cleared worst."""
+    every path cleared worst; `price_error` is that of firms, in units of inflation."""
 
     loss: Array
     euler_error: Array
+    price_error: Array
     objective: Array
     finite: Array
     market: Market
@@ -110,7 +112,8 @@ class Kept(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
     `consumption` is what is left of the `desired` one by the bounds on savings, `rise` how much it rises with a unit
-    less saved: one, or less where earnings fall with it.
+    less saved: one, or less where earnings fall with it. `outlook` (time,) is what firms think that tomorrow adds to
+    their wish to raise the price, `implied` what it is worth in expectation over every next aggregate state.
     """
 
     signal: Array
@@ -122,22 +125,26 @@ class Kept(NamedTuple):
     rise: Array
     mass: Array
     reward: Array
+    outlook: Array
+    implied: Array
     path: FirstOrder
 
 
 class Lesson(NamedTuple):
-    """What the network should learn from one path: where log consumption should move, and how much it matters."""
+    """What the networks should learn from one path: where log consumption should move, and how much it matters; where
+    the outlook of firms should move, (time,)."""
 
     signal: Array
     move: Array
     weight: Array
+    outlook: Array
 
 
 def trainable(policy: Policy):
-    """True at the leaves that gradient steps move: encoder and head."""
+    """True at the leaves that gradient steps move: encoders and heads."""
     none = jax.tree.map(lambda _: False, policy)
-    yes = lambda part: jax.tree.map(eqx.is_inexact_array, part)  # noqa: E731
-    return eqx.tree_at(lambda p: (p.encoder, p.head), none, (yes(policy.encoder), yes(policy.head)))
+    parts = lambda p: (p.encoder, p.head, *(() if p.firms is None else (p.firms.encoder, p.firms.head)))  # noqa: E731
+    return eqx.tree_at(parts, none, jax.tree.map(eqx.is_inexact_array, parts(policy)))
 
 
 def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
@@ -166,34 +173,38 @@ def keep(play: Play, step: Step, ahead: Decision) -> Kept:
     condition = first_order(play.economy, step, ahead)
     net = now.cash - now.savings
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (jnp.ones_like(net),))
-    return Kept(now.signal, now.cash, now.desired, now.wanted, now.savings, consumption, rise, mass, reward, condition)
+    implied = implied_outlook(play.economy, now, ahead)
+    return Kept(
+        now.signal, now.cash, now.desired, now.wanted, now.savings, consumption, rise, mass, reward, now.outlook,
+        implied, condition,
+    )  # fmt: skip
 
 
 def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:
     """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
 
-    Where a bound binds and the gradient pushes against it, the choice is optimal and there is nothing to learn; where
-    it points inside, the move starts from the bound.
+    Where a bound binds the step starts from it and leads beyond, to what would be wanted without it. Nothing else is
+    as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
     """
     grid = play.economy.grid
     gradient = structural_gradient(play.economy, kept.path, settings.trace)
     step, consumption = -gradient / kept.path.curvature, kept.consumption
     limit = settings.max_step
     change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
-    below, above = kept.wanted < grid.lower, kept.wanted > grid.upper
-    rests = (below & (step <= 0)) | (above & (step >= 0))
     weight = kept.mass * (1.0 - settings.spread) + settings.spread / kept.mass[0].size
-    move = jnp.where(rests, 0.0, jnp.log(consumption / kept.desired) + change)
-    lesson = Lesson(kept.signal, move, jnp.where(rests, 0.0, weight))
+    move = jnp.clip(jnp.log(consumption / kept.desired) + change, -limit, limit)
+    lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook)
+    binds = (kept.wanted < grid.lower) | (kept.wanted > grid.upper)
     relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / consumption
-    euler_error = jnp.sum(jnp.where(below | above, 0.0, kept.mass * relative), axis=(1, 2))
+    euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
     return lesson, jnp.mean(euler_error), gradient
 
 
-def corrections(policy: Policy, tables: Tables, memory: Array, signal: Array) -> Array:
-    """The policy's log correction along one path of signals (time, signals): (time, assets, income)."""
+def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
+    """What the networks say along one path of signals (time, signals): the log correction of consumption, (time,
+    assets, income), and the outlook of firms, (time,)."""
     _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
-    return jax.vmap(lambda f: policy.correction(f, tables))(features)
+    return jax.vmap(lambda f: (policy.correction(f, tables), policy.outlook(f)))(features)
 
 
 def learn(
@@ -202,19 +213,20 @@ def learn(
     """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
-    mean over paths and periods. What a rollout teaches is worth several cheap steps of the network.
+    and half that of the outlook of firms, mean over paths and periods. What a rollout teaches is worth several cheap
+    steps of the network.
     """
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
     def current(moving):
         policy = eqx.combine(moving, fixed)
-        return jax.vmap(lambda m, o: corrections(policy, play.tables, m, o))(memory, lessons.signal)
+        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, lessons.signal)
 
-    target = current(moving) + lessons.move
+    target = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook))
 
     def loss(moving):
-        distance = current(moving) - target
-        return 0.5 * jnp.mean(jnp.sum(lessons.weight * distance**2, axis=(2, 3)))
+        distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
+        return 0.5 * jnp.mean(jnp.sum(lessons.weight * distance**2, axis=(2, 3)) + missed**2)
 
     def one(carry, _):
         moving, optimizer = carry
@@ -239,10 +251,12 @@ def update(play: Play, training: Training[State], settings: RSPG) -> tuple[Train
         lesson, error, gradient = teach(play, kept, settings)
         parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        return last, lesson, error, jnp.mean(kept.reward), finite, market
+        errors = (error, jnp.mean(jnp.abs(lesson.outlook)))
+        return last, lesson, errors, jnp.mean(kept.reward), finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
     last, lessons, errors, rewards, finite, market = jax.vmap(one, out_axes=(0, 0, 0, 0, 1, 0))(training.states, keys)
     policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons)
-    report = Progress(loss, jnp.mean(errors), jnp.mean(rewards), finite, market)
+    euler_error, price_error = (jnp.mean(each) for each in errors)
+    report = Progress(loss, euler_error, price_error, jnp.mean(rewards), finite, market)
     return Training(policy, optimizer, last, key, training.trembles), report

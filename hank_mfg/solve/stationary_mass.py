@@ -176,6 +176,9 @@ def _eliminate(forward: Any, anchor: int) -> np.ndarray | None:
     except RuntimeError:  # exactly singular
         return None
     mass = matrix.solve(unit)
+    residual = forward @ mass - mass
+    residual[anchor] = 0.0
+    mass = mass + matrix.solve(residual)  # once more: elimination alone may leave -1e-11 where there is nobody
     mass = mass / mass.sum()
     if not (np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL):
         return None

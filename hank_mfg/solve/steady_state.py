@@ -121,7 +121,8 @@ def stationary_of(steady: SteadyState) -> Stationary:
         response = _response(economy, public, jnp.asarray(steady.consumption))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
-    return Stationary(steady.policy, economy.grid.points, cash, economy.unknown_values(public), response)
+    unknowns, outlook = economy.unknown_values(public), economy.outlook(public, public)
+    return Stationary(steady.policy, economy.grid.points, cash, unknowns, response, outlook)
 
 
 _response = eqx.filter_jit(response_to_unknowns)

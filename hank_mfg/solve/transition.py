@@ -33,7 +33,7 @@ from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Rest, at_rest
 from hank_mfg.solve.household_path import decisions_along, masses_along, step
 from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of, shares_along
-from hank_mfg.solve.quantities import Names, contributions, names_of, period, shock_values, stack, supplied
+from hank_mfg.solve.quantities import Moment, Names, contributions, names_of, period, shock_values, stack, supplied
 from hank_mfg.solve.sequence_space import LinearSolution, linearize, shock_paths
 from hank_mfg.solve.steady_state import SteadyState
 
@@ -260,10 +260,15 @@ def _scale(rest: Rest, names: Names) -> Array:
     return jnp.ones(len(rest.here)).at[: len(held)].set(jnp.sum(held * rest.mass, axis=(1, 2)))
 
 
+def _last(rest: Rest, carried: Array, share: Array) -> Moment:
+    """The period after the last one: at rest but for what was carried over and the shares of income states."""
+    return Moment(rest.here.at[len(rest.here) - len(carried) :].set(carried), rest.shocks, share)
+
+
 def _after(rest: Rest, names: Names, carried: Array, share: Array) -> Array:
     """Marginal values V_a after the last period, (assets, income): at rest but for what was carried over."""
-    here = rest.here.at[len(rest.here) - len(carried) :].set(carried)
-    inputs = period(rest.economy, names)(here, rest.shocks, share, rest.choices).inputs
+    last = _last(rest, carried, share)
+    inputs = period(rest.economy, names)(last, last, rest.choices).inputs
     return step(rest.economy, names, rest.marginal, inputs).marginal
 
 
@@ -273,12 +278,15 @@ def _path(rest: Rest, names: Names, mass: Array, carried: Array, given: Given, g
     economy = rest.economy
     equations = jax.vmap(period(economy, names))
     assumed = jnp.broadcast_to(rest.choices, (len(guess), len(rest.choices)))
-    now = equations(guess, given.shocks, given.share, assumed)  # nothing but excess demand depends on what is chosen
+    moments = Moment(guess, given.shocks, given.share)
+    now = equations(moments, moments, assumed)  # nothing but excess demand depends on what is chosen or comes after
     marginal_end = _after(rest, names, now.carried[-1], given.share[-1]) if names.carried else rest.marginal
     decisions = decisions_along(economy, names, marginal_end, now.inputs, given.chain)
     masses = masses_along(economy, mass, decisions.savings, given.chain)
     chosen = jnp.einsum("tcae,tae->tc", decisions.chosen, masses)
-    now = equations(guess, given.shocks, given.share, chosen)
+    last = _last(rest, now.carried[-1], given.share[-1])
+    following = jax.tree.map(lambda x, end: jnp.concatenate([x[1:], end[None]]), moments, last)
+    now = equations(moments, following, chosen)
     supply = jax.vmap(lambda m, z: supplied(economy, names.moved, m, shock_values(names, z)))(masses, given.shocks)
     left = jnp.concatenate([carried[None], now.carried[:-1]])
     moved, _, brought = jnp.split(guess, np.cumsum([len(names.moved), len(names.clearing)]), axis=1)

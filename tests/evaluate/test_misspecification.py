@@ -63,7 +63,7 @@ def test_people_stay_who_they_are(trained, patient):
     together = dataclasses.replace(patient, states=trained.states)
     before, after = (hm.simulate(each, **SHORT) for each in (trained, together))
     assert as_bytes(before._asdict()) == as_bytes(after._asdict())
-    assert float(patient.steady.economy.discount_factor[0, 0]) == 0.985
+    assert float(patient.steady.economy.discount_factor(patient.steady.economy.shocks(0))[0, 0]) == 0.985
     assert patient.steady.aggregates.capital < 0.95 * trained.steady.aggregates.capital
 
 

@@ -1,4 +1,6 @@
-"""Relatives of Huggett's economy that several tests need: a rate that is promised, hours that are chosen."""
+"""Relatives of Huggett's economy that several tests need: a rate that is promised, hours that are chosen, firms."""
+
+import jax.numpy as jnp
 
 import hank_mfg as hm
 
@@ -51,3 +53,30 @@ class Effortless(Working):
 
     def preferences(self):
         return hm.GHH(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
+
+
+class Priced(Huggett):
+    """Huggett's economy beside firms whose costs are a shock: what they charge follows from the shocks alone."""
+
+    elasticity: float = hm.parameter("of demand", above=1, default=6.0)
+    slope: float = hm.parameter("of the Phillips curve in marginal cost", above=0, default=0.1)
+    patience_of_firms: float = hm.parameter("what a unit of profit tomorrow is worth", above=0, below=1, default=0.9)
+
+    def unknowns(self):
+        return {**super().unknowns(), "inflation": hm.Bracket(-0.5, 0.5)}
+
+    def cost(self, shocks):
+        """Marginal cost, its mean that of no inflation."""
+        return (1 - 1 / self.elasticity) * shocks.aggregate_income
+
+    def profit(self, price, before, today):
+        growth = jnp.log(price / before * (1 + today.inflation))
+        demand = today.aggregate_income * price**-self.elasticity
+        adjustment = self.elasticity / self.slope / 2 * growth**2 * today.aggregate_income
+        return demand * (price - self.cost(today)) - adjustment
+
+    def profit_discounting(self, today, tomorrow):
+        return self.patience_of_firms / (1 + tomorrow.aggregate_income)
+
+    def outcomes(self, aggregates, prices, shocks):
+        return {"cost": self.cost(shocks)}

@@ -1,5 +1,6 @@
 """Impulse responses: what is known of them without solving anything else."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
@@ -79,6 +80,23 @@ def test_other_shocks_keep_their_distribution_at_date_zero(trained, float64):
     levels = np.array([0.99, 1.01])
     assert before.sum() == pytest.approx(1.0, abs=1e-6) and after.sum() == pytest.approx(1.0, abs=1e-6)
     assert after @ levels - before @ levels == pytest.approx(SIZE, abs=1e-8)
+
+
+def test_another_shock_can_be_held_at_a_level(float64, refuses):
+    """The HANK economy's chain: productivity moves as asked, patience stands where it is put, the rest is untouched."""
+    economy = hm.discretize(hm.load_model("one_asset_hank"), 10, jnp.float64)
+    values = {name: np.asarray(each) for name, each in economy.shock_values.items()}
+    level = float(values["patience"].max())
+    for probabilities, moved in zip(
+        date_zero(economy, "productivity", 0.004, {"patience": level}), (0.0, 0.004), strict=True
+    ):
+        assert probabilities.sum() == pytest.approx(1.0, abs=1e-12)
+        assert probabilities @ values["patience"] == pytest.approx(level, abs=1e-12)
+        assert probabilities @ values["productivity"] == pytest.approx(1.0 + moved, abs=1e-9)
+        assert probabilities @ values["monetary"] == pytest.approx(0.0, abs=1e-12)
+    refuses(lambda: date_zero(economy, "patience", 0.0, {"patience": 1.0}), "patience", "leave it out of given")
+    refuses(lambda: date_zero(economy, "patience", 0.0, {"mood": 1.0}), "no shock 'mood'", "productivity")
+    refuses(lambda: date_zero(economy, "productivity", 0.0, {"patience": "high"}), "'high'", "give a number")
 
 
 @given(st.integers(0, 2**32 - 1))

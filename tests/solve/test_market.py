@@ -18,7 +18,7 @@ import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.model.named import Named
-from hank_mfg.solve.market import accuracy, clear
+from hank_mfg.solve.market import Market, accuracy, clear, explain_market
 from hank_mfg.solve.rollout import State
 from hank_mfg.solve.solve import prepare
 from hank_mfg.solve.steady_state import stationary_of
@@ -67,6 +67,37 @@ def test_several_prices_are_those_of_an_independent_solver(float64):
     for start in ([0.0, 1.0], [2.5, 2.5], [-2.0, 0.1]):
         found = clear(excess, jnp.asarray(start), *ends)
         np.testing.assert_allclose(found.x, truth, atol=1e-9)
+
+
+def test_searches_side_by_side_end_where_each_ends_alone(float64):
+    """Easy and hard ones at once, and one that starts at its root; what has ended stays as it is."""
+    ends = jnp.asarray([-3.0, -3.0]), jnp.asarray([3.0, 3.0])
+
+    def search(hardness, start):
+        return clear(lambda x: jnp.stack([jnp.sinh(hardness * x[0]) + 0.3 * x[1], x[1] - 0.5 * x[0]]), start, *ends)
+
+    hardness, starts = jnp.asarray([0.1, 1.0, 4.0, 1.0]), jnp.asarray([[2.0, 1.0], [-2.0, 2.0], [1.5, 0.0], [0.0, 0.0]])
+    together = jax.vmap(search)(hardness, starts)
+    np.testing.assert_allclose(together.x, 0.0, atol=1e-10)
+    assert int(together.evaluations[3]) < int(together.evaluations[2])
+    for place in range(4):
+        alone = search(hardness[place], starts[place])
+        np.testing.assert_allclose(together.x[place], alone.x, atol=1e-13)
+
+
+def test_several_prices_that_do_not_clear_are_named_together(float64):
+    """Output at the end of its bracket, the equations in their order."""
+    economy = hm.discretize(hm.load_model("one_asset_hank"), 10, jnp.float64)
+    x, excess = np.array([0.8, 1.5, 0.01]), np.array([1e-12, 0.02, -0.003])
+    assert explain_market(economy, Market(3, x, 1e-9 * excess, x, x), 1e-6) is None
+    message = explain_market(economy, Market(3, x, excess, x, x), 1e-6)
+    for piece in (
+        "wage, output, inflation do not clear together",
+        "output at 1.5",
+        "1e-12, 0.02, -0.003",
+        "firms last",
+    ):
+        assert piece in message
 
 
 # ------------------------------------------------------------------------------------------------- Huggett's economy

@@ -224,7 +224,7 @@ def test_updates_are_compiled_in_equal_parts(updates, length):
 def reports(loss=0.1):
     finite = np.ones((4, 5, 3), bool)  # updates, quantities, paths
     market = Market(np.zeros((4, 3), int), *np.zeros((4, 4, 3, 0)))
-    return Progress(np.full(4, loss), np.zeros(4), np.zeros(4), finite, market)
+    return Progress(np.full(4, loss), *np.zeros((3, 4)), finite, market)
 
 
 def test_what_is_no_number_is_named_by_update_path_and_quantity(trained):

@@ -182,7 +182,7 @@ def test_types_that_are_all_alike_are_one_type():
 def test_an_annuity_of_types_is_the_sum_over_their_lives(float64):
     economy = hm.discretize(hm.load_model("krusell_smith_stochastic_beta"), 30, aggregate_risk=False)
     share, chain = np.full(6, 1 / 6), np.asarray(economy.income_transition[0, 0])
-    patience, left, total = np.asarray(economy.discount_factor)[0], np.ones(6), np.zeros(6)
+    patience, left, total = np.asarray(economy.discount_factor(economy.shocks(0)))[0], np.ones(6), np.zeros(6)
     for _ in range(6000):
         total, left = total + left, patience * (chain @ left)
     assert float(economy.annuity(share)) == pytest.approx(share @ total, rel=1e-9)

@@ -1,0 +1,120 @@
+"""A one-asset HANK economy: government bonds, sticky prices, a Taylor rule with memory, and a fiscal rule.
+
+Households choose hours and bonds; firms choose their price at Rotemberg's cost; the central bank sets the nominal rate
+of the next period, never below `lower_bound`; taxes react to debt and to inflation of the period before.
+"""
+
+import jax.numpy as jnp
+
+import hank_mfg as hm
+
+
+class OneAssetHANK(hm.Model):
+    discount_factor: float = hm.parameter("beta, mean", above=0, below=1)
+    risk_aversion: float = hm.parameter("one over the elasticity of intertemporal substitution", above=0)
+    frisch: float = hm.parameter("elasticity of hours in the wage", above=0)
+    disutility: float = hm.parameter("weight of hours in utility", above=0)
+    persistence: float = hm.parameter("of log individual productivity", above=-1, below=1)
+    stationary_sd: float = hm.parameter("unconditional sd of log individual productivity", above=0)
+    maximum_assets: float = hm.parameter("top of the bond grid", above=0)
+    markup: float = hm.parameter("desired price over marginal cost", above=1)
+    slope: float = hm.parameter("of the Phillips curve in marginal cost, kappa", above=0)
+    natural_rate: float = hm.parameter("nominal rate at zero inflation", above=-1)
+    taylor: float = hm.parameter("reaction of the nominal rate to inflation", above=0)
+    smoothing: float = hm.parameter("weight of the last nominal rate in the rule", at_least=0, below=1)
+    lower_bound: float = hm.parameter("of the nominal rate", above=-1)
+    debt: float = hm.parameter("government bonds at rest", above=0)
+    debt_feedback: float = hm.parameter("reaction of taxes to debt", above=0)
+    inflation_feedback: float = hm.parameter("reaction of taxes to inflation of the period before")
+    productivity_persistence: float = hm.parameter("of log productivity", above=-1, below=1)
+    productivity_sd: float = hm.parameter("unconditional sd of log productivity", above=0)
+    monetary_persistence: float = hm.parameter("of the monetary shock", above=-1, below=1)
+    monetary_sd: float = hm.parameter("unconditional sd of the monetary shock", above=0)
+    patience_persistence: float = hm.parameter("of the discount-factor shock", above=-1, below=1)
+    patience_sd: float = hm.parameter("unconditional sd of the log discount-factor shock", above=0)
+
+    def aggregate_shocks(self):
+        productivity = {"persistence": self.productivity_persistence, "stationary_sd": self.productivity_sd}
+        patience = {"persistence": self.patience_persistence, "stationary_sd": self.patience_sd}
+        monetary = {"persistence": self.monetary_persistence, "stationary_sd": self.monetary_sd}
+        logs = {"exponential": True, "unit_mean": True}
+        return (
+            hm.AR1("patience", **patience, **logs, states=5),
+            hm.AR1("productivity", **productivity, **logs, states=2),
+            hm.AR1("monetary", **monetary, states=3),
+        )
+
+    def idiosyncratic_shock(self):
+        return hm.AR1(
+            "skill", persistence=self.persistence, stationary_sd=self.stationary_sd,
+            states=7, exponential=True, unit_mean=True,
+        )  # fmt: skip
+
+    def asset_space(self):
+        return hm.Assets(lower=0.0, upper=self.maximum_assets)
+
+    def preferences(self):
+        return hm.Separable(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
+
+    def discounting(self, own, shocks):
+        return self.discount_factor * shocks.patience
+
+    def hourly_wage(self, own, prices, shocks):
+        return prices.wage * own.skill
+
+    def aggregates(self, assets, own, shocks):
+        return {"bonds": assets, "skill": own.skill}
+
+    def unknowns(self):
+        return {"wage": hm.Bracket(0.2, 2.0), "output": hm.Bracket(0.5, 1.5), "inflation": hm.Bracket(-0.2, 0.2)}
+
+    def carried(self):
+        return {"nominal_rate": self.natural_rate, "public_debt": self.debt, "last_inflation": 0.0}
+
+    def prices(self, aggregates, shocks):
+        rate = (1 + aggregates.nominal_rate) / (1 + aggregates.inflation) - 1
+        taxes = rate * aggregates.public_debt + self.debt_feedback * (aggregates.public_debt - self.debt)
+        taxes += self.inflation_feedback * aggregates.last_inflation
+        return {"interest_rate": rate, "taxes": taxes, "dividends": self.earned(1, 1, aggregates, shocks)}
+
+    def earned(self, price, before, aggregates, shocks):
+        """Profit at a price relative to the price level, `before` a period earlier; its growth is costly."""
+        elasticity = self.markup / (self.markup - 1)
+        margin = price - aggregates.wage / shocks.productivity
+        growth = jnp.log(price / before * (1 + aggregates.inflation))
+        return aggregates.output * (price**-elasticity * margin - elasticity / self.slope / 2 * growth**2)
+
+    def profit(self, price, before, today):
+        return self.earned(price, before, today, today)
+
+    def profit_discounting(self, today, tomorrow):
+        return 1 / (1 + tomorrow.interest_rate)
+
+    def resources(self, assets, own, prices, shocks):
+        return (1 + prices.interest_rate) * assets + (prices.dividends - prices.taxes) * own.skill
+
+    def excess_demand(self, today, choices):
+        bonds = choices.savings - self.carry(today)["public_debt"]
+        labor = today.output / today.productivity - choices.earnings / today.wage
+        return {"bonds": bonds / self.debt, "labor": labor}
+
+    def carry(self, today):
+        target = self.natural_rate + self.taylor * today.inflation
+        rate = self.smoothing * today.nominal_rate + (1 - self.smoothing) * target + today.monetary
+        debt = (1 + today.interest_rate) * today.public_debt - today.taxes
+        rate = jnp.maximum(rate, self.lower_bound)
+        return {"nominal_rate": rate, "public_debt": debt, "last_inflation": today.inflation}
+
+    def signal(self, aggregates, prices, shocks):
+        return {
+            "productivity": shocks.productivity, "patience": shocks.patience, "monetary": shocks.monetary,
+            "nominal_rate": aggregates.nominal_rate, "public_debt": aggregates.public_debt,
+            "last_inflation": aggregates.last_inflation,
+        }  # fmt: skip
+
+    def outcomes(self, aggregates, prices, shocks):
+        return {"hours_demanded": prices.output / shocks.productivity}
+
+    def goods_market(self, today, choices, tomorrow):
+        costs = today.output - today.wage * today.hours_demanded - today.dividends
+        return (today.output - choices.consumption - costs) / today.output
