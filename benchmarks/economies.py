@@ -3,8 +3,8 @@
     python benchmarks/economies.py [--quick]
 
 Seconds: `hank-mfg solve MODEL` in a process of its own, imports and compilation included, three times with an empty
-compilation cache and twice with the cache of the last, medians; on an accelerator once each. Accuracy:
-`hank-mfg evaluate` of the last cold run.
+compilation cache and twice with the cache of the last, medians; on an accelerator, and for economies with many
+aggregate states, once each. Accuracy: `hank-mfg evaluate` of the last cold run.
 """
 
 import tempfile
@@ -12,30 +12,34 @@ from pathlib import Path
 
 from machine import TINY, command, progress, run_benchmark, time_solves
 
-ECONOMIES = ("huggett",)
+HANK = {"asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "tremble": 0.0}
+ECONOMIES = {"huggett": {}, "one_asset_hank": HANK, "one_asset_hank_bound": HANK}
+PERIODS = {"huggett": 10_000, "one_asset_hank": 2_000, "one_asset_hank_bound": 2_000}  # of the evaluation
 MEASURES = (
     "euler_error_mean_percent", "euler_error_max_percent", "dynamic_euler_mean_percent", "market_clearing_residual_max",
-    "goods_market_residual_max", "constrained_share", "top_of_grid_mass",
+    "goods_market_residual_max", "price_error_mean_percent", "price_error_max_percent", "constrained_share",
+    "top_of_grid_mass",
 )  # fmt: skip
 
 
 def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
     """Rows of the table and everything behind them."""
-    options = [part for key, value in TINY.items() for part in ("--option", f"{key}={value}")] if quick else []
+    settings, once = (TINY, True) if quick else (ECONOMIES[name], name != "huggett")
+    options = [part for key, value in settings.items() for part in ("--option", f"{key}={value}")]
     with tempfile.TemporaryDirectory() as temporary:
-        timings, run, cache = time_solves(name, Path(temporary), options, quick)
+        timings, run, cache = time_solves(name, Path(temporary), options, once)
         progress(f"evaluation of {name}")
-        periods = 200 if quick else 10_000
+        periods = 200 if quick else PERIODS[name]
         evaluation = command("evaluate", str(run), "--periods", str(periods), cache=cache)
     printed = evaluation["printed"]
     measured = [(f"seconds, whole process, {kind} cache", timings[kind]["seconds"]) for kind in ("cold", "warm")]
     measured += [(f"seconds, {part}", timings["cold"][f"seconds_{part}"]) for part in ("compile", "train")]
     measured += [("seconds of evaluation, whole process", evaluation["seconds"])]
-    measured += [(measure, printed[measure]) for measure in MEASURES]
+    measured += [(measure, printed[measure]) for measure in MEASURES if printed[measure] is not None]
     gains = printed["exploitability"]["consumption_percent"]
     measured += [(f"exploitability, {kind}, percent of consumption", gain) for kind, gain in gains.items()]
     rows = [{"economy": name, "row": what, "measured": value} for what, value in measured]
-    return rows, {"solve": timings, "evaluation": evaluation}
+    return rows, {"settings": settings, "solve": timings, "evaluation": evaluation}
 
 
 def measure(quick: bool) -> dict:

@@ -88,9 +88,9 @@ def command(*arguments: str, cache: Path) -> dict:
     return {"seconds": seconds, "seconds_processor": processor, "printed": json.loads(done.stdout)}
 
 
-def time_solves(model: str, folder: Path, options: list[str], quick: bool) -> tuple[dict, Path, Path]:
+def time_solves(model: str, folder: Path, options: list[str], once: bool) -> tuple[dict, Path, Path]:
     """Solve with an empty cache, then with the last one: timings, the last cold run, its cache."""
-    cold, warm = (1, 1) if quick else (repetitions(3), repetitions(2))
+    cold, warm = (1, 1) if once else (repetitions(3), repetitions(2))
     runs = []
     for number in range(cold + warm):
         cache = folder / f"cache_{min(number, cold - 1)}"

@@ -1,0 +1,138 @@
+"""The effective lower bound in a HANK economy: how often it binds, responses at it, what its mere possibility does.
+
+    python benchmarks/lower_bound.py [--quick]
+
+The economy `one_asset_hank_bound` is solved with its bound and without, same seed and settings. Both live through the
+same shocks. Responses are generalized ones: in normal times the discount factor is at its mean at date 0, in a slump at
+the top of its chain, where the bound binds. The figure is kept beside the table.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from machine import RESULTS, TINY, progress, run_benchmark
+
+import hank_mfg as hm
+from hank_mfg.report.impulse_response import ImpulseResponse
+from hank_mfg.report.style import LINES, PAGE, finish, journal_style, panels, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SETTINGS = {"asset_points": 100, "paths": 8, "passes": 64, "tremble": 0.0}
+ECONOMIES = {"bound": {}, "no bound": {"lower_bound": -0.5}}
+SERIES = ("output", "inflation", "nominal_rate")
+EASING, ADVANCE = ("monetary", -0.0005), ("productivity", 0.005)
+ANNUAL = 400.0  # percentage points a year in a number per quarter
+
+
+def solve_both(quick: bool) -> dict[str, hm.Solution]:
+    """The economy with and without its bound, trained from the same seed."""
+    settings = hm.RSPG(**(TINY if quick else SETTINGS))
+    found = {}
+    for name, changes in ECONOMIES.items():
+        progress(f"solving with {name}")
+        found[name] = hm.solve(hm.load_model("one_asset_hank_bound", **changes), settings)
+    return found
+
+
+def spells(binds: np.ndarray) -> float:
+    """The mean number of periods that a spell of True lasts; zero where there is none."""
+    begins = np.flatnonzero(binds & ~np.concatenate([[False], binds[:-1]]))
+    return float(binds.sum() / len(begins)) if len(begins) else 0.0
+
+
+def moments(solutions: dict[str, hm.Solution], periods: int) -> list[dict[str, Any]]:
+    """Frequency of the bound, moments on common shocks, and the effect of its possibility while it does not bind."""
+    series = {name: hm.simulate(each, periods=periods, seed=1).series for name, each in solutions.items()}
+    bound = solutions["bound"].model.lower_bound
+    following = np.append(series["bound"]["nominal_rate"][1:], np.inf)  # set today, paid tomorrow
+    binds = following <= float(bound) + 1e-12
+    patience = series["bound"]["patience"]
+    normal = ~binds & np.isclose(patience, np.median(patience)) & (series["bound"]["nominal_rate"] > float(bound))
+    rows = [
+        {"row": "share of quarters in which the bound binds", "measured": float(binds.mean())},
+        {"row": "quarters that a spell lasts", "measured": spells(binds)},
+        {"row": "share of quarters in normal times", "measured": float(normal.mean())},
+    ]
+    for name, values in series.items():
+        for what, factor in (("output", 100.0), ("inflation", ANNUAL), ("nominal_rate", ANNUAL)):
+            level = factor * (values[what] - (1.0 if what == "output" else 0.0))
+            rows += [
+                {"row": f"{what}, {name}, mean", "measured": float(level.mean())},
+                {"row": f"{what}, {name}, sd", "measured": float(level.std())},
+                {"row": f"{what}, {name}, lowest", "measured": float(level.min())},
+            ]
+    for what, factor in (("output", 100.0), ("inflation", ANNUAL), ("nominal_rate", ANNUAL)):
+        gap = factor * (series["bound"][what] - series["no bound"][what])
+        rows += [
+            {"row": f"{what}, bound less none, normal times", "measured": float(gap[normal].mean())},
+            {"row": f"{what}, bound less none, where it binds", "measured": float(gap[binds].mean())},
+        ]
+    return rows
+
+
+def responses(solutions: dict[str, hm.Solution], quick: bool) -> dict[str, dict[str, ImpulseResponse]]:
+    """Responses to an easing and to productivity: normal times, a slump, a slump without the bound."""
+    with_bound, without = solutions["bound"], solutions["no bound"]
+    levels = np.unique(np.asarray(hm.discretize(with_bound.model, 10).shock_values["patience"]))
+    normal, slump = {"patience": float(np.median(levels))}, {"patience": float(levels[-1])}
+    cases = {
+        "Normal times": (with_bound, normal),
+        "At the bound": (with_bound, slump),
+        "Slump, no bound": (without, slump),
+    }
+    sizes = {"starts": 2, "paths": 4} if quick else {"starts": 12, "paths": 16}
+    found: dict[str, dict[str, ImpulseResponse]] = {}
+    for shock, size in (EASING, ADVANCE):
+        progress(f"responses to {shock}")
+        found[shock] = {
+            label: hm.impulse_response(each, shock, size, horizon=16, given=given, **sizes)
+            for label, (each, given) in cases.items()
+        }
+    return found
+
+
+@journal_style()
+def draw(found: dict[str, dict[str, ImpulseResponse]]) -> "Figure":
+    """One row per shock, one column per series; inflation and rates in percentage points a year."""
+    figure, axes = panels(len(found) * len(SERIES), len(SERIES), PAGE, 1.7, "")
+    titles = {"monetary": "easing", "productivity": "productivity"}
+    for place, (shock, name) in enumerate((shock, name) for shock in found for name in SERIES):
+        panel = axes[place]
+        for (gray, style), (label, response) in zip(LINES, found[shock].items(), strict=False):
+            values = response.mean[name] * (4.0 if response.units[name] == "percentage points" else 1.0)
+            panel.plot(values, color=gray, linestyle=style, label=label)
+        panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
+        unit = "Percent" if name == "output" else "Points a year"
+        title = f"{name.replace('_', ' ').capitalize()}, {titles[shock]}"
+        panel.set(title=title, xlabel="Quarter", ylabel=unit, xlim=(0, 15))
+    return finish(figure, axes[0])
+
+
+def measure(quick: bool) -> dict:
+    """Everything, and the figure."""
+    solutions = solve_both(quick)
+    rows = moments(solutions, 200 if quick else 10_000)
+    found = responses(solutions, quick)
+    for shock, cases in found.items():
+        for label, response in cases.items():
+            for name in SERIES:
+                rows.append(
+                    {"row": f"{name} on impact, {shock}, {label.lower()}", "measured": float(response.mean[name][0])}
+                )
+    save_figure(draw(found), RESULTS / ("lower_bound.quick" if quick else "lower_bound"))
+    settings = {
+        "training": "float32",
+        "measurement": "float64",
+        "seconds": {n: s.seconds_total for n, s in solutions.items()},
+    }
+    return {
+        **settings,
+        "table": rows,
+        "responses": {s: {k: r.to_dict() for k, r in c.items()} for s, c in found.items()},
+    }
+
+
+if __name__ == "__main__":
+    run_benchmark("lower_bound", __doc__.splitlines()[0], measure)
