@@ -9,7 +9,9 @@ the top of its chain, where the bound binds. The figure is kept beside the table
 
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
+from economies import HANK
 from machine import RESULTS, TINY, progress, run_benchmark
 
 import hank_mfg as hm
@@ -19,16 +21,14 @@ from hank_mfg.report.style import LINES, PAGE, finish, journal_style, panels, sa
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SETTINGS = {"asset_points": 100, "paths": 8, "passes": 64, "tremble": 0.0}
 ECONOMIES = {"bound": {}, "no bound": {"lower_bound": -0.5}}
-SERIES = ("output", "inflation", "nominal_rate")
+SERIES = {"output": 100.0, "inflation": 400.0, "nominal_rate": 400.0}  # to percent, or percentage points a year
 EASING, ADVANCE = ("monetary", -0.0005), ("productivity", 0.005)
-ANNUAL = 400.0  # percentage points a year in a number per quarter
 
 
 def solve_both(quick: bool) -> dict[str, hm.Solution]:
     """The economy with and without its bound, trained from the same seed."""
-    settings = hm.RSPG(**(TINY if quick else SETTINGS))
+    settings = hm.RSPG(**(TINY if quick else HANK))
     found = {}
     for name, changes in ECONOMIES.items():
         progress(f"solving with {name}")
@@ -40,6 +40,10 @@ def spells(binds: np.ndarray) -> float:
     """The mean number of periods that a spell of True lasts; zero where there is none."""
     begins = np.flatnonzero(binds & ~np.concatenate([[False], binds[:-1]]))
     return float(binds.sum() / len(begins)) if len(begins) else 0.0
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(values.mean()) if len(values) else None
 
 
 def moments(solutions: dict[str, hm.Solution], periods: int) -> list[dict[str, Any]]:
@@ -56,18 +60,18 @@ def moments(solutions: dict[str, hm.Solution], periods: int) -> list[dict[str, A
         {"row": "share of quarters in normal times", "measured": float(normal.mean())},
     ]
     for name, values in series.items():
-        for what, factor in (("output", 100.0), ("inflation", ANNUAL), ("nominal_rate", ANNUAL)):
+        for what, factor in SERIES.items():
             level = factor * (values[what] - (1.0 if what == "output" else 0.0))
             rows += [
                 {"row": f"{what}, {name}, mean", "measured": float(level.mean())},
                 {"row": f"{what}, {name}, sd", "measured": float(level.std())},
                 {"row": f"{what}, {name}, lowest", "measured": float(level.min())},
             ]
-    for what, factor in (("output", 100.0), ("inflation", ANNUAL), ("nominal_rate", ANNUAL)):
+    for what, factor in SERIES.items():
         gap = factor * (series["bound"][what] - series["no bound"][what])
         rows += [
-            {"row": f"{what}, bound less none, normal times", "measured": float(gap[normal].mean())},
-            {"row": f"{what}, bound less none, where it binds", "measured": float(gap[binds].mean())},
+            {"row": f"{what}, bound less none, normal times", "measured": _mean(gap[normal])},
+            {"row": f"{what}, bound less none, where it binds", "measured": _mean(gap[binds])},
         ]
     return rows
 
@@ -75,7 +79,8 @@ def moments(solutions: dict[str, hm.Solution], periods: int) -> list[dict[str, A
 def responses(solutions: dict[str, hm.Solution], quick: bool) -> dict[str, dict[str, ImpulseResponse]]:
     """Responses to an easing and to productivity: normal times, a slump, a slump without the bound."""
     with_bound, without = solutions["bound"], solutions["no bound"]
-    levels = np.unique(np.asarray(hm.discretize(with_bound.model, 10).shock_values["patience"]))
+    with jax.enable_x64(True):  # the ends of the chain to the last digit: beyond them nothing is given
+        levels = np.unique(np.asarray(hm.discretize(with_bound.model, 10, np.float64).shock_values["patience"]))
     normal, slump = {"patience": float(np.median(levels))}, {"patience": float(levels[-1])}
     cases = {
         "Normal times": (with_bound, normal),
@@ -122,13 +127,9 @@ def measure(quick: bool) -> dict:
                     {"row": f"{name} on impact, {shock}, {label.lower()}", "measured": float(response.mean[name][0])}
                 )
     save_figure(draw(found), RESULTS / ("lower_bound.quick" if quick else "lower_bound"))
-    settings = {
-        "training": "float32",
-        "measurement": "float64",
-        "seconds": {n: s.seconds_total for n, s in solutions.items()},
-    }
     return {
-        **settings,
+        "precision": {"training": "float32", "measurement": "float64"},
+        "seconds": {name: each.seconds_total for name, each in solutions.items()},
         "table": rows,
         "responses": {s: {k: r.to_dict() for k, r in c.items()} for s, c in found.items()},
     }

@@ -191,7 +191,7 @@ class Economy(eqx.Module):
         excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
         left = [jnp.asarray(value, self.dtype) for value in excess.values()]
         if self.sets_prices:
-            own, _, scale = self._profit_slopes(public)
+            own, _, scale = profit_slopes(self.model, self.series(public), self.dtype)
             left.append(own / scale + (self.outlook(public, public) if outlook is None else outlook))
         return jnp.stack(left)
 
@@ -208,18 +208,10 @@ class Economy(eqx.Module):
         """
         if not self.sets_prices:
             return jnp.zeros((), self.dtype)
-        worth = self.model.profit_discounting(self.series(public), self.series(following))
-        return worth * self._profit_slopes(following)[1] / self._profit_slopes(public)[2]
-
-    def _profit_slopes(self, public: Public) -> tuple[Array, Array, Array]:
-        """F_p, F_q and F_pq of a firm's profit F(p, q) at p = q = 1: its price relative to others', now and before."""
-        today, one = self.series(public), jnp.ones((), self.dtype)
-
-        def own(price, before):
-            return jax.grad(self.model.profit)(price, before, today)
-
-        last = jax.grad(lambda before: self.model.profit(one, before, today))(one)
-        return own(one, one), last, jax.grad(own, argnums=1)(one, one)
+        today, tomorrow = self.series(public), self.series(following)
+        _, slope, _ = profit_slopes(self.model, tomorrow, self.dtype)
+        _, _, scale = profit_slopes(self.model, today, self.dtype)
+        return self.model.profit_discounting(today, tomorrow) * slope / scale
 
     def unknown_values(self, public: Public) -> Array:
         """The prices that clear inside the period, in the order declared: (unknowns,)."""
@@ -318,6 +310,17 @@ class Economy(eqx.Module):
 
     def _full(self, values) -> Array:
         return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)
+
+
+def profit_slopes(model: Model, today: Named, dtype) -> tuple[Array, Array, Array]:
+    """F_p, F_q and F_pq of a firm's profit F(p, q) at p = q = 1: its price relative to others', now and before."""
+    one = jnp.ones((), dtype)
+
+    def own(price, before):
+        return jax.grad(model.profit)(price, before, today)
+
+    last = jax.grad(lambda before: model.profit(one, before, today))(one)
+    return own(one, one), last, jax.grad(own, argnums=1)(one, one)
 
 
 def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_risk: bool = True) -> Economy:

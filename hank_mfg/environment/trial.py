@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.environment.economy import profit_slopes
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine, to_chain
 from hank_mfg.model.assets import Assets
@@ -183,17 +184,13 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
 
 
 def _pricing(model: Model, today: Named) -> dict[str, Any]:
-    """Profit, what tomorrow's is worth, and its second difference in price and price before, which must be positive."""
+    """Profit, what tomorrow's is worth, and its cross derivative in price and price before, which must be positive."""
     if not model.sets_prices():
         return {}
     worth = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", today, today), ())
-    high, low = 1.0 + 1e-3, 1.0 - 1e-3
-
-    def at(price, before) -> Any:
-        return _fits(model, "profit", "the result", ask(model, "profit", price, before, today), ())
-
-    cross = (at(high, high) - at(high, low) - at(low, high) + at(low, low)) / (high - low) ** 2
-    return {"profit": at(1.0, 1.0), "profit_discounting": worth, "cost of changing a price": cross}
+    profit = _fits(model, "profit", "the result", ask(model, "profit", 1.0, 1.0, today), ())
+    _, _, cross = attempt(model, "profit", profit_slopes, model, today, jnp.float64)
+    return {"profit": profit, "profit_discounting": worth, "cost of changing a price": cross}
 
 
 def _carries(model: Model, carried: dict, following: dict) -> dict:

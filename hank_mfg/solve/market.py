@@ -230,7 +230,7 @@ def _explain_several(economy: Economy, x: np.ndarray, excess: np.ndarray) -> str
     return (
         f"{', '.join(economy.unknowns)} do not clear together: at {values}{at_end} the equations of the period are "
         f"still {left}, in the order of excess_demand(){firms}; widen brackets in unknowns(), lower learning_rate, "
-        "or ask whether there is an equilibrium: a bound on a rate that binds for long has none."
+        "or ask whether there is an equilibrium: see docs/when_it_does_not_converge.md."
     )
 
 

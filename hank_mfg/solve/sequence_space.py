@@ -38,9 +38,7 @@ from hank_mfg.solve.income_risk import Risk, given_along, risk_of
 from hank_mfg.solve.quantities import Moment, Names, Period, form, names_of, period, shock_values, supplied
 from hank_mfg.solve.steady_state import SteadyState
 
-SINGULAR = (
-    1e8  # condition number of H_U, the largest entry of every row one, where something is said; usual are thousands
-)
+SINGULAR = 1e8  # condition number of H_U in units of every equation, where something is said; usual are thousands
 
 
 @dataclasses.dataclass(frozen=True)

@@ -154,8 +154,7 @@ def _refine(forward: Any, mass: np.ndarray, factors: _Factors) -> np.ndarray | N
         return None
     mass, before = mass / mass[factors.anchor], np.inf
     for _ in range(REFINEMENTS):
-        residual = forward @ mass - mass
-        residual[factors.anchor] = 0.0  # its equation is the scale
+        residual = _residual(forward, mass, factors.anchor)
         size = np.abs(residual).max() / np.abs(mass).max()
         if size <= ROUNDING:
             return mass / mass.sum()
@@ -163,6 +162,13 @@ def _refine(forward: Any, mass: np.ndarray, factors: _Factors) -> np.ndarray | N
             return None
         mass, before = mass + factors.matrix.solve(residual), size
     return None
+
+
+def _residual(forward: Any, mass: np.ndarray, anchor: int) -> np.ndarray:
+    """P' m - m, but for the equation of the anchor, which is the scale."""
+    residual = forward @ mass - mass
+    residual[anchor] = 0.0
+    return residual
 
 
 def _eliminate(forward: Any, anchor: int) -> np.ndarray | None:
@@ -176,9 +182,8 @@ def _eliminate(forward: Any, anchor: int) -> np.ndarray | None:
     except RuntimeError:  # exactly singular
         return None
     mass = matrix.solve(unit)
-    residual = forward @ mass - mass
-    residual[anchor] = 0.0
-    mass = mass + matrix.solve(residual)  # once more: elimination alone may leave -1e-11 where there is nobody
+    # once more: elimination alone may leave -1e-11 where there is nobody
+    mass = mass + matrix.solve(_residual(forward, mass, anchor))
     mass = mass / mass.sum()
     if not (np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL):
         return None

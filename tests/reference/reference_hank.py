@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from reference_sequence_space import stored
+import reference_sequence_space as package
+from reference_sequence_space import income_states
 
 import hank_mfg as hm
 
@@ -13,9 +14,7 @@ class Economy(OneAssetHANK):
     """Its income states and asset grid are those of the package."""
 
     def idiosyncratic_shock(self):
-        income = stored("income")
-        chain = income[[f"to_{i}" for i in range(7)]].to_numpy()
-        return hm.MarkovChain(chain, skill=income["state"].to_numpy())
+        return income_states("skill")
 
     def asset_space(self):
         return hm.Assets(lower=0.0, upper=self.maximum_assets, pivot=0.25)
@@ -23,7 +22,7 @@ class Economy(OneAssetHANK):
 
 def value(name: str) -> float:
     """A number of the package's stationary equilibrium."""
-    return float(stored("hank_steady_state").set_index("name")["value"][name])
+    return package.value(name, "hank_steady_state")
 
 
 @cache

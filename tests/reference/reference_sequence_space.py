@@ -17,9 +17,15 @@ def stored(name: str) -> pd.DataFrame:
     return pd.read_csv(STORED / f"{name}.csv")
 
 
-def value(name: str) -> float:
+def value(name: str, table: str = "steady_state") -> float:
     """A number of the package's stationary equilibrium."""
-    return float(stored("steady_state").set_index("name")["value"][name])
+    return float(stored(table).set_index("name")["value"][name])
+
+
+def income_states(name: str) -> hm.MarkovChain:
+    """The package's chain of income states, a quantity called `name`."""
+    income = stored("income")
+    return hm.MarkovChain(income[[f"to_{i}" for i in range(7)]].to_numpy(), **{name: income["state"].to_numpy()})
 
 
 class Economy(hm.Model):
@@ -34,9 +40,7 @@ class Economy(hm.Model):
         return hm.AR1("productivity", persistence=0.8, innovation_sd=0.01, mean=self.productivity, states=5)
 
     def idiosyncratic_shock(self):
-        income = stored("income")
-        chain = income[[f"to_{i}" for i in range(7)]].to_numpy()
-        return hm.MarkovChain(chain, labor=income["state"].to_numpy())
+        return income_states("labor")
 
     def asset_space(self):
         return hm.Assets(lower=0.0, upper=200.0, pivot=0.25)

@@ -30,16 +30,13 @@ derivatives by central differences of step 1e-6 (default: forward differences of
 Source: Auclert, Bardoczy, Rognlie and Straub (2021, Econometrica 89(5), 2375-2408), and the package they publish.
 """
 
-import csv
 from math import comb
-from pathlib import Path
 
 import numpy as np
+from package_numbers import HOUSEHOLD_OPTIONS, PATH_OPTIONS, write
 from sequence_jacobian import create_model, grids
 from sequence_jacobian.examples.krusell_smith import firm, firm_ss, income, mkt_clearing
 from sequence_jacobian.hetblocks.hh_sim import hh
-
-HERE = Path(__file__).parent
 
 CALIBRATION = {"eis": 1.0, "delta": 0.025, "alpha": 0.11, "L": 1.0, "r": 0.01, "Y": 1.0}
 CALIBRATION |= {"rho_e": 0.966, "sd_e": 0.5, "nS": 7, "amin": 0.0, "amax": 200.0, "nA": 500}
@@ -54,11 +51,7 @@ REPORTED = ("K", "r", "w", "Y", "C")
 SMALL_SHOCK, LARGE_SHOCK, PERSISTENCE = 0.01, 0.1, 0.8  # in units of Z, not of its stationary value
 NEWS_PERIOD = 10
 
-STATIONARY_OPTIONS = {"backward_tol": 1e-13, "forward_tol": 1e-16, "backward_maxit": 50_000, "forward_maxit": 1_000_000}
-OPTIONS = {
-    "hh": {**STATIONARY_OPTIONS, "h": 1e-6, "twosided": True},
-    "krusell_smith": {"tol": 1e-12, "maxit": 50, "verbose": False},
-}
+OPTIONS = {"hh": HOUSEHOLD_OPTIONS, "krusell_smith": PATH_OPTIONS}
 
 
 def make_grids(rho_e, sd_e, nS, amin, amax, nA):
@@ -97,15 +90,6 @@ def nonlinear(model, steady, productivity):
     """Return the same deviations on the path with perfect foresight, which starts at the stationary distribution."""
     arguments = {"outputs": list(REPORTED), "options": OPTIONS}
     return model.solve_impulse_nonlinear(steady, ["K"], ["asset_mkt"], {"Z": productivity}, **arguments)
-
-
-def write(name, columns):
-    """Write columns of equal length with 17 significant digits, which is every digit of a double."""
-    with (HERE / name).open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        for row in zip(*columns.values(), strict=True):
-            table.writerow([value if isinstance(value, str) else f"{value:.17g}" for value in row])
 
 
 def write_stationary(steady):

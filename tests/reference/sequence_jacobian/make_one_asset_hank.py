@@ -35,15 +35,11 @@ Of steps 1e-4 to 1e-7, 1e-6 and its neighbor 3e-6 agree best: 1.4e-7 of a respon
 Source: Auclert, Bardoczy, Rognlie and Straub (2021, Econometrica 89(5), 2375-2408), and the package they publish.
 """
 
-import csv
-from pathlib import Path
-
 import numpy as np
+from package_numbers import HERE, HOUSEHOLD_OPTIONS, PATH_OPTIONS, write
 from sequence_jacobian import create_model, grids
 from sequence_jacobian.examples.hank import firm, fiscal, labor_supply, mkt_clearing, monetary, nkpc, nkpc_ss
 from sequence_jacobian.hetblocks.hh_labor import hh
-
-HERE = Path(__file__).parent
 
 CALIBRATION = {"eis": 0.5, "frisch": 0.5, "mu": 1.2, "kappa": 0.1, "phi": 1.5, "rstar": 0.005, "r": 0.005, "B": 5.6}
 CALIBRATION |= {"Y": 1.0, "Z": 1.0, "pi": 0.0}
@@ -60,11 +56,7 @@ RATE_SHOCK, LARGE_RATE_SHOCK, RATE_PERSISTENCE = -0.0025, -0.01, 0.61
 PRODUCTIVITY_SHOCK, PATIENCE_SHOCK, PERSISTENCE = 0.01, 0.001, 0.8  # patience: as a share of beta
 NEWS_PERIOD = 7  # of the shock to beta that shows its timing
 
-STATIONARY_OPTIONS = {"backward_tol": 1e-13, "forward_tol": 1e-16, "backward_maxit": 50_000, "forward_maxit": 1_000_000}
-OPTIONS = {
-    "hh": {**STATIONARY_OPTIONS, "h": 1e-6, "twosided": True},
-    "one_asset_hank": {"tol": 1e-12, "maxit": 50, "verbose": False},
-}
+OPTIONS = {"hh": HOUSEHOLD_OPTIONS, "one_asset_hank": PATH_OPTIONS}
 
 
 def make_grids(rho_e, sd_e, nS, amin, amax, nA):
@@ -115,15 +107,6 @@ def nonlinear(model, steady, shock):
     """Return the same deviations on the path with perfect foresight, which starts at the stationary distribution."""
     arguments = {"outputs": [*REPORTED, "goods_mkt"], "options": OPTIONS}
     return model.solve_impulse_nonlinear(steady, UNKNOWNS, TARGETS, shock, **arguments)
-
-
-def write(name, columns):
-    """Write columns of equal length with 17 significant digits, which is every digit of a double."""
-    with (HERE / name).open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        for row in zip(*columns.values(), strict=True):
-            table.writerow([value if isinstance(value, str) else f"{value:.17g}" for value in row])
 
 
 def check_income(steady):
