@@ -122,6 +122,7 @@ if TYPE_CHECKING:
     from hank_mfg.solve.rl.mirror_descent import MOMD as MOMD
     from hank_mfg.solve.rl.ppo import IPPO as IPPO
     from hank_mfg.solve.rl.ppo import RIPPO as RIPPO
+    from hank_mfg.solve.robust import Family as Family
     from hank_mfg.solve.sequence_space import LinearSolution as LinearSolution
     from hank_mfg.solve.sequence_space import linearize as linearize
     from hank_mfg.solve.solution import Solution as Solution
@@ -193,6 +194,7 @@ _HOMES = {
     "solve.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
     "solve.rl.mirror_descent": ("MOMD",),
     "solve.rl.ppo": ("IPPO", "RIPPO"),
+    "solve.robust": ("Family",),
     "solve.sequence_space": ("LinearSolution", "linearize"),
     "solve.solution": ("Solution", "SolveError", "Status"),
     "solve.spg": ("RSPG", "SPG"),

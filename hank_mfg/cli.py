@@ -41,6 +41,10 @@ Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
 ]
+Worlds = Annotated[
+    list[str] | None,
+    typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for worlds with other values too; repeat"),
+]
 Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="live with another parameter")]
 
 
@@ -179,6 +183,8 @@ def solve_command(
     seed: int = 0,
     set_: Set = None,
     option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the method, for instance paths=32")] = None,
+    family: Worlds = None,
+    penalty: Annotated[float, typer.Option(help="of the adversary for entropy, percent of consumption")] = 0.0,
     resume: Annotated[bool, typer.Option("--resume", help="continue a run that was cut off")] = False,
     measure: Annotated[int, typer.Option(help="of a game: paths on which to measure exploitability meanwhile")] = 0,
     as_json: Json = False,
@@ -194,22 +200,27 @@ def solve_command(
         given = (method, option), set_, seed
         seconds = lambda: time.perf_counter() - _START  # noqa: E731
         options = {"measure": measure, "resume": resume, "quiet": as_json, "seconds": seconds}
+        if family:
+            raise ValueError("--family is for economies: a game has no worlds to prepare for; leave it out.")
         return _emit(as_json, *solve_game_command(model, folder, *given, **options))
-    settings = _resumed_settings(folder) if resume else _settings(method, option)
-    if not resume:
-        _check_new_run(str(model), folder, _overrides(set_))
-    before = _entries(cache)
     from hank_mfg.console import progress, solve_lines, training_line
-    from hank_mfg.run import solve_run
+    from hank_mfg.run import check_new_run, resumed_settings, solve_run
+    from hank_mfg.solve.robust import make_family
     from hank_mfg.solve.solve import chunk_length
+    from hank_mfg.solve.spg import named_method
     from hank_mfg.storage import how_to_continue
 
+    settings = resumed_settings(folder) if resume else named_method(method, option)
+    worlds = make_family(_overrides(family), penalty)
+    if not resume:
+        check_new_run(str(model), folder, _overrides(set_), settings, worlds)
+    before = _entries(cache)
     chunk = chunk_length(settings.updates)
     try:
         with progress(settings.updates, as_json, training_line(chunk), "stationary equilibrium") as watch:
             solution = solve_run(
                 str(model), folder, None if resume else settings, key=seed, overrides=_overrides(set_), resume=resume,
-                watch=watch,
+                watch=watch, family=worlds,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
@@ -226,39 +237,9 @@ def solve_command(
         "precision": solution.precision,
         "device": solution.device,
         "seed": solution.seed,
+        **({"worlds": solution.worlds()} if solution.family else {}),
     }
     _emit(as_json, content, solve_lines(solution, content))
-
-
-def _check_new_run(model: str, folder: Path, overrides: dict[str, Any]) -> None:
-    """Raise for whatever would stop a solve, before anything is printed or written."""
-    from hank_mfg.environment.check import check_model
-    from hank_mfg.gallery import load_model
-    from hank_mfg.solve.solve import require_aggregate_risk
-    from hank_mfg.storage import require_free
-
-    require_free(folder)
-    economy = load_model(model, **overrides)
-    check_model(economy)
-    require_aggregate_risk(economy)
-
-
-def _resumed_settings(folder: Path) -> Any:
-    from hank_mfg.solve.spg import RSPG
-    from hank_mfg.storage import unfinished_config
-
-    return RSPG(**unfinished_config(folder)["method"])
-
-
-def _settings(method: str, options: list[str] | None):
-    """The frozen settings of a method, with NAME=VALUE changes. Raises ValueError for unknown names."""
-    from hank_mfg.solve.settings import changed
-    from hank_mfg.solve.spg import RSPG, SPG
-
-    makers = {"rspg": RSPG, "spg": SPG}
-    if method not in makers:
-        raise ValueError(f"--method {method}: choose one of {', '.join(makers)}.")
-    return changed(makers[method](), options)
 
 
 @app.command("evaluate")
@@ -325,8 +306,9 @@ def compare_command(
     """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
     _cache()
     from hank_mfg.compare_cli import Request, compare_models
+    from hank_mfg.solve.spg import named_method
 
-    settings = _settings("rspg", option) if option else None
+    settings = named_method("rspg", option) if option else None
     request = Request(
         model, out, _overrides(set_), settings, seed, shock, size or None, horizon, periods, classical, as_json
     )

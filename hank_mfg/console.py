@@ -76,7 +76,15 @@ def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
             f"{100 * solution.settings.tolerance:.4g} percent; raise --option updates={2 * solution.settings.updates}; "
             "see docs/when_it_does_not_converge.md."
         )
-    return [first, *aligned({named(name): value for name, value in content.items()})]
+    worlds = content.get("worlds", [])
+    lines = aligned({named(name): value for name, value in content.items() if name != "worlds"})
+    return [first, *lines, *(world_line(world) for world in worlds)]
+
+
+def world_line(world: dict[str, Any]) -> str:
+    """One world of a family: what differs, its weight, what living in it costs."""
+    told = ", ".join(f"{name} = {value}" for name, value in world["changes"].items()) or "the model itself"
+    return f"World: {told}; weight {world['weight']:.3g}, {world['loss_percent']:.3g} percent worse than the first"
 
 
 def evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Public, discretize
 from hank_mfg.gallery import load_model, read_calibration, rebuild_model
 from hank_mfg.model.base import Model
@@ -24,6 +25,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
+from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import State
 from hank_mfg.solve.solution import Solution, Status
 from hank_mfg.solve.solve import HISTORY, require_aggregate_risk, solve, untrained
@@ -56,8 +58,9 @@ def solve_run(
     resume: bool = False,
     watch: Callable[[dict[str, np.ndarray]], None] | None = None,
     save_every: float = 5.0,
+    family: Family | None = None,
 ) -> Solution:
-    """Solve a model and keep everything in `folder`.
+    """Solve a model, with a `family` for the worst of its worlds, and keep everything in `folder`.
 
     A checkpoint is written after the first few updates, then at most every `save_every` seconds, and at the end. With
     `resume=True` training continues from the checkpoint, or from the beginning where there is none yet, to the same
@@ -78,6 +81,7 @@ def solve_run(
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
         "other_fields": _other_fields(model),
         "method": dataclasses.asdict(settings),
+        "family": None if family is None else _family_config(family),
         "seed": key,
         "period": calibration.period if calibration is not None else "",
         "versions": versions(),
@@ -85,6 +89,32 @@ def solve_run(
     }
     text = Path(source).read_text() if isinstance(source, str | Path) and str(source).endswith(".py") else None
     return _train(_Job(folder, model, settings, config, save_every, watch, text), None, None)
+
+
+def check_new_run(
+    source: str, folder: Path, overrides: dict[str, Any], settings: RSPG, family: Family | None = None
+) -> None:
+    """Raise for whatever would stop a solve, before anything is printed or written."""
+    require_free(folder)
+    model = load_model(source, **overrides)
+    check_model(model)
+    require_aggregate_risk(model)
+    if family is not None:
+        family.worlds(model, settings.paths, 10, settings.precision)
+
+
+def resumed_settings(folder: Path) -> RSPG:
+    """The settings of a run that is to be continued."""
+    return RSPG(**unfinished_config(folder)["method"])
+
+
+def _family_config(family: Family) -> dict[str, Any]:
+    alternatives = {k: [np.asarray(v).tolist() for v in values] for k, values in family.alternatives.items()}
+    return {"alternatives": alternatives, "penalty": family.penalty}
+
+
+def _family(config: dict[str, Any]) -> Family | None:
+    return Family(**config["family"]) if config.get("family") else None
 
 
 class _Job(NamedTuple):
@@ -154,8 +184,9 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
         trim_metrics(folder, logged)
 
     solution = solve(
-        job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started
-    )
+        job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started,
+        family=_family(config),
+    )  # fmt: skip
     save_checkpoint(folder, solution.training(), solution.history)
     timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
     ended = {"status": solution.status.name, "device": solution.device, "updates": solution.updates}
@@ -240,4 +271,5 @@ def load_run(folder: str | Path, model: type[Model] | Model | None = None) -> So
     return Solution(
         economy, settings, steady, policy, optimizer, states, key, trembles, history, Status[config["status"]],
         config["seed"], config["device"], config["seconds_compile"], config["seconds_train"], config["seconds_total"],
+        _family(config),
     )  # fmt: skip

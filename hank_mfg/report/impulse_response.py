@@ -39,7 +39,7 @@ from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_grou
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution
 
-PATIENCE = 50  # draws for every starting state that is wanted
+PATIENCE = 10  # times as many draws as are needed on average
 RATES = ("tax", "unemployment", "inflation")
 
 
@@ -199,20 +199,25 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
 def starting_states(
     solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, spacing: int, seed: int
 ) -> list[State]:
-    """`count` states of the ergodic set, at least `spacing` periods apart on one simulated path.
+    """`count` states of the ergodic set, `spacing` periods apart on average, on one simulated path.
 
-    Only those in an aggregate state that is `allowed` (shocks,). Raises RuntimeError where these are too rare.
+    Only those in an aggregate state that is `allowed` (shocks,): the path is looked at more often where these are rare,
+    at fixed intervals, so that states long into a slump are drawn as often as they occur. Raises RuntimeError where the
+    path does not come by.
     """
     state = solution.start(play)
     key = jax.random.PRNGKey(seed)
+    odds = float(np.asarray(stationary_distribution(play.economy.shock_transition))[allowed].sum())
+    interval = max(1, round(spacing * odds))
 
     @eqx.filter_jit
     def walk(play, state, key):
-        shocks = play.economy.draw_shocks(state.aggregate.shock, spacing, key=key)
+        shocks = play.economy.draw_shocks(state.aggregate.shock, interval, key=key)
         return rollout(play, state, shocks, lambda step: None)[0]
 
     states: list[State] = []
-    for _ in range(PATIENCE * count):
+    most = int(PATIENCE * count / odds)
+    for _ in range(most):
         key, step_key = jax.random.split(key)
         state = walk(play, state, step_key)
         if allowed[int(state.aggregate.shock)]:
@@ -220,8 +225,8 @@ def starting_states(
         if len(states) == count:
             return states
     raise RuntimeError(
-        f"The aggregate state was near the mean of the shock only {len(states)} times in {PATIENCE * count} draws "
-        f"{spacing} periods apart, {count} are wanted: give the chain more states there, or fewer starts."
+        f"The aggregate state was near the mean of the shock only {len(states)} times in {most} draws "
+        f"{interval} periods apart, {count} are wanted: give the chain more states there, or fewer starts."
     )
 
 

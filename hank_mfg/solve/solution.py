@@ -2,7 +2,7 @@
 
 import dataclasses
 import enum
-from typing import Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
+from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.spg import RSPG, Training
 from hank_mfg.solve.steady_state import SteadyState
@@ -52,7 +53,8 @@ class Solution:
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
     stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
     maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
-    price_error (of firms, in units of inflation; zero without), objective (mean flow utility).
+    price_error (of firms, in units of inflation; zero without), objective (mean flow utility); after robust training
+    for a `family` of worlds also the weights of the worlds, and the losses in them that moved these (updates, worlds).
     """
 
     model: Model
@@ -70,6 +72,7 @@ class Solution:
     seconds_compile: float
     seconds_train: float
     seconds_total: float
+    family: Family | None = None
 
     @property
     def updates(self) -> int:
@@ -80,6 +83,18 @@ class Solution:
     def seconds_run(self) -> float:
         """Seconds of solving without compilation, as for every method."""
         return self.seconds_train
+
+    def worlds(self) -> list[dict[str, Any]]:
+        """The worlds that people were prepared for: what `changes`, the adversary's last `weight`, and by how much
+        people were worse off than in the first, `loss_percent` of consumption, when it was set; empty without."""
+        if self.family is None:
+            return []
+        last = zip(
+            self.family.changes(self.model), self.history["weights"][-1], self.history["losses"][-1], strict=True
+        )
+        return [
+            {"changes": changes, "weight": float(weight), "loss_percent": float(loss)} for changes, weight, loss in last
+        ]
 
     @property
     def precision(self) -> str:

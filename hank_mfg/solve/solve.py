@@ -22,6 +22,7 @@ from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.market import first_missed
+from hank_mfg.solve.robust import Adversary, Family, Worlds, on_paths
 from hank_mfg.solve.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
@@ -32,26 +33,34 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 
 @eqx.filter_jit
-def _warm_up(play: Play, start: State, key, trembles: Array, paths: int, periods: int):
+def _warm_up(play: Play, training: Training[State], key, trembles: Array, settings: RSPG, worlds: Worlds | None):
     """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
     that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,), and the outlook
     of firms if tomorrow were like today (paths, time)."""
-    economy = play.economy
+    periods = settings.warmup
 
-    def record(step):
-        public = step.now.public
-        return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
+    def one(play, start, key):
+        economy = play.economy
 
-    def one(key):
+        def record(step):
+            public = step.now.public
+            return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
+
         shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
         missed = trembles * jax.random.normal(jax.random.fold_in(key, 1), (periods, *trembles.shape), trembles.dtype)
         return rollout(Trembling(play), start, (shocks, missed), record)
 
-    return jax.vmap(one)(jax.random.split(key, paths))
+    return on_paths(play, worlds, one, training.states, jax.random.split(key, settings.paths))
 
 
 def prepare(
-    model: Model, settings: RSPG, steady: SteadyState, *, seed: int, warm_up: Callable | None = None
+    model: Model,
+    settings: RSPG,
+    steady: SteadyState,
+    *,
+    seed: int,
+    warm_up: Callable | None = None,
+    worlds: Worlds | None = None,
 ) -> tuple[Play, Training[State]]:
     """The game in the training precision, and the state of training before the first update.
 
@@ -61,11 +70,11 @@ def prepare(
     play, training = untrained(model, settings, steady, seed=seed)
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
-    arguments = (play, _first(training), warmup_key)
-    last, (signals, unknowns, outlooks) = walk(*arguments, training.trembles, settings.paths, settings.warmup)
+    arguments, others = (play, training, warmup_key), (settings, worlds)
+    last, (signals, unknowns, outlooks) = walk(*arguments, training.trembles, *others)
     trembles = jnp.asarray(settings.tremble * np.asarray(unknowns).std(axis=(0, 1)))
     if play.economy.unknowns and settings.tremble > 0:  # signals are standardized on what people will see in training
-        last, (signals, _, outlooks) = walk(*arguments, trembles, settings.paths, settings.warmup)
+        last, (signals, _, outlooks) = walk(*arguments, trembles, *others)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
@@ -122,11 +131,6 @@ def steady_points(settings: RSPG) -> int:
     return 2 * settings.asset_points
 
 
-def _first(training: Training[State]) -> State:
-    """The state of the first path."""
-    return jax.tree.map(lambda x: x[0], training.states)
-
-
 class Compiled(NamedTuple):
     """The two programs of training, `_warm_up` and `_train`, compiled, and the seconds it took."""
 
@@ -136,7 +140,7 @@ class Compiled(NamedTuple):
 
 
 @float64_allowed
-def compile_ahead(model: Model, settings: RSPG, points: int) -> Compiled:
+def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | None = None) -> Compiled:
     """Compile what training calls, for the shapes of a model and settings.
 
     `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
@@ -145,20 +149,22 @@ def compile_ahead(model: Model, settings: RSPG, points: int) -> Compiled:
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
     options = quick_compilation()
-    walk = _warm_up.lower(play, _first(training), training.key, training.trembles, settings.paths, settings.warmup)
+    walk = _warm_up.lower(play, training, training.key, training.trembles, settings, worlds)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)
-        step = _train.lower(play, training, settings, chunk_length(settings.updates))
+        step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds)
         train = step.compile(compiler_options=options)
         return Compiled(warm_up.result(), train, time.perf_counter() - begin)
 
 
 @eqx.filter_jit
-def _train(play: Play, training: Training[State], settings: RSPG, length: int) -> tuple[Training[State], Progress]:
+def _train(
+    play: Play, training: Training[State], settings: RSPG, length: int, worlds: Worlds | None = None
+) -> tuple[Training[State], Progress]:
     arrays, static = eqx.partition(training, eqx.is_array)
 
     def one(arrays, _):
-        after, report = update(play, eqx.combine(arrays, static), settings)
+        after, report = update(play, eqx.combine(arrays, static), settings, worlds)
         return eqx.filter(after, eqx.is_array), report
 
     arrays, reports = jax.lax.scan(one, arrays, None, length=length)
@@ -225,6 +231,7 @@ def solve(
     resume: tuple[Training[State], dict[str, np.ndarray]] | None = None,
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
+    family: Family | None = None,
 ) -> Solution:
     """By training."""
     ...
@@ -240,6 +247,7 @@ def solve(
     resume: tuple[Training[State], dict[str, np.ndarray]] | None = None,
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
+    family: Family | None = None,
 ) -> Solution | ClassicalSolution:
     """Solve a declared economy globally by (recurrent) structural policy gradient; `solve_game` is for games.
 
@@ -247,22 +255,25 @@ def solve(
     algorithm instead, without `watch` and `resume`); `key` is the integer seed: the same seed on the same CPU gives the
     same bits, while a GPU adds up in no fixed order. `steady` saves solving the stationary equilibrium again.
     `watch(training, history)` is called after every few updates, with what `resume=(training, history)` needs to
-    continue to the same numbers as an unbroken run; `started(steady)` once, before the first. Raises SolveError when a
-    number is not finite, SteadyStateError when there is no stationary equilibrium to start from. Training that ends
-    before `tolerance` is reached says so in `Solution.status`.
+    continue to the same numbers as an unbroken run; `started(steady)` once, before the first. With a `family` of worlds
+    people prepare for the worst of them (robust.py); the solution is that of `model`, the first world, and its
+    `history` has the adversary's weights. Raises SolveError when a number is not finite, SteadyStateError when there is
+    no stationary equilibrium to start from. Training that ends before `tolerance` is reached says so in
+    `Solution.status`.
     """
     begin = time.perf_counter()
     settings = method if method is not None else RSPG()
     require_aggregate_risk(model)
     if isinstance(settings, KSAlgorithm):
-        if watch is not None or resume is not None:
+        if watch is not None or resume is not None or family is not None:
             raise ValueError(
-                "watch and resume are for training, which the classical algorithm does without: leave them out."
+                "watch, resume and family are for training, which the classical algorithm does without: leave them out."
             )
         return solve_classical(model, settings, seed=key, steady=steady, started=started)
+    worlds = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
-        compiling = beside.submit(compile_ahead, model, settings, points)
+        compiling = beside.submit(compile_ahead, model, settings, points, worlds)
         steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
         if started is not None:
             started(steady)
@@ -271,26 +282,48 @@ def solve(
         play, _ = untrained(model, settings, steady, seed=key)
         training, history = resume
     else:
-        play, training = prepare(model, settings, steady, seed=key, warm_up=compiled.warm_up)
+        play, training = prepare(model, settings, steady, seed=key, warm_up=compiled.warm_up, worlds=worlds)
         history = {name: np.zeros(0) for name in HISTORY}
-    length = chunk_length(settings.updates)
     ready = time.perf_counter()
-    status = Status.UPDATES_EXHAUSTED
-    while len(history["update"]) < settings.updates:
-        after, reports = compiled.train(play, training, settings, length)
-        done = len(history["update"])
-        check_reports(play.economy, reports, done)
-        training = after
-        new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
-        history = {name: np.concatenate([history[name], new[name]]) for name in HISTORY}
-        if watch is not None:
-            watch(training, history)
-        if max(history[error][-length:].mean() for error in ("euler_error", "price_error")) < settings.tolerance:
-            status = Status.CONVERGED
-            break
+    adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)
+    training, history, status = _train_on(play, training, settings, compiled, adversary, history, watch)
     end = time.perf_counter()
     device = play.economy.grid.points.devices().pop()
     return Solution(
         model, settings, steady, training.policy, training.optimizer, training.states, training.key, training.trembles,
         history, status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
+        family,
     )  # fmt: skip
+
+
+History = dict[str, np.ndarray]
+
+
+def _train_on(
+    play: Play,
+    training: Training[State],
+    settings: RSPG,
+    compiled: Compiled,
+    adversary: Adversary | None,
+    history: History,
+    watch: Watcher | None,
+) -> tuple[Training[State], History, Status]:
+    """Updates from where `history` ends until the tolerance is reached or all are made; the adversary moves between
+    calls of the compiled program."""
+    length = chunk_length(settings.updates)
+    while len(history["update"]) < settings.updates:
+        done = len(history["update"])
+        worlds, told = None, {}
+        if adversary is not None:
+            worlds, told = adversary.move(play._replace(policy=training.policy), training.states, history)
+        after, reports = compiled.train(play, training, settings, length, worlds)
+        check_reports(play.economy, reports, done)
+        training = after
+        new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
+        new |= {name: np.tile(row, (length, 1)) for name, row in told.items()}
+        history = {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
+        if watch is not None:
+            watch(training, history)
+        if max(history[error][-length:].mean() for error in ("euler_error", "price_error")) < settings.tolerance:
+            return training, history, Status.CONVERGED
+    return training, history, Status.UPDATES_EXHAUSTED

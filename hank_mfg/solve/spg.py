@@ -21,8 +21,9 @@ from jax import Array
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.euler import FirstOrder, first_order, implied_outlook, structural_gradient
 from hank_mfg.solve.market import Market, worst_market
+from hank_mfg.solve.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
-from hank_mfg.solve.settings import MethodSettings
+from hank_mfg.solve.settings import MethodSettings, changed
 
 States = TypeVar("States")
 
@@ -76,6 +77,14 @@ class RSPG(MethodSettings):
 def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
     """Structural policy gradient without memory: the same algorithm whose policy sees the current signal only."""
     return RSPG(**{"memory": "none", **settings})
+
+
+def named_method(name: str, options: list[str] | None = None) -> RSPG:
+    """The settings of "rspg" or "spg" with NAME=VALUE changes. Raises ValueError for unknown names."""
+    makers = {"rspg": RSPG, "spg": SPG}
+    if name not in makers:
+        raise ValueError(f"--method {name}: choose one of {', '.join(makers)}.")
+    return changed(makers[name](), options)
 
 
 class Progress(NamedTuple):
@@ -208,13 +217,13 @@ def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple
 
 
 def learn(
-    play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson
+    play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson, shares: Array
 ) -> tuple[Policy, optax.OptState, Array]:
     """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
-    and half that of the outlook of firms, mean over paths and periods. What a rollout teaches is worth several cheap
-    steps of the network.
+    and half that of the outlook of firms, mean over periods and over paths, which count by their `shares` (paths,) of
+    mean one. What a rollout teaches is worth several cheap steps of the network.
     """
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
@@ -226,7 +235,7 @@ def learn(
 
     def loss(moving):
         distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
-        return 0.5 * jnp.mean(jnp.sum(lessons.weight * distance**2, axis=(2, 3)) + missed**2)
+        return 0.5 * jnp.mean(shares[:, None] * (jnp.sum(lessons.weight * distance**2, axis=(2, 3)) + missed**2))
 
     def one(carry, _):
         moving, optimizer = carry
@@ -238,12 +247,18 @@ def learn(
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 
-def update(play: Play, training: Training[State], settings: RSPG) -> tuple[Training[State], Progress]:
-    """One update on fresh segments of every path. `play.policy` is replaced by the policy in training."""
+def update(
+    play: Play, training: Training[State], settings: RSPG, worlds: Worlds | None = None
+) -> tuple[Training[State], Progress]:
+    """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
+
+    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs.
+    """
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)
+    shares = path_shares(worlds, settings.paths, play.economy.dtype)
 
-    def one(state, key):
+    def one(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
         shape = (settings.horizon, *training.trembles.shape)
         normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
@@ -251,12 +266,12 @@ def update(play: Play, training: Training[State], settings: RSPG) -> tuple[Train
         lesson, error, gradient = teach(play, kept, settings)
         parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        errors = (error, jnp.mean(jnp.abs(lesson.outlook)))
-        return last, lesson, errors, jnp.mean(kept.reward), finite, market
+        numbers = (error, jnp.mean(jnp.abs(lesson.outlook)), jnp.mean(kept.reward))
+        return last, lesson, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, lessons, errors, rewards, finite, market = jax.vmap(one, out_axes=(0, 0, 0, 0, 1, 0))(training.states, keys)
-    policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons)
-    euler_error, price_error = (jnp.mean(each) for each in errors)
-    report = Progress(loss, euler_error, price_error, jnp.mean(rewards), finite, market)
+    last, lessons, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
+    policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons, shares)
+    euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
+    report = Progress(loss, euler_error, price_error, objective, finite.T, market)
     return Training(policy, optimizer, last, key, training.trembles), report

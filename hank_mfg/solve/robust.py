@@ -1,0 +1,241 @@
+"""Robust training: people who do not know in which of several worlds they live, and want to do well in the worst.
+
+A family of worlds m = 1..M differs in parameters. People choose one policy, the adversary weights on the worlds,
+
+    max over policies, min over w of   sum_m w_m V_m + theta sum_m w_m log(M w_m),
+
+with V_m lifetime utility in world m where everybody follows the policy, and prices follow. With theta = 0 that is the
+worst of the worlds (max-min), with a large theta the mean of them, between them multiplier preferences, whose adversary
+pays theta for every unit of relative entropy. Paths of one batch live in all worlds, and what they teach counts by the
+weight of theirs: where worlds cannot be told apart by what people see and remember, they learn what is right on average
+with these weights, given their history; where they can, each teaches its own. The adversary moves by mirror descent,
+
+    log w' = (log w - s V) / (1 + s theta) + constant,
+
+whose fixed point is w_m proportional to exp(-V_m / theta). V and theta in percent of consumption.
+Sources: Gilboa and Schmeidler (1989), Journal of Mathematical Economics 18(2); Hansen and Sargent (2001), American
+Economic Review 91(2).
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.model.base import Model, check_names, choice_names
+from hank_mfg.precision import DTYPES
+from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+
+LIFE = 500  # periods over which lifetime utility is summed
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Worlds that people think possible: `Family({"stay": [0.7, 0.95], "gap": [0.02]}, penalty=0.1)`.
+
+    `alternatives` gives further values of parameters; every combination with the model's own values is a world, the
+    model itself the first. `penalty` is theta, in percent of consumption: a world in which people are worse off by that
+    much gets e times the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no numbers.
+    """
+
+    alternatives: Mapping[str, Sequence[Any]]
+    penalty: float = 0.0
+
+    def __post_init__(self):
+        """Check every field."""
+        if not self.alternatives:
+            raise ValueError("Family: alternatives is empty: name a parameter and its other values, {'stay': [0.9]}.")
+        for name, values in self.alternatives.items():
+            if isinstance(values, str) or not np.iterable(values) or len(list(values)) == 0:
+                raise ValueError(f"Family: {name} = {values!r}: give a list of other values, {name}=[VALUE, VALUE].")
+        if not (np.isfinite(self.penalty) and self.penalty >= 0):
+            raise ValueError(f"Family(penalty={self.penalty}): give zero or a positive number, percent of consumption.")
+
+    def changes(self, model: Model) -> list[dict[str, Any]]:
+        """What differs from `model` in each world, nothing in the first. Raises ValueError for an unknown parameter."""
+        check_names(type(model), self.alternatives)
+        words = [name for name in self.alternatives if name in choice_names(type(model))]
+        if words:
+            raise ValueError(f"Family: {words[0]} is a word that the model is told, not a parameter: leave it out.")
+        own = model.parameters()
+        every = [[None, *values] for values in self.alternatives.values()]
+        worlds = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
+        found: list[dict[str, Any]] = []
+        for world in worlds:
+            changes = {k: v for k, v in world.items() if v is not None and not np.array_equal(v, own[k])}
+            if not any(_same(changes, other) for other in found):
+                found.append(changes)
+        return found
+
+    def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
+        """Every world on the same grids, equally likely.
+
+        Raises ValueError for a world with another number of states or another asset space, since one policy serves them
+        all, and where `paths` cannot be shared out.
+        """
+        changes = self.changes(model)
+        count = len(changes)
+        if paths % count:
+            raise ValueError(
+                f"Family of {count} worlds with paths={paths}: give a multiple of {count}, so that each has as many."
+            )
+        each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
+        for change, world in zip(changes, each, strict=True):
+            _require_same_shape(", ".join(f"{name} = {value}" for name, value in change.items()), world, each[0])
+        stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
+        return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
+
+
+def make_family(alternatives: Mapping[str, Sequence[Any]], penalty: float = 0.0) -> Family | None:
+    """The family, None where there are no alternatives. Raises ValueError for a penalty without any."""
+    if not alternatives and penalty:
+        raise ValueError(f"--penalty {penalty:g} is paid by whoever picks a world: name some, --family NAME=[VALUES].")
+    return Family(alternatives, penalty) if alternatives else None
+
+
+def _require_same_shape(told: str, world: Economy, first: Economy) -> None:
+    """Raise ValueError unless a policy of the `first` world knows every state of the other."""
+    if (world.shock_count, world.shape) != (first.shock_count, first.shape):
+        raise ValueError(
+            f"Family: with {told} there are {world.shock_count} aggregate and {world.shape[1]} individual states, in "
+            f"the model {first.shock_count} and {first.shape[1]}: keep their number."
+        )
+    if not np.array_equal(world.grid.points, first.grid.points):
+        raise ValueError(
+            f"Family: with {told} asset_space() is another one than in the model: keep its ends, so that one policy "
+            "knows every state."
+        )
+
+
+def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
+    return changes.keys() == other.keys() and all(np.array_equal(value, other[name]) for name, value in changes.items())
+
+
+class Worlds(NamedTuple):
+    """The worlds of a family: their `economies`, arrays with a leading axis (worlds,), and `weights` (worlds,)."""
+
+    economies: Economy
+    weights: Array
+
+    def place(self, paths: int) -> Array:
+        """The world of every path, one after the other: (paths,)."""
+        return jnp.arange(paths) % self.weights.shape[0]
+
+
+def on_paths(play: Play, worlds: Worlds | None, one: Callable, *each: Any) -> Any:
+    """`one(play, *x)` for every path, leading axis of `each`: in the economy of `play`, or of the path's own world."""
+    if worlds is None:
+        return jax.vmap(lambda *x: one(play, *x))(*each)
+    place = worlds.place(jax.tree.leaves(each)[0].shape[0])
+    economies = jax.tree.map(lambda x: x[place] if eqx.is_array(x) else x, worlds.economies)
+    return eqx.filter_vmap(lambda economy, *x: one(play._replace(economy=economy), *x))(economies, *each)
+
+
+def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
+    """How much every path counts, (paths,), mean one: by the weight of its world."""
+    if worlds is None:
+        return jnp.ones(paths, dtype)
+    return worlds.weights.shape[0] * worlds.weights[worlds.place(paths)]
+
+
+class Life(NamedTuple):
+    """The start of a period, and the mass as it counts at date 0: `present` (assets, income) is discounted."""
+
+    state: State
+    present: Array
+
+
+class Living(NamedTuple):
+    """A `Play` that knows what every state is worth at date 0: the mass moves on times everybody's discount factor."""
+
+    play: Play
+
+    def decide(self, life: Life) -> tuple[Decision, Array]:
+        """As in the play itself."""
+        return self.play.decide(life.state), life.present
+
+    def act(self, now: tuple[Decision, Array], shock_next: Array) -> tuple[Step, Array]:
+        """As in the play itself."""
+        return self.play.act(now[0], shock_next), now[1]
+
+    def follow(self, step: tuple[Step, Array], shock_next: Array) -> Life:
+        """The start of next period."""
+        (happened, present), economy = step, self.play.economy
+        now = happened.now
+        later = economy.settle(economy.discount_factor(now.public.shocks) * present, happened.gamble)
+        arrived = economy.arrive(later, now.state.aggregate.shock, shock_next)
+        return Life(self.play.follow(happened, shock_next), arrived.mass)
+
+
+def _worth(play: Play, step: tuple[Step, Array]) -> tuple[Array, Array]:
+    """What a period adds to lifetime utility, and to what one percent more consumption for ever would add."""
+    (happened, present), economy = step, play.economy
+    now = happened.now
+    utility = economy.reward(now.savings, now.public)
+    x = economy.consumed(now.cash - now.savings, now.public)
+    percent = 0.01 * economy.model.preferences().marginal_utility(x) * economy.goods(x, now.public)
+    return jnp.sum(present * utility), jnp.sum(present * percent)
+
+
+@eqx.filter_jit
+def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> tuple[Array, Array]:
+    """Lifetime utility in every world, (paths, worlds), from each of `states` on, and the worth of one percent."""
+    count = worlds.weights.shape[0]
+
+    def one(play: Play, state: State, key: Array):
+        uniforms = jax.random.uniform(key, (LIFE,), play.economy.dtype)
+        shocks = play.economy.shocks_from(state.aggregate.shock, uniforms)
+        start = Life(state._replace(tremble=None), state.aggregate.mass)
+        _, worth = rollout(Living(play), start, shocks, lambda step: _worth(play, step))
+        return jax.tree.map(jnp.sum, worth)
+
+    def everywhere(*each: Any):
+        return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
+
+    return jax.vmap(everywhere)(states, keys)
+
+
+def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
+    """By how much people are worse off in every world than in the first, percent of consumption: (worlds,).
+
+    Everybody lives on from each of `states`, leading axis paths, for `LIFE` periods, on the same uniform numbers in
+    every world.
+    """
+    keys = jax.random.split(key, states.aggregate.shock.shape[0])
+    value, percent = (np.asarray(x, np.float64).mean(axis=0) for x in _lives(play, worlds, states, keys))
+    return (value[0] - value) / percent[0]
+
+
+class Adversary(NamedTuple):
+    """Who weights the worlds of a family; `penalty` is theta, percent of consumption."""
+
+    worlds: Worlds
+    penalty: float
+    seed: int
+
+    def move(self, play: Play, states: State, history: dict[str, np.ndarray]) -> tuple[Worlds, dict[str, np.ndarray]]:
+        """The worlds with new weights, given what everybody does now, and what to keep in the history: `weights` and
+        `losses` (worlds,) each. Steps get smaller as the largest difference between worlds seen so far is larger."""
+        done, count = len(history["update"]), len(self.worlds.weights)
+        if done == 0:
+            return self.worlds, {"weights": np.full(count, 1.0 / count), "losses": np.zeros(count)}
+        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), done)
+        found = losses(play, self.worlds, states, key)
+        spread = max(np.ptp(found), np.ptp(history["losses"], axis=1).max())
+        weights = worst_case(history["weights"][-1], found, self.penalty, 1.0 / spread if spread > 0 else 0.0)
+        moved = self.worlds._replace(weights=jnp.asarray(weights.astype(play.economy.dtype)))
+        return moved, {"weights": weights, "losses": found}
+
+
+def worst_case(weights: np.ndarray, losses: np.ndarray, penalty: float, size: float) -> np.ndarray:
+    """The adversary's weights after one step of mirror descent of a given `size`: (worlds,), sum one."""
+    logs = (np.log(weights) + size * losses) / (1.0 + size * penalty)
+    odds = np.exp(logs - logs.max())
+    return odds / odds.sum()
