@@ -184,17 +184,47 @@ def _worth(play: Play, step: tuple[Step, Array]) -> tuple[Array, Array]:
     return jnp.sum(present * utility), jnp.sum(present * percent)
 
 
+class Lives(NamedTuple):
+    """Lives from each of several states on, in every world: arrays (paths, worlds), the last two (paths, worlds,
+    shocks).
+
+    `value` is lifetime utility, `percent` what one percent more consumption for ever would add to it, `fortune` the
+    discounted sum of every shock, and `luck` what of it was not expected at the start: its mean is known, zero.
+    """
+
+    value: Array
+    percent: Array
+    fortune: Array
+    luck: Array
+
+
+def _fortune(economy: Economy, start: Array, path: Array) -> tuple[Array, Array]:
+    """The discounted sum of each shock from `start` along the aggregate states `path`, and less what was expected of
+    it: (shocks,) each."""
+    values = jnp.stack([jnp.asarray(each, economy.dtype) for each in economy.shock_values.values()])
+    every = jnp.arange(economy.shock_count)
+    patience = jnp.mean(jax.vmap(lambda z: jnp.mean(economy.discount_factor(economy.shocks(z))))(every))
+
+    def later(odds, _):
+        odds = odds @ economy.shock_transition
+        return odds, values @ odds
+
+    expected = jax.lax.scan(later, jax.nn.one_hot(start, economy.shock_count, dtype=economy.dtype), path)[1]
+    worth = patience ** jnp.arange(1, path.shape[0] + 1, dtype=economy.dtype)
+    found = values[:, path].T
+    return values[:, start] + worth @ found, worth @ (found - expected)
+
+
 @eqx.filter_jit
-def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> tuple[Array, Array]:
-    """Lifetime utility in every world, (paths, worlds), from each of `states` on, and the worth of one percent."""
+def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
     count = worlds.weights.shape[0]
 
     def one(play: Play, state: State, key: Array):
-        uniforms = jax.random.uniform(key, (LIFE,), play.economy.dtype)
-        shocks = play.economy.shocks_from(state.aggregate.shock, uniforms)
-        start = Life(state._replace(tremble=None), state.aggregate.mass)
-        _, worth = rollout(Living(play), start, shocks, lambda step: _worth(play, step))
-        return jax.tree.map(jnp.sum, worth)
+        start = state.aggregate.shock
+        shocks = play.economy.shocks_from(start, jax.random.uniform(key, (LIFE,), play.economy.dtype))
+        life = Life(state._replace(tremble=None), state.aggregate.mass)
+        _, worth = rollout(Living(play), life, shocks, lambda step: _worth(play, step))
+        return Lives(*map(jnp.sum, worth), *_fortune(play.economy, start, shocks))
 
     def everywhere(*each: Any):
         return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
@@ -206,11 +236,14 @@ def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
     """By how much people are worse off in every world than in the first, percent of consumption: (worlds,).
 
     Everybody lives on from each of `states`, leading axis paths, for `LIFE` periods, on the same uniform numbers in
-    every world.
+    every world. What they owe to luck is taken out (a control variate): it is some ten times what worlds differ by.
     """
     keys = jax.random.split(key, states.aggregate.shock.shape[0])
-    value, percent = (np.asarray(x, np.float64).mean(axis=0) for x in _lives(play, worlds, states, keys))
-    return (value[0] - value) / percent[0]
+    lives = jax.tree.map(lambda x: np.asarray(x, np.float64), _lives(play, worlds, states, keys))
+    value, fortune, luck = (x - x[:, :1] for x in (lives.value, lives.fortune, lives.luck))  # where they start cancels
+    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (fortune, value)]
+    worth = np.linalg.lstsq(*away)[0]
+    return -(value - luck @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
 
 
 class Adversary(NamedTuple):

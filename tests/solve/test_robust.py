@@ -1,0 +1,218 @@
+"""Robust training: the adversary's fixed points, lifetime utility against the backward recursion, a closed form."""
+
+import sys
+from pathlib import Path
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import hank_mfg as hm
+from hank_mfg.evaluate.exploitability import freeze, path_value
+from hank_mfg.precision import cast
+from hank_mfg.solve.robust import LIFE, Worlds, _lives, losses, make_family, worst_case
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+
+CALM_AND_ROUGH = {"productivity": [[0.995, 1.005], [0.97, 1.03]]}
+
+
+def as_bytes(tree) -> list[bytes]:
+    return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
+
+
+def settle(found, penalty, size, steps=4000):
+    weights = np.full(len(found), 1.0 / len(found))
+    for _ in range(steps):
+        weights = worst_case(weights, np.asarray(found), penalty, size)
+    return weights
+
+
+@pytest.mark.parametrize("penalty", [0.05, 0.3, 2.0])
+def test_an_adversary_who_pays_for_entropy_ends_at_exponential_weights(penalty):
+    """Whatever the size of its steps: w proportional to exp(loss / theta)."""
+    found = np.array([0.0, 0.1, 0.25])
+    exact = np.exp(found / penalty) / np.exp(found / penalty).sum()
+    for size in (0.5, 4.0):
+        np.testing.assert_allclose(settle(found, penalty, size), exact, atol=1e-12)
+
+
+def test_an_adversary_who_pays_nothing_ends_in_the_worst_world():
+    np.testing.assert_allclose(settle([0.0, 0.3, 0.1], 0.0, 1.0), [0.0, 1.0, 0.0], atol=1e-12)
+    np.testing.assert_allclose(settle([0.0, 0.3, 0.1], 1e9, 1.0), np.full(3, 1 / 3), atol=1e-8)
+
+
+def test_it_settles_where_neither_world_is_worse():
+    """Losses that fall with one's own weight, as when people prepare: the step sizes of a game, to its saddle point."""
+    weights, saddle = np.array([0.5, 0.5]), 0.8
+    for _ in range(400):
+        weights = worst_case(weights, np.array([saddle - weights[0], 0.0]), 0.0, 0.5)
+    np.testing.assert_allclose(weights, [saddle, 1 - saddle], atol=1e-6)
+
+
+def test_the_worlds_of_a_family_are_all_combinations_once():
+    model = hm.load_model("krusell_smith_noisy")
+    family = hm.Family({"stay": [model.stay, 0.6], "gap": [0.01]})
+    assert family.changes(model) == [{}, {"gap": 0.01}, {"stay": 0.6}, {"stay": 0.6, "gap": 0.01}]
+    worlds = family.worlds(model, 8, 20, "float32")
+    assert worlds.weights.tolist() == [0.25] * 4
+    np.testing.assert_allclose(
+        worlds.economies.shock_transition[:, 0, :5].sum(axis=1), [0.97, 0.97, 0.6, 0.6], rtol=1e-6
+    )
+    np.testing.assert_allclose(worlds.economies.shock_values.persistent[:, 0], [-0.02, -0.01] * 2, rtol=1e-6)
+
+
+def test_a_family_that_makes_no_sense_is_refused(refuses, small):
+    model = hm.load_model("krusell_smith")
+
+    def worlds(paths=6, **alternatives):
+        return hm.Family(alternatives).worlds(model, paths, 20, "float32")
+
+    refuses(lambda: hm.Family({}), "alternatives")
+    refuses(lambda: hm.Family({"stay": 0.9}), "stay = 0.9", "list")
+    refuses(lambda: hm.Family({"stay": [0.9]}, penalty=-1.0), "penalty=-1.0")
+    refuses(lambda: worlds(produktivity=[[0.9, 1.1]]), "'produktivity'", "productivity")
+    refuses(lambda: worlds(paths=5, **CALM_AND_ROUGH), "paths=5", "multiple of 3")
+    refuses(lambda: worlds(maximum_assets=[900.0]), "asset_space()", "maximum_assets = 900.0")
+    refuses(lambda: worlds(discount_factor=[1.2]), "discount_factor")
+    refuses(lambda: make_family({}, 0.5), "--family")
+    noisy = hm.load_model("krusell_smith_noisy")
+    refuses(lambda: hm.Family({"information": ["state"]}).changes(noisy), "information")
+    refuses(
+        lambda: hm.Family({"noise": [[0.5, 0.5]]}).worlds(noisy, 4, 20, "float32"), "aggregate", "keep their number"
+    )
+    family = hm.Family(CALM_AND_ROUGH)
+    refuses(lambda: hm.solve(model, hm.KSAlgorithm(), family=family), "family")
+
+
+def test_lifetime_utility_is_that_of_the_backward_recursion(float64, trained):
+    """The discounted mass forward against the value function backward, on the same shocks, in both worlds."""
+    worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float64")
+    play = trained.play(60)
+    states = cast(jax.tree.map(jnp.asarray, trained.states), jnp.float64)
+    keys = jax.random.split(jax.random.key(1), 4)
+    value, percent = _lives(play, worlds, states, keys)
+    for world in range(2):
+        economy = jax.tree.map(lambda x, w=world: x[w] if eqx.is_array(x) else x, worlds.economies)
+        there = play._replace(economy=economy)
+        state = jax.tree.map(lambda x: x[2], states)._replace(tremble=None)
+        shocks = economy.shocks_from(state.aggregate.shock, jax.random.uniform(keys[2], (LIFE,), jnp.float64))
+        _, path = eqx.filter_jit(freeze)(there, state, shocks, False)
+        each = path_value(economy, path, path.now.savings, jnp.zeros(economy.shape))
+        exact = float(jnp.sum(state.aggregate.mass * each))
+        assert float(value[2, world]) == pytest.approx(exact, rel=1e-11)
+    # log utility: one percent more for ever is worth the discounted sum of .01, whoever consumes what
+    np.testing.assert_allclose(percent, 0.01 * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
+
+
+def test_losses_are_zero_where_worlds_are_alike(trained):
+    """A world twice: nobody is worse off in it, to the last bit."""
+    twice = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float32")
+    first = jax.tree.map(lambda x: jnp.stack([x[0], x[0]]) if eqx.is_array(x) else x, twice.economies)
+    states = jax.tree.map(jnp.asarray, trained.states)
+    play = trained.play(60, jnp.float32)
+    found = losses(play, Worlds(first, twice.weights), states, jax.random.key(0))
+    np.testing.assert_array_equal(found, [0.0, 0.0])
+    assert abs(losses(play, twice, states, jax.random.key(0))[1]) > 1e-3
+
+
+def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, trained):
+    """A family of one world: the same numbers, up to the rounding of arrays with one more axis."""
+    family = hm.Family({"productivity": [trained.model.productivity]})
+    alone = hm.solve(trained.model, small, steady=trained.steady, family=family)
+    np.testing.assert_allclose(alone.history["loss"][:5], trained.history["loss"][:5], rtol=1e-3)
+    assert alone.worlds() == [{"changes": {}, "weight": 1.0, "loss_percent": 0.0}]
+    assert trained.worlds() == []
+
+
+class Unknown(hm.Model):
+    """Log utility, full depreciation, next to no risk of one's own, and a patience that nobody knows.
+
+    K' = alpha beta z K^alpha, with the mean of beta where it is one of several for all that people see. Source: Brock
+    and Mirman (1972), JET 4(3).
+    """
+
+    discount_factor: float = hm.parameter(default=0.9)
+
+    def aggregate_shocks(self):
+        return hm.MarkovChain([[0.8, 0.2], [0.2, 0.8]], productivity=[0.95, 1.05])
+
+    def idiosyncratic_shock(self):
+        return hm.MarkovChain([[0.5, 0.5], [0.5, 0.5]], labor=[0.95, 1.05])
+
+    def asset_space(self):
+        return hm.Assets(lower=0.0, upper=2.5, curvature=2.0)
+
+    def preferences(self):
+        return hm.CRRA(1.0)
+
+    def aggregates(self, assets, own, shocks):
+        return {"trees": assets}
+
+    def prices(self, aggregates, shocks):
+        output = shocks.productivity * aggregates.trees**0.36
+        return {"gross_return": 0.36 * output / aggregates.trees, "wage": 0.64 * output}
+
+    def resources(self, assets, own, prices, shocks):
+        return prices.gross_return * assets + prices.wage * own.labor
+
+    def signal(self, aggregates, prices, shocks):
+        return {"wage": prices.wage}
+
+    def outcomes(self, aggregates, prices, shocks):
+        return {"output": prices.wage / 0.64}
+
+
+@pytest.mark.parametrize(("beta", "others"), [(0.9, [0.8]), (0.8, [0.9])])
+def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, others):
+    """Patience of .8 or .9, equally likely: the saving rate is alpha times .85, and .36 beta where it is known."""
+    settings = hm.RSPG(
+        asset_points=60, updates=80, paths=4, horizon=20, passes=8, knots=10, units=8, width=8, warmup=50,
+        learning_rate=5e-3, tolerance=1e-6,
+    )  # fmt: skip
+    family = hm.Family({"discount_factor": others}, penalty=1e9)
+    unsure = hm.solve(Unknown(discount_factor=beta), settings, family=family)
+    np.testing.assert_allclose(unsure.history["weights"][-1], 0.5, atol=1e-6)
+    series = hm.simulate(unsure, periods=400, burn=50).series
+    saving = series["savings"] / series["output"]
+    np.testing.assert_allclose(saving.mean(), 0.36 * 0.85, rtol=2e-3)
+    assert abs(saving.mean() - 0.36 * beta) > 0.01
+
+
+@pytest.fixture(scope="module")
+def robust(tmp_path_factory, small):
+    """Krusell and Smith's economy, prepared for a calm and a rough world, in a run folder."""
+    import dataclasses
+
+    folder = tmp_path_factory.mktemp("robust") / "run"
+    settings = dataclasses.replace(small, paths=6)
+    return folder, hm.solve_run("krusell_smith", folder, settings, family=hm.Family(CALM_AND_ROUGH))
+
+
+def test_the_weights_move_toward_the_world_in_which_people_are_worse_off(robust):
+    _, solution = robust
+    weights, found = solution.history["weights"], solution.history["losses"]
+    assert weights.shape == found.shape == (22, 3)
+    np.testing.assert_array_equal(weights[:11], np.full((11, 3), 1 / 3))
+    exact = np.exp(found[-1] / np.ptp(found[-1]))
+    np.testing.assert_allclose(weights[-1], exact / exact.sum(), rtol=1e-12)
+    assert np.isfinite(hm.simulate(solution, periods=40).series["capital"]).all()
+
+
+def test_a_robust_run_is_kept_and_goes_on_as_if_unbroken(robust, tmp_path):
+    folder, whole = robust
+    again = hm.load_run(folder)
+    assert again.family == whole.family and again.worlds() == whole.worlds()
+    assert as_bytes(again.policy) == as_bytes(whole.policy)
+
+    def kill(history):
+        raise KeyboardInterrupt
+
+    cut = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        hm.solve_run("krusell_smith", cut, whole.settings, family=whole.family, watch=kill, save_every=0.0)
+    resumed = hm.solve_run("krusell_smith", cut, resume=True)
+    assert as_bytes(resumed.policy) == as_bytes(whole.policy)
+    np.testing.assert_array_equal(resumed.history["weights"], whole.history["weights"])
