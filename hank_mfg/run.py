@@ -70,6 +70,8 @@ def solve_run(
     """
     folder = Path(folder)
     if resume:
+        if method is not None or overrides or family is not None:
+            raise ValueError("resume=True continues a run as it was started: leave out method, overrides and family.")
         return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
     require_free(folder)
     model = load_model(source, **(overrides or {}))

@@ -207,6 +207,19 @@ def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
 
 
+def test_a_robust_solve_says_what_the_worlds_weigh(command, tiny_options, tmp_path):
+    """On the command line as in Python: the worlds, their weights and what living in them costs."""
+    options = (*tiny_options, "--family", "productivity=[[0.97,1.03]]", "--penalty", "0.5")
+    outcome = command("solve", "krusell_smith", *options, "--out", tmp_path / "run", "--json")
+    worlds = outcome.printed["worlds"]
+    assert [world["changes"] for world in worlds] == [{}, {"productivity": [0.97, 1.03]}]
+    assert sum(world["weight"] for world in worlds) == pytest.approx(1.0)
+    assert run.load_run(tmp_path / "run").worlds() == worlds
+    assert run.load_run(tmp_path / "run").family.penalty == 0.5
+    lines = console.solve_lines(run.load_run(tmp_path / "run"), outcome.printed)
+    assert lines[-2].startswith("World: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]
+
+
 def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatch):
     def interrupted(source, folder, *_, **__):
         folder.mkdir()
@@ -254,6 +267,28 @@ BAD_INPUT = {
     "no run": (("evaluate", "gone"), ["gone holds no run", "hank-mfg solve"]),
     "no run to report": (("report", "gone"), ["gone holds no run"]),
     "no run to resume": (("solve", "--resume", "--out", "gone"), ["gone holds no run"]),
+    "a resumed run that is told something new": (
+        ("solve", "--resume", "--out", "gone", "--option", "paths=4"),
+        ["as it was started", "--option"],
+    ),
+    "a world with an unknown parameter": (
+        ("solve", "krusell_smith", "--family", "produktivity=[[0.9,1.1]]"),
+        ["'produktivity'", "did you mean 'productivity'?"],
+    ),
+    "a world that is no list": (
+        ("solve", "krusell_smith", "--family", "discount_factor=0.98"),
+        ["discount_factor = 0.98", "give a list"],
+    ),
+    "a world out of range": (
+        ("solve", "krusell_smith", "--family", "discount_factor=[1.2]"),
+        ["discount_factor = 1.2", "below 1"],
+    ),
+    "more worlds than paths share": (
+        ("solve", "krusell_smith", "--family", "unemployment_benefit=[0.1,0.2]"),
+        ["3 worlds", "paths=16", "multiple of 3"],
+    ),
+    "a penalty for no family": (("solve", "krusell_smith", "--penalty", "0.1"), ["--penalty 0.1", "--family"]),
+    "worlds of a game": (("solve", "beach_bar", "--family", "x=[1]"), ["--family", "game"]),
 }
 
 

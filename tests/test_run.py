@@ -214,7 +214,7 @@ def test_a_run_cut_off_early_starts_from_what_there_is(copied, monkeypatch, lost
     for name in lost:
         (copied / name).unlink()
 
-    def reached(model, settings, *, key, steady, resume, watch, started):
+    def reached(model, settings, *, key, steady, resume, watch, started, family):
         raise Reached(key, resume is not None, steady is not None)
 
     monkeypatch.setattr(run, "solve", reached)
@@ -241,7 +241,7 @@ def test_the_first_updates_are_saved_at_once(solved_run, monkeypatch, tmp_path):
     """However long saving again takes, and before anything else hears of them."""
     solution, seen = solved_run.solution, []
 
-    def once(model, settings, *, key, steady, resume, watch, started):
+    def once(model, settings, *, key, steady, resume, watch, started, family):
         started(solution.steady)
         assert sorted(path.name for path in folder.iterdir()) == ["config.json", "metrics.jsonl", "steady_state.npz"]
         watch(solution.training(), solution.history)

@@ -223,8 +223,8 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
         start = state.aggregate.shock
         shocks = play.economy.shocks_from(start, jax.random.uniform(key, (LIFE,), play.economy.dtype))
         life = Life(state._replace(tremble=None), state.aggregate.mass)
-        _, worth = rollout(Living(play), life, shocks, lambda step: _worth(play, step))
-        return Lives(*map(jnp.sum, worth), *_fortune(play.economy, start, shocks))
+        _, (value, percent) = rollout(Living(play), life, shocks, lambda step: _worth(play, step))
+        return Lives(value.sum(), percent.sum(), *_fortune(play.economy, start, shocks))
 
     def everywhere(*each: Any):
         return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
