@@ -29,6 +29,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
@@ -185,34 +186,24 @@ def _worth(play: Play, step: tuple[Step, Array]) -> tuple[Array, Array]:
 
 
 class Lives(NamedTuple):
-    """Lives from each of several states on, in every world: arrays (paths, worlds), the last two (paths, worlds,
-    shocks).
+    """Lives from each of several states on, in every world: arrays (paths, worlds), `luck` (paths, worlds, shocks).
 
-    `value` is lifetime utility, `percent` what one percent more consumption for ever would add to it, `fortune` the
-    discounted sum of every shock, and `luck` what of it was not expected at the start: its mean is known, zero.
+    `value` is lifetime utility, `percent` what one percent more consumption for ever would add to it, `luck` the
+    discounted sum of every shock less its mean in that world.
     """
 
     value: Array
     percent: Array
-    fortune: Array
     luck: Array
 
 
-def _fortune(economy: Economy, start: Array, path: Array) -> tuple[Array, Array]:
-    """The discounted sum of each shock from `start` along the aggregate states `path`, and less what was expected of
-    it: (shocks,) each."""
+def _luck(economy: Economy, path: Array) -> Array:
+    """The discounted sum along the aggregate states `path` of each shock less its stationary mean: (shocks,)."""
     values = jnp.stack([jnp.asarray(each, economy.dtype) for each in economy.shock_values.values()])
     every = jnp.arange(economy.shock_count)
     patience = jnp.mean(jax.vmap(lambda z: jnp.mean(economy.discount_factor(economy.shocks(z))))(every))
-
-    def later(odds, _):
-        odds = odds @ economy.shock_transition
-        return odds, values @ odds
-
-    expected = jax.lax.scan(later, jax.nn.one_hot(start, economy.shock_count, dtype=economy.dtype), path)[1]
-    worth = patience ** jnp.arange(1, path.shape[0] + 1, dtype=economy.dtype)
-    found = values[:, path].T
-    return values[:, start] + worth @ found, worth @ (found - expected)
+    usual = values @ stationary_distribution(economy.shock_transition)
+    return (values - usual[:, None])[:, path] @ patience ** jnp.arange(path.shape[0], dtype=economy.dtype)
 
 
 @eqx.filter_jit
@@ -224,7 +215,7 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
         shocks = play.economy.shocks_from(start, jax.random.uniform(key, (LIFE,), play.economy.dtype))
         life = Life(state._replace(tremble=None), state.aggregate.mass)
         _, (value, percent) = rollout(Living(play), life, shocks, lambda step: _worth(play, step))
-        return Lives(value.sum(), percent.sum(), *_fortune(play.economy, start, shocks))
+        return Lives(value.sum(), percent.sum(), _luck(play.economy, jnp.append(start, shocks)))
 
     def everywhere(*each: Any):
         return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
@@ -236,12 +227,13 @@ def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
     """By how much people are worse off in every world than in the first, percent of consumption: (worlds,).
 
     Everybody lives on from each of `states`, leading axis paths, for `LIFE` periods, on the same uniform numbers in
-    every world. What they owe to luck is taken out (a control variate): it is some ten times what worlds differ by.
+    every world. What they owe to luck, in the shocks at the start and after it, is taken out: it is ten to a hundred
+    times what worlds differ by.
     """
     keys = jax.random.split(key, states.aggregate.shock.shape[0])
     lives = jax.tree.map(lambda x: np.asarray(x, np.float64), _lives(play, worlds, states, keys))
-    value, fortune, luck = (x - x[:, :1] for x in (lives.value, lives.fortune, lives.luck))  # where they start cancels
-    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (fortune, value)]
+    value, luck = lives.value - lives.value[:, :1], lives.luck - lives.luck[:, :1]  # what they own at the start cancels
+    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (luck, value)]
     worth = np.linalg.lstsq(*away)[0]
     return -(value - luck @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
 

@@ -109,21 +109,19 @@ def test_lifetime_utility_is_that_of_the_backward_recursion(float64, trained):
     np.testing.assert_allclose(lives.percent, 0.01 * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
 
 
-def test_luck_is_what_was_not_expected(float64, trained):
-    """Along every path: the discounted sum of productivity, less the powers of the chain from where it started."""
+def test_luck_is_the_discounted_sum_of_what_is_unusual(float64, trained):
+    """Along a path, period by period: productivity less its mean, which the two states reach equally often."""
     worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float64")
     states = cast(jax.tree.map(jnp.asarray, trained.states), jnp.float64)
     keys = jax.random.split(jax.random.key(3), 4)
     lives = _lives(trained.play(60), worlds, states, keys)
-    levels, chain = np.array([0.97, 1.03]), np.asarray(worlds.economies.shock_transition[1])
-    start, state = int(states.aggregate.shock[0]), int(states.aggregate.shock[0])
-    luck, fortune, odds = 0.0, levels[start], np.eye(2)[start]
+    levels, chain = np.array([-0.03, 0.03]), np.asarray(worlds.economies.shock_transition[1])
+    state = int(states.aggregate.shock[0])
+    luck = levels[state]
     for period, uniform in enumerate(np.asarray(jax.random.uniform(keys[0], (LIFE,), jnp.float64))):
-        state, odds = int(uniform >= chain[state, 0]), odds @ chain
-        luck += 0.99 ** (period + 1) * (levels[state] - odds @ levels)
-        fortune += 0.99 ** (period + 1) * levels[state]
-    assert float(lives.luck[0, 1, 0]) == pytest.approx(luck, abs=1e-11)
-    assert float(lives.fortune[0, 1, 0]) == pytest.approx(fortune, rel=1e-12)
+        state = int(uniform >= chain[state, 0])
+        luck += 0.99 ** (period + 1) * levels[state]
+    assert float(lives.luck[0, 1, 0]) == pytest.approx(luck, abs=1e-8)  # the published chain is rounded
 
 
 @pytest.mark.slow
