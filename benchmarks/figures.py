@@ -1,0 +1,124 @@
+"""The figures of the chapters in docs/, from solutions trained here: docs/figures/*.png.
+
+    python benchmarks/figures.py [NAME ...] [--quick]
+
+NAME is any of krusell_smith, huggett, one_asset_hank (responses of the global solution beside perfect-foresight and
+linear ones), krusell_smith_noisy (a boom that lasts and one that does not), misspecification (costs measured by
+misspecification.py); all by default. Each takes one to four minutes. --quick draws into benchmarks/results instead.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from economies import HANK
+from machine import RESULTS, ROOT, TINY, progress
+
+import hank_mfg as hm
+from hank_mfg.report.style import MARKERS, PAGE, finish, journal_style, line_styles, panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SMALL = {"starts": 2, "paths": 2, "horizon": 20, "accuracy": False}
+
+
+def compared(name: str, settings: dict, variables: list[str], quick: bool, **chosen) -> "Figure":
+    """Responses of the global solution beside perfect-foresight and linear ones."""
+    solution = hm.solve(hm.load_model(name), hm.RSPG(**(TINY if quick else settings)))
+    options = {"horizon": 60, "accuracy": False, "asset_points": 200} | (SMALL if quick else {}) | chosen
+    return hm.plot_comparison(hm.compare(solution, **options), variables)
+
+
+def krusell_smith(quick: bool) -> "Figure":
+    """A productivity shock."""
+    return compared("krusell_smith", {}, ["output", "consumption", "capital", "interest_rate"], quick)
+
+
+def huggett(quick: bool) -> "Figure":
+    """A shock to everybody's income."""
+    return compared("huggett", {}, ["interest_rate", "consumption"], quick, horizon=20)
+
+
+def one_asset_hank(quick: bool) -> "Figure":
+    """A monetary easing and a tightening of .05 and .1 points."""
+    sizes = [-1e-3, -5e-4, 5e-4, 1e-3]
+    chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 12, "paths": 16}
+    return compared("one_asset_hank", HANK, ["output", "inflation", "interest_rate"], quick, **chosen)
+
+
+@journal_style()
+def krusell_smith_noisy(quick: bool) -> "Figure":
+    """Productivity rises by as much, for long or for one period, by what people see."""
+    settings = TINY if quick else {"paths": 32, "passes": 6, "units": 32, "updates": 200}
+    kinds = {
+        "Filter": ("filter", hm.SPG),
+        "Prices, memory": ("prices", hm.RSPG),
+        "Prices, no memory": ("prices", hm.SPG),
+    }
+    sizes = {"horizon": 30, "starts": 2, "paths": 2} if quick else {"horizon": 30, "starts": 16, "paths": 32}
+    names = ("consumption", "capital")
+    figure, axes = panels(4, 2, PAGE, 1.7, "")
+    for line, (label, (information, method)) in zip(line_styles(len(kinds)), kinds.items(), strict=True):
+        progress(f"krusell_smith_noisy: {label}")
+        model = hm.load_model("krusell_smith_noisy", information=information)
+        chosen = {k: v for k, v in settings.items() if information == "prices" or k != "units"}
+        solution = hm.solve(model, method(**chosen))
+        for row, part in enumerate(("persistent", "transitory")):
+            response = hm.impulse_response(solution, part, float(model.gap), **sizes)
+            for panel, name in zip(axes[2 * row :], names, strict=False):
+                panel.plot(response.mean[name], label=label, **line)
+                panel.set(title=f"{name.capitalize()}, {part} part higher", xlim=(0, 29), ylabel="Percent")
+                panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
+    for panel in axes[2:]:
+        panel.set_xlabel("Quarters since the shock")
+    return finish(figure, axes[0])
+
+
+@journal_style()
+def misspecification(quick: bool) -> "Figure":
+    """What people lose where they live, by what they were prepared for: mean and range over seeds."""
+    rows = json.loads((RESULTS / "misspecification.json").read_text())["table"]
+    rows = [row for row in rows if row["model"] == "krusell_smith" and row["people"] != row["world"]]
+    worlds = ["calm", "normal", "rough"]
+    people = ["calm", "normal", "rough", "worst", "mean"]
+    shown = [*(f"trained in {name}" for name in people[:3]), "robust: worst world", "robust: mean of worlds"]
+    figure, axes = panels(2, 2, PAGE, 2.2, "")
+    for panel, kind in zip(axes, ("partial", "general"), strict=True):
+        for place, (name, label) in enumerate(zip(people, shown, strict=True)):
+            mine = {row["world"]: row for row in rows if row["people"] == name}
+            where = np.array([worlds.index(world) for world in mine]) + 0.13 * (place - 2)
+            middle = np.array([row[kind] for row in mine.values()])
+            ends = np.array([row[f"{kind} range"] for row in mine.values()]).T
+            gray, marker = MARKERS[place]
+            bars = np.abs(ends - middle)
+            panel.errorbar(where, middle, bars, color=gray, marker=marker, linestyle="", markersize=4, label=label)
+        panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
+        panel.set_yscale("symlog", linthresh=1e-3)
+        panel.set(xticks=range(3), xticklabels=[f"living in {world}" for world in worlds])
+        panel.set(title="One household" if kind == "partial" else "Everybody", ylabel="Percent of consumption lost")
+    return finish(figure, axes[0])
+
+
+FIGURES: dict[str, Callable[[bool], "Figure"]] = {
+    each.__name__: each for each in (krusell_smith, huggett, one_asset_hank, krusell_smith_noisy, misspecification)
+}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", default=list(FIGURES), metavar="NAME", help=", ".join(FIGURES))
+    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that the script works")
+    given = parser.parse_args()
+    unknown = [name for name in given.names if name not in FIGURES]
+    if unknown:
+        parser.error(f"there is no figure {unknown[0]!r}: choose among {', '.join(FIGURES)}.")
+    for name in given.names:
+        progress(f"figure of {name}")
+        figure = FIGURES[name](given.quick)
+        path = RESULTS / f"{name}.quick.png" if given.quick else ROOT / "docs" / "figures" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        figure.savefig(path, dpi=200, metadata={"Software": None})
+        progress(f"wrote {path.relative_to(Path(ROOT))}")
