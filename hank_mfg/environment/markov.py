@@ -66,8 +66,8 @@ def joint_distribution(aggregate, conditional, shares=(1.0,)):
     each = own // len(shares)
     joint = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3)
     cure = (
-        "connect the states of idiosyncratic_shock(), or declare with hm.permanent_types(shares=[...], ...) what nobody "
-        "ever changes"
+        "connect the states of idiosyncratic_shock(), or declare what nobody ever changes with "
+        "hm.permanent_types(shares=[...], ...)"
     )
     parts = []
     for share, first in zip(shares, range(0, own, each), strict=True):
