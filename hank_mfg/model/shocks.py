@@ -47,7 +47,7 @@ def _check_values(kind: str, values: dict, count: int, first: str = "transition"
             continue
         if np.shape(numbers) != (count,):
             raise ValueError(
-                f"{kind}({name}=...) has shape {np.shape(numbers)} but {first} is of {count} {each}s: "
+                f"{kind}({name}=...) has shape {np.shape(numbers)} but there are {count} {each}s: "
                 f"give {name} one number per {each}."
             )
         if not np.all(np.isfinite(numbers)):
