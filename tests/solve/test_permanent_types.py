@@ -15,7 +15,7 @@ from hank_mfg.solve.stationary_mass import mass_response, stationary_mass
 
 POINTS = 80
 SHARE = 0.3
-QUICK = {"discount_factor": 0.95, "maximum_assets": 60.0}
+QUICK = {"discount_factor": 0.95, "maximum_assets": 150.0}
 
 
 class Types(type(hm.load_model("aiyagari"))):
@@ -213,18 +213,29 @@ def test_a_path_cannot_start_with_other_shares(alike, refuses):
     refuses(lambda: hm.transition(alike, horizon=60, initial=wrong), "[0.33 0.67]", "[0.3 0.7]", "nobody changes type")
 
 
-def test_training_keeps_every_type_at_its_share(tiny):
-    solution = hm.solve(declare(AggregateRisk, "krusell_smith", gap=0.01, **QUICK), hm.RSPG(**tiny))
+@pytest.mark.filterwarnings("ignore:The mean of capital moves")  # a short simulation of a policy that is hardly trained
+def test_training_keeps_every_type_at_its_share(tiny, quick):
+    with quick():
+        solution = hm.solve(declare(AggregateRisk, "krusell_smith", gap=0.01, **QUICK), hm.RSPG(**tiny))
+        accuracy = hm.evaluate(solution, periods=200, asset_points=60)
     paths = np.asarray(solution.states.aggregate.mass)
     expected = np.broadcast_to([[SHARE], [1.0 - SHARE]], (2, len(paths)))
     np.testing.assert_allclose(share_of_each(paths), expected, atol=1e-6)
-    accuracy = hm.evaluate(solution, periods=200, asset_points=60)
     numbers = [value for value in accuracy.to_dict().values() if isinstance(value, float)]
     assert len(numbers) > 10 and np.isfinite(numbers).all()
     later = accuracy.simulation.end.aggregate.mass
     np.testing.assert_allclose(share_of_each(later), share_of_each(paths[0]) / paths[0].sum(), atol=1e-7)
 
 
+def test_long_run_shares_of_income_states_are_those_of_one_type_in_every_aggregate_state():
+    models = (declare(AggregateRisk, "krusell_smith"), hm.load_model("krusell_smith"))
+    with jax.enable_x64(True):
+        many, one = (np.asarray(hm.discretize(model, POINTS, jnp.float64).long_run()) for model in models)
+    expected = np.concatenate([SHARE * one, (1.0 - SHARE) * one], axis=1)
+    np.testing.assert_allclose(many, expected, atol=1e-15)
+
+
+@pytest.mark.slow
 def test_the_law_of_two_types_that_are_alike_is_that_of_one():
     settings = {"asset_points": 60, "histogram_points": 80, "periods": 400, "burn_in": 100, "capital_points": 6}
     many, one = (
