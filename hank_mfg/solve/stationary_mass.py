@@ -90,14 +90,15 @@ def _call(function: Callable, gamble: Lottery, *arrays, **options) -> Array:
     The host's thread does not know of the caller's switch to float64 and would be handed, and hand back, float32:
     numbers cross as pairs of 32 bits.
     """
+    shape = gamble.index.shape
 
     def host(*given):
         numbers = [np.asarray(x) for x in given]
         numbers = [np.ascontiguousarray(x).view(np.float64)[..., 0] if x.dtype == np.uint32 else x for x in numbers]
-        return _each(function, numbers, gamble.index.ndim, **options)[..., None].view(np.uint32)
+        return _each(function, numbers, len(shape), **options)[..., None].view(np.uint32)
 
     given = [_bits(x) if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.int32) for x in (*gamble, *arrays)]
-    kind = jax.ShapeDtypeStruct((*gamble.index.shape, 2), jnp.uint32)
+    kind = jax.ShapeDtypeStruct((*shape, 2), jnp.uint32)
     return jax.lax.bitcast_convert_type(jax.pure_callback(host, kind, *given, vmap_method="broadcast_all"), jnp.float64)
 
 
