@@ -10,12 +10,18 @@ from jax import Array
 
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
-from hank_mfg.environment.markov import average_out, combine, stationary_distribution, to_chain
+from hank_mfg.environment.markov import (
+    average_out,
+    combine,
+    given_moves,
+    joint_distribution,
+    stationary_distribution,
+    to_chain,
+)
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
-from hank_mfg.model.shocks import ConditionalChain
 
 NOTHING_CARRIED, NO_UNKNOWNS = Named("carried"), Named("unknowns")
 
@@ -41,7 +47,8 @@ class Economy(eqx.Module):
     """One population of households on an asset grid, with a chain of aggregate shocks.
 
     `own` are the values of the idiosyncratic states, each (income,); `income_transition` (Z, Z, E, E) is the
-    idiosyncratic chain given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z).
+    idiosyncratic chain given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z); `shares` (types,)
+    of the permanent types, whose idiosyncratic states lie together, as many for each.
     The action of a household is its next assets, between the `bounds` of its state.
     """
 
@@ -51,6 +58,7 @@ class Economy(eqx.Module):
     income_transition: Array
     shock_values: Named
     shock_transition: Array
+    shares: Array
 
     @property
     def dtype(self):
@@ -66,6 +74,10 @@ class Economy(eqx.Module):
     def shock_count(self) -> int:
         """The number of aggregate states; one without aggregate risk."""
         return self.shock_transition.shape[0]
+
+    def long_run(self) -> Array:
+        """The mass of aggregate and idiosyncratic states in the long run: (Z, income)."""
+        return jnp.asarray(joint_distribution(self.shock_transition, self.income_transition, self.shares))
 
     def discount_factor(self, shocks: Named) -> Array:
         """The discount factor between today and tomorrow, by income state today, given today's shocks: (1, income)."""
@@ -335,25 +347,19 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     chain = combine(model.aggregate_shocks())
     own = to_chain(model.idiosyncratic_shock())
     xp = array_module(chain, own)
-    transition = xp.asarray(own.transition)
-    if not isinstance(own, ConditionalChain):
-        transition = xp.broadcast_to(transition, (*chain.transition.shape, *transition.shape))
+    transition, shares = given_moves(own, chain.transition), xp.asarray(own.shares)
     own_values = {name: xp.asarray(value) for name, value in own.values.items()}
     shock_transition, shock_values = chain.transition, dict(chain.values)
-    if transition.shape[0] != shock_transition.shape[0]:
-        raise ValueError(
-            f"idiosyncratic_shock() is conditional on {transition.shape[0]} aggregate states but aggregate_shocks() "
-            f"has {shock_transition.shape[0]}: give one block per pair of aggregate states."
-        )
     if not aggregate_risk:
         share = stationary_distribution(shock_transition)
-        transition = average_out(transition, shock_transition)[None, None]
+        transition = average_out(transition, shock_transition, shares)[None, None]
         shock_values = {name: (share @ xp.asarray(value))[None] for name, value in shock_values.items()}
         shock_transition = np.ones((1, 1))
     grid = asset_grid(model.asset_space(), asset_points, dtype)
-    plain = (model, own_values, transition, shock_values, shock_transition)
-    model, own_values, transition, shock_values, shock_transition = jax.tree.map(lambda x: _array(x, dtype), plain)
-    return Economy(model, grid, Named("own", own_values), transition, Named("shocks", shock_values), shock_transition)
+    own_values, shock_values = Named("own", own_values), Named("shocks", shock_values)
+    plain = (model, own_values, transition, shock_values, shock_transition, shares)
+    model, own_values, transition, *rest = jax.tree.map(lambda x: _array(x, dtype), plain)
+    return Economy(model, grid, own_values, transition, *rest)
 
 
 def _array(leaf, dtype):

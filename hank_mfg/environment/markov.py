@@ -1,16 +1,20 @@
 """Turn declared shocks into finite Markov chains, in NumPy, or in JAX where a parameter is traced."""
 
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
+import scipy.sparse.csgraph
 import scipy.special
 from jax import Array
 
-from hank_mfg.model.concrete import array_module
+from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
+
+Shock = AR1 | MarkovChain | ConditionalChain
 
 
 class Chain(NamedTuple):
@@ -20,16 +24,57 @@ class Chain(NamedTuple):
     values: Named
 
 
-def stationary_distribution(transition):
-    """The stationary distribution of an irreducible chain, by a linear solve: p' P = p', sum p = 1.
+def stationary_distribution(transition, cure: str = "connect them"):
+    """The stationary distribution of a chain whose states connect, by a linear solve: p' P = p', sum p = 1.
 
-    `transition` (n, n), rows today. Returns (n,).
+    `transition` (n, n), rows today. Returns (n,). Raises ValueError that ends with the `cure` where there are several
+    sets of states that nobody leaves: then the shares of those sets are whatever they were at first.
     """
     xp = array_module(transition)
     states = transition.shape[0]
+    kept = _never_left(transition)
+    if len(kept) > 1:
+        raise ValueError(
+            f"The chain has {len(kept)} separate sets of states that nobody ever leaves, around states {kept[0]} and "
+            f"{kept[1]}, and nothing says how many are in each: {cure}."
+        )
     last = np.arange(states) == states - 1
     system = xp.where(last[:, None], 1.0, xp.asarray(transition).T - np.eye(states))
     return xp.linalg.solve(system, xp.asarray(last, dtype=system.dtype))
+
+
+def _never_left(transition) -> list[int]:
+    """The first state of every closed set of a chain; none where the chain is traced."""
+    numbers = concrete(transition)
+    if numbers is None:
+        return []
+    moves = numbers > 0
+    count, label = scipy.sparse.csgraph.connected_components(moves, connection="strong")
+    leaves = np.zeros(count, bool)
+    np.logical_or.at(leaves, label, (moves & (label[:, None] != label)).any(axis=1))
+    return [int(np.argmax(label == place)) for place in np.flatnonzero(~leaves)]
+
+
+def joint_distribution(aggregate, conditional, shares=(1.0,)):
+    """The stationary distribution of aggregate and own states, P(z', e' | z, e) = P(z' | z) P(e' | e, z, z').
+
+    `aggregate` (Z, Z), `conditional` (Z, Z, E, E), and `shares` (types,) of the permanent types, whose own states lie
+    together: each type has a distribution of its own, and its share of the population for good. Returns (Z, E). Raises
+    ValueError where the states of a type do not connect.
+    """
+    shocks, _, own, _ = conditional.shape
+    each = own // len(shares)
+    joint = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3)
+    cure = (
+        "connect the states of idiosyncratic_shock(), or declare what nobody ever changes with "
+        "hm.permanent_types(shares=[...], ...)"
+    )
+    parts = []
+    for share, first in zip(shares, range(0, own, each), strict=True):
+        mine = slice(first, first + each)
+        within = joint[:, mine, :, mine].reshape(shocks * each, shocks * each)
+        parts.append(share * stationary_distribution(within, cure).reshape(shocks, each))
+    return array_module(joint, shares).concatenate(parts, axis=1)
 
 
 def discretize_ar1(shock: AR1) -> MarkovChain:
@@ -112,15 +157,52 @@ def combine(shocks) -> Chain:
     return Chain(reduce(xp.kron, transitions), Named("shocks", values))
 
 
-def average_out(conditional, aggregate):
+def given_moves(own: MarkovChain | ConditionalChain, aggregate):
+    """The idiosyncratic chain given every move of the `aggregate` (Z, Z): (Z, Z, E, E). Raises ValueError where it is
+    conditional on another number of states."""
+    xp = array_module(own)
+    transition, count = xp.asarray(own.transition), aggregate.shape[0]
+    if not isinstance(own, ConditionalChain):
+        return xp.broadcast_to(transition, (count, count, *transition.shape))
+    if len(transition) != count:
+        raise ValueError(
+            f"The idiosyncratic chain is conditional on {len(transition)} aggregate states but aggregate_shocks() has "
+            f"{count}: give one block per pair of aggregate states."
+        )
+    return transition
+
+
+def independent_chains(slow: Shock, fast: Shock) -> MarkovChain | ConditionalChain:
+    """One idiosyncratic chain over two that move independently of each other, the states of `slow` outermost.
+
+    Either is any shock, or the `permanent_types` of households, which are outermost always. The transition is the
+    Kronecker product; both keep their names. Raises ValueError where both name the same quantity.
+    """
+    xp: Any = array_module(slow, fast)
+    slow, fast = to_chain(slow), to_chain(fast)
+    twice = set(slow.values) & set(fast.values)
+    if twice:
+        raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
+    outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
+    types = [len(chain.shares) for chain in (slow, fast)]
+    count, states = outer.shape[-1], inner.shape[-1]
+    places = np.arange(count * states).reshape(types[0], count // types[0], types[1], states // types[1])
+    order = places.swapaxes(1, 2).ravel()
+    blocks = outer[..., :, None, :, None] * inner[..., None, :, None, :]
+    transition = blocks.reshape(*blocks.shape[:-4], count * states, count * states)[..., order[:, None], order]
+    values = {name: xp.repeat(xp.asarray(value), states)[order] for name, value in slow.values.items()}
+    values |= {name: xp.tile(xp.asarray(value), count)[order] for name, value in fast.values.items()}
+    kind = ConditionalChain if transition.ndim == 4 else MarkovChain
+    shares = xp.kron(xp.asarray(slow.shares), xp.asarray(fast.shares))
+    return eqx.tree_at(lambda chain: chain.shares, kind(transition, **values), shares)
+
+
+def average_out(conditional, aggregate, shares=(1.0,)):
     """The idiosyncratic chain of an economy whose aggregate shock has been averaged out.
 
     P(e'|e) = sum_{z, z'} p(z|e) P(z'|z) P(e'|e, z, z') with p the stationary distribution of the joint chain, so the
-    long-run share of every idiosyncratic state is unchanged. `conditional` (Z, Z, E, E), `aggregate` (Z, Z);
-    returns (E, E).
+    long-run share of every idiosyncratic state is unchanged. Arguments as in `joint_distribution`; returns (E, E).
     """
-    shocks, _, own, _ = conditional.shape
-    joint = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3)
-    share = stationary_distribution(joint.reshape(shocks * own, shocks * own)).reshape(shocks, own)
-    flows = array_module(joint).einsum("ze,zexf->ef", share, joint)
+    share = joint_distribution(aggregate, conditional, shares)
+    flows = array_module(share).einsum("ze,zx,zxef->ef", share, aggregate, conditional)
     return flows / share.sum(axis=0)[:, None]

@@ -14,7 +14,13 @@ import numpy as np
 
 from hank_mfg.environment.economy import profit_slopes
 from hank_mfg.environment.grids import assets_at
-from hank_mfg.environment.markov import combine, to_chain
+from hank_mfg.environment.markov import (
+    combine,
+    given_moves,
+    joint_distribution,
+    stationary_distribution,
+    to_chain,
+)
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
@@ -22,7 +28,6 @@ from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
-from hank_mfg.model.shocks import ConditionalChain
 
 ASSET_POINTS = 32
 
@@ -79,21 +84,15 @@ def make_case(model: Model) -> Case:
         )
     chain = attempt(model, "aggregate_shocks", combine, declared["aggregate_shocks"])
     own = attempt(model, "idiosyncratic_shock", to_chain, declared["idiosyncratic_shock"])
-    transition = np.asarray(own.transition, float)
-    if isinstance(own, ConditionalChain):
-        states = chain.transition.shape[0]
-        if transition.shape[0] != states:
-            raise ValueError(
-                f"{name}.idiosyncratic_shock() is conditional on {transition.shape[0]} aggregate states but "
-                f"aggregate_shocks() has {states}: give one block per pair of aggregate states."
-            )
-        transition = transition.mean(axis=(0, 1))  # a plain average over aggregate moves will do for rough shares
+    attempt(model, "aggregate_shocks", stationary_distribution, chain.transition)
+    moves = attempt(model, "idiosyncratic_shock", given_moves, own, chain.transition)
+    share = attempt(model, "idiosyncratic_shock", joint_distribution, chain.transition, moves, own.shares)
     ends, pivot = (float(space.lower), float(space.upper)), None if space.pivot is None else float(space.pivot)
     points = assets_at(np.linspace(0.0, 1.0, ASSET_POINTS), ends, float(space.curvature), pivot, np)
     return Case(
         points[:, None],
         {key: np.asarray(values, float)[None, :] for key, values in own.values.items()},
-        np.linalg.matrix_power(transition, 4096).mean(axis=0),
+        share.sum(axis=0),
         {key: np.asarray(values, float) for key, values in chain.values.items()},
     )
 

@@ -84,7 +84,8 @@ class Model(eqx.Module):
     shape (assets, 1), idiosyncratic values (1, income), everything aggregate is a scalar.
 
     Required methods
-        idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`
+        idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`; `independent_chains` of several, one of
+                                them `permanent_types` where households differ for good
         asset_space()           an `Assets`
         preferences()           a `CRRA`, or a `Separable` or `GHH` together with hourly_wage()
         aggregates(assets, own, shocks)           dict name -> contribution of one household, summed over the mass

@@ -38,39 +38,40 @@ def check_probabilities(name: str, transition: Any) -> None:
         )
 
 
-def _check_values(kind: str, values: dict, states: int) -> None:
+def _check_values(kind: str, values: dict, count: int, first: str = "transition", each: str = "state") -> None:
     if not values:
-        raise ValueError(
-            f"{kind} names no values: give at least one, for instance {kind}(transition, income=[0.5, 1])."
-        )
+        raise ValueError(f"{kind} names no values: give at least one, for instance {kind}({first}, income=[0.5, 1]).")
     for name, value in values.items():
         numbers = concrete(value)
         if numbers is None:
             continue
-        if np.shape(numbers) != (states,):
+        if np.shape(numbers) != (count,):
             raise ValueError(
-                f"{kind}({name}=...) has shape {np.shape(numbers)} but the chain has {states} states: "
-                f"give {name} one number per state."
+                f"{kind}({name}=...) has shape {np.shape(numbers)} but there are {count} {each}s: "
+                f"give {name} one number per {each}."
             )
         if not np.all(np.isfinite(numbers)):
-            raise ValueError(f"{kind}({name}={value}) is not finite: give {name} one finite number per state.")
+            raise ValueError(f"{kind}({name}={value}) is not finite: give {name} one finite number per {each}.")
 
 
 class MarkovChain(eqx.Module):
     """A finite chain: `MarkovChain(transition, productivity=[0.99, 1.01], ...)`.
 
     `transition[i, j]` is the probability of state j tomorrow given i today; rows sum to one. Each keyword names a
-    quantity and gives its value in every state, so one chain may move several quantities together.
+    quantity and gives its value in every state, so one chain may move several quantities together. `shares` are those
+    of permanent types, whose states lie together: one type unless `permanent_types` says otherwise.
 
     Raises ValueError when a row does not sum to one or a list has the wrong length.
     """
 
     transition: Any
     values: Named
+    shares: Any
 
     def __init__(self, transition, **values):
         self.transition = transition
         self.values = Named("shock values", values)
+        self.shares = np.ones(1)
 
     def __check_init__(self):
         if concrete(self.transition) is not None:
@@ -87,15 +88,17 @@ class ConditionalChain(eqx.Module):
     """An idiosyncratic chain whose moves depend on the aggregate move.
 
     `transition[z, z_next, e, e_next]` = P(e_next | e, z, z_next). Keywords name its values, as in `MarkovChain`.
-    `z` runs over the states of the aggregate shock (of all combinations, when there are several).
+    `z` runs over the states of the aggregate shock (of all combinations, when there are several). `shares` as there.
     """
 
     transition: Any
     values: Named
+    shares: Any
 
     def __init__(self, transition, **values):
         self.transition = transition
         self.values = Named("shock values", values)
+        self.shares = np.ones(1)
 
     def __check_init__(self):
         if concrete(self.transition) is not None:
@@ -140,23 +143,40 @@ def split_joint_chain(joint: Any, own_states: int):
     return aggregate, xp.moveaxis(conditional, 2, 1)
 
 
-def independent_chains(slow: "MarkovChain", fast: "MarkovChain | ConditionalChain") -> "MarkovChain | ConditionalChain":
-    """One idiosyncratic chain over two that move independently of each other, the states of `slow` outermost.
+def permanent_types(shares: Any, **values) -> MarkovChain:
+    """Types that nobody ever changes: `permanent_types([0.4, 0.6], patience=[0.97, 0.99])`.
 
-    The transition is the Kronecker product; both keep their names. `fast` may move with the aggregate shock. Raises
-    ValueError where both name the same quantity.
+    `shares` is the fraction of the population of every type, (types,), positive and summing to one within 1e-8; nothing
+    is renormalized. Each keyword names a quantity and gives its value for every type. Combine them with the risk that
+    households face by `independent_chains(types, risk)`: whatever happens, each type keeps its share.
+
+    Raises ValueError when shares are no such fractions or a list has the wrong length.
     """
-    xp: Any = array_module(slow, fast)
-    twice = set(slow.values) & set(fast.values)
-    if twice:
-        raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
-    outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
-    count, states = outer.shape[0], inner.shape[-1]
-    blocks = outer[:, None, :, None] * inner[..., None, :, None, :]
-    transition = blocks.reshape(*inner.shape[:-2], count * states, count * states)
-    values = {name: xp.repeat(xp.asarray(value), states) for name, value in slow.values.items()}
-    values |= {name: xp.tile(xp.asarray(value), count) for name, value in fast.values.items()}
-    return type(fast)(transition, **values)
+    numbers = concrete(shares)
+    if numbers is not None:
+        _check_shares(numbers, 1e-6 if getattr(shares, "dtype", None) == np.float32 else 1e-8)
+    shares = array_module(shares).asarray(shares)
+    _check_values("permanent_types", values, len(shares), "shares", "type")
+    return eqx.tree_at(lambda chain: chain.shares, MarkovChain(np.eye(len(shares)), **values), shares)
+
+
+def _check_shares(shares: np.ndarray, rounding: float) -> None:
+    if shares.ndim != 1 or not shares.size:
+        raise ValueError(
+            f"permanent_types: shares has shape {shares.shape}: give one number per type, for instance [0.4, 0.6]."
+        )
+    wrong = ~(np.isfinite(shares) & (shares > 0))
+    if wrong.any():
+        place = int(np.argmax(wrong))
+        raise ValueError(
+            f"permanent_types: shares[{place}] = {shares[place]:g}: a share is a positive fraction of the population; "
+            "correct it, or leave out a type that nobody is of."
+        )
+    if abs(shares.sum() - 1) > rounding:
+        raise ValueError(
+            f"permanent_types: shares sum to {shares.sum():.10g}, not 1: they are fractions of the population; correct "
+            "them, for instance [0.4, 0.6]."
+        )
 
 
 class AR1(eqx.Module):

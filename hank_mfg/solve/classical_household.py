@@ -25,7 +25,6 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.grids import interpolate_rows
-from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import fixed_point
@@ -76,10 +75,7 @@ def long_run_aggregates(economy: PerceivedEconomy) -> Named:
 
     The shares are of the stationary distribution of the joint chain, P(z', e' | z, e) = P(z' | z) P(e' | e, z, z').
     """
-    shocks, own = economy.shock_count, economy.shape[1]
-    joint = economy.shock_transition[:, :, None, None] * economy.income_transition
-    joint = jnp.moveaxis(joint, 1, 2).reshape(shocks * own, shocks * own)
-    share = jnp.asarray(stationary_distribution(joint)).reshape(shocks, own)
+    share = economy.long_run()
     share = share / share.sum(axis=1, keepdims=True)
 
     def total(shock, share):
@@ -88,7 +84,7 @@ def long_run_aggregates(economy: PerceivedEconomy) -> Named:
         bottom = {k: jnp.broadcast_to(v, economy.shape)[0] for k, v in each.items() if k != economy.moved}
         return Named("aggregates", {k: jnp.sum(share * v) for k, v in bottom.items()})
 
-    return jax.vmap(total)(jnp.arange(shocks), share)
+    return jax.vmap(total)(jnp.arange(economy.shock_count), share)
 
 
 def cubic_weights(nodes: Array, at: Array) -> tuple[Array, Array]:

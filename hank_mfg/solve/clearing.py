@@ -196,9 +196,8 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
 
     here = found.now.log_consumption + found.drift * (found.y - found.now.y)
     log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
-    place = jnp.argmax(found.now.mass)
-    row = jnp.argmin(jnp.abs(economy.grid.points - coarse.grid.points[place // economy.shape[1]]))
-    mass = jnp.zeros(economy.shape).at[row, place % economy.shape[1]].set(1.0)  # where the most people are
+    rows = jnp.argmin(jnp.abs(economy.grid.points - coarse.grid.points[:, None]), axis=1)
+    mass = jnp.zeros(economy.shape).at[rows].set(found.now.mass)  # where the most people are
     return first_of(unsolved(found.y, log_consumption, mass), found.slope, drift, 1e-2 * HASTE)
 
 

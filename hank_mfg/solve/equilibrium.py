@@ -18,7 +18,6 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.named import Named
 from hank_mfg.solve.fixed_point import solve_contraction
 from hank_mfg.solve.household import household_map
@@ -53,8 +52,7 @@ class Equilibrium(NamedTuple):
 
 def given(economy: Economy, names: Names, unknown: Array) -> Public:
     """Everything aggregate at assumed values of what is searched, (searched,), with shocks at their means."""
-    share = jnp.asarray(stationary_distribution(economy.income_transition[0, 0]))
-    return form_at_rest(economy, names, unknown, economy.shocks(0), share)
+    return form_at_rest(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
 
 
 def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, consumption: Array, mass: Array) -> Array:
@@ -104,11 +102,15 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
 
 
 def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
-    """Consumption, mass and everything aggregate near what was `found`, as functions of economy and unknowns."""
+    """Consumption, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
+
+    The mass of a permanent type is in proportion to its share, whatever people choose.
+    """
     public = given(economy, names, unknown)
     consumption = _household(economy, public, found.consumption)
     savings = economy.resources(public) - economy.net(consumption, public)
-    mass = jax.lax.stop_gradient(found.mass)
+    growth = economy.shares / jax.lax.stop_gradient(economy.shares)
+    mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
     moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
     return consumption, mass + mass_response(economy, savings, mass, moved - mass), public
 

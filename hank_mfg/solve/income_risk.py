@@ -25,7 +25,6 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, discretize
-from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.shocks import ConditionalChain
 
 
@@ -59,10 +58,8 @@ def risk_of(economy: Economy) -> Risk | None:
     if not isinstance(economy.model.idiosyncratic_shock(), ConditionalChain) or not economy.shock_values:
         return None
     full = discretize(economy.model, 10, jnp.float64)
-    states, own = full.shock_count, full.shape[1]
     values = jnp.stack([jnp.asarray(value) for value in full.shock_values.values()], axis=1)
-    joint = (full.shock_transition[:, :, None, None] * full.income_transition).transpose(0, 2, 1, 3)
-    share = jnp.asarray(stationary_distribution(joint.reshape(states * own, states * own))).reshape(states, own)
+    share = full.long_run()
     belief = share.sum(axis=1)
     away = values - belief @ values
     covariance = (away * belief[:, None]).T @ away

@@ -1,6 +1,7 @@
 """The stationary mass under constant savings, and how it responds: sparse direct solves in float64.
 
 With P the transition of individual states s = (assets, income), flattened, the mass solves (I - P') m = 0, sum m = 1.
+Permanent types never mix: each has a P of its own, and its mass is that solution times its share of the population.
 Never by power iteration: near beta (1 + r) = 1 wealth mixes so slowly that 20,000 steps from a guess can be half wrong.
 States are ordered along assets and nobody moves far, so elimination in that order fills in little. Near savings whose
 factors are known, iterative refinement takes their place: a few solves with the old factors, to the same accuracy. JAX
@@ -31,48 +32,73 @@ def stationary_mass(economy: Economy, savings: Array, neighbor: Array | None = N
     """The stationary mass (assets, income) under constant savings; NaN where it is not determined.
 
     The mass of a state that is visited in the long run is set to one, the others are solved for, and all are scaled to
-    sum one (the scale of a null vector is free). `neighbor` is the mass in the call before, NaN where there was none:
-    it has such a state, and is refined where that works. Not differentiable: `mass_response` has the derivative.
+    sum one (the scale of a null vector is free), then to the share of their type. `neighbor` is the mass in the call
+    before, NaN where there was none: it has such a state, and is refined where that works. Not differentiable:
+    `mass_response` has the derivative.
     """
-    gamble, chain = economy.lottery(savings), economy.income_transition[0, 0]
     if neighbor is None:
         neighbor = jnp.full(economy.shape, jnp.nan)
-    return _call(_null_vector, economy, gamble, chain, neighbor)
+    gamble, chains, neighbors = _types(economy, savings, neighbor)
+    found = jax.vmap(lambda *one: _call(_null_vector, *one))(gamble, chains, neighbors, jnp.arange(len(chains)))
+    return _together(economy.shares[:, None, None] * found)
 
 
 def mass_response(economy: Economy, savings: Array, mass: Array, flow: Array) -> Array:
     """The change dm of the stationary mass when `flow` (assets, income) is added to it every period: linear in `flow`.
 
     dm - P' dm = flow, sum dm = 0, where `flow` sums to zero: it is what one period moves at given mass when savings or
-    the chain change. `savings` and `mass` are constants here. Differentiable forward and in reverse.
+    the chain change. Both sums are over each permanent type. `savings` and `mass` are constants here. Differentiable
+    forward and in reverse.
     """
-    savings, mass = jax.lax.stop_gradient((savings, mass))
-    chain = jax.lax.stop_gradient(economy.income_transition[0, 0])
-    gamble, anchor = economy.lottery(savings), jnp.argmax(mass)
+    given = _types(*jax.lax.stop_gradient((economy, savings, mass)))
+    return _together(jax.vmap(_type_response)(*given, _apart(economy, flow)))
+
+
+def _type_response(gamble: Lottery, chain: Array, mass: Array, flow: Array) -> Array:
+    mass, anchor = mass / jnp.sum(mass), jnp.argmax(mass)
 
     def matrix(change):
         return change - push_forward(change, gamble, chain) + mass * jnp.sum(change)
 
     def solve(transpose: bool):
-        return lambda _, right: _call(_response, economy, gamble, chain, anchor, mass, right, transpose=transpose)
+        return lambda _, right: _call(_response, gamble, chain, anchor, mass, right, transpose=transpose)
 
     return jax.lax.custom_linear_solve(matrix, flow, solve(False), solve(True))
 
 
-def _call(function: Callable, economy: Economy, gamble: Lottery, *arrays, **options) -> Array:
+def _types(economy: Economy, savings: Array, mass: Array) -> tuple[Lottery, Array, Array]:
+    """Lotteries, chains (types, own, own) and masses (types, assets, own) of the permanent types of an economy."""
+    gamble = Lottery(*(_apart(economy, each) for each in economy.lottery(savings)))
+    chain, count = economy.income_transition[0, 0], len(economy.shares)
+    blocks = chain.reshape(count, len(chain) // count, count, -1)
+    return gamble, jnp.moveaxis(jnp.diagonal(blocks, axis1=0, axis2=2), -1, 0), _apart(economy, mass)
+
+
+def _apart(economy: Economy, values: Array) -> Array:
+    """Values (assets, income) by permanent type: (types, assets, own)."""
+    return jnp.moveaxis(values.reshape(len(values), len(economy.shares), -1), 1, 0)
+
+
+def _together(values: Array) -> Array:
+    """The inverse of `_apart`."""
+    return jnp.moveaxis(values, 0, 1).reshape(values.shape[1], -1)
+
+
+def _call(function: Callable, gamble: Lottery, *arrays, **options) -> Array:
     """Call a host function on (index, weight, *arrays) from traced code.
 
     The host's thread does not know of the caller's switch to float64 and would be handed, and hand back, float32:
     numbers cross as pairs of 32 bits.
     """
+    shape = gamble.index.shape
 
     def host(*given):
         numbers = [np.asarray(x) for x in given]
         numbers = [np.ascontiguousarray(x).view(np.float64)[..., 0] if x.dtype == np.uint32 else x for x in numbers]
-        return _each(function, numbers, len(economy.shape), **options)[..., None].view(np.uint32)
+        return _each(function, numbers, len(shape), **options)[..., None].view(np.uint32)
 
     given = [_bits(x) if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.int32) for x in (*gamble, *arrays)]
-    kind = jax.ShapeDtypeStruct((*economy.shape, 2), jnp.uint32)
+    kind = jax.ShapeDtypeStruct((*shape, 2), jnp.uint32)
     return jax.lax.bitcast_convert_type(jax.pure_callback(host, kind, *given, vmap_method="broadcast_all"), jnp.float64)
 
 
@@ -123,20 +149,21 @@ class _Factors(NamedTuple):
     anchor: int
 
 
-_LAST: dict[int, _Factors] = {}  # by number of states, the last size only
+_LAST: dict[tuple[int, int], _Factors] = {}  # by number of states and permanent type, the last number only
 
 
-def _null_vector(index, weight, chain, neighbor) -> np.ndarray:
+def _null_vector(index, weight, chain, neighbor, kind) -> np.ndarray:
+    """The stationary mass of permanent type `kind`, a number, scaled to sum one."""
     if not np.isfinite(weight).all():
         return np.full(index.shape, np.nan)
-    forward, size = transition_matrix(index, weight, chain), neighbor.size
+    forward, mine = transition_matrix(index, weight, chain), (index.size, int(kind))
     if not np.isfinite(neighbor).all():
-        mass = _eliminate(forward, _visited(forward))
+        mass = _eliminate(forward, _visited(forward), mine)
     else:
-        last = _LAST.get(size)
+        last = _LAST.get(mine)
         mass = None if last is None else _refine(forward, neighbor.ravel(), last)
-        mass = _eliminate(forward, int(np.argmax(neighbor))) if mass is None else mass
-        mass = _eliminate(forward, _visited(forward)) if mass is None else mass
+        mass = _eliminate(forward, int(np.argmax(neighbor)), mine) if mass is None else mass
+        mass = _eliminate(forward, _visited(forward), mine) if mass is None else mass
     return np.full(index.shape, np.nan) if mass is None else mass.reshape(index.shape)
 
 
@@ -171,8 +198,8 @@ def _residual(forward: Any, mass: np.ndarray, anchor: int) -> np.ndarray:
     return residual
 
 
-def _eliminate(forward: Any, anchor: int) -> np.ndarray | None:
-    """The null vector by elimination, and its factors kept; None where it is not determined."""
+def _eliminate(forward: Any, anchor: int, mine: tuple[int, int]) -> np.ndarray | None:
+    """The null vector by elimination, and its factors kept as `mine`; None where it is not determined."""
     unit = np.zeros(forward.shape[0])
     unit[anchor] = 1.0
     try:
@@ -187,8 +214,9 @@ def _eliminate(forward: Any, anchor: int) -> np.ndarray | None:
     mass = mass / mass.sum()
     if not (np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL):
         return None
-    _LAST.clear()
-    _LAST[mass.size] = _Factors(matrix, anchor)
+    for other in [each for each in _LAST if each[0] != mass.size]:
+        del _LAST[other]
+    _LAST[mine] = _Factors(matrix, anchor)
     return mass
 
 

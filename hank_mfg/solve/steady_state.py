@@ -174,10 +174,11 @@ def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.nda
                 "widen the bracket in unknowns()."
             )
     residual = float(np.abs(found.excess).max())
-    if np.isnan(found.mass).any() or (economy.shape[1] == 1 and not residual <= 1e-6):
+    if np.isnan(found.mass).any() or (economy.shape[1] == len(economy.shares) and not residual <= 1e-6):
         raise SteadyStateError(
-            "The stationary mass is not determined: households stay forever in several separate sets of states, as "
-            "they do without idiosyncratic risk; declare a chain that connects the states of idiosyncratic_shock()."
+            "The stationary mass is not determined: households of one type stay forever in several separate sets of "
+            "states, as they do without idiosyncratic risk; declare a chain that connects the states of "
+            "idiosyncratic_shock()."
         )
     if not residual <= 1e-6:
         raise SteadyStateError(

@@ -197,8 +197,18 @@ def _start(rest: Rest, steady: SteadyState, initial, deviations: np.ndarray, ris
 
 def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
     """The mass of period 0. Raises ValueError where it does not fit the economy."""
-    if initial is None:
-        return steady.mass
+    mass = steady.mass if initial is None else _given_mass(steady, initial)
+    shares = np.asarray(steady.economy.shares)
+    each = mass.sum(axis=0).reshape(len(shares), -1).sum(axis=1)
+    if len(shares) > 1 and np.abs(each - shares).max() > 1e-9:
+        raise ValueError(
+            f"initial has shares {each} of permanent types, the final equilibrium {shares}, but nobody changes type: "
+            "give both the same."
+        )
+    return mass
+
+
+def _given_mass(steady: SteadyState, initial) -> np.ndarray:
     if isinstance(initial, SteadyState):
         mine, other = steady.economy, initial.economy
         same = mine.shape == other.shape and np.array_equal(mine.grid.points, other.grid.points)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.environment.markov import discretize_ar1
 from hank_mfg.model.base import check_names, named, parameter_names
 from hank_mfg.model.named import Named
 
@@ -79,6 +80,14 @@ class Small(hm.Model):
         (lambda: hm.AR1("z", 0.5, 0.1, states=1), ("states=1", "2 or more")),
         (lambda: hm.AR1("z", 0.5, 0.1, states=2.5), ("states=2.5", "whole number")),
         (lambda: hm.AR1("z", 0.5, 0.1, method="simpson"), ("method='simpson'", "'rouwenhorst' or 'tauchen'")),
+        (lambda: hm.permanent_types([0.3, 0.6], beta=[0.9, 0.95]), ("shares sum to 0.9, not 1", "correct")),
+        (lambda: hm.permanent_types([0.3, 0.7 + 1e-7], beta=[0.9, 0.95]), ("sum to 1.0000001, not 1", "correct")),
+        (lambda: hm.permanent_types([1.2, -0.2], beta=[0.9, 0.95]), ("shares[1] = -0.2", "leave out a type")),
+        (lambda: hm.permanent_types([1.0, 0.0], beta=[0.9, 0.95]), ("shares[1] = 0", "leave out a type")),
+        (lambda: hm.permanent_types([0.5, np.nan], beta=[0.9, 0.95]), ("shares[1] = nan", "positive", "correct it")),
+        (lambda: hm.permanent_types(1.0, beta=[0.9]), ("shares has shape ()", "one number per type", "[0.4, 0.6]")),
+        (lambda: hm.permanent_types([0.4, 0.6], beta=[0.9]), ("permanent_types(beta=...)", "shape (1,)", "2 types")),
+        (lambda: hm.permanent_types([0.4, 0.6]), ("permanent_types names no values", "permanent_types(shares, income")),
         (lambda: hm.split_joint_chain(np.eye(3), own_states=2), ("shape (3, 3)", "2 individual states")),
     ],
 )  # fmt: skip
@@ -170,3 +179,26 @@ def test_independent_chains_multiply_with_the_first_outermost_whether_or_not_the
             np.testing.assert_allclose(conditional.transition[today, tomorrow], expected, atol=1e-16)
     with pytest.raises(ValueError, match="both chains name 'labor': give each quantity its own name"):
         hm.independent_chains(hm.MarkovChain([[1.0]], labor=[1.0]), fast)
+
+
+def test_an_ar1_is_a_chain_like_any_other():
+    labor, health = hm.AR1("labor", 0.9, stationary_sd=0.2, states=3), hm.MarkovChain(np.full((2, 2), 0.5), sick=[0, 1])
+    chain = discretize_ar1(labor)
+    np.testing.assert_allclose(
+        hm.independent_chains(health, labor).transition, np.kron(health.transition, chain.transition), atol=1e-16
+    )
+    np.testing.assert_array_equal(hm.independent_chains(labor, health).values.labor, np.repeat(chain.values.labor, 2))
+
+
+def test_permanent_types_come_first_wherever_they_are_declared():
+    types = hm.permanent_types([0.3, 0.7], patience=[0.95, 0.97])
+    skill = hm.permanent_types([0.2, 0.5, 0.3], skill=[1.0, 2.0, 3.0])
+    slow = hm.MarkovChain([[0.9, 0.1], [0.2, 0.8]], health=[0.0, 1.0])
+    inner = hm.independent_chains(slow, hm.independent_chains(skill, hm.AR1("labor", 0.9, stationary_sd=0.2, states=2)))
+    chain = hm.independent_chains(types, inner)
+    np.testing.assert_allclose(chain.shares, np.kron(types.shares, skill.shares), atol=1e-16)
+    for name, outer, count in (("patience", 1, 12), ("skill", 2, 4), ("health", 6, 2), ("labor", 12, 1)):
+        values = chain.values[name].reshape(outer, -1, count)
+        assert (values == values[:1, :, :1]).all(), name
+    block = np.kron(slow.transition, [[0.95, 0.05], [0.05, 0.95]])
+    np.testing.assert_allclose(chain.transition, np.kron(np.eye(6), block), atol=1e-15)
