@@ -10,7 +10,7 @@ from jax import Array
 
 from hank_mfg.model.concrete import array_module
 from hank_mfg.model.named import Named
-from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
+from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain, independent_chains
 
 
 class Chain(NamedTuple):
@@ -84,7 +84,13 @@ def _tauchen(xp, values, persistence, innovation_sd):
 
 
 def to_chain(shock) -> MarkovChain | ConditionalChain:
-    """A declared shock as a finite chain. Raises TypeError for anything that is not a shock."""
+    """A declared shock as a finite chain; several independent ones, a tuple, as one over all combinations, the first
+    slowest. Only the last of these may be conditional. Raises TypeError for anything that is not a shock."""
+    if isinstance(shock, tuple | list) and shock:
+        *chains, last = map(to_chain, shock)
+        if any(isinstance(chain, ConditionalChain) for chain in chains):
+            raise TypeError("idiosyncratic_shock(): of several shocks only the last can be a ConditionalChain.")
+        return reduce(lambda fast, slow: independent_chains(slow, fast), reversed(chains), last)
     if isinstance(shock, AR1):
         return discretize_ar1(shock)
     if isinstance(shock, MarkovChain | ConditionalChain):
