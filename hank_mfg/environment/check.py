@@ -36,7 +36,7 @@ def check_model(model: Model) -> None:
     Reported are: a method that raises (file, line, cause), a result of the wrong kind or shape, a name declared twice,
     an empty public signal, a price or resource that is not finite, preferences whose marginal utility is not the
     derivative of utility, a household that cannot repay down to the borrowing limit, and a parameter that nothing
-    reads, whatever word it is told in a `choice`. Takes a fraction of a second. A model that passes can still have no equilibrium.
+    reads, whatever a `choice` says. Takes a fraction of a second. A model that passes can still have no equilibrium.
     """
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)

@@ -83,10 +83,10 @@ def information_value(
 
     `kinds` maps names to a model, the solution's but for its `signal` and for what it names of a household's own state,
     and settings, such as the kind of memory; the best informed comes last. A model that leaves out some quantities of
-    its `idiosyncratic_shock`, such as private signals, is that of a household to which they happen and which does not
-    heed them: it does the same in all states that differ in nothing else. Asset points, paths and horizon of training are the solution's. The rest of life after
-    `horizon` periods is taken to lose as much per period as they did. Raises ValueError for a model that differs in
-    anything but what households see.
+    `idiosyncratic_shock`, such as private signals, is that of a household to which they happen and which does not heed
+    them: it does the same in all states that differ in nothing else. Asset points, paths and horizon of training are
+    the solution's. The rest of life after `horizon` periods is taken to lose as much per period as they did. Raises
+    ValueError for a model that differs in anything but what households see.
     """
     begin = {name: _trained(solution, name, *kind, updates=updates, seed=seed) for name, kind in kinds.items()}
     everybody = solution.play()
@@ -112,8 +112,8 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     own, others = (to_chain(each.idiosyncratic_shock()).values for each in (model, solution.model))
     if strange := [each for each in own if each not in others]:
         raise ValueError(
-            f"The household '{name}' is told {', '.join(strange)}, and nothing of that kind happens to households of the "
-            "solution: solve the economy of those who are told most of their own state, and compare in that."
+            f"The household '{name}' is told {', '.join(strange)}, which happens to nobody in the solution: solve the "
+            "economy of those who are told most of their own state, and compare in that."
         )
     same = {each: getattr(solution.settings, each) for each in ("asset_points", "paths", "horizon", "precision")}
     settings = dataclasses.replace(settings, updates=updates, **same)
