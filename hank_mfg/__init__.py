@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from hank_mfg.environment.check import check_model as check_model
     from hank_mfg.environment.economy import discretize as discretize
     from hank_mfg.environment.games import load_game as load_game
+    from hank_mfg.environment.markov import independent_chains as independent_chains
     from hank_mfg.evaluate.exploitability import exploitability as exploitability
     from hank_mfg.evaluate.finite_population import finite_population as finite_population
     from hank_mfg.evaluate.game_deviation import game_deviation as game_deviation
@@ -52,9 +53,6 @@ if TYPE_CHECKING:
     )
     from hank_mfg.model.shocks import (
         MarkovChain as MarkovChain,
-    )
-    from hank_mfg.model.shocks import (
-        independent_chains as independent_chains,
     )
     from hank_mfg.model.shocks import (
         split_joint_chain as split_joint_chain,
@@ -157,6 +155,7 @@ _HOMES = {
     "environment.check": ("check_model",),
     "environment.economy": ("discretize",),
     "environment.games": ("load_game",),
+    "environment.markov": ("independent_chains",),
     "evaluate.exploitability": ("exploitability",),
     "evaluate.finite_population": ("finite_population",),
     "evaluate.game_deviation": ("game_deviation",),
@@ -174,7 +173,7 @@ _HOMES = {
     "model.labor": ("GHH", "Separable"),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
-    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "independent_chains", "split_joint_chain"),
+    "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "split_joint_chain"),
     "model.signals": ("private_signals",),
     "replication": ("replicate",),
     "report.compare": ("Comparison", "compare"),

@@ -45,7 +45,7 @@ class KrusellSmithNoisy(hm.Model):
             "labor", persistence=self.labor_persistence, stationary_sd=self.labor_sd,
             states=3, exponential=True, unit_mean=True,
         )  # fmt: skip
-        return (labor, self.hunches()) if self.information.startswith("private") else labor
+        return hm.independent_chains(labor, self.hunches()) if self.information.startswith("private") else labor
 
     def hunches(self):
         right, count = self.private_accuracy, len(self.noise)

@@ -1,7 +1,7 @@
 """Turn declared shocks into finite Markov chains, in NumPy, or in JAX where a parameter is traced."""
 
 from functools import reduce
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -10,7 +10,9 @@ from jax import Array
 
 from hank_mfg.model.concrete import array_module
 from hank_mfg.model.named import Named
-from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain, independent_chains
+from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
+
+Shock = AR1 | MarkovChain | ConditionalChain
 
 
 class Chain(NamedTuple):
@@ -84,13 +86,7 @@ def _tauchen(xp, values, persistence, innovation_sd):
 
 
 def to_chain(shock) -> MarkovChain | ConditionalChain:
-    """A declared shock as a finite chain; several independent ones, a tuple, as one over all combinations, the first
-    slowest. Only the last of these may be conditional. Raises TypeError for anything that is not a shock."""
-    if isinstance(shock, tuple | list) and shock:
-        *chains, last = map(to_chain, shock)
-        if any(isinstance(chain, ConditionalChain) for chain in chains):
-            raise TypeError("idiosyncratic_shock(): of several shocks only the last can be a ConditionalChain.")
-        return reduce(lambda fast, slow: independent_chains(slow, fast), reversed(chains), last)
+    """A declared shock as a finite chain. Raises TypeError for anything that is not a shock."""
     if isinstance(shock, AR1):
         return discretize_ar1(shock)
     if isinstance(shock, MarkovChain | ConditionalChain):
@@ -116,6 +112,26 @@ def combine(shocks) -> Chain:
                 raise ValueError(f"aggregate_shocks() declares '{name}' twice: give each quantity its own name.")
             values[name] = xp.tile(xp.repeat(xp.asarray(value), after), before)
     return Chain(reduce(xp.kron, transitions), Named("shocks", values))
+
+
+def independent_chains(slow: Shock, fast: Shock) -> MarkovChain | ConditionalChain:
+    """One idiosyncratic chain over two that move independently of each other, the states of `slow` outermost.
+
+    The transition is the Kronecker product; both keep their names, and either may move with the aggregate shock. Raises
+    ValueError where both name the same quantity.
+    """
+    xp: Any = array_module(slow, fast)
+    slow, fast = to_chain(slow), to_chain(fast)
+    twice = set(slow.values) & set(fast.values)
+    if twice:
+        raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
+    outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
+    count, states = outer.shape[-1], inner.shape[-1]
+    blocks = outer[..., :, None, :, None] * inner[..., None, :, None, :]
+    transition = blocks.reshape(*blocks.shape[:-4], count * states, count * states)
+    values = {name: xp.repeat(xp.asarray(value), states) for name, value in slow.values.items()}
+    values |= {name: xp.tile(xp.asarray(value), count) for name, value in fast.values.items()}
+    return (ConditionalChain if transition.ndim == 4 else MarkovChain)(transition, **values)
 
 
 def average_out(conditional, aggregate):

@@ -85,7 +85,7 @@ class Model(eqx.Module):
     shape (assets, 1), idiosyncratic values (1, income), everything aggregate is a scalar.
 
     Required methods
-        idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`, or a tuple of independent ones
+        idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`
         asset_space()           an `Assets`
         preferences()           a `CRRA`, or a `Separable` or `GHH` together with hourly_wage()
         aggregates(assets, own, shocks)           dict name -> contribution of one household, summed over the mass

@@ -140,25 +140,6 @@ def split_joint_chain(joint: Any, own_states: int):
     return aggregate, xp.moveaxis(conditional, 2, 1)
 
 
-def independent_chains(slow: "MarkovChain", fast: "MarkovChain | ConditionalChain") -> "MarkovChain | ConditionalChain":
-    """One idiosyncratic chain over two that move independently of each other, the states of `slow` outermost.
-
-    The transition is the Kronecker product; both keep their names. `fast` may move with the aggregate shock. Raises
-    ValueError where both name the same quantity.
-    """
-    xp: Any = array_module(slow, fast)
-    twice = set(slow.values) & set(fast.values)
-    if twice:
-        raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
-    outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
-    count, states = outer.shape[0], inner.shape[-1]
-    blocks = outer[:, None, :, None] * inner[..., None, :, None, :]
-    transition = blocks.reshape(*inner.shape[:-2], count * states, count * states)
-    values = {name: xp.repeat(xp.asarray(value), states) for name, value in slow.values.items()}
-    values |= {name: xp.tile(xp.asarray(value), count) for name, value in fast.values.items()}
-    return type(fast)(transition, **values)
-
-
 class AR1(eqx.Module):
     """x' = (1 - persistence) mean + persistence x + innovation, discretized to a chain of `states` values.
 

@@ -25,7 +25,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, discretize
-from hank_mfg.environment.markov import stationary_distribution, to_chain
+from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.shocks import ConditionalChain
 
 
@@ -56,7 +56,7 @@ def risk_of(economy: Economy) -> Risk | None:
 
     Float64.
     """
-    if not isinstance(to_chain(economy.model.idiosyncratic_shock()), ConditionalChain) or not economy.shock_values:
+    if not isinstance(economy.model.idiosyncratic_shock(), ConditionalChain) or not economy.shock_values:
         return None
     full = discretize(economy.model, 10, jnp.float64)
     states, own = full.shock_count, full.shape[1]

@@ -42,17 +42,17 @@ def test_on_average_signals_are_as_frequent_as_the_states_they_come_from():
     np.testing.assert_allclose(share, often, atol=1e-12)
 
 
-def test_a_tuple_of_own_shocks_is_one_chain(float64):
+def test_signals_beside_other_risk_are_one_chain():
+    """Either of two independent chains may be an AR(1), or move with the aggregate state."""
     labor, words = hm.AR1("labor", persistence=0.9, stationary_sd=0.3, states=3), hm.private_signals("word", CHANCES)
-    both, same = to_chain((labor, words)), hm.independent_chains(to_chain(labor), words)
-    np.testing.assert_array_equal(both.transition, same.transition)
+    both, moves = hm.independent_chains(labor, words), np.asarray(words.transition)
     assert list(both.values) == ["labor", "word_0"]
-    three = to_chain((labor, hm.MarkovChain(np.eye(2), kind=[1.0, 2.0]), words))
-    np.testing.assert_array_equal(three.values.kind, np.tile(np.repeat([1.0, 2.0], 3), 3))
-    with pytest.raises(TypeError, match="only the last can be a ConditionalChain"):
-        to_chain((words, labor))
-    with pytest.raises(TypeError, match="is not a shock"):
-        to_chain((labor, "words"))
+    other = hm.independent_chains(words, labor)
+    for z, z_next in itertools.product(range(2), repeat=2):
+        expected = np.kron(to_chain(labor).transition, moves[z, z_next])
+        np.testing.assert_allclose(both.transition[z, z_next], expected, atol=1e-16)
+        expected = np.kron(moves[z, z_next], to_chain(labor).transition)
+        np.testing.assert_allclose(other.transition[z, z_next], expected, atol=1e-16)
 
 
 def test_how_often_a_signal_is_right_is_differentiable(float64):
