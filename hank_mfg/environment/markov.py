@@ -126,6 +126,8 @@ def independent_chains(slow: Shock, fast: Shock) -> MarkovChain | ConditionalCha
     if twice:
         raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
     outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
+    given = max(outer.shape[:-2], inner.shape[:-2], key=len)  # the aggregate move, where either is conditional on it
+    outer, inner = (xp.broadcast_to(each, (*given, *each.shape[-2:])) for each in (outer, inner))
     count, states = outer.shape[-1], inner.shape[-1]
     blocks = outer[..., :, None, :, None] * inner[..., None, :, None, :]
     transition = blocks.reshape(*blocks.shape[:-4], count * states, count * states)
