@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from hank_mfg.model.shocks import (
         split_joint_chain as split_joint_chain,
     )
+    from hank_mfg.model.signals import private_signals as private_signals
     from hank_mfg.replication import replicate as replicate
     from hank_mfg.report.compare import Comparison as Comparison
     from hank_mfg.report.compare import compare as compare
@@ -177,6 +178,7 @@ _HOMES = {
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "permanent_types", "split_joint_chain"),
+    "model.signals": ("private_signals",),
     "replication": ("replicate",),
     "report.compare": ("Comparison", "compare"),
     "report.compare_figures": ("plot_comparison", "write_comparison"),

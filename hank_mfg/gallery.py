@@ -126,7 +126,7 @@ def calibration_table(source: str | Path | type[Model] | Model, /, **overrides) 
             {
                 "name": field.name,
                 "value": getattr(model, field.name),
-                "unit": origin.get("unit", " | ".join(field.metadata.get("options", ()))),
+                "unit": origin.get("unit", " | ".join(map(str, field.metadata.get("options", ())))),
                 "source": "set by hand" if field.name in overrides else origin.get("source", ""),
                 "about": field.metadata.get("about", ""),
             }

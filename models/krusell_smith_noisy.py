@@ -4,6 +4,8 @@ Productivity is a persistent part, high or low, plus a transitory one. Household
 but not its parts: how long a boom will last they must infer from history. `information` says what they see: "prices",
 "lagged" (productivity of the period before), "filter" (prices and the Bayesian probability that the persistent part is
 high, given all that prices ever said: the best that memory can do), or "state" (prices and the persistent part itself).
+With "private" (beside prices) and "private_filter" (beside the filter) each household has hunches of its own about the
+persistent part, right with a given probability, and remembers the last few of them.
 """
 
 from typing import Any
@@ -13,8 +15,11 @@ import hank_mfg as hm
 
 class KrusellSmithNoisy(hm.Model):
     information: str = hm.choice(
-        "what households see", options=("prices", "lagged", "filter", "state"), default="prices"
-    )
+        "what households see", default="prices",
+        options=("prices", "lagged", "filter", "state", "private", "private_filter"),
+    )  # fmt: skip
+    private_memory: int = hm.choice("hunches that a household remembers", options=(1, 2, 3, 4, 5, 6), default=1)
+    private_accuracy: float = hm.parameter("probability that a private hunch is right", at_least=0.5, at_most=1)
     discount_factor: float = hm.parameter("beta", above=0, below=1)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
     capital_share: float = hm.parameter("alpha", above=0, below=1)
@@ -36,10 +41,16 @@ class KrusellSmithNoisy(hm.Model):
         return persistent, hm.MarkovChain([noise] * len(noise), transitory=[2 * self.gap * k for k in self.steps()])
 
     def idiosyncratic_shock(self):
-        return hm.AR1(
+        labor = hm.AR1(
             "labor", persistence=self.labor_persistence, stationary_sd=self.labor_sd,
             states=3, exponential=True, unit_mean=True,
         )  # fmt: skip
+        return hm.independent_chains(labor, self.hunches()) if self.information.startswith("private") else labor
+
+    def hunches(self):
+        right, count = self.private_accuracy, len(self.noise)
+        low, high = [right, 1 - right], [1 - right, right]
+        return hm.private_signals("hunch", [low] * count + [high] * count, memory=self.private_memory)
 
     def asset_space(self):
         return hm.Assets(lower=self.borrowing_limit, upper=self.maximum_assets)
@@ -91,11 +102,11 @@ class KrusellSmithNoisy(hm.Model):
         if self.information == "lagged":
             return {"last_productivity": aggregates.last_productivity}
         more = {
-            "prices": {},
             "filter": {"boom": self.posterior(aggregates.prior, shocks)},
             "state": {"persistent": shocks.persistent},
         }
-        return {"interest_rate": prices.interest_rate, "wage": prices.wage, **more[self.information]}
+        public = self.information.removeprefix("private_")
+        return {"interest_rate": prices.interest_rate, "wage": prices.wage, **more.get(public, {})}
 
     def outcomes(self, aggregates, prices, shocks):
         z = self.productivity(shocks)

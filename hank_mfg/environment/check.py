@@ -5,6 +5,8 @@ are judged with the mass at the asset level where a patient household would stan
 just beyond any stationary equilibrium.
 """
 
+import dataclasses
+from collections.abc import Iterator
 from typing import NoReturn
 
 import jax
@@ -34,7 +36,7 @@ def check_model(model: Model) -> None:
     Reported are: a method that raises (file, line, cause), a result of the wrong kind or shape, a name declared twice,
     an empty public signal, a price or resource that is not finite, preferences whose marginal utility is not the
     derivative of utility, a household that cannot repay down to the borrowing limit, and a parameter that nothing
-    reads. Takes a fraction of a second. A model that passes can still have no equilibrium.
+    reads, whatever a `choice` says. Takes a fraction of a second. A model that passes can still have no equilibrium.
     """
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)
@@ -210,11 +212,21 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         moves = {name: _nudge(model, name) for name in names if np.ndim(getattr(model, name)) == 0}
         moves = {name: value for name, value in moves.items() if value is not None}
         unread = [name for name in unread if not _matters(model, moves, name, case, level)]
+    for other in _told_otherwise(model) if unread else ():
+        unread = [name for name in unread if name not in _traced(other, make_case(other), level)]
     if unread:
         raise ValueError(
             f"{type(model).__name__} declares {', '.join(unread)} but no equation reads it at these values: "
             "changing it moves no shock, asset limit, utility, price, resource, signal or outcome; use it or delete it."
         )
+
+
+def _told_otherwise(model: Model) -> Iterator[Model]:
+    """The same economy with another word or number in one of its choices: some parameters belong to one of them."""
+    for field in dataclasses.fields(model):
+        for option in field.metadata.get("options", ()):
+            if option != getattr(model, field.name):
+                yield model.with_parameters(**{field.name: option})
 
 
 def _traced(model: Model, case: Case, level: float) -> set[str]:

@@ -1,5 +1,6 @@
 """A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
 
+from collections.abc import Iterable
 from typing import NamedTuple, cast
 
 import equinox as eqx
@@ -101,6 +102,14 @@ class Economy(eqx.Module):
         """The individual states, shaped to broadcast over them: assets (assets, 1) and own values (1, income) each."""
         own = Named("own", {name: values[None, :] for name, values in self.own.items()})
         return self.grid.points[:, None], own
+
+    def alike(self, names: Iterable[str]) -> tuple[int, ...] | None:
+        """Which individual states are one to a household that is told only the quantities `names` of its own: the
+        number of the group of every income state, (income,), from 0 on; None where it is told all of them."""
+        if set(names) >= set(self.own):
+            return None
+        told = np.stack([np.asarray(self.own[name]) for name in names])
+        return tuple(int(group) for group in np.unique(told, axis=1, return_inverse=True)[1].ravel())
 
     @property
     def unknowns(self) -> tuple[str, ...]:

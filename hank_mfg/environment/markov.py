@@ -184,6 +184,8 @@ def independent_chains(slow: Shock, fast: Shock) -> MarkovChain | ConditionalCha
     if twice:
         raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
     outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
+    given = max(outer.shape[:-2], inner.shape[:-2], key=len)  # the aggregate move, where either is conditional on it
+    outer, inner = (xp.broadcast_to(each, (*given, *each.shape[-2:])) for each in (outer, inner))
     types = [len(chain.shares) for chain in (slow, fast)]
     count, states = outer.shape[-1], inner.shape[-1]
     places = np.arange(count * states).reshape(types[0], count // types[0], types[1], states // types[1])

@@ -25,6 +25,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.lottery import push_forward
+from hank_mfg.environment.markov import to_chain
 from hank_mfg.evaluate.exploitability import (
     consumption_percent,
     deviate,
@@ -80,10 +81,12 @@ def information_value(
 ) -> InformationValue:
     """Train one household of each kind in the frozen economy of `solution` and measure what it loses.
 
-    `kinds` maps names to a model, the solution's but for its `signal`, and settings, such as the kind of memory; the
-    best informed comes last. Asset points, paths and horizon of training are the solution's. The rest of life after
-    `horizon` periods is taken to lose as much per period as they did. Raises ValueError for a model that differs in
-    anything but what households see.
+    `kinds` maps names to a model, the solution's but for its `signal` and for what it names of a household's own state,
+    and settings, such as the kind of memory; the best informed comes last. A model that leaves out some quantities of
+    `idiosyncratic_shock`, such as private signals, is that of a household to which they happen and which does not heed
+    them: it does the same in all states that differ in nothing else. Asset points, paths and horizon of training are
+    the solution's. The rest of life after `horizon` periods is taken to lose as much per period as they did. Raises
+    ValueError for a model that differs in anything but what households see.
     """
     begin = {name: _trained(solution, name, *kind, updates=updates, seed=seed) for name, kind in kinds.items()}
     everybody = solution.play()
@@ -106,9 +109,15 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
             f"The household '{name}' lives in another economy ({', '.join(differs) or 'others are carried over'}): "
             "give a model that differs from the solution's in what households see only."
         )
+    own, others = (to_chain(each.idiosyncratic_shock()).values for each in (model, solution.model))
+    if strange := [each for each in own if each not in others]:
+        raise ValueError(
+            f"The household '{name}' is told {', '.join(strange)}, which happens to nobody in the solution: solve the "
+            "economy of those who are told most of their own state, and compare in that."
+        )
     same = {each: getattr(solution.settings, each) for each in ("asset_points", "paths", "horizon", "precision")}
     settings = dataclasses.replace(settings, updates=updates, **same)
-    play, training = prepare(model, settings, solution.steady, seed=seed)
+    play, training = prepare(solution.model, settings, solution.steady, seed=seed, sees=model)
     everybody = solution.play(settings.asset_points, DTYPES[settings.precision])
     states = jax.tree.map(jnp.asarray, solution.states)._replace(tremble=None)
     memory = jnp.broadcast_to(play.policy.initial_memory(), (settings.paths, *play.policy.initial_memory().shape))

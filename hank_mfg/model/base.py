@@ -40,8 +40,9 @@ def parameter(
     return eqx.field(metadata=metadata, kw_only=True, default=default)
 
 
-def choice(about: str = "", *, options: tuple[str, ...], default: str) -> Any:
-    """Declare a field of a `Model` that is one of several words, such as what people see; equations compare it."""
+def choice(about: str = "", *, options: tuple[str, ...] | tuple[int, ...], default: str | int) -> Any:
+    """Declare a field of a `Model` that is one of several words, such as what people see, or one of several whole
+    numbers that count something, such as periods remembered: equations compare it, nothing differentiates it."""
     return eqx.field(static=True, kw_only=True, default=default, metadata={"about": about, "options": tuple(options)})
 
 
@@ -271,7 +272,7 @@ def parameter_names(model_type: type[Model]) -> list[str]:
 
 
 def choice_names(model_type: type[Model]) -> list[str]:
-    """Names of the fields of a model that are one of several words, in order."""
+    """Names of the fields of a model that are one of several words or whole numbers, in order."""
     return [f.name for f in dataclasses.fields(model_type) if "options" in f.metadata]
 
 

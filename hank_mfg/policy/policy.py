@@ -84,7 +84,8 @@ class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 
     `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk. Memory and features are those
-    of households, then those of `firms` where there are any.
+    of households, then those of `firms` where there are any. `alike`, by income state, numbers the groups of states
+    that a household cannot tell from each other: it corrects consumption by the same percentage in all of a group.
     """
 
     encoder: AbstractEncoder
@@ -95,6 +96,7 @@ class Policy(eqx.Module):
     curvature: Array
     pivot: Array | None = None
     firms: Firms | None = None
+    alike: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
@@ -136,7 +138,8 @@ class Policy(eqx.Module):
 
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
-        return tables.spread @ self.head(features[: self.encoder.feature_count])
+        move = tables.spread @ self.head(features[: self.encoder.feature_count])
+        return move if self.alike is None else move[:, np.asarray(self.alike)]
 
     def baseline(self, cash: Array, tables: Tables) -> Array:
         """Stationary consumption read at today's cash on hand, to first order: (points, income)."""
@@ -152,7 +155,7 @@ class Policy(eqx.Module):
 
 class PolicySettings(NamedTuple):
     """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head; whether
-    firms set prices."""
+    firms set prices; groups of individual states that a household cannot tell from each other, if any."""
 
     signals: int
     memory: str = "gru"
@@ -160,6 +163,7 @@ class PolicySettings(NamedTuple):
     width: int = 32
     knots: int = 24
     sets_prices: bool = False
+    alike: tuple[int, ...] | None = None
 
 
 def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
@@ -168,6 +172,7 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
+    income = income if settings.alike is None else max(settings.alike) + 1
     shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
     encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
     whitening = no_whitening(settings.signals, dtype)
@@ -176,4 +181,4 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     firms = None
     if settings.sets_prices:
         firms = Firms(*make_networks(shape, (), dtype, seed=seed + 1000), jnp.asarray(np.ones((), dtype)))
-    return Policy(encoder, head, whitening, stationary, *places, firms)
+    return Policy(encoder, head, whitening, stationary, *places, firms, settings.alike)

@@ -61,13 +61,15 @@ def prepare(
     seed: int,
     warm_up: Callable | None = None,
     worlds: Worlds | None = None,
+    sees: Model | None = None,
 ) -> tuple[Play, Training[State]]:
     """The game in the training precision, and the state of training before the first update.
 
     The policy starts at the stationary one; signals are standardized on `warmup` periods under it, and training starts
-    where those paths end. On a CPU the same arguments give the same bits. `warm_up` is what `compile_ahead` compiled.
+    where those paths end. On a CPU the same arguments give the same bits. `warm_up` is what `compile_ahead` compiled;
+    `sees` as in `untrained`.
     """
-    play, training = untrained(model, settings, steady, seed=seed)
+    play, training = untrained(model, settings, steady, seed=seed, sees=sees)
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
     arguments, others = (play, training, warmup_key), (settings, worlds)
@@ -91,15 +93,25 @@ def prepare(
 
 
 def untrained(
-    model: Model, settings: RSPG, steady: SteadyState | None = None, *, seed: int = 0, points: int | None = None
+    model: Model,
+    settings: RSPG,
+    steady: SteadyState | None = None,
+    *,
+    seed: int = 0,
+    points: int | None = None,
+    sees: Model | None = None,
 ) -> tuple[Play, Training[State]]:
     """Training with every path at the stationary mass; without `steady`, arrays of the right shapes only, for a
     stationary equilibrium on `points` asset points.
 
-    It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for.
+    It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
+    household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
     """
-    economy = discretize(model, settings.asset_points, DTYPES[settings.precision])
+    economy, alike = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
     dtype = economy.dtype
+    if sees is not None:
+        told = discretize(sees, settings.asset_points, dtype)
+        economy, alike = eqx.tree_at(lambda e: e.model, economy, told.model), economy.alike(told.own)
     if steady is None:
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
@@ -114,7 +126,7 @@ def untrained(
     guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices)
+    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike)
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))

@@ -149,6 +149,26 @@ def test_a_parameter_that_matters_only_beside_another_is_read(write_model):
     hm.check_model(model)
 
 
+def test_a_parameter_that_belongs_to_one_word_is_read(write_model, refuses):
+    """How often a private hunch is right matters only to who has hunches; a word that reads nothing is no excuse."""
+    hm.check_model(hm.load_model("krusell_smith_noisy"))
+    hm.check_model(hm.load_model("krusell_smith_noisy", information="private_filter", private_memory=2))
+    fields = (
+        "    tax: float = hm.parameter('of labor', default=0.3)\n"
+        "    regime: int = hm.choice('r', options=(1, 2), default=1)\n\n    # Shocks. `exp"
+    )
+    path = write_model(("    # Shocks. `exp", fields))
+    refuses(lambda: hm.check_model(hm.load_model(path)), "declares tax but no equation reads it")
+    hm.check_model(
+        hm.load_model(
+            write_model(
+                ("    # Shocks. `exp", fields),
+                (WAGE_BILL, WAGE_BILL + " * (1 - self.tax if self.regime == 2 else 1)"), name="taxed.py",
+            )
+        )
+    )  # fmt: skip
+
+
 def test_equations_may_use_what_only_jax_arrays_have(write_model):
     hm.check_model(hm.load_model(write_model(("* assets + ", "* assets.at[0].add(0.0) + "))))
 
