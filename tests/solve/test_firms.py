@@ -180,3 +180,26 @@ def test_a_solution_with_firms_is_saved(firms, folder):
     for one, other in zip(jax.tree.leaves(firms.policy.firms), jax.tree.leaves(again.policy.firms), strict=True):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(firms.states.memory, again.states.memory)
+
+
+# --------------------------------------------------------------------------------------------------- the lower bound
+
+
+@pytest.mark.slow
+def test_a_slump_at_the_lower_bound_is_deeper_than_without_it():
+    """While people are very patient the rate is what the rule asks for or zero, whichever is higher."""
+    found = {}
+    for bound in (0.0, -0.5):
+        model = hm.load_model("one_asset_hank_bound", lower_bound=bound)
+        steady = hm.steady_state(model, asset_points=60)
+        path = hm.transition(steady, horizon=100, patience=0.03 * 0.6 ** np.arange(100))
+        rate, inflation = (np.asarray(path.series[name]) for name in ("nominal_rate", "inflation"))
+        memory = float(model.smoothing)
+        asked = float(model.natural_rate) + float(model.taylor) * inflation
+        rule = memory * rate[:-1] + (1 - memory) * asked[:-1]
+        np.testing.assert_allclose(rate[1:], np.maximum(rule, bound), atol=1e-9)
+        found[bound] = path.deviations() | {"rate": rate}
+    assert (np.abs(found[0.0]["rate"]) < 1e-9).sum() == 2 and found[0.0]["rate"].min() > -1e-9
+    assert found[-0.5]["rate"].min() < -0.001
+    for name in ("output", "inflation"):
+        assert (found[0.0][name][:4] < found[-0.5][name][:4]).all()
