@@ -57,6 +57,10 @@ bench: $(READY)
 	$(BIN)/python benchmarks/sequence_space.py
 	$(BIN)/python benchmarks/games.py
 	$(BIN)/python benchmarks/sampled.py
+	$(BIN)/python benchmarks/economies.py
+	$(BIN)/python benchmarks/lower_bound.py
+	$(BIN)/python benchmarks/misspecification.py
+	$(BIN)/python benchmarks/figures.py
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
