@@ -210,9 +210,7 @@ def solve_command(
     from hank_mfg.solve.spg import named_method
     from hank_mfg.storage import how_to_continue
 
-    if resume and (set_ or option or family):
-        raise ValueError("--resume continues a run as it was started: leave out --set, --option and --family.")
-    settings = resumed_settings(folder) if resume else named_method(method, option)
+    settings = resumed_settings(folder, set_, option, family) if resume else named_method(method, option)
     worlds = make_family(_overrides(family), penalty)
     if not resume:
         check_new_run(str(model), folder, _overrides(set_), settings, worlds)

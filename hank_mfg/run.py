@@ -105,8 +105,10 @@ def check_new_run(
         family.worlds(model, settings.paths, 10, settings.precision)
 
 
-def resumed_settings(folder: Path) -> RSPG:
-    """The settings of a run that is to be continued."""
+def resumed_settings(folder: Path, *told: Any) -> RSPG:
+    """The settings of a run that is to be continued. Raises ValueError where it is `told` anything new."""
+    if any(told):
+        raise ValueError("--resume continues a run as it was started: leave out --set, --option and --family.")
     return RSPG(**unfinished_config(folder)["method"])
 
 

@@ -298,7 +298,9 @@ def solve(
         history = {name: np.zeros(0) for name in HISTORY}
     ready = time.perf_counter()
     adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)
-    training, history, status = _train_on(play, training, settings, compiled, adversary, history, watch)
+    training, history, status = _train_on(
+        play, training, settings, compiled, adversary=adversary, history=history, watch=watch
+    )
     end = time.perf_counter()
     device = play.economy.grid.points.devices().pop()
     return Solution(
@@ -316,6 +318,7 @@ def _train_on(
     training: Training[State],
     settings: RSPG,
     compiled: Compiled,
+    *,
     adversary: Adversary | None,
     history: History,
     watch: Watcher | None,

@@ -324,7 +324,7 @@ def test_what_the_algorithm_does_not_fit_is_refused(quick, refuses):
     same = quick_krusell_smith(productivity=[1.0, 1.0])
     refuses(lambda: hm.solve(same, method), "two aggregate states with the same value", "merge them")
     watch = lambda training, history: None  # noqa: E731
-    refuses(lambda: hm.solve(quick.model, method, watch=watch), "watch and resume are for training", "leave them out")
+    refuses(lambda: hm.solve(quick.model, method, watch=watch), "family are for training", "leave them out")
     rare = quick_krusell_smith(joint_transition=np.kron([[1.0 - 1e-9, 1e-9], [0.5, 0.5]], OWN).tolist())
     with pytest.raises(hm.SolveError, match=r"state 1 occurs fewer than three times in 2000 periods.*raise periods"):
         hm.solve(rare, method)
