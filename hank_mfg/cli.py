@@ -200,8 +200,8 @@ def solve_command(
         given = (method, option), set_, seed
         seconds = lambda: time.perf_counter() - _START  # noqa: E731
         options = {"measure": measure, "resume": resume, "quiet": as_json, "seconds": seconds}
-        if family:
-            raise ValueError("--family is for economies: a game has no worlds to prepare for; leave it out.")
+        if family or penalty:
+            raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
         return _emit(as_json, *solve_game_command(model, folder, *given, **options))
     from hank_mfg.console import progress, solve_lines, training_line
     from hank_mfg.run import check_new_run, resumed_settings, solve_run
@@ -210,7 +210,7 @@ def solve_command(
     from hank_mfg.solve.spg import named_method
     from hank_mfg.storage import how_to_continue
 
-    settings = resumed_settings(folder, set_, option, family) if resume else named_method(method, option)
+    settings = resumed_settings(folder, set_, option, family, penalty) if resume else named_method(method, option)
     worlds = make_family(_overrides(family), penalty)
     if not resume:
         check_new_run(str(model), folder, _overrides(set_), settings, worlds)

@@ -84,7 +84,9 @@ def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
 def world_line(world: dict[str, Any]) -> str:
     """One world of a family: what differs, its weight, what living in it costs."""
     told = ", ".join(f"{name} = {value}" for name, value in world["changes"].items()) or "the model itself"
-    return f"World: {told}; weight {world['weight']:.3g}, {world['loss_percent']:.3g} percent worse than the first"
+    loss = world["loss_percent"]
+    cost = "not measured yet" if loss is None else f"{loss:.3g} percent worse than the first"
+    return f"World: {told}; weight {world['weight']:.3g}, {cost}"
 
 
 def evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:

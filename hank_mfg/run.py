@@ -93,6 +93,7 @@ def solve_run(
     return _train(_Job(folder, model, settings, config, save_every, watch, text), None, None)
 
 
+@float64_allowed
 def check_new_run(
     source: str, folder: Path, overrides: dict[str, Any], settings: RSPG, family: Family | None = None
 ) -> None:

@@ -41,8 +41,8 @@ def under(solution: Solution, **parameters: Any) -> Solution:
     else is the new world's: prices, budgets, chances, the flow of utility and patience by which choices are judged, and
     `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
     world. States are known by their order: the third income state stays the third, whatever it earns. `states` have
-    lived 500 periods in the new world; `history`, `status` and seconds tell of training. Without changes the solution
-    itself is returned.
+    lived 500 periods in the new world; `history`, `status` and seconds tell of training, `family` is left behind.
+    Without changes the solution itself is returned.
 
     The top of the asset space may rise: desired consumption goes on linearly in cash on hand. Raises ValueError for a
     parameter that is unknown or out of range, another number of aggregate or individual states, another lower end of
@@ -65,7 +65,8 @@ def under(solution: Solution, **parameters: Any) -> Solution:
         return solution
     _require_room(solution.model, model)
     steady = steady_state(model, asset_points=solution.steady.economy.grid.size)
-    return _settled(dataclasses.replace(solution, model=model, steady=steady, states=_moved(solution, model)))
+    moved = {"model": model, "steady": steady, "states": _moved(solution, model), "family": None}
+    return _settled(dataclasses.replace(solution, **moved))
 
 
 def changed_parameters(model: Model, other: Model) -> list[str]:

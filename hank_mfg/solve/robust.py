@@ -66,11 +66,11 @@ class Family:
         if words:
             raise ValueError(f"Family: {words[0]} is a word that the model is told, not a parameter: leave it out.")
         own = model.parameters()
-        every = [[None, *values] for values in self.alternatives.values()]
+        every = [[own[name], *values] for name, values in self.alternatives.items()]
         worlds = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
         found: list[dict[str, Any]] = []
         for world in worlds:
-            changes = {k: v for k, v in world.items() if v is not None and not np.array_equal(v, own[k])}
+            changes = {k: v for k, v in world.items() if not np.array_equal(v, own[k])}
             if not any(_same(changes, other) for other in found):
                 found.append(changes)
         return found
@@ -232,6 +232,12 @@ def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
     """
     keys = jax.random.split(key, states.aggregate.shock.shape[0])
     lives = jax.tree.map(lambda x: np.asarray(x, np.float64), _lives(play, worlds, states, keys))
+    sound = np.isfinite(lives.value).all(axis=0)
+    if not sound.all():
+        raise RuntimeError(
+            f"World {int(np.argmin(sound))} of the family: lifetime utility became NaN or infinite in {LIFE} periods; "
+            "check prices() and resources() there, or leave it out."
+        )
     value, luck = lives.value - lives.value[:, :1], lives.luck - lives.luck[:, :1]  # what they own at the start cancels
     away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (luck, value)]
     worth = np.linalg.lstsq(*away)[0]
@@ -247,13 +253,14 @@ class Adversary(NamedTuple):
 
     def move(self, play: Play, states: State, history: dict[str, np.ndarray]) -> tuple[Worlds, dict[str, np.ndarray]]:
         """The worlds with new weights, given what everybody does now, and what to keep in the history: `weights` and
-        `losses` (worlds,) each. Steps get smaller as the largest difference between worlds seen so far is larger."""
+        `losses` (worlds,) each, NaN before any are measured. Steps get smaller as the largest difference between worlds
+        seen so far is larger."""
         done, count = len(history["update"]), len(self.worlds.weights)
         if done == 0:
-            return self.worlds, {"weights": np.full(count, 1.0 / count), "losses": np.zeros(count)}
+            return self.worlds, {"weights": np.full(count, 1.0 / count), "losses": np.full(count, np.nan)}
         key = jax.random.fold_in(jax.random.PRNGKey(self.seed), done)
         found = losses(play, self.worlds, states, key)
-        spread = max(np.ptp(found), np.ptp(history["losses"], axis=1).max())
+        spread = np.nanmax(np.ptp(np.vstack([history["losses"], found]), axis=1))
         weights = worst_case(history["weights"][-1], found, self.penalty, 1.0 / spread if spread > 0 else 0.0)
         moved = self.worlds._replace(weights=jnp.asarray(weights.astype(play.economy.dtype)))
         return moved, {"weights": weights, "losses": found}

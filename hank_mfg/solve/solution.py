@@ -86,14 +86,16 @@ class Solution:
 
     def worlds(self) -> list[dict[str, Any]]:
         """The worlds that people were prepared for: what `changes`, the adversary's last `weight`, and by how much
-        people were worse off than in the first, `loss_percent` of consumption, when it was set; empty without."""
+        people were worse off than in the first, `loss_percent` of consumption, when it was set (None where training
+        ended before that); empty without a family."""
         if self.family is None:
             return []
-        last = zip(
+        found = zip(
             self.family.changes(self.model), self.history["weights"][-1], self.history["losses"][-1], strict=True
         )
         return [
-            {"changes": changes, "weight": float(weight), "loss_percent": float(loss)} for changes, weight, loss in last
+            {"changes": each, "weight": float(weight), "loss_percent": float(loss) if np.isfinite(loss) else None}
+            for each, weight, loss in found
         ]
 
     @property
