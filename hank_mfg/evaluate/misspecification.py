@@ -89,6 +89,12 @@ def _require_room(model: Model, other: Model) -> None:
                 f"under() with another {changed}: {method}() has {now} {kind} states and the policy was trained with "
                 f"{before}: keep their number, or solve the new economy."
             )
+    if not np.array_equal(old.shares, new.shares):
+        raise ValueError(
+            f"under() with another {changed}: permanent types have the shares {np.asarray(new.shares).tolist()} and in "
+            f"training had {np.asarray(old.shares).tolist()}: keep them, since nobody ever changes type, or solve the "
+            "new economy."
+        )
     was, space = model.asset_space(), other.asset_space()
     if float(space.lower) != float(was.lower):
         raise ValueError(

@@ -108,6 +108,11 @@ def _require_same_shape(told: str, world: Economy, first: Economy) -> None:
             f"Family: with {told} there are {world.shock_count} aggregate and {world.shape[1]} individual states, in "
             f"the model {first.shock_count} and {first.shape[1]}: keep their number."
         )
+    if not np.array_equal(world.shares, first.shares):
+        raise ValueError(
+            f"Family: with {told} permanent types have the shares {np.asarray(world.shares).tolist()}, in the model "
+            f"{np.asarray(first.shares).tolist()}: keep them, since nobody ever changes type."
+        )
     if not np.array_equal(world.grid.points, first.grid.points):
         raise ValueError(
             f"Family: with {told} asset_space() is another one than in the model: keep its ends, so that one policy "

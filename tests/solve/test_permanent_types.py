@@ -51,12 +51,12 @@ class AggregateRisk(type(hm.load_model("krusell_smith"))):
     """Krusell and Smith's economy with two types, the first less patient by `gap`."""
 
     gap: float = hm.parameter("by which the first type is less patient", at_least=0, below=1, default=0.0)
+    share: float = hm.parameter("of the first type", above=0, below=1, default=SHARE)
 
     def idiosyncratic_shock(self):
         patience = [self.discount_factor - self.gap, self.discount_factor]
-        return hm.independent_chains(
-            hm.permanent_types([SHARE, 1.0 - SHARE], patience=patience), super().idiosyncratic_shock()
-        )
+        types = hm.permanent_types([self.share, 1.0 - self.share], patience=patience)
+        return hm.independent_chains(types, super().idiosyncratic_shock())
 
     def discounting(self, own, shocks):
         return own.patience
@@ -214,7 +214,7 @@ def test_a_path_cannot_start_with_other_shares(alike, refuses):
 
 
 @pytest.mark.filterwarnings("ignore:The mean of capital moves")  # a short simulation of a policy that is hardly trained
-def test_training_keeps_every_type_at_its_share(tiny, quick):
+def test_training_keeps_every_type_at_its_share(tiny, quick, refuses):
     with quick():
         solution = hm.solve(declare(AggregateRisk, "krusell_smith", gap=0.01, **QUICK), hm.RSPG(**tiny))
         accuracy = hm.evaluate(solution, periods=200, asset_points=60)
@@ -223,6 +223,9 @@ def test_training_keeps_every_type_at_its_share(tiny, quick):
     np.testing.assert_allclose(share_of_each(paths), expected, atol=1e-6)
     numbers = [value for value in accuracy.to_dict().values() if isinstance(value, float)]
     assert len(numbers) > 10 and np.isfinite(numbers).all()
+    refuses(lambda: hm.under(solution, share=0.5), "share", "[0.5, 0.5]", "nobody ever changes type")
+    family = hm.Family({"share": [0.5]})
+    refuses(lambda: family.worlds(solution.model, 2, 20, "float32"), "share = 0.5", "nobody ever changes type")
     later = accuracy.simulation.end.aggregate.mass
     np.testing.assert_allclose(share_of_each(later), share_of_each(paths[0]) / paths[0].sum(), atol=1e-7)
 
