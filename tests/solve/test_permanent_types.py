@@ -197,6 +197,7 @@ def one():
     return hm.steady_state(hm.load_model("krusell_smith"), asset_points=POINTS)
 
 
+@pytest.mark.slow
 def test_responses_and_paths_of_two_types_that_are_alike_are_those_of_one(alike, one):
     """Income risk moves with the aggregate state here, and with it the chain of each type."""
     many, single = (hm.linearize(each, horizon=60) for each in (alike, one))
