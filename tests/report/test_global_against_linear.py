@@ -53,4 +53,4 @@ def test_a_small_monetary_shock_in_the_hank_economy_is_the_linear_response():
     for name in ("output", "inflation", "interest_rate"):  # output is one at rest
         expected = 100.0 * exact[name][:20]
         gaps[name] = 100.0 * np.abs(response.mean[name] - expected).max() / np.abs(expected).max()
-    assert max(gaps.values()) < 3.0, gaps
+    assert max(gaps.values()) < 5.0, gaps
