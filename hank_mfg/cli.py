@@ -204,10 +204,8 @@ def solve_command(
             raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
         return _emit(as_json, *solve_game_command(model, folder, *given, **options))
     from hank_mfg.console import progress, solve_lines, training_line
-    from hank_mfg.run import check_new_run, resumed_settings, solve_run
-    from hank_mfg.solve.robust import make_family
+    from hank_mfg.run import check_new_run, make_family, named_method, resumed_settings, solve_run
     from hank_mfg.solve.solve import chunk_length
-    from hank_mfg.solve.spg import named_method
     from hank_mfg.storage import how_to_continue
 
     settings = resumed_settings(folder, set_, option, family, penalty) if resume else named_method(method, option)
@@ -306,7 +304,7 @@ def compare_command(
     """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
     _cache()
     from hank_mfg.compare_cli import Request, compare_models
-    from hank_mfg.solve.spg import named_method
+    from hank_mfg.run import named_method
 
     settings = named_method("rspg", option) if option else None
     request = Request(

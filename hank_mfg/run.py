@@ -27,9 +27,10 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
 from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import State
+from hank_mfg.solve.settings import changed
 from hank_mfg.solve.solution import Solution, Status
 from hank_mfg.solve.solve import HISTORY, require_aggregate_risk, solve, untrained
-from hank_mfg.solve.spg import RSPG, Training
+from hank_mfg.solve.spg import RSPG, SPG, Training
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.storage import (
     UNFINISHED,
@@ -111,6 +112,21 @@ def resumed_settings(folder: Path, *told: Any) -> RSPG:
     if any(told):
         raise ValueError("--resume continues a run as it was started: leave out --set, --option and --family.")
     return RSPG(**unfinished_config(folder)["method"])
+
+
+def named_method(name: str, options: list[str] | None = None) -> RSPG:
+    """The settings of "rspg" or "spg" with NAME=VALUE changes. Raises ValueError for unknown names."""
+    makers = {"rspg": RSPG, "spg": SPG}
+    if name not in makers:
+        raise ValueError(f"--method {name}: choose one of {', '.join(makers)}.")
+    return changed(makers[name](), options)
+
+
+def make_family(alternatives: dict[str, Any], penalty: float = 0.0) -> Family | None:
+    """The family of worlds, None where there are no alternatives. Raises ValueError for a penalty without any."""
+    if not alternatives and penalty:
+        raise ValueError(f"--penalty {penalty:g} is paid by whoever picks a world: name some, --family NAME=[VALUES].")
+    return Family(alternatives, penalty) if alternatives else None
 
 
 def _family_config(family: Family) -> dict[str, Any]:

@@ -213,7 +213,8 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         moves = {name: value for name, value in moves.items() if value is not None}
         unread = [name for name in unread if not _matters(model, moves, name, case, level)]
     for other in _told_otherwise(model) if unread else ():
-        unread = [name for name in unread if name not in _traced(other, make_case(other), level)]
+        read = _traced(other, make_case(other), level)
+        unread = [name for name in unread if name not in read]
     if unread:
         raise ValueError(
             f"{type(model).__name__} declares {', '.join(unread)} but no equation reads it at these values: "

@@ -25,6 +25,7 @@ from hank_mfg.evaluate.exploitability import consumption_percent, deviate, freez
 from hank_mfg.evaluate.simulate import UNCLEARED
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.solve.robust import require_same_states
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, move_mass
 from hank_mfg.solve.steady_state import steady_state
@@ -79,22 +80,7 @@ def _require_room(model: Model, other: Model) -> None:
     """Raise ValueError unless a policy trained in `model` knows every state of `other`."""
     changed = ", ".join(changed_parameters(model, other))
     old, new = (discretize(each, 10, jnp.float64) for each in (model, other))
-    counts = {
-        "aggregate_shocks": (old.shock_count, new.shock_count, "aggregate"),
-        "idiosyncratic_shock": (old.shape[1], new.shape[1], "individual"),
-    }
-    for method, (before, now, kind) in counts.items():
-        if before != now:
-            raise ValueError(
-                f"under() with another {changed}: {method}() has {now} {kind} states and the policy was trained with "
-                f"{before}: keep their number, or solve the new economy."
-            )
-    if not np.array_equal(old.shares, new.shares):
-        raise ValueError(
-            f"under() with another {changed}: permanent types have the shares {np.asarray(new.shares).tolist()} and in "
-            f"training had {np.asarray(old.shares).tolist()}: keep them, since nobody ever changes type, or solve the "
-            "new economy."
-        )
+    require_same_states(f"under() with another {changed}", new, old)
     was, space = model.asset_space(), other.asset_space()
     if float(space.lower) != float(was.lower):
         raise ValueError(

@@ -89,30 +89,35 @@ class Family:
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
         for change, world in zip(changes, each, strict=True):
-            _require_same_shape(", ".join(f"{name} = {value}" for name, value in change.items()), world, each[0])
+            _require_same_grids(", ".join(f"{name} = {value}" for name, value in change.items()), world, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
         return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
 
-def make_family(alternatives: Mapping[str, Sequence[Any]], penalty: float = 0.0) -> Family | None:
-    """The family, None where there are no alternatives. Raises ValueError for a penalty without any."""
-    if not alternatives and penalty:
-        raise ValueError(f"--penalty {penalty:g} is paid by whoever picks a world: name some, --family NAME=[VALUES].")
-    return Family(alternatives, penalty) if alternatives else None
+def require_same_states(what: str, now: Economy, trained: Economy) -> None:
+    """Raise ValueError, beginning with `what` was changed, unless a policy `trained` in one economy knows the aggregate
+    and individual states of the economy `now`, and its permanent types."""
+    counts = {
+        "aggregate_shocks": (trained.shock_count, now.shock_count, "aggregate"),
+        "idiosyncratic_shock": (trained.shape[1], now.shape[1], "individual"),
+    }
+    for method, (before, after, kind) in counts.items():
+        if before != after:
+            raise ValueError(
+                f"{what}: {method}() has {after} {kind} states and the policy was trained with {before}: keep their "
+                "number, or solve the new economy."
+            )
+    if not np.array_equal(now.shares, trained.shares):
+        raise ValueError(
+            f"{what}: permanent types have the shares {np.asarray(now.shares).tolist()} and in training had "
+            f"{np.asarray(trained.shares).tolist()}: keep them, since nobody ever changes type, or solve the "
+            "new economy."
+        )
 
 
-def _require_same_shape(told: str, world: Economy, first: Economy) -> None:
-    """Raise ValueError unless a policy of the `first` world knows every state of the other."""
-    if (world.shock_count, world.shape) != (first.shock_count, first.shape):
-        raise ValueError(
-            f"Family: with {told} there are {world.shock_count} aggregate and {world.shape[1]} individual states, in "
-            f"the model {first.shock_count} and {first.shape[1]}: keep their number."
-        )
-    if not np.array_equal(world.shares, first.shares):
-        raise ValueError(
-            f"Family: with {told} permanent types have the shares {np.asarray(world.shares).tolist()}, in the model "
-            f"{np.asarray(first.shares).tolist()}: keep them, since nobody ever changes type."
-        )
+def _require_same_grids(told: str, world: Economy, first: Economy) -> None:
+    """Raise ValueError unless one policy knows every state of both."""
+    require_same_states(f"Family with {told}", world, first)
     if not np.array_equal(world.grid.points, first.grid.points):
         raise ValueError(
             f"Family: with {told} asset_space() is another one than in the model: keep its ends, so that one policy "

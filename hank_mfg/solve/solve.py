@@ -217,7 +217,8 @@ def require_aggregate_risk(model: Model) -> None:
         )
 
 
-Watcher = Callable[[Training[State], dict[str, np.ndarray]], None]
+History = dict[str, np.ndarray]
+Watcher = Callable[[Training[State], History], None]
 
 
 @overload
@@ -240,7 +241,7 @@ def solve(
     *,
     key: int = 0,
     steady: SteadyState | None = None,
-    resume: tuple[Training[State], dict[str, np.ndarray]] | None = None,
+    resume: tuple[Training[State], History] | None = None,
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
@@ -256,7 +257,7 @@ def solve(
     *,
     key: int = 0,
     steady: SteadyState | None = None,
-    resume: tuple[Training[State], dict[str, np.ndarray]] | None = None,
+    resume: tuple[Training[State], History] | None = None,
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
@@ -308,9 +309,6 @@ def solve(
         history, status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
         family,
     )  # fmt: skip
-
-
-History = dict[str, np.ndarray]
 
 
 def _train_on(

@@ -23,7 +23,7 @@ from hank_mfg.solve.euler import FirstOrder, first_order, implied_outlook, struc
 from hank_mfg.solve.market import Market, worst_market
 from hank_mfg.solve.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
-from hank_mfg.solve.settings import MethodSettings, changed
+from hank_mfg.solve.settings import MethodSettings
 
 States = TypeVar("States")
 
@@ -77,14 +77,6 @@ class RSPG(MethodSettings):
 def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
     """Structural policy gradient without memory: the same algorithm whose policy sees the current signal only."""
     return RSPG(**{"memory": "none", **settings})
-
-
-def named_method(name: str, options: list[str] | None = None) -> RSPG:
-    """The settings of "rspg" or "spg" with NAME=VALUE changes. Raises ValueError for unknown names."""
-    makers = {"rspg": RSPG, "spg": SPG}
-    if name not in makers:
-        raise ValueError(f"--method {name}: choose one of {', '.join(makers)}.")
-    return changed(makers[name](), options)
 
 
 class Progress(NamedTuple):

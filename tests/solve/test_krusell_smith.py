@@ -12,6 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_krusell_smith as classical
+from reference_growth import FullDepreciation
 
 import hank_mfg as hm
 from hank_mfg.precision import float64_allowed
@@ -118,41 +119,6 @@ def test_a_solution_says_where_the_time_went(jedc):
     assert 0 < spent < jedc.seconds_iterate < jedc.seconds_total and jedc.seconds_compile > 0
     assert history["intercept"].shape == (jedc.iterations, 2) and history["sweeps"].min() > 0
     assert history["distance"][-1] < jedc.settings.tolerance and jedc.precision == "float64"
-
-
-class FullDepreciation(hm.Model):
-    """Log utility, full depreciation, next to no risk of one's own: households save alpha beta of output.
-
-    Y = z K^alpha, so K' = alpha beta z K^alpha whoever owns the trees. Source: Brock and Mirman (1972), JET 4(3).
-    """
-
-    risk: float = hm.parameter(default=0.05)
-    discount_factor: float = hm.parameter(default=0.9)
-
-    def aggregate_shocks(self):
-        return hm.MarkovChain([[0.8, 0.2], [0.2, 0.8]], productivity=[0.95, 1.05])
-
-    def idiosyncratic_shock(self):
-        return hm.MarkovChain([[0.5, 0.5], [0.5, 0.5]], labor=[1.0 - self.risk, 1.0 + self.risk])
-
-    def asset_space(self):
-        return hm.Assets(lower=0.0, upper=2.5, curvature=2.0)
-
-    def preferences(self):
-        return hm.CRRA(1.0)
-
-    def aggregates(self, assets, own, shocks):
-        return {"trees": assets}
-
-    def prices(self, aggregates, shocks):
-        output = shocks.productivity * aggregates.trees**0.36
-        return {"gross_return": 0.36 * output / aggregates.trees, "wage": 0.64 * output}
-
-    def resources(self, assets, own, prices, shocks):
-        return prices.gross_return * assets + prices.wage * own.labor
-
-    def signal(self, aggregates, prices, shocks):
-        return {"wage": prices.wage}
 
 
 def test_log_utility_and_full_depreciation_have_a_law_in_closed_form():

@@ -1,15 +1,22 @@
 """Robust training: the adversary's fixed points, lifetime utility against the backward recursion, a closed form."""
 
+import sys
+from pathlib import Path
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
+from reference_growth import FullDepreciation
+
 import hank_mfg as hm
 from hank_mfg.evaluate.exploitability import freeze, path_value
 from hank_mfg.precision import cast
-from hank_mfg.solve.robust import LIFE, Worlds, _lives, losses, make_family, worst_case
+from hank_mfg.run import make_family
+from hank_mfg.solve.robust import LIFE, Worlds, _lives, losses, worst_case
 
 CALM_AND_ROUGH = {"productivity": [[0.995, 1.005], [0.97, 1.03]]}
 
@@ -155,44 +162,6 @@ def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, train
     assert trained.worlds() == []
 
 
-class Unknown(hm.Model):
-    """Log utility, full depreciation, next to no risk of one's own, and a patience that nobody knows.
-
-    K' = alpha beta z K^alpha, with the mean of beta where it is one of several for all that people see. Source: Brock
-    and Mirman (1972), JET 4(3).
-    """
-
-    discount_factor: float = hm.parameter(default=0.9)
-
-    def aggregate_shocks(self):
-        return hm.MarkovChain([[0.8, 0.2], [0.2, 0.8]], productivity=[0.95, 1.05])
-
-    def idiosyncratic_shock(self):
-        return hm.MarkovChain([[0.5, 0.5], [0.5, 0.5]], labor=[0.95, 1.05])
-
-    def asset_space(self):
-        return hm.Assets(lower=0.0, upper=2.5, curvature=2.0)
-
-    def preferences(self):
-        return hm.CRRA(1.0)
-
-    def aggregates(self, assets, own, shocks):
-        return {"trees": assets}
-
-    def prices(self, aggregates, shocks):
-        output = shocks.productivity * aggregates.trees**0.36
-        return {"gross_return": 0.36 * output / aggregates.trees, "wage": 0.64 * output}
-
-    def resources(self, assets, own, prices, shocks):
-        return prices.gross_return * assets + prices.wage * own.labor
-
-    def signal(self, aggregates, prices, shocks):
-        return {"wage": prices.wage}
-
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": prices.wage / 0.64}
-
-
 @pytest.mark.parametrize(("beta", "others"), [(0.92, [0.88]), (0.88, [0.92])])
 def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, others):
     """Patience of .88 or .92, equally likely: the saving rate is alpha times .9, and alpha beta where it is known."""
@@ -201,7 +170,7 @@ def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, o
         learning_rate=5e-3, tolerance=1e-6,
     )  # fmt: skip
     family = hm.Family({"discount_factor": others}, penalty=1e9)
-    unsure = hm.solve(Unknown(discount_factor=beta), settings, family=family)
+    unsure = hm.solve(FullDepreciation(discount_factor=beta), settings, family=family)
     np.testing.assert_allclose(unsure.history["weights"][-1], 0.5, atol=1e-6)
     series = hm.simulate(unsure, periods=400, burn=50).series
     saving = series["savings"] / series["output"]
