@@ -31,6 +31,7 @@ from hank_mfg.solve.transition import Transition, transition
 
 FIRST = ("output", "consumption", "capital", "interest_rate", "wage")  # of the variables, in tables
 NOTHING = 1e-8  # a linear response this much smaller than the largest one is none
+ENDS = ("lower", "upper", "error")  # what a global response has beside its mean
 Series = dict[str, np.ndarray]
 Tell = Callable[[str], None]
 
@@ -38,8 +39,8 @@ Tell = Callable[[str], None]
 class Responses(NamedTuple):
     """The responses to one size: `mean` maps methods to variables to (horizon,) arrays in the units of the comparison.
 
-    `lower` and `upper` have the band of the global solutions; `expected` the deviations of every shock that all methods
-    are given, in the shock's own units, (horizon of the linear solution,) each.
+    `lower` and `upper` have the band of the global solutions, `error` their standard errors; `expected` the deviations
+    of every shock that all methods are given, in the shock's own units, (horizon of the linear solution,) each.
     """
 
     size: float
@@ -47,6 +48,7 @@ class Responses(NamedTuple):
     mean: dict[str, Series]
     lower: dict[str, Series]
     upper: dict[str, Series]
+    error: dict[str, Series]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,12 +71,15 @@ class Comparison:
 
     def response(self, size: float, method: str, variable: str) -> np.ndarray:
         """One response, (horizon,), in the units of the variable. Raises KeyError for what is not compared."""
-        return self.responses[self.sizes.index(size)].mean[method][variable]
+        return self._of(size).mean[method][variable]
+
+    def _of(self, size: float) -> Responses:
+        return self.responses[self.sizes.index(size)]
 
     def gap(self, size: float, method: str, variable: str) -> np.ndarray:
         """100 (response - linear response) / peak of the linear response, (horizon,); NaN where that is nothing."""
         linear = self.response(size, LINEAR, variable)
-        every = self.responses[self.sizes.index(size)].mean[LINEAR]
+        every = self._of(size).mean[LINEAR]
         peak = linear[np.abs(linear).argmax()]
         if abs(peak) <= NOTHING * max(np.abs(values).max() for values in every.values()):
             return np.full(self.horizon, np.nan)
@@ -85,7 +90,8 @@ class Comparison:
         """The table of gaps: one row per (size, variable).
 
         Of the linear response its unit, its peak and the period of the peak; of every other method the gap that is
-        largest in absolute value, in percent of that peak, and its period. Missing where nothing responds.
+        largest in absolute value, in percent of that peak, and its period, and, where starting states were drawn, the
+        standard error of the response there, in the same unit. Missing where nothing responds.
         """
         rows = {}
         for size in self.sizes:
@@ -99,6 +105,9 @@ class Comparison:
                     gap = self.gap(size, method, variable)
                     at = int(np.abs(gap).argmax())
                     row[method, "gap"] = float(gap[at])
+                    if method in self._of(size).error:
+                        error = self._of(size).error[method][variable][at]
+                        row[method, "error"] = 100.0 * float(error / np.abs(linear).max()) + 0.0 * float(gap[at])
                     row[method, "period"] = pd.NA if np.isnan(gap[at]) else at
                 rows[size, variable] = row
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["size", "variable"])
@@ -111,13 +120,13 @@ class Comparison:
         return [method for method in self.responses[0].mean if method != LINEAR]
 
     def frame(self) -> pd.DataFrame:
-        """Every response in long format: size, variable, unit, method, period, response, lower, upper, gap."""
+        """Every response in long format: size, variable, unit, method, period, response, lower, upper, error, gap."""
         tables = []
         for item in self.responses:
             for method, series in item.mean.items():
                 for variable, values in series.items():
                     head = {"size": item.size, "variable": variable, "unit": self.units[variable], "method": method}
-                    band = {end: getattr(item, end).get(method, {}).get(variable, np.nan) for end in ("lower", "upper")}
+                    band = {end: getattr(item, end).get(method, {}).get(variable, np.nan) for end in ENDS}
                     gap = {"gap_percent_of_linear_peak": self.gap(item.size, method, variable)}
                     rows = {**head, "period": np.arange(self.horizon), "response": values, **band, **gap}
                     tables.append(pd.DataFrame(rows))
@@ -163,8 +172,8 @@ def compare(
     *,
     horizon: int = 100,
     linear_horizon: int = 300,
-    starts: int = 24,
-    paths: int = 32,
+    starts: int = 96,
+    paths: int = 8,
     seed: int = 5,
     accuracy: bool = True,
     periods: int = 10_000,
@@ -276,7 +285,8 @@ def _multiple(response: ImpulseResponse, ratio: float, size: float) -> ImpulseRe
         {name: ratio * v for name, v in each.items()} for each in (response.mean, response.lower, response.upper)
     )
     lower, upper = (lower, upper) if ratio > 0 else (upper, lower)
-    return dataclasses.replace(response, size=size, mean=mean, lower=lower, upper=upper)
+    error = {name: abs(ratio) * v for name, v in response.error.items()}
+    return dataclasses.replace(response, size=size, mean=mean, lower=lower, upper=upper, error=error)
 
 
 def _units(drawn: dict[str, list[ImpulseResponse]], path: Transition) -> dict[str, str]:
@@ -316,7 +326,7 @@ def _of_size(
         return {k: {name: getattr(response, end)[name] for name in scale.units} for k, response in drawn.items()}
 
     mean = {method: scale(levels, horizon) for method, levels in zip((LINEAR, FORESIGHT), certain, strict=True)}
-    return Responses(size, expected, {**mean, **kept("mean")}, kept("lower"), kept("upper"))
+    return Responses(size, expected, {**mean, **kept("mean")}, *(kept(end) for end in ENDS))
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, seed: int) -> str:
@@ -325,7 +335,7 @@ def _note(plan: Plan, drawn: ImpulseResponse, seed: int) -> str:
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
         "Linear and perfect foresight: no aggregate risk, from the stationary equilibrium.",
         f"Global solutions: mean over {drawn.starts} states of the ergodic set and {drawn.paths} paths each, float64, "
-        f"seed {seed}; band: {drawn.coverage:.0%} of these states.",
+        f"seed {seed}; band: {drawn.coverage:.0%} of these states; s.e.: standard error of a mean over them.",
     ]
     if plan.proportional and len(plan.sizes) > 1:
         pieces.append(

@@ -84,7 +84,7 @@ def gaps_to_latex(comparison: "Comparison") -> str:
     rows = [(labels[key[0]], display_name(key[1])) for key in gaps.index.to_list()]
     first = [label if place == 0 or rows[place - 1][0] != label else "" for place, (label, _) in enumerate(rows)]
     index = pd.MultiIndex.from_arrays([first, [variable for _, variable in rows]], names=["Size", "Variable"])
-    names = {"unit": "Unit", "peak": "Peak", "period": "Period", "gap": "Gap (percent)"}
+    names = {"unit": "Unit", "peak": "Peak", "period": "Period", "gap": "Gap (percent)", "error": "S.e."}
     columns = pd.MultiIndex.from_tuples([(method, names[column]) for method, column in gaps.columns])
     short = {"percent": "percent", "percentage points": "points"}
     frame = gaps.set_axis(index, axis=0).set_axis(columns, axis=1)

@@ -20,7 +20,8 @@ Responses are in percent of the path without the shock for positive levels, perc
 """
 
 import dataclasses
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -40,7 +41,12 @@ from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution
 
 PATIENCE = 10  # times as many draws as are needed on average
+WALKERS = 8  # paths on which starting states are looked for, side by side
+SPACING = 50  # periods between two starting states of a walker, on average
+APART = 4 * SPACING  # periods that walkers take to lose sight of each other
+TOGETHER = 64  # paths that are followed at once
 RATES = ("tax", "unemployment", "inflation")
+BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
 
 
 def is_rate(name: str) -> bool:
@@ -54,7 +60,8 @@ class ImpulseResponse:
     """The response of every series to one shock.
 
     `size` is in the shock's own units (a level: -0.01 of productivity one is one percent); `mean`, `lower` and `upper`
-    map names to (horizon,) arrays in the `units` of each name; the band holds `coverage` of the starting states.
+    map names to (horizon,) arrays in the `units` of each name; the band holds `coverage` of the starting states;
+    `error` is the standard error of the mean over starting states.
     """
 
     shock: str
@@ -64,6 +71,7 @@ class ImpulseResponse:
     mean: dict[str, np.ndarray]
     lower: dict[str, np.ndarray]
     upper: dict[str, np.ndarray]
+    error: dict[str, np.ndarray]
     units: dict[str, str]
     coverage: float
     starts: int
@@ -78,14 +86,14 @@ class ImpulseResponse:
     def to_saved(self) -> dict:
         """Everything, as plain numbers that `ImpulseResponse.from_saved` reads back."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in ("mean", "lower", "upper"):
+        for name in BY_VARIABLE:
             fields[name] = {variable: values.tolist() for variable, values in fields[name].items()}
         return fields
 
     @classmethod
     def from_saved(cls, saved: dict) -> "ImpulseResponse":
         """Rebuild from `to_saved`."""
-        for name in ("mean", "lower", "upper"):
+        for name in BY_VARIABLE:
             saved = {**saved, name: {variable: np.asarray(values) for variable, values in saved[name].items()}}
         return cls(**saved)
 
@@ -153,7 +161,6 @@ class _Followed(NamedTuple):
     wealth: Array
 
 
-@eqx.filter_jit
 def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros: Array):
     """From each of the aggregate states `zeros` at date 0, leading axes (zeros, paths, time): aggregate series; the
     distribution of assets (..., assets); mean consumption and wealth of the fixed groups (..., groups); the index of
@@ -187,6 +194,12 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros:
     return jax.lax.map(lambda z: jax.vmap(lambda u: one(z, u))(uniforms), zeros)
 
 
+@eqx.filter_jit
+def _from_starts(play: Play, states: State, groups: Array, uniforms: Array, zeros: Array):
+    """`_from_start` for several states, groups and uniforms, leading axis (starts,)."""
+    return jax.vmap(_from_start, in_axes=(None, 0, 0, 0, None))(play, states, groups, uniforms, zeros)
+
+
 def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarray:
     """Uniform numbers (paths, periods), in every period one in each of `paths` equal intervals (Latin hypercube).
 
@@ -196,38 +209,53 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
-def starting_states(
-    solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, spacing: int, seed: int
-) -> list[State]:
-    """`count` states of the ergodic set, `spacing` periods apart on average, on one simulated path.
+def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, seed: int) -> list[State]:
+    """`count` states of the ergodic set in an aggregate state that is `allowed` (shocks,).
 
-    Only those in an aggregate state that is `allowed` (shocks,): the path is looked at more often where these are rare,
-    at fixed intervals, so that states long into a slump are drawn as often as they occur. Raises RuntimeError where the
-    path does not come by.
+    `WALKERS` paths start from where the solution ended and walk `APART` periods; then they are looked at at fixed
+    intervals, shorter where allowed states are rare, so that each contributes one in `SPACING` periods on average and
+    states long into a slump are drawn as often as they occur. Raises RuntimeError where the paths do not come by.
     """
-    state = solution.start(play)
-    key = jax.random.PRNGKey(seed)
     odds = float(np.asarray(stationary_distribution(play.economy.shock_transition))[allowed].sum())
-    interval = max(1, round(spacing * odds))
+    interval = max(1, round(SPACING * odds))
 
     @eqx.filter_jit
-    def walk(play, state, key):
-        shocks = play.economy.draw_shocks(state.aggregate.shock, interval, key=key)
-        return rollout(play, state, shocks, lambda step: None)[0]
+    def walk(play, states, key):
+        def one(state, key):
+            shocks = play.economy.draw_shocks(state.aggregate.shock, interval, key=key)
+            return rollout(play, state, shocks, lambda step: None)[0]
 
-    states: list[State] = []
-    most = int(PATIENCE * count / odds)
-    for _ in range(most):
-        key, step_key = jax.random.split(key)
-        state = walk(play, state, step_key)
-        if allowed[int(state.aggregate.shock)]:
-            states.append(state)
-        if len(states) == count:
-            return states
+        return jax.vmap(one)(states, jax.random.split(key, WALKERS))
+
+    states = jax.tree.map(lambda x: jnp.broadcast_to(x, (WALKERS, *jnp.shape(x))), solution.start(play))
+    found: list[State] = []
+    first, most = math.ceil(APART / interval), math.ceil(PATIENCE * count / odds / WALKERS)
+    for look, key in enumerate(jax.random.split(jax.random.PRNGKey(seed), first + most)):
+        states = walk(play, states, key)
+        if look < first:
+            continue
+        for walker in np.flatnonzero(allowed[np.asarray(states.aggregate.shock)]):
+            found.append(jax.tree.map(lambda x, walker=walker: x[walker], states))
+        if len(found) >= count:
+            return found[:count]
     raise RuntimeError(
-        f"The aggregate state was near the mean of the shock only {len(states)} times in {most} draws "
-        f"{interval} periods apart, {count} are wanted: give the chain more states there, or fewer starts."
+        f"On {WALKERS} paths of {most * interval} periods only {len(found)} of {count} starting states were found at "
+        "which the shock is at its mean and others are where they were given: ask for fewer starts, or give the chains "
+        "more states there."
     )
+
+
+def _followed(play: Play, states: list[State], uniforms: np.ndarray, zeros: np.ndarray) -> Iterator[tuple]:
+    """What `_from_start` returns for each of the states, `TOGETHER` paths at a time; uniforms (starts, paths, time)."""
+    batch = min(len(states), max(1, TOGETHER // uniforms.shape[1]))
+    for first in range(0, len(states), batch):
+        rows = np.minimum(first + np.arange(batch), len(states) - 1)  # the last again in a batch that is not full
+        stacked = jax.tree.map(lambda *each: jnp.stack(each), *(states[row] for row in rows))
+        groups = jnp.asarray(np.stack([wealth_groups(np.asarray(states[row].aggregate.mass)) for row in rows]))
+        arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), jnp.asarray(zeros, jnp.int32))
+        arrays = jax.tree.map(np.asarray, arrays)
+        for place in range(min(batch, len(states) - first)):
+            yield jax.tree.map(lambda x, place=place: x[place], arrays)
 
 
 @float64_allowed
@@ -237,8 +265,8 @@ def impulse_response(
     size: float,
     *,
     horizon: int = 40,
-    starts: int = 24,
-    paths: int = 32,
+    starts: int = 96,
+    paths: int = 8,
     seed: int = 5,
     coverage: float = 0.9,
     start: State | None = None,
@@ -252,19 +280,13 @@ def impulse_response(
     """
     play = solution.play()
     without, with_shock = date_zero(play.economy, shock, size, given)
-    if start is None:
-        states = starting_states(solution, play, without > 1e-9, count=starts, spacing=50, seed=seed)
-    else:
-        states = [start]
-    draws = np.random.default_rng(seed)
+    states = [start] if start is not None else starting_states(solution, play, without > 1e-9, count=starts, seed=seed)
     assets = np.asarray(play.economy.grid.points)
     zeros = np.flatnonzero((without > 0) | (with_shock > 0))
+    uniforms = stratified(np.random.default_rng(seed), len(states) * paths, horizon)
+    uniforms = uniforms.reshape(len(states), paths, horizon)
     each, surprises = [], []
-    for state in states:
-        groups = jnp.asarray(wealth_groups(np.asarray(state.aggregate.mass)))
-        uniforms = jnp.asarray(stratified(draws, paths, horizon))
-        arrays = _from_start(play, state, groups, uniforms, jnp.asarray(zeros, jnp.int32))
-        series, wealth, followed, index = jax.tree.map(np.asarray, arrays)
+    for series, wealth, followed, index in _followed(play, states, uniforms, zeros):
         spread = {**inequality(wealth, assets), **wealth_percentiles(wealth, assets)}
         values = {**series, **spread, **group_series(*followed)}
         means = {name: value.mean(axis=1) for name, value in values.items()}
@@ -277,7 +299,6 @@ def impulse_response(
         )
         for name in each[0]
     }
-    tail = (1.0 - coverage) / 2.0
     note = (
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
         f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
@@ -285,12 +306,21 @@ def impulse_response(
         + "."
     )
     return ImpulseResponse(
-        shock, float(size), "level", horizon,
-        {name: gap.mean(axis=0) for name, gap in gaps.items()},
-        {name: np.quantile(gap, tail, axis=0) for name, gap in gaps.items()},
-        {name: np.quantile(gap, 1.0 - tail, axis=0) for name, gap in gaps.items()},
-        units, coverage, len(states), paths, note,
-    )  # fmt: skip
+        shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note
+    )
+
+
+def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[dict[str, np.ndarray], ...]:
+    """Mean, both ends of the band, and standard error of the mean, of responses (starts, horizon); a single start has
+    no standard error: NaN."""
+    tail, count = (1.0 - coverage) / 2.0, len(next(iter(gaps.values())))
+    summaries = (
+        lambda gap: gap.mean(axis=0),
+        lambda gap: np.quantile(gap, tail, axis=0),
+        lambda gap: np.quantile(gap, 1.0 - tail, axis=0),
+        lambda gap: gap.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(gap.shape[1], np.nan),
+    )
+    return tuple({name: summary(gap) for name, gap in gaps.items()} for summary in summaries)
 
 
 def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ def test_no_shock_gives_no_response_at_all(trained):
     response = hm.impulse_response(trained, "productivity", 0.0, **BRIEF)
     for name, values in response.mean.items():
         assert np.all(values == 0.0), name
-        assert np.all(response.lower[name] == 0.0) and np.all(response.upper[name] == 0.0), name
+        assert all(np.all(each[name] == 0.0) for each in (response.lower, response.upper, response.error)), name
 
 
 def test_productivity_moves_by_the_size_at_date_zero_and_then_follows_its_chain(response):
@@ -60,6 +60,27 @@ def test_bands_contain_the_mean_and_everything_is_saved(response):
     np.testing.assert_array_equal(again.upper["capital"], response.upper["capital"])
     assert {"interest_rate", "gini", "wealth_p50", "consumption_initial_top_1"} <= set(response.mean)
     assert response.units["interest_rate"] == response.units["gini"] == "percentage points"
+
+
+def test_how_many_paths_are_followed_at_once_does_not_matter(trained, monkeypatch):
+    """Three states in batches of two, the last of which is not full, or all at once."""
+    sizes = {"horizon": 4, "starts": 3, "paths": 2}
+    whole = hm.impulse_response(trained, "productivity", SIZE, **sizes)
+    monkeypatch.setattr("hank_mfg.report.impulse_response.TOGETHER", 4)
+    parts = hm.impulse_response(trained, "productivity", SIZE, **sizes)
+    for name, values in whole.mean.items():
+        np.testing.assert_allclose(parts.mean[name], values, atol=1e-10)
+        np.testing.assert_allclose(parts.error[name], whole.error[name], atol=1e-10)
+
+
+def test_the_standard_error_is_that_of_a_mean_over_starting_states(trained, float64):
+    """Of two numbers it is half of their distance, and a band that holds everything has them at its ends."""
+    response = hm.impulse_response(trained, "productivity", SIZE, **BRIEF, coverage=1.0)
+    for name, error in response.error.items():
+        np.testing.assert_allclose(error, 0.5 * (response.upper[name] - response.lower[name]), atol=1e-12)
+    play = trained.play()
+    alone = hm.impulse_response(trained, "productivity", SIZE, horizon=2, paths=2, start=trained.start(play))
+    assert alone.starts == 1 and all(np.isnan(error).all() for error in alone.error.values())
 
 
 def test_an_unknown_shock_is_named(trained):
