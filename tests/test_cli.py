@@ -355,7 +355,8 @@ def test_an_existing_run_is_not_overwritten(one_sentence, solved_run):
 @pytest.mark.parametrize(
     ("options", "pieces"),
     [
-        (("--shock", "oil", "--size", "0.01"), ["'oil'", "productivity"]),
+        (("--shock", "oil", "--size", "0.01"), ["no shock 'oil':", "productivity"]),
+        (("--shock", "producivity", "--size", "0.01"), ["no shock 'producivity' (did you mean 'productivity'?)"]),
         (("--shock", "productivity", "--size", "0.5"), ["1.5", "0.99 to 1.01", "smaller size"]),
     ],
 )

@@ -6,13 +6,13 @@ accrues; then next period's aggregate shock is drawn and idiosyncratic states mo
 """
 
 import dataclasses
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
 
 from hank_mfg.model.assets import Assets
+from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.model.preferences import CRRA
 
@@ -281,10 +281,10 @@ def check_names(model_type: type[Model], given) -> None:
     known = parameter_names(model_type) + choice_names(model_type)
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean '{close[0]}'?)" if close else ""
-            names = ", ".join(known) or "none"
-            raise ValueError(f"{model_type.__name__} has no parameter '{name}'{hint}: the parameters are {names}.")
+            raise ValueError(
+                f"{model_type.__name__} has no parameter '{name}'{did_you_mean(name, known)}: the parameters are "
+                f"{', '.join(known) or 'none'}."
+            )
 
 
 def named(label: str, values: Any, method: str) -> Named:

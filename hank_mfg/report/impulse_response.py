@@ -34,6 +34,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.simulate import period_series
+from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
@@ -121,7 +122,10 @@ def date_zero(
     values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
     for name in (shock, *given):
         if name not in values:
-            raise ValueError(f"There is no shock '{name}': the aggregate shocks are {', '.join(values) or 'none'}.")
+            raise ValueError(
+                f"There is no shock '{name}'{did_you_mean(name, values)}: the aggregate shocks are "
+                f"{', '.join(values) or 'none'}."
+            )
     if shock in given:
         raise ValueError(
             f"{shock} is given the level {given[shock]:g} and is the shock that moves: leave it out of given."
