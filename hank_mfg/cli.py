@@ -58,8 +58,12 @@ def main() -> None:
     except (ValueError, TypeError, RuntimeError, OSError, AttributeError, KeyError) as error:
         if os.environ.get("HANK_MFG_TRACEBACK"):
             raise
+        from hank_mfg.console import typed
+        from hank_mfg.model.base import ParameterError
+
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"Error: {text}", file=sys.stderr)
+        where = typed(error.parameter, sys.argv) if isinstance(error, ParameterError) else ""
+        print(f"Error: {where}{text}", file=sys.stderr)
         sys.exit(2)
 
 

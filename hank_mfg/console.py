@@ -1,6 +1,7 @@
 """What a person reads on the terminal: aligned lines of names and numbers, and the progress of training."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,17 @@ def aligned(rows: Mapping[str, Any]) -> list[str]:
     """One line per row: the name, then the value."""
     width = max(map(len, rows), default=0)
     return [f"{name:{width}}  {number(value)}" for name, value in rows.items()]
+
+
+def typed(parameter: str, words: list[str]) -> str:
+    """How a parameter was typed among the `words` of a command, "--under depreciation=2: "; "" where it was not."""
+    parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    found = [
+        f"{option} {given}"
+        for option, given in itertools.pairwise(parts)
+        if option.startswith("--") and given.partition("=")[0].strip() == parameter
+    ]
+    return f"{', '.join(found)}: " if found else ""
 
 
 def columns(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:

@@ -249,7 +249,7 @@ BAD_INPUT = {
     "an unknown parameter": (("show", "aiyagari", "--set", "beta=0.9"), ["'beta'", "discount_factor"]),
     "a parameter out of range": (
         ("steady-state", "aiyagari", "--set", "discount_factor=1.2"),
-        ["discount_factor = 1.2", "below 1"],
+        ["Error: --set discount_factor=1.2: ", "discount_factor = 1.2", "below 1"],
     ),
     "an override that is no number": (
         ("show", "aiyagari", "--set", "discount_factor=high"),
@@ -273,15 +273,15 @@ BAD_INPUT = {
     ),
     "a world with an unknown parameter": (
         ("solve", "krusell_smith", "--family", "produktivity=[[0.9,1.1]]"),
-        ["'produktivity'", "did you mean 'productivity'?"],
+        ["--family produktivity=[[0.9,1.1]]: ", "'produktivity'", "did you mean 'productivity'?"],
     ),
     "a world that is no list": (
         ("solve", "krusell_smith", "--family", "discount_factor=0.98"),
         ["discount_factor = 0.98", "give a list"],
     ),
     "a world out of range": (
-        ("solve", "krusell_smith", "--family", "discount_factor=[1.2]"),
-        ["discount_factor = 1.2", "below 1"],
+        ("solve", "krusell_smith", "--family=discount_factor=[1.2]", "--set", "depreciation=0.02"),
+        ["Error: --family discount_factor=[1.2]: ", "discount_factor = 1.2", "below 1"],
     ),
     "more worlds than paths share": (
         ("solve", "krusell_smith", "--family", "unemployment_benefit=[0.1,0.2]"),
@@ -333,7 +333,7 @@ def test_an_economy_without_aggregate_risk_is_not_solved_globally(one_sentence, 
     [
         ("discount_factr=0.9", ["no parameter 'discount_factr'", "did you mean 'discount_factor'?"]),
         ("discount_factor=high", ["discount_factor = 'high' is not a number"]),
-        ("discount_factor=1.5", ["discount_factor = 1.5", "below 1"]),
+        ("discount_factor=1.5", ["Error: --under discount_factor=1.5: ", "discount_factor = 1.5", "below 1"]),
         ("borrowing_limit=-2", ["asset_space() begins at -2", "solve the new economy"]),
         ("joint_transition=[[1,2],[3,4]]", ["joint_transition"]),
         ("productivity=[1,1,1]", ["productivity"]),
