@@ -261,9 +261,10 @@ def evaluate_command(
     from hank_mfg.run import load_run
 
     refuse_game("parameters to live under", run=run)
-    solution = under(load_run(run), **changes)
+    trained = load_run(run)
+    solution = under(trained, **changes)
     content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
-    _emit(as_json, content, [*evaluation_lines(solution, content), *_wrote(written)])
+    _emit(as_json, content, [*evaluation_lines(solution, content, trained), *_wrote(written)])
 
 
 def _wrote(paths: list[Path]) -> list[str]:

@@ -118,6 +118,8 @@ def test_evaluate_under_another_parameter(command, evaluated, solved_run, tmp_pa
     text = command("evaluate", folder, *PERIODS, *changes).out.splitlines()
     assert text[0] == "Trained in another world, living under productivity = [1.089, 1.111], discount_factor = 0.985."
     assert any(line.startswith("Law of motion, Productivity 1.111") for line in text) and str(written) in text[-1]
+    same = console._living_under({"capital_share": 0.36}, solved_run.solution, solved_run.solution)
+    assert same == "Living under capital_share = 0.36, as in training."
 
 
 def test_long_parameters_make_names_that_fit():
@@ -139,6 +141,7 @@ def test_impulse_response(response, solved_run):
     assert printed["productivity"][0] == pytest.approx(-1.0, rel=1e-6)
     assert abs(printed["capital"][0]) < 1e-9 and printed["capital"][1] < 0
     assert (solved_run.folder / "irf_productivity_minus_0p01.csv").exists()
+    assert "world" not in printed["note"]
 
 
 def test_moments(command, solved_run):
@@ -207,17 +210,29 @@ def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
 
 
-def test_a_robust_solve_says_what_the_worlds_weigh(command, tiny_options, tmp_path):
-    """On the command line as in Python: the worlds, their weights and what living in them costs."""
+def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_path, monkeypatch):
+    """On the command line as in Python: the worlds, their weights, what living in them costs; whether people who live
+    elsewhere were trained for it, and where a response is that of the model itself."""
+    folder = tmp_path / "run"
     options = (*tiny_options, "--family", "productivity=[[0.97,1.03]]", "--penalty", "0.5")
-    outcome = command("solve", "krusell_smith", *options, "--out", tmp_path / "run", "--json")
+    outcome = command("solve", "krusell_smith", *options, "--out", folder, "--json")
     worlds = outcome.printed["worlds"]
     assert [world["changes"] for world in worlds] == [{}, {"productivity": [0.97, 1.03]}]
     assert sum(world["weight"] for world in worlds) == pytest.approx(1.0)
-    assert run.load_run(tmp_path / "run").worlds() == worlds
-    assert run.load_run(tmp_path / "run").family.penalty == 0.5
-    lines = console.solve_lines(run.load_run(tmp_path / "run"), outcome.printed)
+    solution = run.load_run(folder)
+    assert solution.worlds() == worlds and solution.family.penalty == 0.5
+    lines = console.solve_lines(solution, outcome.printed)
     assert lines[-2].startswith("World: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]
+
+    monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
+    text = command("evaluate", folder, *PERIODS, "--under", "productivity=[0.97,1.03]").out
+    assert text.startswith(
+        "Living under productivity = [0.97, 1.03], one of the 2 worlds that people were trained for."
+    )
+    monkeypatch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
+    monkeypatch.setattr(report, "MAIN_VARIABLES", ("output",))
+    note = command("irf", folder, "--shock", "productivity", "--size", -0.01, "--json").printed["note"]
+    assert note.endswith("; in the model itself, the first of the 2 worlds that people were trained for.")
 
 
 def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
-from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.solution import GlobalSolution, Solution
 
 PATIENCE = 10  # times as many draws as are needed on average
 RATES = ("tax", "unemployment", "inflation")
@@ -286,7 +286,7 @@ def impulse_response(
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
         f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
         + "".join(f"; {name} at {level:g} at date 0" for name, level in (given or {}).items())
-        + "."
+        + f"{_world(solution)}."
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon,
@@ -295,6 +295,14 @@ def impulse_response(
         {name: np.quantile(gap, 1.0 - tail, axis=0) for name, gap in gaps.items()},
         units, coverage, len(states), paths, note,
     )  # fmt: skip
+
+
+def _world(solution: GlobalSolution) -> str:
+    """In which world of several the response is, for the note; "" where people were trained for one."""
+    if not isinstance(solution, Solution) or solution.family is None:
+        return ""
+    count = len(solution.family.changes(solution.model))
+    return f"; in the model itself, the first of the {count} worlds that people were trained for"
 
 
 def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:
