@@ -17,7 +17,9 @@ from hank_mfg import console, gallery, run
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.gallery import model_names
+from hank_mfg.game_cli import game_settings
 from hank_mfg.report import report
+from hank_mfg.solve.game_settings import METHODS
 from hank_mfg.solve.solution import Status
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,8 +53,44 @@ def test_list_and_show(command):
     assert set(rows["discount_factor"]) == {"name", "value", "unit", "source", "about"}
     assert rows["discount_factor"]["value"] == 0.98 and rows["discount_factor"]["source"] == "set by hand"
     assert len(rows["joint_transition"]["value"]) == 4
+    assert shown["aggregate_shocks"]["productivity"]["values"] == [0.99, 1.01]
+    assert shown["individual_states"] == 2 and list(shown["individual_shocks"]) == ["employed"]
     text = command("show", "krusell_smith").out
     assert "[]" not in text and text.splitlines()[-1] == "Equations: fine."
+    assert re.search(r"^aggregate states +2\n  productivity +0\.99, 1\.01; autocorrelation 0\.75$", text, re.MULTILINE)
+    assert "permanent" not in text
+
+
+def test_show_says_who_differs_for_good(command, write_model):
+    path = write_model(
+        ('        return hm.AR1(\n            "labor",', "        labor = hm.AR1(\n            'labor',"),
+        (
+            "    # What a household can hold",
+            "        types = hm.permanent_types([0.4, 0.6], home=[1, 2])\n"
+            "        return hm.independent_chains(types, labor)\n\n    # What a household can hold",
+        ),
+    )
+    text = command("show", path).out
+    assert re.search(r"^  home +1, 2; autocorrelation 1$", text, re.MULTILINE)
+    assert re.search(r"^shares of permanent types +0\.4, 0\.6$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "taken"),
+    [
+        ("krusell_smith", "rspg", run.named_method("rspg")),
+        ("krusell_smith", "spg", run.named_method("spg")),
+        *(("beach_bar", method, game_settings("beach_bar", method, None)) for method in METHODS),
+    ],
+)
+def test_the_options_of_a_method_are_those_that_solve_takes_and_each_has_a_meaning(command, model, method, taken):
+    shown = command("options", model, "--method", method, "--json").printed
+    assert shown["options"] == dataclasses.asdict(taken)
+    for name in shown["options"]:
+        assert f"`{name}`" in shown["about"], name
+    lines = command("options", model, "--method", method).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert f"{'memory':{max(map(len, shown['options']))}}  {taken.memory}" in lines
 
 
 def test_new_writes_a_file_that_show_tries(command, tmp_path):
@@ -277,6 +315,9 @@ BAD_INPUT = {
     ),
     "half a path": (("solve", "krusell_smith", "--option", "paths=2.5"), ["paths=2.5", "a whole number"]),
     "an option out of range": (("solve", "krusell_smith", "--option", "trace=2"), ["trace", "between 0 and 1"]),
+    "options of no economy": (("options", "krusell_smit"), ["did you mean 'krusell_smith'?"]),
+    "options without aggregate risk": (("options", "aiyagari"), ["no aggregate_shocks()", "steady_state"]),
+    "options of an unknown method": (("options", "krusell_smith", "--method", "ippo"), ["--method ippo", "rspg"]),
     "an unknown method": (("solve", "krusell_smith", "--method", "ppo"), ["--method ppo", "rspg"]),
     "no model": (("solve",), ["Name a MODEL"]),
     "no run": (("evaluate", "gone"), ["gone holds no run", "hank-mfg solve"]),
