@@ -41,6 +41,13 @@ Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
 ]
+Method = Annotated[
+    str, typer.Option(help="rspg (with memory) or spg (without); for games also ippo, rippo, momd, rmomd")
+]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="of the method (hank-mfg options MODEL lists them); repeat as needed"),
+]
 Worlds = Annotated[
     list[str] | None,
     typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for worlds with other values too; repeat"),
@@ -58,8 +65,12 @@ def main() -> None:
     except (ValueError, TypeError, RuntimeError, OSError, AttributeError, KeyError) as error:
         if os.environ.get("HANK_MFG_TRACEBACK"):
             raise
+        from hank_mfg.console import typed
+        from hank_mfg.model.base import ParameterError
+
         text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        print(f"Error: {text}", file=sys.stderr)
+        where = typed(error.parameter, sys.argv) if isinstance(error, ParameterError) else ""
+        print(f"Error: {where}{text}", file=sys.stderr)
         sys.exit(2)
 
 
@@ -106,23 +117,11 @@ def list_models(as_json: Json = False) -> None:
 
 @app.command()
 def show(model: Source, set_: Set = None, as_json: Json = False) -> None:
-    """Show a model's parameters with units and sources, and check its equations; or what a game is."""
-    import numpy as np
-
-    from hank_mfg.environment.check import check_model
-    from hank_mfg.gallery import calibration_table, load_model
+    """Show a model's parameters, shocks and individual states, and check its equations; or what a game is."""
     from hank_mfg.game_cli import is_game, show_game
+    from hank_mfg.show_cli import show_model
 
-    if is_game(model):
-        return _emit(as_json, *show_game(model, set_))
-    overrides = _overrides(set_)
-    check_model(load_model(model, **overrides))
-    rows = [{**row, "value": np.asarray(row["value"]).tolist()} for row in calibration_table(model, **overrides)]
-    lines = []
-    for row in rows:
-        remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
-        lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
-    _emit(as_json, {"model": model, "parameters": rows}, [*lines, "Equations: fine."])
+    _emit(as_json, *(show_game(model, set_) if is_game(model) else show_model(model, _overrides(set_))))
 
 
 @app.command()
@@ -173,16 +172,22 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
     _emit(as_json, content, lines)
 
 
+@app.command("options")
+def options_command(model: Source, method: Method = "rspg", as_json: Json = False) -> None:
+    """List what `solve MODEL --option` takes: names, meanings, and the values where none are given."""
+    from hank_mfg.show_cli import show_options
+
+    _emit(as_json, *show_options(model, method))
+
+
 @app.command("solve")
 def solve_command(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="a shipped name or your own file")] = None,
-    method: Annotated[
-        str, typer.Option(help="rspg (with memory) or spg (without); for games also ippo, rippo, momd, rmomd")
-    ] = "rspg",
+    method: Method = "rspg",
     out: Annotated[Path | None, typer.Option(help="the run folder; runs/MODEL by default")] = None,
     seed: int = 0,
     set_: Set = None,
-    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of the method, for instance paths=32")] = None,
+    option: Option = None,
     family: Worlds = None,
     penalty: Annotated[float, typer.Option(help="of the adversary for entropy, percent of consumption")] = 0.0,
     resume: Annotated[bool, typer.Option("--resume", help="continue a run that was cut off")] = False,
@@ -257,9 +262,10 @@ def evaluate_command(
     from hank_mfg.run import load_run
 
     refuse_game("parameters to live under", run=run)
-    solution = under(load_run(run), **changes)
+    trained = load_run(run)
+    solution = under(trained, **changes)
     content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
-    _emit(as_json, content, [*evaluation_lines(solution, content), *_wrote(written)])
+    _emit(as_json, content, [*evaluation_lines(solution, content, trained), *_wrote(written)])
 
 
 def _wrote(paths: list[Path]) -> list[str]:
@@ -268,7 +274,9 @@ def _wrote(paths: list[Path]) -> list[str]:
 
 @app.command("irf")
 def irf_command(
-    run: Run, shock: Annotated[str, typer.Option()], size: Annotated[float, typer.Option()],
+    run: Run,
+    shock: Annotated[str, typer.Option(help="its name (hank-mfg show MODEL)")],
+    size: Annotated[float, typer.Option(help="in the shock's own units: of a level around 1, -0.01 is one percent")],
     given: Annotated[list[str] | None, typer.Option(help="NAME=LEVEL of another shock at date 0; repeat")] = None,
     horizon: int = 40, seed: int = 5, as_json: Json = False,
 ) -> None:  # fmt: skip
@@ -297,7 +305,7 @@ def compare_command(
     horizon: int = 100,
     seed: int = 0,
     periods: int = 10_000,
-    option: Annotated[list[str] | None, typer.Option(help="NAME=VALUE of RSPG, for instance paths=32")] = None,
+    option: Option = None,
     classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
     as_json: Json = False,
 ) -> None:

@@ -1,6 +1,7 @@
 """What a person reads on the terminal: aligned lines of names and numbers, and the progress of training."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -29,6 +30,17 @@ def aligned(rows: Mapping[str, Any]) -> list[str]:
     """One line per row: the name, then the value."""
     width = max(map(len, rows), default=0)
     return [f"{name:{width}}  {number(value)}" for name, value in rows.items()]
+
+
+def typed(parameter: str, words: list[str]) -> str:
+    """How a parameter was typed among the `words` of a command, "--under depreciation=2: "; "" where it was not."""
+    parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    found = [
+        f"{option} {given}"
+        for option, given in itertools.pairwise(parts)
+        if option.startswith("--") and given.partition("=")[0].strip() == parameter
+    ]
+    return f"{', '.join(found)}: " if found else ""
 
 
 def columns(heading: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
@@ -89,17 +101,26 @@ def world_line(world: dict[str, Any]) -> str:
     return f"World: {told}; weight {world['weight']:.3g}, {cost}"
 
 
-def evaluation_lines(solution: Any, content: dict[str, Any]) -> list[str]:
+def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> list[str]:
     """What a person reads after an evaluation: every measure, the law of motion, how they were taken; first, where
-    that is so, that people live under other parameters than those they were trained with."""
+    people live under other parameters, whether they were `trained`, a solution, for these."""
     from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows, gain_rows, law_of_motion_rows
     from hank_mfg.report.report import state_names
 
     states = state_names(solution.play(10).economy.shock_values)
     rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
-    changes = ", ".join(f"{name} = {value}" for name, value in content.get("under", {}).items())
-    first = [f"Trained in another world, living under {changes}."] if changes else []
+    first = [_living_under(content["under"], solution, trained)] if "under" in content else []
     return [*first, *aligned(rows), accuracy_note(content)]
+
+
+def _living_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:
+    told = ", ".join(f"{name} = {value}" for name, value in changes.items())
+    if trained.family is not None and trained.family.includes(trained.model, changes):
+        count = len(trained.family.changes(trained.model))
+        return f"Living under {told}, one of the {count} worlds that people were trained for."
+    if solution is trained:
+        return f"Living under {told}, as in training."
+    return f"Trained in another world, living under {told}."
 
 
 @contextlib.contextmanager

@@ -16,7 +16,6 @@ The shipped models and calibrations lie beside the package in a checkout and ins
 
 import ast
 import dataclasses
-import difflib
 import functools
 import linecache
 import sys
@@ -27,7 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hank_mfg.model.base import Model, check_names, choice_names, parameter_names
-from hank_mfg.model.mistakes import explain
+from hank_mfg.model.mistakes import did_you_mean, explain
 
 HEADER = ("model", "period", "source", "about")
 ENTRY = ("value", "unit", "source")
@@ -233,11 +232,9 @@ def _unknown_name(source: str) -> str:
     known = model_names()
     if Path(f"{source}.py").is_file():
         return f"There is no shipped model '{source}': for the file in this folder write {source}.py."
-    close = difflib.get_close_matches(source, known, n=1)
-    hint = f" (did you mean '{close[0]}'?)" if close else ""
     return (
-        f"There is no shipped model '{source}'{hint}: the shipped ones are {', '.join(known)} (`hank-mfg list` "
-        "names the games too); for your own give the path of its .py file."
+        f"There is no shipped model '{source}'{did_you_mean(source, known)}: the shipped ones are "
+        f"{', '.join(known)} (`hank-mfg list` names the games too); for your own give the path of its .py file."
     )
 
 

@@ -18,6 +18,7 @@ ROOT_FILES = (
     "game_run",
     "precision",
     "run",
+    "show_cli",
     "storage",
     "template",
 )

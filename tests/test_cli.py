@@ -17,7 +17,9 @@ from hank_mfg import console, gallery, run
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.gallery import model_names
+from hank_mfg.game_cli import game_settings
 from hank_mfg.report import report
+from hank_mfg.solve.game_settings import METHODS
 from hank_mfg.solve.solution import Status
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -51,8 +53,44 @@ def test_list_and_show(command):
     assert set(rows["discount_factor"]) == {"name", "value", "unit", "source", "about"}
     assert rows["discount_factor"]["value"] == 0.98 and rows["discount_factor"]["source"] == "set by hand"
     assert len(rows["joint_transition"]["value"]) == 4
+    assert shown["aggregate_shocks"]["productivity"]["values"] == [0.99, 1.01]
+    assert shown["individual_states"] == 2 and list(shown["individual_shocks"]) == ["employed"]
     text = command("show", "krusell_smith").out
     assert "[]" not in text and text.splitlines()[-1] == "Equations: fine."
+    assert re.search(r"^aggregate states +2\n  productivity +0\.99, 1\.01; autocorrelation 0\.75$", text, re.MULTILINE)
+    assert "permanent" not in text
+
+
+def test_show_says_who_differs_for_good(command, write_model):
+    path = write_model(
+        ('        return hm.AR1(\n            "labor",', "        labor = hm.AR1(\n            'labor',"),
+        (
+            "    # What a household can hold",
+            "        types = hm.permanent_types([0.4, 0.6], home=[1, 2])\n"
+            "        return hm.independent_chains(types, labor)\n\n    # What a household can hold",
+        ),
+    )
+    text = command("show", path).out
+    assert re.search(r"^  home +1, 2; autocorrelation 1$", text, re.MULTILINE)
+    assert re.search(r"^shares of permanent types +0\.4, 0\.6$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("model", "method", "taken"),
+    [
+        ("krusell_smith", "rspg", run.named_method("rspg")),
+        ("krusell_smith", "spg", run.named_method("spg")),
+        *(("beach_bar", method, game_settings("beach_bar", method, None)) for method in METHODS),
+    ],
+)
+def test_the_options_of_a_method_are_those_that_solve_takes_and_each_has_a_meaning(command, model, method, taken):
+    shown = command("options", model, "--method", method, "--json").printed
+    assert shown["options"] == dataclasses.asdict(taken)
+    for name in shown["options"]:
+        assert f"`{name}`" in shown["about"], name
+    lines = command("options", model, "--method", method).out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert f"{'memory':{max(map(len, shown['options']))}}  {taken.memory}" in lines
 
 
 def test_new_writes_a_file_that_show_tries(command, tmp_path):
@@ -118,6 +156,8 @@ def test_evaluate_under_another_parameter(command, evaluated, solved_run, tmp_pa
     text = command("evaluate", folder, *PERIODS, *changes).out.splitlines()
     assert text[0] == "Trained in another world, living under productivity = [1.089, 1.111], discount_factor = 0.985."
     assert any(line.startswith("Law of motion, Productivity 1.111") for line in text) and str(written) in text[-1]
+    same = console._living_under({"capital_share": 0.36}, solved_run.solution, solved_run.solution)
+    assert same == "Living under capital_share = 0.36, as in training."
 
 
 def test_long_parameters_make_names_that_fit():
@@ -139,6 +179,7 @@ def test_impulse_response(response, solved_run):
     assert printed["productivity"][0] == pytest.approx(-1.0, rel=1e-6)
     assert abs(printed["capital"][0]) < 1e-9 and printed["capital"][1] < 0
     assert (solved_run.folder / "irf_productivity_minus_0p01.csv").exists()
+    assert "world" not in printed["note"]
 
 
 def test_moments(command, solved_run):
@@ -207,17 +248,29 @@ def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
 
 
-def test_a_robust_solve_says_what_the_worlds_weigh(command, tiny_options, tmp_path):
-    """On the command line as in Python: the worlds, their weights and what living in them costs."""
+def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_path, monkeypatch):
+    """On the command line as in Python: the worlds, their weights, what living in them costs; whether people who live
+    elsewhere were trained for it, and where a response is that of the model itself."""
+    folder = tmp_path / "run"
     options = (*tiny_options, "--family", "productivity=[[0.97,1.03]]", "--penalty", "0.5")
-    outcome = command("solve", "krusell_smith", *options, "--out", tmp_path / "run", "--json")
+    outcome = command("solve", "krusell_smith", *options, "--out", folder, "--json")
     worlds = outcome.printed["worlds"]
     assert [world["changes"] for world in worlds] == [{}, {"productivity": [0.97, 1.03]}]
     assert sum(world["weight"] for world in worlds) == pytest.approx(1.0)
-    assert run.load_run(tmp_path / "run").worlds() == worlds
-    assert run.load_run(tmp_path / "run").family.penalty == 0.5
-    lines = console.solve_lines(run.load_run(tmp_path / "run"), outcome.printed)
+    solution = run.load_run(folder)
+    assert solution.worlds() == worlds and solution.family.penalty == 0.5
+    lines = console.solve_lines(solution, outcome.printed)
     assert lines[-2].startswith("World: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]
+
+    monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
+    text = command("evaluate", folder, *PERIODS, "--under", "productivity=[0.97,1.03]").out
+    assert text.startswith(
+        "Living under productivity = [0.97, 1.03], one of the 2 worlds that people were trained for."
+    )
+    monkeypatch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
+    monkeypatch.setattr(report, "MAIN_VARIABLES", ("output",))
+    note = command("irf", folder, "--shock", "productivity", "--size", -0.01, "--json").printed["note"]
+    assert note.endswith("; in the model itself, the first of the 2 worlds that people were trained for.")
 
 
 def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatch):
@@ -249,7 +302,7 @@ BAD_INPUT = {
     "an unknown parameter": (("show", "aiyagari", "--set", "beta=0.9"), ["'beta'", "discount_factor"]),
     "a parameter out of range": (
         ("steady-state", "aiyagari", "--set", "discount_factor=1.2"),
-        ["discount_factor = 1.2", "below 1"],
+        ["Error: --set discount_factor=1.2: ", "discount_factor = 1.2", "below 1"],
     ),
     "an override that is no number": (
         ("show", "aiyagari", "--set", "discount_factor=high"),
@@ -262,6 +315,9 @@ BAD_INPUT = {
     ),
     "half a path": (("solve", "krusell_smith", "--option", "paths=2.5"), ["paths=2.5", "a whole number"]),
     "an option out of range": (("solve", "krusell_smith", "--option", "trace=2"), ["trace", "between 0 and 1"]),
+    "options of no economy": (("options", "krusell_smit"), ["did you mean 'krusell_smith'?"]),
+    "options without aggregate risk": (("options", "aiyagari"), ["no aggregate_shocks()", "steady_state"]),
+    "options of an unknown method": (("options", "krusell_smith", "--method", "ippo"), ["--method ippo", "rspg"]),
     "an unknown method": (("solve", "krusell_smith", "--method", "ppo"), ["--method ppo", "rspg"]),
     "no model": (("solve",), ["Name a MODEL"]),
     "no run": (("evaluate", "gone"), ["gone holds no run", "hank-mfg solve"]),
@@ -273,15 +329,15 @@ BAD_INPUT = {
     ),
     "a world with an unknown parameter": (
         ("solve", "krusell_smith", "--family", "produktivity=[[0.9,1.1]]"),
-        ["'produktivity'", "did you mean 'productivity'?"],
+        ["--family produktivity=[[0.9,1.1]]: ", "'produktivity'", "did you mean 'productivity'?"],
     ),
     "a world that is no list": (
         ("solve", "krusell_smith", "--family", "discount_factor=0.98"),
         ["discount_factor = 0.98", "give a list"],
     ),
     "a world out of range": (
-        ("solve", "krusell_smith", "--family", "discount_factor=[1.2]"),
-        ["discount_factor = 1.2", "below 1"],
+        ("solve", "krusell_smith", "--family=discount_factor=[1.2]", "--set", "depreciation=0.02"),
+        ["Error: --family discount_factor=[1.2]: ", "discount_factor = 1.2", "below 1"],
     ),
     "more worlds than paths share": (
         ("solve", "krusell_smith", "--family", "unemployment_benefit=[0.1,0.2]"),
@@ -333,7 +389,7 @@ def test_an_economy_without_aggregate_risk_is_not_solved_globally(one_sentence, 
     [
         ("discount_factr=0.9", ["no parameter 'discount_factr'", "did you mean 'discount_factor'?"]),
         ("discount_factor=high", ["discount_factor = 'high' is not a number"]),
-        ("discount_factor=1.5", ["discount_factor = 1.5", "below 1"]),
+        ("discount_factor=1.5", ["Error: --under discount_factor=1.5: ", "discount_factor = 1.5", "below 1"]),
         ("borrowing_limit=-2", ["asset_space() begins at -2", "solve the new economy"]),
         ("joint_transition=[[1,2],[3,4]]", ["joint_transition"]),
         ("productivity=[1,1,1]", ["productivity"]),
@@ -355,7 +411,8 @@ def test_an_existing_run_is_not_overwritten(one_sentence, solved_run):
 @pytest.mark.parametrize(
     ("options", "pieces"),
     [
-        (("--shock", "oil", "--size", "0.01"), ["'oil'", "productivity"]),
+        (("--shock", "oil", "--size", "0.01"), ["no shock 'oil':", "productivity"]),
+        (("--shock", "producivity", "--size", "0.01"), ["no shock 'producivity' (did you mean 'productivity'?)"]),
         (("--shock", "productivity", "--size", "0.5"), ["1.5", "0.99 to 1.01", "smaller size"]),
     ],
 )

@@ -6,15 +6,23 @@ accrues; then next period's aggregate shock is drawn and idiosyncratic states mo
 """
 
 import dataclasses
-import difflib
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import numpy as np
 
 from hank_mfg.model.assets import Assets
+from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.model.preferences import CRRA
+
+
+class ParameterError(ValueError):
+    """A parameter that a model does not have, or a value that it cannot have; `parameter` is its name."""
+
+    def __init__(self, message: str, parameter: str):
+        super().__init__(message)
+        self.parameter = parameter
 
 
 def parameter(
@@ -60,7 +68,8 @@ def _check_parameter(model: str, field: dataclasses.Field, value: Any) -> None:
     except Exception as error:  # a JAX tracer has no value to check; anything else is not a number
         if eqx.is_array(value) or "Tracer" in type(value).__name__:
             return
-        raise ValueError(f"{model}.{field.name} = {value!r} is not a number: give a number or a list.") from error
+        message = f"{model}.{field.name} = {value!r} is not a number: give a number or a list."
+        raise ParameterError(message, field.name) from error
     rules = [
         (test(numbers, bound), words.format(bound))
         for name, bound in field.metadata.get("bounds", {}).items()
@@ -71,9 +80,10 @@ def _check_parameter(model: str, field: dataclasses.Field, value: Any) -> None:
         return
     demand = " and ".join(words for _, words in rules) if finite else "must be finite"
     about = field.metadata.get("about")
-    raise ValueError(
+    raise ParameterError(
         f"{model}.{field.name} = {value}: {field.name}{f' ({about})' if about else ''} {demand}; "
-        f"change it in the calibration or with --set {field.name}=VALUE."
+        "change it in the calibration or where it is given by hand.",
+        field.name,
     )
 
 
@@ -239,9 +249,10 @@ class Model(eqx.Module):
             if "bounds" in field.metadata:
                 _check_parameter(name, field, value)
             if "options" in field.metadata and value not in field.metadata["options"]:
-                raise ValueError(
+                raise ParameterError(
                     f"{name}.{field.name} = {value!r}: {field.name} ({field.metadata['about']}) is one of "
-                    f"{', '.join(map(repr, field.metadata['options']))}."
+                    f"{', '.join(map(repr, field.metadata['options']))}.",
+                    field.name,
                 )
         missing = [method for method in REQUIRED_METHODS if getattr(type(self), method) is getattr(Model, method)]
         if missing:
@@ -277,14 +288,15 @@ def choice_names(model_type: type[Model]) -> list[str]:
 
 
 def check_names(model_type: type[Model], given) -> None:
-    """Raise ValueError for the first name in `given` that is not a parameter of the model, listing the known ones."""
+    """Raise ParameterError for the first of `given` that is not a parameter of the model, listing the known ones."""
     known = parameter_names(model_type) + choice_names(model_type)
     for name in given:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f" (did you mean '{close[0]}'?)" if close else ""
-            names = ", ".join(known) or "none"
-            raise ValueError(f"{model_type.__name__} has no parameter '{name}'{hint}: the parameters are {names}.")
+            raise ParameterError(
+                f"{model_type.__name__} has no parameter '{name}'{did_you_mean(name, known)}: the parameters are "
+                f"{', '.join(known) or 'none'}.",
+                name,
+            )
 
 
 def named(label: str, values: Any, method: str) -> Named:

@@ -1,11 +1,23 @@
-"""Say in one sentence what is wrong in a model file, and where."""
+"""Say in one sentence what is wrong, and where in a model file."""
 
 import difflib
 import inspect
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import jax.errors
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The `known` name most like one that is not known; "" where none is alike."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1)), "")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint to put behind a name that is not `known`, " (did you mean 'wage'?)"; "" where none is alike."""
+    close = closest(name, known)
+    return f" (did you mean '{close}'?)" if close else ""
 
 
 def explain(error: BaseException, *, file: str | None = None, model: type | None = None) -> str:
@@ -74,8 +86,8 @@ def _cause(error: BaseException, model: type | None) -> str:
         )
     if isinstance(error, AttributeError) and model is not None and isinstance(error.obj, model):
         known = [name for name in dir(model) if not name.startswith("_")]
-        close = difflib.get_close_matches(error.name or "", known, n=1)
-        cure = f"did you mean self.{close[0]}?" if close else "declare it with parameter(...) or define that method."
+        close = closest(error.name or "", known)
+        cure = f"did you mean self.{close}?" if close else "declare it with parameter(...) or define that method."
         return f"{model.__name__} has no '{error.name}': {cure}"
     message = message if message.endswith((".", "?", "!")) else f"{message}."
     frames = list(_frames(error))

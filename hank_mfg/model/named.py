@@ -1,9 +1,10 @@
 """Named quantities: what the equations of a model read and return."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 import jax
+
+from hank_mfg.model.mistakes import closest
 
 
 @jax.tree_util.register_pytree_with_keys_class
@@ -34,8 +35,8 @@ class Named(Mapping):
     def _look_up(self, name: str, error: type[Exception]):
         if name not in self._values:
             known = ", ".join(self._values) or "none"
-            close = difflib.get_close_matches(name, self._values, n=1)
-            cure = f"did you mean '{close[0]}'?" if close else "declare it or correct the spelling."
+            close = closest(name, self._values)
+            cure = f"did you mean '{close}'?" if close else "declare it or correct the spelling."
             raise error(f"{self._label} has no '{name}' (declared names: {known}): {cure}")
         return self._values[name]
 

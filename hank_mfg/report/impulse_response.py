@@ -35,10 +35,11 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.simulate import period_series
+from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
-from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.solution import GlobalSolution, Solution
 
 PATIENCE = 10  # times as many draws as are needed on average
 WALKERS = 8  # paths on which starting states are looked for, side by side
@@ -129,7 +130,10 @@ def date_zero(
     values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
     for name in (shock, *given):
         if name not in values:
-            raise ValueError(f"There is no shock '{name}': the aggregate shocks are {', '.join(values) or 'none'}.")
+            raise ValueError(
+                f"There is no shock '{name}'{did_you_mean(name, values)}: the aggregate shocks are "
+                f"{', '.join(values) or 'none'}."
+            )
     if shock in given:
         raise ValueError(
             f"{shock} is given the level {given[shock]:g} and is the shock that moves: leave it out of given."
@@ -303,7 +307,7 @@ def impulse_response(
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
         f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
         + "".join(f"; {name} at {level:g} at date 0" for name, level in (given or {}).items())
-        + "."
+        + f"{_world(solution)}."
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note
@@ -321,6 +325,14 @@ def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[dict[str, np
         lambda gap: gap.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(gap.shape[1], np.nan),
     )
     return tuple({name: summary(gap) for name, gap in gaps.items()} for summary in summaries)
+
+
+def _world(solution: GlobalSolution) -> str:
+    """In which world of several the response is, for the note; "" where people were trained for one."""
+    if not isinstance(solution, Solution) or solution.family is None:
+        return ""
+    count = len(solution.family.changes(solution.model))
+    return f"; in the model itself, the first of the {count} worlds that people were trained for"
 
 
 def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:

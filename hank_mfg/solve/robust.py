@@ -70,10 +70,15 @@ class Family:
         worlds = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
         found: list[dict[str, Any]] = []
         for world in worlds:
-            changes = {k: v for k, v in world.items() if not np.array_equal(v, own[k])}
+            changes = _differing(world, own)
             if not any(_same(changes, other) for other in found):
                 found.append(changes)
         return found
+
+    def includes(self, model: Model, parameters: Mapping[str, Any]) -> bool:
+        """Whether `model` with other `parameters` is one of the worlds."""
+        changes = _differing(parameters, model.parameters())
+        return any(_same(changes, other) for other in self.changes(model))
 
     def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
         """Every world on the same grids, equally likely.
@@ -123,6 +128,10 @@ def _require_same_grids(told: str, world: Economy, first: Economy) -> None:
             f"Family: with {told} asset_space() is another one than in the model: keep its ends, so that one policy "
             "knows every state."
         )
+
+
+def _differing(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if not np.array_equal(value, own[name])}
 
 
 def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:

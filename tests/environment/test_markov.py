@@ -8,6 +8,7 @@ import quantecon.markov as qe
 
 import hank_mfg as hm
 from hank_mfg.environment.markov import average_out, combine, discretize_ar1, stationary_distribution, to_chain
+from hank_mfg.environment.states import describe_states
 
 
 def moments(chain, name):
@@ -139,3 +140,40 @@ def test_a_transition_may_be_differentiated():
 
     with jax.enable_x64(True):  # share of the second state is stay / (stay + 1/2)
         assert float(jax.grad(mean)(0.25)) == pytest.approx(0.5 / 0.75**2, rel=1e-9)
+
+
+def test_the_states_of_a_model_are_described():
+    """Krusell and Smith: states that last eight quarters; work as in the long run of the joint chain."""
+    model = hm.load_model("krusell_smith")
+    told = describe_states(model)
+    assert (told["aggregate_states"], told["individual_states"], told["permanent_types"]) == (2, 2, [1.0])
+    productivity, employed = told["aggregate_shocks"]["productivity"], told["individual_shocks"]["employed"]
+    assert productivity["values"] == [0.99, 1.01] and employed["values"] == [0.0, 1.0]
+    assert productivity["autocorrelation"] == pytest.approx(0.75, abs=1e-5)
+    joint, works = np.asarray(model.joint_transition), np.array([0.0, 1.0, 0.0, 1.0])
+    share = np.linalg.matrix_power(joint, 1000)[0]
+    mean = share @ works
+    expected = (share @ (works * (joint @ works)) - mean**2) / (mean - mean**2)
+    assert employed["autocorrelation"] == pytest.approx(expected, abs=1e-5)  # the published chain is rounded
+
+
+def test_several_shocks_and_permanent_types_are_described():
+    """Every quantity has its own values and moments, whatever it is combined with; patience never changes."""
+
+    class Patient(type(hm.load_model("one_asset_hank"))):
+        def idiosyncratic_shock(self):
+            types = hm.permanent_types([0.25, 0.75], patience=[0.99, 0.97], home=[1.0, 1.0])
+            return hm.independent_chains(hm.AR1("skill", 0.9, stationary_sd=0.5, states=3), types)
+
+    told = describe_states(Patient(**hm.load_model("one_asset_hank").parameters()))
+    assert (told["aggregate_states"], told["individual_states"]) == (30, 6)
+    assert told["permanent_types"] == [0.25, 0.75]
+    shocks, own = told["aggregate_shocks"], told["individual_shocks"]
+    assert {name: len(shock["values"]) for name, shock in shocks.items()} == {
+        "patience": 5, "productivity": 2, "monetary": 3,
+    }  # fmt: skip
+    assert shocks["monetary"]["autocorrelation"] == pytest.approx(0.6, abs=1e-10)
+    np.testing.assert_allclose(shocks["monetary"]["values"], np.array([-1, 0, 1]) * np.sqrt(2) * 0.001, atol=1e-15)
+    assert own["skill"]["autocorrelation"] == pytest.approx(0.9, abs=1e-10)
+    assert own["patience"] == {"values": [0.97, 0.99], "autocorrelation": 1.0}
+    assert own["home"] == {"values": [1.0], "autocorrelation": None}

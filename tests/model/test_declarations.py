@@ -49,7 +49,7 @@ class Small(hm.Model):
 @pytest.mark.parametrize(
     ("declare", "pieces"),
     [
-        (lambda: Small(discount_factor=1.2), ("Small.discount_factor = 1.2", "below 1", "--set discount_factor=VALUE")),
+        (lambda: Small(discount_factor=1.2), ("Small.discount_factor = 1.2", "below 1", "where it is given by hand")),
         (lambda: Small(discount_factor=0), ("Small.discount_factor = 0", "patience", "above 0")),
         (lambda: Small(incomes=[1.0, -1.0]), ("Small.incomes = [1.0, -1.0]", "above 0")),
         (lambda: Small(risk_aversion=float("nan")), ("Small.risk_aversion = nan", "finite")),

@@ -86,6 +86,8 @@ def test_the_standard_error_is_that_of_a_mean_over_starting_states(trained, floa
 def test_an_unknown_shock_is_named(trained):
     with pytest.raises(ValueError, match="There is no shock 'preferences': the aggregate shocks are productivity"):
         hm.impulse_response(trained, "preferences", 0.01, **BRIEF)
+    with pytest.raises(ValueError, match="no shock 'produktivity' .did you mean 'productivity'"):
+        hm.impulse_response(trained, "produktivity", 0.01, **BRIEF)
 
 
 def test_a_size_outside_the_chain_is_refused(trained):

@@ -58,6 +58,10 @@ def test_the_worlds_of_a_family_are_all_combinations_once():
     model = hm.load_model("krusell_smith_noisy")
     family = hm.Family({"stay": [model.stay, 0.6], "gap": [0.01]})
     assert family.changes(model) == [{}, {"gap": 0.01}, {"stay": 0.6}, {"stay": 0.6, "gap": 0.01}]
+    assert family.includes(model, {}) and family.includes(model, {"stay": model.stay, "noise": model.noise})
+    assert family.includes(model, {"gap": 0.01, "stay": 0.6}) and family.includes(model, {"gap": 0.01})
+    assert not family.includes(model, {"gap": 0.03, "stay": 0.6})
+    assert not family.includes(model, {"gap": 0.01, "depreciation": 0.5})
     worlds = family.worlds(model, 8, 20, "float32")
     assert worlds.weights.tolist() == [0.25] * 4
     np.testing.assert_allclose(

@@ -1,6 +1,5 @@
 """Games stated by hand on the interface of `environment/game.py`; `load_game` finds them by name."""
 
-import difflib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
 from hank_mfg.environment.games.predators_and_prey import PredatorsAndPrey
 from hank_mfg.environment.games.rspg_macro import RSPGMacro
 from hank_mfg.gallery import classes_in
+from hank_mfg.model.mistakes import did_you_mean
 
 
 def crowded_beach_bar(
@@ -69,10 +69,9 @@ def _maker(source: str | Path | type[AbstractGame]) -> Callable[..., AbstractGam
         return GAMES[str(source)]
     path = Path(str(source)).expanduser()
     if path.suffix != ".py":
-        close = difflib.get_close_matches(str(source), GAMES, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
         raise ValueError(
-            f"There is no game {str(source)!r}{hint}: choose one of {', '.join(GAMES)}, or give the path of a .py file."
+            f"There is no game '{source}'{did_you_mean(str(source), GAMES)}: choose one of {', '.join(GAMES)}, or give "
+            "the path of a .py file."
         )
     if not path.is_file():
         raise ValueError(f"{path} does not exist in {Path.cwd()}: correct the path.")

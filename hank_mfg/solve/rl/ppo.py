@@ -54,10 +54,11 @@ class IPPO(MethodSettings):
 
     `paths` paths of common noise per update with `individuals` of each population on every one, `updates` in all;
     `epochs` passes over the update's paths in `minibatches` optimizer steps each. `learning_rate` falls linearly to
-    `final_rate` times itself over all optimizer steps, `clip_norm` bounds the gradient. `clip_ratio` is c above,
-    `gae_lambda` is lambda. `entropy_weight` is that of the policy's entropy beside standardized advantages, falling
-    linearly to `final_entropy` at 80 % of training; `value_weight` that of the critic's error. `memory` ("none", "gru",
-    "lstm"), `units` and `width` shape the networks; `precision` is that of training.
+    `final_rate` times itself over all optimizer steps, `clip_norm` bounds the gradient. `clip_ratio`, c in the
+    formulas, bounds how far the probability of an action moves; `gae_lambda`, lambda, weights errors further ahead.
+    `entropy_weight` is that of the policy's entropy beside standardized advantages, falling linearly to `final_entropy`
+    at 80 % of training; `value_weight` that of the critic's error. `memory` ("none", "gru", "lstm"), `units` and
+    `width` shape the networks; `precision` is that of training.
     """
 
     individuals: int = 500

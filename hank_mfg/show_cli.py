@@ -1,0 +1,58 @@
+"""What `hank-mfg show` says of an economy, and `hank-mfg options` of a method: as JSON and as text."""
+
+import dataclasses
+import inspect
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from hank_mfg.console import aligned, number
+from hank_mfg.environment.check import check_model
+from hank_mfg.environment.states import describe_states
+from hank_mfg.gallery import calibration_table, load_model
+from hank_mfg.game_cli import game_settings, is_game
+from hank_mfg.run import named_method
+from hank_mfg.solve.solve import require_aggregate_risk
+
+WIDTH = 80  # of a paragraph
+
+
+def show_model(source: str, overrides: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The parameters of an economy with units and sources, and its shocks and states; its equations are tried."""
+    model = load_model(source, **overrides)
+    check_model(model)
+    rows = [{**row, "value": np.asarray(row["value"]).tolist()} for row in calibration_table(source, **overrides)]
+    states = describe_states(model)
+    lines = []
+    for row in rows:
+        remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
+        lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
+    lines += ["", *_state_lines(states), "", "Equations: fine."]
+    return {"model": source, "parameters": rows, **states}, lines
+
+
+def _state_lines(states: dict[str, Any]) -> list[str]:
+    """What hits everybody, then what hits each household, with values; then the shares of permanent types."""
+    rows: dict[str, Any] = {}
+    for kind in ("aggregate", "individual"):
+        rows[f"{kind} states"] = states[f"{kind}_states"]
+        for name, shock in states[f"{kind}_shocks"].items():
+            related = shock["autocorrelation"]
+            after = "" if related is None else f"; autocorrelation {number(related)}"
+            rows[f"  {name}"] = ", ".join(map(number, shock["values"])) + after
+    if len(states["permanent_types"]) > 1:
+        rows["shares of permanent types"] = ", ".join(map(number, states["permanent_types"]))
+    return aligned(rows)
+
+
+def show_options(source: str, method: str) -> tuple[dict[str, Any], list[str]]:
+    """The options of a method: what its settings say of them, and the values that `solve` takes for this economy or
+    game unless they are given. Raises ValueError, as `solve` does, where they do not go together."""
+    if not is_game(source):
+        require_aggregate_risk(load_model(source))
+    settings = game_settings(source, method, None) if is_game(source) else named_method(method)
+    about, values = inspect.getdoc(settings) or "", dataclasses.asdict(settings)
+    paragraphs = [textwrap.fill(paragraph, WIDTH) for paragraph in about.split("\n\n")]
+    content = {"model": source, "method": method, "about": about, "options": values}
+    return content, ["\n\n".join(paragraphs), "", *aligned(values)]
