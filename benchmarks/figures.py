@@ -46,7 +46,7 @@ def huggett(quick: bool) -> "Figure":
 def one_asset_hank(quick: bool) -> "Figure":
     """A monetary easing and a tightening of .05 and .1 points."""
     sizes = [-1e-3, -5e-4, 5e-4, 1e-3]
-    chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 12, "paths": 16}
+    chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 384, "paths": 2}
     return compared("one_asset_hank", HANK, ["output", "inflation", "interest_rate"], quick, **chosen)
 
 
@@ -59,7 +59,7 @@ def krusell_smith_noisy(quick: bool) -> "Figure":
         "Prices, memory": ("prices", hm.RSPG),
         "Prices, no memory": ("prices", hm.SPG),
     }
-    sizes = {"horizon": 30, "starts": 2, "paths": 2} if quick else {"horizon": 30, "starts": 16, "paths": 32}
+    sizes = {"horizon": 30, "starts": 2, "paths": 2} if quick else {"horizon": 30}
     names = ("consumption", "capital")
     figure, axes = panels(4, 2, PAGE, 1.7, "")
     for line, (label, (information, method)) in zip(line_styles(len(kinds)), kinds.items(), strict=True):

@@ -32,14 +32,16 @@ States = TypeVar("States")
 class RSPG(MethodSettings):
     """Settings of recurrent structural policy gradient.
 
-    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the network
-    toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself; `clip_norm` bounds
-    the gradient. `trace` in [0, 1] weights the errors further ahead on a path; `spread` is the weight of states outside
-    the current mass; `max_step` the largest change of log consumption aimed at in one update. `memory` ("gru", "lstm",
-    "lru", "attention", "none"), `units`, `width` and `knots` shape the policy; `asset_points` the grid; `precision`
-    ("float32", "float64") training. Training stops when the mass-weighted Euler error, relative consumption, and that
-    of firms, in units of inflation, fall below `tolerance`; `warmup` periods under the stationary policy measure the
-    scale of the signals first. Prices that clear miss by `tremble` times their standard deviation in training.
+    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the
+    network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself;
+    `clip_norm` bounds the gradient. Of the way that the passes of an update lead the network goes all at first and,
+    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path;
+    `spread` is the weight of states outside the current mass; `max_step` the largest change of log consumption
+    aimed at in one update. `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` shape
+    the policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
+    mass-weighted Euler error, relative consumption, and that of firms, in units of inflation, fall below
+    `tolerance`; `warmup` periods under the stationary policy measure the scale of the signals first. Prices that
+    clear miss by `tremble` times their standard deviation in training.
     """
 
     paths: int = 16
@@ -48,6 +50,7 @@ class RSPG(MethodSettings):
     passes: int = 16
     learning_rate: float = 2e-3
     final_rate: float = 0.01
+    final_step: float = 1.0
     clip_norm: float = 1.0
     trace: float = 0.0
     spread: float = 0.02
@@ -67,7 +70,7 @@ class RSPG(MethodSettings):
         self.check(
             counts=("paths", "horizon", "updates", "passes", "warmup"),
             positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
-            shares=("trace", "spread", "final_rate"),
+            shares=("trace", "spread", "final_rate", "final_step"),
         )
         self.demand("tremble", self.tremble >= 0, "zero or positive")
         self.demand("knots", isinstance(self.knots, int) and self.knots >= 10, "an integer of at least 10")
@@ -215,7 +218,8 @@ def learn(
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
     and half that of the outlook of firms, mean over periods and over paths, which count by their `shares` (paths,) of
-    mean one. What a rollout teaches is worth several cheap steps of the network.
+    mean one. What a rollout teaches is worth several cheap steps of the network, and some of it is peculiar to its
+    paths: a network that goes only part of the way is a mean over the last rollouts.
     """
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
@@ -235,7 +239,10 @@ def learn(
         step, optimizer = make_optimizer(settings).update(gradient, optimizer)
         return (optax.apply_updates(moving, step), optimizer), value
 
-    (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    (taught, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
+    part = optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.passes)
+    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, taught)
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 

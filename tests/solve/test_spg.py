@@ -18,7 +18,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.run import load_checkpoint, load_run, solve_run
 from hank_mfg.solve.market import Market
 from hank_mfg.solve.solve import check_reports, chunk_length, prepare
-from hank_mfg.solve.spg import Progress
+from hank_mfg.solve.spg import Progress, update
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.storage import RunError, read_config
 
@@ -270,7 +270,8 @@ def test_an_economy_without_aggregate_shocks_has_nothing_to_train():
 BAD_SETTINGS = {
     "paths": 0, "horizon": 2.5, "updates": -1, "passes": 0, "units": 0, "width": 0, "warmup": 0, "knots": 9,
     "asset_points": 5, "learning_rate": 0.0, "clip_norm": -1.0, "max_step": 0.0, "tolerance": float("nan"),
-    "trace": 1.5, "spread": -0.1, "final_rate": 2, "precision": "float16", "memory": "transformer", "tremble": -0.1,
+    "trace": 1.5, "spread": -0.1, "final_rate": 2, "final_step": 1.1, "precision": "float16",
+    "memory": "transformer", "tremble": -0.1,
 }  # fmt: skip
 
 
@@ -296,3 +297,17 @@ def test_rounding_noise_is_not_standardized_into_a_signal():
     moving[:, 2] = 1.0
     standard = np.asarray((moving - moving.mean(axis=0)) @ np.asarray(fit_whitening(moving.astype(np.float32)).matrix))
     np.testing.assert_allclose(np.sort(standard.std(axis=0)), [0.0, 1.0, 1.0], atol=1e-3)
+
+
+def test_the_last_update_goes_only_part_of_the_way(trained, small):
+    """Nothing but the last move of the network depends on `final_step`; a cosine is at its end after all updates."""
+    before = trained.training()
+    moved = {}
+    for part in (1.0, 0.25):
+        settings = dataclasses.replace(small, final_step=part)
+        play = trained.play(small.asset_points, jnp.float32)
+        after, _ = eqx.filter_jit(update)(play, before, settings)
+        moved[part] = jax.tree.map(lambda new, old: new - old, after.policy.head, before.policy.head)
+    for whole, quarter in zip(*(jax.tree.leaves(moved[part]) for part in (1.0, 0.25)), strict=True):
+        assert np.abs(whole).max() > 0
+        np.testing.assert_allclose(quarter, 0.25 * whole, atol=1e-6)
