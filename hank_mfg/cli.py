@@ -240,6 +240,7 @@ def solve_command(
         "precision": solution.precision,
         "device": solution.device,
         "seed": solution.seed,
+        **({"adversary_gain_percent": solution.adversary_gain()} if solution.family else {}),
         **({"worlds": solution.worlds()} if solution.family else {}),
     }
     _emit(as_json, content, solve_lines(solution, content))

@@ -83,13 +83,17 @@ def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
 
     first = solution.status.value
     if solution.status is Status.UPDATES_EXHAUSTED:
+        limit, gain = 100 * solution.settings.tolerance, content.get("adversary_gain_percent")
+        what, value = "the Euler error", content["euler_error_percent"]
+        if value < limit and gain is not None and gain >= limit:
+            what, value = "what the adversary has to gain by other weights", gain
         first = (
-            f"Updates ran out: the Euler error, {content['euler_error_percent']:.4g} percent, is above the tolerance, "
-            f"{100 * solution.settings.tolerance:.4g} percent; raise --option updates={2 * solution.settings.updates}; "
-            "see docs/when_it_does_not_converge.md."
+            f"Updates ran out: {what}, {value:.4g} percent, is above the tolerance, {limit:.4g} percent; raise "
+            f"--option updates={2 * solution.settings.updates}; see docs/when_it_does_not_converge.md."
         )
     worlds = content.get("worlds", [])
-    lines = aligned({named(name): value for name, value in content.items() if name != "worlds"})
+    rows = {named(name): value for name, value in content.items() if name != "worlds" and value is not None}
+    lines = aligned(rows)
     return [first, *lines, *(world_line(world) for world in worlds)]
 
 

@@ -101,7 +101,10 @@ def check_new_run(
     """Raise for whatever would stop a solve, before anything is printed or written."""
     require_free(folder)
     model = load_model(source, **overrides)
-    check_model(model)
+    if family is None:
+        check_model(model)
+    else:
+        family.check(model)
     require_aggregate_risk(model)
     if family is not None:
         family.worlds(model, settings.paths, 10, settings.precision)

@@ -44,6 +44,19 @@ class Public(NamedTuple):
     prices: Named
 
 
+class Alike(NamedTuple):
+    """Individual states that somebody cannot tell apart: the number of the `group` of every income state, from 0 on,
+    and its long-run `share` of those in the group; both (income,)."""
+
+    group: tuple[int, ...]
+    share: tuple[float, ...]
+
+    def average(self, table: np.ndarray) -> np.ndarray:
+        """A table (..., income) with the mean of its group in place of every income state."""
+        group = np.asarray(self.group)
+        return table @ (np.asarray(self.share)[:, None] * (group[:, None] == group))
+
+
 class Economy(eqx.Module):
     """One population of households on an asset grid, with a chain of aggregate shocks.
 
@@ -103,13 +116,16 @@ class Economy(eqx.Module):
         own = Named("own", {name: values[None, :] for name, values in self.own.items()})
         return self.grid.points[:, None], own
 
-    def alike(self, names: Iterable[str]) -> tuple[int, ...] | None:
-        """Which individual states are one to a household that is told only the quantities `names` of its own: the
-        number of the group of every income state, (income,), from 0 on; None where it is told all of them."""
+    def alike(self, names: Iterable[str]) -> Alike | None:
+        """Which individual states are one to a household that is told only the quantities `names` of its own; None
+        where it is told all of them."""
         if set(names) >= set(self.own):
             return None
         told = np.stack([np.asarray(self.own[name]) for name in names])
-        return tuple(int(group) for group in np.unique(told, axis=1, return_inverse=True)[1].ravel())
+        group = np.unique(told, axis=1, return_inverse=True)[1].ravel()
+        mass = np.asarray(self.long_run(), np.float64).sum(axis=0)
+        share = mass / np.bincount(group, mass)[group]
+        return Alike(tuple(group.tolist()), tuple(share.tolist()))
 
     @property
     def unknowns(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
 
 Shock = AR1 | MarkovChain | ConditionalChain
+NOBODY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
 
 
 class Chain(NamedTuple):
@@ -203,8 +204,11 @@ def average_out(conditional, aggregate, shares=(1.0,)):
     """The idiosyncratic chain of an economy whose aggregate shock has been averaged out.
 
     P(e'|e) = sum_{z, z'} p(z|e) P(z'|z) P(e'|e, z, z') with p the stationary distribution of the joint chain, so the
-    long-run share of every idiosyncratic state is unchanged. Arguments as in `joint_distribution`; returns (E, E).
+    long-run share of every idiosyncratic state is unchanged. Where nobody ever is, p(z|e) is the limit of few people
+    put there whatever z is: p(z). Arguments as in `joint_distribution`; returns (E, E).
     """
     share = joint_distribution(aggregate, conditional, shares)
-    flows = array_module(share).einsum("ze,zx,zxef->ef", share, aggregate, conditional)
+    xp = array_module(share)
+    share = xp.where(share.sum(axis=0) > NOBODY, share, share.sum(axis=1)[:, None])
+    flows = xp.einsum("ze,zx,zxef->ef", share, aggregate, conditional)
     return flows / share.sum(axis=0)[:, None]

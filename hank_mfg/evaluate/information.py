@@ -26,16 +26,11 @@ from jax import Array
 
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
-from hank_mfg.evaluate.exploitability import (
-    consumption_percent,
-    deviate,
-    freeze,
-    observe_deviator,
-    train_deviator,
-)
+from hank_mfg.evaluate.exploitability import consumption_percent, deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.lifetime import freeze
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import prepare

@@ -21,10 +21,11 @@ from jax import Array
 
 from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.grids import asset_grid
-from hank_mfg.evaluate.exploitability import consumption_percent, deviate, freeze, path_value, terminal_values
+from hank_mfg.evaluate.exploitability import consumption_percent, deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.solve.lifetime import freeze, path_value
 from hank_mfg.solve.robust import require_same_states
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, SolveError, move_mass

@@ -23,6 +23,7 @@ import numpy as np
 import scipy.interpolate
 from jax import Array
 
+from hank_mfg.environment.economy import Alike
 from hank_mfg.environment.grids import asset_grid, coordinate, spline_matrix
 from hank_mfg.model.assets import Assets
 from hank_mfg.policy.encoders import AbstractEncoder
@@ -84,8 +85,9 @@ class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 
     `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk. Memory and features are those
-    of households, then those of `firms` where there are any. `alike`, by income state, numbers the groups of states
-    that a household cannot tell from each other: it corrects consumption by the same percentage in all of a group.
+    of households, then those of `firms` where there are any. `alike` are the states that a household cannot tell from
+    each other: with the same cash on hand it consumes the same in all of a group. It corrects one stationary policy by
+    one percentage there, the policy being the mean over the group of those of households who know their state.
     """
 
     encoder: AbstractEncoder
@@ -96,7 +98,7 @@ class Policy(eqx.Module):
     curvature: Array
     pivot: Array | None = None
     firms: Firms | None = None
-    alike: tuple[int, ...] | None = eqx.field(static=True, default=None)
+    alike: Alike | None = eqx.field(static=True, default=None)
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
@@ -129,8 +131,10 @@ class Policy(eqx.Module):
         higher, here, lower = (_read(known.function, x) for x in (cash + small, cash, cash - small))
         spread = spline_matrix(*(self._coordinate(x) for x in (knots, at)))
         slope = (higher - lower) / (2.0 * small)
-        tables = (spread, cash, here, slope, np.reshape(response, (len(response), *cash.shape)))
-        return Tables(*(jnp.asarray(x, dtype) for x in tables))
+        tables = (cash, here, slope, np.reshape(response, (len(response), *cash.shape)))
+        if self.alike is not None:
+            tables = map(self.alike.average, tables)
+        return Tables(*(jnp.asarray(x, dtype) for x in (spread, *tables)))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:
         ends, pivot = (float(self.knots[0]), float(self.knots[-1])), None if self.pivot is None else float(self.pivot)
@@ -139,7 +143,7 @@ class Policy(eqx.Module):
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
         move = tables.spread @ self.head(features[: self.encoder.feature_count])
-        return move if self.alike is None else move[:, np.asarray(self.alike)]
+        return move if self.alike is None else move[:, np.asarray(self.alike.group)]
 
     def baseline(self, cash: Array, tables: Tables) -> Array:
         """Stationary consumption read at today's cash on hand, to first order: (points, income)."""
@@ -163,7 +167,7 @@ class PolicySettings(NamedTuple):
     width: int = 32
     knots: int = 24
     sets_prices: bool = False
-    alike: tuple[int, ...] | None = None
+    alike: Alike | None = None
 
 
 def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
@@ -172,7 +176,7 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
-    income = income if settings.alike is None else max(settings.alike) + 1
+    income = income if settings.alike is None else max(settings.alike.group) + 1
     shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
     encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
     whitening = no_whitening(settings.signals, dtype)

@@ -8,13 +8,19 @@ with V_m lifetime utility in world m where everybody follows the policy, and pri
 worst of the worlds (max-min), with a large theta the mean of them, between them multiplier preferences, whose adversary
 pays theta for every unit of relative entropy. Paths of one batch live in all worlds, and what they teach counts by the
 weight of theirs: where worlds cannot be told apart by what people see and remember, they learn what is right on average
-with these weights, given their history; where they can, each teaches its own. The adversary moves by mirror descent,
+with these weights, given their history; where they can, each teaches its own. What is best for the adversary, given V,
+has a closed form,
 
-    log w' = (log w - s V) / (1 + s theta) + constant,
+    w*_m proportional to exp(-V_m / theta),      with theta = 0 the worst worlds only;
 
-whose fixed point is w_m proportional to exp(-V_m / theta). V and theta in percent of consumption.
+its weights are the average of what would have been best whenever V was measured (fictitious play), move n counting
+
+    w_n = w_{n-1} + 3 / (n + 3) (w* - w_{n-1}),      w_0 = 1 / M,
+
+like n squared, as people get better. They have settled where w* gains nothing against w. V and theta in percent of
+consumption.
 Sources: Gilboa and Schmeidler (1989), Journal of Mathematical Economics 18(2); Hansen and Sargent (2001), American
-Economic Review 91(2).
+Economic Review 91(2); Robinson (1951), Annals of Mathematics 54(2), for fictitious play.
 """
 
 import dataclasses
@@ -27,14 +33,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from scipy.special import xlogy
 
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.check import check_model
+from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.precision import DTYPES
-from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.solve.lifetime import freeze, path_value
+from hank_mfg.solve.rollout import Play, State
 
 LIFE = 500  # periods over which lifetime utility is summed
+RECENT = 3  # what is best in the n-th move counts like n to the power of this less one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +90,14 @@ class Family:
         changes = _differing(parameters, model.parameters())
         return any(_same(changes, other) for other in self.changes(model))
 
+    def check(self, model: Model) -> None:
+        """Raise ValueError, naming the world, unless every equation works in every one: `check_model` for a family."""
+        for change in self.changes(model):
+            try:
+                check_model(model.with_parameters(**change))
+            except ValueError as error:
+                raise ValueError(f"Family with {_told(change)}: {error}" if change else str(error)) from error
+
     def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
         """Every world on the same grids, equally likely.
 
@@ -94,7 +112,7 @@ class Family:
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
         for change, world in zip(changes, each, strict=True):
-            _require_same_grids(", ".join(f"{name} = {value}" for name, value in change.items()), world, each[0])
+            _require_same_grids(_told(change), world, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
         return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
@@ -134,6 +152,10 @@ def _differing(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, A
     return {name: value for name, value in values.items() if not np.array_equal(value, own[name])}
 
 
+def _told(change: dict[str, Any]) -> str:
+    return ", ".join(f"{name} = {value}" for name, value in change.items())
+
+
 def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
     return changes.keys() == other.keys() and all(np.array_equal(value, other[name]) for name, value in changes.items())
 
@@ -165,45 +187,6 @@ def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
     return worlds.weights.shape[0] * worlds.weights[worlds.place(paths)]
 
 
-class Life(NamedTuple):
-    """The start of a period, and the mass as it counts at date 0: `present` (assets, income) is discounted."""
-
-    state: State
-    present: Array
-
-
-class Living(NamedTuple):
-    """A `Play` that knows what every state is worth at date 0: the mass moves on times everybody's discount factor."""
-
-    play: Play
-
-    def decide(self, life: Life) -> tuple[Decision, Array]:
-        """As in the play itself."""
-        return self.play.decide(life.state), life.present
-
-    def act(self, now: tuple[Decision, Array], shock_next: Array) -> tuple[Step, Array]:
-        """As in the play itself."""
-        return self.play.act(now[0], shock_next), now[1]
-
-    def follow(self, step: tuple[Step, Array], shock_next: Array) -> Life:
-        """The start of next period."""
-        (happened, present), economy = step, self.play.economy
-        now = happened.now
-        later = economy.settle(economy.discount_factor(now.public.shocks) * present, happened.gamble)
-        arrived = economy.arrive(later, now.state.aggregate.shock, shock_next)
-        return Life(self.play.follow(happened, shock_next), arrived.mass)
-
-
-def _worth(play: Play, step: tuple[Step, Array]) -> tuple[Array, Array]:
-    """What a period adds to lifetime utility, and to what one percent more consumption for ever would add."""
-    (happened, present), economy = step, play.economy
-    now = happened.now
-    utility = economy.reward(now.savings, now.public)
-    x = economy.consumed(now.cash - now.savings, now.public)
-    percent = 0.01 * economy.model.preferences().marginal_utility(x) * economy.goods(x, now.public)
-    return jnp.sum(present * utility), jnp.sum(present * percent)
-
-
 class Lives(NamedTuple):
     """Lives from each of several states on, in every world: arrays (paths, worlds), `luck` (paths, worlds, shocks).
 
@@ -230,11 +213,19 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
     count = worlds.weights.shape[0]
 
     def one(play: Play, state: State, key: Array):
-        start = state.aggregate.shock
-        shocks = play.economy.shocks_from(start, jax.random.uniform(key, (LIFE,), play.economy.dtype))
-        life = Life(state._replace(tremble=None), state.aggregate.mass)
-        _, (value, percent) = rollout(Living(play), life, shocks, lambda step: _worth(play, step))
-        return Lives(value.sum(), percent.sum(), _luck(play.economy, jnp.append(start, shocks)))
+        economy, start = play.economy, state.aggregate.shock
+        shocks = economy.shocks_from(start, jax.random.uniform(key, (LIFE,), economy.dtype))
+        _, path = freeze(play, state._replace(tremble=None), shocks, False)
+
+        def percent(savings: Array, public: Public) -> Array:
+            x = economy.consumed(economy.resources(public) - savings, public)
+            return 0.01 * economy.model.preferences().marginal_utility(x) * economy.goods(x, public)
+
+        def worth(flow: Callable[[Array, Public], Array]) -> Array:
+            each = path_value(economy, path, path.now.savings, jnp.zeros(economy.shape, economy.dtype), flow)
+            return jnp.sum(state.aggregate.mass * each)
+
+        return Lives(worth(economy.reward), worth(percent), _luck(economy, jnp.append(start, shocks)))
 
     def everywhere(*each: Any):
         return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
@@ -270,23 +261,32 @@ class Adversary(NamedTuple):
     penalty: float
     seed: int
 
-    def move(self, play: Play, states: State, history: dict[str, np.ndarray]) -> tuple[Worlds, dict[str, np.ndarray]]:
-        """The worlds with new weights, given what everybody does now, and what to keep in the history: `weights` and
-        `losses` (worlds,) each, NaN before any are measured. Steps get smaller as the largest difference between worlds
-        seen so far is larger."""
-        done, count = len(history["update"]), len(self.worlds.weights)
-        if done == 0:
-            return self.worlds, {"weights": np.full(count, 1.0 / count), "losses": np.full(count, np.nan)}
-        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), done)
-        found = losses(play, self.worlds, states, key)
-        spread = np.nanmax(np.ptp(np.vstack([history["losses"], found]), axis=1))
-        weights = worst_case(history["weights"][-1], found, self.penalty, 1.0 / spread if spread > 0 else 0.0)
+    def move(
+        self, play: Play, states: State, history: dict[str, np.ndarray], moves: int
+    ) -> tuple[Worlds, dict[str, np.ndarray]]:
+        """The worlds with new weights after so many `moves`, given what everybody does now, and what to keep in the
+        history: `weights` and `losses` (worlds,) each, and the `adversary_gain`, percent of consumption, from the best
+        weights instead of those under which people were trained so far; losses and gain NaN before any move."""
+        count = len(self.worlds.weights)
+        if moves == 0:
+            start = {"weights": np.full(count, 1.0 / count), "losses": np.full(count, np.nan)}
+            return self.worlds, {**start, "adversary_gain": np.array(np.nan)}
+        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), len(history["update"]))
+        found, before = losses(play, self.worlds, states, key), history["weights"][-1]
+        best = best_weights(found, self.penalty)
+        weights = before + RECENT / (RECENT + moves) * (best - before)
+        gain = objective(best, found, self.penalty) - objective(before, found, self.penalty)
         moved = self.worlds._replace(weights=jnp.asarray(weights.astype(play.economy.dtype)))
-        return moved, {"weights": weights, "losses": found}
+        return moved, {"weights": weights, "losses": found, "adversary_gain": np.array(gain)}
 
 
-def worst_case(weights: np.ndarray, losses: np.ndarray, penalty: float, size: float) -> np.ndarray:
-    """The adversary's weights after one step of mirror descent of a given `size`: (worlds,), sum one."""
-    logs = (np.log(weights) + size * losses) / (1.0 + size * penalty)
-    odds = np.exp(logs - logs.max())
+def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
+    """What the adversary wants to be large: losses on average less theta times relative entropy, percent."""
+    return float(weights @ losses - penalty * xlogy(weights, len(weights) * weights).sum())
+
+
+def best_weights(losses: np.ndarray, penalty: float) -> np.ndarray:
+    """The weights (worlds,) with the largest `objective`: in closed form, the worst worlds only if theta is zero."""
+    behind = losses - losses.max()
+    odds = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
     return odds / odds.sum()

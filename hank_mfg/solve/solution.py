@@ -25,8 +25,8 @@ from hank_mfg.solve.steady_state import SteadyState
 class Status(enum.Enum):
     """How training ended; the values are the messages."""
 
-    CONVERGED = "The mass-weighted Euler error fell below the tolerance."
-    UPDATES_EXHAUSTED = "All updates were used before the Euler error fell below the tolerance."
+    CONVERGED = "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance."
+    UPDATES_EXHAUSTED = "All updates were used before the Euler error or the adversary's gain fell below the tolerance."
     UNFINISHED = "Training was interrupted; resume it from the checkpoint."
 
 
@@ -54,7 +54,8 @@ class Solution:
     stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
     maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
     price_error (of firms, in units of inflation; zero without), objective (mean flow utility); after robust training
-    for a `family` of worlds also the weights of the worlds, and the losses in them that moved these (updates, worlds).
+    for a `family` of worlds also the weights of the worlds, the losses in them that moved these (updates, worlds), and
+    adversary_gain, what other weights would have gained the adversary then, percent of consumption.
     """
 
     model: Model
@@ -97,6 +98,12 @@ class Solution:
             {"changes": each, "weight": float(weight), "loss_percent": float(loss) if np.isfinite(loss) else None}
             for each, weight, loss in found
         ]
+
+    def adversary_gain(self) -> float | None:
+        """What the adversary of robust training would have gained, percent of consumption, by the best weights instead
+        of its own when losses were last measured; None without a family and before any are."""
+        gain = float(self.history["adversary_gain"][-1]) if self.family is not None else float("nan")
+        return gain if np.isfinite(gain) else None
 
     @property
     def precision(self) -> str:

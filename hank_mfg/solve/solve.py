@@ -284,6 +284,8 @@ def solve(
             )
         return solve_classical(model, settings, seed=key, steady=steady, started=started)
     worlds = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
+    if resume is not None:
+        _require_same_worlds(resume[1], worlds)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
         compiling = beside.submit(compile_ahead, model, settings, points, worlds)
@@ -311,6 +313,21 @@ def solve(
     )  # fmt: skip
 
 
+def _require_same_worlds(history: History, worlds: Worlds | None) -> None:
+    """Raise ValueError unless training that made `history` was for as many worlds as there are now."""
+    before = history["weights"].shape[1] if "weights" in history else 0
+    now = 0 if worlds is None else len(worlds.weights)
+    if before != now and len(history["update"]):
+        raise ValueError(
+            f"resume continues training for {_family_of(before)} and solve() is given {_family_of(now)}: pass the "
+            "family with which it began."
+        )
+
+
+def _family_of(count: int) -> str:
+    return f"a family of {count} worlds" if count else "one world without a family"
+
+
 def _train_on(
     play: Play,
     training: Training[State],
@@ -322,21 +339,25 @@ def _train_on(
     watch: Watcher | None,
 ) -> tuple[Training[State], History, Status]:
     """Updates from where `history` ends until the tolerance is reached or all are made; the adversary moves between
-    calls of the compiled program."""
+    calls of the compiled program, and has as little to gain then as relative consumption may be wrong."""
     length = chunk_length(settings.updates)
     while len(history["update"]) < settings.updates:
         done = len(history["update"])
         worlds, told = None, {}
         if adversary is not None:
-            worlds, told = adversary.move(play._replace(policy=training.policy), training.states, history)
+            now = play._replace(policy=training.policy)
+            worlds, told = adversary.move(now, training.states, history, done // length)
         after, reports = compiled.train(play, training, settings, length, worlds)
         check_reports(play.economy, reports, done)
         training = after
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
-        new |= {name: np.tile(row, (length, 1)) for name, row in told.items()}
+        new |= {name: np.repeat(value[None], length, axis=0) for name, value in told.items()}
         history = {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
         if watch is not None:
             watch(training, history)
-        if max(history[error][-length:].mean() for error in ("euler_error", "price_error")) < settings.tolerance:
+        errors = [history[error][-length:].mean() for error in ("euler_error", "price_error")]
+        if adversary is not None:
+            errors.append(0.01 * history["adversary_gain"][-1])
+        if np.max(errors) < settings.tolerance:
             return training, history, Status.CONVERGED
     return training, history, Status.UPDATES_EXHAUSTED

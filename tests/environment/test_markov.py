@@ -121,6 +121,22 @@ def test_averaging_changes_nothing_where_moves_are_unconditional(float64):
     np.testing.assert_allclose(average, own, atol=1e-14)
 
 
+def test_where_nobody_is_the_average_is_that_of_a_few_put_there(float64):
+    """Good and bad years take turns, and all are told so: no two signals in a row are the same. As people err less the
+    chain tends to the one without errors, from those windows on as well."""
+    turns = np.array([[0.0, 1.0], [1.0, 0.0]])
+
+    def average(error, xp=np):
+        chances = xp.asarray([[1.0 - error, error], [error, 1.0 - error]])
+        return average_out(hm.private_signals("word", chances, memory=2).transition, turns)
+
+    sure = average(0.0)
+    np.testing.assert_allclose(sure, [[0.5, 0, 0.5, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0.5, 0, 0.5]], atol=1e-15)
+    np.testing.assert_allclose(average(1e-6), sure, atol=1e-5)
+    np.testing.assert_allclose(stationary_distribution(sure), [0.0, 0.5, 0.5, 0.0], atol=1e-15)
+    np.testing.assert_allclose(average(jnp.asarray(0.0), jnp), sure, atol=1e-15)
+
+
 def test_what_is_not_a_shock_is_refused():
     with pytest.raises(TypeError, match=r"3.0 is not a shock: declare a MarkovChain, an AR1 or a ConditionalChain"):
         to_chain(3.0)

@@ -79,10 +79,34 @@ def test_who_does_not_heed_hunches_learns_as_if_there_were_none(float64, without
         prepare(noisy(), SETTINGS, without, seed=0),
         prepare(noisy("private", private_memory=2), SETTINGS, hunched, seed=0, sees=noisy()),
     ]
-    assert plays[1][0].policy.alike == tuple(np.repeat([0, 1, 2], 4))
+    assert plays[1][0].policy.alike.group == tuple(np.repeat([0, 1, 2], 4))
     reports = [_train(*each, SETTINGS, 4)[1] for each in plays]
     np.testing.assert_allclose(reports[1].loss, reports[0].loss, rtol=1e-6)
     np.testing.assert_allclose(reports[1].euler_error, reports[0].euler_error, rtol=1e-6)
+
+
+class Promised(type(noisy())):
+    """What a household earns tomorrow depends on what it is promised today, a good thing with probability .3."""
+
+    def idiosyncratic_shock(self):
+        high = np.array([0.1, 0.6, 0.4, 0.9])
+        moves = np.stack([0.7 * (1 - high), 0.3 * (1 - high), 0.7 * high, 0.3 * high], axis=1)
+        return hm.MarkovChain(moves.tolist(), labor=[0.6, 0.6, 1.4, 1.4], promise=[0, 1, 0, 1])
+
+
+def test_who_does_not_heed_promises_consumes_the_same_whatever_they_are(float64):
+    """Also before training, where who heeds them does not: the mean of what these do, by their number."""
+    model = Promised(**{**noisy().parameters(), "maximum_assets": 1000.0})
+    steady = hm.steady_state(model, asset_points=40)
+    (told, _), (deaf, training) = (untrained(model, SETTINGS, steady, sees=sees) for sees in (None, noisy()))
+    heeding, mean = told.tables.consumption, np.asarray(deaf.tables.consumption)
+    assert np.abs(heeding[:, 1] / heeding[:, 0] - 1.0).max() > 0.005
+    for states in ([0, 1], [2, 3]):
+        exact = heeding[:, states] @ np.array([0.7, 0.3])
+        np.testing.assert_allclose(mean[:, states], np.stack([exact, exact], axis=1), rtol=1e-6)
+    shocks = deaf.economy.draw_shocks(training.states.aggregate.shock[0], 20, key=jax.random.key(0))
+    consumption = along(deaf, jax.tree.map(lambda x: x[0], training.states), shocks)[0]
+    np.testing.assert_allclose(consumption[:, :, [1, 3]], consumption[:, :, [0, 2]], rtol=1e-12)
 
 
 @pytest.fixture(scope="module")

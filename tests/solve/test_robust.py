@@ -1,7 +1,9 @@
 """Robust training: the adversary's fixed points, lifetime utility against the backward recursion, a closed form."""
 
+import dataclasses
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -13,10 +15,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from reference_growth import FullDepreciation
 
 import hank_mfg as hm
-from hank_mfg.evaluate.exploitability import freeze, path_value
 from hank_mfg.precision import cast
-from hank_mfg.run import make_family
-from hank_mfg.solve.robust import LIFE, Worlds, _lives, losses, worst_case
+from hank_mfg.run import check_new_run, make_family
+from hank_mfg.solve import robust as robust_training
+from hank_mfg.solve.lifetime import freeze
+from hank_mfg.solve.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
 
 CALM_AND_ROUGH = {"productivity": [[0.995, 1.005], [0.97, 1.03]]}
 
@@ -25,33 +28,55 @@ def as_bytes(tree) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(eqx.filter(tree, eqx.is_array))]
 
 
-def settle(found, penalty, size, steps=4000):
-    weights = np.full(len(found), 1.0 / len(found))
-    for _ in range(steps):
-        weights = worst_case(weights, np.asarray(found), penalty, size)
-    return weights
-
-
-@pytest.mark.parametrize("penalty", [0.05, 0.3, 2.0])
-def test_an_adversary_who_pays_for_entropy_ends_at_exponential_weights(penalty):
-    """Whatever the size of its steps: w proportional to exp(loss / theta)."""
+@pytest.mark.parametrize("penalty", [0.0, 0.05, 0.3, 2.0, 1e6])
+def test_nothing_is_better_for_the_adversary_than_its_best_weights(penalty):
+    """Against a search over a fine net of weights on three worlds; exponential in losses over theta, or the worst."""
     found = np.array([0.0, 0.1, 0.25])
-    exact = np.exp(found / penalty) / np.exp(found / penalty).sum()
-    for size in (0.5, 4.0):
-        np.testing.assert_allclose(settle(found, penalty, size), exact, atol=1e-12)
+    exact = np.exp(found / penalty) / np.exp(found / penalty).sum() if penalty else [0.0, 0.0, 1.0]
+    best = best_weights(found, penalty)
+    np.testing.assert_allclose(best, exact, atol=1e-12)
+    net = [(i / 60, j / 60, (60 - i - j) / 60) for i in range(61) for j in range(61 - i)]
+    values = [objective(np.array(weights), found, penalty) for weights in net]
+    most = objective(best, found, penalty)
+    assert max(values) <= most + 1e-12 and max(values) == pytest.approx(most, abs=2e-3 * (1 + min(penalty, 1)))
+    np.testing.assert_array_equal(best_weights(np.array([0.2, 0.2, 0.1]), 0.0), [0.5, 0.5, 0.0])
 
 
-def test_an_adversary_who_pays_nothing_ends_in_the_worst_world():
-    np.testing.assert_allclose(settle([0.0, 0.3, 0.1], 0.0, 1.0), [0.0, 1.0, 0.0], atol=1e-12)
-    np.testing.assert_allclose(settle([0.0, 0.3, 0.1], 1e9, 1.0), np.full(3, 1 / 3), atol=1e-8)
+@pytest.fixture
+def adversary(monkeypatch):
+    """Play `moves` moves against people whose losses are a function of the weights they were trained for."""
+
+    def play(respond, penalty, moves):
+        count = len(respond(np.full(2, 0.5)))
+        history = {"update": np.zeros(0), "weights": np.zeros((0, count))}
+        player = Adversary(Worlds(None, jnp.full(count, 1 / count)), penalty, 0)
+        monkeypatch.setattr(robust_training, "losses", lambda *_: respond(history["weights"][-1]))
+        for move in range(moves):
+            _, told = player.move(SimpleNamespace(economy=SimpleNamespace(dtype=float)), None, history, move)
+            history |= {"weights": told["weights"][None], "update": np.zeros(move + 1)}
+        return told
+
+    return play
 
 
-def test_it_settles_where_neither_world_is_worse():
-    """Losses that fall with one's own weight, as when people prepare: the step sizes of a game, to its saddle point."""
-    weights, saddle = np.array([0.5, 0.5]), 0.8
-    for _ in range(400):
-        weights = worst_case(weights, np.array([saddle - weights[0], 0.0]), 0.0, 0.5)
-    np.testing.assert_allclose(weights, [saddle, 1 - saddle], atol=1e-6)
+def test_the_adversary_settles_on_the_worst_world(adversary):
+    told = adversary(lambda weights: np.array([0.0, 0.3]), 0.0, 6)
+    np.testing.assert_allclose(told["weights"], [1 / 112, 111 / 112], rtol=1e-12)  # 6 / (6 7 8) of a half is left
+    assert told["adversary_gain"] == pytest.approx(0.3 * 0.5 * 6 / (5 * 6 * 7), rel=1e-12)
+
+
+def test_it_settles_where_neither_world_is_worse(adversary):
+    """Losses that fall with one's own weight, as when people prepare: to the saddle point, like one over moves."""
+    for moves in (50, 500):
+        told = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.0, moves)
+        assert abs(told["weights"][0] - 0.8) < 3 / moves and 0 <= told["adversary_gain"] < 3 / moves
+
+
+def test_an_adversary_who_pays_for_entropy_settles_where_its_weights_are_best(adversary):
+    told = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.3, 300)
+    best = best_weights(np.array([0.8 - told["weights"][0], 0.0]), 0.3)
+    np.testing.assert_allclose(told["weights"], best, atol=1e-6)
+    assert told["adversary_gain"] < 1e-6
 
 
 def test_the_worlds_of_a_family_are_all_combinations_once():
@@ -93,8 +118,8 @@ def test_a_family_that_makes_no_sense_is_refused(refuses, small):
     refuses(lambda: hm.solve(model, hm.KSAlgorithm(), family=family), "family")
 
 
-def test_lifetime_utility_is_that_of_the_backward_recursion(float64, trained):
-    """The discounted mass forward against the value function backward, on the same shocks, in both worlds."""
+def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, trained):
+    """Values backward against the discounted utility of the mass forward, on the same shocks, in both worlds."""
     worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float64")
     play = trained.play(60)
     states = cast(jax.tree.map(jnp.asarray, trained.states), jnp.float64)
@@ -108,8 +133,8 @@ def test_lifetime_utility_is_that_of_the_backward_recursion(float64, trained):
         state = jax.tree.map(lambda x: x[2], states)._replace(tremble=None)
         shocks = economy.shocks_from(state.aggregate.shock, jax.random.uniform(keys[2], (LIFE,), jnp.float64))
         _, path = eqx.filter_jit(freeze)(there, state, shocks, False)
-        each = path_value(economy, path, path.now.savings, jnp.zeros(economy.shape))
-        exact = float(jnp.sum(state.aggregate.mass * each))
+        each = np.sum(path.now.state.aggregate.mass * np.log(path.now.cash - path.now.savings), axis=(1, 2))
+        exact = float(0.99 ** np.arange(LIFE) @ each)
         assert float(lives.value[2, world]) == pytest.approx(exact, rel=1e-11)
     # log utility: one percent more for ever is worth the discounted sum of .01, whoever consumes what
     np.testing.assert_allclose(lives.percent, 0.01 * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
@@ -185,8 +210,6 @@ def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, o
 @pytest.fixture(scope="module")
 def robust(tmp_path_factory, small):
     """Krusell and Smith's economy, prepared for a calm and a rough world, in a run folder."""
-    import dataclasses
-
     folder = tmp_path_factory.mktemp("robust") / "run"
     settings = dataclasses.replace(small, paths=6)
     return folder, hm.solve_run("krusell_smith", folder, settings, family=hm.Family(CALM_AND_ROUGH))
@@ -197,9 +220,10 @@ def test_the_weights_move_toward_the_world_in_which_people_are_worse_off(robust)
     weights, found = solution.history["weights"], solution.history["losses"]
     assert weights.shape == found.shape == (22, 3)
     np.testing.assert_array_equal(weights[:11], np.full((11, 3), 1 / 3))
-    exact = np.exp(found[-1] / np.ptp(found[-1]))
-    np.testing.assert_allclose(weights[-1], exact / exact.sum(), rtol=1e-12)
+    worst = np.eye(3)[np.argmax(found[-1])]
+    np.testing.assert_allclose(weights[-1], 0.25 / 3 + 0.75 * worst, rtol=1e-12)
     assert np.isnan(found[:11]).all() and np.isfinite(found[11:]).all()
+    assert solution.adversary_gain() == pytest.approx(found[-1].max() - found[-1].mean(), rel=1e-12)
     assert np.isfinite(hm.simulate(solution, periods=40).series["capital"]).all()
 
 
@@ -218,3 +242,39 @@ def test_a_robust_run_is_kept_and_goes_on_as_if_unbroken(robust, tmp_path):
     resumed = hm.solve_run("krusell_smith", cut, resume=True)
     assert as_bytes(resumed.policy) == as_bytes(whole.policy)
     np.testing.assert_array_equal(resumed.history["weights"], whole.history["weights"])
+
+
+def test_training_has_not_converged_before_the_weights_have(robust, monkeypatch):
+    """With a tolerance that every Euler error meets: not before losses are measured, nor where weights should move."""
+    _, solution = robust
+    settings = dataclasses.replace(solution.settings, tolerance=0.1)
+
+    def again():
+        return hm.solve(solution.model, settings, steady=solution.steady, family=solution.family)
+
+    converged = again()
+    assert converged.status is hm.Status.CONVERGED and converged.updates == 22
+    monkeypatch.setattr(robust_training, "losses", lambda *_: np.array([0.0, 100.0, 0.0]))
+    assert again().status is hm.Status.UPDATES_EXHAUSTED
+
+
+def test_training_goes_on_for_the_worlds_it_began_with(robust, trained, refuses):
+    _, solution = robust
+    begun = solution.training(), solution.history
+    refuses(
+        lambda: hm.solve(solution.model, solution.settings, resume=begun), "a family of 3 worlds", "without a family"
+    )
+    alone = trained.training(), trained.history
+    settings, family = dataclasses.replace(trained.settings, paths=6), hm.Family({"productivity": [[0.97, 1.03]]})
+    refuses(lambda: hm.solve(trained.model, settings, resume=alone, family=family), "without a family", "of 2 worlds")
+
+
+def test_every_world_of_a_family_is_tried(write_model, tmp_path, refuses):
+    """The borrowing limit can be repaid in the model and not in the other world."""
+    model = str(write_model())
+    check_new_run(model, tmp_path / "run", {}, hm.RSPG(), hm.Family({"risk_aversion": [1.5]}))
+    family = hm.Family({"borrowing_limit": [-100.0]})
+    refuses(
+        lambda: check_new_run(model, tmp_path / "run", {}, hm.RSPG(), family),
+        "Family with borrowing_limit = -100.0: MyModel.resources()", "too little to repay",
+    )  # fmt: skip
