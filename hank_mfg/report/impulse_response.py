@@ -39,7 +39,7 @@ from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_grou
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution
 
-PATIENCE = 10  # times as many draws as are needed on average
+SPACING = 100  # periods between two starting states
 RATES = ("tax", "unemployment", "inflation")
 
 
@@ -196,38 +196,57 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
+def on_the_way(transition: np.ndarray, allowed: np.ndarray, periods: int) -> np.ndarray:
+    """The chances of every move of a chain, given that it is in an `allowed` state (states,) after so many periods.
+
+    With P(z, z') the `transition` and h_t(z) the probability of arriving from z in period t, P(z, z') h_{t+1}(z') /
+    h_t(z), by recursion backward: (periods, states, states). Rows from which there is no way are zero.
+    """
+    arrive, moves = np.asarray(allowed, float), []
+    for _ in range(periods):
+        paths = transition * arrive
+        odds = paths.sum(axis=1)
+        moves.append(paths / np.where(odds > 0, odds, 1.0)[:, None])
+        arrive = odds / odds.max()
+    return np.stack(moves[::-1])
+
+
 def starting_states(
     solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, spacing: int, seed: int
 ) -> list[State]:
-    """`count` states of the ergodic set, `spacing` periods apart on average, on one simulated path.
+    """`count` states of the ergodic set, `spacing` periods apart on one path, in an aggregate state that is `allowed`
+    (shocks,).
 
-    Only those in an aggregate state that is `allowed` (shocks,): the path is looked at more often where these are rare,
-    at fixed intervals, so that states long into a slump are drawn as often as they occur. Raises RuntimeError where the
-    path does not come by.
+    Aggregate states are drawn given that an allowed one is reached at the end of every `spacing` periods, however rare
+    it is: draws are not of one slump unless slumps last that long, and those long into a slump are drawn as often as
+    they occur. Raises ValueError where no allowed state can be reached in that time.
     """
-    state = solution.start(play)
-    key = jax.random.PRNGKey(seed)
-    odds = float(np.asarray(stationary_distribution(play.economy.shock_transition))[allowed].sum())
-    interval = max(1, round(spacing * odds))
+    economy, state = play.economy, solution.start(play)
+    moves = on_the_way(np.asarray(economy.shock_transition, np.float64), allowed, spacing)
+    draws = np.random.default_rng(seed)
 
     @eqx.filter_jit
-    def walk(play, state, key):
-        shocks = play.economy.draw_shocks(state.aggregate.shock, interval, key=key)
+    def walk(play, state, shocks):
         return rollout(play, state, shocks, lambda step: None)[0]
 
     states: list[State] = []
-    most = int(PATIENCE * count / odds)
-    for _ in range(most):
-        key, step_key = jax.random.split(key)
-        state = walk(play, state, step_key)
-        if allowed[int(state.aggregate.shock)]:
-            states.append(state)
-        if len(states) == count:
-            return states
-    raise RuntimeError(
-        f"The aggregate state was near the mean of the shock only {len(states)} times in {most} draws "
-        f"{interval} periods apart, {count} are wanted: give the chain more states there, or fewer starts."
-    )
+    for _ in range(count):
+        path = [int(state.aggregate.shock)]
+        for chances in moves:
+            path.append(_drawn(chances[path[-1]], draws, spacing))
+        state = walk(play, state, jnp.asarray(path[1:], jnp.int32))
+        states.append(state)
+    return states
+
+
+def _drawn(chances: np.ndarray, draws: np.random.Generator, spacing: int) -> int:
+    """One aggregate state, drawn with given chances (states,)."""
+    if chances.sum() == 0.0:
+        raise ValueError(
+            f"The aggregate states in which a response may start cannot be reached in {spacing} periods from where the "
+            "last one started: connect the states of aggregate_shocks() sooner, or pass a state to start from, start=."
+        )
+    return int(draws.choice(len(chances), p=chances))
 
 
 @float64_allowed
@@ -253,7 +272,7 @@ def impulse_response(
     play = solution.play()
     without, with_shock = date_zero(play.economy, shock, size, given)
     if start is None:
-        states = starting_states(solution, play, without > 1e-9, count=starts, spacing=50, seed=seed)
+        states = starting_states(solution, play, without > 1e-9, count=starts, spacing=SPACING, seed=seed)
     else:
         states = [start]
     draws = np.random.default_rng(seed)
