@@ -41,9 +41,8 @@ from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_grou
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
-PATIENCE = 10  # times as many draws as are needed on average
 WALKERS = 8  # paths on which starting states are looked for, side by side
-SPACING = 50  # periods between two starting states of a walker, on average
+SPACING = 50  # periods between two starting states of a walker
 APART = 4 * SPACING  # periods that walkers take to lose sight of each other
 TOGETHER = 64  # paths that are followed at once
 RATES = ("tax", "unemployment", "inflation")
@@ -213,40 +212,55 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
+def on_the_way(transition: np.ndarray, allowed: np.ndarray, periods: int) -> np.ndarray:
+    """The chances of every move of a chain, given that it is in an `allowed` state (states,) after so many periods.
+
+    With P(z, z') the `transition` and h_t(z) the probability of arriving from z in period t, P(z, z') h_{t+1}(z') /
+    h_t(z), by recursion backward: (periods, states, states). Rows from which there is no way are zero.
+    """
+    arrive, moves = np.asarray(allowed, float), []
+    for _ in range(periods):
+        paths = transition * arrive
+        odds = paths.sum(axis=1)
+        moves.append(paths / np.where(odds > 0, odds, 1.0)[:, None])
+        arrive = odds / odds.max()
+    return np.stack(moves[::-1])
+
+
 def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, seed: int) -> list[State]:
     """`count` states of the ergodic set in an aggregate state that is `allowed` (shocks,).
 
-    `WALKERS` paths start from where the solution ended and walk `APART` periods; then they are looked at at fixed
-    intervals, shorter where allowed states are rare, so that each contributes one in `SPACING` periods on average and
-    states long into a slump are drawn as often as they occur. Raises RuntimeError where the paths do not come by.
+    `WALKERS` paths start from where the solution ended, walk `APART` periods to lose sight of each other, and give a
+    state each every `SPACING` periods. Aggregate states are drawn given that an allowed one is reached then, however
+    rare it is: draws are not of one slump unless slumps last that long, and those long into a slump are drawn as often
+    as they occur. Raises ValueError where no allowed state can be reached in that time.
     """
-    odds = float(np.asarray(stationary_distribution(play.economy.shock_transition))[allowed].sum())
-    interval = max(1, round(SPACING * odds))
-
-    @eqx.filter_jit
-    def walk(play, states, key):
-        def one(state, key):
-            shocks = play.economy.draw_shocks(state.aggregate.shock, interval, key=key)
-            return rollout(play, state, shocks, lambda step: None)[0]
-
-        return jax.vmap(one)(states, jax.random.split(key, WALKERS))
-
+    moves = on_the_way(np.asarray(play.economy.shock_transition, np.float64), allowed, SPACING)
+    draws = np.random.default_rng(seed)
+    walk = eqx.filter_jit(
+        lambda play, states, shocks: jax.vmap(lambda s, z: rollout(play, s, z, lambda step: None)[0])(states, shocks)
+    )
     states = jax.tree.map(lambda x: jnp.broadcast_to(x, (WALKERS, *jnp.shape(x))), solution.start(play))
     found: list[State] = []
-    first, most = math.ceil(APART / interval), math.ceil(PATIENCE * count / odds / WALKERS)
-    for look, key in enumerate(jax.random.split(jax.random.PRNGKey(seed), first + most)):
-        states = walk(play, states, key)
-        if look < first:
-            continue
-        for walker in np.flatnonzero(allowed[np.asarray(states.aggregate.shock)]):
-            found.append(jax.tree.map(lambda x, walker=walker: x[walker], states))
-        if len(found) >= count:
-            return found[:count]
-    raise RuntimeError(
-        f"On {WALKERS} paths of {most * interval} periods only {len(found)} of {count} starting states were found at "
-        "which the shock is at its mean and others are where they were given: ask for fewer starts, or give the chains "
-        "more states there."
-    )
+    for look in range(1, APART // SPACING + math.ceil(count / WALKERS) + 1):
+        path = [np.asarray(states.aggregate.shock)]
+        for chances in moves:
+            path.append(_drawn(chances[path[-1]], draws))
+        states = walk(play, states, jnp.asarray(np.stack(path[1:], axis=1), jnp.int32))
+        if look > APART // SPACING:
+            found += [jax.tree.map(lambda x, w=walker: x[w], states) for walker in range(WALKERS)]
+    return found[:count]
+
+
+def _drawn(chances: np.ndarray, draws: np.random.Generator) -> np.ndarray:
+    """Aggregate states, one drawn from each row of chances (rows, states)."""
+    if np.any(chances.sum(axis=1) == 0.0):
+        raise ValueError(
+            f"The aggregate states in which a response may start cannot be reached in {SPACING} periods from where the "
+            "last one started: connect the states of aggregate_shocks() sooner, or pass a state to start from, start=."
+        )
+    below = np.cumsum(chances, axis=1)
+    return np.argmax(draws.random(len(chances))[:, None] * below[:, -1:] < below, axis=1)
 
 
 def _followed(play: Play, states: list[State], uniforms: np.ndarray, zeros: np.ndarray) -> Iterator[tuple]:

@@ -1,5 +1,8 @@
 """Impulse responses: what is known of them without solving anything else."""
 
+import dataclasses
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -8,7 +11,13 @@ from hypothesis import strategies as st
 
 import hank_mfg as hm
 from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.impulse_response import ImpulseResponse, date_zero, lottery_on_chain
+from hank_mfg.report.impulse_response import (
+    ImpulseResponse,
+    date_zero,
+    lottery_on_chain,
+    on_the_way,
+    starting_states,
+)
 
 BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
 SIZE = -0.005
@@ -120,6 +129,52 @@ def test_another_shock_can_be_held_at_a_level(float64, refuses):
     refuses(lambda: date_zero(economy, "patience", 0.0, {"patience": 1.0}), "patience", "leave it out of given")
     refuses(lambda: date_zero(economy, "patience", 0.0, {"mood": 1.0}), "no shock 'mood'", "productivity")
     refuses(lambda: date_zero(economy, "productivity", 0.0, {"patience": "high"}), "'high'", "give a number")
+
+
+def test_the_chances_on_the_way_are_those_of_all_paths_that_arrive():
+    """Every path of three moves between three states, one of which is never followed by another."""
+    chain = np.array([[0.5, 0.3, 0.2], [0.1, 0.9, 0.0], [0.6, 0.2, 0.2]])
+    allowed = np.array([False, True, True])
+    moves = on_the_way(chain, allowed, 3)
+    for first in range(3):
+        paths = {
+            path: np.prod([chain[move] for move in itertools.pairwise((first, *path))])
+            for path in itertools.product(range(3), repeat=3)
+            if allowed[path[-1]]
+        }
+        for path, odds in paths.items():
+            ours = np.prod(
+                [chances[move] for chances, move in zip(moves, itertools.pairwise((first, *path)), strict=True)]
+            )
+            assert ours == pytest.approx(odds / sum(paths.values()), abs=1e-14)
+
+
+def test_a_slump_once_in_a_million_periods_is_as_old_as_slumps_are():
+    """Given that there is one, it began k periods ago or before with probability stay^k; between there is none."""
+    stay, rare = 0.8, 1e-6
+    start = rare * (1 - stay) / (1 - rare)
+    moves = on_the_way(np.array([[1 - start, start], [1 - stay, stay]]), np.array([False, True]), 100)
+    share = np.array([1.0, 0.0])
+    shares = [share := share @ chances for chances in moves]
+    np.testing.assert_allclose([each[1] for each in shares[::-1][:10]], stay ** np.arange(10), rtol=1e-4)
+    assert shares[49][1] < 1e-4
+
+
+def test_starting_states_are_where_they_may_be(trained, float64, refuses):
+    play = trained.play(60)
+    for allowed in ([True, False], [False, True]):
+        states = starting_states(trained, play, np.array(allowed), count=9, seed=0)
+        assert [allowed[int(state.aggregate.shock)] for state in states] == [True] * 9
+        masses = np.array([state.aggregate.mass for state in states])
+        np.testing.assert_allclose(masses.sum(axis=(1, 2)), 1.0, rtol=1e-9)
+        assert len({mass.tobytes() for mass in masses}) == 9
+    turns = np.kron([[0.0, 1.0], [1.0, 0.0]], [[0.6, 0.4], [0.05, 0.95]]).tolist()
+    fixed = dataclasses.replace(trained, model=trained.model.with_parameters(joint_transition=turns))
+    now = int(trained.states.aggregate.shock[0])
+    refuses(
+        lambda: starting_states(fixed, fixed.play(60), np.arange(2) != now, count=1, seed=0),
+        "cannot be reached in 50 periods", "start=",
+    )  # fmt: skip
 
 
 @given(st.integers(0, 2**32 - 1))
