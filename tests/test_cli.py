@@ -246,6 +246,9 @@ def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     first = console.solve_lines(solution, {"euler_error_percent": 0.00291})[0]
     assert "the Euler error, 0.00291 percent, is above the tolerance, 0.002 percent" in first
     assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
+    unsettled = {"euler_error_percent": 0.00191, "adversary_gain_percent": 0.0123}
+    first = console.solve_lines(solution, unsettled)[0]
+    assert "what the adversary has to gain by other weights, 0.0123 percent, is above the tolerance" in first
 
 
 def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_path, monkeypatch):
@@ -256,6 +259,7 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     outcome = command("solve", "krusell_smith", *options, "--out", folder, "--json")
     worlds = outcome.printed["worlds"]
     assert [world["changes"] for world in worlds] == [{}, {"productivity": [0.97, 1.03]}]
+    assert outcome.printed["adversary_gain_percent"] is None  # training ended before losses were measured
     assert sum(world["weight"] for world in worlds) == pytest.approx(1.0)
     solution = run.load_run(folder)
     assert solution.worlds() == worlds and solution.family.penalty == 0.5
