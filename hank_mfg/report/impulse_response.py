@@ -46,6 +46,7 @@ SPACING = 50  # periods between two starting states of a walker
 APART = 4 * SPACING  # periods that walkers take to lose sight of each other
 TOGETHER = 64  # paths that are followed at once
 RATES = ("tax", "unemployment", "inflation")
+Series = dict[str, np.ndarray]
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
 
 
@@ -328,7 +329,7 @@ def impulse_response(
     )
 
 
-def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[dict[str, np.ndarray], ...]:
+def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Series, Series, Series]:
     """Mean, both ends of the band, and standard error of the mean, of responses (starts, horizon); a single start has
     no standard error: NaN."""
     tail, count = (1.0 - coverage) / 2.0, len(next(iter(gaps.values())))
@@ -338,7 +339,8 @@ def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[dict[str, np
         lambda gap: np.quantile(gap, 1.0 - tail, axis=0),
         lambda gap: gap.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(gap.shape[1], np.nan),
     )
-    return tuple({name: summary(gap) for name, gap in gaps.items()} for summary in summaries)
+    mean, lower, upper, error = ({name: summary(gap) for name, gap in gaps.items()} for summary in summaries)
+    return mean, lower, upper, error
 
 
 def _world(solution: GlobalSolution) -> str:

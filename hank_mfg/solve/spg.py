@@ -241,7 +241,7 @@ def learn(
 
     (taught, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
     (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
-    part = optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.passes)
+    part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.passes))
     moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, taught)
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
