@@ -18,7 +18,10 @@ from machine import TINY, command, progress, run_benchmark, time_solves
 
 import hank_mfg as hm
 
-HANK = {"asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "tremble": 0.0}
+HANK = {
+    "asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
+    "tremble": 0.0,
+}  # fmt: skip
 ECONOMIES = {"huggett": {}, "one_asset_hank": HANK, "one_asset_hank_bound": HANK}
 PERIODS = {"huggett": 10_000, "one_asset_hank": 2_000, "one_asset_hank_bound": 2_000}  # of the evaluation
 MEASURES = (

@@ -154,11 +154,12 @@ def trainable(policy: Policy):
 def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     """Adam with gradient clipping and a cosine schedule.
 
-    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast.
+    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast. Gradients
+    of firms, in units of inflation, are as small as 1e-8: what keeps Adam from dividing by zero is smaller.
     """
     steps = settings.updates * settings.passes
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99, eps=1e-12))
 
 
 def observe(play: Play, state: State, shocks_next: Array, trembles: Array) -> tuple[State, Kept, Market]:

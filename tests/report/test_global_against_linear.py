@@ -45,7 +45,9 @@ def test_a_small_monetary_shock_in_the_hank_economy_is_the_linear_response():
     """The rate .1 points lower and higher: the largest gap over 20 quarters, in percent of the linear response's peak;
     in the mean of both what is not linear in the shock has dropped out."""
     model = hm.load_model("one_asset_hank")
-    settings = hm.RSPG(asset_points=100, paths=8, passes=128, learning_rate=3e-3, tremble=0.0)
+    settings = hm.RSPG(
+        asset_points=100, paths=8, passes=128, learning_rate=3e-3, final_rate=0.1, final_step=0.1, tremble=0.0
+    )
     solution = hm.solve(model, settings)
     sizes = {"horizon": 20, "starts": 192, "paths": 2, "asset_points": 200, "accuracy": False}
     compared = hm.compare({"RSPG": solution}, "monetary", [-1e-3, 1e-3], **sizes)
