@@ -154,8 +154,8 @@ def trainable(policy: Policy):
 def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     """Adam with gradient clipping and a cosine schedule.
 
-    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast. Gradients
-    of firms, in units of inflation, are as small as 1e-8: what keeps Adam from dividing by zero is smaller.
+    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast. What
+    keeps it from dividing by zero is below the gradients of firms, which are in units of inflation: some 1e-8.
     """
     steps = settings.updates * settings.passes
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
