@@ -167,7 +167,7 @@ def test_responses_that_mirror_each_other_are_drawn_once():
     def response(values):
         mean = {"output": np.array(values)}
         units = {"output": "percent"}
-        return ImpulseResponse("productivity", 1.0, "percent", 2, mean, mean, mean, units, 0.9, 1, 1, "Note.")
+        return ImpulseResponse("productivity", 1.0, "percent", 2, mean, mean, mean, mean, units, 0.9, 1, 1, "Note.")
 
     down, up, other = response([-1.0, 0.5]), response([1.0, -0.501]), response([1.0, -0.4])
     (drawn,) = report._as_one([down, up])

@@ -93,8 +93,9 @@ class Family:
     def check(self, model: Model) -> None:
         """Raise ValueError, naming the world, unless every equation works in every one: `check_model` for a family."""
         for change in self.changes(model):
+            world = model.with_parameters(**change)
             try:
-                check_model(model.with_parameters(**change))
+                check_model(world)
             except ValueError as error:
                 raise ValueError(f"Family with {_told(change)}: {error}" if change else str(error)) from error
 

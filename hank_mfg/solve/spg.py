@@ -154,12 +154,11 @@ def trainable(policy: Policy):
 def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     """Adam with gradient clipping and a cosine schedule.
 
-    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast. What
-    keeps it from dividing by zero is below the gradients of firms, which are in units of inflation: some 1e-8.
+    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast.
     """
     steps = settings.updates * settings.passes
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99, eps=1e-12))
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
 def observe(play: Play, state: State, shocks_next: Array, trembles: Array) -> tuple[State, Kept, Market]:
@@ -218,9 +217,10 @@ def learn(
     """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
-    and half that of the outlook of firms, mean over periods and over paths, which count by their `shares` (paths,) of
-    mean one. What a rollout teaches is worth several cheap steps of the network, and some of it is peculiar to its
-    paths: a network that goes only part of the way is a mean over the last rollouts.
+    and half that of the outlook of firms in units of its `scale` (as it is, Adam would take it for rounding), mean over
+    periods and over paths, which count by their `shares` (paths,) of mean one. What a rollout teaches is worth several
+    cheap steps of the network, and some of it is peculiar to its paths: a network that goes only part of the way is a
+    mean over the last rollouts.
     """
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
@@ -229,10 +229,12 @@ def learn(
         return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, lessons.signal)
 
     target = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook))
+    unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
 
     def loss(moving):
         distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
-        return 0.5 * jnp.mean(shares[:, None] * (jnp.sum(lessons.weight * distance**2, axis=(2, 3)) + missed**2))
+        households, firms = jnp.sum(lessons.weight * distance**2, axis=(2, 3)), (missed / unit) ** 2
+        return 0.5 * jnp.mean(shares[:, None] * (households + firms))
 
     def one(carry, _):
         moving, optimizer = carry
