@@ -106,8 +106,8 @@ class Comparison:
                     at = int(np.abs(gap).argmax())
                     row[method, "gap"] = float(gap[at])
                     if method in self._of(size).error:
-                        error = self._of(size).error[method][variable][at]
-                        row[method, "error"] = 100.0 * float(error / np.abs(linear).max()) + 0.0 * float(gap[at])
+                        error, peak = self._of(size).error[method][variable][at], np.abs(linear).max()
+                        row[method, "error"] = np.nan if np.isnan(gap[at]) else float(100.0 * error / peak)
                     row[method, "period"] = pd.NA if np.isnan(gap[at]) else at
                 rows[size, variable] = row
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["size", "variable"])
