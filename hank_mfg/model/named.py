@@ -7,6 +7,11 @@ import jax
 from hank_mfg.model.mistakes import closest
 
 
+def told(values: Mapping) -> str:
+    """Names and values for a sentence: "stay = 0.6, gap = 0.02"."""
+    return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
 @jax.tree_util.register_pytree_with_keys_class
 class Named(Mapping):
     """A frozen mapping from names to numbers or arrays that also reads as attributes.

@@ -39,6 +39,7 @@ from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
+from hank_mfg.model.named import told
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.lifetime import freeze, path_value
 from hank_mfg.solve.rollout import Play, State
@@ -97,7 +98,7 @@ class Family:
             try:
                 check_model(world)
             except ValueError as error:
-                raise ValueError(f"Family with {_told(change)}: {error}" if change else str(error)) from error
+                raise ValueError(f"Family with {told(change)}: {error}" if change else str(error)) from error
 
     def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
         """Every world on the same grids, equally likely.
@@ -113,7 +114,7 @@ class Family:
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
         for change, world in zip(changes, each, strict=True):
-            _require_same_grids(_told(change), world, each[0])
+            _require_same_grids(told(change), world, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
         return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
@@ -139,22 +140,18 @@ def require_same_states(what: str, now: Economy, trained: Economy) -> None:
         )
 
 
-def _require_same_grids(told: str, world: Economy, first: Economy) -> None:
+def _require_same_grids(change: str, world: Economy, first: Economy) -> None:
     """Raise ValueError unless one policy knows every state of both."""
-    require_same_states(f"Family with {told}", world, first)
+    require_same_states(f"Family with {change}", world, first)
     if not np.array_equal(world.grid.points, first.grid.points):
         raise ValueError(
-            f"Family: with {told} asset_space() is another one than in the model: keep its ends, so that one policy "
+            f"Family: with {change} asset_space() is another one than in the model: keep its ends, so that one policy "
             "knows every state."
         )
 
 
 def _differing(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if not np.array_equal(value, own[name])}
-
-
-def _told(change: dict[str, Any]) -> str:
-    return ", ".join(f"{name} = {value}" for name, value in change.items())
 
 
 def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
