@@ -274,7 +274,9 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     monkeypatch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
     monkeypatch.setattr(report, "MAIN_VARIABLES", ("output",))
     note = command("irf", folder, "--shock", "productivity", "--size", -0.01, "--json").printed["note"]
-    assert note.endswith("; in the model itself, the first of the 2 worlds that people were trained for.")
+    table = command("moments", folder, "--periods", 100, "--json").printed
+    for text in (note, table["note"]):
+        assert text.endswith(". In the model itself, the first of the 2 worlds that people were trained for.")
 
 
 def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatch):

@@ -24,6 +24,7 @@ from hank_mfg.environment.grids import asset_grid
 from hank_mfg.evaluate.exploitability import consumption_percent, deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
 from hank_mfg.model.base import Model, choice_names
+from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
 from hank_mfg.solve.lifetime import freeze, path_value
 from hank_mfg.solve.robust import require_same_states
@@ -73,8 +74,7 @@ def under(solution: Solution, **parameters: Any) -> Solution:
 
 def changed_parameters(model: Model, other: Model) -> list[str]:
     """Names of the parameters of `model` that differ in `other`, or that it does not have, in the order declared."""
-    values = other.parameters()
-    return [name for name, value in model.parameters().items() if not np.array_equal(value, values.get(name, np.nan))]
+    return list(differing(model.parameters(), other.parameters()))
 
 
 def _require_room(model: Model, other: Model) -> None:

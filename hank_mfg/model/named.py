@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 import jax
+import numpy as np
 
 from hank_mfg.model.mistakes import closest
 
@@ -10,6 +11,11 @@ from hank_mfg.model.mistakes import closest
 def told(values: Mapping) -> str:
     """Names and values for a sentence: "stay = 0.6, gap = 0.02"."""
     return ", ".join(f"{name} = {value}" for name, value in values.items())
+
+
+def differing(values: Mapping, others: Mapping) -> dict:
+    """Those of `values` that `others` has not, or has otherwise, in their order."""
+    return {name: value for name, value in values.items() if not np.array_equal(value, others.get(name, np.nan))}
 
 
 @jax.tree_util.register_pytree_with_keys_class

@@ -22,7 +22,7 @@ import pandas as pd
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.compare_shocks import Plan, make_plan
 from hank_mfg.report.compare_tables import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
-from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
+from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, world_told
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.solution import Solution
@@ -78,12 +78,17 @@ class Comparison:
 
     def gap(self, size: float, method: str, variable: str) -> np.ndarray:
         """100 (response - linear response) / peak of the linear response, (horizon,); NaN where that is nothing."""
-        linear = self.response(size, LINEAR, variable)
-        every = self._of(size).mean[LINEAR]
-        peak = linear[np.abs(linear).argmax()]
+        linear, every = self.response(size, LINEAR, variable), self._of(size).mean[LINEAR]
+        _, peak = self._peak(size, variable)
         if abs(peak) <= NOTHING * max(np.abs(values).max() for values in every.values()):
             return np.full(self.horizon, np.nan)
         return 100.0 * (self.response(size, method, variable) - linear) / peak
+
+    def _peak(self, size: float, variable: str) -> tuple[int, float]:
+        """The period in which the linear response is largest in absolute value, and its value there."""
+        linear = self.response(size, LINEAR, variable)
+        at = int(np.abs(linear).argmax())
+        return at, float(linear[at])
 
     @property
     def gaps(self) -> pd.DataFrame:
@@ -96,18 +101,17 @@ class Comparison:
         rows = {}
         for size in self.sizes:
             for variable, unit in self.units.items():
-                linear = self.response(size, LINEAR, variable)
-                at = int(np.abs(linear).argmax())
+                at, peak = self._peak(size, variable)
                 row: dict[tuple[str, str], Any] = {
-                    (LINEAR, "unit"): unit, (LINEAR, "peak"): float(linear[at]), (LINEAR, "period"): at,
+                    (LINEAR, "unit"): unit, (LINEAR, "peak"): peak, (LINEAR, "period"): at,
                 }  # fmt: skip
                 for method in self.others:
                     gap = self.gap(size, method, variable)
                     at = int(np.abs(gap).argmax())
                     row[method, "gap"] = float(gap[at])
                     if method in self._of(size).error:
-                        error, peak = self._of(size).error[method][variable][at], np.abs(linear).max()
-                        row[method, "error"] = np.nan if np.isnan(gap[at]) else float(100.0 * error / peak)
+                        error = 100.0 * self._of(size).error[method][variable][at] / abs(peak)
+                        row[method, "error"] = np.nan if np.isnan(gap[at]) else float(error)
                     row[method, "period"] = pd.NA if np.isnan(gap[at]) else at
                 rows[size, variable] = row
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["size", "variable"])
@@ -220,7 +224,7 @@ def compare(
     return Comparison(
         plan.shock, plan.mean, plan.sizes, labels, horizon, units, responses,
         methods_table(solutions, linear, foreseen, measured),
-        _note(plan, next(iter(drawn.values()))[0], seed),
+        _note(plan, next(iter(drawn.values()))[0], solutions, seed),
     )  # fmt: skip
 
 
@@ -329,7 +333,7 @@ def _of_size(
     return Responses(size, expected, {**mean, **kept("mean")}, *(kept(end) for end in ENDS))
 
 
-def _note(plan: Plan, drawn: ImpulseResponse, seed: int) -> str:
+def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int) -> str:
     """What a reader has to know of all methods, in sentences."""
     pieces = [
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
@@ -342,4 +346,6 @@ def _note(plan: Plan, drawn: ImpulseResponse, seed: int) -> str:
             "All sizes are lotteries on the same states of the chain, so that a global response is proportional to the "
             "size by construction."
         )
+    told = {label: world_told(each) for label, each in solutions.items()}
+    pieces += [f"{label}: {world}" for label, world in told.items() if world]
     return " ".join(pieces)

@@ -322,7 +322,7 @@ def impulse_response(
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
         f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
         + "".join(f"; {name} at {level:g} at date 0" for name, level in (given or {}).items())
-        + f"{_world(solution)}."
+        + f". {world_told(solution)}".rstrip()
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note
@@ -343,12 +343,12 @@ def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Seri
     return mean, lower, upper, error
 
 
-def _world(solution: GlobalSolution) -> str:
-    """In which world of several the response is, for the note; "" where people were trained for one."""
+def world_told(solution: GlobalSolution) -> str:
+    """Of which world of several a result tells, a sentence for its note; "" where people were trained for one."""
     if not isinstance(solution, Solution) or solution.family is None:
         return ""
     count = len(solution.family.changes(solution.model))
-    return f"; in the model itself, the first of the {count} worlds that people were trained for"
+    return f"In the model itself, the first of the {count} worlds that people were trained for."
 
 
 def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
-from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate
+from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate, world_told
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import SMOOTHING, MomentTable
 from hank_mfg.report.moments import moment_table as tabulate
@@ -44,17 +44,17 @@ def moment_table(
 
     `smoothing` of the HP filter: 1600 when a period of the model is a quarter, 6.25 when it is a year.
     """
-    return moments_of(simulate(solution, periods=periods, seed=seed), smoothing)
+    return _moments_of(solution, simulate(solution, periods=periods, seed=seed), smoothing)
 
 
-def moments_of(simulation: Simulation, smoothing: float = SMOOTHING["quarter"]) -> MomentTable:
+def _moments_of(solution: Solution, simulation: Simulation, smoothing: float) -> MomentTable:
     """The same, of a simulation at hand."""
     units = {name: "percentage points" for name in simulation.series if is_rate(name)}
     note = (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points moved exactly, "
         f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, or 100 x in percentage points. HP: "
-        f"Hodrick-Prescott filter with smoothing {smoothing:g}."
-    )
+        f"Hodrick-Prescott filter with smoothing {smoothing:g}. {world_told(solution)}"
+    ).rstrip()
     return tabulate(simulation.series, smoothing=smoothing, units=units, note=note)
 
 
@@ -248,7 +248,7 @@ def write_report(
     tell(f"Simulating {periods:,} periods and measuring accuracy, unless evaluation.json holds it.")
     measured = _measure(solution, folder, periods, seed)
     keep(_write_accuracy(measured.content, folder))
-    keep(_write_moments(moments_of(measured.simulation, usual_smoothing(folder)), folder))
+    keep(_write_moments(_moments_of(solution, measured.simulation, usual_smoothing(folder)), folder))
     keep(_write_distributions(solution, measured.simulation, folder))
     for name, figure in {**_simulation_figures(solution, measured), **_solution_figures(solution)}.items():
         keep(save_figure(figure, folder / "figures" / name))

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
@@ -47,14 +48,15 @@ def path_value(
     """Lifetime utility of following `savings` (time, assets, income) along a path: (assets, income) at its start.
 
     The rest of life is worth `terminal` (assets, income). Another `flow(savings, public)` than utility is discounted
-    and expected in its place.
+    and expected in its place, or several at once, stacked in a leading axis that `terminal` has too.
     """
     flow = economy.reward if flow is None else flow
 
     def back(value, period):
         now, shock_next, choice = period
         income = economy.income_transition[now.state.aggregate.shock, shock_next]
-        ahead = expect(value, economy.lottery(choice), income)
+        lottery = economy.lottery(choice)
+        ahead = jnp.vectorize(lambda each: expect(each, lottery, income), signature="(a,e)->(a,e)")(value)
         return flow(choice, now.public) + economy.discount_factor(now.public.shocks) * ahead, None
 
     return jax.lax.scan(back, terminal, (path.now, path.shock_next, savings), reverse=True)[0]

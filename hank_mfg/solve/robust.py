@@ -39,7 +39,7 @@ from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
-from hank_mfg.model.named import told
+from hank_mfg.model.named import differing, told
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.lifetime import freeze, path_value
 from hank_mfg.solve.rollout import Play, State
@@ -81,14 +81,14 @@ class Family:
         worlds = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
         found: list[dict[str, Any]] = []
         for world in worlds:
-            changes = _differing(world, own)
+            changes = differing(world, own)
             if not any(_same(changes, other) for other in found):
                 found.append(changes)
         return found
 
     def includes(self, model: Model, parameters: Mapping[str, Any]) -> bool:
         """Whether `model` with other `parameters` is one of the worlds."""
-        changes = _differing(parameters, model.parameters())
+        changes = differing(parameters, model.parameters())
         return any(_same(changes, other) for other in self.changes(model))
 
     def check(self, model: Model) -> None:
@@ -148,10 +148,6 @@ def _require_same_grids(change: str, world: Economy, first: Economy) -> None:
             f"Family: with {change} asset_space() is another one than in the model: keep its ends, so that one policy "
             "knows every state."
         )
-
-
-def _differing(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if not np.array_equal(value, own[name])}
 
 
 def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -219,11 +215,13 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
             x = economy.consumed(economy.resources(public) - savings, public)
             return 0.01 * economy.model.preferences().marginal_utility(x) * economy.goods(x, public)
 
-        def worth(flow: Callable[[Array, Public], Array]) -> Array:
-            each = path_value(economy, path, path.now.savings, jnp.zeros(economy.shape, economy.dtype), flow)
-            return jnp.sum(state.aggregate.mass * each)
+        def flows(savings: Array, public: Public) -> Array:
+            return jnp.stack([economy.reward(savings, public), percent(savings, public)])
 
-        return Lives(worth(economy.reward), worth(percent), _luck(economy, jnp.append(start, shocks)))
+        nothing = jnp.zeros((2, *economy.shape), economy.dtype)
+        each = path_value(economy, path, path.now.savings, nothing, flows)
+        value, percent_more = jnp.sum(state.aggregate.mass * each, axis=(1, 2))
+        return Lives(value, percent_more, _luck(economy, jnp.append(start, shocks)))
 
     def everywhere(*each: Any):
         return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
