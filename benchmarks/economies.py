@@ -55,7 +55,7 @@ def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
 
 def gaps_to_linear(solution: hm.Solution, quick: bool) -> dict[str, float]:
     """After an easing and a tightening of .1 points, and of their mean."""
-    sizes = {"starts": 2, "paths": 2} if quick else {"starts": 384, "paths": 2}
+    sizes = {"starts": 2, "paths": 2} if quick else {"starts": 128, "paths": 1}
     options = {"horizon": 20, "asset_points": solution.steady.economy.grid.size, "accuracy": False, **sizes}
     shocks = {"an easing": -1e-3, "a tightening": 1e-3}
     compared = hm.compare({"RSPG": solution}, "monetary", list(shocks.values()), **options)

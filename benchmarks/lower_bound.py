@@ -87,7 +87,7 @@ def responses(solutions: dict[str, hm.Solution], quick: bool) -> dict[str, dict[
         "At the bound": (with_bound, slump),
         "Slump, no bound": (without, slump),
     }
-    sizes = {"starts": 2, "paths": 4} if quick else {"starts": 192, "paths": 2}
+    sizes = {"starts": 2, "paths": 4} if quick else {"starts": 96, "paths": 1}
     found: dict[str, dict[str, ImpulseResponse]] = {}
     for shock, size in (EASING, ADVANCE):
         progress(f"responses to {shock}")

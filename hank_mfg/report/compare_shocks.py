@@ -15,7 +15,7 @@ from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.impulse_response import date_zero
+from hank_mfg.report.date_zero import date_zero
 from hank_mfg.report.style import signed
 
 SMALL = 0.1  # of the large size

@@ -7,11 +7,11 @@ The response of y to a shock of a given size at date 0 is
 with m the stationary mean of the shock's process. A value between two states of the shock's chain is a lottery on its
 two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
 start from the same state before date 0, drawn from the ergodic set (or given), with the shock itself at one of the
-neighbors of its mean, so that nothing else happens at date 0 (a leap from the end of the chain to its middle would be a
-history that nobody ever lived through); they use the same stratified random numbers from date 1 on, and the histogram
-moves exactly. Surprises of the shock after date 0 have mean zero, those of the sampled paths nearly so; what their mean
-s_h, in units of the size, does to the response R is taken out, gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is
-over starting states and paths, the bands are over starting states.
+neighbors of its mean, and other shocks move on from where they were, so that nothing else happens at date 0 (a leap
+from one end of a chain to the other would be a history that nobody ever lived through); they use the same stratified
+random numbers from date 1 on, and the histogram moves exactly. Surprises of the shock after date 0 have mean zero,
+those of the sampled paths nearly so; what their mean s_h, in units of the size, does to the response R is taken out,
+gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is over starting states and paths, the bands are over starting states.
 
 Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
 `wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
@@ -33,10 +33,9 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
-from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.simulate import period_series
-from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.precision import float64_allowed
+from hank_mfg.report.date_zero import date_zero, moved_on
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, Solution
@@ -97,62 +96,6 @@ class ImpulseResponse:
         for name in BY_VARIABLE:
             saved = {**saved, name: {variable: np.asarray(values) for variable, values in saved[name].items()}}
         return cls(**saved)
-
-
-def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
-    """Probabilities on the states of a chain, at most two neighbors, with mean `target`: (states,).
-
-    Raises ValueError when the target lies outside the values.
-    """
-    order = np.argsort(values)
-    ordered = values[order]
-    if not ordered[0] - 1e-12 <= target <= ordered[-1] + 1e-12:
-        raise ValueError(
-            f"The shock would reach {target:.6g}, outside the values {ordered[0]:.6g} to {ordered[-1]:.6g} of its "
-            "chain: choose a smaller size."
-        )
-    upper = int(np.clip(np.searchsorted(ordered, target), 1, len(ordered) - 1))
-    weight = np.clip((target - ordered[upper - 1]) / (ordered[upper] - ordered[upper - 1]), 0.0, 1.0)
-    probabilities = np.zeros(len(values))
-    probabilities[order[upper - 1]] = 1.0 - weight
-    probabilities[order[upper]] = weight
-    return probabilities
-
-
-def date_zero(
-    economy: Economy, shock: str, size: float, given: Mapping[str, float] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities of the aggregate states at date 0, without and with the shock: (states,) each.
-
-    With several independent shocks the others keep their stationary distribution, but for those `given` a level.
-    """
-    given = dict(given or {})
-    values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
-    for name in (shock, *given):
-        if name not in values:
-            raise ValueError(
-                f"There is no shock '{name}'{did_you_mean(name, values)}: the aggregate shocks are "
-                f"{', '.join(values) or 'none'}."
-            )
-    if shock in given:
-        raise ValueError(
-            f"{shock} is given the level {given[shock]:g} and is the shock that moves: leave it out of given."
-        )
-    share = np.asarray(stationary_distribution(economy.shock_transition))
-    for name, level in given.items():
-        if isinstance(level, str):
-            raise ValueError(f"{name} is given the level {level!r}: give a number, near {values[name].mean():g}.")
-        share = _at_level(share, values[name], level)
-    mean = float(share @ values[shock])
-    return _at_level(share, values[shock], mean), _at_level(share, values[shock], mean + size)
-
-
-def _at_level(share: np.ndarray, values: np.ndarray, target: float) -> np.ndarray:
-    """Probabilities `share` (states,) reweighted so that a shock with `values` (states,) is at `target` in the mean."""
-    levels = np.unique(values)
-    weights = np.array([share[values == level].sum() for level in levels])
-    ratio = lottery_on_chain(levels, float(target)) / weights
-    return share * ratio[np.searchsorted(levels, values)]
 
 
 class _Followed(NamedTuple):
@@ -301,16 +244,17 @@ def impulse_response(
     without, with_shock = date_zero(play.economy, shock, size, given)
     states = [start] if start is not None else starting_states(solution, play, without > 1e-9, count=starts, seed=seed)
     assets = np.asarray(play.economy.grid.points)
-    zeros = np.flatnonzero((without > 0) | (with_shock > 0))
+    chances = [_chances(play.economy, [shock, *(given or {})], without, with_shock, state) for state in states]
+    zeros = np.flatnonzero(np.any(chances, axis=(0, 1)))
     uniforms = stratified(np.random.default_rng(seed), len(states) * paths, horizon)
     uniforms = uniforms.reshape(len(states), paths, horizon)
     each, surprises = [], []
-    for series, wealth, followed, index in _followed(play, states, uniforms, zeros):
+    for pair, (series, wealth, followed, index) in zip(chances, _followed(play, states, uniforms, zeros), strict=True):
         spread = {**inequality(wealth, assets), **wealth_percentiles(wealth, assets)}
         values = {**series, **spread, **group_series(*followed)}
         means = {name: value.mean(axis=1) for name, value in values.items()}
-        each.append({name: (without[zeros] @ mean, with_shock[zeros] @ mean) for name, mean in means.items()})
-        surprises.append((with_shock - without)[zeros] @ surprise(play.economy, shock, index).mean(axis=1))
+        each.append({name: pair[:, zeros] @ mean for name, mean in means.items()})
+        surprises.append((pair[1] - pair[0])[zeros] @ surprise(play.economy, shock, index).mean(axis=1))
     units = {name: _unit(name, [pair[name][0] for pair in each]) for name in each[0]}
     gaps = {
         name: np.stack(
@@ -327,6 +271,14 @@ def impulse_response(
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note
     )
+
+
+def _chances(
+    economy: Economy, pinned: list[str], without: np.ndarray, with_shock: np.ndarray, start: State
+) -> np.ndarray:
+    """Probabilities of the aggregate states at date 0 from one start on, without and with the shock: (2, states)."""
+    before = int(start.aggregate.shock)
+    return np.stack([moved_on(economy, pinned, each, before) for each in (without, with_shock)])
 
 
 def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Series, Series, Series]:

@@ -49,7 +49,7 @@ def test_a_small_monetary_shock_in_the_hank_economy_is_the_linear_response():
         asset_points=100, paths=8, passes=128, learning_rate=3e-3, final_rate=0.1, final_step=0.1, tremble=0.0
     )
     solution = hm.solve(model, settings)
-    sizes = {"horizon": 20, "starts": 192, "paths": 2, "asset_points": 200, "accuracy": False}
+    sizes = {"horizon": 20, "starts": 128, "paths": 1, "asset_points": 200, "accuracy": False}
     compared = hm.compare({"RSPG": solution}, "monetary", [-1e-3, 1e-3], **sizes)
     for name in ("output", "inflation", "interest_rate"):
         easing, tightening = (compared.gap(size, "RSPG", name) for size in compared.sizes)

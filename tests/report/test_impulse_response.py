@@ -10,14 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hank_mfg as hm
+from hank_mfg.report.date_zero import date_zero, lottery_on_chain, moved_on
 from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.impulse_response import (
-    ImpulseResponse,
-    date_zero,
-    lottery_on_chain,
-    on_the_way,
-    starting_states,
-)
+from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, starting_states
 
 BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
 SIZE = -0.005
@@ -129,6 +124,32 @@ def test_another_shock_can_be_held_at_a_level(float64, refuses):
     refuses(lambda: date_zero(economy, "patience", 0.0, {"patience": 1.0}), "patience", "leave it out of given")
     refuses(lambda: date_zero(economy, "patience", 0.0, {"mood": 1.0}), "no shock 'mood'", "productivity")
     refuses(lambda: date_zero(economy, "productivity", 0.0, {"patience": "high"}), "'high'", "give a number")
+
+
+def test_other_shocks_move_on_from_where_they_were(float64):
+    """The HANK economy's chain, by hand: a monetary shock as asked, the others by the chain's row."""
+    economy = hm.discretize(hm.load_model("one_asset_hank"), 10, jnp.float64)
+    values = {name: np.asarray(each) for name, each in economy.shock_values.items()}
+    row = np.asarray(economy.shock_transition)[3]
+    for chances, moved in zip(date_zero(economy, "monetary", 0.001), (0.0, 0.001), strict=True):
+        found = moved_on(economy, ["monetary"], chances, before=3)
+        assert found @ values["monetary"] == pytest.approx(moved, abs=1e-12)
+        for patience, productivity in itertools.product(*(np.unique(values[n]) for n in ("patience", "productivity"))):
+            here = (values["patience"] == patience) & (values["productivity"] == productivity)
+            assert found[here].sum() == pytest.approx(row[here].sum(), abs=1e-12)
+            assert found[here] @ values["monetary"][here] == pytest.approx(moved * row[here].sum(), abs=1e-12)
+
+
+def test_what_depends_on_the_shock_is_part_of_it(float64):
+    """Patience that follows productivity has at date 0 the distribution that goes with the shock, wherever it was."""
+
+    class Together(type(hm.load_model("krusell_smith"))):
+        def aggregate_shocks(self):
+            return hm.MarkovChain([[0.8, 0.2], [0.3, 0.7]], productivity=[0.99, 1.01], wedge=[1.0, 0.9])
+
+    economy = hm.discretize(Together(**hm.load_model("krusell_smith").parameters()), 10, jnp.float64)
+    chances = date_zero(economy, "productivity", 0.004)[1]
+    np.testing.assert_allclose(moved_on(economy, ["productivity"], chances, before=0), chances, atol=1e-15)
 
 
 def test_the_chances_on_the_way_are_those_of_all_paths_that_arrive():
