@@ -221,7 +221,7 @@ def test_histograms_of_sampled_individuals_are_as_near_the_masses_as_chance_allo
 
 @pytest.mark.parametrize(
     ("name", "shares"),
-    [("epidemic", {"individuals": 0.3}), ("predators_and_prey", {"prey": 0.7})],
+    [("epidemic", {"individuals": 0.3}), pytest.param("predators_and_prey", {"prey": 0.7}, marks=pytest.mark.slow)],
 )
 def test_training_lowers_exploitability(name, shares):
     game, settings = hm.load_game(name), hm.settings_for(name, updates=40, paths=4)

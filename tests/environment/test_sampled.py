@@ -111,7 +111,13 @@ def roll_out(play):
     return sampled_rollout(crowd_play(play, 137), QUARTERS, key=jax.random.PRNGKey(3))
 
 
-@pytest.mark.parametrize("game", [LinearQuadratic(), BeachBar()], ids=["linear_quadratic", "beach_bar"])
+@pytest.mark.parametrize(
+    "game",
+    [
+        pytest.param(LinearQuadratic(), id="linear_quadratic", marks=pytest.mark.slow),
+        pytest.param(BeachBar(), id="beach_bar"),
+    ],
+)
 def test_the_error_falls_with_the_square_root_of_the_number(game):
     play = start_play(game)
     keys = jax.random.split(jax.random.PRNGKey(1), 8)

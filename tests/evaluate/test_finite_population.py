@@ -201,6 +201,7 @@ def test_the_limit_is_the_clairvoyant_exploitability():
     assert found.limit["walkers"][0] == pytest.approx(exact, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_gaps_fall_with_the_square_root_of_the_number_and_gains_approach_the_limit():
     found = finite_population_of(uniform_play("linear_quadratic"), (100, 3_000), paths=8)
     assert found.signal_slope == pytest.approx(-0.5, abs=0.1)

@@ -84,6 +84,7 @@ def solved(brief):
 SIZES = {"paths": 2, "horizon": 20, "burn_in": 10}
 
 
+@pytest.mark.slow
 def test_the_best_informed_loses_nothing_and_others_cannot_gain(solved, brief):
     blind = dataclasses.replace(brief, memory="none")
     kinds = {

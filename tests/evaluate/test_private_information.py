@@ -126,6 +126,7 @@ def test_hunches_that_are_luck_are_not_heeded(lucky):
     np.testing.assert_allclose(consumption[..., 1], consumption[..., 0], rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_luck_is_worth_nothing_to_one_household_either(lucky):
     """A hunch of no worth: reading it or not is the same choice, so one loses nothing against the other."""
     hunch = noisy("private", private_accuracy=0.5)

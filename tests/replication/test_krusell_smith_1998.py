@@ -56,6 +56,7 @@ def test_wealth_without_aggregate_risk_is_near_the_published(name, quick):
         assert found[quantity] == pytest.approx(value, abs=0.03 if quantity == "Gini" else 3.0), quantity
 
 
+@pytest.mark.slow
 def test_the_classical_law_with_stochastic_beta_is_near_the_published(quick):
     """The most patient have beta R > 1, yet the algorithm converges, here on a small grid."""
     with quick():

@@ -66,6 +66,7 @@ def test_bands_contain_the_mean_and_everything_is_saved(response):
     assert response.units["interest_rate"] == response.units["gini"] == "percentage points"
 
 
+@pytest.mark.slow
 def test_how_many_paths_are_followed_at_once_does_not_matter(trained, monkeypatch):
     """Three states in batches of two, the last of which is not full, or all at once."""
     sizes = {"horizon": 4, "starts": 3, "paths": 2}

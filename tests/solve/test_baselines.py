@@ -338,7 +338,7 @@ def uniform_play(quick):
         return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
 
 
-@pytest.mark.parametrize("name", ["ippo", "momd", pytest.param("rippo", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
 def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
     solution, again = (solve_game(LinearQuadratic(), LEARNERS[name]) for _ in range(2))
     after = game_exploitability(solution, paths=8).clairvoyant["individuals"]

@@ -57,6 +57,7 @@ def test_linear_responses_are_the_package_s(theirs, shock):
         assert np.abs(response[name][: len(package)] - package).max() < 3e-3 * peak, name
 
 
+@pytest.mark.slow
 def test_a_large_monetary_shock_takes_the_package_s_path():
     table = stored("hank_nonlinear")
     path = hm.transition(hank.steady(), horizon=300, linear=hank.linear(), monetary=table["rstar"].to_numpy())
@@ -92,6 +93,7 @@ def test_what_is_left_of_the_condition_is_in_units_of_inflation(float64):
     assert float(left) == pytest.approx(float(by_hand), abs=1e-12)
 
 
+@pytest.mark.slow
 def test_prices_that_cost_nothing_to_change_keep_the_markup():
     """A rule that reacts to inflation less than one for one: the rate is paid a period later, so that with prices that
     move freely a stronger reaction would let inflation grow for ever."""

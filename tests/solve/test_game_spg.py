@@ -180,7 +180,9 @@ def leaves(solution):
     return [np.asarray(x) for x in jax.tree.leaves(eqx.filter(solution.strategies, eqx.is_array))]
 
 
-@pytest.mark.parametrize("memory", ["none", "gru", "lstm", "lru", "attention"])
+@pytest.mark.parametrize(
+    "memory", ["none", "gru", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lstm", "lru", "attention"))]
+)
 def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
     game, settings = hm.load_game("linear_quadratic"), hm.GameRSPG(**TINY, memory=memory)
     whole = hm.solve_game(game, settings, key=1)

@@ -150,6 +150,7 @@ def brief():
     return hm.RSPG(asset_points=60, updates=20, paths=4, knots=10, units=8, width=8, warmup=50, passes=4)
 
 
+@pytest.mark.slow
 def test_what_is_carried_rests_where_it_leaves_what_it_found(promised):
     steady = hm.steady_state(promised)
     assert steady.aggregates.promised_rate == pytest.approx(steady.prices.interest_rate, abs=1e-15)
@@ -198,6 +199,7 @@ def test_markets_clear_in_every_period_of_every_path(which, promised, brief, flo
     assert float(following.guess.interest_rate) == float(now.public.prices.interest_rate)
 
 
+@pytest.mark.slow
 def test_solving_simulating_and_measuring(brief):
     solution = hm.solve(hm.load_model("huggett"), brief)
     assert solution.history["euler_error"][-1] < solution.history["euler_error"][0]

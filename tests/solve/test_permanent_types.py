@@ -214,6 +214,7 @@ def test_a_path_cannot_start_with_other_shares(alike, refuses):
     refuses(lambda: hm.transition(alike, horizon=60, initial=wrong), "[0.33 0.67]", "[0.3 0.7]", "nobody changes type")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The mean of capital moves")  # a short simulation of a policy that is hardly trained
 def test_training_keeps_every_type_at_its_share(tiny, quick, refuses):
     with quick():

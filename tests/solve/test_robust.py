@@ -182,6 +182,7 @@ def test_losses_are_zero_where_worlds_are_alike(trained):
     assert abs(losses(play, twice, states, jax.random.key(0))[1]) > 1e-3
 
 
+@pytest.mark.slow
 def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, trained):
     """A family of one world: the same numbers, up to the rounding of arrays with one more axis."""
     family = hm.Family({"productivity": [trained.model.productivity]})
@@ -191,7 +192,7 @@ def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, train
     assert trained.worlds() == []
 
 
-@pytest.mark.parametrize(("beta", "others"), [(0.92, [0.88]), (0.88, [0.92])])
+@pytest.mark.parametrize(("beta", "others"), [(0.92, [0.88]), pytest.param(0.88, [0.92], marks=pytest.mark.slow)])
 def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, others):
     """Patience of .88 or .92, equally likely: the saving rate is alpha times .9, and alpha beta where it is known."""
     settings = hm.RSPG(

@@ -299,6 +299,7 @@ def test_rounding_noise_is_not_standardized_into_a_signal():
     np.testing.assert_allclose(np.sort(standard.std(axis=0)), [0.0, 1.0, 1.0], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_the_last_update_goes_only_part_of_the_way(trained, small):
     """Nothing but the last move of the network depends on `final_step`; a cosine is at its end after all updates."""
     before = trained.training()
