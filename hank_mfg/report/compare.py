@@ -110,8 +110,8 @@ class Comparison:
                     at = int(np.abs(gap).argmax())
                     row[method, "gap"] = float(gap[at])
                     if method in self._of(size).error:
-                        error = 100.0 * self._of(size).error[method][variable][at] / abs(peak)
-                        row[method, "error"] = np.nan if np.isnan(gap[at]) else float(error)
+                        error = self._of(size).error[method][variable][at]
+                        row[method, "error"] = np.nan if np.isnan(gap[at]) else float(100.0 * error / abs(peak))
                     row[method, "period"] = pd.NA if np.isnan(gap[at]) else at
                 rows[size, variable] = row
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["size", "variable"])

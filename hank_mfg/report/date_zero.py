@@ -65,23 +65,31 @@ def _at_level(share: np.ndarray, values: np.ndarray, target: float) -> np.ndarra
     return share * ratio[np.searchsorted(levels, values)]
 
 
-def moved_on(economy: Economy, pinned: list[str], chances: np.ndarray, before: int) -> np.ndarray:
-    """Probabilities `chances` (states,) at date 0 of an economy that was in the aggregate state `before`.
+def set_apart(economy: Economy, pinned: list[str]) -> np.ndarray:
+    """The aggregate states by the level of the shocks `pinned` and the state of all others: (levels, others).
 
-    The shocks `pinned` keep theirs, the others move on from where they were, rather than leap to a draw from their
-    stationary distribution. Where they depend on those pinned, that would be part of the shock: `chances` themselves.
+    Where the others depend on those pinned they are part of the shock, and nothing is apart: (states, 1).
     """
     values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
     levels, of_level = np.unique(np.stack([values[name] for name in pinned]), axis=1, return_inverse=True)
     places = [np.flatnonzero(of_level.ravel() == level) for level in range(levels.shape[1])]
+    together = np.arange(economy.shock_count)[:, None]
     if any(len(place) != len(places[0]) for place in places):
-        return chances
-    order = np.stack(places)  # (levels of those pinned, states of the others)
-    move = np.asarray(economy.shock_transition, np.float64)[before][order]
-    others = [values[name][order] for name in values if name not in pinned]
-    alike = all((each == each[0]).all() for each in others)
-    if not alike or not np.allclose(move, np.outer(move.sum(axis=1), move.sum(axis=0)), rtol=0.0, atol=1e-9):
-        return chances
-    found = np.zeros_like(chances)
-    found[order] = np.outer(chances[order].sum(axis=1), move.sum(axis=0))
-    return found
+        return together
+    order = np.stack(places)
+    moves = np.asarray(economy.shock_transition, np.float64)[:, order]
+    product = moves.sum(axis=2, keepdims=True) * moves.sum(axis=1, keepdims=True)
+    alike = all((v[order] == v[order][0]).all() for name, v in values.items() if name not in pinned)
+    return order if alike and np.allclose(moves, product, rtol=0.0, atol=1e-9) else together
+
+
+def others_move(economy: Economy, order: np.ndarray, before: np.ndarray, luck: np.ndarray) -> np.ndarray:
+    """Aggregate states at date 0 at every level of what is pinned, the others drawn from where they were.
+
+    `order` (levels, others) is that of `set_apart`, `before` (starts,) the state a period earlier, `luck` (starts,
+    paths) uniform numbers, the same for every level: (starts, levels, paths).
+    """
+    chances = np.asarray(economy.shock_transition, np.float64)[before][:, order].sum(axis=1)
+    below = np.cumsum(chances, axis=1)
+    place = np.argmax(luck[:, :, None] * below[:, None, -1:] < below[:, None, :], axis=2)
+    return order[:, place].swapaxes(0, 1)

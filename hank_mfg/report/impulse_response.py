@@ -7,11 +7,12 @@ The response of y to a shock of a given size at date 0 is
 with m the stationary mean of the shock's process. A value between two states of the shock's chain is a lottery on its
 two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
 start from the same state before date 0, drawn from the ergodic set (or given), with the shock itself at one of the
-neighbors of its mean, and other shocks move on from where they were, so that nothing else happens at date 0 (a leap
-from one end of a chain to the other would be a history that nobody ever lived through); they use the same stratified
-random numbers from date 1 on, and the histogram moves exactly. Surprises of the shock after date 0 have mean zero,
-those of the sampled paths nearly so; what their mean s_h, in units of the size, does to the response R is taken out,
-gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is over starting states and paths, the bands are over starting states.
+neighbors of its mean; other shocks that do not depend on it move on from where they were, so that nothing else happens
+at date 0 (a leap from one end of a chain to the other would be a history that nobody ever lived through). They use the
+same stratified random numbers, for what moves on at date 0 and for every later date, and the histogram moves exactly.
+Surprises of the shock after date 0 have mean zero, those of the sampled paths nearly so; what their mean s_h, in units
+of the size, does to the response R is taken out, gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is over starting
+states and paths, the bands are over starting states.
 
 Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
 `wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
@@ -35,7 +36,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.date_zero import date_zero, moved_on
+from hank_mfg.report.date_zero import date_zero, others_move, set_apart
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, Solution
@@ -109,7 +110,7 @@ class _Followed(NamedTuple):
 
 
 def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros: Array):
-    """From each of the aggregate states `zeros` at date 0, leading axes (zeros, paths, time): aggregate series; the
+    """From the aggregate states `zeros` (levels, paths) at date 0, leading axes (levels, paths, time): series; the
     distribution of assets (..., assets); mean consumption and wealth of the fixed groups (..., groups); the index of
     the aggregate state."""
     economy = play.economy
@@ -138,13 +139,13 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros:
         moved = jax.vmap(lambda group: economy.settle(group, step.gamble) @ chain)(groups)
         return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1], kept.shock
 
-    return jax.lax.map(lambda z: jax.vmap(lambda u: one(z, u))(uniforms), zeros)
+    return jax.lax.map(lambda zero: jax.vmap(one)(zero, uniforms), zeros)
 
 
 @eqx.filter_jit
 def _from_starts(play: Play, states: State, groups: Array, uniforms: Array, zeros: Array):
-    """`_from_start` for several states, groups and uniforms, leading axis (starts,)."""
-    return jax.vmap(_from_start, in_axes=(None, 0, 0, 0, None))(play, states, groups, uniforms, zeros)
+    """`_from_start` for several, leading axis (starts,)."""
+    return jax.vmap(_from_start, in_axes=(None, 0, 0, 0, 0))(play, states, groups, uniforms, zeros)
 
 
 def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarray:
@@ -208,13 +209,14 @@ def _drawn(chances: np.ndarray, draws: np.random.Generator) -> np.ndarray:
 
 
 def _followed(play: Play, states: list[State], uniforms: np.ndarray, zeros: np.ndarray) -> Iterator[tuple]:
-    """What `_from_start` returns for each of the states, `TOGETHER` paths at a time; uniforms (starts, paths, time)."""
+    """What `_from_start` returns for each of the states, `TOGETHER` paths at a time; uniforms (starts, paths, time),
+    zeros (starts, levels, paths)."""
     batch = min(len(states), max(1, TOGETHER // uniforms.shape[1]))
     for first in range(0, len(states), batch):
         rows = np.minimum(first + np.arange(batch), len(states) - 1)  # the last again in a batch that is not full
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(states[row] for row in rows))
         groups = jnp.asarray(np.stack([wealth_groups(np.asarray(states[row].aggregate.mass)) for row in rows]))
-        arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), jnp.asarray(zeros, jnp.int32))
+        arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), jnp.asarray(zeros[rows], jnp.int32))
         arrays = jax.tree.map(np.asarray, arrays)
         for place in range(min(batch, len(states) - first)):
             yield jax.tree.map(lambda x, place=place: x[place], arrays)
@@ -241,20 +243,23 @@ def impulse_response(
     the shock, such as {"patience": 1.005} in a slump. Raises ValueError for an unknown shock or a size out of range.
     """
     play = solution.play()
-    without, with_shock = date_zero(play.economy, shock, size, given)
-    states = [start] if start is not None else starting_states(solution, play, without > 1e-9, count=starts, seed=seed)
-    assets = np.asarray(play.economy.grid.points)
-    chances = [_chances(play.economy, [shock, *(given or {})], without, with_shock, state) for state in states]
-    zeros = np.flatnonzero(np.any(chances, axis=(0, 1)))
-    uniforms = stratified(np.random.default_rng(seed), len(states) * paths, horizon)
-    uniforms = uniforms.reshape(len(states), paths, horizon)
+    chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
+    drawn = {"count": starts, "seed": seed}
+    states = [start] if start is not None else starting_states(solution, play, chances[0] > 1e-9, **drawn)
+    assets, order = np.asarray(play.economy.grid.points), set_apart(play.economy, [shock, *(given or {})])
+    draws, shape = np.random.default_rng(seed), (len(states), paths, horizon)
+    uniforms = stratified(draws, len(states) * paths, horizon).reshape(shape)
+    luck = stratified(draws, len(states) * paths, 1).reshape(shape[:2])
+    before = np.array([int(each.aggregate.shock) for each in states])
+    weights = chances[:, order].sum(axis=2)  # of every level of what is pinned
+    used = np.flatnonzero(weights.any(axis=0))
+    weights, zeros = weights[:, used], others_move(play.economy, order, before, luck)[:, used]
     each, surprises = [], []
-    for pair, (series, wealth, followed, index) in zip(chances, _followed(play, states, uniforms, zeros), strict=True):
+    for series, wealth, followed, index in _followed(play, states, uniforms, zeros):
         spread = {**inequality(wealth, assets), **wealth_percentiles(wealth, assets)}
         values = {**series, **spread, **group_series(*followed)}
-        means = {name: value.mean(axis=1) for name, value in values.items()}
-        each.append({name: pair[:, zeros] @ mean for name, mean in means.items()})
-        surprises.append((pair[1] - pair[0])[zeros] @ surprise(play.economy, shock, index).mean(axis=1))
+        each.append({name: weights @ value.mean(axis=1) for name, value in values.items()})
+        surprises.append((weights[1] - weights[0]) @ surprise(play.economy, shock, index).mean(axis=1))
     units = {name: _unit(name, [pair[name][0] for pair in each]) for name in each[0]}
     gaps = {
         name: np.stack(
@@ -271,14 +276,6 @@ def impulse_response(
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note
     )
-
-
-def _chances(
-    economy: Economy, pinned: list[str], without: np.ndarray, with_shock: np.ndarray, start: State
-) -> np.ndarray:
-    """Probabilities of the aggregate states at date 0 from one start on, without and with the shock: (2, states)."""
-    before = int(start.aggregate.shock)
-    return np.stack([moved_on(economy, pinned, each, before) for each in (without, with_shock)])
 
 
 def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Series, Series, Series]:

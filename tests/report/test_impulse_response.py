@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hank_mfg as hm
-from hank_mfg.report.date_zero import date_zero, lottery_on_chain, moved_on
+from hank_mfg.report.date_zero import date_zero, lottery_on_chain, others_move, set_apart
 from hank_mfg.report.groups import GROUPS, wealth_groups
 from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, starting_states
 
@@ -128,29 +128,36 @@ def test_another_shock_can_be_held_at_a_level(float64, refuses):
 
 
 def test_other_shocks_move_on_from_where_they_were(float64):
-    """The HANK economy's chain, by hand: a monetary shock as asked, the others by the chain's row."""
+    """The HANK economy's chain: every level of the monetary shock with the same others, which are as frequent as they
+    follow, by the chain's row, on where they were."""
     economy = hm.discretize(hm.load_model("one_asset_hank"), 10, jnp.float64)
     values = {name: np.asarray(each) for name, each in economy.shock_values.items()}
+    order = set_apart(economy, ["monetary"])
+    assert order.shape == (3, economy.shock_count // 3)
+    even = (np.arange(100_000) + 0.5) / 100_000
+    (states,) = others_move(economy, order, np.array([3]), even[None])
+    np.testing.assert_array_equal(np.ptp(values["monetary"][states], axis=1), 0.0)
+    for name in ("patience", "productivity"):
+        np.testing.assert_array_equal(values[name][states], np.broadcast_to(values[name][states[0]], states.shape))
     row = np.asarray(economy.shock_transition)[3]
-    for chances, moved in zip(date_zero(economy, "monetary", 0.001), (0.0, 0.001), strict=True):
-        found = moved_on(economy, ["monetary"], chances, before=3)
-        assert found @ values["monetary"] == pytest.approx(moved, abs=1e-12)
-        for patience, productivity in itertools.product(*(np.unique(values[n]) for n in ("patience", "productivity"))):
-            here = (values["patience"] == patience) & (values["productivity"] == productivity)
-            assert found[here].sum() == pytest.approx(row[here].sum(), abs=1e-12)
-            assert found[here] @ values["monetary"][here] == pytest.approx(moved * row[here].sum(), abs=1e-12)
+    for patience, productivity in itertools.product(*(np.unique(values[n]) for n in ("patience", "productivity"))):
+        here = (values["patience"] == patience) & (values["productivity"] == productivity)
+        assert here[states[0]].mean() == pytest.approx(row[here].sum(), abs=2e-5)
 
 
 def test_what_depends_on_the_shock_is_part_of_it(float64):
-    """Patience that follows productivity has at date 0 the distribution that goes with the shock, wherever it was."""
+    """A wedge that comes with income is not set apart: every state is a level, and no draw moves it."""
 
-    class Together(type(hm.load_model("krusell_smith"))):
+    class Together(type(hm.load_model("huggett"))):
         def aggregate_shocks(self):
-            return hm.MarkovChain([[0.8, 0.2], [0.3, 0.7]], productivity=[0.99, 1.01], wedge=[1.0, 0.9])
+            joint = [[0.5, 0.1, 0.2, 0.2], [0.1, 0.5, 0.2, 0.2], [0.3, 0.2, 0.4, 0.1], [0.1, 0.2, 0.3, 0.4]]
+            return hm.MarkovChain(joint, aggregate_income=[0.99, 0.99, 1.01, 1.01], wedge=[1.0, 0.9, 1.0, 0.9])
 
-    economy = hm.discretize(Together(**hm.load_model("krusell_smith").parameters()), 10, jnp.float64)
-    chances = date_zero(economy, "productivity", 0.004)[1]
-    np.testing.assert_allclose(moved_on(economy, ["productivity"], chances, before=0), chances, atol=1e-15)
+    economy = hm.discretize(Together(**hm.load_model("huggett").parameters()), 10, jnp.float64)
+    order = set_apart(economy, ["aggregate_income"])
+    np.testing.assert_array_equal(order, np.arange(4)[:, None])
+    states = others_move(economy, order, np.array([0, 2]), np.array([[0.1, 0.9], [0.2, 0.6]]))
+    np.testing.assert_array_equal(states, np.broadcast_to(order, (2, 4, 2)))
 
 
 def test_the_chances_on_the_way_are_those_of_all_paths_that_arrive():
