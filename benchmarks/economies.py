@@ -66,7 +66,7 @@ def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
 def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[str, float]:
     """Where the other shocks are small, and as calibrated."""
     progress("one_asset_hank with small other shocks")
-    calm = hm.solve(hm.load_model("one_asset_hank", **CALM), hm.RSPG(**settings))
+    calm = hm.solve(hm.load_model("one_asset_hank", **CALM), hm.RSPG(**{**settings, "tolerance": 1e-5}))
     found = {}
     for where, each, starts in (("other shocks small", calm, 48), ("as calibrated", solution, 128)):
         progress(f"responses, {where}")
