@@ -279,7 +279,10 @@ def irf_command(
     shock: Annotated[str, typer.Option(help="its name (hank-mfg show MODEL)")],
     size: Annotated[float, typer.Option(help="in the shock's own units: of a level around 1, -0.01 is one percent")],
     given: Annotated[list[str] | None, typer.Option(help="NAME=LEVEL of another shock at date 0; repeat")] = None,
-    horizon: int = 40, seed: int = 5, as_json: Json = False,
+    horizon: int = 40,
+    starts: Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")] = 96,
+    paths: Annotated[int, typer.Option(min=1, help="from each of them")] = 8,
+    seed: int = 5, as_json: Json = False,
 ) -> None:  # fmt: skip
     """The generalized impulse response to one shock, from the global solution."""
     _cache()
@@ -289,8 +292,8 @@ def irf_command(
     from hank_mfg.run import load_run
 
     refuse_game("impulse responses", run=run)
-    options = {"given": _overrides(given), "horizon": horizon, "seed": seed}
-    response, written = write_impulse_response(load_run(run), run, shock, size, **options)
+    sampling = {"horizon": horizon, "starts": starts, "paths": paths, "seed": seed}
+    response, written = write_impulse_response(load_run(run), run, shock, size, given=_overrides(given), **sampling)
     _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
 
 

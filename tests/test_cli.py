@@ -6,7 +6,6 @@ import re
 import shutil
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -27,6 +26,7 @@ PERIODS = ("--periods", 200)
 
 
 GAINS = Exploitability(0.02, 0.01, 0.2, 0.1, 0.004, 0.002, 104.0, 500, 16, 100, 4)
+FEW = ("--starts", 2, "--paths", 2)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,8 @@ def evaluated(command, solved_run):
 def response(command, solved_run):
     """What `irf` prints, from few starting states."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
         patch.setattr(report, "MAIN_VARIABLES", ("output", "capital"))  # two panels are drawn sooner than six
-        return command("irf", solved_run.folder, "--shock", "productivity", "--size", -0.01, "--json")
+        return command("irf", solved_run.folder, "--shock", "productivity", "--size", -0.01, *FEW, "--json")
 
 
 def test_list_and_show(command):
@@ -271,9 +270,8 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     assert text.startswith(
         "Living under productivity = [0.97, 1.03], one of the 2 worlds that people were trained for."
     )
-    monkeypatch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
     monkeypatch.setattr(report, "MAIN_VARIABLES", ("output",))
-    note = command("irf", folder, "--shock", "productivity", "--size", -0.01, "--json").printed["note"]
+    note = command("irf", folder, "--shock", "productivity", "--size", -0.01, *FEW, "--json").printed["note"]
     table = command("moments", folder, "--periods", 100, "--json").printed
     for text in (note, table["note"]):
         assert text.endswith(". In the model itself, the first of the 2 worlds that people were trained for.")

@@ -151,13 +151,14 @@ def _kept_evaluation(folder: Path, periods: int, seed: int) -> dict[str, Any] | 
 
 def write_impulse_response(
     solution: Solution, folder: Path, shock: str, size: float, *, given: Mapping[str, float] | None = None,
-    horizon: int = 40, seed: int = 5,
+    **sampling: Any,
 ) -> tuple[ImpulseResponse, list[Path]]:  # fmt: skip
     """Compute one response, write irf_SHOCK_SIZE.csv and .json and its figure; return the response and the paths.
 
-    The levels that other shocks are `given` are part of the names.
+    The levels that other shocks are `given` are part of the names; `sampling` are horizon, starts, paths and seed of
+    `impulse_response`.
     """
-    response = impulse_response(solution, shock, size, given=given, horizon=horizon, seed=seed)
+    response = impulse_response(solution, shock, size, given=given, **sampling)
     named = {shock: size, **(given or {})}
     stem = "irf_" + "_".join(f"{name}_{_size_in_names(level)}" for name, level in named.items())
     columns = {}

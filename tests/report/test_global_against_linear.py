@@ -42,14 +42,16 @@ def test_a_small_shock_in_a_calm_economy_is_the_linear_response():
 
 @pytest.mark.slow
 def test_a_small_monetary_shock_in_the_hank_economy_is_the_linear_response():
-    """The rate .1 points lower and higher: the largest gap over 20 quarters, in percent of the linear response's peak;
-    in the mean of both what is not linear in the shock has dropped out."""
-    model = hm.load_model("one_asset_hank")
+    """The rate .1 points lower and higher, where the other shocks are a tenth as large as calibrated: the largest gap
+    over 20 quarters, in percent of the linear response's peak; in the mean of both what is not linear in the shock has
+    dropped out. Perfect foresight is 1.6 percent off either way."""
+    model = hm.load_model("one_asset_hank", productivity_sd=1e-3, patience_sd=1e-4)
     settings = hm.RSPG(
-        asset_points=100, paths=8, passes=128, learning_rate=3e-3, final_rate=0.1, final_step=0.1, tremble=0.0
-    )
+        asset_points=100, paths=8, passes=128, learning_rate=3e-3, final_rate=0.1, final_step=0.1, tremble=0.0,
+        tolerance=1e-5,
+    )  # fmt: skip
     solution = hm.solve(model, settings)
-    sizes = {"horizon": 20, "starts": 128, "paths": 1, "asset_points": 200, "accuracy": False}
+    sizes = {"horizon": 20, "starts": 48, "paths": 4, "asset_points": 200, "accuracy": False}
     compared = hm.compare({"RSPG": solution}, "monetary", [-1e-3, 1e-3], **sizes)
     for name in ("output", "inflation", "interest_rate"):
         easing, tightening = (compared.gap(size, "RSPG", name) for size in compared.sizes)
