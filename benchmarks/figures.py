@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from economies import HANK
+from economies import CALM, HANK, TO_THE_END
 from machine import RESULTS, ROOT, TINY, progress
 
 import hank_mfg as hm
@@ -26,28 +26,29 @@ if TYPE_CHECKING:
 SMALL = {"starts": 2, "paths": 2, "horizon": 20, "accuracy": False}
 
 
-def compared(name: str, settings: dict, variables: list[str], quick: bool, **chosen) -> "Figure":
+def compared(model: hm.Model, settings: dict, variables: list[str], quick: bool, **chosen) -> "Figure":
     """Responses of the global solution beside perfect-foresight and linear ones."""
-    solution = hm.solve(hm.load_model(name), hm.RSPG(**(TINY if quick else settings)))
+    solution = hm.solve(model, hm.RSPG(**(TINY if quick else settings)))
     options = {"horizon": 60, "accuracy": False, "asset_points": 200} | (SMALL if quick else {}) | chosen
     return hm.plot_comparison(hm.compare(solution, **options), variables)
 
 
 def krusell_smith(quick: bool) -> "Figure":
     """A productivity shock."""
-    return compared("krusell_smith", {}, ["output", "consumption", "capital", "interest_rate"], quick)
+    return compared(hm.load_model("krusell_smith"), {}, ["output", "consumption", "capital", "interest_rate"], quick)
 
 
 def huggett(quick: bool) -> "Figure":
     """A shock to everybody's income."""
-    return compared("huggett", {}, ["interest_rate", "consumption"], quick, horizon=20)
+    return compared(hm.load_model("huggett"), {}, ["interest_rate", "consumption"], quick, horizon=20)
 
 
 def one_asset_hank(quick: bool) -> "Figure":
-    """A monetary easing and a tightening of .05 and .1 points."""
+    """A monetary easing and a tightening of .05 and .1 points, where other shocks are small."""
     sizes = [-1e-3, -5e-4, 5e-4, 1e-3]
-    chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 128, "paths": 1}
-    return compared("one_asset_hank", HANK, ["output", "inflation", "interest_rate"], quick, **chosen)
+    chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 48, "paths": 4}
+    names, model = ["output", "inflation", "interest_rate"], hm.load_model("one_asset_hank", **CALM)
+    return compared(model, {**HANK, **TO_THE_END}, names, quick, **chosen)
 
 
 @journal_style()
