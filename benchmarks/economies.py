@@ -22,6 +22,7 @@ from machine import TINY, command, progress, run_benchmark, time_solves
 import hank_mfg as hm
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.precision import float64_allowed
+from hank_mfg.report.compare_shocks import differences
 from hank_mfg.report.date_zero import date_zero
 
 HANK = {
@@ -68,13 +69,9 @@ def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[st
     """Where the other shocks are small, and as calibrated."""
     progress("one_asset_hank with small other shocks")
     calm = hm.solve(hm.load_model("one_asset_hank", **CALM), hm.RSPG(**{**settings, **TO_THE_END}))
-    found = {}
-    for where, each, starts in (("other shocks small", calm, 48), ("as calibrated", solution, 128)):
-        progress(f"responses, {where}")
-        sizes = {"starts": 2, "paths": 2} if quick else {"starts": starts, "paths": 4}
-        options = {"horizon": QUARTERS, "asset_points": each.steady.economy.grid.size, "accuracy": False}
-        compared = hm.compare({"RSPG": each}, "monetary", list(SIZES.values()), **options, **sizes)
-        found |= {f"{what}, {where}": gap for what, gap in gaps_to_linear(compared).items()}
+    small, compared = responses(calm, 48, quick), responses(solution, 128, quick)
+    found = {f"{what}, other shocks small": gap for what, gap in gaps_to_linear(small).items()}
+    found |= {f"{what}, as calibrated": gap for what, gap in gaps_to_linear(compared).items()}
     by_state = foresight_by_state(solution.model, solution.steady)
     for what, size in SIZES.items():
         for name in RESPONSES:
@@ -85,6 +82,14 @@ def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[st
                 row = f"{name} after {what}, as calibrated, perfect foresight averaged over states, {kind}"
                 found[row] = float(100.0 * np.abs(gap).max() / abs(peak))
     return found
+
+
+def responses(solution: hm.Solution, starts: int, quick: bool) -> hm.Comparison:
+    """To an easing and a tightening."""
+    progress(f"responses from {starts} starting states")
+    sizes = {"starts": 2, "paths": 2} if quick else {"starts": starts, "paths": 4}
+    options = {"horizon": QUARTERS, "asset_points": solution.steady.economy.grid.size, "accuracy": False}
+    return hm.compare({"RSPG": solution}, "monetary", list(SIZES.values()), **options, **sizes)
 
 
 def gaps_to_linear(compared: hm.Comparison) -> dict[str, float]:
@@ -107,11 +112,9 @@ def foresight_by_state(model: hm.Model, steady: hm.SteadyState) -> dict[float, d
     the chain expects; the generalized response is a lottery on these paths, as it is on those of the global one."""
     economy, linear = hm.discretize(model, 10, np.float64), hm.linearize(steady, horizon=HORIZON)
     values = {name: np.asarray(each, np.float64) for name, each in economy.shock_values.items()}
-    ahead = [np.eye(economy.shock_count)]
-    for _ in range(HORIZON - 1):
-        ahead.append(ahead[-1] @ np.asarray(economy.shock_transition, np.float64))
     usual = np.asarray(stationary_distribution(economy.shock_transition), np.float64)
-    expected = {name: np.stack(ahead) @ (each - usual @ each) for name, each in values.items()}  # (HORIZON, states)
+    ahead = differences(economy, np.eye(economy.shock_count) - usual, HORIZON)
+    expected = {name: ahead @ each for name, each in values.items()}  # (HORIZON, states), less the mean
     paths = [
         hm.transition(steady, horizon=HORIZON, linear=linear, **{name: each[:, z] for name, each in expected.items()})
         for z in range(economy.shock_count)

@@ -17,6 +17,7 @@ import numpy as np
 from hank_mfg.evaluate.accuracy import Accuracy, evaluate
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.gallery import load_model
+from hank_mfg.model.named import differing
 from hank_mfg.report.distribution import gini, top_share
 from hank_mfg.run import load_run, run_model, solve_run
 from hank_mfg.solve.krusell_smith import ClassicalSolution, solve_classical
@@ -112,7 +113,7 @@ def solved_run(name: str, folder: Path, settings: RSPG) -> Solution:
     model = load_model(name)
     same = config["method"] == dataclasses.asdict(settings) and config["model"] == name
     kept = run_model(folder, config).parameters() if same else {}
-    if not (same and all(np.array_equal(kept[each], value) for each, value in model.parameters().items())):
+    if not same or differing(model.parameters(), kept):
         raise RunError(
             f"{folder} was made with other settings or parameters: choose another --out, or delete that folder."
         )

@@ -83,6 +83,15 @@ def set_apart(economy: Economy, pinned: list[str]) -> np.ndarray:
     return order if alike and np.allclose(moves, product, rtol=0.0, atol=1e-9) else together
 
 
+def states_drawn(chances: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """One place in a row of `chances` (rows, places) for each of its uniform numbers (rows, draws): (rows, draws).
+
+    Chances need not add up to one.
+    """
+    below = np.cumsum(chances, axis=1)[:, None, :]
+    return np.argmax(uniforms[:, :, None] * below[..., -1:] < below, axis=2)
+
+
 def others_move(economy: Economy, order: np.ndarray, before: np.ndarray, luck: np.ndarray) -> np.ndarray:
     """Aggregate states at date 0 at every level of what is pinned, the others drawn from where they were.
 
@@ -90,6 +99,4 @@ def others_move(economy: Economy, order: np.ndarray, before: np.ndarray, luck: n
     paths) uniform numbers, the same for every level: (starts, levels, paths).
     """
     chances = np.asarray(economy.shock_transition, np.float64)[before][:, order].sum(axis=1)
-    below = np.cumsum(chances, axis=1)
-    place = np.argmax(luck[:, :, None] * below[:, None, -1:] < below[:, None, :], axis=2)
-    return order[:, place].swapaxes(0, 1)
+    return order[:, states_drawn(chances, luck)].swapaxes(0, 1)

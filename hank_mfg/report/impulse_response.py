@@ -36,7 +36,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.date_zero import date_zero, others_move, set_apart
+from hank_mfg.report.date_zero import date_zero, others_move, set_apart, states_drawn
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, Solution
@@ -45,6 +45,7 @@ WALKERS = 8  # paths on which starting states are looked for, side by side
 SPACING = 50  # periods between two starting states of a walker
 APART = 4 * SPACING  # periods that walkers take to lose sight of each other
 TOGETHER = 64  # paths that are followed at once
+ROUNDING = 1e-14  # a state with less weight at date 0 is there by the rounding of the mean, and is not followed
 RATES = ("tax", "unemployment", "inflation")
 Series = dict[str, np.ndarray]
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
@@ -204,8 +205,7 @@ def _drawn(chances: np.ndarray, draws: np.random.Generator) -> np.ndarray:
             f"The aggregate states in which a response may start cannot be reached in {SPACING} periods from where the "
             "last one started: connect the states of aggregate_shocks() sooner, or pass a state to start from, start=."
         )
-    below = np.cumsum(chances, axis=1)
-    return np.argmax(draws.random(len(chances))[:, None] * below[:, -1:] < below, axis=1)
+    return states_drawn(chances, draws.random((len(chances), 1)))[:, 0]
 
 
 def _followed(play: Play, states: list[State], uniforms: np.ndarray, zeros: np.ndarray) -> Iterator[tuple]:
@@ -244,15 +244,15 @@ def impulse_response(
     """
     play = solution.play()
     chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
-    drawn = {"count": starts, "seed": seed}
-    states = [start] if start is not None else starting_states(solution, play, chances[0] > 1e-9, **drawn)
+    allowed = chances[0] > 1e-9
+    states = [start] if start is not None else starting_states(solution, play, allowed, count=starts, seed=seed)
     assets, order = np.asarray(play.economy.grid.points), set_apart(play.economy, [shock, *(given or {})])
     draws, shape = np.random.default_rng(seed), (len(states), paths, horizon)
     uniforms = stratified(draws, len(states) * paths, horizon).reshape(shape)
     luck = stratified(draws, len(states) * paths, 1).reshape(shape[:2])
     before = np.array([int(each.aggregate.shock) for each in states])
     weights = chances[:, order].sum(axis=2)  # of every level of what is pinned
-    used = np.flatnonzero(weights.any(axis=0))
+    used = np.flatnonzero((weights > ROUNDING).any(axis=0))
     weights, zeros = weights[:, used], others_move(play.economy, order, before, luck)[:, used]
     each, surprises = [], []
     for series, wealth, followed, index in _followed(play, states, uniforms, zeros):
