@@ -319,12 +319,16 @@ class Economy(eqx.Module):
         """Draw the aggregate states of the `periods` periods after `shock`: (periods,), the only sampled randomness."""
         return self.shocks_from(shock, jax.random.uniform(key, (periods,), self.dtype))
 
-    def shocks_from(self, shock, uniforms: Array) -> Array:
-        """The aggregate states that uniform numbers (periods,) in [0, 1) pick, one after the other: (periods,)."""
-        steps = jnp.cumsum(self.shock_transition, axis=1)[:, :-1]
+    def shocks_from(self, shock, uniforms: Array, order: Array | None = None) -> Array:
+        """The aggregate states that uniform numbers (periods,) in [0, 1) pick, one after the other: (periods,).
+
+        The states share [0, 1) in the `order` (states,) given, otherwise as they are numbered.
+        """
+        order = jnp.arange(self.shock_count, dtype=jnp.int32) if order is None else order.astype(jnp.int32)
+        steps = jnp.cumsum(self.shock_transition[:, order], axis=1)[:, :-1]
 
         def draw(shock, uniform):
-            following = jnp.sum(uniform >= steps[shock]).astype(jnp.int32)
+            following = order[jnp.sum(uniform >= steps[shock])]
             return following, following
 
         return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), uniforms)[1]

@@ -1,7 +1,7 @@
 """Turn declared shocks into finite Markov chains, in NumPy, or in JAX where a parameter is traced."""
 
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -138,13 +138,19 @@ def to_chain(shock) -> MarkovChain | ConditionalChain:
     raise TypeError(f"{shock!r} is not a shock: declare a MarkovChain, an AR1 or a ConditionalChain.")
 
 
-def combine(shocks) -> Chain:
-    """One chain over all combinations of independent shocks, the first one slowest; one state when there are none."""
+def declared_chains(shocks) -> list[MarkovChain]:
+    """What aggregate_shocks() returned, one chain for each shock. Raises TypeError where one is conditional."""
     chains = [to_chain(shock) for shock in (shocks if isinstance(shocks, tuple | list) else (shocks,))]
-    if not chains:
-        return Chain(np.ones((1, 1)), Named("shocks", {}))
     if any(isinstance(chain, ConditionalChain) for chain in chains):
         raise TypeError("aggregate_shocks() returned a ConditionalChain: only idiosyncratic shocks can be conditional.")
+    return cast(list[MarkovChain], chains)
+
+
+def combine(shocks) -> Chain:
+    """One chain over all combinations of independent shocks, the first one slowest; one state when there are none."""
+    chains = declared_chains(shocks)
+    if not chains:
+        return Chain(np.ones((1, 1)), Named("shocks", {}))
     xp = array_module(chains)
     transitions = [xp.asarray(chain.transition) for chain in chains]
     sizes = [transition.shape[0] for transition in transitions]

@@ -1,11 +1,12 @@
 """In which aggregate state an economy is at date 0, when a shock of a given size happens and when it does not."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from hank_mfg.environment.economy import Economy
-from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.environment.markov import declared_chains, stationary_distribution
 from hank_mfg.model.mistakes import did_you_mean
 
 
@@ -34,7 +35,7 @@ def date_zero(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Probabilities of the aggregate states at date 0, without and with the shock: (states,) each.
 
-    With several independent shocks the others keep their stationary distribution, but for those `given` a level.
+    Where other shocks are is summed out: they keep their stationary distribution, but for those `given` a level.
     """
     given = dict(given or {})
     values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
@@ -65,38 +66,14 @@ def _at_level(share: np.ndarray, values: np.ndarray, target: float) -> np.ndarra
     return share * ratio[np.searchsorted(levels, values)]
 
 
-def set_apart(economy: Economy, pinned: list[str]) -> np.ndarray:
-    """The aggregate states by the level of the shocks `pinned` and the state of all others: (levels, others).
+def set_apart(economy: Economy, pinned: Iterable[str]) -> np.ndarray:
+    """The aggregate states by the state of the chains that the shocks `pinned` are declared in and that of all other
+    chains: (levels, others).
 
-    Where the others depend on those pinned they are part of the shock, and nothing is apart: (states, 1).
+    What is declared in one chain with a pinned shock may depend on it and is part of it; other chains are independent.
     """
-    values = {name: np.asarray(v) for name, v in economy.shock_values.items()}
-    levels, of_level = np.unique(np.stack([values[name] for name in pinned]), axis=1, return_inverse=True)
-    places = [np.flatnonzero(of_level.ravel() == level) for level in range(levels.shape[1])]
-    together = np.arange(economy.shock_count)[:, None]
-    if any(len(place) != len(places[0]) for place in places):
-        return together
-    order = np.stack(places)
-    moves = np.asarray(economy.shock_transition, np.float64)[:, order]
-    product = moves.sum(axis=2, keepdims=True) * moves.sum(axis=1, keepdims=True)
-    alike = all((v[order] == v[order][0]).all() for name, v in values.items() if name not in pinned)
-    return order if alike and np.allclose(moves, product, rtol=0.0, atol=1e-9) else together
-
-
-def states_drawn(chances: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """One place in a row of `chances` (rows, places) for each of its uniform numbers (rows, draws): (rows, draws).
-
-    Chances need not add up to one.
-    """
-    below = np.cumsum(chances, axis=1)[:, None, :]
-    return np.argmax(uniforms[:, :, None] * below[..., -1:] < below, axis=2)
-
-
-def others_move(economy: Economy, order: np.ndarray, before: np.ndarray, luck: np.ndarray) -> np.ndarray:
-    """Aggregate states at date 0 at every level of what is pinned, the others drawn from where they were.
-
-    `order` (levels, others) is that of `set_apart`, `before` (starts,) the state a period earlier, `luck` (starts,
-    paths) uniform numbers, the same for every level: (starts, levels, paths).
-    """
-    chances = np.asarray(economy.shock_transition, np.float64)[before][:, order].sum(axis=1)
-    return order[:, states_drawn(chances, luck)].swapaxes(0, 1)
+    declared = declared_chains(economy.model.aggregate_shocks())
+    theirs = [place for place, chain in enumerate(declared) if set(chain.values) & set(pinned)]
+    states = np.arange(economy.shock_count).reshape([len(chain.transition) for chain in declared])
+    levels = math.prod(states.shape[place] for place in theirs)
+    return np.moveaxis(states, theirs, range(len(theirs))).reshape(levels, -1)

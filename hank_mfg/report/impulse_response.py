@@ -7,9 +7,9 @@ The response of y to a shock of a given size at date 0 is
 with m the stationary mean of the shock's process. A value between two states of the shock's chain is a lottery on its
 two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
 start from the same state before date 0, drawn from the ergodic set (or given), with the shock itself at one of the
-neighbors of its mean; other shocks that do not depend on it move on from where they were, so that nothing else happens
-at date 0 (a leap from one end of a chain to the other would be a history that nobody ever lived through). They use the
-same stratified random numbers, for what moves on at date 0 and for every later date, and the histogram moves exactly.
+neighbors of its mean; shocks declared in other chains move on from where they were, so that nothing else happens at
+date 0 (a leap from one end of a chain to the other would be a history that nobody ever lived through), and are the
+same with and without the shock at every later date. Random numbers are stratified, and the histogram moves exactly.
 Surprises of the shock after date 0 have mean zero, those of the sampled paths nearly so; what their mean s_h, in units
 of the size, does to the response R is taken out, gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is over starting
 states and paths, the bands are over starting states.
@@ -36,7 +36,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.date_zero import date_zero, others_move, set_apart, states_drawn
+from hank_mfg.report.date_zero import date_zero, set_apart
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, Solution
@@ -110,13 +110,18 @@ class _Followed(NamedTuple):
     wealth: Array
 
 
-def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros: Array):
-    """From the aggregate states `zeros` (levels, paths) at date 0, leading axes (levels, paths, time): series; the
+def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart: Array, used: Array):
+    """From date 0, where the shock and all others are as `apart` (levels, others) at the levels `used` and at whatever
+    others the first of the `uniforms` (paths, 1 + time) picks; leading axes (used, paths, time): series; the
     distribution of assets (..., assets); mean consumption and wealth of the fixed groups (..., groups); the index of
     the aggregate state."""
     economy = play.economy
     now = play.decide(state)
-    step = play.act(now, now.state.aggregate.shock)
+    before = now.state.aggregate.shock
+    step = play.act(now, before)
+    order = apart.T.ravel()  # others outermost: a number picks the same others whatever the level
+    zeros = jax.vmap(lambda uniform: economy.shocks_from(before, uniform[:1], order)[0])(uniforms)
+    others = jnp.argmax((apart[:, :, None] == zeros).any(axis=0), axis=0)
 
     def record(step):
         aggregate = step.now.state.aggregate
@@ -132,21 +137,20 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, zeros:
         chain = economy.income_transition[kept.shock, kept.shock_next]
         return jax.vmap(lambda group: economy.settle(group, kept.gamble) @ chain)(groups), (consumption, wealth)
 
-    def one(shock_zero, uniform):
-        start = play.follow(step, shock_zero)
-        shocks = economy.shocks_from(shock_zero, uniform)
-        series, kept = rollout(play, start, shocks, record)[1]
-        chain = economy.income_transition[now.state.aggregate.shock, shock_zero]
+    def one(zero, uniform):
+        shocks = economy.shocks_from(zero, uniform[1:], order)
+        series, kept = rollout(play, play.follow(step, zero), shocks, record)[1]
+        chain = economy.income_transition[before, zero]
         moved = jax.vmap(lambda group: economy.settle(group, step.gamble) @ chain)(groups)
         return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1], kept.shock
 
-    return jax.lax.map(lambda zero: jax.vmap(one)(zero, uniforms), zeros)
+    return jax.lax.map(lambda level: jax.vmap(one)(level[others], uniforms), apart[used])
 
 
 @eqx.filter_jit
-def _from_starts(play: Play, states: State, groups: Array, uniforms: Array, zeros: Array):
+def _from_starts(play: Play, states: State, groups: Array, uniforms: Array, apart: Array, used: Array):
     """`_from_start` for several, leading axis (starts,)."""
-    return jax.vmap(_from_start, in_axes=(None, 0, 0, 0, 0))(play, states, groups, uniforms, zeros)
+    return jax.vmap(_from_start, in_axes=(None, 0, 0, 0, None, None))(play, states, groups, uniforms, apart, used)
 
 
 def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarray:
@@ -158,65 +162,76 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
-def on_the_way(transition: np.ndarray, allowed: np.ndarray, periods: int) -> np.ndarray:
-    """The chances of every move of a chain, given that it is in an `allowed` state (states,) after so many periods.
+def powers(transition: np.ndarray, periods: int) -> np.ndarray:
+    """P^(periods - 1), ..., P, I: where a chain will be from each of so many dates on, (periods, from, to)."""
+    found = [np.eye(len(transition))]
+    for _ in range(periods - 1):
+        found.append(transition @ found[-1])
+    return np.stack(found[::-1])
 
-    With P(z, z') the `transition` and h_t(z) the probability of arriving from z in period t, P(z, z') h_{t+1}(z') /
-    h_t(z), by recursion backward: (periods, states, states). Rows from which there is no way are zero.
+
+def on_the_way(transition: np.ndarray, ahead: np.ndarray, now: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The chance of every move of chains `now` (rows,) given where they will be, `targets` (rows,): (rows, states).
+
+    P(z, z') A(z', target) / (P A)(z, target), with P the `transition` and A, `ahead`, its power from the next date on.
     """
-    arrive, moves = np.asarray(allowed, float), []
-    for _ in range(periods):
-        paths = transition * arrive
-        odds = paths.sum(axis=1)
-        moves.append(paths / np.where(odds > 0, odds, 1.0)[:, None])
-        arrive = odds / odds.max()
-    return np.stack(moves[::-1])
+    chances = transition[now] * ahead[:, targets].T
+    return chances / chances.sum(axis=1, keepdims=True)
+
+
+def states_drawn(chances: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """The place in each row of `chances` (rows, places) that its number of `uniforms` (rows,) picks: (rows,); chances
+    need not add up to one."""
+    below = np.cumsum(chances, axis=1)
+    return np.argmax(uniforms[:, None] * below[:, -1:] < below, axis=1)
 
 
 def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *, count: int, seed: int) -> list[State]:
-    """`count` states of the ergodic set in an aggregate state that is `allowed` (shocks,).
+    """`count` states of the ergodic set in an aggregate state that is `allowed` (shocks,), in the order of those.
 
     `WALKERS` paths start from where the solution ended, walk `APART` periods to lose sight of each other, and give a
-    state each every `SPACING` periods. Aggregate states are drawn given that an allowed one is reached then, however
-    rare it is: draws are not of one slump unless slumps last that long, and those long into a slump are drawn as often
-    as they occur. Raises ValueError where no allowed state can be reached in that time.
+    state each every `SPACING` periods. Which allowed state is reached then is drawn first, by stratified numbers, so
+    that each is there as often as it occurs, and the way to it is drawn given that it is reached, however rare it is:
+    draws are not of one slump unless slumps last that long, and those long into a slump are drawn as often as they
+    occur. Raises ValueError where no allowed state can be reached in that time.
     """
-    moves = on_the_way(np.asarray(play.economy.shock_transition, np.float64), allowed, SPACING)
-    draws = np.random.default_rng(seed)
+    chain = np.asarray(play.economy.shock_transition, np.float64)
+    ahead = powers(chain, 1 + SPACING)
+    arrive, ahead = ahead[0] * allowed, ahead[1:]
+    draws, looks = np.random.default_rng(seed), math.ceil(count / WALKERS)
+    settling = stratified(draws, WALKERS, APART // SPACING).T
+    luck = np.concatenate([settling, stratified(draws, looks * WALKERS, 1).reshape(looks, WALKERS)])
     walk = eqx.filter_jit(
         lambda play, states, shocks: jax.vmap(lambda s, z: rollout(play, s, z, lambda step: None)[0])(states, shocks)
     )
     states = jax.tree.map(lambda x: jnp.broadcast_to(x, (WALKERS, *jnp.shape(x))), solution.start(play))
     found: list[State] = []
-    for look in range(1, APART // SPACING + math.ceil(count / WALKERS) + 1):
+    for look, numbers in enumerate(luck):
         path = [np.asarray(states.aggregate.shock)]
-        for chances in moves:
-            path.append(_drawn(chances[path[-1]], draws))
+        if not arrive[path[0]].any(axis=1).all():
+            raise ValueError(
+                f"The aggregate states in which a response may start cannot be reached in {SPACING} periods from where "
+                "the last one started: connect the states of aggregate_shocks() sooner, or pass a state to start from, "
+                "start=."
+            )
+        targets = states_drawn(arrive[path[0]], numbers)
+        for left in ahead:
+            path.append(states_drawn(on_the_way(chain, left, path[-1], targets), draws.random(WALKERS)))
         states = walk(play, states, jnp.asarray(np.stack(path[1:], axis=1), jnp.int32))
-        if look > APART // SPACING:
+        if look >= len(settling):
             found += [jax.tree.map(lambda x, w=walker: x[w], states) for walker in range(WALKERS)]
-    return found[:count]
+    return sorted(found[:count], key=lambda state: int(state.aggregate.shock))
 
 
-def _drawn(chances: np.ndarray, draws: np.random.Generator) -> np.ndarray:
-    """Aggregate states, one drawn from each row of chances (rows, states)."""
-    if np.any(chances.sum(axis=1) == 0.0):
-        raise ValueError(
-            f"The aggregate states in which a response may start cannot be reached in {SPACING} periods from where the "
-            "last one started: connect the states of aggregate_shocks() sooner, or pass a state to start from, start=."
-        )
-    return states_drawn(chances, draws.random((len(chances), 1)))[:, 0]
-
-
-def _followed(play: Play, states: list[State], uniforms: np.ndarray, zeros: np.ndarray) -> Iterator[tuple]:
-    """What `_from_start` returns for each of the states, `TOGETHER` paths at a time; uniforms (starts, paths, time),
-    zeros (starts, levels, paths)."""
+def _followed(play: Play, states: list[State], uniforms: np.ndarray, apart: np.ndarray, used: np.ndarray) -> Iterator:
+    """What `_from_start` returns for each of the states, `TOGETHER` paths at a time; uniforms (starts, paths, time)."""
     batch = min(len(states), max(1, TOGETHER // uniforms.shape[1]))
+    levels = jnp.asarray(apart, jnp.int32), jnp.asarray(used, jnp.int32)
     for first in range(0, len(states), batch):
         rows = np.minimum(first + np.arange(batch), len(states) - 1)  # the last again in a batch that is not full
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(states[row] for row in rows))
         groups = jnp.asarray(np.stack([wealth_groups(np.asarray(states[row].aggregate.mass)) for row in rows]))
-        arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), jnp.asarray(zeros[rows], jnp.int32))
+        arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), *levels)
         arrays = jax.tree.map(np.asarray, arrays)
         for place in range(min(batch, len(states) - first)):
             yield jax.tree.map(lambda x, place=place: x[place], arrays)
@@ -246,16 +261,13 @@ def impulse_response(
     chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
     allowed = chances[0] > 1e-9
     states = [start] if start is not None else starting_states(solution, play, allowed, count=starts, seed=seed)
-    assets, order = np.asarray(play.economy.grid.points), set_apart(play.economy, [shock, *(given or {})])
-    draws, shape = np.random.default_rng(seed), (len(states), paths, horizon)
-    uniforms = stratified(draws, len(states) * paths, horizon).reshape(shape)
-    luck = stratified(draws, len(states) * paths, 1).reshape(shape[:2])
-    before = np.array([int(each.aggregate.shock) for each in states])
-    weights = chances[:, order].sum(axis=2)  # of every level of what is pinned
+    assets, apart = np.asarray(play.economy.grid.points), set_apart(play.economy, [shock, *(given or {})])
+    draws, each, surprises = np.random.default_rng(seed), [], []
+    uniforms = stratified(draws, len(states) * paths, 1 + horizon).reshape(len(states), paths, 1 + horizon)
+    weights = chances[:, apart].sum(axis=2)  # of every level of what is pinned
     used = np.flatnonzero((weights > ROUNDING).any(axis=0))
-    weights, zeros = weights[:, used], others_move(play.economy, order, before, luck)[:, used]
-    each, surprises = [], []
-    for series, wealth, followed, index in _followed(play, states, uniforms, zeros):
+    weights = weights[:, used]
+    for series, wealth, followed, index in _followed(play, states, uniforms, apart, used):
         spread = {**inequality(wealth, assets), **wealth_percentiles(wealth, assets)}
         values = {**series, **spread, **group_series(*followed)}
         each.append({name: weights @ value.mean(axis=1) for name, value in values.items()})
@@ -280,14 +292,19 @@ def impulse_response(
 
 def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Series, Series, Series]:
     """Mean, both ends of the band, and standard error of the mean, of responses (starts, horizon); a single start has
-    no standard error: NaN."""
+    no standard error: NaN. The error is that of a systematic sample, from differences between neighbors in the order
+    of the aggregate states, sum_i (y_i - y_{i-1})^2 / (2 n (n - 1)): what those states explain is not drawn by chance.
+
+    Source: Wolter (2007), Introduction to Variance Estimation, chapter 8, estimator v2.
+    """
     tail, count = (1.0 - coverage) / 2.0, len(next(iter(gaps.values())))
     summaries = (
         lambda gap: gap.mean(axis=0),
         lambda gap: np.quantile(gap, tail, axis=0),
         lambda gap: np.quantile(gap, 1.0 - tail, axis=0),
-        lambda gap: gap.std(axis=0, ddof=1) / np.sqrt(count) if count > 1 else np.full(gap.shape[1], np.nan),
-    )
+        lambda gap: np.sqrt((np.diff(gap, axis=0) ** 2).mean(axis=0) / (2 * count)) if count > 1
+        else np.full(gap.shape[1], np.nan),
+    )  # fmt: skip
     mean, lower, upper, error = ({name: summary(gap) for name, gap in gaps.items()} for summary in summaries)
     return mean, lower, upper, error
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hank_mfg as hm
-from hank_mfg.report.date_zero import date_zero, lottery_on_chain, others_move, set_apart
+from hank_mfg.report.date_zero import date_zero, lottery_on_chain, set_apart
 from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, starting_states
+from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, powers, starting_states
 
 BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
 SIZE = -0.005
@@ -127,54 +128,71 @@ def test_another_shock_can_be_held_at_a_level(float64, refuses):
     refuses(lambda: date_zero(economy, "productivity", 0.0, {"patience": "high"}), "'high'", "give a number")
 
 
-def test_other_shocks_move_on_from_where_they_were(float64):
-    """The HANK economy's chain: every level of the monetary shock with the same others, which are as frequent as they
-    follow, by the chain's row, on where they were."""
+@pytest.mark.parametrize("pinned", ["patience", "productivity", "monetary"])
+def test_other_shocks_are_the_same_whatever_the_level_and_as_frequent_as_they_follow(float64, pinned):
+    """The HANK economy's chain: one uniform number a date, at every level of the shock, whichever is declared first."""
     economy = hm.discretize(hm.load_model("one_asset_hank"), 10, jnp.float64)
     values = {name: np.asarray(each) for name, each in economy.shock_values.items()}
-    order = set_apart(economy, ["monetary"])
-    assert order.shape == (3, economy.shock_count // 3)
-    even = (np.arange(100_000) + 0.5) / 100_000
-    (states,) = others_move(economy, order, np.array([3]), even[None])
-    np.testing.assert_array_equal(np.ptp(values["monetary"][states], axis=1), 0.0)
-    for name in ("patience", "productivity"):
-        np.testing.assert_array_equal(values[name][states], np.broadcast_to(values[name][states[0]], states.shape))
-    row = np.asarray(economy.shock_transition)[3]
-    for patience, productivity in itertools.product(*(np.unique(values[n]) for n in ("patience", "productivity"))):
-        here = (values["patience"] == patience) & (values["productivity"] == productivity)
-        assert here[states[0]].mean() == pytest.approx(row[here].sum(), abs=2e-5)
+    apart = set_apart(economy, [pinned])
+    assert sorted(apart.ravel()) == list(range(economy.shock_count))
+    np.testing.assert_array_equal(np.ptp(values[pinned][apart], axis=1), 0.0)
+    numbers = jnp.asarray(np.random.default_rng(0).random((8, 50)))
+    order = jnp.asarray(apart.T.ravel())
+    paths = np.array([[economy.shocks_from(level[2], each, order) for level in apart] for each in numbers])
+    even = jnp.asarray((np.arange(100_000) + 0.5) / 100_000)
+    following = np.asarray(jax.vmap(lambda u: economy.shocks_from(3, u[None], order)[0])(even))
+    np.testing.assert_allclose(
+        np.bincount(following, minlength=economy.shock_count) / 100_000, economy.shock_transition[3], atol=2e-5
+    )
+    for name in set(values) - {pinned}:
+        there = values[name][apart]
+        np.testing.assert_array_equal(there, np.broadcast_to(there[0], there.shape))
+        np.testing.assert_array_equal(np.ptp(values[name][paths], axis=1), 0.0)
 
 
-def test_what_depends_on_the_shock_is_part_of_it(float64):
-    """A wedge that comes with income is not set apart: every state is a level, and no draw moves it."""
+def test_a_shock_leaves_the_others_alone_at_every_date(float64):
+    """The persistent shock is declared first; the transitory one is the same with and without it, up to rounding."""
+    solution = hm.solve(hm.load_model("krusell_smith_noisy"), hm.RSPG(paths=2, updates=1, asset_points=20))
+    response = hm.impulse_response(solution, "persistent", 0.005, horizon=6, starts=8, paths=2)
+    assert response.mean["persistent"][0] == pytest.approx(0.5, abs=1e-9)
+    np.testing.assert_allclose(response.mean["transitory"], np.zeros(6), atol=1e-15)
 
-    class Together(type(hm.load_model("huggett"))):
-        def aggregate_shocks(self):
-            joint = [[0.5, 0.1, 0.2, 0.2], [0.1, 0.5, 0.2, 0.2], [0.3, 0.2, 0.4, 0.1], [0.1, 0.2, 0.3, 0.4]]
-            return hm.MarkovChain(joint, aggregate_income=[0.99, 0.99, 1.01, 1.01], wedge=[1.0, 0.9, 1.0, 0.9])
 
+class Together(type(hm.load_model("huggett"))):
+    """A wedge in one chain with income, which depends on where income was and not on where it is; news beside them."""
+
+    def aggregate_shocks(self):
+        income = [[0.8, 0.2], [0.3, 0.7]]
+        wedge = [[0.9, 0.1], [0.2, 0.8]]  # by income a period ago
+        joint = [[income[i][j] * wedge[i][w] for j in (0, 1) for w in (0, 1)] for i in (0, 1) for _ in (0, 1)]
+        news = hm.MarkovChain([[0.5, 0.5], [0.5, 0.5]], news=[0.0, 1.0])
+        return news, hm.MarkovChain(joint, aggregate_income=[0.99, 0.99, 1.01, 1.01], wedge=[1.0, 0.9, 1.0, 0.9])
+
+
+def test_what_is_declared_in_one_chain_with_the_shock_is_part_of_it(float64):
+    """Every state of that chain is a level; what is declared beside it stays apart."""
     economy = hm.discretize(Together(**hm.load_model("huggett").parameters()), 10, jnp.float64)
-    order = set_apart(economy, ["aggregate_income"])
-    np.testing.assert_array_equal(order, np.arange(4)[:, None])
-    states = others_move(economy, order, np.array([0, 2]), np.array([[0.1, 0.9], [0.2, 0.6]]))
-    np.testing.assert_array_equal(states, np.broadcast_to(order, (2, 4, 2)))
+    np.testing.assert_array_equal(set_apart(economy, ["aggregate_income"]), np.arange(8).reshape(2, 4).T)
+    np.testing.assert_array_equal(set_apart(economy, ["news"]), np.arange(8).reshape(2, 4))
+    np.testing.assert_array_equal(set_apart(economy, ["wedge", "news"]), np.arange(8)[:, None])
 
 
 def test_the_chances_on_the_way_are_those_of_all_paths_that_arrive():
     """Every path of three moves between three states, one of which is never followed by another."""
     chain = np.array([[0.5, 0.3, 0.2], [0.1, 0.9, 0.0], [0.6, 0.2, 0.2]])
-    allowed = np.array([False, True, True])
-    moves = on_the_way(chain, allowed, 3)
-    for first in range(3):
+    for first, target in itertools.product(range(3), range(3)):
         paths = {
             path: np.prod([chain[move] for move in itertools.pairwise((first, *path))])
             for path in itertools.product(range(3), repeat=3)
-            if allowed[path[-1]]
+            if path[-1] == target
         }
         for path, odds in paths.items():
-            ours = np.prod(
-                [chances[move] for chances, move in zip(moves, itertools.pairwise((first, *path)), strict=True)]
-            )
+            ours = 1.0
+            for ahead, (now, following) in zip(powers(chain, 3), itertools.pairwise((first, *path)), strict=True):
+                row = on_the_way(chain, ahead, np.array([now]), np.array([target]))
+                ours *= row[0, following]
+                if ours == 0.0:
+                    break
             assert ours == pytest.approx(odds / sum(paths.values()), abs=1e-14)
 
 
@@ -182,11 +200,12 @@ def test_a_slump_once_in_a_million_periods_is_as_old_as_slumps_are():
     """Given that there is one, it began k periods ago or before with probability stay^k; between there is none."""
     stay, rare = 0.8, 1e-6
     start = rare * (1 - stay) / (1 - rare)
-    moves = on_the_way(np.array([[1 - start, start], [1 - stay, stay]]), np.array([False, True]), 100)
-    share = np.array([1.0, 0.0])
-    shares = [share := share @ chances for chances in moves]
-    np.testing.assert_allclose([each[1] for each in shares[::-1][:10]], stay ** np.arange(10), rtol=1e-4)
-    assert shares[49][1] < 1e-4
+    chain, share, shares = np.array([[1 - start, start], [1 - stay, stay]]), np.array([1.0, 0.0]), []
+    for ahead in powers(chain, 100):
+        share = share @ on_the_way(chain, ahead, np.arange(2), np.ones(2, int))
+        shares.append(share[1])
+    np.testing.assert_allclose(shares[::-1][:10], stay ** np.arange(10), rtol=1e-4)
+    assert shares[49] < 1e-4
 
 
 def test_starting_states_are_where_they_may_be(trained, float64, refuses):
@@ -197,6 +216,8 @@ def test_starting_states_are_where_they_may_be(trained, float64, refuses):
         masses = np.array([state.aggregate.mass for state in states])
         np.testing.assert_allclose(masses.sum(axis=(1, 2)), 1.0, rtol=1e-9)
         assert len({mass.tobytes() for mass in masses}) == 9
+    states = starting_states(trained, play, np.array([True, True]), count=16, seed=0)
+    assert [int(state.aggregate.shock) for state in states] == [0] * 8 + [1] * 8  # as often as in the long run
     turns = np.kron([[0.0, 1.0], [1.0, 0.0]], [[0.6, 0.4], [0.05, 0.95]]).tolist()
     fixed = dataclasses.replace(trained, model=trained.model.with_parameters(joint_transition=turns))
     now = int(trained.states.aggregate.shock[0])
