@@ -9,8 +9,8 @@ bound also responses to monetary shocks of .1 points against the linear ones, pe
 in 20 quarters with the standard error of a mean over starting states, of the perfect-foresight path too, and of the
 mean of an easing and a tightening, from which what is not linear in the shock has dropped out. They are measured where
 the other shocks are a tenth as large, so that the linear response is what a response should be, and as calibrated.
-There responses depend on the state of the other shocks, also with perfect foresight, whose responses from rest are
-averaged over those states for comparison.
+There responses depend on the state of the other shocks, also with perfect foresight: the lowest and highest response
+on impact among those states, and perfect foresight averaged over them against the linear response and the global one.
 """
 
 import tempfile
@@ -23,7 +23,7 @@ import hank_mfg as hm
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.compare_shocks import differences
-from hank_mfg.report.date_zero import date_zero
+from hank_mfg.report.date_zero import date_zero, set_apart
 
 HANK = {
     "asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
@@ -60,27 +60,37 @@ def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
     measured += [(measure, printed[measure]) for measure in MEASURES if printed[measure] is not None]
     gains = printed["exploitability"]["consumption_percent"]
     measured += [(f"exploitability, {kind}, percent of consumption", gain) for kind, gain in gains.items()]
-    measured += [(f"gap to the linear response, percent of the peak, {what}", gap) for what, gap in gaps.items()]
+    measured += list(gaps.items())
     rows = [{"economy": name, "row": what, "measured": value} for what, value in measured]
     return rows, {"settings": settings, "solve": timings, "evaluation": evaluation}
 
 
 def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[str, float]:
-    """Where the other shocks are small, and as calibrated."""
+    """Where the other shocks are small, and as calibrated; percent of the peak of the linear response."""
     progress("one_asset_hank with small other shocks")
     calm = hm.solve(hm.load_model("one_asset_hank", **CALM), hm.RSPG(**{**settings, **TO_THE_END}))
     small, compared = responses(calm, 48, quick), responses(solution, 128, quick)
     found = {f"{what}, other shocks small": gap for what, gap in gaps_to_linear(small).items()}
     found |= {f"{what}, as calibrated": gap for what, gap in gaps_to_linear(compared).items()}
-    by_state = foresight_by_state(solution.model, solution.steady)
+    progress("perfect foresight from every state of the other shocks")
+    by_state = foresight_by_state(solution.model, solution.steady, 40 if quick else HORIZON)
     for what, size in SIZES.items():
         for name in RESPONSES:
             linear, peak = compared.response(size, "Linear", name), compared.gaps.loc[(size, name), ("Linear", "peak")]
-            foreseen, trained = by_state[size][name], compared.response(size, "RSPG", name)
-            ends = {"gap of it": foreseen - linear, "RSPG against it": trained - foreseen}
-            for kind, gap in ends.items():
-                row = f"{name} after {what}, as calibrated, perfect foresight averaged over states, {kind}"
-                found[row] = float(100.0 * np.abs(gap).max() / abs(peak))
+            foreseen, of_states = by_state[size][name]
+            trained = compared.response(size, "RSPG", name)
+            gaps = {
+                "perfect foresight averaged over states less linear response": foreseen - linear,
+                "RSPG less perfect foresight averaged over states": trained - foreseen,
+                "RSPG less linear response": trained - linear,
+            }
+            for kind, gap in gaps.items():
+                found[f"{kind}, {name} after {what}, on impact"] = float(100.0 * gap[0] / abs(peak))
+            for kind in list(gaps)[:2]:
+                found[f"{kind}, {name} after {what}, largest"] = float(100.0 * np.abs(gaps[kind]).max() / abs(peak))
+            for end, place in (("lowest", of_states.min()), ("highest", of_states.max())):
+                row = f"perfect foresight on impact, {end} of the states of the others, percent of linear"
+                found[f"{row}, {name} after {what}"] = float(100.0 * place / linear[0])
     return found
 
 
@@ -94,40 +104,50 @@ def responses(solution: hm.Solution, starts: int, quick: bool) -> hm.Comparison:
 
 def gaps_to_linear(compared: hm.Comparison) -> dict[str, float]:
     """After an easing and a tightening, and of their mean."""
-    found = {}
+    found, kind = {}, "gap to the linear response, percent of the peak"
     for name in RESPONSES:
         for what, size in SIZES.items():
             row = compared.gaps.loc[(size, name)]
-            found[f"{name} after {what}"] = abs(row["RSPG", "gap"])
-            found[f"{name} after {what}, standard error"] = row["RSPG", "error"]
-            found[f"{name} after {what}, perfect foresight"] = abs(row["Perfect foresight", "gap"])
+            found[f"{kind}, {name} after {what}"] = abs(row["RSPG", "gap"])
+            found[f"{kind}, {name} after {what}, standard error"] = row["RSPG", "error"]
+            found[f"{kind}, {name} after {what}, perfect foresight"] = abs(row["Perfect foresight", "gap"])
         both = sum(compared.gap(size, "RSPG", name) for size in SIZES.values()) / 2
-        found[f"{name}, mean of both"] = float(np.abs(both).max())
+        found[f"{kind}, {name}, mean of both"] = float(np.abs(both).max())
     return found
 
 
 @float64_allowed
-def foresight_by_state(model: hm.Model, steady: hm.SteadyState) -> dict[float, dict[str, np.ndarray]]:
-    """Responses by size and variable, (QUARTERS,): from rest, in every aggregate state at date 0, all shocks return as
-    the chain expects; the generalized response is a lottery on these paths, as it is on those of the global one."""
-    economy, linear = hm.discretize(model, 10, np.float64), hm.linearize(steady, horizon=HORIZON)
+def foresight_by_state(
+    model: hm.Model, steady: hm.SteadyState, horizon: int
+) -> dict[float, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """Responses by size and variable with perfect foresight: averaged over the states of the other shocks, (QUARTERS,),
+    and on impact in each of these, (others,). From rest, in every aggregate state at date 0, all shocks return as the
+    chain expects; the generalized response is a lottery on these paths, as it is on those of the global one."""
+    economy, linear = hm.discretize(model, 10, np.float64), hm.linearize(steady, horizon=horizon)
     values = {name: np.asarray(each, np.float64) for name, each in economy.shock_values.items()}
     usual = np.asarray(stationary_distribution(economy.shock_transition), np.float64)
-    ahead = differences(economy, np.eye(economy.shock_count) - usual, HORIZON)
-    expected = {name: ahead @ each for name, each in values.items()}  # (HORIZON, states), less the mean
+    ahead = differences(economy, np.eye(economy.shock_count) - usual, horizon)
+    expected = {name: ahead @ each for name, each in values.items()}  # (horizon, states), less the mean
     paths = [
-        hm.transition(steady, horizon=HORIZON, linear=linear, **{name: each[:, z] for name, each in expected.items()})
+        hm.transition(steady, horizon=horizon, linear=linear, **{name: each[:, z] for name, each in expected.items()})
         for z in range(economy.shock_count)
     ]
-    found: dict[float, dict[str, np.ndarray]] = {}
+    apart = set_apart(economy, ["monetary"])
+    found: dict[float, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for size in SIZES.values():
-        without, with_shock = date_zero(economy, "monetary", size)
+        chances = np.stack(date_zero(economy, "monetary", size))  # without and with the shock
+        weights = chances[:, apart].sum(axis=2)  # of the levels of the shock
         found[size] = {}
         for name in RESPONSES:
             levels = np.stack([np.asarray(path.series[name])[:QUARTERS] for path in paths])
-            before, after = without @ levels, with_shock @ levels
-            found[size][name] = 100.0 * (after - before) / (before if name == "output" else 1.0)
+            averaged, of_states = chances @ levels, weights @ levels[apart, 0]
+            found[size][name] = (_change(name, *averaged), _change(name, *of_states))
     return found
+
+
+def _change(name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """In percent, of rates in percentage points."""
+    return 100.0 * (after - before) / (before if name == "output" else 1.0)
 
 
 def measure(quick: bool) -> dict:

@@ -38,6 +38,8 @@ Source = Annotated[str, typer.Argument(metavar="MODEL", help="a shipped name (ha
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
+Starts = Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")]
+FromEach = Annotated[int, typer.Option(min=1, help="paths from each of them")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
 ]
@@ -279,10 +281,7 @@ def irf_command(
     shock: Annotated[str, typer.Option(help="its name (hank-mfg show MODEL)")],
     size: Annotated[float, typer.Option(help="in the shock's own units: of a level around 1, -0.01 is one percent")],
     given: Annotated[list[str] | None, typer.Option(help="NAME=LEVEL of another shock at date 0; repeat")] = None,
-    horizon: int = 40,
-    starts: Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")] = 96,
-    paths: Annotated[int, typer.Option(min=1, help="from each of them")] = 8,
-    seed: int = 5, as_json: Json = False,
+    horizon: int = 40, starts: Starts = 96, paths: FromEach = 8, seed: int = 5, as_json: Json = False,
 ) -> None:  # fmt: skip
     """The generalized impulse response to one shock, from the global solution."""
     _cache()
@@ -306,22 +305,19 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help="runs/MODEL_compare by default, or the folder of the run")] = None,
     shock: Annotated[str | None, typer.Option(help="by default the only one")] = None,
     size: Annotated[list[float] | None, typer.Option(help="in the shock's own units; repeat as needed")] = None,
-    horizon: int = 100,
-    seed: int = 0,
-    periods: int = 10_000,
+    horizon: int = 100, starts: Starts = 96, paths: FromEach = 8, seed: int = 0, periods: int = 10_000,
     option: Option = None,
     classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
     as_json: Json = False,
-) -> None:
+) -> None:  # fmt: skip
     """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
     _cache()
     from hank_mfg.compare_cli import Request, compare_models
     from hank_mfg.run import named_method
 
     settings = named_method("rspg", option) if option else None
-    request = Request(
-        model, out, _overrides(set_), settings, seed, shock, size or None, horizon, periods, classical, as_json
-    )
+    sampling = {"horizon": horizon, "starts": starts, "paths": paths, "periods": periods}
+    request = Request(model, out, _overrides(set_), settings, seed, shock, size or None, sampling, classical, as_json)
     _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
 
 

@@ -30,7 +30,8 @@ from hank_mfg.storage import UNFINISHED, RunError, finished_config, read_config
 class Request:
     """What was asked for: a model or a run folder, how to solve it, where to keep it, and what to compare.
 
-    `settings` are None where no option of the method was given; `quiet` leaves out the progress on standard error.
+    `settings` are None where no option of the method was given; `sampling` are horizon, starts, paths and periods of
+    `compare`; `quiet` leaves out the progress on standard error.
     """
 
     source: str
@@ -40,8 +41,7 @@ class Request:
     seed: int
     shock: str | None
     sizes: list[float] | None
-    horizon: int
-    periods: int
+    sampling: dict[str, Any]
     classical: bool
     quiet: bool
 
@@ -69,8 +69,9 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
     Raises ValueError in one sentence, before anything is solved, for a game, a model without aggregate shocks, and a
     shock, size or folder that does not fit.
     """
-    if request.horizon < 2:
-        raise ValueError(f"--horizon {request.horizon}: compare 2 or more periods.")
+    horizon = request.sampling["horizon"]
+    if horizon < 2:
+        raise ValueError(f"--horizon {horizon}: compare 2 or more periods.")
     trained = _finished_run(request) if request.is_run else _solved(request)
     solutions: dict[str, Any] = {usual_label(trained): trained}
     left_out = None
@@ -83,8 +84,8 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
             left_out = str(error)
             request.tell(f"Without the classical algorithm: {left_out}")
     comparison = compare(
-        solutions, request.shock, request.sizes, horizon=request.horizon, linear_horizon=max(300, 2 * request.horizon),
-        periods=request.periods, tell=request.tell,
+        solutions, request.shock, request.sizes, linear_horizon=max(300, 2 * horizon), tell=request.tell,
+        **request.sampling,
     )  # fmt: skip
     written = write_comparison(comparison, request.folder)
     content = {

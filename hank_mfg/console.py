@@ -116,7 +116,7 @@ def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> li
     states = state_names(solution.play(10).economy.shock_values)
     rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
     first = [_living_under(content["under"], solution, trained)] if "under" in content else []
-    return [*first, *aligned(rows), accuracy_note(content)]
+    return [*first, *aligned(rows), accuracy_note(content, trained)]
 
 
 def _living_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:

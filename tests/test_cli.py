@@ -273,7 +273,8 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     monkeypatch.setattr(report, "MAIN_VARIABLES", ("output",))
     note = command("irf", folder, "--shock", "productivity", "--size", -0.01, *FEW, "--json").printed["note"]
     table = command("moments", folder, "--periods", 100, "--json").printed
-    for text in (note, table["note"]):
+    measures = command("evaluate", folder, *PERIODS).out.split("\nWrote")[0]
+    for text in (note, table["note"], measures):
         assert text.endswith(". In the model itself, the first of the 2 worlds that people were trained for.")
 
 

@@ -10,14 +10,14 @@ import pytest
 
 from hank_mfg import compare_cli
 
-BRIEF = ("--horizon", 8, "--periods", 100)
+BRIEF = ("--horizon", 8, "--periods", 100, "--starts", 2, "--paths", 2)
 MODEL = "krusell_smith"
 
 
 @pytest.fixture(autouse=True)
-def few_paths(monkeypatch):
-    """Few paths and a coarse grid."""
-    few = partial(compare_cli.compare, starts=2, paths=2, asset_points=60)
+def few_points(monkeypatch):
+    """A coarse grid."""
+    few = partial(compare_cli.compare, asset_points=60)
     monkeypatch.setattr(compare_cli, "compare", few)
 
 
@@ -46,7 +46,7 @@ def one_sentence(command):
 def compared(command, solved_run, tmp_path_factory):
     """The comparison of a run that is solved, without the classical algorithm, with small sizes."""
     folder = tmp_path_factory.mktemp("compared")
-    few = partial(compare_cli.compare, starts=2, paths=2, asset_points=60)
+    few = partial(compare_cli.compare, asset_points=60)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare_cli, "compare", few)
         sizes = ("--size", -0.005, "--size", 0.005)

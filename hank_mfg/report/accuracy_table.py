@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from hank_mfg.solve.solution import GlobalSolution, world_told
+
 NAMES = {
     "den_haan_mean_percent": "Den Haan error, mean (percent)",
     "den_haan_max_percent": "Den Haan error, largest (percent)",
@@ -62,9 +64,10 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
     return {**rows, "Gains are measured over": sizes}
 
 
-def accuracy_note(content: dict[str, Any]) -> str:
-    """How the measures were taken, for below the table."""
+def accuracy_note(content: dict[str, Any], solution: GlobalSolution) -> str:
+    """How the measures were taken, and in which world, for below the table."""
+    world = "" if "under" in content else world_told(solution)
     return (
         f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "
-        f"seed {content['seed']}."
-    )
+        f"seed {content['seed']}. {world}"
+    ).rstrip()

@@ -22,10 +22,10 @@ import pandas as pd
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.compare_shocks import Plan, make_plan
 from hank_mfg.report.compare_tables import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
-from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, world_told
+from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution, linearize
-from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solution import Solution, world_told
 from hank_mfg.solve.steady_state import steady_state
 from hank_mfg.solve.transition import Transition, transition
 

@@ -39,7 +39,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero, set_apart
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.solve.rollout import Play, State, rollout
-from hank_mfg.solve.solution import GlobalSolution, Solution
+from hank_mfg.solve.solution import GlobalSolution, world_told
 
 WALKERS = 8  # paths on which starting states are looked for, side by side
 SPACING = 50  # periods between two starting states of a walker
@@ -307,14 +307,6 @@ def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Seri
     )  # fmt: skip
     mean, lower, upper, error = ({name: summary(gap) for name, gap in gaps.items()} for summary in summaries)
     return mean, lower, upper, error
-
-
-def world_told(solution: GlobalSolution) -> str:
-    """Of which world of several a result tells, a sentence for its note; "" where people were trained for one."""
-    if not isinstance(solution, Solution) or solution.family is None:
-        return ""
-    count = len(solution.family.changes(solution.model))
-    return f"In the model itself, the first of the {count} worlds that people were trained for."
 
 
 def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:

@@ -21,12 +21,12 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
-from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate, world_told
+from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import SMOOTHING, MomentTable
 from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.report.style import display_name, save_figure, signed
-from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solution import Solution, world_told
 from hank_mfg.solve.steady_state import SteadyState
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def write_evaluation(
     """
     content = evaluate(solution, periods=periods, seed=seed).to_dict()
     if not under:
-        return content, _write_accuracy(content, Path(folder))
+        return content, _write_accuracy(content, solution, Path(folder))
     content = {"under": dict(under), **content}
     path = Path(folder) / f"evaluation_under_{_parameters_in_names(under)}.json"
     return content, [write_text(path, json.dumps(content, indent=2) + "\n")]
@@ -111,11 +111,11 @@ def _parameters_in_names(parameters: Mapping[str, Any]) -> str:
     return text if len(text) <= 150 else f"{text[:140]}_{zlib.crc32(text.encode()):08x}"
 
 
-def _write_accuracy(content: dict[str, Any], folder: Path) -> list[Path]:
+def _write_accuracy(content: dict[str, Any], solution: Solution, folder: Path) -> list[Path]:
     frame = pd.DataFrame({"Value": pd.Series(accuracy_rows(content), dtype=object)}).rename_axis("")
     return [
         write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
-        write_text(folder / "accuracy.tex", to_latex(frame, note=accuracy_note(content), digits=4)),
+        write_text(folder / "accuracy.tex", to_latex(frame, note=accuracy_note(content, solution), digits=4)),
     ]
 
 
@@ -248,7 +248,7 @@ def write_report(
 
     tell(f"Simulating {periods:,} periods and measuring accuracy, unless evaluation.json holds it.")
     measured = _measure(solution, folder, periods, seed)
-    keep(_write_accuracy(measured.content, folder))
+    keep(_write_accuracy(measured.content, solution, folder))
     keep(_write_moments(_moments_of(solution, measured.simulation, usual_smoothing(folder)), folder))
     keep(_write_distributions(solution, measured.simulation, folder))
     for name, figure in {**_simulation_figures(solution, measured), **_solution_figures(solution)}.items():
@@ -287,17 +287,17 @@ def _as_one(pair: list[ImpulseResponse]) -> list[ImpulseResponse]:
     return [dataclasses.replace(down, note=note)]
 
 
-def _path_note(simulation: Simulation) -> str:
+def _path_note(simulation: Simulation, solution: Solution) -> str:
     return (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points, float64, seed "
-        f"{simulation.seed}."
-    )
+        f"{simulation.seed}. {world_told(solution)}"
+    ).rstrip()
 
 
 def _write_distributions(solution: Solution, simulation: Simulation, folder: Path) -> list[Path]:
     """Distribution of wealth and marginal propensities: the paths."""
     points = solution.steady.economy.grid.size
-    mean = f"Mean distribution over the path. {_path_note(simulation)} Levels are in goods."
+    mean = f"Mean distribution over the path. {_path_note(simulation, solution)} Levels are in goods."
     still = (
         f"Stationary equilibrium, {points} asset points, float64. MPC: consumption out of another unit of cash on hand."
     )
@@ -317,7 +317,7 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     name = measured.content["variable"]
     economy = solution.play(10).economy
     shocks, own = state_names(economy.shock_values), state_names(economy.own)
-    note = _path_note(simulation)
+    note = _path_note(simulation, solution)
     first = min(200, simulation.periods)
     rates = [name for name in MAIN_VARIABLES if is_rate(name)]
     window = {name: simulation.series[name][:first] for name in MAIN_VARIABLES if name in simulation.series}

@@ -140,6 +140,14 @@ class Solution:
         return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock, carried), memory, guess)
 
 
+def world_told(solution: GlobalSolution) -> str:
+    """Of which world of several a result tells, a sentence for its note; "" where people were trained for one."""
+    if not isinstance(solution, Solution) or solution.family is None:
+        return ""
+    count = len(solution.family.changes(solution.model))
+    return f"In the model itself, the first of the {count} worlds that people were trained for."
+
+
 def move_mass(mass, points, target) -> np.ndarray:
     """Mass (points, income) on other asset points `target`, split between neighbors so that its mean is unchanged.
 
