@@ -66,7 +66,7 @@ def measure_economy(name: str, quick: bool) -> tuple[list[dict], dict]:
 
 
 def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[str, float]:
-    """Where the other shocks are small, and as calibrated; percent of the peak of the linear response."""
+    """Where the other shocks are small, and as calibrated; a positive gap goes further in the direction of the peak."""
     progress("one_asset_hank with small other shocks")
     calm = hm.solve(hm.load_model("one_asset_hank", **CALM), hm.RSPG(**{**settings, **TO_THE_END}))
     small, compared = responses(calm, 48, quick), responses(solution, 128, quick)
@@ -85,12 +85,12 @@ def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[st
                 "RSPG less linear response": trained - linear,
             }
             for kind, gap in gaps.items():
-                found[f"{kind}, {name} after {what}, on impact"] = float(100.0 * gap[0] / abs(peak))
-            for kind in list(gaps)[:2]:
-                found[f"{kind}, {name} after {what}, largest"] = float(100.0 * np.abs(gaps[kind]).max() / abs(peak))
-            for end, place in (("lowest", of_states.min()), ("highest", of_states.max())):
-                row = f"perfect foresight on impact, {end} of the states of the others, percent of linear"
-                found[f"{row}, {name} after {what}"] = float(100.0 * place / linear[0])
+                row = f"{kind}, percent of the peak, {name} after {what}, as calibrated"
+                found[f"{row}, on impact"] = float(100.0 * gap[0] / peak)
+                found[f"{row}, largest"] = float(100.0 * np.abs(gap / peak).max())
+            shares = 100.0 * of_states / linear[0]
+            row = f"perfect foresight by state of the others, percent of linear, {name} after {what}, on impact"
+            found |= {f"{row}, lowest": float(shares.min()), f"{row}, highest": float(shares.max())}
     return found
 
 
