@@ -38,10 +38,12 @@ from hank_mfg.template import EXAMPLE
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=25)
 hypothesis.settings.load_profile("project")
 
-# A program that several tests need is compiled once per session.
-_COMPILED = tempfile.mkdtemp(prefix="hank_mfg_compiled_")
-atexit.register(shutil.rmtree, _COMPILED, ignore_errors=True)
-jax.config.update("jax_compilation_cache_dir", _COMPILED)
+# A program that several tests need is compiled once per session, for all its processes.
+_COMPILED = "HANK_MFG_TESTS_COMPILED"
+if _COMPILED not in os.environ:  # the first process, which starts the others
+    os.environ[_COMPILED] = tempfile.mkdtemp(prefix="hank_mfg_compiled_")
+    atexit.register(shutil.rmtree, os.environ[_COMPILED], ignore_errors=True)
+jax.config.update("jax_compilation_cache_dir", os.environ[_COMPILED])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
