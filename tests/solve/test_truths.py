@@ -117,7 +117,7 @@ def _gap(points: int) -> float:
     forward, backward, masses = _through_the_mass(play, state, last, steps)
     np.testing.assert_allclose(forward, backward, atol=1e-12)
     ours = structural_gradient(play.economy, path, 1.0)
-    weight = masses * play.economy.discount_factor ** jnp.arange(12)[:, None, None]
+    weight = masses * play.economy.model.discount_factor ** jnp.arange(12)[:, None, None]
     grid = play.economy.grid
     inside = (steps.now.savings > grid.lower) & (steps.now.savings < grid.upper) & (masses > 1e-9)
     theirs = jnp.where(inside, forward / jnp.where(weight > 0, weight, 1.0), 0.0)
