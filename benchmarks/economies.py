@@ -20,9 +20,8 @@ import numpy as np
 from machine import TINY, command, progress, run_benchmark, time_solves
 
 import hank_mfg as hm
-from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.environment.markov import later, stationary_distribution
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.compare_shocks import differences
 from hank_mfg.report.date_zero import date_zero, set_apart
 
 HANK = {
@@ -126,7 +125,7 @@ def foresight_by_state(
     economy, linear = hm.discretize(model, 10, np.float64), hm.linearize(steady, horizon=horizon)
     values = {name: np.asarray(each, np.float64) for name, each in economy.shock_values.items()}
     usual = np.asarray(stationary_distribution(economy.shock_transition), np.float64)
-    ahead = differences(economy, np.eye(economy.shock_count) - usual, horizon)
+    ahead = later(economy.shock_transition, np.eye(economy.shock_count) - usual, horizon)
     expected = {name: ahead @ each for name, each in values.items()}  # (horizon, states), less the mean
     paths = [
         hm.transition(steady, horizon=horizon, linear=linear, **{name: each[:, z] for name, each in expected.items()})

@@ -56,6 +56,15 @@ def _never_left(transition) -> list[int]:
     return [int(np.argmax(label == place)) for place in np.flatnonzero(~leaves)]
 
 
+def later(transition, probabilities, periods: int) -> np.ndarray:
+    """Rows of `probabilities` (..., states), or changes of them, as a chain moves them on: (periods, ..., states), the
+    first as given; those of the identity are the powers of the chain."""
+    moved = [np.asarray(probabilities, np.float64)]
+    for _ in range(periods - 1):
+        moved.append(moved[-1] @ np.asarray(transition))
+    return np.stack(moved)
+
+
 def joint_distribution(aggregate, conditional, shares=(1.0,)):
     """The stationary distribution of aggregate and own states, P(z', e' | z, e) = P(z' | z) P(e' | e, z, z').
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Economy, discretize
-from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.environment.markov import later, stationary_distribution
 from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero
@@ -36,7 +36,7 @@ class Plan(NamedTuple):
 
     def expected(self, horizon: int) -> list[dict[str, np.ndarray]]:
         """For each size the expected deviations of every shock, (horizon,) each, in the shock's own units."""
-        each = [differences(self.economy, change, horizon) for change in self.changes]
+        each = [later(self.economy.shock_transition, change, horizon) for change in self.changes]
         values = {name: np.asarray(v) for name, v in self.economy.shock_values.items()}
         return [{name: moved @ value for name, value in values.items()} for moved in each]
 
@@ -50,14 +50,6 @@ class Plan(NamedTuple):
     def label(self, size: float) -> str:
         """The size for a reader: in percent of the mean where that is positive, else in the shock's own units."""
         return f"{signed(100.0 * size / self.mean)} %" if self.mean > 0 else signed(size)
-
-
-def differences(economy: Economy, change: np.ndarray, horizon: int) -> np.ndarray:
-    """The change of the probabilities of the aggregate states at every date, (horizon, states), from that at date 0."""
-    transition, moved = np.asarray(economy.shock_transition), [np.asarray(change, np.float64)]
-    for _ in range(horizon - 1):
-        moved.append(moved[-1] @ transition)
-    return np.stack(moved)
 
 
 @float64_allowed

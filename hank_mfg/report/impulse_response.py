@@ -34,6 +34,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
+from hank_mfg.environment.markov import later
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero, set_apart
@@ -162,14 +163,6 @@ def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarr
     return (strata + draws.random((paths, periods))) / paths
 
 
-def powers(transition: np.ndarray, periods: int) -> np.ndarray:
-    """P^(periods - 1), ..., P, I: where a chain will be from each of so many dates on, (periods, from, to)."""
-    found = [np.eye(len(transition))]
-    for _ in range(periods - 1):
-        found.append(transition @ found[-1])
-    return np.stack(found[::-1])
-
-
 def on_the_way(transition: np.ndarray, ahead: np.ndarray, now: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """The chance of every move of chains `now` (rows,) given where they will be, `targets` (rows,): (rows, states).
 
@@ -196,8 +189,8 @@ def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *
     occur. Raises ValueError where no allowed state can be reached in that time.
     """
     chain = np.asarray(play.economy.shock_transition, np.float64)
-    ahead = powers(chain, 1 + SPACING)
-    arrive, ahead = ahead[0] * allowed, ahead[1:]
+    *ahead, arrive = later(chain, np.eye(len(chain)), 1 + SPACING)
+    arrive = arrive * allowed
     draws, looks = np.random.default_rng(seed), math.ceil(count / WALKERS)
     settling = stratified(draws, WALKERS, APART // SPACING).T
     luck = np.concatenate([settling, stratified(draws, looks * WALKERS, 1).reshape(looks, WALKERS)])
@@ -215,7 +208,7 @@ def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *
                 "start=."
             )
         targets = states_drawn(arrive[path[0]], numbers)
-        for left in ahead:
+        for left in reversed(ahead):
             path.append(states_drawn(on_the_way(chain, left, path[-1], targets), draws.random(WALKERS)))
         states = walk(play, states, jnp.asarray(np.stack(path[1:], axis=1), jnp.int32))
         if look >= len(settling):

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hank_mfg as hm
+from hank_mfg.environment.markov import later
 from hank_mfg.report.date_zero import date_zero, lottery_on_chain, set_apart
 from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, powers, starting_states
+from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, starting_states
 
 BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
 SIZE = -0.005
@@ -188,7 +189,8 @@ def test_the_chances_on_the_way_are_those_of_all_paths_that_arrive():
         }
         for path, odds in paths.items():
             ours = 1.0
-            for ahead, (now, following) in zip(powers(chain, 3), itertools.pairwise((first, *path)), strict=True):
+            moves = itertools.pairwise((first, *path))
+            for ahead, (now, following) in zip(later(chain, np.eye(3), 3)[::-1], moves, strict=True):
                 row = on_the_way(chain, ahead, np.array([now]), np.array([target]))
                 ours *= row[0, following]
                 if ours == 0.0:
@@ -201,7 +203,7 @@ def test_a_slump_once_in_a_million_periods_is_as_old_as_slumps_are():
     stay, rare = 0.8, 1e-6
     start = rare * (1 - stay) / (1 - rare)
     chain, share, shares = np.array([[1 - start, start], [1 - stay, stay]]), np.array([1.0, 0.0]), []
-    for ahead in powers(chain, 100):
+    for ahead in later(chain, np.eye(2), 100)[::-1]:
         share = share @ on_the_way(chain, ahead, np.arange(2), np.ones(2, int))
         shares.append(share[1])
     np.testing.assert_allclose(shares[::-1][:10], stay ** np.arange(10), rtol=1e-4)
