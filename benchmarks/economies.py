@@ -23,6 +23,7 @@ import hank_mfg as hm
 from hank_mfg.environment.markov import later, stationary_distribution
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero, set_apart
+from hank_mfg.report.impulse_response import change_in, unit_of
 
 HANK = {
     "asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
@@ -139,14 +140,9 @@ def foresight_by_state(
         found[size] = {}
         for name in RESPONSES:
             levels = np.stack([np.asarray(path.series[name])[:QUARTERS] for path in paths])
-            averaged, of_states = chances @ levels, weights @ levels[apart, 0]
-            found[size][name] = (_change(name, *averaged), _change(name, *of_states))
+            averaged, of_states, unit = chances @ levels, weights @ levels[apart, 0], unit_of(name, list(levels))
+            found[size][name] = (change_in(unit, *averaged), change_in(unit, *of_states))
     return found
-
-
-def _change(name: str, before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """In percent, of rates in percentage points."""
-    return 100.0 * (after - before) / (before if name == "output" else 1.0)
 
 
 def measure(quick: bool) -> dict:

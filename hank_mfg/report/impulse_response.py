@@ -265,10 +265,10 @@ def impulse_response(
         values = {**series, **spread, **group_series(*followed)}
         each.append({name: weights @ value.mean(axis=1) for name, value in values.items()})
         surprises.append((weights[1] - weights[0]) @ surprise(play.economy, shock, index).mean(axis=1))
-    units = {name: _unit(name, [pair[name][0] for pair in each]) for name in each[0]}
+    units = {name: unit_of(name, [pair[name][0] for pair in each]) for name in each[0]}
     gaps = {
         name: np.stack(
-            [recentred(_change(units[name], *pair[name]), s) for pair, s in zip(each, surprises, strict=True)]
+            [recentred(change_in(units[name], *pair[name]), s) for pair, s in zip(each, surprises, strict=True)]
         )
         for name in each[0]
     }
@@ -322,11 +322,13 @@ def recentred(gap: np.ndarray, surprises: np.ndarray) -> np.ndarray:
     return scipy.linalg.solve_triangular(lower, gap, lower=True, unit_diagonal=True)
 
 
-def _unit(name: str, levels: list[np.ndarray]) -> str:
-    if is_rate(name) or name in SHARES or min(level.min() for level in levels) <= 0:
+def unit_of(name: str, levels: list[np.ndarray]) -> str:
+    """Of the response of a series with these levels: rates, shares and what is not positive have no percent."""
+    if is_rate(name) or name in SHARES or min(level.min() for level in levels) <= 0.0:
         return "percentage points"
     return "percent"
 
 
-def _change(unit: str, without: np.ndarray, with_shock: np.ndarray) -> np.ndarray:
+def change_in(unit: str, without: np.ndarray, with_shock: np.ndarray) -> np.ndarray:
+    """A response in its unit, same shapes: percent of the path without the shock, or percentage points."""
     return 100.0 * (with_shock - without) / (without if unit == "percent" else 1.0)
