@@ -77,7 +77,7 @@ def _consumed(play: GamePlay, step: GameStep):
 LABELS = {
     "linear_quadratic": "Mean state",
     "beach_bar": "Beside the bar, percent",
-    "rspg_macro": "Consumed, percent of resources",
+    "rspg_macro": "Consumed, percent",
 }
 
 
@@ -90,7 +90,7 @@ def plot_memory(series: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> "Figur
     note = (
         "Seed 0 of each method, exact mass. Mean state: both directions of the current, which turns after period 20, "
         "the second one thin. Beside the bar: it closes in period 15 with probability one half; thin: it closes. "
-        "Macroeconomic game: productivity at its mean, utility of all resources in the last period."
+        "Macroeconomic game: percent of resources, productivity at its mean, utility of all of them in the last period."
     )
     figure, axes = panels(len(series), min(len(series), 3), PAGE, 2.0, note)
     for panel, (game, methods) in zip(axes, series.items(), strict=True):

@@ -35,7 +35,9 @@ def plot_exploitability(results: Mapping[str, Any], floors: Mapping[str, float],
     `results` maps games to methods to entries with `curves`; `floors` draws a thin line at the exploitability that no
     policy of public information goes below.
     """
-    note = f"{note} Shaded: one standard error. Thin line: what no policy without foresight can go below, where known."
+    note = f"{note} Shaded: one standard error."
+    if set(results) & set(floors):
+        note += " Thin line: what no policy without foresight can go below, where known."
     figure, axes = panels(2 * len(results), len(results), PAGE, 1.9, note)
     for place, (game, methods) in enumerate(results.items()):
         for row, against in enumerate(("seconds", "updates")):

@@ -109,9 +109,9 @@ def finish(figure: "Figure", legend: "Axes | None" = None) -> "Figure":
         if empty and fitting >= 3:
             empty[0].legend(handles, labels, loc="center")
         else:
-            columns = min(len(labels), fitting)
-            figure.set_size_inches(width, height + 0.1 + 0.15 * math.ceil(len(labels) / columns))
-            figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+            rows = math.ceil(len(labels) / fitting)
+            figure.set_size_inches(width, height + 0.1 + 0.15 * rows)
+            figure.legend(handles, labels, loc="outside upper center", ncols=math.ceil(len(labels) / rows))
     figure.draw_without_rendering()
     vars(figure)["_repr_png_"] = functools.partial(as_png, figure)  # IPython knows figures of pyplot only
     return figure
