@@ -25,6 +25,7 @@ from hank_mfg.solve.stationary_mass import stationary_mass
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
 COARSE = 4  # times fewer points on the coarse grid
 LARGE = 5_000  # states from which a coarse grid comes first
+SQUARINGS = 20  # of a matrix, to know its spectral radius
 SEARCH = 80  # evaluations at most
 HASTE = 1e-5  # tolerance of the household problem at first
 NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
@@ -129,11 +130,14 @@ def patience(economy: Economy, public: Public) -> Array:
     somebody may be more patient than the market for a while.
     """
     factor = (asset_return(economy, public) * economy.discount_factor(public.shocks))[-1]
-    matrix, log_radius = factor[:, None] * economy.income_transition[0, 0], 0.0
-    for power in range(20):
+    matrix = factor[:, None] * economy.income_transition[0, 0]
+
+    def square(power, found):
+        matrix, log_radius = found
         size = jnp.max(jnp.sum(matrix, axis=1))
-        matrix, log_radius = (matrix / size) @ (matrix / size), log_radius + jnp.log(size) / 2.0**power
-    return jnp.exp(log_radius)
+        return (matrix / size) @ (matrix / size), log_radius + jnp.log(size) / 2.0**power
+
+    return jnp.exp(jax.lax.fori_loop(0, SQUARINGS, square, (matrix, jnp.zeros_like(matrix[0, 0])))[1])
 
 
 def edge_of(economy: Economy, names: Names) -> Edge:
@@ -149,7 +153,7 @@ def edge_of(economy: Economy, names: Names) -> Edge:
     else:
         level = jnp.exp
         ends = tuple(jnp.log(jnp.asarray(end, economy.dtype)) for end in ENDS)
-    first, last = growth(ends[0]), growth(ends[1])
+    first, last = jax.lax.map(growth, jnp.stack(ends))
     falling = first > last
 
     def halve(_, ends):
