@@ -119,7 +119,8 @@ def test_a_run_remembers_what_was_seen(tmp_path, brief):
 def test_memory_recovers_most_of_what_the_filter_is_worth():
     """At least 80 percent; a filter that sees prices as well cannot do worse than prices alone."""
     solution = hm.solve(noisy("filter"), hm.SPG(paths=32))
-    blind, recalls = hm.SPG(passes=6), hm.RSPG(passes=6, units=32)
+    taught = {"passes": 16, "final_rate": 0.1, "final_step": 0.1}
+    blind, recalls = hm.SPG(**taught), hm.RSPG(units=64, **taught)
     kinds = {
         "prices": (noisy(), blind), "memory": (noisy(), recalls), "filter": (noisy("filter"), blind),
         "state": (noisy("state"), blind),
