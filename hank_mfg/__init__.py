@@ -121,6 +121,7 @@ if TYPE_CHECKING:
     from hank_mfg.solve.game_spg import GameSPG as GameSPG
     from hank_mfg.solve.krusell_smith import ClassicalSolution as ClassicalSolution
     from hank_mfg.solve.krusell_smith import KSAlgorithm as KSAlgorithm
+    from hank_mfg.solve.path_checks import TransitionError as TransitionError
     from hank_mfg.solve.rl.mirror_descent import MOMD as MOMD
     from hank_mfg.solve.rl.ppo import IPPO as IPPO
     from hank_mfg.solve.rl.ppo import RIPPO as RIPPO
@@ -147,9 +148,6 @@ if TYPE_CHECKING:
     )
     from hank_mfg.solve.transition import (
         Transition as Transition,
-    )
-    from hank_mfg.solve.transition import (
-        TransitionError as TransitionError,
     )
     from hank_mfg.solve.transition import (
         transition as transition,
@@ -198,6 +196,7 @@ _HOMES = {
     "solve.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
     "solve.rl.mirror_descent": ("MOMD",),
     "solve.rl.ppo": ("IPPO", "RIPPO"),
+    "solve.path_checks": ("TransitionError",),
     "solve.robust": ("Family",),
     "solve.sequence_space": ("LinearSolution", "linearize"),
     "solve.solution": ("Solution", "SolveError", "Status"),
@@ -205,7 +204,7 @@ _HOMES = {
     "solve.equilibrium": ("Equilibrium",),
     "solve.stationary": ("SteadyStates", "equilibrium", "steady_state_derivatives", "steady_states"),
     "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
-    "solve.transition": ("Transition", "TransitionError", "transition"),
+    "solve.transition": ("Transition", "transition"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]

@@ -16,20 +16,25 @@ from hank_mfg.run import named_method
 from hank_mfg.solve.solve import require_aggregate_risk
 
 WIDTH = 80  # of a paragraph
+ACCOUNTS = {
+    "holds": "Accounts: goods_market() holds at any prices and choices that clear the other markets.",
+    "undeclared": "Accounts: goods_market() is not declared, so no accounting identity is checked.",
+    "untried": "Accounts: goods_market() can only be checked in equilibrium; steady-state and solve do.",
+}
 
 
 def show_model(source: str, overrides: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The parameters of an economy with units and sources, and its shocks and states; its equations are tried."""
     model = load_model(source, **overrides)
-    check_model(model)
+    accounts = check_model(model)
     rows = [{**row, "value": np.asarray(row["value"]).tolist()} for row in calibration_table(source, **overrides)]
     states = describe_states(model)
     lines = []
     for row in rows:
         remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
         lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
-    lines += ["", *_state_lines(states), "", "Equations: fine."]
-    return {"model": source, "parameters": rows, **states}, lines
+    lines += ["", *_state_lines(states), "", "All equations evaluated without error.", ACCOUNTS[accounts.verdict]]
+    return {"model": source, "parameters": rows, **states, "accounts": accounts.verdict}, lines
 
 
 def _state_lines(states: dict[str, Any]) -> list[str]:

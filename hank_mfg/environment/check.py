@@ -12,6 +12,7 @@ from typing import NoReturn
 import jax
 import numpy as np
 
+from hank_mfg.environment.accounting import Accounts, check_accounts
 from hank_mfg.environment.reach import read_names
 from hank_mfg.environment.trial import (
     ASSET_POINTS,
@@ -30,13 +31,15 @@ from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA
 
 
-def check_model(model: Model) -> None:
+def check_model(model: Model) -> Accounts:
     """Raise ValueError, one sentence that names the place and the cure, unless every equation of `model` works.
 
     Reported are: a method that raises (file, line, cause), a result of the wrong kind or shape, a name declared twice,
     an empty public signal, a price or resource that is not finite, preferences whose marginal utility is not the
-    derivative of utility, a household that cannot repay down to the borrowing limit, and a parameter that nothing
-    reads, whatever a `choice` says. Takes a fraction of a second. A model that passes can still have no equilibrium.
+    derivative of utility, a household that cannot repay down to the borrowing limit, an accounting identity,
+    goods_market(), that household budgets and cleared markets contradict, and a parameter that nothing reads, whatever
+    a `choice` says. Takes a fraction of a second. A model that passes can still have no equilibrium. Returns whether
+    the identity holds, is undeclared, or could not be tried before an equilibrium is found.
     """
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)
@@ -44,7 +47,9 @@ def check_model(model: Model) -> None:
         _check_names(type(model).__name__, case, trace(model, case))
         level = _check_numbers(model, case)
         _check_firms(type(model).__name__, _periods(model, case, level))
+        accounts = _check_accounts(model, case, level)
         _check_read(model, case, level)
+        return accounts
 
 
 def _check_firms(name: str, periods: list[Results]) -> None:
@@ -56,6 +61,15 @@ def _check_firms(name: str, periods: list[Results]) -> None:
                 f"{name}.profit(): the cost of changing a price, its cross derivative in price and before at one, is "
                 f"{float(cost):.3g}: let profit fall with the square of price / before, or set prices in prices()."
             )
+
+
+def _check_accounts(model: Model, case: Case, level: float) -> Accounts:
+    """The model's own accounting identity holds where households hold `level`, and some more."""
+    more = 0.1 * max(abs(level), 0.01 * float(case.points[-1, 0] - case.points[0, 0]))
+    accounts = check_accounts(model, case, [level, level + more])
+    if accounts.problem:
+        raise ValueError(accounts.problem)
+    return accounts
 
 
 def _check_names(name: str, case: Case, result: Results) -> None:

@@ -237,16 +237,17 @@ class Economy(eqx.Module):
         """Whether there are firms that set prices."""
         return self.model.sets_prices()
 
-    def outlook(self, public: Public, following: Public) -> Array:
+    def outlook(self, public: Public, following: Public, after: "Economy | None" = None) -> Array:
         """What tomorrow adds to a firm's wish to raise its price today, L F_q' / F_pq: in units of inflation.
 
-        F is the firm's profit, F_q' its slope tomorrow in the price of today, F_pq the cost of inflation, today. Zero
-        where no firm sets its price.
+        F is the firm's profit, F_q' its slope tomorrow, in the economy `after` where parameters move, in the price of
+        today, F_pq the cost of inflation, today. Zero where no firm sets its price.
         """
         if not self.sets_prices:
             return jnp.zeros((), self.dtype)
-        today, tomorrow = self.series(public), self.series(following)
-        _, slope, _ = profit_slopes(self.model, tomorrow, self.dtype)
+        later = self if after is None else after
+        today, tomorrow = self.series(public), later.series(following)
+        _, slope, _ = profit_slopes(later.model, tomorrow, self.dtype)
         _, _, scale = profit_slopes(self.model, today, self.dtype)
         return self.model.profit_discounting(today, tomorrow) * slope / scale
 

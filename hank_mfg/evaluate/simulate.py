@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
-from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.market import Market, first_missed, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
@@ -49,19 +49,13 @@ def period_series(economy: Economy, now: Decision) -> dict[str, Array]:
     return {**economy.series(now.public), **economy.choices(now.state.aggregate.mass, now.public, now.savings)}
 
 
-def goods_market(economy: Economy, now: Decision, tomorrow: Named) -> Array | None:
-    """Excess supply of goods relative to output, from the model's own statement of it; `tomorrow` are aggregates."""
-    choices = economy.choices(now.state.aggregate.mass, now.public, now.savings)
-    return economy.model.goods_market(economy.series(now.public), choices, tomorrow)
-
-
 @eqx.filter_jit
 def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: int):
     def record(step):
         now = step.now
         following = play.follow(step, step.shock_next)
-        market = goods_market(play.economy, now, play.economy.aggregates(following.aggregate))
-        mass = now.state.aggregate.mass
+        mass, tomorrow = now.state.aggregate.mass, play.economy.aggregates(following.aggregate)
+        market = goods_left(play.economy, now.public, play.economy.choices(mass, now.public, now.savings), tomorrow)
         kept = (period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum(), now.excess)
         return kept, (now if play.economy.unknowns else None)
 
@@ -93,7 +87,7 @@ def simulate(
 
     The distribution is a histogram on `asset_points` points (the training grid by default), moved exactly; only the
     aggregate shocks are drawn, from `seed`. Series are levels, rates decimals per model period. Raises SolveError at
-    the first period in which prices that clear inside the period do not.
+    the first period in which prices that clear inside the period do not, or goods are left over or missing.
     """
     play = solution.play(asset_points)
     state = solution.start(play)
@@ -103,6 +97,7 @@ def simulate(
     block = block_length(periods)
     start, end, (series, shock, market, top, excess), mass, worst = _simulate(play, state, shocks, burn, block)
     _check_markets(play.economy, worst, block)
+    _check_goods(play.economy, market)
     return Simulation(
         {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
         np.asarray(play.economy.grid.points), np.asarray(mass),
@@ -118,3 +113,16 @@ def _check_markets(economy: Economy, worst: Market | None, block: int) -> None:
     if missed is not None:
         (number,), problem = missed
         raise SolveError(f"Period {number * block + int(worst.period[number])} of the simulation: {problem}")
+
+
+def _check_goods(economy: Economy, left: Array | None) -> None:
+    """Raise SolveError at the first period in which the goods market does not close, `left` (periods,) over."""
+    off = np.zeros(0) if left is None else np.flatnonzero(~(np.abs(np.asarray(left)) <= OFF + 100 * UNCLEARED))
+    if left is not None and off.size:
+        period = int(off[0])
+        problem = explain_goods(economy.model, np.asarray(left)[period], f"in period {period} of the simulation")
+        raise SolveError(
+            f"{problem}, {off.size} of {len(np.asarray(left))} periods in all, though every declared market clears: "
+            "an equation is wrong away from the stationary equilibrium; compare prices() and resources() with "
+            "goods_market()."
+        )

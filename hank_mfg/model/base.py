@@ -171,6 +171,10 @@ class Model(eqx.Module):
     def goods_market(self, today, choices, tomorrow):
         """Excess supply of goods as a fraction of output, or None where the model does not state it.
 
+        The model's own accounting identity: it must be zero wherever household budgets hold and the other markets
+        clear. It is asked by `show`, in equilibria, in linear responses and in every period of paths and simulations;
+        more than 1e-6 is an error, so declare it: a mistake in prices() or resources() is found by it.
+
         `today` holds aggregates, prices, shocks and outcomes of this period; `choices` the chosen consumption and
         savings summed over the mass; `tomorrow` next period's aggregates.
         """

@@ -19,8 +19,9 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import push_forward
+from hank_mfg.model.named import Named
 from hank_mfg.solve.household import egm_step, feasible_savings, marginal_value
-from hank_mfg.solve.quantities import Names, public_of
+from hank_mfg.solve.quantities import NO_PARAMETERS, Names, public_of, with_parameters
 
 
 class Decision(NamedTuple):
@@ -62,18 +63,26 @@ def with_chain(economy: Economy, chain: Array) -> Economy:
     return eqx.tree_at(lambda e: e.income_transition, economy, chain[None, None])
 
 
-def decisions_along(economy: Economy, names: Names, marginal_end: Array, inputs: Array, chains: Array) -> Decision:
+def decisions_along(
+    economy: Economy,
+    names: Names,
+    marginal_end: Array,
+    inputs: Array,
+    chains: Array,
+    parameters: Named = NO_PARAMETERS,
+) -> Decision:
     """Policies of all periods, backward from marginal values after the last one.
 
-    `inputs` (time, inputs); `chains` (time, income, income) lead from every period to the next.
+    `inputs` (time, inputs); `chains` (time, income, income) lead from every period to the next; `parameters` that
+    differ from the economy's, (time,) each.
     """
 
     def back(marginal, given):
-        x, chain = given
-        decision = step(with_chain(economy, chain), names, marginal, x)
+        x, chain, values = given
+        decision = step(with_parameters(with_chain(economy, chain), values), names, marginal, x)
         return decision.marginal, decision
 
-    return jax.lax.scan(back, marginal_end, (inputs, chains), reverse=True)[1]
+    return jax.lax.scan(back, marginal_end, (inputs, chains, parameters), reverse=True)[1]
 
 
 def masses_along(economy: Economy, mass: Array, savings: Array, chains: Array) -> Array:

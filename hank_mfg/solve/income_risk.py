@@ -25,7 +25,9 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain
+from hank_mfg.solve.quantities import NO_PARAMETERS
 
 
 class Risk(NamedTuple):
@@ -42,12 +44,14 @@ class Risk(NamedTuple):
 
 class Given(NamedTuple):
     """What nobody chooses along a path: `shocks` (time, shocks), `share` (time, E) of income states, `chain`
-    (time, E, E) from each period to the next, and `first` (E, E), the chain that led into period 0."""
+    (time, E, E) from each period to the next, `first` (E, E), the chain that led into period 0, and `parameters` that
+    differ from the model's, (time,) each."""
 
     shocks: Array
     share: Array
     chain: Array
     first: Array
+    parameters: Named = NO_PARAMETERS
 
 
 def risk_of(economy: Economy) -> Risk | None:

@@ -11,18 +11,21 @@ households choose.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.reach import reached
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 
 NEWTON = 8  # steps toward what is carried over at rest
+NO_PARAMETERS = Named("parameters")
 
 
 class Names(NamedTuple):
@@ -103,7 +106,9 @@ def names_of(economy: Economy) -> Names:
 
     def matters(choice: str) -> bool:
         def what(value):
-            return [economy.markets(public(given), Named("choices", {**chosen, choice: value}))]
+            now, choices = public(given), Named("choices", {**chosen, choice: value})
+            goods = goods_left(economy, now, choices, Named("tomorrow", given))
+            return [economy.markets(now, choices), goods]
 
         return any(reached(what, one))
 
@@ -125,7 +130,7 @@ def require_closed_form(names: Names, method: str) -> Names:
     return names
 
 
-def stack(values: Mapping[str, Array], names: tuple[str, ...]) -> Array:
+def stack(values: Mapping[str, Any], names: tuple[str, ...]) -> Array:
     """The named numbers as a vector (names,)."""
     return jnp.asarray([jnp.asarray(values[name], jnp.float64) for name in names], jnp.float64)
 
@@ -185,6 +190,20 @@ def form_at_rest(economy: Economy, names: Names, searched: Array, shocks: Named,
     return at(jax.lax.fori_loop(0, NEWTON, newton, first) if names.carried else first)
 
 
+def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> Array | None:
+    """What is left of goods in every period but the last, (time - 1,), along the paths of all `series`; None where the
+    model does not state it."""
+    choices = {name: series[name][:-1] for name in names.choices}
+    today = {name: path[:-1] for name, path in series.items() if name not in choices}
+    after = {name: series[name][1:] for name in names.moved + names.fixed + names.carried}
+
+    def one(today, choices, after):
+        groups = ("today", today), ("choices", choices), ("tomorrow", after)
+        return economy.model.goods_market(*(Named(label, values) for label, values in groups))
+
+    return jax.vmap(one)(today, choices, after)
+
+
 class Period(NamedTuple):
     """What follows in one period of a path: `inputs` (inputs,) of households, `excess` demand (clearing,), what is left
     to the next, `carried` (carried,), and everything aggregate."""
@@ -195,12 +214,21 @@ class Period(NamedTuple):
     public: Public
 
 
+def with_parameters(economy: Economy, parameters: Named) -> Economy:
+    """The economy with other values of some parameters of its model, on the same grid and with the same shocks."""
+    if not parameters:
+        return economy
+    return eqx.tree_at(lambda e: e.model, economy, economy.model.with_parameters(**parameters))
+
+
 class Moment(NamedTuple):
-    """A period of a path: its unknowns U (path,), shocks (shocks,) and shares of income states (income,)."""
+    """A period of a path: its unknowns U (path,), shocks (shocks,) and shares of income states (income,), and the
+    values of `parameters` that differ from those of the economy, by name."""
 
     here: Array
     shocks: Array
     share: Array
+    parameters: Named = NO_PARAMETERS
 
 
 def period(economy: Economy, names: Names) -> Callable[[Moment, Moment, Array], Period]:
@@ -208,13 +236,15 @@ def period(economy: Economy, names: Names) -> Callable[[Moment, Moment, Array], 
 
     def public_at(moment: Moment) -> Public:
         known = dict(zip(names.path, moment.here, strict=True))
-        return form(economy, names, known, shock_values(names, moment.shocks), moment.share)
+        here = with_parameters(economy, moment.parameters)
+        return form(here, names, known, shock_values(names, moment.shocks), moment.share)
 
     def equations(now: Moment, following: Moment, choices: Array) -> Period:
         public, shocks = public_at(now), now.shocks
+        here, after = (with_parameters(economy, moment.parameters) for moment in (now, following))
         chosen = Named("choices", dict(zip(names.choices, choices, strict=True)))
-        excess = economy.markets(public, chosen, economy.outlook(public, public_at(following)))
+        excess = here.markets(public, chosen, here.outlook(public, public_at(following), after))
         inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
-        return Period(inputs, excess, stack(economy.carry(public), names.carried), public)
+        return Period(inputs, excess, stack(here.carry(public), names.carried), public)
 
     return equations

@@ -35,9 +35,21 @@ from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
 from hank_mfg.solve.household_path import move, step, with_chain
 from hank_mfg.solve.income_risk import Risk, given_along, risk_of
-from hank_mfg.solve.quantities import Moment, Names, Period, form, names_of, period, shock_values, supplied
+from hank_mfg.solve.path_checks import shock_paths, warn_unsettled
+from hank_mfg.solve.quantities import (
+    Moment,
+    Names,
+    Period,
+    form,
+    goods_along,
+    names_of,
+    period,
+    shock_values,
+    supplied,
+)
 from hank_mfg.solve.steady_state import SteadyState
 
+LEFT = 1e-5  # of what consumption moves by: goods that may be left over in a linear response
 SINGULAR = 1e8  # condition number of H_U in units of every equation, where something is said; usual are thousands
 
 
@@ -78,8 +90,9 @@ class LinearSolution:
         """Deviations from the stationary equilibrium, (horizon,) each, when everybody learns of the paths in period 0.
 
         `shocks` are deviations of shocks by name, in the shock's own units, at most `horizon` periods long; zero
-        afterwards. Series: shocks, aggregates, prices, outcomes and what is chosen ("consumption"). Raises ValueError
-        for a shock that the model does not have and for a path that is too long or not finite.
+        afterwards. Series: shocks, aggregates, prices, outcomes and what is chosen ("consumption"). Warns where more
+        than a hundredth of a response is left in the last period. Raises ValueError for a shock that the model does not
+        have and for a path that is too long or not finite.
         """
         paths = shock_paths(self.names.shocks, self.horizon, shocks)
         if not paths:
@@ -91,7 +104,10 @@ class LinearSolution:
         here = np.concatenate([self.unknown(paths), np.stack(list(paths.values()), axis=1), shares], axis=1)
         series = {name: here @ slope for name, slope in self.pointwise.items()}
         parts = {name: list(self.decompose(series, name).values()) for name in self.names.choices}
-        return {**series, **{name: np.sum(each, axis=0) for name, each in parts.items()}}
+        found = {**series, **{name: np.sum(each, axis=0) for name, each in parts.items()}}
+        moved = (name for name in self.names.path if name in found)
+        warn_unsettled({name: np.abs(found[name]) for name in moved}, self.horizon, stacklevel=3)
+        return found
 
     def unknown(self, paths: dict[str, np.ndarray]) -> np.ndarray:
         """Deviations of the unknowns, (horizon, unknown), given paths of all shocks, (horizon,) each."""
@@ -110,24 +126,6 @@ class LinearSolution:
         more = {f"{name}, beyond prices": self.beyond[what, name] @ response[name] for what, name in self.beyond
                 if what == output}  # fmt: skip
         return {**parts, **more}
-
-
-def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, np.ndarray]:
-    """Deviations of every shock, (horizon,) each, zero where none is given. Raises ValueError naming what is wrong."""
-    paths = {name: np.zeros(horizon) for name in names}
-    for name, path in given.items():
-        if name not in paths:
-            raise ValueError(f"The model has no shock {name!r}: its shocks are {', '.join(names) or 'none'}.")
-        values = np.atleast_1d(np.asarray(path, np.float64))
-        if values.ndim != 1 or len(values) > horizon:
-            raise ValueError(
-                f"The path of {name} has shape {values.shape}: give one number per period, at most {horizon}, or a "
-                "longer horizon."
-            )
-        if not np.isfinite(values).all():
-            raise ValueError(f"The path of {name} holds {values[~np.isfinite(values)][0]}: give finite deviations.")
-        paths[name][: len(values)] = values
-    return paths
 
 
 @float64_allowed
@@ -157,11 +155,44 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     jacobians = {(o, name): solved.household[j, k] for j, o in enumerate(outputs) for k, name in priced}
     beyond = {(o, z): solved.beyond[j, i] for j, o in enumerate(outputs) for i, z in enumerate(shocks)}
     shares = {} if moved is None else {z: np.asarray(moved.share[i]) for i, z in enumerate(shocks)}
-    return LinearSolution(
+    solution = LinearSolution(
         steady, horizon, jacobians, {key: each for key, each in beyond.items() if np.any(each)},
         dict(zip(shocks, solved.general, strict=True)), shares, solved.jacobian, solved.inverse, pointwise, names,
         compiled - begin, time.perf_counter() - compiled,
     )  # fmt: skip
+    _check_goods(solution, rest)
+    return solution
+
+
+def _check_goods(solution: LinearSolution, rest: Rest) -> None:
+    """Raise ValueError where the responses to some shock leave goods over or miss some.
+
+    The derivative of goods_market() along the responses to a shock of period 0 that halves every period, but for the
+    last periods, in which the horizon cuts.
+    """
+    names, horizon, economy = solution.names, solution.horizon, rest.economy
+    still = {**economy.series(jax.tree.map(jnp.asarray, solution.steady.public)),
+             **dict(zip(names.choices, rest.choices, strict=True))}  # fmt: skip
+    level = jax.tree.map(lambda x: jnp.broadcast_to(x, (horizon,)), still)
+    for shock in names.shocks:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of horizons that are too short: here they are left out
+            move = solution.response(**{shock: 0.5 ** np.arange(horizon)})
+        move = {name: jnp.asarray(move[name]) for name in level}
+        left = jax.jvp(lambda x: goods_along(economy, names, x), (level,), (move,))[1]
+        if left is None:
+            return
+        left = np.asarray(left)[: max(1, horizon // 2)]
+        size = max(float(np.abs(move[name]).max() / abs(float(still[name]))) for name in names.choices)
+        if np.abs(left).max() > LEFT * size:
+            period = int(np.abs(left).argmax())
+            raise ValueError(
+                f"{type(economy.model).__name__}.goods_market(): in the linear response to {shock} goods of "
+                f"{100 * abs(left[period]) / size:.3g} % of what consumption moves by are "
+                f"{'left over' if left[period] > 0 else 'missing'} in period {period}, though every declared market "
+                "clears and the stationary equilibrium closes: an equation is wrong away from it; compare prices() and "
+                "resources() with goods_market()."
+            )
 
 
 def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.model.base import Model, check_names
 from hank_mfg.model.concrete import is_number
@@ -153,6 +154,7 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
     given = {name: jnp.asarray(array) for name, array in arrays.items()}
     found, assets = jax.tree.map(np.asarray, _along(model, given, names, asset_points, tolerance))
     _check(found, arrays, tolerance)
+    _check_goods(model, found, _goods_along(model, given, found), arrays)
     return SteadyStates(
         arrays, found.prices, found.aggregates, assets, found.consumption, found.mass, np.expm1(found.excess[:, 0]),
         time.perf_counter() - begin,
@@ -188,6 +190,29 @@ def _along(model: Model, values: dict[str, Array], names: Names, asset_points: i
     history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_consumption))
     carry = (history, jnp.asarray(0), start.slope, start.drift, start.now.mass)
     return jax.lax.scan(one, carry, values)[1]
+
+
+@eqx.filter_jit
+def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> Array | None:
+    """What is left of goods in every member of a grid of parameters, (grid,)."""
+
+    def one(values, found):
+        economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
+        savings = economy.resources(found.public) - economy.net(found.consumption, found.public)
+        return goods_at_rest(economy, found.public, found.mass, savings)
+
+    return jax.vmap(one)(values, found)
+
+
+def _check_goods(model: Model, found: Equilibrium, left: Array | None, values: dict[str, np.ndarray]) -> None:
+    """Raise SteadyStateError at the first of many in which goods are left over or missing."""
+    if left is None:
+        return
+    goods, allowed = np.asarray(left), OFF + 100.0 * np.abs(np.asarray(found.excess)).max(axis=-1)
+    for place in np.flatnonzero(~(np.abs(goods) <= allowed)):
+        at = ", ".join(f"{name}={array[place]}" for name, array in values.items())
+        problem = explain_goods(model, goods[place], f"in the stationary equilibrium at {at}", allowed=allowed[place])
+        raise SteadyStateError(f"{problem}: steady_state(model.with_parameters({at})) says more.")
 
 
 def _check(found: Equilibrium, values: dict[str, np.ndarray], tolerance: float) -> None:

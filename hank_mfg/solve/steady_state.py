@@ -13,7 +13,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
+from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
@@ -104,11 +106,12 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
         start = coarse(levels[0], names) if coarse is not None else None
         found, resources, policy, savings = jax.block_until_ready(fine(levels, names, start, tolerance))
         _check(economy, names, found, np.asarray(resources), tolerance)
+        seconds = (compiled - begin, time.perf_counter() - compiled)
+        _check_goods(economy, found, _goods(economy, found.public, found.mass, savings))
         return SteadyState(
             economy, policy, np.asarray(savings), np.asarray(found.mass),
             jax.tree.map(np.float64, found.public),
-            float(np.abs(found.excess).max()), float(found.change),
-            compiled - begin, time.perf_counter() - compiled,
+            float(np.abs(found.excess).max()), float(found.change), *seconds,
         )  # fmt: skip
 
 
@@ -127,6 +130,7 @@ def stationary_of(steady: SteadyState) -> Stationary:
 
 _response = eqx.filter_jit(response_to_unknowns)
 _coarse = eqx.filter_jit(search_coarse)
+_goods = eqx.filter_jit(goods_at_rest)
 
 
 @eqx.filter_jit
@@ -146,6 +150,19 @@ def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tup
         compiling = beside.submit(coarse.compile, compiler_options=options)
         fine = _fine.lower(levels, names, unknown_start(levels[0]), tolerance).compile(compiler_options=options)
         return compiling.result(), fine
+
+
+def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:
+    """Raise SteadyStateError where goods are left over, or missing, though every declared market clears."""
+    allowed = OFF + 100.0 * float(np.abs(found.excess).max())
+    values = {**found.public.aggregates, **found.public.prices}
+    where = f"in the stationary equilibrium, at {', '.join(f'{k} = {float(v):.6g}' for k, v in values.items())}"
+    problem = explain_goods(economy.model, goods, where, allowed=allowed)
+    if problem is not None:
+        raise SteadyStateError(
+            f"{problem}, though every declared market clears: an equation is wrong, or an income is paid from outside "
+            "that goods_market() leaves out; compare prices() and resources() with goods_market()."
+        )
 
 
 def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.ndarray, tolerance: float) -> None:

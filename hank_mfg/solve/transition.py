@@ -10,7 +10,8 @@ It is brought to zero by Newton's method with the Jacobian of the final stationa
 linear responses (sequence_space.py): U <- U - H_U^{-1} H. Everything is exact but for the grid, and in float64.
 
 Temporary shocks start and end in the same equilibrium. After a permanent change the economy ends in the equilibrium of
-the new parameters and starts with the mass of the old one, or any other. Where income risk moves with the aggregate
+the new parameters and starts with the mass of the old one, or any other. Parameters may follow a path before they reach
+their final values, as they do after a change that was announced ahead. Where income risk moves with the aggregate
 state, a path of shocks moves it too (income_risk.py), within the values that the shocks' chain has.
 
 Source: Boppart, Krusell and Mitman (2018) for the path as a numerical derivative; Auclert et al. (2021), section 6, for
@@ -19,7 +20,7 @@ Newton's method with the stationary Jacobian.
 
 import dataclasses
 import time
-import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -28,18 +29,35 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.accounting import goods_left
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Rest, at_rest
-from hank_mfg.solve.household_path import decisions_along, masses_along, step
+from hank_mfg.solve.household_path import decisions_along, masses_along, move, step, with_chain
 from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of, shares_along
-from hank_mfg.solve.quantities import Moment, Names, contributions, names_of, period, shock_values, stack, supplied
-from hank_mfg.solve.sequence_space import LinearSolution, linearize, shock_paths
+from hank_mfg.solve.path_checks import (
+    check_goods,
+    check_households,
+    failure,
+    first_state,
+    split_paths,
+    warn_unsettled,
+)
+from hank_mfg.solve.quantities import (
+    Moment,
+    Names,
+    contributions,
+    names_of,
+    period,
+    shock_values,
+    stack,
+    supplied,
+    with_parameters,
+)
+from hank_mfg.solve.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.steady_state import SteadyState
-
-
-class TransitionError(RuntimeError):
-    """No transition path was found; the message names the period and the excess."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +70,8 @@ class Transition:
     (horizon, income, income) moves income states from each period to the next. `residual` is the largest excess on the
     path, of an aggregate relative to what households hold of it, of a market as the model states it;
     `last_gap` the distance of the last period from the stationary equilibrium in the same units: where it is not small,
-    the horizon is too short.
+    the horizon is too short. `goods_market` (horizon,) is the excess supply of goods relative to output, None where
+    the model does not state it.
     """
 
     steady: SteadyState
@@ -63,6 +82,7 @@ class Transition:
     chain: np.ndarray
     residual: float
     last_gap: float
+    goods_market: np.ndarray | None
     iterations: int
     seconds_compile: float
     seconds_run: float
@@ -89,10 +109,11 @@ class Transition:
 
 
 class _Path(NamedTuple):
-    """What follows from a guess: the excess, (horizon, path), and all that was on the way; `least` (horizon,) is the
-    smallest x of a policy, consumption unless hours are chosen, too."""
+    """What follows from a guess: the excess, (horizon, path), what is left of `goods` (horizon,), and all that was on
+    the way; `least` (horizon,) is the smallest x of a policy, consumption unless hours are chosen, too."""
 
     excess: Array
+    goods: Array | None
     series: dict[str, Array]
     mass: Array
     savings: Array
@@ -106,37 +127,42 @@ def transition(
     *,
     horizon: int = 300,
     initial: SteadyState | np.ndarray | None = None,
+    state_variables: Mapping[str, float] | None = None,
     linear: LinearSolution | None = None,
     income_risk: bool = True,
     tolerance: float = 1e-10,
     max_iterations: int = 50,
-    **shocks,
+    **paths,
 ) -> Transition:
-    """The path on which everybody foresees `shocks` from period 0 on and the economy ends in `steady`.
+    """The path on which all households foresee `paths` from period 0 on and the economy ends in `steady`.
 
-    `shocks` are deviations from the stationary values by name, in the shock's own units, at most `horizon` long, zero
-    afterwards. `initial` is the mass (assets, income) of period 0, or a stationary equilibrium that has it: another
-    economy's for a permanent change, its grid and income states being the same; `steady`'s by default. A stationary
-    equilibrium also says what was carried over into period 0, else `steady` does. `linear`, of
-    `steady` and the same horizon, saves computing it again. With `income_risk=False` the chain of income stays at its
-    average where it would move with the aggregate state. Stops when the largest excess (`Transition.residual`) is
-    below `tolerance`. Raises ValueError for paths or a mass that do not fit, TransitionError where Newton's method
-    does not get there in `max_iterations`.
+    `paths` are by name, at most `horizon` long. Of a shock: deviations from its stationary value, in its own units,
+    zero afterwards. Of a parameter of the model: its values, that of `steady` afterwards; not one that moves the asset
+    grid or a chain. A change announced eight periods ahead is the path of the old value, eight times.
+
+    `initial` is the mass (assets, income) of period 0, or a stationary equilibrium that has it: another economy's for a
+    permanent change, its grid and income states being the same; `steady`'s by default. `state_variables` are the values
+    in period 0 of what one period leaves to the next (the model's carried()), by name; those not given are taken from
+    `initial` where it is a stationary equilibrium, else from `steady`. `linear`, of `steady` and the same horizon,
+    saves computing it again. With `income_risk=False` the chain of income stays at its average where it would move with
+    the aggregate state.
+
+    Stops when the largest excess (`Transition.residual`) is below `tolerance`. Warns where the path has not come to
+    rest within `horizon`. Raises ValueError for paths, a mass or state variables that do not fit, TransitionError
+    where Newton's method does not get there in `max_iterations`, and where goods_market() is off by more than 1e-6 of
+    output in some period, as it is where the mass and the state variables of period 0 contradict each other.
     """
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
-    paths = shock_paths(linear.names.shocks, horizon, shocks)
     names = linear.names
+    shocks, parameters = split_paths(steady, names, horizon, paths)
     rest = at_rest(steady, names)
     scale, here = np.asarray(_scale(rest, names)), rest.here
-    deviations = np.array(list(paths.values())).reshape(len(paths), horizon).T
+    deviations = np.array(list(shocks.values())).reshape(len(shocks), horizon).T
     mass, given = _start(rest, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
-    carried = stack((initial if isinstance(initial, SteadyState) else steady).aggregates, names.carried)
-    if initial is None and paths:
-        guess = here + jnp.asarray(linear.unknown(paths))
-    else:
-        first = supplied(rest.economy, names.moved, mass, shock_values(names, given.shocks[0]))
-        guess = jnp.broadcast_to(here, (horizon, len(here))).at[0, : len(first)].set(first)
+    given = given._replace(parameters=parameters)
+    carried = stack(first_state(steady, initial, names, state_variables or {}), names.carried)
+    guess = _first_guess(rest, linear, mass, given, shocks if initial is None and shocks else None)
 
     begin = time.perf_counter()
     program = _path.lower(rest, names, mass, carried, given, guess).compile(compiler_options=quick_compilation())
@@ -147,17 +173,29 @@ def transition(
         if relative.max() <= tolerance:
             break
         if iteration == max_iterations or not np.isfinite(relative).all():
-            raise _failure(names, found, relative, iteration, tolerance)
-        move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(here), horizon)
-        guess = guess + move.T
-    _check_households(steady, found)
-    gap = float(np.abs(np.asarray(guess[-1] - here) / scale).max())
+            raise failure(names, relative, iteration, tolerance)
+        newton = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(here), horizon)
+        guess = guess + newton.T
+    check_households(steady, found.least, found.mass)
+    residual, goods = float(relative.max()), None if found.goods is None else np.asarray(found.goods)
+    check_goods(steady, initial, goods, residual, {name: values[0] for name, values in found.series.items()})
+    away = np.abs(np.asarray(guess - here) / scale)
+    warn_unsettled(dict(zip(names.path, away.T, strict=True)), horizon, stacklevel=4)
     series = {name: np.asarray(values) for name, values in found.series.items()}
     return Transition(
         steady, series, np.asarray(found.mass), np.asarray(found.savings), np.asarray(found.consumption),
-        np.asarray(given.chain), float(relative.max()), gap, iteration, compiled - begin,
+        np.asarray(given.chain), residual, float(away[-1].max()), goods, iteration, compiled - begin,
         time.perf_counter() - compiled,
     )  # fmt: skip
+
+
+def _first_guess(rest: Rest, linear: LinearSolution, mass: Array, given: Given, shocks: dict | None) -> Array:
+    """Unknowns (horizon, path) to start from: the linear response to `shocks`, or what is supplied in period 0."""
+    here, names = rest.here, linear.names
+    if shocks is not None:
+        return here + jnp.asarray(linear.unknown(shocks))
+    first = supplied(rest.economy, names.moved, mass, shock_values(names, given.shocks[0]))
+    return jnp.broadcast_to(here, (linear.horizon, len(here))).at[0, : len(first)].set(first)
 
 
 def _check_linear(linear: LinearSolution, steady: SteadyState, horizon: int) -> None:
@@ -228,41 +266,6 @@ def _given_mass(steady: SteadyState, initial) -> np.ndarray:
     return mass
 
 
-def _check_households(steady: SteadyState, found: _Path) -> None:
-    """Everybody must be able to consume on the path, and nobody sit at the top of the grid."""
-    least = np.asarray(found.least)
-    if not least.min() > 0:
-        period = int(np.flatnonzero(~(least > 0))[0])
-        raise TransitionError(
-            f"In period {period} of the path some household has no resources left after repaying down to the borrowing "
-            f"limit: it would consume {least[period]:.3g}. Make the shock smaller or tighten the borrowing limit."
-        )
-    top = np.asarray(found.mass)[:, -1].sum(axis=1)
-    if top.max() > 1e-6:
-        warnings.warn(
-            f"In period {int(top.argmax())} of the path {top.max():.2e} of the population is at the top of the asset "
-            f"grid ({float(steady.economy.grid.upper):g}): raise it in asset_space().", stacklevel=4,
-        )  # fmt: skip
-
-
-def _failure(names: Names, found: _Path, relative, iteration: int, tolerance: float) -> TransitionError:
-    if not np.isfinite(relative).all():
-        period = int(np.flatnonzero(~np.isfinite(relative).all(axis=1))[0])
-        return TransitionError(
-            f"After {iteration} iterations the path is NaN or infinite in period {period}: nobody may run out of "
-            "resources on it; make the shock smaller or check resources()."
-        )
-    at, place = np.unravel_index(int(np.argmax(relative)), relative.shape)
-    name = names.path[place]
-    kinds = {"excess supply of": names.moved, "excess demand in the market of": names.clearing}
-    what = next((words for words, group in kinds.items() if name in group), "mismatch of what is carried over as")
-    return TransitionError(
-        f"The path did not converge: after {iteration} iterations the {what} {name} in period {at} is still "
-        f"{100 * relative[at, place]:.3g} %, tolerance {100 * tolerance:g} %: make the shock smaller, lengthen the "
-        "horizon, or raise max_iterations."
-    )
-
-
 def _scale(rest: Rest, names: Names) -> Array:
     """In what units an excess is measured, (path,): an aggregate in what the mean household holds of it, long or short;
     one for markets, which say so themselves, and for what is carried over."""
@@ -282,25 +285,52 @@ def _after(rest: Rest, names: Names, carried: Array, share: Array) -> Array:
     return step(rest.economy, names, rest.marginal, inputs).marginal
 
 
+def _final(economy: Economy, parameters: Named) -> Named:
+    """The values of `parameters` in the final stationary equilibrium, numbers."""
+    values = economy.model.parameters()
+    return Named("parameters", {name: jnp.asarray(values[name], jnp.float64) for name in parameters})
+
+
+def _supplied(economy: Economy, names: Names, mass: Array, now: Moment) -> Array:
+    """What the mass of a period adds up to of the aggregates that choices move: (moved,)."""
+    return supplied(with_parameters(economy, now.parameters), names.moved, mass, shock_values(names, now.shocks))
+
+
+def _goods(
+    economy: Economy, names: Names, public: Public, chosen: Array, parameters: Named, after: dict[str, Array]
+) -> Array | None:
+    """What is left of goods in every period, (time,), given what is `chosen` (time, choices) and the aggregates that
+    come `after` the last period."""
+    choices = Named("choices", dict(zip(names.choices, chosen.T, strict=True)))
+    tomorrow = {name: jnp.append(values[1:], after[name]) for name, values in public.aggregates.items()}
+    left = jax.vmap(lambda now, choices, then, p: goods_left(with_parameters(economy, p), now, choices, then))
+    return left(public, choices, Named("tomorrow", tomorrow), parameters)
+
+
 @eqx.filter_jit
 def _path(rest: Rest, names: Names, mass: Array, carried: Array, given: Given, guess: Array) -> _Path:
     """Everything on the path that a guess of the unknowns (horizon, path) implies, ending at `rest`."""
     economy = rest.economy
     equations = jax.vmap(period(economy, names))
     assumed = jnp.broadcast_to(rest.choices, (len(guess), len(rest.choices)))
-    moments = Moment(guess, given.shocks, given.share)
+    moments = Moment(guess, given.shocks, given.share, given.parameters)
     now = equations(moments, moments, assumed)  # nothing but excess demand depends on what is chosen or comes after
     marginal_end = _after(rest, names, now.carried[-1], given.share[-1]) if names.carried else rest.marginal
-    decisions = decisions_along(economy, names, marginal_end, now.inputs, given.chain)
+    decisions = decisions_along(economy, names, marginal_end, now.inputs, given.chain, given.parameters)
     masses = masses_along(economy, mass, decisions.savings, given.chain)
     chosen = jnp.einsum("tcae,tae->tc", decisions.chosen, masses)
-    last = _last(rest, now.carried[-1], given.share[-1])
+    last = _last(rest, now.carried[-1], given.share[-1])._replace(parameters=_final(economy, given.parameters))
     following = jax.tree.map(lambda x, end: jnp.concatenate([x[1:], end[None]]), moments, last)
     now = equations(moments, following, chosen)
-    supply = jax.vmap(lambda m, z: supplied(economy, names.moved, m, shock_values(names, z)))(masses, given.shocks)
+    supply = jax.vmap(lambda m, now: _supplied(economy, names, m, now))(masses, moments)
     left = jnp.concatenate([carried[None], now.carried[:-1]])
     moved, _, brought = jnp.split(guess, np.cumsum([len(names.moved), len(names.clearing)]), axis=1)
     excess = jnp.concatenate([supply - moved, now.excess, left - brought], axis=1)
-    series = {**jax.vmap(economy.series)(now.public), **dict(zip(names.choices, chosen.T, strict=True))}
+    shown = jax.vmap(lambda public, p: with_parameters(economy, p).series(public))(now.public, given.parameters)
+    series = {**shown, **dict(zip(names.choices, chosen.T, strict=True))}
+    end = move(with_chain(economy, given.chain[-1]), masses[-1], decisions.savings[-1])
+    after = period(economy, names)(last, last, rest.choices).public.aggregates
+    after = {**after, **dict(zip(names.moved, _supplied(economy, names, end, last), strict=True))}
+    goods = _goods(economy, names, now.public, chosen, given.parameters, after)
     least = decisions.consumption.min(axis=(1, 2))
-    return _Path(excess, series, masses, decisions.savings, decisions.chosen[:, 0], least)
+    return _Path(excess, goods, series, masses, decisions.savings, decisions.chosen[:, 0], least)

@@ -148,7 +148,8 @@ def test_a_permanent_change_of_supply_starts_with_the_bonds_there_are():
     before, after = (
         hm.steady_state(hm.load_model("huggett", bond_supply=supply), asset_points=80) for supply in (5.4, 5.6)
     )
-    path = hm.transition(after, horizon=PERIODS, initial=before)
+    with pytest.warns(UserWarning, match="bond_supply from 5.4 to 5.6 changes what is owed in period 0"):
+        path = hm.transition(after, horizon=PERIODS, initial=before)  # the new bonds are sold, the proceeds not spent
     assert path.series["bonds"][0] == pytest.approx(5.4, rel=1e-9)
     np.testing.assert_allclose(path.series["bonds"][1:], 5.6, rtol=1e-8)
     assert path.series["interest_rate"][0] > float(after.prices.interest_rate)  # all of the new ones are sold at once

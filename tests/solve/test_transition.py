@@ -96,7 +96,7 @@ def test_income_states_out_of_balance_move_labor(patient):
 
 
 def test_what_does_not_fit_is_named(patient, impatient):
-    with pytest.raises(ValueError, match="no shock 'demand'"):
+    with pytest.raises(ValueError, match="no shock and no parameter 'demand'"):
         hm.transition(patient, horizon=20, demand=0.1)
     with pytest.raises(ValueError, match=r"initial has shape \(3,\)"):
         hm.transition(patient, horizon=20, initial=np.ones(3) / 3)
