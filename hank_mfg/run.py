@@ -244,9 +244,9 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
 def save_steady_state(path: Path, steady: SteadyState) -> None:
     """Write a stationary equilibrium as one npz file."""
     arrays = {
-        "cash": steady.policy.cash, "consumption": steady.policy.consumption, "savings": steady.savings,
-        "mass": steady.mass, "residual": steady.residual, "euler_change": steady.euler_change,
-        "seconds": np.array([steady.seconds_compile, steady.seconds_run]),
+        "cash": steady.policy.cash, "composite": steady.policy.composite, "consumption": steady.consumption,
+        "savings": steady.savings, "mass": steady.mass, "residual": steady.residual,
+        "euler_change": steady.euler_change, "seconds": np.array([steady.seconds_compile, steady.seconds_run]),
     }  # fmt: skip
     groups = {"shocks": steady.public.shocks, "aggregates": steady.public.aggregates, "prices": steady.public.prices}
     named = {f"{label}/{name}": value for label, group in groups.items() for name, value in group.items()}
@@ -264,7 +264,8 @@ def load_steady_state(path: Path, model: Model) -> SteadyState:
         if quantity:
             groups[label][quantity] = np.float64(data.pop(name))
     economy = discretize(model, data["mass"].shape[0], jnp.float64, aggregate_risk=False)
-    policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(data["consumption"]))
+    composite = data["composite" if "composite" in data else "consumption"]  # the latter in older runs
+    policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(composite))
     public = Public(*(Named(label, values) for label, values in groups.items()))
     return SteadyState(
         economy, policy, data["savings"], data["mass"], public, float(data["residual"]), float(data["euler_change"]),

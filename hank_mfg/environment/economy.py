@@ -98,14 +98,13 @@ class Economy(eqx.Module):
         _, own = self.states()
         return jnp.broadcast_to(jnp.asarray(self.model.discounting(own, shocks), self.dtype), (1, self.shape[1]))
 
-    def annuity(self, share: Array) -> Array:
-        """What one unit of utility in every period is worth today, 1/(1 - beta) where all are alike.
+    def annuities(self) -> Array:
+        """What one unit of utility in every period is worth today by income state, without aggregate risk: (income,).
 
-        D = (I - diag(beta) P)^{-1} 1 in every income state, averaged over the mass `share` (income,), without aggregate
-        risk.
+        D = (I - diag(beta) P)^{-1} 1, which is 1/(1 - beta) where all are alike.
         """
         ahead = self.discount_factor(self.shocks(0))[0][:, None] * self.income_transition[0, 0]
-        return share @ jnp.linalg.solve(jnp.eye(len(share), dtype=self.dtype) - ahead, jnp.ones_like(share))
+        return jnp.linalg.solve(jnp.eye(len(ahead), dtype=self.dtype) - ahead, jnp.ones(len(ahead), self.dtype))
 
     def shocks(self, shock) -> Named:
         """The values of the aggregate shocks in state `shock`."""

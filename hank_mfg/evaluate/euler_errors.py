@@ -4,9 +4,10 @@ At assets a and income e the policy consumes c and saves a'. The Euler equation 
 
     c_euler = (u')^{-1}( beta sum_{z', e'} P(z', e' | z, e) V_a(a', e', z') ),    V_a = u'(c') dm'/da',
 
-with the exact conditional expectation over next period's aggregate and idiosyncratic states. The error is
-|c_euler / c - 1|, relative consumption, at the midpoints between grid nodes; between nodes desired consumption is
-linear. States where a bound binds and the Euler inequality holds are left out and their share is reported.
+with the exact conditional expectation over next period's aggregate and idiosyncratic states. Under GHH
+(u')^{-1} gives consumption less effort, to which effort is added. The error is |c_euler / c - 1|,
+relative consumption of goods, at the midpoints between grid nodes; between nodes desired consumption
+is linear. States where a bound binds and the Euler inequality holds are left out and their share is reported.
 
 The dynamic test (Den Haan 2010, JEDC 34(1)) follows one individual twice on the same shocks: once with the policy,
 once consuming c_euler every period, its errors accumulating in assets, and compares the two consumption paths.
@@ -30,7 +31,7 @@ from hank_mfg.solve.solution import GlobalSolution
 
 
 class EulerErrors(NamedTuple):
-    """Errors in relative consumption (decimals), over the periods simulated.
+    """Errors in relative consumption of goods (decimals), over the periods simulated.
 
     `mean` is weighted by mass, `maximum` over midpoints whose neighbors hold more than 1e-6 of the mass,
     `constrained_share` the mean mass where a bound binds; `dynamic_mean`, `dynamic_maximum` of the dynamic test.
@@ -60,14 +61,16 @@ def _at(economy: Economy, values: Array, assets: Array) -> Array:
 
 
 def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
-    """Cash on hand, consumption and savings at arbitrary assets (n, income), given a period's decisions on nodes."""
+    """Cash on hand, the composite (consumption, less effort under GHH) and savings at arbitrary assets (n, income),
+    given a period's decisions on nodes."""
     cash, desired = _at(economy, now.cash, assets), _at(economy, now.desired, assets)
     savings = jnp.clip(cash - economy.net(desired, now.public), economy.grid.lower, economy.grid.upper)
     return cash, economy.consumed(cash - savings, now.public), savings
 
 
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
-    """The consumption that the Euler equation implies for next assets `savings` (n, income): (n, income)."""
+    """The composite (consumption, less effort under GHH) that the Euler equation implies for next assets `savings`
+    (n, income): (n, income)."""
     shock = step.now.state.aggregate.shock
     utility = economy.model.preferences()
 
@@ -101,7 +104,8 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     implied = euler_consumption(economy, step, ahead, savings)
     mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
     binds = ((savings <= economy.grid.lower) & (implied >= consumption)) | (savings >= economy.grid.upper)
-    error = jnp.where(binds, 0.0, jnp.abs(implied / consumption - 1.0))
+    goods, due = (economy.goods(x, step.now.public) for x in (consumption, implied))
+    error = jnp.where(binds, 0.0, jnp.abs(due / goods - 1.0))
     used = jnp.where(binds, 0.0, mass)
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
     node_binds = step.now.savings <= economy.grid.lower
@@ -111,7 +115,7 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
 
 
 def _live(economy: Economy, person: _Person, period):
-    """One period of the individual: next period's person and the two consumption levels."""
+    """One period of the individual: next period's person and the two levels of consumption of goods."""
     step, ahead, uniform = period
     both = jnp.stack([person.assets, person.assets_euler])[:, None]
     cash, consumption, savings = choose_at(economy, step.now, jnp.broadcast_to(both, (2, economy.shape[1])))
@@ -122,7 +126,8 @@ def _live(economy: Economy, person: _Person, period):
     chain = economy.income_transition[step.now.state.aggregate.shock, step.shock_next, income]
     following = jnp.sum(uniform >= jnp.cumsum(chain)[:-1]).astype(jnp.int32)
     euler_assets = (cash - economy.net(implied, public))[1, income]
-    return _Person(savings[0, income], euler_assets, following), (consumption[0, income], implied[1, income])
+    spent, due = (economy.goods(x, public) for x in (consumption, implied))
+    return _Person(savings[0, income], euler_assets, following), (spent[0, income], due[1, income])
 
 
 @eqx.filter_jit

@@ -5,10 +5,11 @@ trained by the same structural gradient in the frozen economy until it does as w
 best informed of them, savings x against x*, is the discounted sum of what each of its choices costs when the best
 follows (the performance difference lemma), to second order
 
-    V* - V = E sum_t beta^t < m_t, - residual_t (x_t - x*_t) + 1/2 | curvature_t | (x_t - x*_t)^2 >,
+    V* - V = E sum_t < m_t, - residual_t (x_t - x*_t) + 1/2 | curvature_t | (x_t - x*_t)^2 >,
 
-with m_t the distribution of its own future, and residual and curvature those of the best informed's first-order
-condition, the former zero but where a bound binds. No term is negative, so a few paths are enough where the difference
+with m_t the distribution of its own future, each state discounted by the discount factors on the way
+there, and residual and curvature those of the best informed's first-order condition, the former zero
+but where a bound binds. No term is negative, so a few paths are enough where the difference
 of two values would need thousands. Each household has watched the economy for `burn_in` periods before it is judged.
 Sources: Kakade and Langford (2002); Cochrane (1989), "The sensitivity of tests of the intertemporal allocation of
 consumption to near-rational alternatives", American Economic Review 79(3).
@@ -26,8 +27,9 @@ from jax import Array
 
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
-from hank_mfg.evaluate.exploitability import consumption_percent, deviate, observe_deviator, train_deviator
+from hank_mfg.evaluate.exploitability import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
+from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.lifetime import freeze
@@ -39,7 +41,8 @@ from hank_mfg.solve.spg import RSPG
 
 class Informed(NamedTuple):
     """What one kind of household loses against the best informed: lifetime utility, mean over paths and the mass, with
-    its standard error over paths; and as a permanent `percent` of consumption."""
+    its standard error over paths; and the permanent `percent` of consumption goods, at unchanged
+    hours, that is worth as much to the best informed (welfare.py)."""
 
     loss: float
     standard_error: float
@@ -87,11 +90,19 @@ def information_value(
     everybody = solution.play()
     players = [_fine(play, everybody) for play in begin.values()]
     keys = jax.random.split(jax.random.PRNGKey(seed + 1), paths)
-    losses, value = _losses(everybody, players, solution.start(everybody), (burn_in, horizon), keys)
+    start, steady = solution.start(everybody), solution.steady.economy
+    annuities = steady.annuities()
+
+    def measure(factor: float):
+        periods = (burn_in, horizon)
+        return _losses(everybody, players, start, periods, annuities, keys, jnp.asarray(factor))
+
+    losses, scaled = measure(1.0)
+    welfare = average_welfare(lambda factor: measure(factor)[1], scaled)
     found = {}
     for name, loss in zip(kinds, np.asarray(losses).T, strict=True):
         error = float(loss.std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
-        percent = consumption_percent(solution.steady, jnp.asarray(loss.mean()), value.mean())
+        percent = percent_worth(solution.model.preferences(), welfare, loss.mean())
         found[name] = Informed(float(loss.mean()), error, percent)
     return InformationValue(found, paths, horizon, burn_in, updates, seed)
 
@@ -130,11 +141,22 @@ def _fine(play: Play, everybody: Play) -> Play:
 
 @eqx.filter_jit
 def _losses(
-    everybody: Play, players: list[Play], state: State, periods: tuple[int, int], keys: Array
+    everybody: Play,
+    players: list[Play],
+    state: State,
+    periods: tuple[int, int],
+    annuities: Array,
+    keys: Array,
+    factor: Array,
 ) -> tuple[Array, Array]:
-    """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility (paths,)."""
+    """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility of the last with
+    `factor` times the goods, with its derivative in the factor, (paths, 2).
+
+    `annuities` (income,) are what a unit of utility in every period is worth after the last one.
+    """
     burn_in, horizon = periods
     economy = everybody.economy
+    flows = scaled_flows(economy, factor)
 
     def one(key):
         shocks = economy.draw_shocks(state.aggregate.shock, burn_in + horizon, key=key)
@@ -145,24 +167,26 @@ def _losses(
         kept = observe_deviator(best, best.policy, memory, path)
         binds = (kept.wanted < economy.grid.lower) | (kept.wanted > economy.grid.upper)
         slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
-        patience = jnp.mean(kept.path.discount_factor, axis=(1, 2))
-        worth = jnp.concatenate([jnp.ones(1), jnp.cumprod(patience)[:-1]])  # of utility in every period
-        scale = 1.0 / (1.0 - jnp.prod(patience))  # of a life to that of its first periods
 
-        def loss(play: Play, memory: Array) -> Array:
-            mine = deviate(play, play.policy, memory, path)
+        def live(savings: Array) -> Array:
+            """The discounted loss of `savings`, the flows of them, and the sum of all weights: (4,)."""
 
             def period(mass, given):
-                savings, best, slope, curvature, now, shock_next, worth = given
+                savings, best, slope, curvature, now, shock_next = given
                 gap = savings - best
-                cost = jnp.sum(mass * (slope * jnp.abs(gap) + 0.5 * jnp.abs(curvature) * gap**2))
+                cost = slope * jnp.abs(gap) + 0.5 * jnp.abs(curvature) * gap**2
+                each = jnp.concatenate([jnp.stack([cost, jnp.ones_like(cost)]), flows(savings, now.public)])
                 chain = economy.income_transition[now.state.aggregate.shock, shock_next]
-                return push_forward(mass, economy.lottery(savings), chain), worth * cost
+                discounted = mass * economy.discount_factor(now.public.shocks)
+                return push_forward(discounted, economy.lottery(savings), chain), jnp.sum(mass * each, axis=(1, 2))
 
-            given = (mine.savings, kept.savings, slope, kept.path.curvature, path.now, path.shock_next)
-            return jnp.sum(jax.lax.scan(period, last.aggregate.mass, (*given, worth))[1])
+            given = (savings, kept.savings, slope, kept.path.curvature, path.now, path.shock_next)
+            left, sums = jax.lax.scan(period, last.aggregate.mass, given)
+            cost, weight, *worth = sums.sum(axis=0)
+            scale = 1.0 + jnp.sum(left.sum(axis=0) * annuities) / weight  # of a life to that of its first periods
+            return scale * jnp.stack([cost, *worth])
 
-        utility = worth @ kept.reward
-        return scale * jnp.stack([loss(*each) for each in zip(players, memories, strict=True)]), scale * utility
+        lives = [live(deviate(play, play.policy, m, path).savings) for play, m in zip(players, memories, strict=True)]
+        return jnp.stack([life[0] for life in lives]), lives[-1][1:]
 
     return jax.lax.map(one, keys)

@@ -21,8 +21,9 @@ from jax import Array
 
 from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.grids import asset_grid
-from hank_mfg.evaluate.exploitability import consumption_percent, deviate, terminal_values
+from hank_mfg.evaluate.exploitability import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
+from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -137,8 +138,8 @@ class WelfareCost(NamedTuple):
     """What it costs to behave as people of another world do; costs and errors in lifetime utility.
 
     `partial` is that of one household while everybody else is right, `general` that of everybody behaving so; the
-    percents are the permanent rise of consumption that would make up for it; standard errors are over paths. `value` is
-    lifetime utility of people who are right.
+    percents are the permanent rise of consumption goods, at unchanged hours, that would make up for it (welfare.py);
+    standard errors are over paths. `value` is lifetime utility of people who are right.
     """
 
     partial: float
@@ -182,9 +183,13 @@ def welfare_cost(
     points = 2 * truth.settings.asset_points if asset_points is None else asset_points
     right, wrong = (each.play(points) for each in (truth, believed))
     start, memory = truth.start(right), believed.start(wrong).memory
-    terminal, _ = terminal_values(truth.steady, right)
     keys = jax.random.split(jax.random.PRNGKey(seed), paths)
-    values, excess = _values((right, wrong), start, memory, terminal, (burn, horizon), keys)
+
+    def measure(factor: float):
+        terminal, _ = terminal_values(truth.steady, right, factor)
+        return _values((right, wrong), start, memory, terminal, (burn, horizon), keys, jnp.asarray(factor))
+
+    values, scaled, excess = measure(1.0)
     if not float(excess.max()) <= UNCLEARED:
         raise SolveError(
             f"Prices leave an excess demand of {float(excess.max()):.3g} when everybody behaves as people of the other "
@@ -192,9 +197,10 @@ def welfare_cost(
         )
     report = {}
     for name in ("partial", "general"):
-        cost, value = values["right"] - values[name], values[name].mean()
+        cost = values["right"] - values[name]
+        welfare = average_welfare(lambda factor, name=name: measure(factor)[1][name], scaled[name])
         report[name] = float(cost.mean())
-        report[f"{name}_percent"] = consumption_percent(truth.steady, cost.mean(), value)
+        report[f"{name}_percent"] = percent_worth(truth.model.preferences(), welfare, cost.mean())
         report[f"{name}_standard_error"] = float(cost.std(ddof=1) / jnp.sqrt(paths)) if paths > 1 else float("nan")
     return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
 
@@ -217,10 +223,17 @@ def _require_same_world(model: Model, other: Model) -> None:
 
 @eqx.filter_jit
 def _values(
-    plays: tuple[Play, Play], start: State, memory: Array, terminal: Array, periods: tuple[int, int], keys: Array
-) -> tuple[dict[str, Array], Array]:
-    """Values on every path of being right, of being wrong alone, and of being wrong with everybody: (paths,) each; and
-    the largest excess demand that the last leaves, (paths,)."""
+    plays: tuple[Play, Play],
+    start: State,
+    memory: Array,
+    terminal: Array,
+    periods: tuple[int, int],
+    keys: Array,
+    factor: Array,
+) -> tuple[dict[str, Array], dict[str, Array], Array]:
+    """Values on every path of being right, of being wrong alone, and of being wrong with everybody: (paths,) each; of
+    the latter two with `factor` times the goods, and its derivative in the factor, (paths, 2) each; and the largest
+    excess demand that the last leaves, (paths,)."""
     right, wrong = plays
     economy, (burn, horizon) = right.economy, periods
 
@@ -235,7 +248,10 @@ def _values(
         _, other = freeze(wrong, state._replace(memory=remembered), shocks, False)
         alone = deviate(wrong, wrong.policy, remembered, path).savings
         lives = {"right": (path, path.now.savings), "partial": (path, alone), "general": (other, other.now.savings)}
-        values = {k: jnp.sum(mass * path_value(economy, *life, terminal)) for k, life in lives.items()}
-        return values, jnp.max(jnp.abs(other.now.excess), initial=0.0)
+        values = {k: jnp.sum(mass * path_value(economy, *life, terminal[0])) for k, life in lives.items()}
+        flows = scaled_flows(economy, factor)
+        scaled = {k: path_value(economy, *lives[k], terminal[1:], flows) for k in ("partial", "general")}
+        scaled = {k: jnp.sum(mass * each, axis=(1, 2)) for k, each in scaled.items()}
+        return values, scaled, jnp.max(jnp.abs(other.now.excess), initial=0.0)
 
     return jax.lax.map(one, keys)

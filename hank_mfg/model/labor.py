@@ -5,7 +5,14 @@ policy chooses: cash on hand less savings, `net` of what is earned on account of
 
     net(x) = c(x, w) - w n(x, w),        increasing in x, for an hourly wage w,
 
-and flow utility at the best hours is a function of x and w whose derivative in net is u'(x).
+and flow utility at the best hours is a function of x and w whose derivative in net is u'(x). What
+`CRRA` says of consumption (utility, marginal utility, its inverse) holds here of x, the composite:
+consumption of goods under `Separable`, consumption less effort under `GHH`. `goods(x, wage)` is
+consumption.
+
+With `factor` times the goods at unchanged hours, the unit in which welfare is measured, flow utility is
+
+    Separable: u(factor c) - v(n),        GHH: u(factor c - v(n)),        derivative in factor at one: u'(x) c.
 """
 
 from typing import Any
@@ -72,6 +79,10 @@ class Separable(Labor):
         """Flow utility at the best hours."""
         return self.utility(x) - self.effort(self.hours(x, wage))
 
+    def scaled_flow(self, x, wage, factor):
+        """Flow utility with `factor` times the goods consumed, at unchanged hours."""
+        return self.utility(factor * self.goods(x, wage)) - self.effort(self.hours(x, wage))
+
 
 @jax.custom_jvp
 def _consumed(preferences: Separable, net, wage):
@@ -128,3 +139,7 @@ class GHH(Labor):
     def flow(self, x, wage):
         """Flow utility at the best hours."""
         return self.utility(x)
+
+    def scaled_flow(self, x, wage, factor):
+        """Flow utility with `factor` times the goods consumed, at unchanged hours."""
+        return self.utility(factor * self.goods(x, wage) - self.effort(self.hours(x, wage)))

@@ -79,17 +79,3 @@ class CRRA(eqx.Module):
     def inverse_marginal_utility(self, marginal_utility):
         """The consumption at which u'(c) is the given number: c = (u')^(-1/g)."""
         return marginal_utility ** (-1.0 / self.risk_aversion)
-
-    def consumption_equivalent(self, value_gain, value, discount_factor):
-        """The permanent relative change of consumption worth `value_gain` on top of lifetime `value`.
-
-        Solves V((1+x) c) = value + value_gain, where `value` = E sum beta^t u(c_t) over an infinite horizon.
-        With g = 1, x = exp((1-beta) gain) - 1; otherwise 1 + x = ((W + gain)/W)^(1/(1-g)) with
-        W = value + 1/((1-g)(1-beta)), the value without the constant of u. Returns x as a decimal.
-        """
-        curvature = 1.0 - self.risk_aversion
-        is_log = jnp.abs(curvature) < 1e-9
-        safe = jnp.where(is_log, 1.0, curvature)
-        level = value + 1.0 / (safe * (1.0 - discount_factor))
-        power = (1.0 + value_gain / level) ** (1.0 / safe) - 1.0
-        return jnp.where(is_log, jnp.expm1((1.0 - discount_factor) * value_gain), power)

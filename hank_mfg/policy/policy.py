@@ -48,7 +48,7 @@ class Tables(NamedTuple):
 
 def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
     """A consumption function at `cash` (n, income), linear between its points and beyond them, in float64."""
-    columns = zip(np.asarray(function.cash).T, np.asarray(function.consumption).T, cash.T, strict=True)
+    columns = zip(np.asarray(function.cash).T, np.asarray(function.composite).T, cash.T, strict=True)
     return np.stack([scipy.interpolate.make_interp_spline(x, y, k=1)(at) for x, y, at in columns], axis=1)
 
 
@@ -150,7 +150,8 @@ class Policy(eqx.Module):
         return tables.consumption + tables.slope * (cash - tables.cash)
 
     def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array) -> Array:
-        """Desired consumption before the budget binds: (points, income), goods per period."""
+        """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods
+        per period."""
         move = self.correction(features, tables)
         if unknowns.shape[0]:
             move = move + jnp.tensordot(unknowns - self.stationary.unknowns, tables.response, 1)

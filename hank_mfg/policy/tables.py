@@ -7,14 +7,15 @@ from hank_mfg.environment.grids import interpolate_rows
 
 
 class ConsumptionFunction(eqx.Module):
-    """Unconstrained consumption as a function of cash on hand, by income state.
+    """The unconstrained composite as a function of cash on hand, by income state.
 
-    `cash` and `consumption` are (assets, income), cash increasing along axis 0; goods per period.
+    The composite is what marginal utility is of: consumption, or under GHH consumption less effort (labor.py). `cash`
+    and `composite` are (assets, income), cash increasing along axis 0; goods per period.
     """
 
     cash: Array
-    consumption: Array
+    composite: Array
 
     def __call__(self, cash: Array) -> Array:
-        """Consumption at `cash` (n, income), linear between points and beyond them, before the budget binds."""
-        return interpolate_rows(cash, self.cash, self.consumption)
+        """The composite at `cash` (n, income), linear between points and beyond them, before the budget binds."""
+        return interpolate_rows(cash, self.cash, self.composite)

@@ -119,7 +119,9 @@ def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: flo
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
     """The equilibrium at the last point of a search."""
     public = complete(economy, names, given(economy, names, unknown), point.mass)
-    return Equilibrium(unknown, jnp.exp(point.log_consumption), point.mass, public, point.excess, point.change)
+    composite = jnp.exp(point.log_consumption)
+    goods = economy.goods(composite, public)
+    return Equilibrium(unknown, composite, goods, point.mass, public, point.excess, point.change)
 
 
 def patience(economy: Economy, public: Public) -> Array:

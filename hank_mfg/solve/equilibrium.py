@@ -1,6 +1,7 @@
 """A stationary equilibrium as arrays, and how it responds: the derivatives of its fixed points.
 
-Consumption is the fixed point c = T(c), the mass m = P' m, and the aggregates U clear F(U) = log supplied - log U = 0.
+What a policy chooses, the composite of labor.py (consumption, or under GHH consumption less effort),
+is the fixed point c = T(c), the mass m = P' m, and the aggregates U clear F(U) = log supplied - log U = 0.
 By the implicit function theorem the derivative of each is that of one corrected step,
 
     log c = log c* + (I - T')^{-1} (T(log c*) - log c*),      m = m* + (I - P')^{-1} (P' m* - m*),
@@ -27,12 +28,14 @@ from hank_mfg.solve.stationary_mass import mass_response
 
 class Equilibrium(NamedTuple):
     """A stationary equilibrium as arrays: the `unknown` aggregates and the prices that clear inside the period,
-    (searched,), `consumption` and `mass` (assets, income), everything aggregate, the `excess` (log supplied - log
-    unknown, then excess demand), and the `change` of consumption in one more step of the household. Where they are not
-    a number or not small, there is none: `steady_state` says why.
+    (searched,), `consumption` of goods and `mass` (assets, income), everything aggregate, the `excess` (log supplied -
+    log unknown, then excess demand), and the `change` of the composite in one more step of the household. Where they
+    are not a number or not small, there is none: `steady_state` says why. `composite` (assets, income) is what policies
+    choose: consumption, or consumption less effort under GHH.
     """
 
     unknown: Array
+    composite: Array
     consumption: Array
     mass: Array
     public: Public
@@ -55,7 +58,7 @@ def given(economy: Economy, names: Names, unknown: Array) -> Public:
     return form_at_rest(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
 
 
-def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, consumption: Array, mass: Array) -> Array:
+def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, composite: Array, mass: Array) -> Array:
     """What is wrong with assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
 
     Minus infinity where nothing is supplied, or less.
@@ -66,7 +69,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         total = supplied(economy, names.unknown, mass, public.shocks)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
-        savings = economy.resources(public) - economy.net(consumption, public)
+        savings = economy.resources(public) - economy.net(composite, public)
         excess.append(economy.excess_demand(mass, public, savings))
     return jnp.concatenate(excess)
 
@@ -80,7 +83,7 @@ def complete(economy: Economy, names: Names, public: Public, mass: Array) -> Pub
 
 
 def _household(economy: Economy, public: Public, solved: Array) -> Array:
-    """Consumption as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem.
+    """The composite as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem.
 
     log c = T(log c): its derivative is that of log c* + (I - T')^{-1} (T(log c*) - log c*), all but T held at c*.
     """
@@ -102,23 +105,23 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
 
 
 def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
-    """Consumption, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
+    """Composite, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
 
     The mass of a permanent type is in proportion to its share, whatever people choose.
     """
     public = given(economy, names, unknown)
-    consumption = _household(economy, public, found.consumption)
-    savings = economy.resources(public) - economy.net(consumption, public)
+    composite = _household(economy, public, found.composite)
+    savings = economy.resources(public) - economy.net(composite, public)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
     mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
     moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
-    return consumption, mass + mass_response(economy, savings, mass, moved - mass), public
+    return composite, mass + mass_response(economy, savings, mass, moved - mass), public
 
 
 def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
     """`excess_of` near what was `found`: with derivatives in unknowns and economy."""
-    consumption, mass, public = _respond(economy, names, unknown, found)
-    return excess_of(economy, names, unknown, public, consumption, mass)
+    composite, mass, public = _respond(economy, names, unknown, found)
+    return excess_of(economy, names, unknown, public, composite, mass)
 
 
 def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
@@ -127,6 +130,7 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     still = jax.lax.stop_gradient(economy)
     jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)
     unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
-    consumption, mass, public = _respond(economy, names, unknown, found)
+    composite, mass, public = _respond(economy, names, unknown, found)
     public = complete(economy, names, public, mass)
-    return Equilibrium(unknown, consumption, mass, public, jnp.zeros_like(unknown), jnp.zeros(()))
+    goods = economy.goods(composite, public)
+    return Equilibrium(unknown, composite, goods, mass, public, jnp.zeros_like(unknown), jnp.zeros(()))

@@ -140,7 +140,7 @@ class Search:
         self.ends = settings.capital_range or (0.75 * level, 1.25 * level)
         self.level, self.widened = level, False
         here, known = np.asarray(programs.economy.grid.points), np.asarray(steady.economy.grid.points)
-        first = np.stack([np.interp(here, known, column) for column in np.asarray(steady.policy.consumption).T], axis=1)
+        first = np.stack([np.interp(here, known, column) for column in np.asarray(steady.policy.composite).T], axis=1)
         shape = (programs.economy.shock_count, settings.capital_points)
         self.table = jnp.asarray(np.broadcast_to(first, (*shape, *first.shape)))
         self.nodes = self._nodes()

@@ -1,4 +1,4 @@
-"""What a life is worth along a path on which everybody else does what they do, whoever lives it.
+"""The value of a savings plan to one household along a fixed aggregate path.
 
 Along a path of aggregate states z_0, z_1, ... nothing depends on one household, so a plan of savings a' is worth
 
@@ -36,6 +36,17 @@ def freeze(play: Play, state: State, shocks_next: Array, foresight: bool) -> tup
     last, steps = rollout(play, state, shocks_next, lambda step: step)
     ahead = jax.vmap(play.look_ahead)(steps) if foresight else None
     return last, Frozen(steps.now, ahead, steps.shock_next)
+
+
+def scaled_reward(economy: Economy, savings: Array, public: Public, factor) -> Array:
+    """Flow utility of choosing `savings`, with `factor` times the goods consumed at unchanged hours: (assets, income).
+
+    The unit of welfare, in which a lifetime is compared with another. `Economy.reward` where the factor is one.
+    """
+    net, wage = economy.resources(public) - savings, economy.wage(public)
+    if wage is None:
+        return economy.model.preferences().utility(factor * net)
+    return economy.labor.scaled_flow(economy.labor.consumed(net, wage), wage, factor)
 
 
 def path_value(

@@ -17,8 +17,9 @@ its weights are the average of what would have been best whenever V was measured
 
     w_n = w_{n-1} + 3 / (n + 3) (w* - w_{n-1}),      w_0 = 1 / M,
 
-like n squared, as people get better. They have settled where w* gains nothing against w. V and theta in percent of
-consumption.
+like n squared, as people get better. They have settled where w* gains nothing against w. V and theta are in units of
+what one percent more consumption goods at unchanged hours adds to lifetime utility in the first world, linear in V as
+the adversary's problem must be: a loss of one percent reads one, one of ten percent a little more or less than ten.
 Sources: Gilboa and Schmeidler (1989), Journal of Mathematical Economics 18(2); Hansen and Sargent (2001), American
 Economic Review 91(2); Robinson (1951), Annals of Mathematics 54(2), for fictitious play.
 """
@@ -41,7 +42,7 @@ from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.model.named import differing, told
 from hank_mfg.precision import DTYPES
-from hank_mfg.solve.lifetime import freeze, path_value
+from hank_mfg.solve.lifetime import freeze, path_value, scaled_reward
 from hank_mfg.solve.rollout import Play, State
 
 LIFE = 500  # periods over which lifetime utility is summed
@@ -184,8 +185,8 @@ def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
 class Lives(NamedTuple):
     """Lives from each of several states on, in every world: arrays (paths, worlds), `luck` (paths, worlds, shocks).
 
-    `value` is lifetime utility, `percent` what one percent more consumption for ever would add to it, `luck` the
-    discounted sum of every shock less its mean in that world.
+    `value` is lifetime utility, `percent` what one percent more goods in every period at unchanged hours would add to
+    it, `luck` the discounted sum of every shock less its mean in that world.
     """
 
     value: Array
@@ -211,12 +212,9 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
         shocks = economy.shocks_from(start, jax.random.uniform(key, (LIFE,), economy.dtype))
         _, path = freeze(play, state._replace(tremble=None), shocks, False)
 
-        def percent(savings: Array, public: Public) -> Array:
-            x = economy.consumed(economy.resources(public) - savings, public)
-            return 0.01 * economy.model.preferences().marginal_utility(x) * economy.goods(x, public)
-
         def flows(savings: Array, public: Public) -> Array:
-            return jnp.stack([economy.reward(savings, public), percent(savings, public)])
+            value = economy.reward(savings, public)
+            return jnp.stack([value, scaled_reward(economy, savings, public, 1.01) - value])
 
         nothing = jnp.zeros((2, *economy.shape), economy.dtype)
         each = path_value(economy, path, path.now.savings, nothing, flows)

@@ -115,8 +115,9 @@ class Training(NamedTuple, Generic[States]):
 class Kept(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
-    `consumption` is what is left of the `desired` one by the bounds on savings, `rise` how much it rises with a unit
-    less saved: one, or less where earnings fall with it. `outlook` (time,) is what firms think that tomorrow adds to
+    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave
+    of the `desired` one, `rise` how much it rises with a unit less saved: one, or less where earnings fall with it; `goods` is
+    consumption of goods. `outlook` (time,) is what firms think that tomorrow adds to
     their wish to raise the price, `implied` what it is worth in expectation over every next aggregate state.
     """
 
@@ -126,6 +127,7 @@ class Kept(NamedTuple):
     wanted: Array
     savings: Array
     consumption: Array
+    goods: Array
     rise: Array
     mass: Array
     reward: Array
@@ -179,8 +181,8 @@ def keep(play: Play, step: Step, ahead: Decision) -> Kept:
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (jnp.ones_like(net),))
     implied = implied_outlook(play.economy, now, ahead)
     return Kept(
-        now.signal, now.cash, now.desired, now.wanted, now.savings, consumption, rise, mass, reward, now.outlook,
-        implied, condition,
+        now.signal, now.cash, now.desired, now.wanted, now.savings, consumption,
+        play.economy.goods(consumption, now.public), rise, mass, reward, now.outlook, implied, condition,
     )  # fmt: skip
 
 
@@ -199,7 +201,7 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     move = jnp.clip(jnp.log(consumption / kept.desired) + change, -limit, limit)
     lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook)
     binds = (kept.wanted < grid.lower) | (kept.wanted > grid.upper)
-    relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / consumption
+    relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / kept.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
     return lesson, jnp.mean(euler_error), gradient
 

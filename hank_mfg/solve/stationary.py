@@ -111,7 +111,8 @@ class SteadyStates:
     """Stationary equilibria along a grid of parameters, leading axis the grid, float64.
 
     `values` are the parameters that differ; `prices` and `aggregates` (grid,) each; `assets` the points of each
-    asset grid (grid, assets); `consumption` and `mass` (grid, assets, income); `excess` the relative excess of supply.
+    asset grid (grid, assets); `consumption` of goods and `mass` (grid, assets, income); `excess` the relative
+    excess of supply.
     """
 
     values: dict[str, np.ndarray]

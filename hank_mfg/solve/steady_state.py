@@ -36,7 +36,8 @@ class SteadyStateError(RuntimeError):
 class SteadyState(NamedTuple):
     """A stationary equilibrium, every array float64.
 
-    `economy` is the discretized model without aggregate risk; `policy` consumption as a function of cash on hand;
+    `economy` is the discretized model without aggregate risk; `policy` the `composite` (consumption, less effort where
+    preferences are GHH) that is chosen at given cash on hand where the budget does not bind;
     `savings` next assets (assets, income); `mass` the stationary mass (assets, income); `public` shocks, aggregates
     and prices; `residual` the largest relative excess (supplied - assumed)/assumed; times in seconds.
     """
@@ -63,7 +64,15 @@ class SteadyState(NamedTuple):
 
     @property
     def consumption(self) -> np.ndarray:
-        """Consumption in every state, (assets, income), goods per period."""
+        """Consumption of goods in every state, (assets, income), per period, for every preference."""
+        with jax.enable_x64(True):
+            public = jax.tree.map(jnp.asarray, self.public)
+            return np.asarray(self.economy.goods(jnp.asarray(self.composite), public))
+
+    @property
+    def composite(self) -> np.ndarray:
+        """What marginal utility is of, (assets, income): consumption, or where preferences are GHH consumption less
+        effort, c - v(n). Solvers work with it; see `consumption` for goods."""
         with jax.enable_x64(True):
             public = jax.tree.map(jnp.asarray, self.public)
             return np.asarray(self.economy.consumed(self.economy.resources(public) - self.savings, public))
@@ -121,7 +130,7 @@ def stationary_of(steady: SteadyState) -> Stationary:
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     cash = economy.resources(public)
     if economy.unknowns:
-        response = _response(economy, public, jnp.asarray(steady.consumption))
+        response = _response(economy, public, jnp.asarray(steady.composite))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
     unknowns, outlook = economy.unknown_values(public), economy.outlook(public, public)
@@ -136,7 +145,7 @@ _goods = eqx.filter_jit(goods_at_rest)
 @eqx.filter_jit
 def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float):
     found = search_fine(levels, names, start, tolerance)
-    resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.consumption)
+    resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.composite)
     return found, resources, policy, feasible_savings(levels[-1], found.public, resources, policy(resources))
 
 

@@ -185,4 +185,4 @@ def test_an_annuity_of_types_is_the_sum_over_their_lives(float64):
     patience, left, total = np.asarray(economy.discount_factor(economy.shocks(0)))[0], np.ones(6), np.zeros(6)
     for _ in range(6000):
         total, left = total + left, patience * (chain @ left)
-    assert float(economy.annuity(share)) == pytest.approx(share @ total, rel=1e-9)
+    assert float(share @ economy.annuities()) == pytest.approx(share @ total, rel=1e-9)

@@ -1,0 +1,143 @@
+"""Welfare in percent of consumption, for every preference.
+
+A change of lifetime utility is stated as the permanent percent of consumption goods, at unchanged hours, that is worth
+as much. With factor f times the goods for ever, whoever follows a plan has
+
+    V(f) = E sum_t beta_0 ... beta_{t-1} u_t(f),        u_t(1) the flow utility of the plan,
+
+a mean over the initial mass and over paths of aggregate shocks, with every household's own discount factors. A gain G
+is worth x percent where V(1 + x/100) = V(1) + G: the percent that, given to everybody alike, makes the utilitarian mean
+indifferent. It is not the mean of what each household would ask for.
+
+Where u(f c) = f^(1-g) u(c) + u(f) and hours enter separately (`CRRA`, `Separable`), V(f) - V(1) = u(f) V'(1), with
+V'(1) = E sum_t beta_0 ... beta_{t-1} u'(c_t) c_t, whatever the discounting: the gain is divided by V'(1) and u
+inverted. For other preferences, `GHH` among them, V is evaluated again along the same paths until the equation holds.
+"""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import expect
+from hank_mfg.model.labor import Separable
+from hank_mfg.model.preferences import CRRA
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.fixed_point import solve_contraction
+from hank_mfg.solve.lifetime import scaled_reward
+from hank_mfg.solve.steady_state import SteadyState
+
+EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility; Newton or bisection steps
+
+
+def scaled_flows(economy: Economy, factor: Array) -> Callable[[Array, Public], Array]:
+    """Flow utility of savings with `factor` times the goods, and its derivative in the factor: (2, assets, income)."""
+
+    def flows(savings: Array, public: Public) -> Array:
+        flow, slope = jax.jvp(lambda f: scaled_reward(economy, savings, public, f), (factor,), (jnp.ones_like(factor),))
+        return jnp.stack([flow, slope])
+
+    return flows
+
+
+def stationary_value(economy: Economy, public: Public, savings: Array, flow: Array | None = None) -> Array:
+    """The value of constant savings at constant prices, V = flow + beta P V, to 1e-12: (..., assets, income).
+
+    `flow` is by default the utility of the savings; several at once have leading axes.
+    """
+    flow = economy.reward(savings, public) if flow is None else flow
+    discount_factor, gamble = economy.discount_factor(public.shocks), economy.lottery(savings)
+
+    def ahead(value):
+        return discount_factor * expect(value, gamble, economy.income_transition[0, 0])
+
+    def solve(flow):
+        return solve_contraction(ahead, flow, tolerance=1e-12)
+
+    return jnp.vectorize(solve, signature="(a,e)->(a,e)")(flow)
+
+
+def percent_worth(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:
+    """The permanent percent of consumption goods, at unchanged hours, that is worth a `gain` of lifetime utility.
+
+    `welfare(factor)` returns V(factor) and V'(factor): lifetime utility with so many times the goods. Plus or minus
+    infinity where no change of consumption is worth so much, NaN where the gain or V(1) is not finite.
+    """
+    gain = float(gain)
+    value, slope = map(float, welfare(1.0))
+    if not np.isfinite([gain, value, slope]).all():
+        return float("nan")
+    if type(preferences) in (CRRA, Separable):
+        return 100.0 * _rise(float(preferences.risk_aversion), gain / slope)
+    return 100.0 * (_root(welfare, value, slope, gain) - 1.0)
+
+
+def _rise(risk_aversion: float, units: float) -> float:
+    """x at which u(1 + x) is so many `units`, u(c) = (c^(1-g) - 1)/(1-g)."""
+    curvature = 1.0 - risk_aversion
+    if abs(curvature) < 1e-9:
+        return float(np.expm1(units))
+    if curvature * units <= -1.0:
+        return float(np.copysign(np.inf, units))
+    return float(np.expm1(np.log1p(curvature * units) / curvature))
+
+
+def _root(welfare: Callable[[float], tuple[float, float]], value: float, slope: float, gain: float) -> float:
+    """The factor at which welfare is `value` + `gain`: Newton's method, held inside a bracket by bisection.
+
+    Welfare rises with the factor; minus infinity counts as too little.
+    """
+    low, high, factor = (1.0, np.inf, 1.0) if gain >= 0 else (0.0, 1.0, 1.0)
+    missing = gain
+    for _ in range(STEPS):
+        step = missing / slope if np.isfinite(slope) and slope > 0 else np.nan
+        if abs(step) <= EXACT * factor:
+            return factor + step
+        newton = factor + step
+        middle = 2.0 * low if np.isinf(high) else 0.5 * (low + high)
+        factor = newton if low < newton < min(high, 10.0 * max(low, factor)) else middle
+        found, slope = map(float, welfare(factor))
+        missing = value + gain - found if np.isfinite(found) else np.inf
+        if abs(missing) <= ROUNDING * abs(value):
+            return factor
+        low, high = (factor, high) if missing > 0 else (low, factor)
+    return float(np.inf) if np.isinf(high) else (-np.inf if low == 0.0 else factor)
+
+
+def average_welfare(again: Callable[[float], Array], first: Array) -> Callable[[float], tuple[float, float]]:
+    """V and V' as a function of the factor, means over paths: `first` (paths, 2) at one, `again(factor)` elsewhere."""
+
+    def welfare(factor: float) -> tuple[float, float]:
+        value, slope = np.asarray(first if factor == 1.0 else again(factor)).mean(axis=0)
+        return float(value), float(slope)
+
+    return welfare
+
+
+@float64_allowed
+def consumption_percent(steady: SteadyState, gain: float) -> float:
+    """What a `gain` of lifetime utility, mean over the stationary mass, is worth in permanent consumption, percent.
+
+    The percent more goods, given to everybody of the stationary equilibrium for ever at unchanged hours, that raises
+    mean lifetime utility by as much; right for every preference and with patience that differs (see the module's
+    text). Raises ValueError for a gain that is not a number.
+    """
+    if not np.isfinite(gain):
+        raise ValueError(f"consumption_percent(steady, gain={gain}): give a finite change of lifetime utility.")
+
+    def welfare(factor: float) -> tuple[float, float]:
+        value, slope = _stationary(steady.economy, steady.public, steady.savings, steady.mass, jnp.asarray(factor))
+        return float(value), float(slope)
+
+    return percent_worth(steady.economy.model.preferences(), welfare, gain)
+
+
+@eqx.filter_jit
+def _stationary(economy: Economy, public: Public, savings: Array, mass: Array, factor: Array) -> Array:
+    """Mean lifetime utility in the stationary equilibrium with `factor` times the goods, and its derivative: (2,)."""
+    flows = scaled_flows(economy, factor)(jnp.asarray(savings), public)
+    return jnp.sum(mass * stationary_value(economy, public, savings, flows), axis=(1, 2))
