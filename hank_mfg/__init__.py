@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hank_mfg.gallery import model_names as model_names
     from hank_mfg.game_run import load_game_run as load_game_run
     from hank_mfg.game_run import solve_game_run as solve_game_run
+    from hank_mfg.manifest import trust_run as trust_run
     from hank_mfg.model.assets import Assets as Assets
     from hank_mfg.model.base import Model as Model
     from hank_mfg.model.base import choice as choice
@@ -112,6 +113,8 @@ if TYPE_CHECKING:
     )
     from hank_mfg.run import load_run as load_run
     from hank_mfg.run import solve_run as solve_run
+    from hank_mfg.saving import load as load
+    from hank_mfg.saving import save as save
     from hank_mfg.solve.equilibrium import Equilibrium as Equilibrium
     from hank_mfg.solve.game_play import GameError as GameError
     from hank_mfg.solve.game_settings import settings_for as settings_for
@@ -169,6 +172,7 @@ _HOMES = {
     "evaluate.simulate": ("simulate",),
     "gallery": ("load_model", "model_names"),
     "game_run": ("load_game_run", "solve_game_run"),
+    "manifest": ("trust_run",),
     "model.assets": ("Assets",),
     "model.base": ("Model", "choice", "parameter"),
     "model.bracket": ("Bracket",),
@@ -189,6 +193,7 @@ _HOMES = {
     "report.path_figures": ("animate_distribution", "plot_distribution_path", "plot_intertemporal_mpcs"),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
     "run": ("load_run", "solve_run"),
+    "saving": ("load", "save"),
     "solve.game_play": ("GameError",),
     "solve.game_settings": ("settings_for",),
     "solve.game_solution": ("GameSolution", "solve_game"),

@@ -12,6 +12,7 @@ from hank_mfg.console import aligned, columns, progress, training_line
 from hank_mfg.environment.check import check_model
 from hank_mfg.gallery import load_model
 from hank_mfg.game_cli import refuse_game
+from hank_mfg.manifest import holds_run
 from hank_mfg.model.base import Model
 from hank_mfg.report.compare import Comparison, compare, usual_label
 from hank_mfg.report.compare_figures import write_comparison
@@ -53,7 +54,7 @@ class Request:
     @property
     def is_run(self) -> bool:
         """Whether the source is the folder of a run."""
-        return (Path(self.source) / "config.json").exists()
+        return holds_run(self.source)
 
     @property
     def folder(self) -> Path:
@@ -115,7 +116,7 @@ def _solved(request: Request) -> Solution:
     check_model(model)
     make_plan(model, request.shock, request.sizes)
     settings = request.settings if request.settings is not None else RSPG()
-    resume = (request.folder / "config.json").exists()
+    resume = holds_run(request.folder)
     if resume:
         config = read_config(request.folder)
         _require_same(request, config, model)

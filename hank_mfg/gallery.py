@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 from hank_mfg.model.base import Model, check_names, choice_names, parameter_names
 from hank_mfg.model.mistakes import did_you_mean, explain
+from hank_mfg.model.portable import FILE_MODULE
 
 HEADER = ("model", "period", "source", "about")
 ENTRY = ("value", "unit", "source")
@@ -312,7 +313,7 @@ def classes_in(path: Path, base: type) -> list[type]:
 
 @functools.lru_cache(maxsize=64)
 def _classes(file: str, text: str) -> list[type]:
-    name = f"model_file_{Path(file).stem}"
+    name = f"{FILE_MODULE}{Path(file).stem}"
     module = types.ModuleType(name)
     module.__file__ = file
     linecache.checkcache(file)
@@ -322,3 +323,27 @@ def _classes(file: str, text: str) -> list[type]:
     except Exception as error:
         raise ValueError(explain(error, file=file)) from error
     return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]
+
+
+def shipped_file(file: str | None) -> str | None:
+    """The name of a shipped model file, without its ending; None for any other file."""
+    return Path(file).stem if file is not None and Path(file).parent == _folder("models") else None
+
+
+def class_named(source: str | Path, name: str) -> type | None:
+    """The class `name` of a shipped model file, by its name, or of a Python file, which is run; None without one."""
+    shipped = _folder("models") / f"{source}.py"
+    path = shipped if shipped.is_file() else Path(source).expanduser()
+    return next((each for each in classes_in(path, object) if each.__qualname__ == name), None)
+
+
+def own_file(declared: object) -> Path | None:
+    """The Python file, not a shipped one, that declares the class of a model or game; None where it was imported."""
+    kind = type(declared)
+    module = sys.modules.get(kind.__module__)
+    file = getattr(module, "__file__", None)
+    return (
+        Path(file)
+        if file is not None and kind.__module__.startswith(FILE_MODULE) and shipped_file(file) is None
+        else None
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from hank_mfg.console import aligned, named, progress
 from hank_mfg.environment.game import Discrete
 from hank_mfg.environment.games import GAMES, is_game, load_game
+from hank_mfg.manifest import holds_run
 from hank_mfg.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
 
 WORDS = {"true": True, "false": False, "none": None}
@@ -24,7 +25,7 @@ def list_games() -> dict[str, str]:
 
 def means_game(model: str | None, folder: Path | None, resume: bool) -> bool:
     """Whether `solve` was asked for a game, or to continue the run of one."""
-    if resume and folder is not None and (folder / "config.json").exists():
+    if resume and folder is not None and holds_run(folder):
         return is_game_run(folder)
     return model is not None and is_game(model)
 

@@ -5,6 +5,7 @@ game.py         a copy of the user's own game file, where there is one
 """
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,18 @@ import numpy as np
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import load_game
 from hank_mfg.evaluate.game_exploitability import exploitability_of
+from hank_mfg.gallery import own_file
+from hank_mfg.lock import writing
+from hank_mfg.manifest import (
+    Manifest,
+    begin,
+    check_equations,
+    finish,
+    holds_run,
+    note_unverified,
+    read_manifest,
+    require_trusted,
+)
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.report.latex import write_text
 from hank_mfg.solve.game_play import game_play
@@ -29,13 +42,14 @@ from hank_mfg.storage import (
     finished_config,
     has_checkpoint,
     read_checkpoint,
+    remove_temporary,
     require_free,
-    save_checkpoint,
-    trim_metrics,
     unfinished_config,
+    verify,
     versions,
-    write_json,
 )
+
+OWN = "game.py"
 
 FINISHED = "FINISHED"
 SETTINGS = {kind.__name__: kind for kind in (GameRSPG, IPPO, MOMD)}
@@ -64,32 +78,47 @@ def solve_game_run(
     the folder already holds a run and `resume` is not given, or when there is nothing to resume.
     """
     folder = Path(folder)
-    if resume:
-        config = unfinished_config(folder)
-        game, settings = _game(folder, config, source), SETTINGS[config["method"]](**config["settings"])
-        start = load_training(folder, game, settings, config["seed"]) if has_checkpoint(folder) else None
-    else:
+    if resume and not holds_run(folder):
+        raise RunError(f"{folder} holds no run to continue: begin one with `hank-mfg solve GAME --out {folder}`.")
+    if not resume:
         require_free(folder)
-        game, start = load_game(source, **(switches or {})), None
+        played = load_game(source, **(switches or {}))
         settings = method if method is not None else GameRSPG()
-        config = {**_config(source, game, switches or {}, settings, key), "measure": measure, "chunk": chunk}
-        if isinstance(source, str | Path) and str(source).endswith(".py"):
-            write_text(folder / "game.py", Path(source).expanduser().read_text())
-        write_json(folder / "config.json", config)
+        config = {**_config(source, played, switches or {}, settings, key), "measure": measure, "chunk": chunk}
+    with writing(folder):
+        if resume:
+            config = unfinished_config(folder)
+            manifest = verify(folder, (OWN,) if not isinstance(source, str | Path) else ())
+            played, settings = _game(folder, config, source), SETTINGS[config["method"]](**config["settings"])
+            start = load_training(folder, played, settings, config["seed"]) if has_checkpoint(folder) else None
+        else:
+            require_free(folder)  # another process may have been faster
+            start, manifest = None, None
+            own = own_file(played) if isinstance(source, str | Path) else None
+            if own is not None:
+                write_text(folder / OWN, own.read_text(encoding="utf-8"))
+        remove_temporary(folder)
+        if manifest is None:
+            manifest = begin(folder, config, played, [OWN] if (folder / OWN).exists() else [])
+        return _train(folder, manifest, (played, settings, start), save_every, watch)
+
+
+def _train(folder: Path, manifest: Manifest, job: tuple, save_every: float, watch: Any) -> GameSolution:
+    """Train a game with settings from the start or a checkpoint, keeping everything in the run folder."""
+    (game, settings, start), config = job, manifest["config"]
     logged = len(start[1]["loss"]) if start else 0
-    trim_metrics(folder, logged)
-    meter = Meter(game, config["measure"], settings.updates, logged)
-    log = Log(folder, logged, save_every, _line)
+    log = Log(folder, manifest, logged, save_every, _line)
+    measured = [line["update"] for line in map(json.loads, log.text.splitlines()) if "exploitability" in line]
+    meter = Meter(game, config["measure"], settings.updates, measured[-1] if measured else 0)
 
     def keep(training: Any, history: History) -> bool | None:
         log(training, history, **meter(training, history))
         return watch(history) if watch is not None else None
 
     solution = solve_game(game, settings, key=config["seed"], chunk=config["chunk"], resume=start, watch=keep)
-    save_checkpoint(folder, solution.training, solution.history)
     ended = {"status": FINISHED, "device": solution.device, "updates": solution.updates}
     timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train")}
-    write_json(folder / "config.json", {**config, **ended, **timings})
+    finish(folder, log.end(solution.training, solution.history, {**ended, **timings}))
     return solution
 
 
@@ -116,9 +145,9 @@ def _line(history: History, fresh: slice) -> dict[str, Any]:
 class Meter:
     """Exploitability while training goes on, at updates that grow geometrically; nothing with `paths` 0."""
 
-    def __init__(self, game: AbstractGame, paths: int, updates: int, done: int):
+    def __init__(self, game: AbstractGame, paths: int, updates: int, measured: int):
         self.game, self.paths, self.updates = game, paths, updates
-        self.due = 1.0 if done == 0 else MEASURES * done
+        self.due = 1.0 if measured == 0 else MEASURES * measured
 
     @float64_allowed
     def __call__(self, training: Any, history: History) -> dict[str, Any]:
@@ -133,12 +162,17 @@ class Meter:
 
 def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGame:
     """The game of a run; `given` where it is a class or an object, which the folder does not hold."""
+    manifest, own = read_manifest(folder), folder / OWN
     if isinstance(given, AbstractGame):
-        return given
-    if isinstance(given, type):
-        return load_game(given, **config["switches"])
-    own = folder / "game.py"
-    return load_game(own if own.exists() else config["game"], **config["switches"])
+        game = given
+    elif isinstance(given, type):
+        game = load_game(given, **config["switches"])
+    else:
+        if own.exists():
+            require_trusted(folder, manifest, OWN)
+        game = load_game(own if own.exists() else config["game"], **config["switches"])
+    check_equations(folder, manifest, game)
+    return game
 
 
 @float64_allowed
@@ -155,8 +189,11 @@ def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | 
     config = finished_config(folder)
     if "game" not in config:
         raise RunError(f"{folder} holds an economy, {config['model']}: load it with load_run.")
-    played, settings = _game(Path(folder), config, game), SETTINGS[config["method"]](**config["settings"])
-    training, history = load_training(Path(folder), played, settings, config["seed"])
+    folder = Path(folder)
+    if verify(folder, (OWN,) if game is not None else ()) is None:
+        note_unverified(folder, OWN)
+    played, settings = _game(folder, config, game), SETTINGS[config["method"]](**config["settings"])
+    training, history = load_training(folder, played, settings, config["seed"])
     return GameSolution(
         played, settings, training, history, config["seed"], config["device"], config["seconds_compile"],
         config["seconds_train"],

@@ -1,6 +1,7 @@
 """The run folder of an economy: everything needed to rebuild every number and figure without solving again.
 
-    config.json, metrics.jsonl, checkpoint/latest.npz   as in storage.py; the model, its parameters and its period too
+    config.json, manifest.json, metrics.jsonl,          as in storage.py and manifest.py; config.json has the model, its
+    checkpoint/latest.npz                               parameters and its period too
     model.py                                            a copy of the user's own model file, where there is one
     steady_state.npz                                    the stationary equilibrium
     evaluation.json, moments.csv/.tex, irf_*.csv, figures/*.pdf and .png
@@ -9,6 +10,7 @@ Nothing is written before the stationary equilibrium is found, so a solve that f
 """
 
 import ast
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +21,25 @@ import numpy as np
 
 from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Public, discretize
-from hank_mfg.gallery import load_model, read_calibration, rebuild_model
+from hank_mfg.gallery import load_model, own_file, read_calibration, rebuild_model
+from hank_mfg.lock import writing
+from hank_mfg.manifest import (
+    CURE,
+    Manifest,
+    begin,
+    check_equations,
+    finish,
+    holds_run,
+    note_unverified,
+    read_manifest,
+    require_trusted,
+)
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
+from hank_mfg.seal import DamagedError, pack, read
 from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import State
 from hank_mfg.solve.settings import changed
@@ -38,15 +53,15 @@ from hank_mfg.storage import (
     RunError,
     finished_config,
     has_checkpoint,
-    pack,
     read_checkpoint,
+    remove_temporary,
     require_free,
-    save_checkpoint,
-    trim_metrics,
     unfinished_config,
+    verify,
     versions,
-    write_json,
 )
+
+STEADY, OWN = "steady_state.npz", "model.py"
 
 
 def solve_run(
@@ -90,8 +105,9 @@ def solve_run(
         "versions": versions(),
         "status": UNFINISHED,
     }
-    text = Path(source).read_text() if isinstance(source, str | Path) and str(source).endswith(".py") else None
-    return _train(_Job(folder, model, settings, config, save_every, watch, text), None, None)
+    own = own_file(model) if isinstance(source, str | Path) else None
+    text = own.read_text(encoding="utf-8") if own is not None else None
+    return _train(_Job(folder, model, settings, config, save_every, watch, text, True), None, None)
 
 
 @float64_allowed
@@ -142,7 +158,8 @@ def _family(config: dict[str, Any]) -> Family | None:
 
 
 class _Job(NamedTuple):
-    """One training run: where it is kept and what it solves; `text` is the user's own model file, if there is one."""
+    """One training run: where it is kept and what it solves; `text` is the user's own model file, if there is one,
+    `fresh` whether the run is a new one, `manifest` that of one that is continued."""
 
     folder: Path
     model: Model
@@ -151,6 +168,8 @@ class _Job(NamedTuple):
     save_every: float
     watch: Callable[[dict[str, np.ndarray]], None] | None
     text: str | None = None
+    fresh: bool = False
+    manifest: Manifest | None = None
 
 
 def _other_fields(model: Model) -> dict[str, str | None]:
@@ -171,51 +190,58 @@ def _is_literal(value: Any) -> bool:
 
 
 def _continue(folder: Path, given: type[Model] | Model | None, watch, save_every: float) -> Solution:
-    config = unfinished_config(folder)
-    job = _Job(folder, run_model(folder, config, given), RSPG(**config["method"]), config, save_every, watch)
-    if not (folder / "steady_state.npz").exists():
-        return _train(job, None, None)
-    steady = load_steady_state(folder / "steady_state.npz", job.model)
-    if not has_checkpoint(folder):
-        return _train(job, steady, None)
-    return _train(job, steady, load_checkpoint(folder, job.model, job.settings, steady, config["seed"]))
-
-
-def _saved_steady_state(folder: Path, model: Model) -> SteadyState:
-    path = Path(folder) / "steady_state.npz"
-    if not path.exists():
-        raise RunError(f"{folder} has lost its stationary equilibrium, {path.name}: solve again into a new folder.")
-    return load_steady_state(path, model)
+    if not holds_run(folder):
+        raise RunError(f"{folder} holds no run to continue: begin one with `hank-mfg solve MODEL --out {folder}`.")
+    with writing(folder):
+        config = unfinished_config(folder)
+        manifest = verify(folder, ("model.py",) if given is not None else ())
+        model = run_model(folder, config, given)
+        job = _Job(folder, model, RSPG(**config["method"]), config, save_every, watch, manifest=manifest)
+        if not (folder / STEADY).exists():  # of an earlier version, cut off before it was found
+            return _train(job, None, None)
+        steady = load_steady_state(folder / STEADY, model)
+        if not has_checkpoint(folder):
+            return _train(job, steady, None)
+        return _train(job, steady, load_checkpoint(folder, model, job.settings, steady, config["seed"]))
 
 
 def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
     """Train from the beginning, or from `steady` and a checkpoint `start`, keeping everything in the run folder."""
-    folder, config = job.folder, job.config
-    logged = len(start[1]["update"]) if start else 0
-    log = Log(folder, logged, job.save_every, _line)
+    folder, config, logs = job.folder, job.config, []
 
     def keep(training: Training, history: dict[str, np.ndarray]) -> None:
-        log(training, history)
+        logs[0](training, history)
         if job.watch is not None:
             job.watch(history)
 
-    def started(steady: SteadyState) -> None:
-        if job.text is not None:
-            write_text(folder / "model.py", job.text)
-        write_json(folder / "config.json", config)
-        if start is None:
-            save_steady_state(folder / "steady_state.npz", steady)
-        trim_metrics(folder, logged)
+    with contextlib.ExitStack() as stack:
 
-    solution = solve(
-        job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started,
-        family=_family(config),
-    )  # fmt: skip
-    save_checkpoint(folder, solution.training(), solution.history)
-    timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
-    ended = {"status": solution.status.name, "device": solution.device, "updates": solution.updates}
-    write_json(folder / "config.json", {**config, **ended, **timings})
-    return solution
+        def started(steady: SteadyState) -> None:
+            stack.enter_context(writing(folder))
+            remove_temporary(folder)
+            manifest = job.manifest if job.manifest is not None else _begin(job, steady, start is not None)
+            logs.append(Log(folder, manifest, len(start[1]["update"]) if start else 0, job.save_every, _line))
+
+        solution = solve(
+            job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started,
+            family=_family(config),
+        )  # fmt: skip
+        timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
+        ended = {"status": solution.status.name, "device": solution.device, "updates": solution.updates, **timings}
+        finish(folder, logs[0].end(solution.training(), solution.history, ended))
+        return solution
+
+
+def _begin(job: _Job, steady: SteadyState, resumed: bool) -> Manifest:
+    """Write what does not change in the course of training; `resumed` is a run of an earlier version."""
+    if job.fresh:
+        require_free(job.folder)  # another process may have been faster
+    if job.text is not None:
+        write_text(job.folder / OWN, job.text)
+    if not (job.folder / STEADY).exists() or not resumed:
+        save_steady_state(job.folder / STEADY, steady)
+    files = [name for name in (STEADY, OWN) if (job.folder / name).exists()]
+    return begin(job.folder, job.config, job.model, files)
 
 
 def _line(history: dict[str, np.ndarray], fresh: slice) -> dict[str, Any]:
@@ -228,8 +254,11 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
 
     Raises RunError when a field could not be written to the folder and `model` is not an object that has it.
     """
-    own = Path(folder) / "model.py"
+    folder = Path(folder)
+    own, manifest = folder / OWN, read_manifest(folder)
     source = model if model is not None else (own if own.exists() else config["model"])
+    if source is own:
+        require_trusted(folder, manifest, OWN)
     others = config.get("other_fields", {})
     unknown = [name for name, written in others.items() if written is None]
     if unknown and not isinstance(source, Model):
@@ -238,7 +267,9 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
             "that was solved, load_run(folder, model=MODEL)."
         )
     values = {name: ast.literal_eval(written) for name, written in others.items() if written is not None}
-    return rebuild_model(source, config["parameters"], values)
+    rebuilt = rebuild_model(source, config["parameters"], values)
+    check_equations(folder, manifest, rebuilt)
+    return rebuilt
 
 
 def save_steady_state(path: Path, steady: SteadyState) -> None:
@@ -256,8 +287,10 @@ def save_steady_state(path: Path, steady: SteadyState) -> None:
 @float64_allowed
 def load_steady_state(path: Path, model: Model) -> SteadyState:
     """Read what `save_steady_state` wrote."""
-    with np.load(path) as file:
-        data = dict(file)
+    try:
+        data, _ = read(path, sealed=False)
+    except DamagedError as error:
+        raise RunError(f"{error}: {CURE}.") from error
     groups = {label: {} for label in ("shocks", "aggregates", "prices")}
     for name in list(data):
         label, _, quantity = name.partition("/")
@@ -284,14 +317,20 @@ def load_checkpoint(
 def load_run(folder: str | Path, model: type[Model] | Model | None = None) -> Solution:
     """The solution in a run folder. `model` gives the class of a model that was not passed by name, or the object.
 
-    Raises RunError when the folder holds no run, or one whose training did not end.
+    Every file is compared with the checksums of manifest.json, and the equations with those that were solved. What can
+    be rebuilt is, with a warning: config.json, metrics.jsonl and manifest.json. Raises RunError, naming the file or the
+    equation, for anything else that is not what it was; for a folder without a run or with one whose training did not
+    end; and for a run with a Python file of its own that was solved elsewhere, until `trust_run` allows it.
     """
     config = finished_config(folder)
     if "game" in config:
         raise RunError(f"{folder} holds a game, {config['game']}: load it with load_game_run.")
+    folder = Path(folder)
+    if verify(folder, (OWN,) if model is not None else ()) is None:
+        note_unverified(folder, OWN)
     economy = run_model(folder, config, model)
-    settings, steady = RSPG(**config["method"]), _saved_steady_state(Path(folder), economy)
-    training, history = load_checkpoint(Path(folder), economy, settings, steady, config["seed"])
+    settings, steady = RSPG(**config["method"]), load_steady_state(folder / STEADY, economy)
+    training, history = load_checkpoint(folder, economy, settings, steady, config["seed"])
     policy, optimizer, states, key, trembles = training
     return Solution(
         economy, settings, steady, policy, optimizer, states, key, trembles, history, Status[config["status"]],

@@ -11,18 +11,36 @@ PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "report", "replication")
 ROOT_FILES = (
     "cli",
+    "codec",
     "compare_cli",
     "console",
+    "fingerprint",
     "gallery",
     "game_cli",
     "game_run",
+    "lock",
+    "manifest",
     "precision",
     "run",
+    "saving",
+    "seal",
     "show_cli",
     "storage",
     "template",
 )
-WRITERS = ("cli.py", "game_run.py", "run.py", "storage.py", "template.py", "replication/", "report/")
+WRITERS = (
+    "cli.py",
+    "game_run.py",
+    "lock.py",
+    "manifest.py",
+    "run.py",
+    "saving.py",
+    "seal.py",
+    "storage.py",
+    "template.py",
+    "replication/",
+    "report/",
+)
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
 MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hank_mfg import compare_cli
+from hank_mfg.manifest import read_manifest, write_manifest
 
 BRIEF = ("--horizon", 8, "--periods", 100, "--starts", 2, "--paths", 2)
 MODEL = "krusell_smith"
@@ -111,8 +112,8 @@ def test_a_folder_with_another_run_is_not_overwritten(one_sentence, run_folder):
 
 def test_an_unfinished_run_is_continued(command, run_folder, monkeypatch):
     """What is asked of `solve_run`; that it continues to the same numbers has tests of its own."""
-    path = run_folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "UNFINISHED"}))
+    write_manifest(run_folder, {**read_manifest(run_folder), "ended": None})
+    (run_folder / "config.json").unlink()
     asked = {}
 
     def solve_run(source, folder, settings, **more):

@@ -15,11 +15,11 @@ from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.evaluate.simulate import simulate
 from hank_mfg.gallery import load_model, read_calibration
+from hank_mfg.manifest import read_manifest, write_manifest
 from hank_mfg.report import report
 from hank_mfg.report.impulse_response import ImpulseResponse
 from hank_mfg.run import load_run, solve_run
 from hank_mfg.solve import solve as solving
-from hank_mfg.solve.solution import Status
 from hank_mfg.solve.spg import RSPG
 from hank_mfg.solve.steady_state import SteadyStateError
 from hank_mfg.storage import RunError, save_checkpoint
@@ -184,19 +184,22 @@ def test_a_write_that_fails_leaves_the_old_file(copied, solved_run, monkeypatch)
 
     monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="no space left"):
-        training = solution.training()
-        save_checkpoint(copied, training, {name: values[:1] for name, values in solution.history.items()})
+        history = {name: values[:1] for name, values in solution.history.items()}
+        save_checkpoint(copied, solution.training(), history, read_manifest(copied), "")
     assert path.read_bytes() == before and leftovers(copied) == []
 
 
-def change_config(folder: Path, **changes) -> None:
-    """Change entries of config.json."""
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+def begin_again(folder: Path, **changes) -> None:
+    """Make a finished run one whose training has begun with `changes` in its configuration."""
+    manifest = read_manifest(folder)
+    files = {name: sum for name, sum in manifest["files"].items() if name == "steady_state.npz"}
+    manifest = {**manifest, "config": {**manifest["config"], **changes}, "ended": None, "files": files}
+    write_manifest(folder, manifest)
+    (folder / "config.json").write_text(json.dumps(manifest["config"]))
 
 
 def test_an_unfinished_run_says_how_to_go_on(copied, refuses):
-    change_config(copied, status=Status.UNFINISHED.name)
+    begin_again(copied)
     refuses(lambda: load_run(copied), "unfinished run", "hank-mfg solve --resume --out")
 
 
@@ -204,15 +207,12 @@ class Reached(Exception):
     """Training would start now."""
 
 
-@pytest.mark.parametrize(
-    ("lost", "start", "steady"),
-    [((), True, True), (("checkpoint/latest.npz",), False, True), (("steady_state.npz",), False, False)],
-)
-def test_a_run_cut_off_early_starts_from_what_there_is(copied, monkeypatch, lost, start, steady):
-    """A checkpoint where there is one, else the stationary equilibrium, else the beginning."""
-    change_config(copied, status=Status.UNFINISHED.name)
-    for name in lost:
-        (copied / name).unlink()
+@pytest.mark.parametrize("start", [True, False])
+def test_a_run_cut_off_early_starts_from_what_there_is(copied, monkeypatch, start):
+    """A checkpoint where there is one, else the stationary equilibrium."""
+    begin_again(copied)
+    if not start:
+        (copied / "checkpoint" / "latest.npz").unlink()
 
     def reached(model, settings, *, key, steady, resume, watch, started, family):
         raise Reached(key, resume is not None, steady is not None)
@@ -220,7 +220,7 @@ def test_a_run_cut_off_early_starts_from_what_there_is(copied, monkeypatch, lost
     monkeypatch.setattr(run, "solve", reached)
     with pytest.raises(Reached) as caught:
         solve_run("krusell_smith", copied, resume=True)
-    assert caught.value.args == (0, start, steady)
+    assert caught.value.args == (0, start, True)
 
 
 def test_a_solve_that_fails_leaves_nothing_behind(monkeypatch, tmp_path):
@@ -243,7 +243,8 @@ def test_the_first_updates_are_saved_at_once(solved_run, monkeypatch, tmp_path):
 
     def once(model, settings, *, key, steady, resume, watch, started, family):
         started(solution.steady)
-        assert sorted(path.name for path in folder.iterdir()) == ["config.json", "metrics.jsonl", "steady_state.npz"]
+        written = {path.name for path in folder.iterdir()}
+        assert written == {".lock", "config.json", "manifest.json", "metrics.jsonl", "steady_state.npz"}
         watch(solution.training(), solution.history)
 
     def interrupt(history):
@@ -261,10 +262,10 @@ def test_a_finished_run_is_not_resumed(copied, refuses):
     refuses(lambda: solve_run("krusell_smith", copied, resume=True), "nothing to resume")
 
 
-def test_a_checkpoint_of_other_settings_is_refused(copied, refuses):
+def test_a_checkpoint_of_another_run_is_refused(copied, refuses):
     method = json.loads((copied / "config.json").read_text())["method"]
-    change_config(copied, method={**method, "units": method["units"] + 1})
-    refuses(lambda: load_run(copied), "does not fit the model and settings", "solve again")
+    begin_again(copied, method={**method, "units": method["units"] + 1})
+    refuses(lambda: solve_run("krusell_smith", copied, resume=True), "belongs to another run", "solve again")
 
 
 def test_folders_without_a_run(refuses, tmp_path):
@@ -310,7 +311,7 @@ def test_a_run_that_was_cut_off_ends_with_the_same_numbers(tiny, tmp_path):
     logs = [(tmp_path / name / "metrics.jsonl").read_text() for name in ("whole", "cut")]
     assert logs[0] == logs[1]
     shutil.rmtree(tmp_path / "cut" / "checkpoint")
-    change_config(tmp_path / "cut", status=Status.UNFINISHED.name)
+    begin_again(tmp_path / "cut")
     restarted = solve_run("krusell_smith", tmp_path / "cut", resume=True)
     assert_same(whole.policy, restarted.policy)
     assert (tmp_path / "cut" / "metrics.jsonl").read_text() == logs[0]

@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.model.portable import Portable
+
 
 class Aggregate(NamedTuple):
     """The aggregate state at the start of a period.
@@ -74,7 +76,7 @@ class Population(NamedTuple):
         return int(np.prod(self.shape))
 
 
-class AbstractGame(eqx.Module):
+class AbstractGame(Portable, eqx.Module):
     """A mean-field game with common noise, a finite horizon and public signals.
 
     Individual states are counted 0, 1, ... along the flattened shape of their population. `own`, an argument below, is

@@ -36,7 +36,7 @@ class Named(Mapping):
         object.__setattr__(self, "_values", {**(values or {}), **named})
 
     def __getattr__(self, name: str):
-        if name.startswith("__"):
+        if name.startswith("__") or name in Named.__slots__:  # asked of an object that is only being rebuilt
             raise AttributeError(name)
         return self._look_up(name, AttributeError)
 
@@ -53,6 +53,10 @@ class Named(Mapping):
 
     def __setattr__(self, name: str, value):
         raise AttributeError(f"{self._label}.{name} cannot be set: named quantities are frozen.")
+
+    def __reduce__(self):
+        """How pickle and copy rebuild it: from its label and its values."""
+        return Named, (self._label, dict(self._values))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hank_mfg.lock import writing
 from hank_mfg.replication import aiyagari_1994, jedc_2010, krusell_smith_1998, rspg_benchmark
 
 REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {
@@ -26,4 +27,6 @@ def replicate(name: str, folder: str | Path | None = None, **options: Any) -> di
     for option in options:
         if option not in known:
             raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known)}.")
-    return REPLICATIONS[name](Path(folder) if folder is not None else Path("replications") / name, **options)
+    folder = Path(folder) if folder is not None else Path("replications") / name
+    with writing(folder):
+        return REPLICATIONS[name](folder, **options)

@@ -24,6 +24,7 @@ import pandas as pd
 
 from hank_mfg.environment.games import GAMES, load_game
 from hank_mfg.game_run import load_game_run, solve_game_run
+from hank_mfg.manifest import holds_run, is_recorded, record
 from hank_mfg.replication.memory import LABELS, memory_series, plot_memory
 from hank_mfg.replication.rspg_figures import plot_exploitability
 from hank_mfg.report.game_report import evaluate_game
@@ -120,7 +121,7 @@ def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
     """Train every job that is not finished; one that was cut off goes on."""
     for place, job in enumerate(jobs):
         run, settings = job.folder(folder), job.settings()
-        started = (run / "config.json").exists()
+        started = holds_run(run)
         if started:
             config = read_config(run)
             if config["settings"] != json.loads(json.dumps(dataclasses.asdict(settings))):
@@ -173,9 +174,9 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
 def _evaluation(run: Path, paths: int) -> dict[str, Any]:
     """Both exploitabilities of a finished run, kept beside it."""
     path = run / "evaluation.json"
-    if not path.exists():
+    if not path.exists() or not is_recorded(run, path.name):
         content = evaluate_game(load_game_run(run), paths=max(paths, 16), seed=1)
-        write_text(path, json.dumps(content, indent=2) + "\n")
+        record(run, [write_text(path, json.dumps(content, indent=2) + "\n")])
     return json.loads(path.read_text())
 
 

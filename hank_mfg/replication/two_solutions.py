@@ -17,6 +17,7 @@ import numpy as np
 from hank_mfg.evaluate.accuracy import Accuracy, evaluate
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.gallery import load_model
+from hank_mfg.manifest import holds_run
 from hank_mfg.model.named import differing
 from hank_mfg.report.distribution import gini, top_share
 from hank_mfg.run import load_run, run_model, solve_run
@@ -107,7 +108,7 @@ def solved_run(name: str, folder: Path, settings: RSPG) -> Solution:
 
     Raises RunError where the folder holds a run of another economy or with other settings.
     """
-    if not (folder / "config.json").exists():
+    if not holds_run(folder):
         return solve_run(name, folder, settings)
     config = read_config(folder)
     model = load_model(name)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hank_mfg.manifest import into_run
 from hank_mfg.report.compare import Comparison, flattened
 from hank_mfg.report.compare_tables import LINEAR, gaps_to_latex, methods_to_latex
 from hank_mfg.report.latex import write_text
@@ -142,6 +143,7 @@ def _largest(comparison: Comparison, names: Sequence[str]) -> str:
     return f"Largest gap to the linear response in percent of its peak: {'; '.join(pieces)}." if pieces else ""
 
 
+@into_run
 def write_comparison(comparison: Comparison, folder: str | os.PathLike) -> list[Path]:
     """Write compare.csv (every response, long format), gaps and methods as .csv and .tex, and figures/compare as .pdf
     and .png into `folder`, each complete or not at all. Returns the paths. Raises OSError when the disk refuses."""

@@ -10,6 +10,7 @@ from hank_mfg.evaluate.finite_population import finite_population
 from hank_mfg.evaluate.game_deviation import game_deviation
 from hank_mfg.evaluate.game_exploitability import game_exploitability
 from hank_mfg.evaluate.game_paths import game_paths
+from hank_mfg.manifest import into_run
 from hank_mfg.report.game_figures import plot_finite_population, plot_game_paths, plot_game_training
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import save_figure
@@ -71,6 +72,7 @@ def evaluation_note(content: dict[str, Any]) -> str:
     )
 
 
+@into_run
 def write_game_evaluation(
     solution: GameSolution, folder: Path, *, paths: int, seed: int
 ) -> tuple[dict[str, Any], list[Path]]:
@@ -83,6 +85,7 @@ def write_game_evaluation(
     ]
 
 
+@into_run
 def write_game_report(
     solution: GameSolution, folder: Path, lines: list[dict[str, Any]], *, paths: int, seed: int, tell: Any
 ) -> list[Path]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import warnings
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.propensities import static_mpcs
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.gallery import model_names, read_calibration
+from hank_mfg.manifest import holds_run, into_run, is_recorded
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
@@ -28,6 +30,7 @@ from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.report.style import display_name, save_figure, signed
 from hank_mfg.solve.solution import Solution, world_told
 from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.storage import read_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,8 +63,7 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float) ->
 
 def usual_smoothing(folder: str | Path) -> float:
     """The usual smoothing of the HP filter for a period of the model in a run folder; 1600 where nothing states it."""
-    path = Path(folder) / "config.json"
-    config = json.loads(path.read_text()) if path.exists() else {}
+    config = read_config(folder) if holds_run(folder) else {}
     period, model = config.get("period", ""), config.get("model", "")
     if not period and model in model_names():
         calibration = read_calibration(model)
@@ -83,6 +85,7 @@ def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
     return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
 
 
+@into_run
 def write_evaluation(
     solution: Solution, folder: Path, under: Mapping[str, Any] | None = None, *, periods: int, seed: int
 ) -> tuple[dict[str, Any], list[Path]]:
@@ -145,10 +148,16 @@ def _measure(solution: Solution, folder: Path, periods: int, seed: int) -> _Meas
 
 def _kept_evaluation(folder: Path, periods: int, seed: int) -> dict[str, Any] | None:
     path = folder / "evaluation.json"
-    content = json.loads(path.read_text()) if path.exists() else {}
+    if not path.exists():
+        return None
+    if not is_recorded(folder, path.name):
+        warnings.warn(f"{path} is not what was written into this run: accuracy is measured again.", stacklevel=2)
+        return None
+    content = json.loads(path.read_text())
     return content if (content.get("periods"), content.get("seed")) == (periods, seed) else None
 
 
+@into_run
 def write_impulse_response(
     solution: Solution, folder: Path, shock: str, size: float, *, given: Mapping[str, float] | None = None,
     **sampling: Any,
@@ -202,6 +211,7 @@ def _in_percent(response: ImpulseResponse, solution: Solution) -> ImpulseRespons
     return dataclasses.replace(response, size=100 * response.size / mean, unit="percent") if mean > 0 else response
 
 
+@into_run
 def write_moments(
     solution: Solution, folder: Path, *, periods: int, seed: int, smoothing: float | None = None
 ) -> tuple[MomentTable, list[Path]]:
@@ -230,6 +240,7 @@ def _size(deviation: float, room: float) -> float:
 
 
 @float64_allowed
+@into_run
 def write_report(
     solution: Solution, folder: Path, *, periods: int = 10_000, seed: int = 1, tell: Tell = lambda text: None
 ) -> list[Path]:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hank_mfg.manifest import read_manifest, write_manifest
 from hank_mfg.replication import rspg_benchmark as benchmark
 from hank_mfg.replication.memory import chosen_paths
 from hank_mfg.replication.rspg_figures import mean_curve
@@ -75,9 +76,11 @@ def test_runs_with_other_settings_are_not_mixed(small, quick, tmp_path):
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     with quick():
         benchmark.train(tmp_path, [job], lambda text: None)
-    path = job.folder(tmp_path) / "config.json"
-    config = json.loads(path.read_text())
-    path.write_text(json.dumps({**config, "settings": {**config["settings"], "paths": 99}}))
+    manifest = read_manifest(job.folder(tmp_path))
+    config = manifest["config"]
+    manifest["config"] = {**config, "settings": {**config["settings"], "paths": 99}}
+    write_manifest(job.folder(tmp_path), manifest)
+    (job.folder(tmp_path) / "config.json").unlink()
     with pytest.raises(RunError, match="made with other settings"):
         benchmark.train(tmp_path, [job], lambda text: None)
 
