@@ -364,6 +364,16 @@ def report_command(
     _emit(as_json, {"run": str(run), "files": written}, [f"Wrote {len(written)} files into {run}."])
 
 
+@app.command("trust")
+def trust_command(run: Run, as_json: Json = False) -> None:
+    """Allow a run that was solved elsewhere to execute its Python file, model.py or game.py, which you have read."""
+    from hank_mfg.manifest import trust_run
+
+    file = trust_run(run)
+    line = f"{file} may be run." if file is not None else f"{run} has no Python file of its own: nothing to allow."
+    _emit(as_json, {"run": str(run), "file": None if file is None else str(file)}, [line])
+
+
 @app.command("replicate")
 def replicate_command(
     name: Annotated[str, typer.Argument(help="aiyagari-1994, jedc-2010, krusell-smith-1998, rspg-benchmark")],

@@ -44,6 +44,7 @@ from hank_mfg.storage import (
     read_checkpoint,
     remove_temporary,
     require_free,
+    resumable,
     unfinished_config,
     verify,
     versions,
@@ -85,7 +86,7 @@ def solve_game_run(
         played = load_game(source, **(switches or {}))
         settings = method if method is not None else GameRSPG()
         config = {**_config(source, played, switches or {}, settings, key), "measure": measure, "chunk": chunk}
-    with writing(folder):
+    with resumable(folder), writing(folder):
         if resume:
             config = unfinished_config(folder)
             manifest = verify(folder, (OWN,) if not isinstance(source, str | Path) else ())

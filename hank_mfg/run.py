@@ -56,6 +56,7 @@ from hank_mfg.storage import (
     read_checkpoint,
     remove_temporary,
     require_free,
+    resumable,
     unfinished_config,
     verify,
     versions,
@@ -214,7 +215,7 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
         if job.watch is not None:
             job.watch(history)
 
-    with contextlib.ExitStack() as stack:
+    with resumable(folder), contextlib.ExitStack() as stack:
 
         def started(steady: SteadyState) -> None:
             stack.enter_context(writing(folder))

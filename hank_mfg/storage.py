@@ -8,10 +8,11 @@
 Every file is written to a temporary name and renamed, so a reader never sees half of one.
 """
 
+import contextlib
 import json
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,7 @@ from hank_mfg.manifest import (
     identity,
     read_manifest,
 )
-from hank_mfg.report.latex import refused, write_bytes, write_text
+from hank_mfg.report.latex import WriteError, refused, write_bytes, write_text
 from hank_mfg.seal import DamagedError, pack, read
 
 PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")
@@ -90,6 +91,15 @@ def finished_config(folder: str | Path) -> dict[str, Any]:
     if config["status"] == UNFINISHED:
         raise RunError(f"{folder} holds an unfinished run: continue it with `hank-mfg solve --resume --out {folder}`.")
     return config
+
+
+@contextlib.contextmanager
+def resumable(folder: Path) -> Iterator[None]:
+    """Say how to go on where the disk refuses a file of a run while it trains."""
+    try:
+        yield
+    except WriteError as error:
+        raise WriteError(error.errno, f"{str(error).removesuffix('.')}; {how_to_continue(folder)}.") from error
 
 
 class Log:
