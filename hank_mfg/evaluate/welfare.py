@@ -130,7 +130,8 @@ def consumption_percent(steady: SteadyState, gain: float) -> float:
         raise ValueError(f"consumption_percent(steady, gain={gain}): give a finite change of lifetime utility.")
 
     def welfare(factor: float) -> tuple[float, float]:
-        value, slope = _stationary(steady.economy, steady.public, steady.savings, steady.mass, jnp.asarray(factor))
+        given = (jnp.asarray(each) for each in (steady.savings, steady.mass, factor))
+        value, slope = _stationary(steady.economy, steady.public, *given)
         return float(value), float(slope)
 
     return percent_worth(steady.economy.model.preferences(), welfare, gain)
