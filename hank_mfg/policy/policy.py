@@ -11,6 +11,11 @@ stationary values, and g what they do to log consumption if tomorrow is as in th
 they promise: without it nobody would respond to such a price at first, and no market would clear. The correction is
 zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
 
+Where prices are a closed form and the signal reveals the aggregate state z, c* and m* are those of z (`ByState`): the
+household's optimum if z follows its chain and the aggregates that choices move stay at their stationary values. Then the
+kinks of consumption, where the borrowing limit starts to bind today or tomorrow, lie where they belong in every
+aggregate state, and the smooth correction is left with what aggregates that move add.
+
 Where firms set prices they have an encoder and a head of their own, which give what tomorrow adds to the wish to raise
 the price: the outlook of rest plus one number per path and period.
 """
@@ -18,6 +23,7 @@ the price: the outlook of rest plus one number per path and period.
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.interpolate
@@ -35,8 +41,9 @@ class Tables(NamedTuple):
     """What a policy needs at given asset points, computed once: not trained.
 
     `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the
-    stationary cash on hand, consumption, and marginal propensity to consume; `response` (unknowns, points, income) that
-    of log consumption to prices that clear inside the period.
+    stationary cash on hand, consumption, and marginal propensity to consume, with a leading axis of aggregate states
+    where policies start from one in each; `response` (unknowns, points, income) is that of log consumption to prices
+    that clear inside the period.
     """
 
     spread: Array
@@ -67,10 +74,46 @@ class Stationary(NamedTuple):
     outlook: Array
 
 
+class SeenStates(NamedTuple):
+    """How the signal reveals the aggregate state: the `places` in the signal of entries that depend on shocks alone,
+    and their `values` in every state, (states, places)."""
+
+    places: tuple[int, ...]
+    values: np.ndarray
+
+
+class ByState(eqx.Module):
+    """The policy in every aggregate state if the aggregates that choices move stayed at their stationary values.
+
+    `function` is consumption as a function of cash on hand, (states, assets, income) both; `cash` cash on hand at the
+    stationary policy's asset points, of the same shape. A state is known by the signal at `places`: the one with the
+    nearest `values` (states, places).
+    """
+
+    function: ConsumptionFunction
+    cash: Array
+    values: Array
+    places: tuple[int, ...] = eqx.field(static=True)
+
+    def recognize(self, signal: Array) -> Array:
+        """The index of the aggregate state that a raw signal (signals,) reveals, in the dtype of the signal."""
+        unit = jnp.maximum(jnp.ptp(self.values, axis=0), jnp.finfo(signal.dtype).tiny)
+        away = (self.values - signal[np.asarray(self.places)]) / unit
+        return jnp.argmin(jnp.sum(away**2, axis=1)).astype(signal.dtype)
+
+
 def _spread(at: np.ndarray, points: Array, table: Array) -> np.ndarray:
     """A table (assets, income) read at assets `at`, linearly, in float64."""
     origin = np.asarray(points, np.float64)
     return np.stack([np.interp(at, origin, column) for column in np.asarray(table, np.float64).T], axis=1)
+
+
+def _first_order(at: np.ndarray, points: Array, cash: Array, function: ConsumptionFunction) -> tuple[np.ndarray, ...]:
+    """Cash on hand, consumption and its slope in cash at assets `at`, (n, income) each, from `cash` at `points`."""
+    there = _spread(at, points, cash)
+    small = 1e-4 * (1.0 + np.abs(there))
+    higher, here, lower = (_read(function, x) for x in (there + small, there, there - small))
+    return there, here, (higher - lower) / (2.0 * small)
 
 
 class Firms(eqx.Module):
@@ -98,6 +141,7 @@ class Policy(eqx.Module):
     curvature: Array
     pivot: Array | None = None
     firms: Firms | None = None
+    by_state: ByState | None = None
     alike: Alike | None = eqx.field(static=True, default=None)
 
     def initial_memory(self) -> Array:
@@ -105,11 +149,14 @@ class Policy(eqx.Module):
         return jnp.concatenate([encoder.initial() for encoder in self._encoders()])
 
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
-        """Take in one raw public signal; return the new memory and the features."""
+        """Take in one raw public signal; return the new memory and the features, the last of which is the number of
+        the aggregate state where policies start from one in each."""
         seen, sizes = self.whitening(signal), [encoder.initial().shape[0] for encoder in self._encoders()]
         parts = jnp.split(memory, np.cumsum(sizes)[:-1])
         pairs = [encoder.remember(part, seen) for encoder, part in zip(self._encoders(), parts, strict=True)]
         memory, features = (jnp.concatenate(each) for each in zip(*pairs, strict=True))
+        if self.by_state is not None:
+            features = jnp.append(features, self.by_state.recognize(signal))
         return memory, features
 
     def _encoders(self) -> tuple[AbstractEncoder, ...]:
@@ -126,12 +173,16 @@ class Policy(eqx.Module):
         dtype = self.knots.dtype
         known = self.stationary
         at, knots = np.asarray(points, np.float64), np.asarray(self.knots, np.float64)
-        cash, *response = (_spread(at, known.points, table) for table in (known.cash, *known.response))
-        small = 1e-4 * (1.0 + np.abs(cash))
-        higher, here, lower = (_read(known.function, x) for x in (cash + small, cash, cash - small))
+        shape = (len(at), known.cash.shape[1])
+        response = np.reshape([_spread(at, known.points, table) for table in known.response], (-1, *shape))
+        if self.by_state is None:
+            first_order = _first_order(at, known.points, known.cash, known.function)
+        else:
+            every = zip(self.by_state.cash, *jax.tree.leaves(self.by_state.function), strict=True)
+            each = [_first_order(at, known.points, cash, ConsumptionFunction(*pair)) for cash, *pair in every]
+            first_order = tuple(np.stack(table) for table in zip(*each, strict=True))
         spread = spline_matrix(*(self._coordinate(x) for x in (knots, at)))
-        slope = (higher - lower) / (2.0 * small)
-        tables = (cash, here, slope, np.reshape(response, (len(response), *cash.shape)))
+        tables = (*first_order, response)
         if self.alike is not None:
             tables = map(self.alike.average, tables)
         return Tables(*(jnp.asarray(x, dtype) for x in (spread, *tables)))
@@ -145,9 +196,14 @@ class Policy(eqx.Module):
         move = tables.spread @ self.head(features[: self.encoder.feature_count])
         return move if self.alike is None else move[:, np.asarray(self.alike.group)]
 
-    def baseline(self, cash: Array, tables: Tables) -> Array:
-        """Stationary consumption read at today's cash on hand, to first order: (points, income)."""
-        return tables.consumption + tables.slope * (cash - tables.cash)
+    def baseline(self, features: Array, cash: Array, tables: Tables) -> Array:
+        """Consumption before any correction, read at today's cash on hand to first order: (points, income)."""
+        origin = (tables.cash, tables.consumption, tables.slope)
+        if self.by_state is not None:
+            state = features[-1].astype(jnp.int32)
+            origin = tuple(table[state] for table in origin)
+        cash_there, consumption, slope = origin
+        return consumption + slope * (cash - cash_there)
 
     def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array) -> Array:
         """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods
@@ -155,12 +211,13 @@ class Policy(eqx.Module):
         move = self.correction(features, tables)
         if unknowns.shape[0]:
             move = move + jnp.tensordot(unknowns - self.stationary.unknowns, tables.response, 1)
-        return self.baseline(cash, tables) * jnp.exp(move)
+        return self.baseline(features, cash, tables) * jnp.exp(move)
 
 
 class PolicySettings(NamedTuple):
     """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head; whether
-    firms set prices; groups of individual states that a household cannot tell from each other, if any."""
+    firms set prices; groups of individual states that a household cannot tell from each other, if any; how the signal
+    reveals the aggregate state, where the policy starts from one in each."""
 
     signals: int
     memory: str = "gru"
@@ -169,12 +226,13 @@ class PolicySettings(NamedTuple):
     knots: int = 24
     sets_prices: bool = False
     alike: Alike | None = None
+    seen: SeenStates | None = None
 
 
 def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
     """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
 
-    Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
+    Where aggregate states are seen its `by_state` holds the stationary one for each, to be replaced. Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
     income = income if settings.alike is None else max(settings.alike.group) + 1
@@ -186,4 +244,16 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     firms = None
     if settings.sets_prices:
         firms = Firms(*make_networks(shape, (), dtype, seed=seed + 1000), jnp.asarray(np.ones((), dtype)))
-    return Policy(encoder, head, whitening, stationary, *places, firms, settings.alike)
+    by_state = None if settings.seen is None else _same_in_all(stationary, settings.seen)
+    return Policy(encoder, head, whitening, stationary, *places, firms, by_state, settings.alike)
+
+
+def _same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:
+    """The stationary policy in every aggregate state."""
+    count, dtype = len(seen.values), stationary.points.dtype
+
+    def repeat(leaf):
+        return jnp.asarray(np.repeat(np.asarray(leaf)[None], count, axis=0))
+
+    function, cash = jax.tree.map(repeat, (stationary.function, stationary.cash))
+    return ByState(function, cash, jnp.asarray(np.asarray(seen.values, dtype)), seen.places)

@@ -19,9 +19,11 @@ from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.solve.by_state import optimum_by_state, seen_states, start_by_state
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.market import first_missed
+from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.robust import Adversary, Family, Worlds, on_paths
 from hank_mfg.solve.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
@@ -60,16 +62,21 @@ def prepare(
     *,
     seed: int,
     warm_up: Callable | None = None,
+    by_state: Callable = optimum_by_state,
     worlds: Worlds | None = None,
     sees: Model | None = None,
 ) -> tuple[Play, Training[State]]:
     """The game in the training precision, and the state of training before the first update.
 
-    The policy starts at the stationary one; signals are standardized on `warmup` periods under it, and training starts
-    where those paths end. On a CPU the same arguments give the same bits. `warm_up` is what `compile_ahead` compiled;
-    `sees` as in `untrained`.
+    The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py); signals are standardized on `warmup` periods under it, and training starts
+    where those paths end. On a CPU the same arguments give the same bits. `warm_up` and `by_state` are what
+    `compile_ahead` compiled; `sees` as in `untrained`.
     """
     play, training = untrained(model, settings, steady, seed=seed, sees=sees)
+    whole = discretize(model, steady.economy.grid.size, jnp.float64)
+    policy = start_by_state(play.policy, whole, steady, by_state)
+    play = play._replace(policy=policy, tables=policy.tables(play.economy.grid.points))
+    training = training._replace(policy=policy)
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
     arguments, others = (play, training, warmup_key), (settings, worlds)
@@ -126,7 +133,7 @@ def untrained(
     guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike)
+    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike, seen_states(economy))
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
@@ -144,10 +151,11 @@ def steady_points(settings: RSPG) -> int:
 
 
 class Compiled(NamedTuple):
-    """The two programs of training, `_warm_up` and `_train`, compiled, and the seconds it took."""
+    """The programs of training, `_warm_up`, `_train` and `optimum_by_state`, compiled, and the seconds it took."""
 
     warm_up: Callable
     train: Callable
+    by_state: Callable
     seconds: float
 
 
@@ -164,9 +172,19 @@ def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | No
     walk = _warm_up.lower(play, training, training.key, training.trembles, settings, worlds)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)
+        by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
         step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds)
         train = step.compile(compiler_options=options)
-        return Compiled(warm_up.result(), train, time.perf_counter() - begin)
+        optimum = optimum_by_state if by_state is None else by_state.result()
+        return Compiled(warm_up.result(), train, optimum, time.perf_counter() - begin)
+
+
+@float64_allowed
+def _compile_by_state(model: Model, points: int) -> Callable:
+    economy = discretize(model, points, jnp.float64)
+    moved = jnp.asarray(np.ones(len(names_of(economy).unknown)))
+    lowered = optimum_by_state.lower(economy, moved, jnp.asarray(np.ones(economy.shape)))
+    return lowered.compile(compiler_options=quick_compilation())
 
 
 @eqx.filter_jit
@@ -296,8 +314,9 @@ def solve(
     if resume is not None:
         play, _ = untrained(model, settings, steady, seed=key)
         training, history = resume
+        play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
     else:
-        play, training = prepare(model, settings, steady, seed=key, warm_up=compiled.warm_up, worlds=worlds)
+        play, training = prepare(model, settings, steady, seed=key, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds)
         history = {name: np.zeros(0) for name in HISTORY}
     ready = time.perf_counter()
     adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)

@@ -25,6 +25,7 @@ from hank_mfg.solve.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
 from hank_mfg.solve.settings import MethodSettings
 
+BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others'
 States = TypeVar("States")
 
 
@@ -138,12 +139,14 @@ class Kept(NamedTuple):
 
 class Lesson(NamedTuple):
     """What the networks should learn from one path: where log consumption should move, and how much it matters; where
-    the outlook of firms should move, (time,)."""
+    the outlook of firms should move, (time,); how many asset points from the lowest one are `bound`, (time, income):
+    households there are right to save down to the borrowing limit."""
 
     signal: Array
     move: Array
     weight: Array
     outlook: Array
+    bound: Array
 
 
 def trainable(policy: Policy):
@@ -199,7 +202,9 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
     weight = kept.mass * (1.0 - settings.spread) + settings.spread / kept.mass[0].size
     move = jnp.clip(jnp.log(consumption / kept.desired) + change, -limit, limit)
-    lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook)
+    right = (kept.wanted < grid.lower) & (change >= 0)
+    bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
+    lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook, bound)
     binds = (kept.wanted < grid.lower) | (kept.wanted > grid.upper)
     relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / kept.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
@@ -230,12 +235,18 @@ def learn(
         policy = eqx.combine(moving, fixed)
         return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, lessons.signal)
 
-    target = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook))
+    target, weight = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook)), lessons.weight
+    if training.policy.by_state is not None:
+        place = jnp.arange(weight.shape[2])[:, None]
+        free = place >= lessons.bound[:, :, None]
+        first = jnp.minimum(lessons.bound, weight.shape[2] - 1)[:, :, None]
+        target = (jnp.take_along_axis(target[0], jnp.maximum(place, first), axis=2), target[1])
+        weight = jnp.where(free, weight, BOUND * weight)
     unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
 
     def loss(moving):
         distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
-        households, firms = jnp.sum(lessons.weight * distance**2, axis=(2, 3)), (missed / unit) ** 2
+        households, firms = jnp.sum(weight * distance**2, axis=(2, 3)), (missed / unit) ** 2
         return 0.5 * jnp.mean(shares[:, None] * (households + firms))
 
     def one(carry, _):
