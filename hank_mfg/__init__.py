@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from hank_mfg.environment.economy import discretize as discretize
     from hank_mfg.environment.games import load_game as load_game
     from hank_mfg.environment.markov import independent_chains as independent_chains
+    from hank_mfg.evaluate.accuracy import den_haan as den_haan
+    from hank_mfg.evaluate.euler_errors import euler_errors as euler_errors
+    from hank_mfg.evaluate.euler_errors import follow as follow
     from hank_mfg.evaluate.exploitability import exploitability as exploitability
     from hank_mfg.evaluate.finite_population import finite_population as finite_population
     from hank_mfg.evaluate.game_deviation import game_deviation as game_deviation
@@ -161,6 +164,8 @@ _HOMES = {
     "environment.economy": ("discretize",),
     "environment.games": ("load_game",),
     "environment.markov": ("independent_chains",),
+    "evaluate.accuracy": ("den_haan",),
+    "evaluate.euler_errors": ("euler_errors", "follow"),
     "evaluate.exploitability": ("exploitability",),
     "evaluate.finite_population": ("finite_population",),
     "evaluate.game_deviation": ("game_deviation",),

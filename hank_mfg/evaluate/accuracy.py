@@ -63,8 +63,11 @@ class Accuracy:
             "den_haan_max_percent": None if forecast is None else 100 * forecast.maximum,
             "dynamic_euler_mean_percent": 100 * euler.dynamic_mean,
             "dynamic_euler_max_percent": 100 * euler.dynamic_maximum,
+            "dynamic_euler_max_percent_by_individual": [100 * each for each in euler.dynamic_maxima],
             "euler_error_mean_percent": 100 * euler.mean,
             "euler_error_max_percent": 100 * euler.maximum,
+            "euler_error_share_above_tenth_percent": euler.above_tenth,
+            "euler_error_share_above_one_percent": euler.above_one,
             "price_error_mean_percent": None if euler.price_mean is None else 100 * euler.price_mean,
             "price_error_max_percent": None if euler.price_maximum is None else 100 * euler.price_maximum,
             "constrained_share": euler.constrained_share,
@@ -131,11 +134,34 @@ def evaluate(
     return Accuracy(fitted, forecast, euler, gains, variable, seed)
 
 
-def den_haan(solution: GlobalSolution, fitted: Simulation, variable: str, *, seed: int, **settings) -> ForecastErrors:
-    """Den Haan's test of the law of motion of `variable` `fitted` on one path, on another drawn from `seed`."""
-    tested = simulate(solution, seed=seed, **settings)
+@float64_allowed
+def den_haan(
+    solution: GlobalSolution,
+    fitted: Simulation | None = None,
+    variable: str | None = None,
+    *,
+    tested: Simulation | None = None,
+    seed: int = 2,
+    **settings,
+) -> ForecastErrors:
+    """Den Haan's test of the law of motion of an aggregate, fitted on one path and tested on another.
+
+    `fitted` and `tested` are simulations, for instance on given shocks; where they are left out they are drawn from
+    `seed` - 1 and `seed`, with the `settings` of `simulate`. `variable` is by default the first aggregate that choices
+    move and prices follow from. Raises ValueError where there is none, and for a variable that is not simulated.
+    """
+    economy = solution.play(10).economy
+    if variable is None:
+        unknown = names_of(economy).unknown
+        if not unknown:
+            raise ValueError("Choices move no aggregate that prices follow from: name the variable to test.")
+        variable = unknown[0]
+    fitted = simulate(solution, seed=seed - 1, **settings) if fitted is None else fitted
+    tested = simulate(solution, seed=seed, **settings) if tested is None else tested
+    if variable not in fitted.series or variable not in tested.series:
+        raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
     samples = (fitted.series[variable], fitted.shock, tested.series[variable], tested.shock)
-    return forecast_errors(*samples, solution.play(10).economy.shock_count)
+    return forecast_errors(*samples, economy.shock_count)
 
 
 def _warn(simulation: Simulation, variable: str) -> None:

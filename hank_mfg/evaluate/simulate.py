@@ -1,5 +1,6 @@
 """Simulate a solved economy along one long path of aggregate shocks, in float64, without sampling individuals."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -9,6 +10,7 @@ from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
+from hank_mfg.evaluate.given import Histogram, Length, path_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.market import Market, first_missed, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
@@ -24,7 +26,8 @@ class Simulation(NamedTuple):
     `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly
     spaced periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to
     output, or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point;
-    `excess_demand` (periods, unknowns) what is left of it where prices clear inside the period.
+    `excess_demand` (periods, unknowns) what is left of it where prices clear inside the period; `start` and `end` the
+    states of the first period and of the one after the last; `seed` drew the shocks, None where they were given.
     """
 
     series: dict[str, np.ndarray]
@@ -36,7 +39,7 @@ class Simulation(NamedTuple):
     excess_demand: np.ndarray
     start: State
     end: State
-    seed: int
+    seed: int | None
 
     @property
     def periods(self) -> int:
@@ -81,27 +84,42 @@ def block_length(periods: int) -> int:
 
 @float64_allowed
 def simulate(
-    solution: GlobalSolution, *, periods: int = 10_000, burn: int = 500, seed: int = 1, asset_points: int | None = None
+    solution: GlobalSolution,
+    *,
+    periods: int | None = None,
+    burn: int | None = None,
+    seed: int = 1,
+    asset_points: int | None = None,
+    shocks: Sequence[int] | np.ndarray | None = None,
+    distribution: Histogram | None = None,
 ) -> Simulation:
-    """Simulate `periods` periods after `burn` discarded ones, starting from a state of the ergodic set.
+    """Simulate `periods` periods (10,000) after `burn` discarded ones (500), starting from a state of the ergodic set.
 
-    The distribution is a histogram on `asset_points` points (the training grid by default), moved exactly; only the
-    aggregate shocks are drawn, from `seed`. Series are levels, rates decimals per model period. Raises SolveError at
-    the first period in which prices that clear inside the period do not, or goods are left over or missing.
+    The distribution is a histogram on `asset_points` points (twice those of training by default), moved exactly; only
+    the aggregate shocks are drawn, from `seed`. Series are levels, rates decimals per model period.
+
+    `shocks` gives the aggregate states instead, (periods,), counted from 0 in the order declared, of which `burn` (none
+    unless said) are discarded; the period after the last is taken to be in the last one's state. `distribution` gives
+    the mass at the start of the first period, after its shocks and before choices: (assets, own states) on the grid of
+    `asset_points`, or a pair (points, mass) on other asset points, split between neighbors so that means stay. What
+    households saw before the first period, and what that period left over, are those of the end of training.
+    Raises ValueError for given ones that do not fit the economy, SolveError at the first period in which prices that
+    clear inside the period do not, or goods are left over or missing.
     """
     play = solution.play(asset_points)
-    state = solution.start(play)
-    shocks = eqx.filter_jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))(
-        play.economy, state.aggregate.shock, jax.random.PRNGKey(seed)
+    key = jax.random.PRNGKey(seed)
+    path = path_of(solution, play, Length(periods, burn), shocks, distribution, key=key)
+    block = block_length(path.periods)
+    start, end, (series, shock, market, top, excess), mass, worst = _simulate(
+        play, path.start, path.shocks_next, path.burn, block
     )
-    block = block_length(periods)
-    start, end, (series, shock, market, top, excess), mass, worst = _simulate(play, state, shocks, burn, block)
     _check_markets(play.economy, worst, block)
     _check_goods(play.economy, market)
     return Simulation(
         {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
         np.asarray(play.economy.grid.points), np.asarray(mass),
-        None if market is None else np.asarray(market), np.asarray(top), np.asarray(excess), start, end, seed,
+        None if market is None else np.asarray(market), np.asarray(top), np.asarray(excess), start, end,
+        seed if shocks is None else None,
     )  # fmt: skip
 
 

@@ -11,6 +11,8 @@ NAMES = {
     "dynamic_euler_max_percent": "Dynamic Euler error, largest (percent)",
     "euler_error_mean_percent": "Euler error, mean (percent)",
     "euler_error_max_percent": "Euler error, largest (percent)",
+    "euler_error_share_above_tenth_percent": "Euler error above .1 percent (share of households)",
+    "euler_error_share_above_one_percent": "Euler error above 1 percent (share of households)",
     "price_error_mean_percent": "Phillips-curve error, mean (points of inflation per period)",
     "price_error_max_percent": "Phillips-curve error, largest (points of inflation per period)",
     "constrained_share": "Households at a bound (share)",

@@ -1,0 +1,178 @@
+"""Individuals followed through an economy: given ones, or ones that are drawn.
+
+An individual has assets and an own state; it follows the policy of the economy, or consumes in every period what the
+Euler equation implies given its savings (see euler_errors.py), which is the second half of Den Haan's dynamic test.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy
+from hank_mfg.evaluate.given import Path, integers
+from hank_mfg.solve.household import asset_return
+from hank_mfg.solve.rollout import Decision, State, Step
+
+
+class People(NamedTuple):
+    """Individuals to follow: `assets` (individuals,) at the start of the first period and the places of their own
+    states, `own` (periods, individuals)."""
+
+    assets: Array
+    own: Array
+
+
+class Followed(NamedTuple):
+    """What individuals do, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
+    the period, `consumption` and `savings` by the policy; `assets_euler`, `consumption_euler` of twins who consume what
+    the Euler equation implies, their errors accumulating in assets; `shock` (periods,) the aggregate state. Goods per
+    period, but under GHH preferences consumption less the effort of work, which the Euler equation is about."""
+
+    shock: np.ndarray
+    own: np.ndarray
+    assets: np.ndarray
+    consumption: np.ndarray
+    savings: np.ndarray
+    assets_euler: np.ndarray
+    consumption_euler: np.ndarray
+
+    @property
+    def gaps(self) -> np.ndarray:
+        """Dynamic Euler errors |c_euler / c - 1|, decimals, (periods, individuals)."""
+        return np.abs(self.consumption_euler / self.consumption - 1.0)
+
+
+def people_of(economy: Economy, path: Path, start: State, own: Any, assets: Any, *, count: int, key: Array) -> People:
+    """The individuals that are given, or `count` drawn ones; `start` is the state of the first period that is kept.
+
+    `own` (periods,) or (periods, individuals) holds places of own states, `assets` a number or (individuals,), by default
+    mean assets. Of those drawn the first begins with mean assets in the most frequent own state, the others with a draw
+    from the mass; own states then follow their chain, given the aggregate one. Raises ValueError for what does not fit.
+    """
+    mass, points = np.asarray(start.aggregate.mass, np.float64), np.asarray(economy.grid.points)
+    shocks = np.append(int(start.aggregate.shock), np.asarray(path.shocks_next[path.burn :]))
+    mean = min(max(float(mass.sum(axis=1) @ points), points[0]), points[-1])
+    if own is None:
+        if not isinstance(count, int) or count < 1:
+            raise ValueError(f"individuals = {count!r}: give how many to follow, at least 1.")
+        uniforms = np.asarray(jax.random.uniform(key, (path.periods, count), jnp.float64))
+        first, begin = _drawn(mass, points, mean, uniforms[0])
+        places = np.asarray(_own_paths(economy, jnp.asarray(shocks), jnp.asarray(first), jnp.asarray(uniforms)))
+    else:
+        places = _given_own(economy, shocks, path.periods, own)
+        begin = np.full(places.shape[1], mean)
+    if assets is not None:
+        begin = np.asarray(assets, np.float64)
+        if begin.ndim > 1 or (begin.ndim == 1 and len(begin) != places.shape[1]):
+            raise ValueError(
+                f"initial_assets has shape {begin.shape}: give a number, or one for each of {places.shape[1]} individuals."
+            )
+        if not np.all((begin >= points[0]) & (begin <= points[-1])):
+            raise ValueError(
+                f"initial_assets = {begin.tolist()} must lie between {points[0]:g} and {points[-1]:g}, as in the economy."
+            )
+        begin = np.broadcast_to(begin, places.shape[1:])
+    return People(jnp.asarray(begin), jnp.asarray(places))
+
+
+def _drawn(mass: np.ndarray, points: np.ndarray, mean: float, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Own states and assets of the first period, (individuals,) each."""
+    below = np.cumsum(mass.reshape(-1))
+    flat = np.searchsorted(below, uniforms * below[-1], side="right")
+    place, own = np.unravel_index(np.minimum(flat, mass.size - 1), mass.shape)
+    assets, own = points[place], np.array(own)
+    own[0], assets[0] = int(np.argmax(mass.sum(axis=0))), mean
+    return own.astype(np.int32), assets
+
+
+@eqx.filter_jit
+def _own_paths(economy: Economy, shocks: Array, first: Array, uniforms: Array) -> Array:
+    """Own states (periods, individuals), from those of the first period and aggregate ones (periods + 1,)."""
+
+    def move(own, given):
+        shock, shock_next, uniform = given
+        steps = jnp.cumsum(economy.income_transition[shock, shock_next][own], axis=1)[:, :-1]
+        return jnp.sum(uniform[:, None] >= steps, axis=1).astype(jnp.int32), own
+
+    later = jnp.roll(uniforms, -1, axis=0)  # the first ones chose the first states
+    return jax.lax.scan(move, first, (shocks[:-1], shocks[1:], later))[1]
+
+
+def _given_own(economy: Economy, shocks: np.ndarray, periods: int, own: Any) -> np.ndarray:
+    """Given own states as (periods, individuals)."""
+    places = integers("own", own, economy.shape[1], "the own states")
+    if places.ndim not in (1, 2) or len(places) != periods:
+        raise ValueError(
+            f"own has shape {places.shape}: give an own state for each of the {periods} periods, (periods,) or (periods, "
+            "individuals)."
+        )
+    places = places.reshape(periods, -1)
+    chain = np.asarray(economy.income_transition)
+    moves = chain[shocks[:-2, None], shocks[1:-1, None], places[:-1], places[1:]]
+    if not np.all(moves > 0):
+        period, person = (int(i) for i in np.argwhere(moves <= 0)[0])
+        raise ValueError(
+            f"own moves from {places[period, person]} to {places[period + 1, person]} in period {period + 1} while the "
+            f"aggregate state moves from {shocks[period]} to {shocks[period + 1]}, which has probability zero in the "
+            "declared chain: check the order of own states and that both paths belong together."
+        )
+    return places
+
+
+def at(economy: Economy, values: Array, assets: Array, own: Array) -> Array:
+    """Values on (assets, income) nodes read at `assets` and places `own`, (n,) each, linearly."""
+    index = economy.grid.bracket(assets)
+    low, high = economy.grid.points[index], economy.grid.points[index + 1]
+    below, above = values[index, own], values[index + 1, own]
+    return below + (assets - low) / (high - low) * (above - below)
+
+
+def _choose(economy: Economy, now: Decision, assets: Array, own: Array) -> tuple[Array, Array, Array]:
+    """Cash on hand, consumption and savings of individuals (n,), given a period's decisions on nodes."""
+    cash, desired = at(economy, now.cash, assets, own), at(economy, now.desired, assets, own)
+    wage = economy.wage(now.public)
+    net = desired if wage is None else economy.labor.net(desired, wage[0, own])
+    savings = jnp.clip(cash - net, economy.grid.lower, economy.grid.upper)
+    return cash, consumed(economy, now, cash - savings, own), savings
+
+
+def consumed(economy: Economy, now: Decision, net: Array, own: Array) -> Array:
+    """The x of a policy that takes `net` out of cash on hand of individuals in places `own`, (n,) each."""
+    wage = economy.wage(now.public)
+    return net if wage is None else economy.labor.consumed(net, wage[0, own])
+
+
+def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own: Array) -> Array:
+    """The consumption that the Euler equation implies for next assets `savings` of individuals in `own`, (n,)."""
+    shock, count = step.now.state.aggregate.shock, economy.shape[1]
+    utility = economy.model.preferences()
+    flat = jnp.repeat(savings, count)
+    every = jnp.tile(jnp.arange(count, dtype=jnp.int32), len(savings))
+
+    def branch(shock_next, following: Decision):
+        _, consumption, _ = _choose(economy, following, flat, every)
+        gross = at(economy, asset_return(economy, following.public), flat, every)
+        marginal = (gross * utility.marginal_utility(consumption)).reshape(-1, count)
+        expected = jnp.sum(marginal * economy.income_transition[shock, shock_next][own], axis=1)
+        return economy.shock_transition[shock, shock_next] * expected
+
+    each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
+    discount = economy.discount_factor(step.now.public.shocks)[0, own]
+    return utility.inverse_marginal_utility(discount * each.sum(axis=0))
+
+
+def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Decision, Array]):
+    """One period of individuals and their twins, assets (n,) each: those of next period, and what is kept."""
+    step, ahead, own = period
+    count, both = len(own), jnp.tile(own, 2)
+    cash, consumption, savings = _choose(economy, step.now, jnp.concatenate(assets), both)
+    implied = _implied(economy, step, ahead, savings[count:], own)
+    implied = jnp.minimum(implied, consumed(economy, step.now, cash[count:] - economy.grid.lower, own))
+    wage = economy.wage(step.now.public)
+    spent = implied if wage is None else economy.labor.net(implied, wage[0, own])
+    kept = (*assets, consumption[:count], savings[:count], implied)
+    return (savings[:count], cash[count:] - spent), kept
