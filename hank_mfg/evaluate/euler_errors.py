@@ -139,7 +139,12 @@ def _measure(play: Play, path: Path, state: State, people: People, block: int):
 
 
 def _followed(
-    solution: GlobalSolution, given: dict[str, Any], length: Length, individuals: int, asset_points: int | None, seed: int
+    solution: GlobalSolution,
+    given: dict[str, Any],
+    length: Length,
+    individuals: int,
+    asset_points: int | None,
+    seed: int,
 ):
     """Everything measured along a path: the play, the sums of `_errors` (periods,) each, and the individuals."""
     play = solution.play(asset_points)

@@ -27,7 +27,7 @@ class SecondMoments(NamedTuple):
             return self.covariance[lag] / np.outer(scale, scale)
 
 
-def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
+def second_moments(linear: LinearSolution, *, lags: int = 1, smoothing: float | None = None) -> SecondMoments:
     """Exact autocovariances of the linearized economy when shocks follow the model's declared chain.
 
     What everybody learns when the chain moves from i to k is the path of revisions E[Z_{t+h} | k] - E[Z_{t+h} | i],
@@ -36,9 +36,19 @@ def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
         Cov(a_t, b_{t+l}) = sum_i pi_i sum_k P_ik sum_j y_j^{ik}(a) y_{j+l}^{ik}(b),
 
     because revisions of different periods are uncorrelated. Any finite chain is allowed, not only AR(1)-like ones; sums
-    are truncated at the horizon of `linear`. Raises ValueError for a number of lags beyond it and for a
-    model without aggregate shocks.
+    are truncated at the horizon of `linear`.
+
+    With `smoothing` lambda moments are those of cycles of the two-sided Hodrick-Prescott filter of an infinite sample,
+    whose gain at frequency w is that of King and Rebelo (1993),
+
+        G(w) = 4 lambda (1 - cos w)^2 / (1 + 4 lambda (1 - cos w)^2),
+
+    in the series' own units (1600 for quarters, 6.25 for years); in samples of a few hundred periods the filter of
+    `hp_filter` differs at the ends. Raises ValueError for a number of lags beyond the horizon, `smoothing` that is not
+    positive, and a model without aggregate shocks.
     """
+    if smoothing is not None and not (np.isfinite(smoothing) and smoothing > 0):
+        raise ValueError(f"smoothing = {smoothing}: give a positive number, 1600 for quarters, or None for no filter.")
     if not 0 <= lags < linear.horizon:
         raise ValueError(f"lags = {lags}: give 0 or more, below the horizon {linear.horizon}.")
     names = tuple(linear.response())  # raises without shocks
@@ -55,9 +65,22 @@ def second_moments(linear: LinearSolution, *, lags: int = 1) -> SecondMoments:
         news = expected[:-1, k] - expected[1:, i]
         response = linear.response(**{name: news[:, j] for j, name in enumerate(linear.names.shocks)})
         series = np.stack([response[name] for name in names], axis=1)
-        each = [series[: linear.horizon - lag].T @ series[lag:] for lag in range(lags + 1)]
-        covariance = covariance + weight[i, k] * np.stack(each)
+        covariance = covariance + weight[i, k] * _autocovariances(series, lags, smoothing)
     return SecondMoments(names, np.asarray(covariance))
+
+
+def _autocovariances(series: np.ndarray, lags: int, smoothing: float | None) -> np.ndarray:
+    """sum_j y_j(a) y_{j+l}(b) of moving-average coefficients (horizon, names), filtered or not: (lags + 1, names,
+    names)."""
+    horizon = len(series)
+    if smoothing is None:
+        return np.stack([series[: horizon - lag].T @ series[lag:] for lag in range(lags + 1)])
+    # weights of the filter die out like exp(-t sqrt(2) / 2 smoothing^-1/4): what lies beyond the circle is rounding
+    size = 1 << int(np.ceil(np.log2(2 * horizon + 100 * max(smoothing, 1.0) ** 0.25)))
+    curve = 4.0 * smoothing * (1.0 - np.cos(2.0 * np.pi * np.arange(size) / size)) ** 2
+    waves = np.fft.fft(series, size, axis=0) * (curve / (1.0 + curve))[:, None]
+    turn = np.exp(2j * np.pi * np.outer(np.arange(lags + 1), np.arange(size)) / size)
+    return np.einsum("lw,wa,wb->lab", turn, waves.conj(), waves, optimize=True).real / size
 
 
 def winding_number(linear: LinearSolution) -> int:

@@ -37,28 +37,57 @@ from hank_mfg.solve.transition import Transition
 
 
 @float64_allowed
-def intertemporal_mpcs(steady: SteadyState, *, horizon: int = 300, output: str = "consumption") -> np.ndarray:
+def intertemporal_mpcs(
+    steady: SteadyState, *, horizon: int = 300, output: str = "consumption", incidence: np.ndarray | None = None
+) -> np.ndarray:
     """The intertemporal marginal propensities to consume M, (horizon, horizon): see the module's formulas.
 
     Row t is the response of aggregate consumption in period t to one unit of goods for everybody in period s = column,
     known from period 0 on, at stationary prices. `output` may also name an aggregate that choices move ("capital"):
     then it is the response of what households supply at the start of t. Truncation is exact: a longer horizon adds
-    rows and columns and leaves these. Raises ValueError for a horizon below 2 and for another output.
+    rows and columns and leaves these.
+
+    `incidence` says who receives: what a household in each own state (income,), or with each level of assets on the
+    grid as well (assets, income), gets relative to others. It is divided by its mean over the stationary mass, so that
+    one unit is paid in all; in period s it goes to those who are then in these states, which they foresee like any risk.
+    No one saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget
+    identity above holds for every incidence.
+    Raises ValueError for a horizon below 2, another output, and an incidence that does not fit or pays nothing.
     """
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response over time: give 2 or more periods, typically 300.")
     names = names_of(steady.economy)
     if output not in names.outputs:
         raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(names.outputs)}.")
-    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon)[names.outputs.index(output)])
+    share = jnp.asarray(_incidence(steady, incidence))
+    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon, share)[names.outputs.index(output)])
+
+
+def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
+    """What each state receives of a transfer of one unit per head, broadcasting over (assets, income)."""
+    if incidence is None:
+        return np.ones((1, 1))
+    share = np.asarray(incidence, np.float64)
+    if share.shape not in (steady.mass.shape[1:], steady.mass.shape):
+        raise ValueError(
+            f"incidence has shape {share.shape}: give what each own state receives, {steady.mass.shape[1:]}, or each "
+            f"(assets, own state), {steady.mass.shape}."
+        )
+    mean = float(np.sum(steady.mass * share)) if np.isfinite(share).all() else float("nan")
+    if not (mean > 0 and share.min() >= 0):
+        raise ValueError(
+            f"incidence pays {mean:g} on average and {share.min():g} at least: give finite amounts, zero or positive, and "
+            "a positive one to a state in which households are."
+        )
+    return np.broadcast_to(share / mean, steady.mass.shape)
 
 
 @eqx.filter_jit
-def _intertemporal(rest: Rest, names: Names, horizon: int) -> Array:
-    """Responses to transfers, (outputs, horizon, horizon): consumption first."""
+def _intertemporal(rest: Rest, names: Names, horizon: int, share: Array) -> Array:
+    """Responses to transfers shared out by `share`, (outputs, horizon, horizon): consumption first."""
 
     def decide(marginal_next, values):
-        return step(rest.economy, names, marginal_next, values[:-1], values[-1])
+        return step(rest.economy, names, marginal_next, values[:-1], values[-1] * share)
 
     transfer = (len(rest.inputs),)  # its place: after prices and shocks
     household = Household(decide, lambda mass, savings, _: move(rest.economy, mass, savings))

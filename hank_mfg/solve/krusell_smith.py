@@ -37,6 +37,7 @@ from hank_mfg.solve.classical_household import (
 )
 from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.law_search import Answer, KSAlgorithm, LawStatus, Programs, Search, block_of, iterate, play_of, walk
+from hank_mfg.solve.policy_query import ask_policy
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.steady_state import SteadyState, SteadyStateError, steady_state
@@ -88,6 +89,16 @@ class ClassicalSolution:
         economy = perceive(discretize(self.model, points, dtype))
         policy: Any = cast(self.policy, dtype)  # not trained, so not a `Policy`: it answers the same questions
         return Play(economy, policy, policy.tables(economy.grid.points))
+
+    def consumption(self, assets: Any, own: Any, history: Any) -> np.ndarray:
+        """Consumption of goods at `assets` in places `own` of the own states after a public `history`, a simulation or
+        a mapping; see `ask_policy`."""
+        return ask_policy(self, assets, own, history).consumption
+
+    def savings(self, assets: Any, own: Any, history: Any) -> np.ndarray:
+        """Next assets chosen at `assets` in places `own` of the own states after a public `history`, as for
+        `consumption`."""
+        return ask_policy(self, assets, own, history).savings
 
     def start(self, play: Play) -> State:
         """Where the last simulated path ended, a draw from the ergodic set, moved to the grid of `play`."""

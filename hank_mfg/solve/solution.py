@@ -16,6 +16,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
+from hank_mfg.solve.policy_query import ask_policy
 from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.spg import RSPG, Training
@@ -125,6 +126,16 @@ class Solution:
         economy = discretize(self.model, points, dtype)
         policy = cast(self.policy, dtype)
         return Play(economy, policy, policy.tables(economy.grid.points))
+
+    def consumption(self, assets: Any, own: Any, history: Any) -> np.ndarray:
+        """Consumption of goods at `assets` in places `own` of the own states after a public `history`, a simulation or
+        a mapping; see `ask_policy`."""
+        return ask_policy(self, assets, own, history).consumption
+
+    def savings(self, assets: Any, own: Any, history: Any) -> np.ndarray:
+        """Next assets chosen at `assets` in places `own` of the own states after a public `history`, as for
+        `consumption`."""
+        return ask_policy(self, assets, own, history).savings
 
     def start(self, play: Play, path: int = 0) -> State:
         """The last state of one training path, a draw from the ergodic set, moved to the grid of `play`."""

@@ -21,6 +21,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.by_state import optimum_by_state, seen_states, start_by_state
 from hank_mfg.solve.compiling import quick_compilation
+from hank_mfg.solve.fine_mass import finer
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.market import first_missed
 from hank_mfg.solve.quantities import names_of
@@ -173,7 +174,7 @@ def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | No
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)
         by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
-        step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds)
+        step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds, finer(play))
         train = step.compile(compiler_options=options)
         optimum = optimum_by_state if by_state is None else by_state.result()
         return Compiled(warm_up.result(), train, optimum, time.perf_counter() - begin)
@@ -189,12 +190,17 @@ def _compile_by_state(model: Model, points: int) -> Callable:
 
 @eqx.filter_jit
 def _train(
-    play: Play, training: Training[State], settings: RSPG, length: int, worlds: Worlds | None = None
+    play: Play,
+    training: Training[State],
+    settings: RSPG,
+    length: int,
+    worlds: Worlds | None = None,
+    fine: Play | None = None,
 ) -> tuple[Training[State], Progress]:
     arrays, static = eqx.partition(training, eqx.is_array)
 
     def one(arrays, _):
-        after, report = update(play, eqx.combine(arrays, static), settings, worlds)
+        after, report = update(play, eqx.combine(arrays, static), settings, worlds, fine)
         return eqx.filter(after, eqx.is_array), report
 
     arrays, reports = jax.lax.scan(one, arrays, None, length=length)
@@ -316,7 +322,9 @@ def solve(
         training, history = resume
         play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
     else:
-        play, training = prepare(model, settings, steady, seed=key, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds)
+        play, training = prepare(
+            model, settings, steady, seed=key, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds
+        )
         history = {name: np.zeros(0) for name in HISTORY}
     ready = time.perf_counter()
     adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)
@@ -359,14 +367,14 @@ def _train_on(
 ) -> tuple[Training[State], History, Status]:
     """Updates from where `history` ends until the tolerance is reached or all are made; the adversary moves between
     calls of the compiled program, and has as little to gain then as relative consumption may be wrong."""
-    length = chunk_length(settings.updates)
+    length, fine = chunk_length(settings.updates), finer(play)
     while len(history["update"]) < settings.updates:
         done = len(history["update"])
         worlds, told = None, {}
         if adversary is not None:
             now = play._replace(policy=training.policy)
             worlds, told = adversary.move(now, training.states, history, done // length)
-        after, reports = compiled.train(play, training, settings, length, worlds)
+        after, reports = compiled.train(play, training, settings, length, worlds, fine)
         check_reports(play.economy, reports, done)
         training = after
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}

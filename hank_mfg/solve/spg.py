@@ -20,12 +20,13 @@ from jax import Array
 
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.euler import FirstOrder, first_order, implied_outlook, structural_gradient
+from hank_mfg.solve.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.market import Market, worst_market
 from hank_mfg.solve.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
 from hank_mfg.solve.settings import MethodSettings
 
-BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others'
+BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
 States = TypeVar("States")
 
 
@@ -166,12 +167,19 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
-def observe(play: Play, state: State, shocks_next: Array, trembles: Array) -> tuple[State, Kept, Market]:
-    """Roll out one path and keep what learning needs; prices that clear miss by `trembles` (time, unknowns)."""
-
-    last, steps = rollout(Trembling(play), state, (shocks_next, trembles), lambda step: step)
-    kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
-    return last, kept, worst_market(play, steps.now)
+def observe(
+    play: Play, state: State, shocks_next: Array, trembles: Array, fine: Play | None = None
+) -> tuple[State, Kept, Market]:
+    """Roll out one path and keep what learning needs; prices that clear miss by `trembles` (time, unknowns). The mass
+    moves on the grid of the play `fine` where there is one (fine_mass.py)."""
+    if fine is None:
+        last, steps = rollout(Trembling(play), state, (shocks_next, trembles), lambda step: step)
+        kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
+        return last, kept, worst_market(play, steps.now)
+    inside = fine._replace(policy=play.policy)
+    last, steps = rollout(Trembling(inside), refine(state, inside), (shocks_next, trembles), lambda step: step)
+    kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside)))(steps)
+    return coarsen(last, play, inside), kept, worst_market(inside, steps.now)
 
 
 def keep(play: Play, step: Step, ahead: Decision) -> Kept:
@@ -263,11 +271,12 @@ def learn(
 
 
 def update(
-    play: Play, training: Training[State], settings: RSPG, worlds: Worlds | None = None
+    play: Play, training: Training[State], settings: RSPG, worlds: Worlds | None = None, fine: Play | None = None
 ) -> tuple[Training[State], Progress]:
     """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
 
-    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs.
+    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs; otherwise the
+    mass moves on the grid of the play `fine`, if there is one.
     """
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)
@@ -277,7 +286,8 @@ def update(
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
         shape = (settings.horizon, *training.trembles.shape)
         normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
-        last, kept, market = observe(play, state, shocks, training.trembles * normal)
+        grids = fine if worlds is None else None
+        last, kept, market = observe(play, state, shocks, training.trembles * normal, grids)
         lesson, error, gradient = teach(play, kept, settings)
         parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])

@@ -29,6 +29,27 @@ def test_second_moments_are_those_of_the_moving_average():
     assert np.diagonal(moments.correlation(1))[names.index("productivity")] == pytest.approx(0.8, rel=1e-8)
 
 
+def test_filtered_moments_are_those_of_filtered_moving_averages():
+    """hp_filter of the moving-average coefficients in the middle of a long stretch of zeros; an AR(1) whose cycle's
+    standard deviation is known for the whole line."""
+    moments = hm.second_moments(linear(), lags=1, smoothing=1600.0)
+    impulse, names = linear().response(productivity=0.01 * 0.8**PERIODS), list(moments.names)
+    cycles = {}
+    for name in ("output", "consumption", "capital"):
+        padded = np.zeros(2000)
+        padded[800:1100] = impulse[name]
+        cycles[name] = hm.hp_filter(padded)[0]
+    for a, b in (("output", "output"), ("consumption", "output"), ("capital", "consumption")):
+        for lag in range(2):
+            exact = cycles[a][: 2000 - lag] @ cycles[b][lag:]
+            ours = moments.covariance[lag, names.index(a), names.index(b)]
+            assert ours == pytest.approx(exact, rel=1e-5), (a, b, lag)
+    plain = hm.second_moments(linear(), smoothing=1e15)  # a straight line is all that such a filter takes out
+    assert plain.standard_deviation()["productivity"] == pytest.approx(0.01 / 0.6, rel=1e-2)
+    with pytest.raises(ValueError, match="smoothing = 0"):
+        hm.second_moments(linear(), smoothing=0)
+
+
 def test_determinacy_of_textbook_equations():
     """x_t = a E x_{t+1}: determinate for a < 1, many solutions for a > 1; x_t = a x_{t-1} explodes for a > 1."""
     for forward, backward, number in ((0.5, 0.0, 0), (2.0, 0.0, -1), (0.0, 0.5, 0), (0.0, 2.0, 1)):

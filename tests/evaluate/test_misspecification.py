@@ -90,7 +90,8 @@ def stationary_values(economy, public, savings):
 def savings_of(solution, economy, public):
     """What people do at constant prices, by their own tables, on the grid of `economy`."""
     play, cash = solution.play(economy.grid.size), economy.resources(public)
-    desired = play.policy.baseline(cash, play.tables)  # nothing is corrected before training
+    features = jnp.zeros(1)  # of the first aggregate state: both are alike, and nothing is corrected before training
+    desired = play.policy.baseline(features, cash, play.tables)
     return feasible_savings(economy, public, cash, desired)
 
 

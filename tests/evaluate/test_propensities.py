@@ -111,6 +111,29 @@ def test_columns_are_differences_of_a_household_transition(steady, responses, pe
     np.testing.assert_allclose((up - down) / 2e-5, responses[:, period], atol=1e-6)
 
 
+def test_who_receives_decides_how_much_is_spent(steady, responses):
+    """Transfers to one own state, and to the poor alone, against differences of a household's transition by NumPy."""
+    by_hand, states = ByHand(steady), steady.mass.shape[1]
+    worst = (np.arange(states) == 0).astype(float)
+    poor = np.broadcast_to((by_hand.grid < 0.5)[:, None], steady.mass.shape).astype(float)
+    gross = 1.0 + float(steady.prices.interest_rate)
+    for incidence in (worst, poor):
+        found = hm.intertemporal_mpcs(steady, horizon=HORIZON, incidence=incidence)
+        share = incidence / np.sum(steady.mass * incidence)
+        for period in (0, 3):
+            moves = [1e-6 * share * (t == period) for t in range(HORIZON)]
+            up, down = by_hand.aggregate(moves), by_hand.aggregate([-move for move in moves])
+            np.testing.assert_allclose((up - down) / 2e-6, found[:, period], atol=2e-6)
+        assert found[0, 0] > responses[0, 0]
+        wealth = hm.intertemporal_mpcs(steady, horizon=HORIZON, incidence=incidence, output="capital")
+        np.testing.assert_allclose(wealth[1:], gross * wealth[:-1] + np.eye(HORIZON)[:-1] - found[:-1], atol=1e-12)
+    alike = hm.intertemporal_mpcs(steady, horizon=HORIZON, incidence=np.full(states, 7.0))
+    np.testing.assert_allclose(alike, responses, atol=1e-13)
+    for wrong, message in ((np.ones(states + 1), "incidence has shape"), (np.zeros(states), "pays 0 on average")):
+        with pytest.raises(ValueError, match=message):
+            hm.intertemporal_mpcs(steady, horizon=HORIZON, incidence=wrong)
+
+
 class Riskless(hm.Model):
     """Two income states that are the same, beta R = 1: everybody keeps assets and consumes income and interest."""
 
