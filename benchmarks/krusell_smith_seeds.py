@@ -1,4 +1,4 @@
-"""Krusell and Smith (1998): how much the accuracy of a default solve hangs on the seed, and mean capital in six economies.
+"""Krusell and Smith (1998): accuracy over ten seeds, and mean capital in six economies.
 
     python benchmarks/krusell_smith_seeds.py [--quick] [--part seeds|economies]
 

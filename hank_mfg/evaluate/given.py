@@ -112,7 +112,8 @@ def integers(name: str, values: Sequence[int] | np.ndarray, count: int, what: st
         at = tuple(int(i) for i in np.argwhere(wrong)[0])
         where = at[0] if len(at) == 1 else at
         raise ValueError(
-            f"{name}[{where}] = {given[at]} is none of {what} 0 to {count - 1}: count them from 0, in the order declared."
+            f"{name}[{where}] = {given[at]} is none of {what} 0 to {count - 1}: "
+            "count them from 0, in the order declared."
         )
     return given.astype(np.int32)
 
@@ -131,8 +132,9 @@ def mass_of(economy: Economy, distribution: Histogram) -> np.ndarray:
     rows = economy.shape[0] if points is None else points.size
     if mass.shape != (rows, economy.shape[1]) or (points is not None and points.ndim != 1):
         raise ValueError(
-            f"distribution has shape {mass.shape}, but there are {rows} asset points and {economy.shape[1]} own states: "
-            "give (assets, own states), with the points as distribution=(points, mass) unless they are the grid's."
+            f"distribution has shape {mass.shape}, but there are {rows} asset points and {economy.shape[1]} own "
+            "states: give (assets, own states), with the points as distribution=(points, mass) unless they are the "
+            "grid's."
         )
     if not np.isfinite(mass).all() or mass.min() < 0 or abs(mass.sum() - 1.0) > ROUNDING:
         raise ValueError(

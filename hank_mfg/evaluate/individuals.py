@@ -49,9 +49,9 @@ class Followed(NamedTuple):
 def people_of(economy: Economy, path: Path, start: State, own: Any, assets: Any, *, count: int, key: Array) -> People:
     """The individuals that are given, or `count` drawn ones; `start` is the state of the first period that is kept.
 
-    `own` (periods,) or (periods, individuals) holds places of own states, `assets` a number or (individuals,), by default
-    mean assets. Of those drawn the first begins with mean assets in the most frequent own state, the others with a draw
-    from the mass; own states then follow their chain, given the aggregate one. Raises ValueError for what does not fit.
+    `own` (periods,) or (periods, individuals) holds places of own states, `assets` a number or (individuals,), mean
+    assets by default. Of those drawn the first begins with mean assets in the most frequent own state, the others with
+    a draw from the mass; own states then follow their chain, given the aggregate one. Raises ValueError for what does not fit.
     """
     mass, points = np.asarray(start.aggregate.mass, np.float64), np.asarray(economy.grid.points)
     shocks = np.append(int(start.aggregate.shock), np.asarray(path.shocks_next[path.burn :]))
@@ -69,11 +69,13 @@ def people_of(economy: Economy, path: Path, start: State, own: Any, assets: Any,
         begin = np.asarray(assets, np.float64)
         if begin.ndim > 1 or (begin.ndim == 1 and len(begin) != places.shape[1]):
             raise ValueError(
-                f"initial_assets has shape {begin.shape}: give a number, or one for each of {places.shape[1]} individuals."
+                f"initial_assets has shape {begin.shape}: give a number, or one for each of {places.shape[1]} "
+                "individuals."
             )
         if not np.all((begin >= points[0]) & (begin <= points[-1])):
             raise ValueError(
-                f"initial_assets = {begin.tolist()} must lie between {points[0]:g} and {points[-1]:g}, as in the economy."
+                f"initial_assets = {begin.tolist()} must lie between {points[0]:g} and {points[-1]:g}, as in the "
+                "economy."
             )
         begin = np.broadcast_to(begin, places.shape[1:])
     return People(jnp.asarray(begin), jnp.asarray(places))
@@ -107,8 +109,8 @@ def _given_own(economy: Economy, shocks: np.ndarray, periods: int, own: Any) -> 
     places = integers("own", own, economy.shape[1], "the own states")
     if places.ndim not in (1, 2) or len(places) != periods:
         raise ValueError(
-            f"own has shape {places.shape}: give an own state for each of the {periods} periods, (periods,) or (periods, "
-            "individuals)."
+            f"own has shape {places.shape}: give an own state for each of the {periods} periods, (periods,) or "
+            "(periods, individuals)."
         )
     places = places.reshape(periods, -1)
     chain = np.asarray(economy.income_transition)

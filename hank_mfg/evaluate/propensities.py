@@ -49,9 +49,9 @@ def intertemporal_mpcs(
 
     `incidence` says who receives: what a household in each own state (income,), or with each level of assets on the
     grid as well (assets, income), gets relative to others. It is divided by its mean over the stationary mass, so that
-    one unit is paid in all; in period s it goes to those who are then in these states, which they foresee like any risk.
-    No one saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget
-    identity above holds for every incidence.
+    one unit is paid in all; in period s it goes to those who are then in these states, foreseen like any risk. No one
+    saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget identity
+    above holds for every incidence.
     Raises ValueError for a horizon below 2, another output, and an incidence that does not fit or pays nothing.
     """
     if horizon < 2:
@@ -76,8 +76,8 @@ def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
     mean = float(np.sum(steady.mass * share)) if np.isfinite(share).all() else float("nan")
     if not (mean > 0 and share.min() >= 0):
         raise ValueError(
-            f"incidence pays {mean:g} on average and {share.min():g} at least: give finite amounts, zero or positive, and "
-            "a positive one to a state in which households are."
+            f"incidence pays {mean:g} on average and {share.min():g} at least: give finite amounts, zero or positive, "
+            "and a positive one to a state in which households are."
         )
     return np.broadcast_to(share / mean, steady.mass.shape)
 

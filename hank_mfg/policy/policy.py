@@ -12,8 +12,8 @@ they promise: without it nobody would respond to such a price at first, and no m
 zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
 
 Where prices are a closed form and the signal reveals the aggregate state z, c* and m* are those of z (`ByState`): the
-household's optimum if z follows its chain and the aggregates that choices move stay at their stationary values. Then the
-kinks of consumption, where the borrowing limit starts to bind today or tomorrow, lie where they belong in every
+household's optimum if z follows its chain and the aggregates that choices move stay at their stationary values. The
+kinks of consumption, where the borrowing limit starts to bind today or tomorrow, then lie where they belong in every
 aggregate state, and the smooth correction is left with what aggregates that move add.
 
 Where firms set prices they have an encoder and a head of their own, which give what tomorrow adds to the wish to raise
@@ -232,7 +232,8 @@ class PolicySettings(NamedTuple):
 def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
     """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
 
-    Where aggregate states are seen its `by_state` holds the stationary one for each, to be replaced. Signals are not yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
+    Where aggregate states are seen its `by_state` holds the stationary one for each, to be replaced. Signals are not
+    yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
     income = income if settings.alike is None else max(settings.alike.group) + 1

@@ -6,8 +6,8 @@ choice a' on the grid the endogenous grid method gives
 
     u'(c_z(a', e)) = beta sum_{z', e'} P(z', e' | z, e) (dm_z'/da') u'(c_z'(m_z'(a', e'))),
 
-consumption as a function of cash on hand in every z. It is no equilibrium, since K would not stay: it is the part of the
-answer to z that a household would give before K moves, with the kinks that the borrowing limit makes in it.
+consumption as a function of cash on hand in every z. It is no equilibrium, since K would not stay: it is the part of
+the answer to z that a household would give before K moves, with the kinks that the borrowing limit makes in it.
 
 It needs prices that are a closed form of aggregates and shocks, and households who see z: `seen_states` finds out.
 """
@@ -29,7 +29,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.solve.fixed_point import fixed_point
 from hank_mfg.solve.household import asset_return, egm_step, feasible_savings
-from hank_mfg.solve.quantities import Names, form, names_of, stack
+from hank_mfg.solve.quantities import form, names_of, stack
 from hank_mfg.solve.steady_state import SteadyState
 
 TOLERANCE, MOST = 1e-7, 2_000  # of the relative change of consumption; sweeps

@@ -5,8 +5,8 @@ exposed to more risk. Since aggregate capital is so persistent, the mean of it m
 points and 400. Moving the mass costs little beside looking ahead at every node, so while training it moves on `FINER`
 times as many intervals, as in the measures of accuracy, and households learn at every `FINER`th point.
 
-Needs prices that are a closed form: prices that clear inside the period would have to be looked for on the finer grid in
-every state that may follow.
+Needs prices that are a closed form: prices that clear inside the period would have to be looked for on the finer grid
+in every state that may follow.
 """
 
 import equinox as eqx

@@ -22,8 +22,8 @@ from hank_mfg.solve.rollout import Play
 
 
 class Asked(NamedTuple):
-    """What a household does: `cash` on hand before it chooses, `consumption` of goods and `savings`, next assets; each of
-    the shape asked for, float64, goods per period."""
+    """What a household does: `cash` on hand before it chooses, `consumption` of goods and `savings`, next assets;
+    each of the shape asked for, float64, goods per period."""
 
     cash: np.ndarray
     consumption: np.ndarray
@@ -42,8 +42,8 @@ class Played(Protocol):
 def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
     """Consumption and savings at `assets` (any shape) in places `own` of the own states, after a public `history`.
 
-    `own` counts own states from 0 in the order declared and broadcasts against `assets`. `history` is a simulation, or a
-    mapping with "shock", the aggregate states (periods,), and every aggregate and clearing price by name, (periods,);
+    `own` counts own states from 0 in the order declared and broadcasts against `assets`. `history` is a simulation, or
+    a mapping with "shock", the aggregate states (periods,), and every aggregate and clearing price by name, (periods,);
     the last period is today. Memory starts empty. Raises ValueError naming what is missing or does not fit.
     """
     economy = solution.play(10).economy

@@ -69,9 +69,9 @@ def prepare(
 ) -> tuple[Play, Training[State]]:
     """The game in the training precision, and the state of training before the first update.
 
-    The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py); signals are standardized on `warmup` periods under it, and training starts
-    where those paths end. On a CPU the same arguments give the same bits. `warm_up` and `by_state` are what
-    `compile_ahead` compiled; `sees` as in `untrained`.
+    The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py);
+    signals are standardized on `warmup` periods under it, and training starts where those paths end. On a CPU the same
+    arguments give the same bits. `warm_up` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
     """
     play, training = untrained(model, settings, steady, seed=seed, sees=sees)
     whole = discretize(model, steady.economy.grid.size, jnp.float64)
