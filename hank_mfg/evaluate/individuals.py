@@ -51,7 +51,8 @@ def people_of(economy: Economy, path: Path, start: State, own: Any, assets: Any,
 
     `own` (periods,) or (periods, individuals) holds places of own states, `assets` a number or (individuals,), mean
     assets by default. Of those drawn the first begins with mean assets in the most frequent own state, the others with
-    a draw from the mass; own states then follow their chain, given the aggregate one. Raises ValueError for what does not fit.
+    a draw from the mass; own states then follow their chain, given the aggregate one. Raises ValueError for what does
+    not fit.
     """
     mass, points = np.asarray(start.aggregate.mass, np.float64), np.asarray(economy.grid.points)
     shocks = np.append(int(start.aggregate.shock), np.asarray(path.shocks_next[path.burn :]))
