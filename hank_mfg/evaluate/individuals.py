@@ -30,7 +30,7 @@ class Followed(NamedTuple):
     """What individuals do, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
     the period, `consumption` and `savings` by the policy; `assets_euler`, `consumption_euler` of twins who consume what
     the Euler equation implies, their errors accumulating in assets; `shock` (periods,) the aggregate state. Goods per
-    period, but under GHH preferences consumption less the effort of work, which the Euler equation is about."""
+    period."""
 
     shock: np.ndarray
     own: np.ndarray
@@ -177,5 +177,8 @@ def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Deci
     implied = jnp.minimum(implied, consumed(economy, step.now, cash[count:] - economy.grid.lower, own))
     wage = economy.wage(step.now.public)
     spent = implied if wage is None else economy.labor.net(implied, wage[0, own])
-    kept = (*assets, consumption[:count], savings[:count], implied)
+    goods, due = consumption[:count], implied
+    if wage is not None:
+        goods, due = (economy.labor.goods(x, wage[0, own]) for x in (goods, due))
+    kept = (*assets, goods, savings[:count], due)
     return (savings[:count], cash[count:] - spent), kept
