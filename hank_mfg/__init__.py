@@ -125,6 +125,8 @@ if TYPE_CHECKING:
     from hank_mfg.solve.game_solution import solve_game as solve_game
     from hank_mfg.solve.game_spg import GameRSPG as GameRSPG
     from hank_mfg.solve.game_spg import GameSPG as GameSPG
+    from hank_mfg.solve.given_prices import HouseholdAtPrices as HouseholdAtPrices
+    from hank_mfg.solve.given_prices import household as household
     from hank_mfg.solve.krusell_smith import ClassicalSolution as ClassicalSolution
     from hank_mfg.solve.krusell_smith import KSAlgorithm as KSAlgorithm
     from hank_mfg.solve.path_checks import TransitionError as TransitionError
@@ -200,6 +202,7 @@ _HOMES = {
     "run": ("load_run", "solve_run"),
     "saving": ("load", "save"),
     "solve.game_play": ("GameError",),
+    "solve.given_prices": ("HouseholdAtPrices", "household"),
     "solve.game_settings": ("settings_for",),
     "solve.game_solution": ("GameSolution", "solve_game"),
     "solve.game_spg": ("GameRSPG", "GameSPG"),

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
@@ -27,6 +28,7 @@ COARSE = 4  # times fewer points on the coarse grid
 LARGE = 5_000  # states from which a coarse grid comes first
 SQUARINGS = 20  # of a matrix, to know its spectral radius
 SEARCH = 80  # evaluations at most
+NEWTON = 25  # steps in several unknowns at most
 HASTE = 1e-5  # tolerance of the household problem at first
 NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
 RESOLVED = 300.0  # times the tolerance: the excess at which the search ends
@@ -77,7 +79,7 @@ class Search(NamedTuple):
 def find(levels: tuple[Economy, ...], names: Names, tolerance: float) -> Equilibrium:
     """The equilibrium on the last of `levels`, a coarse grid first where there are two."""
     start = search_coarse(levels[0], names) if len(levels) > 1 and len(names.searched) == 1 else None
-    return search_fine(levels, names, start, tolerance)
+    return search_fine(levels, names, start, tolerance)[0]
 
 
 class Edge(NamedTuple):
@@ -88,11 +90,58 @@ class Edge(NamedTuple):
     scale: Array
 
 
-def search_coarse(economy: Economy, names: Names) -> tuple[Edge, Search]:
+def search_coarse(economy: Economy, names: Names, resumed: "Resumed | None" = None) -> tuple[Edge, Search]:
     """The root for one unknown, roughly, on a coarse grid; what `search_fine` starts from."""
     edge = edge_of(economy, names)
     first = _cold(economy, names, edge)
+    edge, first = _resume(edge, first, resumed)
     return edge, secants(economy, names, edge, first, 1e-2 * HASTE, ROUGH)
+
+
+class Resumed(NamedTuple):
+    """Where a search begins instead, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
+    from `log_consumption` and `mass`, after `tries` steps of which `SEARCH` are the last, to `tolerance` at first."""
+
+    given: Array
+    edge: Edge
+    search: Search
+    x: Array
+    tries: Array
+    tolerance: Array
+
+
+def _resume(edge: Edge, first: Search, resumed: "Resumed | None") -> tuple[Edge, Search]:
+    if resumed is None:
+        return edge, first
+    there = (resumed.edge, resumed.search)
+    return jax.tree.map(lambda one, other: jnp.where(resumed.given, one, other), there, (edge, first))
+
+
+def not_resumed(economy: Economy, names: Names) -> Resumed:
+    """A search that begins where it does by itself; NumPy, so that nothing is compiled."""
+    blank = np.zeros(economy.shape)
+    zero, nothing, no = np.asarray(0.0), np.asarray(np.inf), np.asarray(False)
+    point = Point(zero, blank, blank, np.full(len(names.searched), np.inf), nothing)
+    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, blank, zero, no, np.asarray(0))
+    return Resumed(no, Edge(zero, zero), search, np.zeros(len(names.searched)), np.asarray(0), zero)
+
+
+def candidate(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
+    """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
+    `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
+    plain, tight = not_resumed(economy, names), np.asarray(tolerance, np.float64)
+    point = plain.search.now._replace(log_consumption=start, mass=mass)
+    last = np.asarray(SEARCH - 1)
+    search = plain.search._replace(now=point, tolerance=tight, count=last)
+    edge = Edge(plain.edge.at, np.asarray(unknown[0], np.float64))  # the unknown is at + scale e^y, at y = 0
+    return Resumed(np.asarray(True), edge, search, coordinates(names, unknown), np.asarray(SEARCH), tight)
+
+
+def coordinates(names: Names, unknown: np.ndarray) -> np.ndarray:
+    """Where a search in several unknowns is: logarithms of aggregates, levels of prices. NumPy."""
+    count, unknown = len(names.unknown), np.asarray(unknown, np.float64)
+    with np.errstate(all="ignore"):
+        return np.concatenate([np.log(unknown[:count]), unknown[count:]])
 
 
 def unknown_start(economy: Economy) -> tuple[Edge, Search]:
@@ -101,19 +150,24 @@ def unknown_start(economy: Economy) -> tuple[Edge, Search]:
     return Edge(zero, zero), first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
 
 
-def search_fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float) -> Equilibrium:
-    """The equilibrium on the last of `levels`, from what `search_coarse` found on the first, or cold."""
+def search_fine(
+    levels: tuple[Economy, ...], names: Names, start, tolerance: float, resumed: Resumed | None = None
+) -> tuple[Equilibrium, Edge, Array]:
+    """The equilibrium on the last of `levels`, from what `search_coarse` found on the first, or cold, or where
+    `resumed` says; with the edge of supply and the place y of one unknown beyond it."""
     economy = levels[-1]
     if len(names.searched) > 1:
-        return _newton(economy, names, tolerance)
+        nothing = jnp.full((), jnp.nan)
+        return _newton(economy, names, tolerance, resumed), Edge(nothing, nothing), nothing
     if start is None:
         edge = edge_of(economy, names)
         first = _cold(economy, names, edge)
     else:
         edge, found = start
         first = refined(economy, levels[0], names, edge, found)
+    edge, first = _resume(edge, first, resumed)
     last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance)
-    return finish(economy, names, unknown_at(edge, last.now.y), last.now)
+    return finish(economy, names, unknown_at(edge, last.now.y), last.now), edge, last.now.y
 
 
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
@@ -137,6 +191,7 @@ def patience(economy: Economy, public: Public) -> Array:
     def square(power, found):
         matrix, log_radius = found
         size = jnp.max(jnp.sum(matrix, axis=1))
+        size = jnp.where(size > 0, size, jnp.finfo(size.dtype).tiny)  # of a power that is zero
         return (matrix / size) @ (matrix / size), log_radius + jnp.log(size) / 2.0**power
 
     return jnp.exp(jax.lax.fori_loop(0, SQUARINGS, square, (matrix, jnp.zeros_like(matrix[0, 0])))[1])
@@ -278,7 +333,7 @@ def _next(search: Search, point: Point, tolerance: float) -> Search:
     return Search(following, point, before, low, high, has_low, has_high, slope, drift, finer, exact, count)
 
 
-def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
+def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed | None) -> Equilibrium:
     """Newton's method in several unknowns: in logarithms from one for aggregates, in levels from the middle of its
     bracket for a price, with steps of at most one and half of the way to an end, and shorter where they lead to prices
     at which there is no stationary mass."""
@@ -314,11 +369,17 @@ def _newton(economy: Economy, names: Names, tolerance: float) -> Equilibrium:
 
     def unfinished(state):
         excess = jnp.max(jnp.abs(state[1].excess))
-        return (excess > RESOLVED * tolerance) & (state[2] < SEARCH)
+        return (excess > RESOLVED * tolerance) & (state[2] < NEWTON)
 
     x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
     public = given(economy, names, level(x))
-    unknown = jnp.full(economy.shape, jnp.nan)
-    first = solve(x, _little(economy, public, economy.resources(public)), unknown, jnp.asarray(tolerance))
-    x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, jnp.asarray(0)))
+    start, mass = _little(economy, public, economy.resources(public)), jnp.full(economy.shape, jnp.nan)
+    tight, tries = jnp.asarray(tolerance), jnp.asarray(0)
+    if resumed is not None:
+        point = resumed.search.now
+        there = (resumed.x, point.log_consumption, point.mass, resumed.tolerance, resumed.tries)
+        here = (x, start, mass, tight, tries)
+        x, start, mass, tight, tries = jax.tree.map(lambda a, b: jnp.where(resumed.given, a, b), there, here)
+    first = solve(x, start, mass, tight)
+    x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, tries))
     return finish(economy, names, level(x), point)

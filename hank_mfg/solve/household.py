@@ -30,9 +30,12 @@ def egm_step(
     economy: Economy, public: Public, marginal_value_next: Array, income_transition: Array
 ) -> ConsumptionFunction:
     """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
-    prices."""
+    prices. Who expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
     expected = economy.discount_factor(public.shocks) * (marginal_value_next @ income_transition.T)
-    consumption = economy.model.preferences().inverse_marginal_utility(expected)
+    nothing = expected == 0
+    consumption = economy.model.preferences().inverse_marginal_utility(jnp.where(nothing, 1.0, expected))
+    all_there_is = economy.consumed(economy.resources(public)[-1:] - economy.grid.lower, public)
+    consumption = jnp.where(nothing, 2.0 * jnp.max(all_there_is), consumption)
     return ConsumptionFunction(economy.grid.points[:, None] + economy.net(consumption, public), consumption)
 
 

@@ -3,10 +3,10 @@
 The numbers are those of equilibrium.py, compiled once per shape; everything is in float64.
 """
 
-import concurrent.futures
+import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -22,15 +22,13 @@ from hank_mfg.model.named import Named
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.clearing import ENDS, grids, patience, search_coarse, search_fine, unknown_start
-from hank_mfg.solve.compiling import quick_compilation
-from hank_mfg.solve.equilibrium import Equilibrium
-from hank_mfg.solve.household import feasible_savings, policy_of, response_to_unknowns
-from hank_mfg.solve.quantities import Names, names_of
+from hank_mfg.solve.clearing import grids
+from hank_mfg.solve.diagnosis import SteadyStateError as SteadyStateError
+from hank_mfg.solve.household import response_to_unknowns
+from hank_mfg.solve.quantities import names_of
+from hank_mfg.solve.search import Programs, guess_of, household_tolerance
 
-
-class SteadyStateError(RuntimeError):
-    """No stationary equilibrium was found; the message says at which values and why."""
+FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
 
 
 class SteadyState(NamedTuple):
@@ -92,14 +90,29 @@ class SteadyState(NamedTuple):
         return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)
 
 
-def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e-11) -> SteadyState:
+def steady_state(
+    model: Model,
+    *,
+    asset_points: int = 200,
+    tolerance: float = 1e-11,
+    guess: SteadyState | Mapping[str, float] | None = None,
+    others: bool = True,
+) -> SteadyState:
     """Solve the stationary equilibrium of a model: aggregates and the prices that clear inside the period.
 
     Aggregate shocks are held at their means. `tolerance` is on the relative change of consumption in one step of the
-    endogenous grid method and on the unknown aggregate; the market must clear within 1e-6 of the aggregate. Raises
-    SteadyStateError when the market cannot be bracketed or cleared.
+    endogenous grid method; markets clear within 1e-6, of the aggregate or in units of excess_demand(). A search that
+    fails is followed by one from many starts, in units of the economy's own (global_search.py).
+
+    `guess` is where to look first: the SteadyState of a similar economy, or values by name of what is searched, such as
+    {"capital": 4.2}; with several equilibria the one next to it is found. With one unknown and no guess the excess is
+    also evaluated far from the equilibrium, and a warning names `others` that this shows; `others=False` does not look.
+
+    Raises SteadyStateError where there is no equilibrium, with the cause and a remedy, both found by trying; TypeError
+    and ValueError for arguments that make no sense.
     """
     begin = time.perf_counter()
+    check_arguments("steady_state", model, tolerance)
     with jax.enable_x64(True):
         economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
@@ -110,17 +123,42 @@ def steady_state(model: Model, *, asset_points: int = 200, tolerance: float = 1e
                 f"No aggregate depends on assets (declared: {', '.join(names.fixed)}): aggregates() must name one, for "
                 "instance {'capital': assets}."
             )
-        coarse, fine = _compile(levels, names, tolerance)
+        start = None if guess is None else guess_of(names, guess)
+        programs = Programs(levels, names, household_tolerance(tolerance))
         compiled = time.perf_counter()
-        start = coarse(levels[0], names) if coarse is not None else None
-        found, resources, policy, savings = jax.block_until_ready(fine(levels, names, start, tolerance))
-        _check(economy, names, found, np.asarray(resources), tolerance)
+        outcome = programs.search(start, tolerance, others)
+        found = outcome.found
         seconds = (compiled - begin, time.perf_counter() - compiled)
-        _check_goods(economy, found, _goods(economy, found.public, found.mass, savings))
+        _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
+        warn_of_top(economy, found.mass)
         return SteadyState(
-            economy, policy, np.asarray(savings), np.asarray(found.mass),
+            economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
             jax.tree.map(np.float64, found.public),
             float(np.abs(found.excess).max()), float(found.change), *seconds,
+        )  # fmt: skip
+
+
+def check_arguments(function: str, model, tolerance) -> None:
+    """Raise TypeError or ValueError unless there is a model and a tolerance that can be met."""
+    if not isinstance(model, Model):
+        hint = f"hm.load_model({model!r})" if isinstance(model, str | os.PathLike) else "an instance of your hm.Model"
+        kind = model.__name__ + ", a class" if isinstance(model, type) else type(model).__name__
+        raise TypeError(f"{function}() got {kind} where a model belongs: give it {hint}.")
+    known = isinstance(tolerance, float | int | np.floating) and not isinstance(tolerance, bool)
+    if not known or not FINEST <= tolerance <= LOOSEST:
+        raise ValueError(
+            f"tolerance = {tolerance!r}: a relative change of consumption between {FINEST:g}, which rounding allows, "
+            f"and {LOOSEST:g}; 1e-11 is the default."
+        )
+
+
+def warn_of_top(economy: Economy, mass) -> None:
+    """Warn where the asset grid is too short for the mass (assets, income)."""
+    top = float(np.asarray(mass)[-1].sum())
+    if top > 1e-6:
+        warnings.warn(
+            f"{top:.2e} of the population is at the top of the asset grid ({float(economy.grid.upper):g}): raise it "
+            "(maximum_assets in the shipped models).", stacklevel=4,
         )  # fmt: skip
 
 
@@ -138,27 +176,7 @@ def stationary_of(steady: SteadyState) -> Stationary:
 
 
 _response = eqx.filter_jit(response_to_unknowns)
-_coarse = eqx.filter_jit(search_coarse)
 _goods = eqx.filter_jit(goods_at_rest)
-
-
-@eqx.filter_jit
-def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float):
-    found = search_fine(levels, names, start, tolerance)
-    resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.composite)
-    return found, resources, policy, feasible_savings(levels[-1], found.public, resources, policy(resources))
-
-
-def _compile(levels: tuple[Economy, ...], names: Names, tolerance: float) -> tuple[Callable | None, Callable]:
-    """The programs for the coarse grid, where there is one, and for the fine one: compiled beside each other."""
-    options = quick_compilation()
-    if len(levels) == 1 or len(names.searched) > 1:
-        return None, _fine.lower(levels, names, None, tolerance).compile(compiler_options=options)
-    coarse = _coarse.lower(levels[0], names)
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        compiling = beside.submit(coarse.compile, compiler_options=options)
-        fine = _fine.lower(levels, names, unknown_start(levels[0]), tolerance).compile(compiler_options=options)
-        return compiling.result(), fine
 
 
 def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:
@@ -172,54 +190,3 @@ def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> N
             f"{problem}, though every declared market clears: an equation is wrong, or an income is paid from outside "
             "that goods_market() leaves out; compare prices() and resources() with goods_market()."
         )
-
-
-def _check(economy: Economy, names: Names, found: Equilibrium, resources: np.ndarray, tolerance: float) -> None:
-    """Raise SteadyStateError unless this is an equilibrium; warn where the grid is too short."""
-    unknown = dict(zip(names.searched, map(float, found.unknown), strict=True))
-    if np.isnan(found.unknown).any():
-        ends = ENDS if not names.clearing else tuple(float(each[0]) for each in economy.brackets())
-        raise SteadyStateError(
-            f"beta (1 + r) does not cross one for {names.searched[0]} between {ends[0]:g} and {ends[1]:g}: check "
-            f"{'the bracket in unknowns()' if names.clearing else 'prices()'} and discount_factor."
-        )
-    public = jax.tree.map(jnp.asarray, found.public)
-    most = np.asarray(economy.consumed(jnp.asarray(resources) - economy.grid.lower, public))
-    if np.any(most <= 0):
-        place = np.unravel_index(int(np.argmin(most)), most.shape)
-        raise SteadyStateError(
-            f"With {unknown} and prices {jax.tree.map(float, found.prices)} a household at "
-            f"assets {float(economy.grid.points[place[0]]):.4g}, income state {int(place[1])} has resources "
-            f"{float(resources[place]):.4g}, not enough to repay down to the borrowing limit "
-            f"{float(economy.grid.lower):.4g}: tighten the borrowing limit or raise the lowest income."
-        )
-    for name, lower, upper in zip(names.clearing, *map(np.asarray, economy.brackets()), strict=True):
-        if not lower <= unknown[name] <= upper:
-            raise SteadyStateError(
-                f"{name} clears its market at {unknown[name]:.6g}, outside its bracket from {lower:g} to {upper:g}: "
-                "widen the bracket in unknowns()."
-            )
-    residual = float(np.abs(found.excess).max())
-    if np.isnan(found.mass).any() or (economy.shape[1] == len(economy.shares) and not residual <= 1e-6):
-        raise SteadyStateError(
-            "The stationary mass is not determined: households of one type stay forever in several separate sets of "
-            "states, as they do without idiosyncratic risk; declare a chain that connects the states of "
-            "idiosyncratic_shock()."
-        )
-    if not residual <= 1e-6:
-        raise SteadyStateError(
-            f"The market for {', '.join(names.searched)} could not be cleared: at {unknown}, where beta (1 + r) = "
-            f"{float(patience(economy, found.public)):.6g}, the excess is still "
-            f"{100 * float(np.expm1(found.excess[0])):.3g} %: check the borrowing limit and the top of the asset grid."
-        )
-    if not float(found.change) <= tolerance:
-        raise SteadyStateError(
-            f"The household problem did not converge: consumption still moved by {float(found.change):.3g} (tolerance "
-            f"{tolerance:g}) at prices {jax.tree.map(float, found.prices)}."
-        )
-    top = float(found.mass[-1].sum())
-    if top > 1e-6:
-        warnings.warn(
-            f"{top:.2e} of the population is at the top of the asset grid ({float(economy.grid.upper):g}): raise it "
-            "(maximum_assets in the shipped models).", stacklevel=3,
-        )  # fmt: skip
