@@ -78,13 +78,16 @@ def survey(economy: Economy, names: Names, unknown: np.ndarray) -> Survey:
     parts = []
     for start in range(0, len(unknown), BLOCK):
         block = unknown[start : start + BLOCK]
-        padded = np.concatenate([block, np.repeat(block[-1:], BLOCK - len(block), axis=0)])
+        size = len(block)
+        padded = np.concatenate([block, np.repeat(block[-1:], BLOCK - size, axis=0)])
         found = jax.tree.map(np.asarray, _survey(economy, names, jnp.asarray(padded)))
-        parts.append(jax.tree.map(lambda x, n=len(block): x[:n], found))
+        parts.append(jax.tree.map(lambda x, end=size: x[:end], found))
     known = jax.tree.map(lambda *each: np.concatenate(each), *parts)
     growth = growth_of(economy, known.factor, known.gross)
     numbers = np.concatenate([known.prices, known.least[:, None], known.gross, known.factor], axis=1)
-    return Survey(unknown, growth, known.patience, known.least, known.prices, np.isfinite(numbers).all(axis=1))
+    return Survey(
+        unknown, growth, known.patience, known.least, known.prices, np.asarray(np.isfinite(numbers).all(axis=1))
+    )
 
 
 def growth_of(economy: Economy, factor: np.ndarray, gross: np.ndarray) -> np.ndarray:
@@ -134,22 +137,23 @@ class Trial(NamedTuple):
 
 
 class Candidates:
-    """Evaluates candidates of one economy by a compiled program `run(economy, resumed)`; remembers how many."""
+    """Evaluates candidates of one economy by a compiled program `run(economy, resumed)`; `seen` are the excesses."""
 
     def __init__(self, economy: Economy, names: Names, run: Callable[[Economy, Resumed], Any]):
-        self.economy, self.names, self.run, self.count = economy, names, run, 0
+        self.economy, self.names, self.run = economy, names, run
+        self.seen: list[np.ndarray] = []
 
     def __call__(self, unknown, near: Trial | None = None, tolerance: float = LOOSE) -> Trial:
         """The excess at `unknown` (searched,), from the policy of a trial `near` where there is a good one."""
         unknown = np.asarray(unknown, np.float64)
-        self.count += 1
         usable = near is not None and np.isfinite(near.size)
         if near is not None and usable:
             start, mass = np.log(np.asarray(near.found.composite)), near.found.mass
         else:
-            start, mass = _begin(self.economy, self.names, unknown), np.full(self.economy.shape, np.nan)
+            start, mass = _begin(self.economy, self.names, jnp.asarray(unknown)), np.full(self.economy.shape, np.nan)
         resumed = candidate(self.economy, self.names, unknown, start, mass, tolerance)
         trial = self._trial(unknown, self.run(self.economy, resumed))
+        self.seen.append(trial.excess)
         return self(unknown, None, tolerance) if usable and np.isnan(trial.excess).any() else trial
 
     def resume(self, resumed: Resumed) -> Trial:

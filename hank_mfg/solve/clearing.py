@@ -10,7 +10,7 @@ The household problem is solved only as well as the search needs it, and starts 
 last two.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -100,7 +100,7 @@ def search_coarse(economy: Economy, names: Names, resumed: "Resumed | None" = No
 
 class Resumed(NamedTuple):
     """Where a search begins instead, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
-    from `log_consumption` and `mass`, after `tries` steps of which `SEARCH` are the last, to `tolerance` at first."""
+    from `log_consumption` and `mass`, after `tries` steps of which `NEWTON` are the last, to `tolerance` at first."""
 
     given: Array
     edge: Edge
@@ -119,22 +119,26 @@ def _resume(edge: Edge, first: Search, resumed: "Resumed | None") -> tuple[Edge,
 
 def not_resumed(economy: Economy, names: Names) -> Resumed:
     """A search that begins where it does by itself; NumPy, so that nothing is compiled."""
-    blank = np.zeros(economy.shape)
-    zero, nothing, no = np.asarray(0.0), np.asarray(np.inf), np.asarray(False)
-    point = Point(zero, blank, blank, np.full(len(names.searched), np.inf), nothing)
-    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, blank, zero, no, np.asarray(0))
-    return Resumed(no, Edge(zero, zero), search, np.zeros(len(names.searched)), np.asarray(0), zero)
+    blank, whole = _number(np.zeros(economy.shape)), _number(np.asarray(0))
+    zero, nothing, no = _number(0.0), _number(np.inf), _number(np.asarray(False))
+    point = Point(zero, blank, blank, _number(np.full(len(names.searched), np.inf)), nothing)
+    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, blank, zero, no, whole)
+    return Resumed(no, Edge(zero, zero), search, _number(np.zeros(len(names.searched))), whole, zero)
 
 
 def candidate(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
     """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
     `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
-    plain, tight = not_resumed(economy, names), np.asarray(tolerance, np.float64)
+    plain, tight, yes = not_resumed(economy, names), _number(tolerance), _number(np.asarray(True))
     point = plain.search.now._replace(log_consumption=start, mass=mass)
-    last = np.asarray(SEARCH - 1)
-    search = plain.search._replace(now=point, tolerance=tight, count=last)
-    edge = Edge(plain.edge.at, np.asarray(unknown[0], np.float64))  # the unknown is at + scale e^y, at y = 0
-    return Resumed(np.asarray(True), edge, search, coordinates(names, unknown), np.asarray(SEARCH), tight)
+    search = plain.search._replace(now=point, tolerance=tight, count=_number(np.asarray(SEARCH - 1)))
+    edge = Edge(plain.edge.at, _number(unknown[0]))  # the unknown is at + scale e^y, at y = 0
+    return Resumed(yes, edge, search, _number(coordinates(names, unknown)), _number(np.asarray(NEWTON)), tight)
+
+
+def _number(value) -> Any:
+    """A NumPy array: 0-dimensional for a number."""
+    return np.asarray(value)
 
 
 def coordinates(names: Names, unknown: np.ndarray) -> np.ndarray:

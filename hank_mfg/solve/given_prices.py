@@ -80,9 +80,7 @@ def household(
         given = _given(economy, prices)
         tight = household_tolerance(tolerance)
         known = _facts(economy, given)
-        growth = float(
-            growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0]
-        )
+        growth = float(growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0])
         _check_before(economy, given, np.asarray(known.least), growth, mass)
         compiled = time.perf_counter()
         found = _solve(economy, given, tight)
@@ -96,8 +94,10 @@ def household(
             )
         if there is not None and np.isnan(there).any():
             raise SteadyStateError(
-                f"The stationary mass is not determined at prices {dict(_numbers(given.prices))}: households stay forever "
-                "in several separate sets of states, as they do without idiosyncratic risk where beta (1 + r) = 1; declare "
+                f"The stationary mass is not determined at prices {dict(_numbers(given.prices))}: households stay "
+                "forever "
+                "in several separate sets of states, as they do without idiosyncratic risk where beta (1 + r) = 1; "
+                "declare "
                 "a chain that connects the states of idiosyncratic_shock(), or give mass=False."
             )
         if there is not None:
@@ -125,7 +125,9 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
             )
     missing = [name for name in names if name not in prices]
     if missing:
-        raise ValueError(f"prices lacks {', '.join(missing)}: {model} has the prices {', '.join(names)}; give each of them.")
+        raise ValueError(
+            f"prices lacks {', '.join(missing)}: {model} has the prices {', '.join(names)}; give each of them."
+        )
     values = {}
     for name in names:
         try:
@@ -179,18 +181,21 @@ def _sums(economy: Economy, public: Public, found: _Found, mass: np.ndarray | No
 def _check_before(economy: Economy, public: Public, least: np.ndarray, growth: float, mass: bool) -> None:
     """Raise SteadyStateError where some household cannot repay or wealth grows without bound."""
     at = ", ".join(f"{name} = {float(value):.6g}" for name, value in public.prices.items())
-    if not np.isfinite(least) or not np.isfinite(growth) and np.isnan(growth):
+    if not np.isfinite(least) or (not np.isfinite(growth) and np.isnan(growth)):
         raise SteadyStateError(f"resources() is not finite in every state at {at}: check it and the prices given.")
     if least <= 0:
         raise SteadyStateError(
-            f"At {at} the poorest household has {float(least):.4g} to consume, not enough to repay down to the borrowing "
+            f"At {at} the poorest household has {float(least):.4g} to consume, not enough to repay down to the "
+            "borrowing "
             f"limit {float(economy.grid.lower):.4g}: tighten the borrowing limit or raise the lowest income."
         )
     if mass and not growth < 1.0:
         own, shocks = economy.discount_factor(public.shocks), float(np.max(np.asarray(_facts(economy, public).gross)))
         most = float(np.max(np.asarray(own))) * shocks
         raise SteadyStateError(
-            f"There is no stationary mass at {at}: beta (1 + r) is {most:.6g}, so that high wealth grows by a factor of "
-            f"{growth:.6g} a period without bound; lower the interest rate or discount_factor until it is below one, or "
+            f"There is no stationary mass at {at}: beta (1 + r) is {most:.6g}, so that high wealth grows by a factor "
+            "of "
+            f"{growth:.6g} a period without bound; lower the interest rate or discount_factor until it is below one, "
+            "or "
             "give mass=False for the policy alone."
         )

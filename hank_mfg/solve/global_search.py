@@ -12,8 +12,9 @@ Sources: Brent (1973), Algorithms for Minimization without Derivatives; Deuflhar
 Problems, algorithm NLEQ-ERR.
 """
 
+import itertools
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
@@ -27,13 +28,30 @@ CLEARED = 1e-6  # excess of what is called an equilibrium
 DECADES = (-9.0, 1.0)  # of aggregates, in units of the longest asset position
 POINTS = 200  # of the survey of one unknown
 CLOSING = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.25, 0.5)  # of an interval: places from either end
-STEPS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.03, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # the same in logs of an aggregate
+STEPS = (
+    1e-8,
+    1e-7,
+    1e-6,
+    1e-5,
+    1e-4,
+    1e-3,
+    1e-2,
+    0.03,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # the same in logs of an aggregate
 LADDER = 40  # levels of aggregates at each draw of prices
 DRAWS = 48  # of prices, or of prices and ratios of aggregates
 STARTS = 16  # candidates evaluated
 DESCENTS = 6  # from the best of them, until two have cleared
 NEWTON = 25  # steps of each
 DIFFERENCE = 1e-4  # step of a derivative, in scaled unknowns
+PRECISE: Any = 8.9e-16  # of a root, relative
 SAME = 1e-4  # relative distance of two roots that are one
 
 
@@ -137,7 +155,7 @@ def sweep(candidates: Candidates, interval: Interval, tolerance: float, budget: 
         trials.append(candidates(level_of(candidates.names, at)[None], trials[-1] if trials else None))
     found = Sweep(interval, np.asarray(x), trials, [])
     known = np.flatnonzero(~np.isnan(found.signs))
-    for one, other in zip(known[:-1], known[1:], strict=True):
+    for one, other in itertools.pairwise(known):
         if found.signs[one] * found.signs[other] <= 0 and budget.left():
             ends = (found.x[one], found.x[other])
             found.roots.append(root_between(candidates, ends, (trials[one], trials[other]), tolerance))
@@ -156,7 +174,7 @@ def root_between(candidates: Candidates, ends, trials, tolerance: float) -> Tria
         return float(np.clip(last[-1].excess[0], -1e6, 1e6))
 
     if all(np.isfinite(trial.size) for trial in trials) and excess(ends[0]) * excess(ends[1]) < 0:
-        scipy.optimize.brentq(excess, *ends, xtol=1e-300, rtol=8.9e-16, maxiter=100, disp=False)
+        scipy.optimize.brentq(excess, *ends, xtol=1e-300, rtol=PRECISE, maxiter=100, disp=False)
     return min(last[1:] or last, key=lambda trial: trial.size)
 
 

@@ -18,7 +18,8 @@ def words(names, values) -> str:
 
 
 def equation_names(economy: Economy, names: Names) -> list[str]:
-    """What the equations of a stationary equilibrium are called: aggregates, markets, and firms where they set prices."""
+    """What the equations of a stationary equilibrium are called: aggregates, markets, and firms where they set "
+    "prices."""
     shocks = economy.shocks(0)
     one = jnp.ones(())
 
@@ -78,7 +79,8 @@ def state_not_at_rest(economy: Economy, names: Names, unknown: np.ndarray) -> st
     place = int(np.argmin(stays))
     now, then = moves[len(moves) // 2]
     return (
-        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from {now[place]:.6g} to "
+        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from {now[place]:.6g} "
+        "to "
         f"{then[place]:.6g} at {words(names.searched, unknown[len(unknown) // 2])}, and so at every value tried; let "
         "carry() lead back to a value at rest, as a fiscal or monetary rule does."
     )
@@ -95,19 +97,34 @@ def wrong_sign(economy: Economy, names: Names, survey: Survey) -> str | None:
     slopes = [_slopes(economy, names, survey.unknown[place]) for place in picked]
     gross = np.asarray([each[0] for each in slopes])
     own = {key: np.asarray([each[1][key] for each in slopes]) for key in economy.own}
+    if np.all(gross < 0):
+        return (
+            f"{name}.resources(): cash on hand falls with assets, by {-gross.max():.4g} at least for one more, at "
+            "every "
+            "value tried: wealth enters with the wrong sign."
+        )
     for each, price in enumerate(names.prices):
         values = survey.prices[picked, each]
         if np.ptp(values) > 1e-9 and np.allclose(gross, 1.0 - values, atol=1e-12, rtol=0.0):
-            return f"{name}.resources(): cash on hand rises with assets by 1 - {price}, at every value tried: it should be 1 + {price}, so that assets earn the rate."
+            return (
+                f"{name}.resources(): cash on hand rises with assets by 1 - {price}, at every value tried: let it "
+                "rise by "
+                f"1 + {price}, so that assets earn the rate."
+            )
     for key, values in own.items():
         if np.all(values < 0):
-            return f"{name}.resources(): cash on hand falls with own.{key}, by {-values.max():.4g} at least, at every value tried: income enters with the wrong sign."
+            return (
+                f"{name}.resources(): cash on hand falls with own.{key}, by {-values.max():.4g} at least, at every "
+                "value "
+                "tried: income enters with the wrong sign."
+            )
     if len(names.unknown) == 1 and not names.clearing and np.ptp(gross) > 0:
         order = np.argsort(survey.unknown[picked, 0])
         if np.all(np.diff(gross[order]) > 0):
             low, high = gross[order][[0, -1]] - 1.0
             return (
-                f"{name}.prices(): the return on assets rises with {names.unknown[0]}, from {low:.4g} to {high:.4g} over "
+                f"{name}.prices(): the return on assets rises with {names.unknown[0]}, from {low:.4g} to {high:.4g} "
+                "over "
                 "the values tried: where more is supplied it must fall; check the sign of the rate in prices()."
             )
     return None

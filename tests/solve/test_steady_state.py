@@ -120,9 +120,13 @@ def test_without_an_aggregate_of_assets_there_is_nothing_to_clear():
         hm.steady_state(NoCapital(), asset_points=20)
 
 
-def test_prices_that_do_not_react_cannot_clear_a_market():
-    with pytest.raises(hm.SteadyStateError, match=r"does not cross one for capital.*prices\(\) and discount_factor"):
-        hm.steady_state(FixedPrices(), asset_points=20)
+def test_prices_that_do_not_react_leave_what_households_hold():
+    """A household at given prices, declared as an economy: capital is whatever is supplied."""
+    model = FixedPrices()
+    alone = hm.household(model, prices={"interest_rate": 0.02, "wage": 1.0}, asset_points=20)
+    steady = hm.steady_state(model, asset_points=20)
+    assert float(steady.aggregates.capital) == pytest.approx(float(alone.aggregates.capital), rel=1e-6)
+    np.testing.assert_allclose(alone.mass, steady.mass, atol=1e-12)
 
 
 def test_a_borrowing_limit_that_cannot_be_repaid_is_refused():
