@@ -51,6 +51,7 @@ STARTS = 16  # candidates evaluated
 DESCENTS = 6  # from the best of them, until two have cleared
 NEWTON = 25  # steps of each
 DIFFERENCE = 1e-4  # step of a derivative, in scaled unknowns
+POSITIVE = 0.01  # times the lower end of a bracket: how far a longer one goes
 PRECISE: Any = 8.9e-16  # of a root, relative
 SAME = 1e-4  # relative distance of two roots that are one
 
@@ -203,11 +204,15 @@ def sweeps_of_one(candidates: Candidates, tolerance: float, budget: Budget, wide
 
 
 class Scaled:
-    """Several unknowns in coordinates without units: logarithms of aggregates, positions in the bracket of prices."""
+    """Several unknowns in coordinates without units: logarithms of aggregates, positions in the bracket of prices, which
+    is longer on either side by `widen` times its length; what is positive in a bracket stays positive."""
 
-    def __init__(self, candidates: Candidates):
+    def __init__(self, candidates: Candidates, widen: float = 0.0):
         self.candidates, self.count = candidates, len(candidates.names.unknown)
-        self.lower, self.upper = ends_of(candidates)
+        lower, upper = ends_of(candidates)
+        more = widen * (upper - lower)
+        self.lower = np.where(lower > 0, np.maximum(lower - more, POSITIVE * lower), lower - more)
+        self.upper = np.where(upper < 0, np.minimum(upper + more, POSITIVE * upper), upper + more)
 
     def level(self, z: np.ndarray) -> np.ndarray:
         """The unknowns (..., searched) at coordinates z."""
@@ -227,13 +232,13 @@ class Scaled:
         return min(1.0, 1.0 / max(growth, 1.0), 0.9 * float(np.min(space, initial=np.inf)))
 
 
-def starts(scaled: Scaled, widen: float = 0.0) -> np.ndarray:
+def starts(scaled: Scaled) -> np.ndarray:
     """Coordinates (n, searched) at which an equilibrium is possible, spread out, aggregates just beyond the edge."""
     candidates, count = scaled.candidates, scaled.count
     prices = len(candidates.names.searched) - count
     draws = scipy.stats.qmc.Halton(prices + max(count - 1, 0) or 1, scramble=False)
     position = draws.random(DRAWS if count else DRAWS * LADDER // 4)
-    inside = (position[:, :prices] - 0.5) * (1.0 + 2.0 * widen) + 0.5
+    inside = position[:, :prices]
     if not count:
         good = candidates.survey(scaled.level(inside)).admissible
         return _spread(inside[good], STARTS)
@@ -302,9 +307,9 @@ def descend(scaled: Scaled, first: Trial, budget: Budget) -> Trial:
 
 def roots_of_several(candidates: Candidates, budget: Budget, widen: float = 0.0) -> tuple[list[Trial], list[Trial]]:
     """Roots in several unknowns, and all ends of searches, best first."""
-    scaled = Scaled(candidates)
+    scaled = Scaled(candidates, widen)
     trials: list[Trial] = []
-    for z in starts(scaled, widen):
+    for z in starts(scaled):
         if budget.left():
             trials.append(candidates(scaled.level(z), min(trials, key=lambda t: _far(t, z, scaled), default=None)))
     finite = [trial for trial in trials if np.isfinite(trial.size)]

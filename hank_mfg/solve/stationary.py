@@ -32,6 +32,7 @@ from hank_mfg.solve.clearing import (
 )
 from hank_mfg.solve.equilibrium import Equilibrium, implicit
 from hank_mfg.solve.quantities import Names, names_of
+from hank_mfg.solve.search import household_tolerance
 from hank_mfg.solve.steady_state import SteadyStateError
 
 FEWEST = 30  # points of a grid on which something is found out roughly
@@ -65,7 +66,7 @@ def equilibrium(model: Model, *, asset_points: int = 200, tolerance: float = 1e-
     @jax.custom_jvp
     def solve(numbers: Any) -> Equilibrium:
         levels = tuple(on_grid(numbers, points) for points in sizes)
-        return find(levels, names, tolerance)
+        return find(levels, names, household_tolerance(tolerance))
 
     @solve.defjvp
     def _(primals, tangents):
@@ -153,7 +154,7 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
             "follows one; use jax.vmap over equilibrium() for several."
         )
     given = {name: jnp.asarray(array) for name, array in arrays.items()}
-    found, assets = jax.tree.map(np.asarray, _along(model, given, names, asset_points, tolerance))
+    found, assets = jax.tree.map(np.asarray, _along(model, given, names, asset_points, household_tolerance(tolerance)))
     _check(found, arrays, tolerance)
     _check_goods(model, found, _goods_along(model, given, found), arrays)
     return SteadyStates(
@@ -224,5 +225,6 @@ def _check(found: Equilibrium, values: dict[str, np.ndarray], tolerance: float) 
     place = int(np.argmin(good))
     at = ", ".join(f"{name}={array[place]}" for name, array in values.items()) or "these parameters"
     raise SteadyStateError(
-        f"There is no stationary equilibrium at {at}: steady_state(model.with_parameters({at})) says why."
+        f"The quick search found no stationary equilibrium at {at}: steady_state(model.with_parameters({at})) searches "
+        "everywhere, and says why where there is none."
     )
