@@ -205,7 +205,7 @@ def sweeps_of_one(candidates: Candidates, tolerance: float, budget: Budget, wide
 
 class Scaled:
     """Several unknowns in coordinates without units: logarithms of aggregates, positions in the bracket of prices, which
-    is longer on either side by `widen` times its length; what is positive in a bracket stays positive."""
+    is longer on either side by `widen` times its length; what is positive stays positive."""
 
     def __init__(self, candidates: Candidates, widen: float = 0.0):
         self.candidates, self.count = candidates, len(candidates.names.unknown)
@@ -330,7 +330,7 @@ def polish(candidates: Candidates, trial: Trial) -> Trial:
     """The root near a trial by the program's own Newton steps, where these lead closer."""
     if not trial.size <= 1.0:
         return trial
-    start, mass = np.log(np.asarray(trial.found.consumption)), trial.found.mass
+    start, mass = np.log(np.asarray(trial.found.composite)), trial.found.mass
     there = candidate(candidates.economy, candidates.names, trial.unknown, start, mass, 1e-11)
     better = candidates.resume(there._replace(tries=np.asarray(0)))
     return better if better.size <= max(0.1 * CLEARED, trial.size) else trial

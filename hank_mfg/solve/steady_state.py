@@ -24,6 +24,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.clearing import grids
 from hank_mfg.solve.diagnosis import SteadyStateError as SteadyStateError
+from hank_mfg.solve.equilibrium import Equilibrium
 from hank_mfg.solve.household import response_to_unknowns
 from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.search import Programs, guess_of, household_tolerance

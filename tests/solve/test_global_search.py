@@ -170,6 +170,9 @@ class ThreeTimes(type(hm.load_model("huggett"))):
         wave = 0.9 * (held - 3.0) * (held - 5.0) * (held - 8.0) / 10.0
         return {"bonds": wave / today.income}
 
+    def goods_market(self, today, choices, tomorrow):
+        return None
+
 
 @pytest.fixture(scope="module")
 def crossing():
@@ -208,6 +211,9 @@ class Mortal(Aiyagari):
 
     def resources(self, assets, own, prices, shocks):
         return (1.0 + prices.interest_rate) * assets * (1.0 - own.newborn) + prices.wage * own.labor
+
+    def goods_market(self, today, choices, tomorrow):
+        return None  # what the dead leave is lost
 
 
 @SLOW
