@@ -204,7 +204,7 @@ def sweeps_of_one(candidates: Candidates, tolerance: float, budget: Budget, wide
 
 
 class Scaled:
-    """Several unknowns in coordinates without units: logarithms of aggregates, positions in the bracket of prices, which
+    """Several unknowns without units: logarithms of aggregates, positions of prices in their bracket, which
     is longer on either side by `widen` times its length; what is positive stays positive."""
 
     def __init__(self, candidates: Candidates, widen: float = 0.0):

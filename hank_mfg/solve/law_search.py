@@ -139,6 +139,7 @@ class Search:
             )
         self.ends = settings.capital_range or (0.75 * level, 1.25 * level)
         self.level, self.widened = level, False
+        self.law = np.zeros((programs.economy.shock_count, 2))
         here, known = np.asarray(programs.economy.grid.points), np.asarray(steady.economy.grid.points)
         first = np.stack([np.interp(here, known, column) for column in np.asarray(steady.policy.composite).T], axis=1)
         shape = (programs.economy.shock_count, settings.capital_points)
@@ -160,6 +161,7 @@ class Search:
     def policies(self, law: np.ndarray, tolerance: float) -> int:
         """Solve the policies under a law, starting from the last ones; returns the sweeps it took."""
         p, nodes = self.programs, self._nodes()
+        self.law = law
         sweeps = p.policies(p.economy, p.others, nodes, jnp.asarray(law), self.table, jnp.asarray(tolerance))
         change = float(sweeps.change)
         if not change <= tolerance:
@@ -189,10 +191,35 @@ class Search:
         if not (np.isfinite(series).all() and least.min() > 0):
             period = int(np.argmin(np.isfinite(series) & (least > 0)))
             raise SolveError(
-                f"Period {period} of the simulation: {self.moved} is {series[period]:.4g} and somebody consumes "
-                f"{least[period]:.4g}: check prices() and resources() there, or tighten the borrowing limit."
+                f"Period {period} of the simulation: {self.moved} is {series[period]:.4g} and some household consumes "
+                f"{least[period]:.4g}: {self._cause(series, period)}."
             )
         return Path(aggregates, shock, top, least, state)
+
+    def _cause(self, series: np.ndarray, period: int) -> str:
+        """Why a simulation broke down: policies that are not a number, or an aggregate that left their range."""
+        (low, high), law = self.ends, self.law
+        wrong = np.argwhere(~np.isfinite(np.asarray(self.table)).all(axis=(2, 3)))
+        if len(wrong):
+            shock, node = wrong[0]
+            here = float(self.nodes[node])
+            return (
+                f"the policies are not a number in aggregate state {shock} at {self.moved} = {np.exp(here):.4g}, "
+                "from where "
+                f"the law that households believe in leads to {np.exp(law[shock, 0] + law[shock, 1] * here):.4g}: "
+                "check "
+                "prices() and resources() there, or give a narrower capital_range"
+            )
+        left = np.flatnonzero(~((series[: period + 1] >= low) & (series[: period + 1] <= high)))
+        if len(left):
+            return (
+                f"{self.moved} left the range from {low:.4g} to {high:.4g} on which policies are known in period "
+                f"{left[0]}, "
+                f"when it was {series[left[0]]:.4g}: give a wider capital_range, or lower damping, so that laws "
+                "change by "
+                "less between simulations"
+            )
+        return "check prices() and resources() there, or tighten the borrowing limit"
 
     def inside(self, path: Path) -> bool:
         """Whether K stayed between the nodes; widens the range where it is ours to choose. Raises SolveError."""
@@ -215,7 +242,8 @@ class Search:
         missing = np.flatnonzero(np.isnan(fitted.slope))
         if len(missing):
             raise SolveError(
-                f"Aggregate state {missing[0]} occurs fewer than three times in {self.settings.periods} periods of the "
+                f"Aggregate state {missing[0]} occurs fewer than three times in {self.settings.periods} periods of "
+                "the "
                 "simulation, too few for its law of motion: raise periods."
             )
         for state in range(len(law)):
@@ -261,7 +289,8 @@ class Search:
         series, (low, high) = path.aggregates[self.moved], np.exp(np.asarray(self.nodes)[[0, -1]])
         if not low * (1 - 1e-9) <= series.min() <= series.max() <= high * (1 + 1e-9):
             warnings.warn(
-                f"The simulated {self.moved} moves between {series.min():.5g} and {series.max():.5g}, further than the "
+                f"The simulated {self.moved} moves between {series.min():.5g} and {series.max():.5g}, further than "
+                "the "
                 f"range of the policies, {low:.5g} to {high:.5g}: there they are extrapolated.", stacklevel=6,
             )  # fmt: skip
         elif self.widened:
