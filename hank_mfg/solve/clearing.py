@@ -29,6 +29,7 @@ LARGE = 5_000  # states from which a coarse grid comes first
 SQUARINGS = 20  # of a matrix, to know its spectral radius
 SEARCH = 80  # evaluations at most
 NEWTON = 25  # steps in several unknowns at most
+MOST, FEW = 20_000, 3_000  # iterations of the household problem, and where it only evaluates a candidate
 HASTE = 1e-5  # tolerance of the household problem at first
 NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
 RESOLVED = 300.0  # times the tolerance: the excess at which the search ends
@@ -281,10 +282,12 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
     )  # fmt: skip
 
 
-def _at(economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance) -> Point:
+def _at(
+    economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance, *, most=MOST
+) -> Point:
     """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
-    household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance)
+    household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
     savings = economy.resources(public) - economy.net(household.consumption, public)
     mass = stationary_mass(economy, savings, neighbor)
     excess = excess_of(economy, names, unknown, public, household.consumption, mass)
@@ -347,8 +350,8 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
     def level(x):
         return jnp.concatenate([jnp.exp(x[:count]), x[count:]])
 
-    def solve(x, start, mass, tight):
-        return _at(economy, names, level(x), start, mass, tight)
+    def solve(x, start, mass, tight, most=MOST):
+        return _at(economy, names, level(x), start, mass, tight, most=most)
 
     def body(state):
         x, point, tries = state
@@ -378,12 +381,13 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
     x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
     public = given(economy, names, level(x))
     start, mass = _little(economy, public, economy.resources(public)), jnp.full(economy.shape, jnp.nan)
-    tight, tries = jnp.asarray(tolerance), jnp.asarray(0)
+    tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), MOST
     if resumed is not None:
         point = resumed.search.now
         there = (resumed.x, point.log_consumption, point.mass, resumed.tolerance, resumed.tries)
         here = (x, start, mass, tight, tries)
         x, start, mass, tight, tries = jax.tree.map(lambda a, b: jnp.where(resumed.given, a, b), there, here)
-    first = solve(x, start, mass, tight)
+        most = jnp.where(resumed.given & (tries >= NEWTON), FEW, MOST)
+    first = solve(x, start, mass, tight, most)
     x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, tries))
     return finish(economy, names, level(x), point)

@@ -101,9 +101,8 @@ def _impossible(candidates: Candidates, evidence: list, budget: Budget) -> str |
     cure = "raise the lowest income" if limit is None else f"with a limit of {limit:.4g} an equilibrium exists"
     return (
         f"The poorest household has {survey.least[place]:.4g} to consume, not enough to repay down to the borrowing "
-        "limit "
-        f"{lower:.4g}, at every value of {', '.join(names.searched)} that was tried, such as {values}: tighten the "
-        f"borrowing limit; {cure}."
+        f"limit {lower:.4g}, at every value of {', '.join(names.searched)} that was tried, such as {values}: tighten "
+        f"the borrowing limit; {cure}."
     )
 
 
@@ -117,11 +116,9 @@ def _prices_that_do_not_move(candidates: Candidates, survey: Survey) -> str | No
         return None
     values = ", ".join(f"{n!r}: {v:.6g}" for n, v in zip(names.prices, prices[0], strict=True))
     return (
-        f"No price moves with {', '.join(names.unknown)}: prices() returns the same at whatever value, where beta (1 "
-        "+ "
+        f"No price moves with {', '.join(names.unknown)}: prices() returns the same at whatever value, where beta (1 + "
         f"r) is {survey.patience[known][0]:.6g}. Compute prices from aggregates.{names.unknown[0]}, or, for a "
-        "household "
-        f"at given prices, call hm.household(model, prices={{{values}}})."
+        f"household at given prices, call hm.household(model, prices={{{values}}})."
     )
 
 
@@ -131,8 +128,7 @@ def _too_patient(candidates: Candidates, survey: Survey, budget: Budget) -> str:
     first, lowest, last = (words(names.searched, survey.unknown[each]) for each in (0, place, -1))
     told = (
         f"beta (1 + r) does not cross one for {', '.join(names.searched)} between {first} and {last}: at {lowest} it "
-        "is "
-        f"lowest, {survey.patience[place]:.6g}, and wealth grows by a factor of {survey.growth[place]:.6g} a period"
+        f"is lowest, {survey.patience[place]:.6g}, and wealth grows by a factor of {survey.growth[place]:.6g} a period"
     )
     wider = with_wider_bracket(candidates, budget)
     if wider is not None:
@@ -158,24 +154,20 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
         return (
             f"The market for {name} clears at every value tried, from {finite[0].unknown[0]:.6g} to "
             f"{finite[-1].unknown[0]:.6g}: its equation is an identity (Walras' law, or an excess_demand() that does "
-            "not "
-            "depend on choices) and determines nothing; state the excess demand of another market."
+            "not depend on choices) and determines nothing; state the excess demand of another market."
         )
     if all(np.isneginf(trial.excess[0]) for trial in finite):
         return (
-            f"{name} supplied is zero or negative at every value tried: households' contribution to it in "
-            "aggregates() "
+            f"{name} supplied is zero or negative at every value tried: households' contribution to it in aggregates() "
             f"has the wrong sign, or the asset range does not let them hold any; return {{'{name}': assets}} for a "
-            "stock "
-            "of assets."
+            "stock of assets."
         )
     values = np.asarray([trial.excess[0] for trial in finite])
     if candidates.names.clearing and len(values) > 3 and np.ptp(values) <= 1e-9 * np.abs(values).max():
-        return (
-            f"{equation_names(candidates.economy, candidates.names)[0]} of excess_demand() is {values[0]:.6g} and "
-            "does not "
-            f"move with {name}: let it depend on choices or prices."
-        )
+        equation = equation_names(candidates.economy, candidates.names)[0]
+        told = f"{equation} of excess_demand() is {values[0]:.6g} and does not move with {name}"
+        wider = with_wider_bracket(candidates, budget)
+        return f"{told}; {wider}" if wider is not None else f"{told}: let it depend on choices or prices."
     if len(signs) > 1:
         return _jump(candidates, evidence)
     return _same_sign(candidates, evidence, signs.pop(), budget)
@@ -187,8 +179,7 @@ def _no_mass(candidates: Candidates, trials: list[Trial]) -> str:
     risk = "there is no idiosyncratic risk" if len(chain) == 1 else "households do not meet enough idiosyncratic risk"
     return (
         f"The stationary mass is not determined at {where}: households of one type stay forever in several separate "
-        "sets "
-        f"of states, because {risk}; declare a chain that connects the states of idiosyncratic_shock()."
+        f"sets of states, because {risk}; declare a chain that connects the states of idiosyncratic_shock()."
     )
 
 
@@ -221,8 +212,7 @@ def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budge
             return f"{told}; {found.rstrip('.')}."
     return (
         f"{told}; wider brackets, a higher top of the asset grid and less patience did not help: check the sign and "
-        "units "
-        "of the equation for this market."
+        "units of the equation for this market."
     )
 
 
@@ -234,10 +224,8 @@ def _jump(candidates: Candidates, evidence: list) -> str:
         return f"The excess of {name} changes its sign, but time ran out before its root was found: give a guess."
     return (
         f"The excess of {name} jumps over zero at {nearest.unknown[0]:.10g}, where it is still "
-        f"{nearest.excess[0]:.3g}: "
-        "households gather at single points of the asset grid, as they do with hardly any idiosyncratic risk; use "
-        "another "
-        "number of asset_points, or declare more risk."
+        f"{nearest.excess[0]:.3g}: households gather at single points of the asset grid, as they do with hardly any "
+        "idiosyncratic risk; use another number of asset_points, or declare more risk."
     )
 
 
@@ -261,23 +249,24 @@ def _several(candidates: Candidates, evidence: list, budget: Budget) -> str | No
         f"The markets for {', '.join(names.searched)} could not be cleared: the closest is "
         f"{words(names.searched, best.unknown)}, where what is left is {left}"
     )
-    for cure in (with_wider_bracket, with_a_higher_top, with_less_patience):
-        found = cure(candidates, budget)
-        if found is not None:
-            return f"{told}; {found.rstrip('.')}."
+    found = with_wider_bracket(candidates, budget, best)
+    if found is not None:
+        return f"{told}; {found.rstrip('.')}."
     seen = np.asarray([each for each in candidates.seen if np.isfinite(each).all()])
     for place, name in enumerate(equations):
         if len(seen) > 8 and len(set(np.sign(seen[:, place]))) == 1:
             side = "positive" if seen[0, place] > 0 else "negative"
             return (
                 f"{told}; the equation for {name} is {side} at each of {len(seen)} values tried and with wider "
-                "brackets, "
-                f"{np.abs(seen[:, place]).min():.3g} from zero at least: check its sign and units."
+                f"brackets, {np.abs(seen[:, place]).min():.3g} from zero at least: check its sign and units."
             )
+    for cure in (with_a_higher_top, with_less_patience):
+        found = cure(candidates, budget)
+        if found is not None:
+            return f"{told}; {found.rstrip('.')}."
     return (
         f"{told}; wider brackets, a higher top of the asset grid and less patience did not help: check the equations "
-        "with "
-        "the largest of these numbers, or give a guess."
+        "with the largest of these numbers, or give a guess."
     )
 
 
@@ -286,15 +275,13 @@ def _nowhere(candidates: Candidates) -> str:
     good = survey.finite & (survey.growth < 1.0)
     reason = (
         f"wealth grows without bound, by a factor of {np.nanmin(survey.growth):.6g} a period at least: check "
-        "discount_factor "
-        "and brackets of rates"
+        "discount_factor and brackets of rates"
         if not good.any()
         else "the poorest household has not enough to repay down to the borrowing limit: tighten it, or raise incomes"
     )
     return (
         f"No equilibrium is possible at any of {len(survey.growth)} values of {', '.join(candidates.names.searched)} "
-        "inside "
-        f"their brackets: {reason}."
+        f"inside their brackets: {reason}."
     )
 
 
@@ -325,16 +312,13 @@ def _rank(candidates: Candidates, evidence: list[Trial], budget: Budget) -> str 
         )
     if len(tied) == 1:
         return (
-            f"{tied[0]} moves with none of {', '.join(names.searched)}: the equation determines nothing; let it "
-            "depend on "
-            "prices or choices."
+            f"{tied[0]} moves with none of {', '.join(names.searched)}: the equation determines nothing; let it depend "
+            "on prices or choices."
         )
     return (
         f"The equations for {', '.join(tied)} are not independent, at each of {seen} points tried: one follows from "
-        "the "
-        f"others (Walras' law), so {', '.join(loose)} are not determined together; drop one of these equations and "
-        "state "
-        "another condition, or take one unknown out."
+        f"the others (Walras' law), so {', '.join(loose)} are not determined together; drop one of these equations and "
+        "state another condition, or take one unknown out."
     )
 
 
@@ -346,8 +330,8 @@ def _remains(candidates: Candidates, evidence: list, outcome: Any, tolerance: fl
     if np.abs(np.asarray(found.excess)).max() <= CLEARED and change > tolerance:
         return (
             f"The household problem did not converge: consumption still moved by {change:.3g} (tolerance "
-            f"{tolerance:g}) "
-            f"at {words(names.searched, unknown)}; rounding allows no less: give tolerance={10 * change:.1g} or more."
+            f"{tolerance:g}) at {words(names.searched, unknown)}; rounding allows no less: give "
+            f"tolerance={10 * change:.1g} or more."
         )
     left = ", ".join(f"{value:.3g}" for value in np.asarray(found.excess))
     return f"No equilibrium was found; the search ended at {words(names.searched, unknown)} with excess {left}."

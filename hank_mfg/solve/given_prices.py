@@ -95,10 +95,8 @@ def household(
         if there is not None and np.isnan(there).any():
             raise SteadyStateError(
                 f"The stationary mass is not determined at prices {dict(_numbers(given.prices))}: households stay "
-                "forever "
-                "in several separate sets of states, as they do without idiosyncratic risk where beta (1 + r) = 1; "
-                "declare "
-                "a chain that connects the states of idiosyncratic_shock(), or give mass=False."
+                "forever in several separate sets of states, as they do without idiosyncratic risk where beta (1 + r) "
+                "= 1; declare a chain that connects the states of idiosyncratic_shock(), or give mass=False."
             )
         if there is not None:
             warn_of_top(economy, there)
@@ -186,16 +184,13 @@ def _check_before(economy: Economy, public: Public, least: np.ndarray, growth: f
     if least <= 0:
         raise SteadyStateError(
             f"At {at} the poorest household has {float(least):.4g} to consume, not enough to repay down to the "
-            "borrowing "
-            f"limit {float(economy.grid.lower):.4g}: tighten the borrowing limit or raise the lowest income."
+            f"borrowing limit {float(economy.grid.lower):.4g}: tighten the borrowing limit or raise the lowest income."
         )
     if mass and not growth < 1.0:
         own, shocks = economy.discount_factor(public.shocks), float(np.max(np.asarray(_facts(economy, public).gross)))
         most = float(np.max(np.asarray(own))) * shocks
         raise SteadyStateError(
             f"There is no stationary mass at {at}: beta (1 + r) is {most:.6g}, so that high wealth grows by a factor "
-            "of "
-            f"{growth:.6g} a period without bound; lower the interest rate or discount_factor until it is below one, "
-            "or "
-            "give mass=False for the policy alone."
+            f"of {growth:.6g} a period without bound; lower the interest rate or discount_factor until it is below "
+            "one, or give mass=False for the policy alone."
         )

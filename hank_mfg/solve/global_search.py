@@ -22,6 +22,7 @@ import scipy.stats
 
 from hank_mfg.solve.candidates import Candidates, Trial
 from hank_mfg.solve.clearing import ENDS, candidate
+from hank_mfg.solve.clearing import NEWTON as NEWTON_OF_PROGRAM
 from hank_mfg.solve.quantities import Names
 
 CLEARED = 1e-6  # excess of what is called an equilibrium
@@ -50,6 +51,8 @@ DRAWS = 48  # of prices, or of prices and ratios of aggregates
 STARTS = 16  # candidates evaluated
 DESCENTS = 6  # from the best of them, until two have cleared
 NEWTON = 25  # steps of each
+CRAWL = 0.05  # part of a Newton step that the end of a bracket leaves
+POLISHING = 6  # steps of the program at its end
 DIFFERENCE = 1e-4  # step of a derivative, in scaled unknowns
 POSITIVE = 0.01  # times the lower end of a bracket: how far a longer one goes
 PRECISE: Any = 8.9e-16  # of a root, relative
@@ -283,7 +286,7 @@ def jacobian(scaled: Scaled, trial: Trial, tolerance: float) -> np.ndarray:
 
 def descend(scaled: Scaled, first: Trial, budget: Budget) -> Trial:
     """Newton's method from a trial, damped; the best trial that it reached."""
-    tolerance, now = 1e-9, first
+    tolerance, now, crawls = 1e-9, first, 0
     for _ in range(NEWTON):
         if not budget.left() or not np.isfinite(now.size) or now.size <= CLEARED:
             return now
@@ -293,6 +296,9 @@ def descend(scaled: Scaled, first: Trial, budget: Budget) -> Trial:
         inverse = np.linalg.pinv(slope, rcond=1e-12)
         move, z = -inverse @ now.excess, scaled.coordinates(now.unknown)
         part = scaled.room(z, move)
+        crawls = crawls + 1 if part < CRAWL else 0
+        if crawls > 3:  # toward the end of a bracket
+            return now
         for _ in range(10):
             trial = scaled.candidates(scaled.level(z + part * move), now, tolerance)
             ahead = np.linalg.norm(inverse @ trial.excess) if np.isfinite(trial.size) else np.inf
@@ -332,7 +338,7 @@ def polish(candidates: Candidates, trial: Trial) -> Trial:
         return trial
     start, mass = np.log(np.asarray(trial.found.composite)), trial.found.mass
     there = candidate(candidates.economy, candidates.names, trial.unknown, start, mass, 1e-11)
-    better = candidates.resume(there._replace(tries=np.asarray(0)))
+    better = candidates.resume(there._replace(tries=np.asarray(NEWTON_OF_PROGRAM - POLISHING)))
     return better if better.size <= max(0.1 * CLEARED, trial.size) else trial
 
 

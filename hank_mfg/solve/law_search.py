@@ -204,20 +204,17 @@ class Search:
             shock, node = wrong[0]
             here = float(self.nodes[node])
             return (
-                f"the policies are not a number in aggregate state {shock} at {self.moved} = {np.exp(here):.4g}, "
-                "from where "
-                f"the law that households believe in leads to {np.exp(law[shock, 0] + law[shock, 1] * here):.4g}: "
-                "check "
-                "prices() and resources() there, or give a narrower capital_range"
+                f"the policies are not a number in aggregate state {shock} at {self.moved} = {np.exp(here):.4g}, from "
+                "where the law that households believe in leads to "
+                f"{np.exp(law[shock, 0] + law[shock, 1] * here):.4g}: check prices() and resources() there, or give a "
+                "narrower capital_range"
             )
         left = np.flatnonzero(~((series[: period + 1] >= low) & (series[: period + 1] <= high)))
         if len(left):
             return (
                 f"{self.moved} left the range from {low:.4g} to {high:.4g} on which policies are known in period "
-                f"{left[0]}, "
-                f"when it was {series[left[0]]:.4g}: give a wider capital_range, or lower damping, so that laws "
-                "change by "
-                "less between simulations"
+                f"{left[0]}, when it was {series[left[0]]:.4g}: give a wider capital_range, or lower damping, so that "
+                "laws change by less between simulations"
             )
         return "check prices() and resources() there, or tighten the borrowing limit"
 
@@ -242,8 +239,7 @@ class Search:
         missing = np.flatnonzero(np.isnan(fitted.slope))
         if len(missing):
             raise SolveError(
-                f"Aggregate state {missing[0]} occurs fewer than three times in {self.settings.periods} periods of "
-                "the "
+                f"Aggregate state {missing[0]} occurs fewer than three times in {self.settings.periods} periods of the "
                 "simulation, too few for its law of motion: raise periods."
             )
         for state in range(len(law)):

@@ -8,7 +8,16 @@ import numpy as np
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.assets import Assets
 from hank_mfg.solve.candidates import Candidates, Trial
-from hank_mfg.solve.global_search import Budget, distinct, ends_of, roots_of_several, sweeps_of_one
+from hank_mfg.solve.global_search import (
+    CLEARED,
+    Budget,
+    Scaled,
+    descend,
+    distinct,
+    ends_of,
+    roots_of_several,
+    sweeps_of_one,
+)
 from hank_mfg.solve.symptoms import words
 
 ROUGH = 1e-10  # tolerance of trials that only show whether a remedy works
@@ -39,13 +48,15 @@ def regridded(candidates: Candidates, lower: float | None = None, upper: float |
     return candidates.on(eqx.tree_at(lambda e: e.grid, economy, other))
 
 
-def with_wider_bracket(candidates: Candidates, budget: Budget) -> str | None:
-    """Where markets clear outside the brackets of unknowns()."""
+def with_wider_bracket(candidates: Candidates, budget: Budget, near: Trial | None = None) -> str | None:
+    """Where markets clear outside the brackets of unknowns(): next to the trial `near` first, where there is one."""
     names = candidates.names
     if not names.clearing:
         return None
     for widen in WIDER:
-        root = any_root(candidates, budget, widen)
+        root = None if near is None else descend(Scaled(candidates, widen), near, budget)
+        if root is None or not root.size <= CLEARED:
+            root = any_root(candidates, budget, widen) if near is None or widen == WIDER[-1] else None
         if root is None:
             continue
         prices = root.unknown[len(names.unknown) :]
@@ -68,8 +79,7 @@ def with_a_higher_top(candidates: Candidates, budget: Budget) -> str | None:
             return (
                 f"the asset grid is too short: with the top of the asset grid at {factor * upper:g} instead of "
                 f"{upper:g} markets clear at {words(candidates.names.searched, root.unknown)}; raise it in "
-                "asset_space() "
-                "(maximum_assets in the shipped models)"
+                "asset_space() (maximum_assets in the shipped models)"
             )
     return None
 

@@ -34,7 +34,7 @@ from hank_mfg.solve.global_search import (
 from hank_mfg.solve.household import feasible_savings, policy_of
 from hank_mfg.solve.quantities import Names
 
-SECONDS = 30.0  # of a global search after a failure, and as many to explain one
+SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
 PATROL = (-7.0, -5.0, -3.5, -2.0, -0.7, 0.7, 2.0)  # places y at which others are looked for
 APART = 0.4  # from the equilibrium found
@@ -167,7 +167,7 @@ class Programs:
             roots, evidence = roots_of_several(candidates, budget)
         good = [root for root in roots if is_equilibrium(self.levels[-1], self.names, root.outcome, tolerance)]
         if not good:
-            raise SteadyStateError(explain(candidates, evidence, outcome, tolerance, Budget(SECONDS)))
+            raise SteadyStateError(explain(candidates, evidence, outcome, tolerance, Budget(EXPLAINING)))
         if len(good) > 1:
             warn_of_others(self.names, good[0], good[1:])
         return good[0].outcome

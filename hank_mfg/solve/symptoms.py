@@ -79,8 +79,7 @@ def state_not_at_rest(economy: Economy, names: Names, unknown: np.ndarray) -> st
     place = int(np.argmin(stays))
     now, then = moves[len(moves) // 2]
     return (
-        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from {now[place]:.6g} "
-        "to "
+        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from {now[place]:.6g} to "
         f"{then[place]:.6g} at {words(names.searched, unknown[len(unknown) // 2])}, and so at every value tried; let "
         "carry() lead back to a value at rest, as a fiscal or monetary rule does."
     )
@@ -100,23 +99,20 @@ def wrong_sign(economy: Economy, names: Names, survey: Survey) -> str | None:
     if np.all(gross < 0):
         return (
             f"{name}.resources(): cash on hand falls with assets, by {-gross.max():.4g} at least for one more, at "
-            "every "
-            "value tried: wealth enters with the wrong sign."
+            "every value tried: wealth enters with the wrong sign."
         )
     for each, price in enumerate(names.prices):
         values = survey.prices[picked, each]
         if np.ptp(values) > 1e-9 and np.allclose(gross, 1.0 - values, atol=1e-12, rtol=0.0):
             return (
-                f"{name}.resources(): cash on hand rises with assets by 1 - {price}, at every value tried: let it "
-                "rise by "
-                f"1 + {price}, so that assets earn the rate."
+                f"{name}.resources(): cash on hand rises with assets by 1 - {price}, at every value tried: let it rise "
+                f"by 1 + {price}, so that assets earn the rate."
             )
     for key, values in own.items():
         if np.all(values < 0):
             return (
                 f"{name}.resources(): cash on hand falls with own.{key}, by {-values.max():.4g} at least, at every "
-                "value "
-                "tried: income enters with the wrong sign."
+                "value tried: income enters with the wrong sign."
             )
     if len(names.unknown) == 1 and not names.clearing and np.ptp(gross) > 0:
         order = np.argsort(survey.unknown[picked, 0])
@@ -124,8 +120,7 @@ def wrong_sign(economy: Economy, names: Names, survey: Survey) -> str | None:
             low, high = gross[order][[0, -1]] - 1.0
             return (
                 f"{name}.prices(): the return on assets rises with {names.unknown[0]}, from {low:.4g} to {high:.4g} "
-                "over "
-                "the values tried: where more is supplied it must fall; check the sign of the rate in prices()."
+                "over the values tried: where more is supplied it must fall; check the sign of the rate in prices()."
             )
     return None
 
