@@ -96,7 +96,7 @@ def search_coarse(economy: Economy, names: Names, resumed: "Resumed | None" = No
     edge = edge_of(economy, names)
     first = _cold(economy, names, edge)
     edge, first = _resume(edge, first, resumed)
-    return edge, secants(economy, names, edge, first, 1e-2 * HASTE, ROUGH)
+    return edge, secants(economy, names, edge, first, 1e-2 * HASTE, ROUGH, most=_iterations(resumed))
 
 
 class Resumed(NamedTuple):
@@ -116,6 +116,11 @@ def _resume(edge: Edge, first: Search, resumed: "Resumed | None") -> tuple[Edge,
         return edge, first
     there = (resumed.edge, resumed.search)
     return jax.tree.map(lambda one, other: jnp.where(resumed.given, one, other), there, (edge, first))
+
+
+def _iterations(resumed: "Resumed | None"):
+    """Of the household problem at most: fewer where a candidate is only evaluated."""
+    return MOST if resumed is None else jnp.where(resumed.given & (resumed.tries >= NEWTON), FEW, MOST)
 
 
 def not_resumed(economy: Economy, names: Names) -> Resumed:
@@ -171,7 +176,7 @@ def search_fine(
         edge, found = start
         first = refined(economy, levels[0], names, edge, found)
     edge, first = _resume(edge, first, resumed)
-    last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance)
+    last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance, most=_iterations(resumed))
     return finish(economy, names, unknown_at(edge, last.now.y), last.now), edge, last.now.y
 
 
@@ -283,7 +288,7 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
 
 
 def _at(
-    economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance, *, most=MOST
+    economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance, *, most: Any = MOST
 ) -> Point:
     """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
@@ -294,7 +299,9 @@ def _at(
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
 
 
-def secants(economy: Economy, names: Names, edge: Edge, first: Search, tolerance: float, goal: float) -> Search:
+def secants(
+    economy: Economy, names: Names, edge: Edge, first: Search, tolerance: float, goal: float, *, most: int | Array = MOST
+) -> Search:
     """The root of the excess in y, from `first`, to the household's `tolerance` and an excess of `goal`."""
 
     def unfinished(search: Search):
@@ -305,7 +312,7 @@ def secants(economy: Economy, names: Names, edge: Edge, first: Search, tolerance
     def body(search: Search) -> Search:
         now = search.now
         start = now.log_consumption + search.drift * (search.y - now.y)
-        point = _at(economy, names, unknown_at(edge, search.y), start, now.mass, search.tolerance)
+        point = _at(economy, names, unknown_at(edge, search.y), start, now.mass, search.tolerance, most=most)
         return _next(search, point._replace(y=search.y), tolerance)
 
     return jax.lax.while_loop(unfinished, body, first)
@@ -350,7 +357,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
     def level(x):
         return jnp.concatenate([jnp.exp(x[:count]), x[count:]])
 
-    def solve(x, start, mass, tight, most=MOST):
+    def solve(x, start, mass, tight, most: Any = MOST):
         return _at(economy, names, level(x), start, mass, tight, most=most)
 
     def body(state):
@@ -381,13 +388,12 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
     x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
     public = given(economy, names, level(x))
     start, mass = _little(economy, public, economy.resources(public)), jnp.full(economy.shape, jnp.nan)
-    tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), MOST
+    tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), _iterations(resumed)
     if resumed is not None:
         point = resumed.search.now
         there = (resumed.x, point.log_consumption, point.mass, resumed.tolerance, resumed.tries)
         here = (x, start, mass, tight, tries)
         x, start, mass, tight, tries = jax.tree.map(lambda a, b: jnp.where(resumed.given, a, b), there, here)
-        most = jnp.where(resumed.given & (tries >= NEWTON), FEW, MOST)
     first = solve(x, start, mass, tight, most)
     x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, tries))
     return finish(economy, names, level(x), point)

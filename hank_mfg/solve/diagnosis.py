@@ -22,7 +22,7 @@ from hank_mfg.solve.global_search import (
     level_of,
 )
 from hank_mfg.solve.remedies import limit_that_can_be_repaid, with_a_higher_top, with_less_patience, with_wider_bracket
-from hank_mfg.solve.symptoms import equation_names, first_not_finite, state_not_at_rest, words, wrong_sign
+from hank_mfg.solve.symptoms import equation_names, first_not_finite, observe, state_not_at_rest, words, wrong_sign
 
 ROUGH = 1e-10  # tolerance of trials that only show whether a remedy works
 SINGULAR = 1e-5  # smallest over largest singular value of the Jacobian, rows scaled
@@ -38,7 +38,7 @@ def explain(candidates: Candidates, evidence: list, outcome: Any, tolerance: flo
     `evidence` are the sweeps of one unknown, or the ends of searches in several, best first; `outcome` what the quick
     search returned.
     """
-    for test in (_numbers, _at_rest, _signs, _impossible, _one, _several):
+    for test in (_numbers, _equations, _impossible, _one, _several):
         found = test(candidates, evidence, budget)
         if found is not None:
             return found
@@ -73,18 +73,16 @@ def _numbers(candidates: Candidates, evidence: list, budget: Budget) -> str | No
     return f"No equilibrium can be tried: {place or 'a price is not finite'}, and so at every value tried."
 
 
-def _at_rest(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
-    return state_not_at_rest(candidates.economy, candidates.names, _grid_of_candidates(candidates))
-
-
-def _signs(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
+def _equations(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
+    """A state variable without a stationary value, or a reversed sign."""
     survey = candidates.survey(_grid_of_candidates(candidates))
-    return wrong_sign(candidates.economy, candidates.names, survey)
+    picked, seen = observe(candidates.economy, candidates.names, survey)
+    resting = state_not_at_rest(candidates.names, survey, picked, seen)
+    return resting or wrong_sign(candidates.economy, candidates.names, survey, picked, seen)
 
 
 def _impossible(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
     """No candidate admits an equilibrium: prices that do not move, patience, the borrowing limit."""
-    names = candidates.names
     survey = candidates.survey(_grid_of_candidates(candidates))
     still = _prices_that_do_not_move(candidates, survey)
     if still is not None:
@@ -94,15 +92,23 @@ def _impossible(candidates: Candidates, evidence: list, budget: Budget) -> str |
     good = survey.finite & (survey.growth < 1.0)
     if not good.any():
         return _too_patient(candidates, survey, budget)
-    place = int(np.argmax(np.where(good, survey.least, -np.inf)))
+    return _debt_too_large(candidates, survey, budget)
+
+
+def _debt_too_large(candidates: Candidates, survey: Survey, budget: Budget) -> str | None:
+    """Where wealth has a bound the poorest cannot repay; None where no tighter limit helps and others could."""
+    names, blocked = candidates.names, survey.finite & (survey.growth < 1.0) & ~(survey.least > 0.0)
+    if not blocked.any():
+        return None
+    place = int(np.argmax(np.where(blocked, survey.growth, -np.inf)))  # next to the edge of supply
     limit = limit_that_can_be_repaid(candidates, budget)
-    lower = float(candidates.economy.grid.lower)
-    values = words(names.searched, survey.unknown[place])
-    cure = "raise the lowest income" if limit is None else f"with a limit of {limit:.4g} an equilibrium exists"
+    if limit is None and survey.admissible.any():
+        return None
+    lower, values = float(candidates.economy.grid.lower), words(names.searched, survey.unknown[place])
+    cure = "or raise the lowest income" if limit is None else f"with a limit of {limit:.4g} an equilibrium exists"
     return (
-        f"The poorest household has {survey.least[place]:.4g} to consume, not enough to repay down to the borrowing "
-        f"limit {lower:.4g}, at every value of {', '.join(names.searched)} that was tried, such as {values}: tighten "
-        f"the borrowing limit; {cure}."
+        f"The poorest household has {survey.least[place]:.4g} to consume at {values}, not enough to repay down to the "
+        f"borrowing limit {lower:.4g}, and so wherever wealth is near its bound: tighten the borrowing limit; {cure}."
     )
 
 
@@ -156,6 +162,9 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
             f"{finite[-1].unknown[0]:.6g}: its equation is an identity (Walras' law, or an excess_demand() that does "
             "not depend on choices) and determines nothing; state the excess demand of another market."
         )
+    debt = _debt_too_large(candidates, candidates.survey(_grid_of_candidates(candidates)), budget)
+    if debt is not None:
+        return debt
     if all(np.isneginf(trial.excess[0]) for trial in finite):
         return (
             f"{name} supplied is zero or negative at every value tried: households' contribution to it in aggregates() "

@@ -101,9 +101,9 @@ def with_less_patience(candidates: Candidates, budget: Budget) -> str | None:
 
 
 def limit_that_can_be_repaid(candidates: Candidates, budget: Budget) -> float | None:
-    """The lowest borrowing limit, of a few, with which there is an equilibrium."""
+    """A tighter borrowing limit, of a few, with which there is an equilibrium."""
     lower = float(candidates.economy.grid.lower)
-    for part in (0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.0):
+    for part in (0.05, 0.01, 0.0):
         limit = part * lower
         if limit >= float(candidates.economy.grid.upper) or not budget.left():
             return None

@@ -33,6 +33,7 @@ from hank_mfg.solve.global_search import (
 )
 from hank_mfg.solve.household import feasible_savings, policy_of
 from hank_mfg.solve.quantities import Names
+from hank_mfg.solve.symptoms import without_risk
 
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
@@ -158,6 +159,9 @@ class Programs:
 
     def rescue(self, outcome: Outcome, tolerance: float) -> Outcome:
         """An equilibrium from many starts, after the usual search failed. Raises SteadyStateError."""
+        riskless = without_risk(self.levels[-1])
+        if riskless is not None:
+            raise SteadyStateError(riskless)
         candidates, budget = self.candidates(), Budget(SECONDS)
         if len(self.names.searched) == 1:
             sweeps = sweeps_of_one(candidates, self.tolerance, budget)

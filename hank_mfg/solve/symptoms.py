@@ -1,15 +1,21 @@
 """What is wrong with the equations of an economy at candidate prices, read off without solving a household."""
 
+from typing import NamedTuple
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.model.named import Named
 from hank_mfg.solve.candidates import Survey
 from hank_mfg.solve.equilibrium import given
 from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.quantities import Names
+from hank_mfg.solve.quantities import Names, stack
+
+OBSERVED = 24  # candidates at which equations are observed
 
 
 def words(names, values) -> str:
@@ -31,6 +37,22 @@ def equation_names(economy: Economy, names: Names) -> list[str]:
 
     keys = list(jax.eval_shape(markets)) if names.clearing else []
     return [*names.unknown, *keys, *(["firms' prices"] if economy.sets_prices else [])]
+
+
+def without_risk(economy: Economy) -> str | None:
+    """No permanent type meets idiosyncratic risk in the long run: each of their chains ends in one state for good."""
+    chain, types = np.asarray(economy.income_transition[0, 0]), len(economy.shares)
+    each = len(chain) // types
+    for first in range(0, len(chain), each):
+        own = chain[first : first + each, first : first + each]
+        if not np.any(np.diagonal(own) >= 1.0 - 1e-14):
+            return None
+    state = "there is only one income state" if each == 1 else "every household ends in one income state for good"
+    return (
+        "The stationary mass is not determined: households of one type stay forever in several separate sets of "
+        f"states, as they do without idiosyncratic risk, because {state}; where beta (1 + r) = 1 patient households hold "
+        "whatever they hold, and below it nothing: declare a chain that connects states."
+    )
 
 
 def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str | None:
@@ -61,41 +83,68 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
     return None
 
 
-def state_not_at_rest(economy: Economy, names: Names, unknown: np.ndarray) -> str | None:
+class Observed(NamedTuple):
+    """What the equations say at a few candidates: state variables `now` and `then`, a period later, (n, carried);
+    `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with each own value, (n, own),
+    on average over income states at the lowest assets."""
+
+    now: Array
+    then: Array
+    gross: Array
+    rise: Array
+
+
+@eqx.filter_jit
+def _observe(economy: Economy, names: Names, unknown: Array) -> Observed:
+    assets, own = economy.states()
+
+    def at(each: Array) -> Observed:
+        public = given(economy, names, each)
+        now, then = stack(public.aggregates, names.carried), stack(economy.carry(public), names.carried)
+
+        def cash(own):
+            values = economy.model.resources(assets[:1], own, public.prices, public.shocks)
+            return jnp.mean(jnp.broadcast_to(jnp.asarray(values, economy.dtype), (1, economy.shape[1])))
+
+        def slope(key):
+            ahead = {k: jnp.ones_like(v) if k == key else jnp.zeros_like(v) for k, v in own.items()}
+            return jax.jvp(cash, (own,), (Named("own", ahead),))[1]
+
+        gross = jnp.max(asset_return(economy, public)[-1])
+        return Observed(now, then, gross, jnp.stack([slope(key) for key in own]))
+
+    return jax.lax.map(at, unknown)
+
+
+def observe(economy: Economy, names: Names, survey: Survey) -> tuple[np.ndarray, Observed]:
+    """A few candidates of a survey at which everything is a number, their places in it, and what is observed there."""
+    good = np.flatnonzero(survey.finite)
+    picked = good[np.linspace(0, len(good) - 1, OBSERVED).astype(int)]
+    return picked, jax.tree.map(np.asarray, _observe(economy, names, jnp.asarray(survey.unknown[picked])))
+
+
+def state_not_at_rest(names: Names, survey: Survey, picked: np.ndarray, seen: Observed) -> str | None:
     """A state variable that carry() moves wherever one looks: there is no stationary value of it."""
     if not names.carried:
         return None
-    moves = []
-    for each in unknown[:: max(len(unknown) // 8, 1)]:
-        public = given(economy, names, jnp.asarray(each))
-        following = economy.carry(public)
-        now = np.asarray([float(public.aggregates[name]) for name in names.carried])
-        then = np.asarray([float(following[name]) for name in names.carried])
-        moves.append((now, then))
-    away = np.asarray([np.abs(then - now) / (1.0 + np.abs(now)) for now, then in moves])
-    stays = (away <= 1e-6).any(axis=0)
+    now, then = np.asarray(seen.now), np.asarray(seen.then)
+    stays = (np.abs(then - now) <= 1e-6 * (1.0 + np.abs(now))).any(axis=0)
     if stays.all():
         return None
-    place = int(np.argmin(stays))
-    now, then = moves[len(moves) // 2]
+    place, middle = int(np.argmin(stays)), len(picked) // 2
     return (
-        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from {now[place]:.6g} to "
-        f"{then[place]:.6g} at {words(names.searched, unknown[len(unknown) // 2])}, and so at every value tried; let "
-        "carry() lead back to a value at rest, as a fiscal or monetary rule does."
+        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from "
+        f"{now[middle, place]:.6g} to {then[middle, place]:.6g} at "
+        f"{words(names.searched, survey.unknown[picked[middle]])}, and so at every value tried; let carry() lead back to "
+        "a value at rest, as a fiscal or monetary rule does."
     )
 
 
-def wrong_sign(economy: Economy, names: Names, survey: Survey) -> str | None:
+def wrong_sign(economy: Economy, names: Names, survey: Survey, picked: np.ndarray, seen: Observed) -> str | None:
     """An exact sign of a reversed sign: cash on hand that falls with assets, a rate or income; a return that rises with
     what is supplied."""
-    name = type(economy.model).__name__
-    good = np.flatnonzero(survey.finite)
-    if not len(good):
-        return None
-    picked = good[:: max(len(good) // 24, 1)]
-    slopes = [_slopes(economy, names, survey.unknown[place]) for place in picked]
-    gross = np.asarray([each[0] for each in slopes])
-    own = {key: np.asarray([each[1][key] for each in slopes]) for key in economy.own}
+    name, gross = type(economy.model).__name__, np.asarray(seen.gross)
+    own = dict(zip(economy.own, np.asarray(seen.rise).T, strict=True))
     if np.all(gross < 0):
         return (
             f"{name}.resources(): cash on hand falls with assets, by {-gross.max():.4g} at least for one more, at "
@@ -123,21 +172,3 @@ def wrong_sign(economy: Economy, names: Names, survey: Survey) -> str | None:
                 "over the values tried: where more is supplied it must fall; check the sign of the rate in prices()."
             )
     return None
-
-
-def _slopes(economy: Economy, names: Names, unknown: np.ndarray):
-    """The derivative of cash on hand in assets at the top of the grid, and in each own value at zero or the lowest
-    assets, (income,) averages."""
-    public = given(economy, names, jnp.asarray(unknown))
-    gross = float(np.asarray(asset_return(economy, public))[-1].max())
-    assets, own = economy.states()
-    rise = {}
-    for key in own:
-        ones = Named("own", {k: jnp.ones_like(v) if k == key else jnp.zeros_like(v) for k, v in own.items()})
-
-        def cash(own):
-            return economy.model.resources(assets[:1], own, public.prices, public.shocks) + 0.0 * assets[:1]
-
-        slope = jax.jvp(cash, (own,), (ones,))[1]
-        rise[key] = float(np.mean(np.asarray(slope)))
-    return gross, rise

@@ -285,7 +285,7 @@ OTHERS = {
     ),
     "no risk": (
         lambda: aiyagari(idiosyncratic_shock=_alone),
-        r"no idiosyncratic risk",
+        r"without idiosyncratic risk, because there is only one income state",
     ),
 }  # fmt: skip
 
