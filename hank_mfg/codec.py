@@ -94,7 +94,7 @@ class Writer:
         if kind is Named:
             parts = [[name, self.write(each, f"{where}.{name}")] for name, each in value.items()]
             return {"named": value._label, "values": parts}
-        if kind.__module__.startswith("pandas."):
+        if kind.__module__.partition(".")[0] == "pandas":
             return self._frame(value, where)
         if not is_record(kind):
             raise CodecError(

@@ -23,10 +23,12 @@ from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
 
 NOTHING_CARRIED, NO_UNKNOWNS = Named("carried"), Named("unknowns")
 
 
+@portable
 class Aggregate(NamedTuple):
     """The aggregate state at the start of a period: `mass` (assets, income), the index of the realized shock, and what
     the period before `carried` over, a number each."""
@@ -36,6 +38,7 @@ class Aggregate(NamedTuple):
     carried: Named = NOTHING_CARRIED
 
 
+@portable
 class Public(NamedTuple):
     """What follows from the aggregate state before anybody chooses; nobody alone moves it."""
 
@@ -57,6 +60,7 @@ class Alike(NamedTuple):
         return table @ (np.asarray(self.share)[:, None] * (group[:, None] == group))
 
 
+@portable
 class Economy(eqx.Module):
     """One population of households on an asset grid, with a chain of aggregate shocks.
 

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.model.portable import Portable
+from hank_mfg.model.portable import portable
 
 
 class Aggregate(NamedTuple):
@@ -76,7 +76,8 @@ class Population(NamedTuple):
         return int(np.prod(self.shape))
 
 
-class AbstractGame(Portable, eqx.Module):
+@portable
+class AbstractGame(eqx.Module):
     """A mean-field game with common noise, a finite horizon and public signals.
 
     Individual states are counted 0, 1, ... along the flattened shape of their population. `own`, an argument below, is

@@ -11,6 +11,7 @@ from jax import Array
 
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.concrete import array_module, concrete
+from hank_mfg.model.portable import portable
 
 
 def coordinate(assets, ends, curvature, pivot, xp: Any = jnp):
@@ -31,6 +32,7 @@ def assets_at(steps, ends, curvature, pivot, xp: Any = jnp):
     return lower + pivot * xp.expm1(steps * xp.log1p((upper - lower) / pivot))
 
 
+@portable
 class AssetGrid(eqx.Module):
     """Points a(u) for u evenly spaced in [0, 1]; `points` has shape (assets,).
 

@@ -9,12 +9,14 @@ from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.evaluate.exploitability import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.simulate import Simulation, simulate
+from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
 
+@portable
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
     """How accurate a solution is. Everything is measured in float64 on `asset_points` points over `periods` periods.

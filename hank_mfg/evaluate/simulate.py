@@ -11,6 +11,7 @@ from jax import Array
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Length, path_of
+from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.market import Market, first_missed, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
@@ -19,6 +20,7 @@ from hank_mfg.solve.solution import GlobalSolution, SolveError
 UNCLEARED = 1e-6  # excess demand that is an error
 
 
+@portable
 class Simulation(NamedTuple):
     """A simulated path. Every entry of `series` has shape (periods,): aggregates, prices, shocks and outcomes of the
     period, and the chosen consumption and savings summed over the mass.

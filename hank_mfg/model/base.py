@@ -14,7 +14,7 @@ import numpy as np
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
-from hank_mfg.model.portable import Portable
+from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
 
 
@@ -88,7 +88,8 @@ def _check_parameter(model: str, field: dataclasses.Field, value: Any) -> None:
     )
 
 
-class Model(Portable, eqx.Module):
+@portable
+class Model(eqx.Module):
     """A heterogeneous-agent economy, declared.
 
     Subclass it; fields made with `parameter(...)` are its parameters (JAX leaves: differentiate and `vmap` over

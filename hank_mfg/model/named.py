@@ -56,7 +56,13 @@ class Named(Mapping):
 
     def __reduce__(self):
         """How pickle and copy rebuild it: from its label and its values."""
-        return Named, (self._label, dict(self._values))
+        from hank_mfg.codec import CodecError  # which reads this module
+        from hank_mfg.model.portable import reduced
+
+        try:
+            return reduced(self)
+        except CodecError:
+            return Named, (self._label, dict(self._values))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

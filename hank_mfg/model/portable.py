@@ -1,58 +1,77 @@
-"""Copies and pickles of what is declared in a model file, which other processes cannot import by name."""
+"""Copies and pickles to the same bits, also of what is declared in a model file, which no process can import by name.
 
-import copy
-import dataclasses
+JAX pickles and copies an array of float64 to one of float32 unless its 64-bit mode is on. What is `portable` goes by
+codec.py instead, which keeps precisions. A class from a model file is pickled as the path of that file and the
+fingerprint of its equations: reading the pickle runs the file, as pickles run what they import. `hank_mfg.save` and
+`load` run nothing.
+"""
+
 import sys
-from typing import Any
+from typing import Any, TypeVar
+
+from hank_mfg.codec import CodecError, Reader, Writer
+from hank_mfg.precision import float64_allowed
 
 FILE_MODULE = "model_file_"  # how the modules of model files are called
 
-
-class Portable:
-    """A model or game that copies, and that pickles from a model file too.
-
-    A pickle names the file; reading it runs that file, as pickles run what they import, and raises ValueError where the
-    equations are no longer those that were pickled. `hank_mfg.save` and `load` run nothing.
-    """
-
-    def __copy__(self):
-        """Itself: it cannot be changed."""
-        return self
-
-    def __deepcopy__(self, memo: dict[int, Any]):
-        """The same class with copies of the fields."""
-        return _assembled(type(self), {name: copy.deepcopy(value, memo) for name, value in _fields(self).items()})
-
-    def __reduce_ex__(self, protocol):
-        """By its class and fields; one from a model file by the file."""
-        kind = type(self)
-        if not kind.__module__.startswith(FILE_MODULE):
-            return _assembled, (kind, _fields(self))
-        from hank_mfg.fingerprint import fingerprint
-        from hank_mfg.gallery import shipped_file
-
-        file = sys.modules[kind.__module__].__file__
-        return _from_file, (shipped_file(file) or file, kind.__qualname__, fingerprint(kind), _fields(self))
+Kind = TypeVar("Kind", bound=type)
 
 
-def _fields(thing: Any) -> dict[str, Any]:
-    return {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
+def portable(kind: Kind) -> Kind:
+    """A class of frozen objects, whose copies and pickles have the same bits; for named tuples and dataclasses."""
+    for name, function in (("__reduce_ex__", _reduce), ("__copy__", _itself)):
+        setattr(kind, name, function)
+    return kind
 
 
-def _assembled(kind: type, fields: dict[str, Any]) -> Any:
-    made = object.__new__(kind)
-    for name, value in fields.items():
-        object.__setattr__(made, name, value)
-    return made
+def _itself(self: Any) -> Any:
+    """What cannot be changed needs no copy."""
+    return self
 
 
-def _from_file(source: str, name: str, equations: dict[str, Any], fields: dict[str, Any]) -> Any:
+def _reduce(self: Any, protocol: Any) -> Any:
+    try:
+        return reduced(self)
+    except CodecError:  # of a type that only pickle knows
+        return object.__reduce_ex__(self, protocol)
+
+
+def reduced(value: Any) -> tuple:
+    """What pickle rebuilds a value from, precisions included. Raises CodecError for what codec.py does not know."""
+    writer = Writer()
+    node = writer.write(value, type(value).__name__)
+    return _restored, (node, writer.arrays, tuple(map(_reference, writer.classes)))
+
+
+def _reference(kind: type) -> Any:
+    """A class, or how to find it: file, name and equations."""
+    if not kind.__module__.startswith(FILE_MODULE):
+        return kind
+    from hank_mfg.fingerprint import fingerprint
+    from hank_mfg.gallery import shipped_file
+
+    file = sys.modules[kind.__module__].__file__
+    return shipped_file(file) or file, kind.__qualname__, fingerprint(kind)
+
+
+def _found(reference: Any) -> type:
+    if isinstance(reference, type):
+        return reference
     from hank_mfg.fingerprint import differences, fingerprint
     from hank_mfg.gallery import class_named
 
+    source, name, equations = reference
+    loaded: Any = getattr(sys.modules.get(f"{FILE_MODULE}{source.rpartition('/')[2].removesuffix('.py')}"), name, None)
+    if isinstance(loaded, type) and not differences(equations, fingerprint(loaded)):
+        return loaded
     kind = class_named(source, name)
     if kind is None:
         raise ValueError(f"{source} no longer defines {name}, which was pickled: put the class back.")
     if changed := differences(equations, fingerprint(kind)):
-        raise ValueError(f"{source}: {', '.join(changed)} of {name} changed since it was pickled: put them back.")
-    return _assembled(kind, fields)
+        raise ValueError(f"{source}: {', '.join(changed)} of {name} changed since it was pickled: put that back.")
+    return kind
+
+
+@float64_allowed
+def _restored(node: Any, arrays: dict[str, Any], references: tuple) -> Any:
+    return Reader(arrays, lambda place: _found(references[place])).read(node)

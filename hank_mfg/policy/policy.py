@@ -32,6 +32,7 @@ from jax import Array
 from hank_mfg.environment.economy import Alike
 from hank_mfg.environment.grids import asset_grid, coordinate, spline_matrix
 from hank_mfg.model.assets import Assets
+from hank_mfg.model.portable import portable
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
@@ -59,6 +60,7 @@ def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
     return np.stack([scipy.interpolate.make_interp_spline(x, y, k=1)(at) for x, y, at in columns], axis=1)
 
 
+@portable
 class Stationary(NamedTuple):
     """The stationary policy: consumption as a `function` of cash on hand, `cash` (assets, income) at asset `points`.
 
@@ -124,6 +126,7 @@ class Firms(eqx.Module):
     scale: Array
 
 
+@portable
 class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 

@@ -4,8 +4,10 @@ import equinox as eqx
 from jax import Array
 
 from hank_mfg.environment.grids import interpolate_rows
+from hank_mfg.model.portable import portable
 
 
+@portable
 class ConsumptionFunction(eqx.Module):
     """The unconstrained composite as a function of cash on hand, by income state.
 

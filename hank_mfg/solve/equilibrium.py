@@ -20,12 +20,14 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
 from hank_mfg.solve.fixed_point import solve_contraction
 from hank_mfg.solve.household import household_map
 from hank_mfg.solve.quantities import Names, form_at_rest, supplied
 from hank_mfg.solve.stationary_mass import mass_response
 
 
+@portable
 class Equilibrium(NamedTuple):
     """A stationary equilibrium as arrays: the `unknown` aggregates and the prices that clear inside the period,
     (searched,), `consumption` of goods and `mass` (assets, income), everything aggregate, the `excess` (log supplied -

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.game import AbstractGame
+from hank_mfg.model.portable import portable
 from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.solve.game_play import GameError, GamePlay, game_play
@@ -20,6 +21,7 @@ from hank_mfg.solve.solve import chunk_length
 History = dict[str, np.ndarray]
 
 
+@portable
 @dataclasses.dataclass(frozen=True)
 class GameSolution:
     """A trained game.

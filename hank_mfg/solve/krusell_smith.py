@@ -28,6 +28,7 @@ import numpy as np
 from hank_mfg.environment.economy import Aggregate, discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
+from hank_mfg.model.portable import portable
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.solve.classical_household import (
     TabulatedPolicy,
@@ -43,6 +44,7 @@ from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.steady_state import SteadyState, SteadyStateError, steady_state
 
 
+@portable
 @dataclasses.dataclass(frozen=True)
 class ClassicalSolution:
     """An economy solved by the classical algorithm; every array float64.

@@ -16,10 +16,12 @@ from jax import Array
 from hank_mfg.environment.economy import NO_UNKNOWNS, Aggregate, Economy, Public
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.market import clear
 
 
+@portable
 class State(NamedTuple):
     """The start of a period: the aggregate state, everybody's memory of earlier signals, where to look first for the
     prices that clear inside the period, and by how much they then miss clearing, (unknowns,): in training only."""

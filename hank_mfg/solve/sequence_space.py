@@ -30,6 +30,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
@@ -53,6 +54,7 @@ LEFT = 1e-5  # of what consumption moves by: goods that may be left over in a li
 SINGULAR = 1e8  # condition number of H_U in units of every equation, where something is said; usual are thousands
 
 
+@portable
 @dataclasses.dataclass(frozen=True)
 class LinearSolution:
     """A linearized economy around its stationary equilibrium.

@@ -14,6 +14,7 @@ from hank_mfg.environment.economy import Aggregate, Economy, discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
 from hank_mfg.solve.policy_query import ask_policy
@@ -47,6 +48,7 @@ class GlobalSolution(Protocol):
         ...
 
 
+@portable
 @dataclasses.dataclass(frozen=True)
 class Solution:
     """A trained economy.

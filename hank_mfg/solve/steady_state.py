@@ -19,6 +19,7 @@ from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
@@ -32,6 +33,7 @@ from hank_mfg.solve.search import Programs, guess_of, household_tolerance
 FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
 
 
+@portable
 class SteadyState(NamedTuple):
     """A stationary equilibrium, every array float64.
 

@@ -32,6 +32,9 @@ from jax import Array
 from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.named import Named
+=======
+from hank_mfg.model.portable import portable
+>>>>>>> d261016 (Copies and pickles keep precisions; every public result goes round in one file)
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Rest, at_rest
@@ -60,6 +63,8 @@ from hank_mfg.solve.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.steady_state import SteadyState
 
 
+<<<<<<< HEAD
+@portable
 @dataclasses.dataclass(frozen=True)
 class Transition:
     """A perfect-foresight path.
@@ -199,11 +204,19 @@ def _first_guess(rest: Rest, linear: LinearSolution, mass: Array, given: Given, 
 
 
 def _check_linear(linear: LinearSolution, steady: SteadyState, horizon: int) -> None:
-    if linear.steady is not steady or linear.horizon != horizon:
+    if not _same(linear.steady, steady) or linear.horizon != horizon:
         raise ValueError(
             f"linear is the solution of another stationary equilibrium or of {linear.horizon} periods, not {horizon}: "
             "pass linearize(steady, horizon=horizon), or leave it out."
         )
+
+
+def _same(one: SteadyState, other: SteadyState) -> bool:
+    """Whether two stationary equilibria are one, or one that was saved and read again."""
+    if one is other:
+        return True
+    leaves = (jax.tree.leaves(one), jax.tree.leaves(other))
+    return jax.tree.structure(one) == jax.tree.structure(other) and all(map(np.array_equal, *leaves))
 
 
 def _start(rest: Rest, steady: SteadyState, initial, deviations: np.ndarray, risk: Risk | None) -> tuple[Array, Given]:
