@@ -32,9 +32,7 @@ from jax import Array
 from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.named import Named
-=======
 from hank_mfg.model.portable import portable
->>>>>>> d261016 (Copies and pickles keep precisions; every public result goes round in one file)
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Rest, at_rest
@@ -63,7 +61,6 @@ from hank_mfg.solve.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.steady_state import SteadyState
 
 
-<<<<<<< HEAD
 @portable
 @dataclasses.dataclass(frozen=True)
 class Transition:
