@@ -21,7 +21,7 @@ import hank_mfg as hm
 sys.path.insert(0, str(ROOT / "tests" / "reference"))
 import reference_krusell_smith as classical
 
-TINY = {"asset_points": 60, "updates": 20, "paths": 4, "knots": 10}
+TINY: dict[str, Any] = {"asset_points": 60, "updates": 20, "paths": 4, "knots": 10}
 
 
 def suite_test(periods: int) -> dict[str, Any]:
@@ -76,7 +76,8 @@ def measure_economies(periods: int, settings: hm.RSPG) -> list[dict[str, Any]]:
         for aversion in (1.0, 3.0, 5.0):
             model = hm.load_model(name, risk_aversion=aversion)
             steady = hm.steady_state(model, asset_points=2 * settings.asset_points)
-            ours, known = (hm.solve(model, method, steady=steady) for method in (settings, hm.KSAlgorithm()))
+            ours = hm.solve(model, settings, steady=steady)
+            known = hm.solve(model, hm.KSAlgorithm(), steady=steady)
             shocks = hm.simulate(ours, periods=periods, seed=7).shock
             burn = periods // 10
             capital, yardstick = (
@@ -127,4 +128,4 @@ if __name__ == "__main__":
     named = sys.argv.pop(sys.argv.index("--part") + 1) if "--part" in sys.argv else None
     sys.argv = [each for each in sys.argv if each != "--part"]
     name = "krusell_smith_seeds" if named is None else f"krusell_smith_seeds.{named}"
-    run_benchmark(name, __doc__.splitlines()[0], lambda quick: measure(quick, named))
+    run_benchmark(name, str(__doc__).splitlines()[0], lambda quick: measure(quick, named))

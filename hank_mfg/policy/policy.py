@@ -260,4 +260,5 @@ def _same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:
         return jnp.asarray(np.repeat(np.asarray(leaf)[None], count, axis=0))
 
     function, cash = jax.tree.map(repeat, (stationary.function, stationary.cash))
-    return ByState(function, cash, jnp.asarray(np.asarray(seen.values, dtype)), seen.places)
+    values = jnp.asarray(np.asarray(seen.values, dtype))
+    return ByState(function=function, cash=cash, values=values, places=seen.places)

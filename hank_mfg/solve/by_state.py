@@ -121,5 +121,7 @@ def start_by_state(policy: Policy, economy: Economy, steady: SteadyState, progra
     if not np.asarray(found.change) <= 1e3 * TOLERANCE:
         return policy
     dtype = policy.knots.dtype
-    tables = cast((found.function, found.cash), dtype)
-    return eqx.tree_at(lambda p: p.by_state, policy, ByState(*tables, policy.by_state.values, policy.by_state.places))
+    function, cash = cast((found.function, found.cash), dtype)
+    known = policy.by_state
+    fresh = ByState(function=function, cash=cash, values=known.values, places=known.places)
+    return eqx.tree_at(lambda p: p.by_state, policy, fresh)

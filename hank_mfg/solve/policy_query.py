@@ -56,11 +56,9 @@ def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
         raise ValueError(f"own = {places.tolist()}: give places of own states, whole numbers from 0 to {count - 1}.")
     shock, total, unknowns = _public_history(economy, history)
     points, where = np.unique(levels, return_inverse=True)
-    nodes = np.append(points, np.full(max(0, 2 - len(points)), points[-1]))
+    nodes = jnp.asarray(points)
     play = solution.play(10)
-    play = play._replace(
-        economy=eqx.tree_at(lambda e: e.grid.points, economy, jnp.asarray(nodes)), tables=play.policy.tables(nodes)
-    )
+    play = play._replace(economy=eqx.tree_at(lambda e: e.grid.points, economy, nodes), tables=play.policy.tables(nodes))
     found = _at_last(play, jnp.asarray(shock), total, unknowns)
     index = (where.reshape(levels.shape), places)
     return Asked(*(np.asarray(each)[index] for each in found))
