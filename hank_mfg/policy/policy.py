@@ -30,7 +30,7 @@ import scipy.interpolate
 from jax import Array
 
 from hank_mfg.environment.economy import Alike
-from hank_mfg.environment.grids import asset_grid, coordinate, spline_matrix
+from hank_mfg.environment.grids import AssetGrid, asset_grid, assets_at, coordinate, spline_matrix
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.encoders import AbstractEncoder
@@ -42,9 +42,10 @@ class Tables(NamedTuple):
     """What a policy needs at given asset points, computed once: not trained.
 
     `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the
-    stationary cash on hand, consumption, and marginal propensity to consume, with a leading axis of aggregate states
-    where policies start from one in each; `response` (unknowns, points, income) is that of log consumption to prices
-    that clear inside the period.
+    stationary cash on hand, consumption, and marginal propensity to consume; `response` (unknowns, points, income) is
+    that of log consumption to prices that clear inside the period. Where policies start from one in every aggregate
+    state, `cash` has a leading axis of these, `slope` of the same shape is that of assets in cash on hand, and
+    `consumption` (states, `grid`, income) lies on a fine grid of assets; `points` are those asked for.
     """
 
     spread: Array
@@ -52,6 +53,16 @@ class Tables(NamedTuple):
     consumption: Array
     slope: Array
     response: Array
+    points: Array | None = None
+    grid: AssetGrid | None = None
+
+
+FINE = (
+    6401,
+    1601,
+    401,
+    101,
+)  # asset points on which consumption in every aggregate state is read; the most that differ
 
 
 def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
@@ -118,6 +129,16 @@ def _first_order(at: np.ndarray, points: Array, cash: Array, function: Consumpti
     return there, here, (higher - lower) / (2.0 * small)
 
 
+def _in_state(
+    at: np.ndarray, fine: np.ndarray, points: Array, cash: Array, function: ConsumptionFunction
+) -> tuple[np.ndarray, ...]:
+    """In an aggregate state: cash on hand at assets `at`, (n, income), consumption at `fine` ones, and the slope of
+    assets in cash at `at`."""
+    at_points, there = np.asarray(points, np.float64), _spread(at, points, cash)
+    gross = np.gradient(np.asarray(cash, np.float64), at_points, axis=0)
+    return there, _read(function, _spread(fine, points, cash)), 1.0 / _spread(at, points, gross)
+
+
 class Firms(eqx.Module):
     """The encoder and head of firms that set prices; `scale`, of what the head gives, is about how much it varies."""
 
@@ -178,17 +199,35 @@ class Policy(eqx.Module):
         at, knots = np.asarray(points, np.float64), np.asarray(self.knots, np.float64)
         shape = (len(at), known.cash.shape[1])
         response = np.reshape([_spread(at, known.points, table) for table in known.response], (-1, *shape))
+        grid = None
         if self.by_state is None:
             first_order = _first_order(at, known.points, known.cash, known.function)
         else:
+            grid = self._fine_grid()
             every = zip(self.by_state.cash, *jax.tree.leaves(self.by_state.function), strict=True)
-            each = [_first_order(at, known.points, cash, ConsumptionFunction(*pair)) for cash, *pair in every]
+            each = [
+                _in_state(at, np.asarray(grid.points), known.points, cash, ConsumptionFunction(*pair))
+                for cash, *pair in every
+            ]
             first_order = tuple(np.stack(table) for table in zip(*each, strict=True))
         spread = spline_matrix(*(self._coordinate(x) for x in (knots, at)))
         tables = (*first_order, response)
         if self.alike is not None:
             tables = map(self.alike.average, tables)
-        return Tables(*(jnp.asarray(x, dtype) for x in (spread, *tables)))
+        return Tables(*(jnp.asarray(x, dtype) for x in (spread, *tables, at)), grid)
+
+    def _fine_grid(self) -> AssetGrid:
+        """The asset grid on which consumption in every aggregate state is read, in the dtype of the knots."""
+        dtype = np.asarray(self.knots).dtype
+        ends = np.asarray(self.knots[0]), np.asarray(self.knots[-1])
+        curvature = np.minimum(np.asarray(self.curvature), 2).astype(dtype)  # sparser at the limit, denser above it
+        pivot = None if self.pivot is None else np.asarray(self.pivot)
+        for count in FINE:
+            points = assets_at(np.linspace(0.0, 1.0, count, dtype=dtype), ends, curvature, pivot, np)
+            points[-1] = ends[1]
+            if np.all(np.diff(points) > 0):
+                break
+        return AssetGrid(*jax.tree.map(jnp.asarray, (*ends, curvature, points, pivot)))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:
         ends, pivot = (float(self.knots[0]), float(self.knots[-1])), None if self.pivot is None else float(self.pivot)
@@ -200,13 +239,28 @@ class Policy(eqx.Module):
         return move if self.alike is None else move[:, np.asarray(self.alike.group)]
 
     def baseline(self, features: Array, cash: Array, tables: Tables) -> Array:
-        """Consumption before any correction, read at today's cash on hand to first order: (points, income)."""
-        origin = (tables.cash, tables.consumption, tables.slope)
-        if self.by_state is not None:
-            state = features[-1].astype(jnp.int32)
-            origin = tuple(table[state] for table in origin)
-        cash_there, consumption, slope = origin
-        return consumption + slope * (cash - cash_there)
+        """Consumption before any correction, read at today's cash on hand m: (points, income).
+
+        To first order, c*(m*) + c*'(m*) (m - m*). Where policies start from one in every aggregate state it is read
+        exactly, and in units of today's income: with s cash on hand less the limit at the lowest assets, relative to
+        what it is when aggregates are at rest, s c_z(lower + (m - lower) / s), since kinks move with income.
+        """
+        if self.by_state is None or tables.grid is None or tables.points is None:
+            return tables.consumption + tables.slope * (cash - tables.cash)
+        state, lower = features[-1].astype(jnp.int32), tables.grid.lower
+        there, slope, consumption = tables.cash[state], tables.slope[state], tables.consumption[state]
+        scale = jnp.ones_like(cash[:1])
+        if self.alike is None:
+            bottom, known = cash[:1] - lower, there[:1] - lower
+            positive = (bottom > 0) & (known > 0)
+            scale = jnp.where(positive, jnp.where(positive, bottom, 1.0) / jnp.where(positive, known, 1.0), 1.0)
+        points = tables.grid.points
+        assets = tables.points[:, None] + slope * (lower + (cash - lower) / scale - there)
+        index = tables.grid.bracket(assets)
+        low, high = points[index], points[index + 1]
+        below = jnp.take_along_axis(consumption, index, axis=0)
+        above = jnp.take_along_axis(consumption, index + 1, axis=0)
+        return scale * (below + (assets - low) / (high - low) * (above - below))
 
     def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array) -> Array:
         """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods

@@ -55,12 +55,12 @@ def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
     if not np.issubdtype(places.dtype, np.integer) or places.min() < 0 or places.max() >= count:
         raise ValueError(f"own = {places.tolist()}: give places of own states, whole numbers from 0 to {count - 1}.")
     shock, total, unknowns = _public_history(economy, history)
-    points, where = np.unique(levels, return_inverse=True)
+    points, where = np.unique(np.append(levels.ravel(), lower), return_inverse=True)  # the lowest assets among them
     nodes = jnp.asarray(points)
     play = solution.play(10)
     play = play._replace(economy=eqx.tree_at(lambda e: e.grid.points, economy, nodes), tables=play.policy.tables(nodes))
     found = _at_last(play, jnp.asarray(shock), total, unknowns)
-    index = (where.reshape(levels.shape), places)
+    index = (where[:-1].reshape(levels.shape), places)
     return Asked(*(np.asarray(each)[index] for each in found))
 
 

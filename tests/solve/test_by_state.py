@@ -64,7 +64,7 @@ def test_the_optimum_in_every_aggregate_state_is_that_of_plain_loops(float64):
     found = optimum_by_state(economy, jnp.asarray([capital]), jnp.asarray(np.ones((50, 2))))
     assert float(found.change) < 1e-6
     np.testing.assert_allclose(found.cash, cash, rtol=1e-5)  # the declared chain is rounded to six digits
-    np.testing.assert_allclose(found.function.consumption, free, rtol=3e-5)
+    np.testing.assert_allclose(found.function.composite, free, rtol=3e-5)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def plays():
     with jax.enable_x64(True):
         model = hm.load_model("krusell_smith")
         settings = hm.RSPG(asset_points=30, knots=10, units=8, width=8, paths=2, precision="float64")
-        play, training = untrained(model, settings, hm.steady_state(model, asset_points=60))
+        play, training = untrained(model, settings, hm.steady_state(model, asset_points=120))
         fine = finer(play)
         assert fine is not None
         return play, fine, jax.tree.map(lambda x: x[0], training.states)
