@@ -117,10 +117,11 @@ class Training(NamedTuple, Generic[States]):
 class Kept(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
-    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
-    `desired` one, `rise` how much it rises with a unit less saved: one, or less where earnings fall with it; `goods` is
-    consumption of goods. `outlook` (time,) is what firms think that tomorrow adds to
-    their wish to raise the price, `implied` what it is worth in expectation over every next aggregate state.
+    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave
+    of the `desired` one, `rise` how much it rises with a unit less saved: one, or less where earnings
+    fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that tomorrow
+    adds to their wish to raise the price, `implied` what it is worth in expectation over every next
+    aggregate state.
     """
 
     signal: Array
