@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.propensities import mpc_path as mpc_path
     from hank_mfg.evaluate.propensities import static_mpcs as static_mpcs
     from hank_mfg.evaluate.simulate import simulate as simulate
+    from hank_mfg.evaluate.welfare import consumption_percent as consumption_percent
     from hank_mfg.gallery import load_model as load_model
     from hank_mfg.gallery import model_names as model_names
     from hank_mfg.game_run import load_game_run as load_game_run
@@ -177,6 +178,7 @@ _HOMES = {
     "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.simulate": ("simulate",),
+    "evaluate.welfare": ("consumption_percent",),
     "gallery": ("load_model", "model_names"),
     "game_run": ("load_game_run", "solve_game_run"),
     "manifest": ("trust_run",),

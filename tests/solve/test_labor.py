@@ -79,9 +79,19 @@ def test_with_ghh_preferences_the_economy_is_one_with_that_income():
             hours = wage**0.5
             return (1.0 + prices.interest_rate) * assets + wage * hours - hours**3.0 / 3.0
 
+        def goods_market(self, today, choices, tomorrow):
+            return None  # Huggett's counts what his households earn
+
     plain = hm.steady_state(working(Given), asset_points=60)
     assert steady.prices.interest_rate == pytest.approx(plain.prices.interest_rate, abs=1e-10)
     np.testing.assert_allclose(steady.savings, plain.savings, atol=1e-8)
+    # consumption is goods; the other household's is what is left of them after effort, x = c - n^3/3
+    np.testing.assert_allclose(steady.composite, plain.consumption, rtol=1e-7)
+    effort = np.asarray(steady.economy.own.income) ** 1.5 / 3.0
+    np.testing.assert_allclose(steady.consumption - steady.composite, effort[None] + 0 * steady.mass, rtol=1e-9)
+    earned = float(np.sum(steady.mass * np.asarray(steady.economy.own.income) ** 1.5))
+    spent = float(np.sum(steady.mass * steady.consumption))
+    assert spent == pytest.approx(earned + 5.6 * float(steady.prices.interest_rate), rel=1e-7)
 
 
 def test_the_stationary_household_is_that_of_value_function_iteration(float64):
