@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
     from hank_mfg.evaluate.propensities import mpc_path as mpc_path
     from hank_mfg.evaluate.propensities import static_mpcs as static_mpcs
+    from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
+    from hank_mfg.evaluate.search_gain import search_gain as search_gain
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.evaluate.welfare import consumption_percent as consumption_percent
     from hank_mfg.gallery import load_model as load_model
@@ -177,6 +179,7 @@ _HOMES = {
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
+    "evaluate.search_gain": ("SearchGain", "search_gain"),
     "evaluate.simulate": ("simulate",),
     "evaluate.welfare": ("consumption_percent",),
     "gallery": ("load_model", "model_names"),

@@ -9,6 +9,7 @@ import numpy as np
 
 from hank_mfg.console import aligned, number
 from hank_mfg.environment.check import check_model
+from hank_mfg.environment.concavity import explain_rise, rise_before_solving
 from hank_mfg.environment.states import describe_states
 from hank_mfg.gallery import calibration_table, load_model
 from hank_mfg.game_cli import game_settings, is_game
@@ -34,6 +35,9 @@ def show_model(source: str, overrides: dict[str, Any]) -> tuple[dict[str, Any], 
         remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
         lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
     lines += ["", *_state_lines(states), "", "All equations evaluated without error.", ACCOUNTS[accounts.verdict]]
+    rise = rise_before_solving(model)
+    if rise is not None:
+        lines.append(f"Budgets: {explain_rise(model, rise)} in general; steady-state decides by a search.")
     return {"model": source, "parameters": rows, **states, "accounts": accounts.verdict}, lines
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.evaluate.exploitability import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
+from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
@@ -23,7 +24,8 @@ class Accuracy:
 
     `simulation` is the path on which the law of motion of `variable` is fitted, `forecast` Den Haan's test on another
     path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, `exploitability` both
-    ends of the gain from deviating.
+    ends of the gain from deviating, `search` the gain that a search over all choices finds, which uses no first-order
+    condition.
     """
 
     simulation: Simulation
@@ -32,6 +34,7 @@ class Accuracy:
     exploitability: Exploitability | None
     variable: str
     seed: int
+    search: SearchGain | None = None
 
     @property
     def law(self) -> LawOfMotion:
@@ -89,6 +92,7 @@ class Accuracy:
                 },
                 "paths": gains.paths, "horizon": gains.horizon, "deviator_updates": gains.updates,
             },
+            "search": None if self.search is None else self.search._asdict(),
             "periods": simulation.periods,
             "asset_points": euler.asset_points,
             "precision": "float64",
@@ -133,7 +137,7 @@ def evaluate(
     euler = euler_errors(solution, seed=seed + 2, **settings)
     gains = exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
     _warn(fitted, variable)
-    return Accuracy(fitted, forecast, euler, gains, variable, seed)
+    return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
 
 
 @float64_allowed

@@ -37,6 +37,8 @@ def accuracy_rows(content: dict[str, Any]) -> dict[str, float | str]:
     for kind, gain in (content["exploitability"] or {}).get("consumption_percent", {}).items():
         found = gain > 0 or kind == "clairvoyant"
         rows[f"Exploitability, {KINDS[kind]} (percent of consumption)"] = gain if found else "none found"
+    if content.get("search") is not None:
+        rows["Gain by search, no first-order condition (percent of consumption)"] = content["search"]["percent"]
     return rows
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.concavity import explain_rise, rise_before_solving, steepest_rise
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
@@ -23,6 +24,7 @@ from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.best_savings import stationary_loss
 from hank_mfg.solve.clearing import grids
 from hank_mfg.solve.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.equilibrium import Equilibrium
@@ -100,6 +102,7 @@ def steady_state(
     tolerance: float = 1e-11,
     guess: SteadyState | Mapping[str, float] | None = None,
     others: bool = True,
+    nonconcave: str = "refuse",
 ) -> SteadyState:
     """Solve the stationary equilibrium of a model: aggregates and the prices that clear inside the period.
 
@@ -111,11 +114,17 @@ def steady_state(
     {"capital": 4.2}; with several equilibria the one next to it is found. With one unknown and no guess the excess is
     also evaluated far from the equilibrium, and a warning names `others` that this shows; `others=False` does not look.
 
-    Raises SteadyStateError where there is no equilibrium, with the cause and a remedy, both found by trying; TypeError
-    and ValueError for arguments that make no sense.
+    Savings are solved by first-order conditions, which are sufficient where resources() is concave in assets. Where its
+    slope rises, or it jumps up, a search over all choices says what households lose by them: more than a hundredth of a
+    percent of consumption is refused, unless `nonconcave="allow"`.
+
+    Raises SteadyStateError where there is no equilibrium, with the cause and a remedy, both found by trying, and where
+    first-order conditions are not sufficient; TypeError and ValueError for arguments that make no sense.
     """
     begin = time.perf_counter()
     check_arguments("steady_state", model, tolerance)
+    if nonconcave not in ("refuse", "allow"):
+        raise ValueError(f'nonconcave = {nonconcave!r}: "refuse" or "allow" budgets that are not concave.')
     with jax.enable_x64(True):
         economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
@@ -129,11 +138,17 @@ def steady_state(
         start = None if guess is None else guess_of(names, guess)
         programs = Programs(levels, names, household_tolerance(tolerance))
         compiled = time.perf_counter()
-        outcome = programs.search(start, tolerance, others)
+        try:
+            outcome = programs.search(start, tolerance, others)
+        except SteadyStateError as error:
+            _blame_budget(model, nonconcave, error)
+            raise
         found = outcome.found
         seconds = (compiled - begin, time.perf_counter() - compiled)
         _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
         warn_of_top(economy, found.mass)
+        if nonconcave == "refuse":
+            _check_budget(model, economy, found, outcome.savings)
         return SteadyState(
             economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
             jax.tree.map(np.float64, found.public),
@@ -178,8 +193,37 @@ def stationary_of(steady: SteadyState) -> Stationary:
     return Stationary(steady.policy, economy.grid.points, cash, unknowns, response, outlook)
 
 
+LOSS = 1e-4  # of consumption that households may lose by first-order conditions
+CONCAVE = (
+    "let what is paid depend on income states rather than on assets, or on assets so that cash on hand is concave, or "
+    'pass nonconcave="allow" to look at the answer all the same'
+)
 _response = eqx.filter_jit(response_to_unknowns)
 _goods = eqx.filter_jit(goods_at_rest)
+
+
+def _check_budget(model: Model, economy: Economy, found: Equilibrium, savings: Array) -> None:
+    """Raise SteadyStateError where budgets are not concave and a search over choices finds better ones."""
+    public = jax.tree.map(np.asarray, found.public)
+    rise = steepest_rise(model, economy.own, public.prices, public.shocks, economy.grid.points)
+    if rise is None:
+        return
+    loss = float(stationary_loss(economy, found.public, savings, found.mass))
+    if not loss <= LOSS:
+        raise SteadyStateError(
+            f"{explain_rise(model, rise)}: at the prices found households would gain {100 * loss:.3g} % of consumption "
+            f"by other savings; {CONCAVE}."
+        )
+
+
+def _blame_budget(model: Model, nonconcave: str, error: SteadyStateError) -> None:
+    """Raise SteadyStateError with the reason that budgets are not concave, where no equilibrium was found and they are
+    not."""
+    rise = rise_before_solving(model) if nonconcave == "refuse" else None
+    if rise is not None:
+        raise SteadyStateError(
+            f"{explain_rise(model, rise)}, and no stationary equilibrium was found with them; {CONCAVE}."
+        ) from error
 
 
 def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:

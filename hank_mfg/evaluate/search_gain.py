@@ -1,0 +1,142 @@
+"""What a household would gain by other savings, found by a search that uses no first-order condition.
+
+Policies here come from first-order conditions, and so does the clairvoyant best response of exploitability.py. Where
+these are not sufficient both are wrong together. This measure shares none of it: backward from the end of each path
+every choice of next assets is tried (best_savings.py), knowing the path of prices, and what comes after the path is
+worth what the same search finds in the stationary equilibrium. It shares the asset grid and its lottery.
+
+The gain is an upper bound as the clairvoyant one is: the searcher knows the path. Gains are means over the mass and
+paths, as permanent percent of consumption (welfare.py).
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.evaluate.exploitability import terminal_values
+from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth, scaled_flows
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.best_savings import best_choice, stationary_best
+from hank_mfg.solve.household import feasible_savings
+from hank_mfg.solve.lifetime import Frozen, freeze, path_value
+from hank_mfg.solve.rollout import Play, State
+from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.steady_state import SteadyState
+
+PARTS = 2  # choices tried between neighboring asset points of a path, plus one
+
+
+class SearchGain(NamedTuple):
+    """The gain of the best savings by search: lifetime utility, mean over the mass (and paths), and permanent `percent`
+    of consumption. `percent_on_points` is what choices on asset points alone gain: the difference says how fine the
+    search is. `standard_error_percent` over `paths` of `horizon` periods; in a stationary equilibrium there are none.
+    """
+
+    gain: float
+    percent: float
+    percent_on_points: float
+    standard_error_percent: float
+    paths: int
+    horizon: int
+    asset_points: int
+    seed: int
+
+
+@float64_allowed
+def search_gain(
+    solution: SteadyState | GlobalSolution,
+    *,
+    paths: int = 4,
+    horizon: int = 150,
+    seed: int = 5,
+    asset_points: int = 100,
+) -> SearchGain:
+    """What one household would gain by other savings, by a search over all choices without first-order conditions.
+
+    Of a stationary equilibrium at its prices, on its own grid; of a solution with aggregate risk along `paths` paths of
+    `horizon` periods on `asset_points` points, knowing the path. Near zero where policies are right: what is left in a
+    solution with aggregate risk is mostly the worth of knowing the path. Never negative: doing as the policy does is
+    among the choices. float64. Raises ValueError for sizes below 1.
+    """
+    if isinstance(solution, SteadyState):
+        return _stationary_gain(solution)
+    if min(paths, horizon) < 1:
+        raise ValueError(f"search_gain(paths={paths}, horizon={horizon}): each must be 1 or more.")
+    play = solution.play(asset_points)
+    state = solution.start(play)
+    own = terminal_values(solution.steady, play)[0]
+    grid = eqx.tree_at(lambda e: e.grid, solution.steady.economy, play.economy.grid)
+    best = _terminal_best(grid, solution.steady.public, solution.steady.policy)
+    keys = jax.random.split(jax.random.PRNGKey(seed), paths)
+
+    def measure(factor: float):
+        values = own if factor == 1.0 else terminal_values(solution.steady, play, factor)[0]
+        return _along(play, state, (values, best), horizon, keys, jnp.asarray(factor))
+
+    found = measure(1.0)
+    welfare = average_welfare(lambda factor: measure(factor)["welfare"], found["welfare"])
+    preferences = play.economy.model.preferences()
+    gains = {name: np.asarray(found[name] - found["policy"]) for name in ("search", "points")}
+    percent, on_points = (percent_worth(preferences, welfare, each.mean()) for each in gains.values())
+    mean = float(gains["search"].mean())
+    spread = float(gains["search"].std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
+    error = spread * percent / mean if mean else 0.0
+    return SearchGain(mean, percent, on_points, error, paths, horizon, play.economy.shape[0], seed)
+
+
+def _stationary_gain(steady: SteadyState) -> SearchGain:
+    gains = []
+    for parts in (4, 1):
+        own, best = stationary_best(steady.economy, steady.public, jnp.asarray(steady.savings), parts)
+        gains.append(float(jnp.sum(jnp.asarray(steady.mass) * (best.value - own))))
+    percent, on_points = (consumption_percent(steady, each) for each in gains)
+    return SearchGain(gains[0], percent, on_points, 0.0, 0, 0, steady.economy.shape[0], 0)
+
+
+@eqx.filter_jit
+def _terminal_best(economy: Economy, public: Public, policy: ConsumptionFunction) -> Array:
+    """What assets are worth after the last period to who searches: (assets, income)."""
+    cash = economy.resources(public)
+    return stationary_best(economy, public, feasible_savings(economy, public, cash, policy(cash)))[1].value
+
+
+def _best_value(economy: Economy, path: Frozen, terminal: Array, parts: int) -> Array:
+    """The value of the best savings along a path known ahead, (assets, income) at its start."""
+
+    def back(value, period):
+        now, shock_next = period
+        ahead = value @ economy.income_transition[now.state.aggregate.shock, shock_next].T
+        return best_choice(economy, now.public, ahead, now.savings, parts).value, None
+
+    return jax.lax.scan(back, terminal, (path.now, path.shock_next), reverse=True)[0]
+
+
+@eqx.filter_jit
+def _along(
+    play: Play, state: State, terminal: tuple[Array, Array], horizon: int, keys: Array, factor: Array
+) -> dict[str, Array]:
+    """Values on every path of following the policy and of the best by search, (paths,) each; `welfare` (paths, 2) as in
+    exploitability.py. `terminal` holds the values (3, assets, income) of followers and that of who searches."""
+
+    def one(key):
+        economy, mass = play.economy, state.aggregate.mass
+        shocks = economy.draw_shocks(state.aggregate.shock, horizon, key=key)
+        _, path = freeze(play, state, shocks, False)
+        own, best = terminal
+        flows = scaled_flows(economy, factor)
+        values = {
+            "policy": path_value(economy, path, path.now.savings, own[0]),
+            "search": _best_value(economy, path, best, PARTS),
+            "points": _best_value(economy, path, best, 1),
+        }
+        scaled = path_value(economy, path, path.now.savings, own[1:], flows)
+        welfare = jnp.sum(mass * scaled, axis=(1, 2))
+        return {**{name: jnp.sum(mass * value) for name, value in values.items()}, "welfare": welfare}
+
+    return jax.lax.map(one, keys)
