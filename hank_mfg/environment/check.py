@@ -96,6 +96,24 @@ def _check_names(name: str, case: Case, result: Results) -> None:
             seen[each] = method
 
 
+def _check_hours(model: Model, preferences: Separable | GHH) -> None:
+    """With more goods at unchanged hours flow utility rises, from `flow`, by goods times marginal utility."""
+    x, wage, small = np.array([0.5, 1.0, 2.0]), 0.8, 1e-5
+
+    def formulas():
+        down, same, up = (preferences.scaled_flow(x, wage, factor) for factor in (1 - small, 1.0, 1 + small))
+        goods = preferences.goods(x, wage) * preferences.marginal_utility(x)
+        return same, preferences.flow(x, wage), (up - down) / (2 * small), goods
+
+    same, flow, slope, goods = (np.asarray(each) for each in attempt(model, "preferences", formulas))
+    if not (np.allclose(same, flow, rtol=1e-6) and np.allclose(slope, goods, rtol=1e-4)):
+        raise ValueError(
+            f"{type(preferences).__name__}: scaled_flow(x, wage, factor), the unit of welfare, is {same} at factor one "
+            f"and rises by {slope} with it, but flow(x, wage) is {flow} and goods times marginal utility {goods}: make "
+            "scaled_flow the flow utility of factor times the goods at unchanged hours."
+        )
+
+
 def _check_preferences(model: Model) -> None:
     """Marginal utility is the slope of utility and its inverse undoes it (for preferences of the user's own)."""
     preferences = model.preferences()
@@ -126,6 +144,8 @@ def _check_preferences(model: Model) -> None:
             f"{name}: inverse_marginal_utility of marginal_utility gives {back} at consumption {consumption}: make the "
             "one the inverse of the other."
         )
+    if isinstance(preferences, Separable | GHH):
+        _check_hours(model, preferences)
 
 
 def _check_numbers(model: Model, case: Case) -> float:

@@ -95,7 +95,7 @@ def information_value(
 
     def measure(factor: float):
         periods = (burn_in, horizon)
-        return _losses(everybody, players, start, periods, annuities, keys, jnp.asarray(factor))
+        return _losses(everybody, players, start, periods, annuities, keys, factor=jnp.asarray(factor))
 
     losses, scaled = measure(1.0)
     welfare = average_welfare(lambda factor: measure(factor)[1], scaled)
@@ -147,6 +147,7 @@ def _losses(
     periods: tuple[int, int],
     annuities: Array,
     keys: Array,
+    *,
     factor: Array,
 ) -> tuple[Array, Array]:
     """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility of the last with

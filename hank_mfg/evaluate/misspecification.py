@@ -187,7 +187,7 @@ def welfare_cost(
 
     def measure(factor: float):
         terminal, _ = terminal_values(truth.steady, right, factor)
-        return _values((right, wrong), start, memory, terminal, (burn, horizon), keys, jnp.asarray(factor))
+        return _values((right, wrong), start, memory, terminal, (burn, horizon), keys, factor=jnp.asarray(factor))
 
     values, scaled, excess = measure(1.0)
     if not float(excess.max()) <= UNCLEARED:
@@ -229,6 +229,7 @@ def _values(
     terminal: Array,
     periods: tuple[int, int],
     keys: Array,
+    *,
     factor: Array,
 ) -> tuple[dict[str, Array], dict[str, Array], Array]:
     """Values on every path of being right, of being wrong alone, and of being wrong with everybody: (paths,) each; of

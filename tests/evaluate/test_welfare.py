@@ -169,3 +169,18 @@ def test_one_percent_is_one_percent_in_shipped_economies(name):
 
 def test_a_gain_that_is_no_number_is_refused(refuses):
     refuses(lambda: hm.consumption_percent(None, float("nan")), "gain=nan", "finite change of lifetime utility")
+
+
+def test_preferences_of_ones_own_must_say_what_goods_are_worth(refuses):
+    """A term in flow utility that the inherited scaled_flow leaves out would make every percent wrong."""
+
+    class Warm(hm.Separable):
+        def flow(self, x, wage):
+            return super().flow(x, wage) + jnp.sqrt(x)
+
+    class Warming(Working):
+        def preferences(self):
+            return Warm(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
+
+    refuses(lambda: hm.check_model(hours_model(Warming, 2.0)), "Warm: scaled_flow", "unchanged hours")
+    hm.check_model(hours_model(Working, 2.0))
