@@ -300,14 +300,7 @@ def _at(
 
 
 def secants(
-    economy: Economy,
-    names: Names,
-    edge: Edge,
-    first: Search,
-    tolerance: float,
-    goal: float,
-    *,
-    most: int | Array = MOST,
+    economy: Economy, names: Names, edge: Edge, first: Search, tolerance: float, goal: float, *, most: int | Array = MOST
 ) -> Search:
     """The root of the excess in y, from `first`, to the household's `tolerance` and an excess of `goal`."""
 
