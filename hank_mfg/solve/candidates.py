@@ -20,7 +20,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.solve.clearing import Resumed, candidate, patience
+from hank_mfg.solve.clearing import NEWTON, SEARCH, Edge, Point, Resumed, Search, patience
 from hank_mfg.solve.equilibrium import Equilibrium, given
 from hank_mfg.solve.household import asset_return
 from hank_mfg.solve.quantities import Names
@@ -28,6 +28,37 @@ from hank_mfg.solve.quantities import Names
 BLOCK = 64  # candidates surveyed at once
 SWEEPS = 2_000  # of the recursion for x(e)
 LOOSE = 1e-8  # tolerance of the household at a candidate
+
+
+def not_resumed(economy: Economy, names: Names) -> Resumed:
+    """A search that begins where it does by itself; NumPy, so that nothing is compiled."""
+    blank, whole = _number(np.zeros(economy.shape)), _number(np.asarray(0))
+    zero, nothing, no = _number(0.0), _number(np.inf), _number(np.asarray(False))
+    point = Point(zero, blank, blank, _number(np.full(len(names.searched), np.inf)), nothing)
+    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, blank, zero, no, whole)
+    return Resumed(no, Edge(zero, zero), search, _number(np.zeros(len(names.searched))), whole, zero)
+
+
+def candidate(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
+    """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
+    `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
+    plain, tight, yes = not_resumed(economy, names), _number(tolerance), _number(np.asarray(True))
+    point = plain.search.now._replace(log_consumption=start, mass=mass)
+    search = plain.search._replace(now=point, tolerance=tight, count=_number(np.asarray(SEARCH - 1)))
+    edge = Edge(plain.edge.at, _number(unknown[0]))  # the unknown is at + scale e^y, at y = 0
+    return Resumed(yes, edge, search, _number(coordinates(names, unknown)), _number(np.asarray(NEWTON)), tight)
+
+
+def _number(value) -> Any:
+    """A NumPy array: 0-dimensional for a number."""
+    return np.asarray(value)
+
+
+def coordinates(names: Names, unknown: np.ndarray) -> np.ndarray:
+    """Where a search in several unknowns is: logarithms of aggregates, levels of prices. NumPy."""
+    count, unknown = len(names.unknown), np.asarray(unknown, np.float64)
+    with np.errstate(all="ignore"):
+        return np.concatenate([np.log(unknown[:count]), unknown[count:]])
 
 
 class Survey(NamedTuple):

@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
@@ -121,37 +120,6 @@ def _resume(edge: Edge, first: Search, resumed: "Resumed | None") -> tuple[Edge,
 def _iterations(resumed: "Resumed | None"):
     """Of the household problem at most: fewer where a candidate is only evaluated."""
     return MOST if resumed is None else jnp.where(resumed.given & (resumed.tries >= NEWTON), FEW, MOST)
-
-
-def not_resumed(economy: Economy, names: Names) -> Resumed:
-    """A search that begins where it does by itself; NumPy, so that nothing is compiled."""
-    blank, whole = _number(np.zeros(economy.shape)), _number(np.asarray(0))
-    zero, nothing, no = _number(0.0), _number(np.inf), _number(np.asarray(False))
-    point = Point(zero, blank, blank, _number(np.full(len(names.searched), np.inf)), nothing)
-    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, blank, zero, no, whole)
-    return Resumed(no, Edge(zero, zero), search, _number(np.zeros(len(names.searched))), whole, zero)
-
-
-def candidate(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
-    """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
-    `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
-    plain, tight, yes = not_resumed(economy, names), _number(tolerance), _number(np.asarray(True))
-    point = plain.search.now._replace(log_consumption=start, mass=mass)
-    search = plain.search._replace(now=point, tolerance=tight, count=_number(np.asarray(SEARCH - 1)))
-    edge = Edge(plain.edge.at, _number(unknown[0]))  # the unknown is at + scale e^y, at y = 0
-    return Resumed(yes, edge, search, _number(coordinates(names, unknown)), _number(np.asarray(NEWTON)), tight)
-
-
-def _number(value) -> Any:
-    """A NumPy array: 0-dimensional for a number."""
-    return np.asarray(value)
-
-
-def coordinates(names: Names, unknown: np.ndarray) -> np.ndarray:
-    """Where a search in several unknowns is: logarithms of aggregates, levels of prices. NumPy."""
-    count, unknown = len(names.unknown), np.asarray(unknown, np.float64)
-    with np.errstate(all="ignore"):
-        return np.concatenate([np.log(unknown[:count]), unknown[count:]])
 
 
 def unknown_start(economy: Economy) -> tuple[Edge, Search]:
@@ -300,7 +268,14 @@ def _at(
 
 
 def secants(
-    economy: Economy, names: Names, edge: Edge, first: Search, tolerance: float, goal: float, *, most: int | Array = MOST
+    economy: Economy,
+    names: Names,
+    edge: Edge,
+    first: Search,
+    tolerance: float,
+    goal: float,
+    *,
+    most: int | Array = MOST,
 ) -> Search:
     """The root of the excess in y, from `first`, to the household's `tolerance` and an excess of `goal`."""
 

@@ -153,6 +153,8 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
     name = candidates.names.searched[0]
     trials = [trial for each in evidence for trial in each.trials]
     finite = [trial for trial in trials if not np.isnan(trial.excess[0])]
+    if not trials:
+        return f"Time ran out before a value of {name} was tried: give a guess, or fewer asset_points."
     if not finite:
         return _no_mass(candidates, trials)
     signs = {float(np.sign(trial.excess[0])) for trial in finite}

@@ -20,8 +20,8 @@ import numpy as np
 import scipy.optimize
 import scipy.stats
 
-from hank_mfg.solve.candidates import Candidates, Trial
-from hank_mfg.solve.clearing import ENDS, candidate
+from hank_mfg.solve.candidates import Candidates, Trial, candidate
+from hank_mfg.solve.clearing import ENDS
 from hank_mfg.solve.clearing import NEWTON as NEWTON_OF_PROGRAM
 from hank_mfg.solve.quantities import Names
 
@@ -67,14 +67,14 @@ class Interval(NamedTuple):
 
 
 class Budget:
-    """Seconds left for a search after a failure."""
+    """Seconds of computing left for a search after a failure; other work on the machine does not count."""
 
     def __init__(self, seconds: float):
-        self.end = time.perf_counter() + seconds
+        self.end = time.process_time() + seconds
 
     def left(self) -> bool:
         """Whether there are any."""
-        return time.perf_counter() < self.end
+        return time.process_time() < self.end
 
 
 def aggregate_range(candidates: Candidates) -> tuple[float, float]:

@@ -17,13 +17,14 @@ import numpy as np
 from hank_mfg.environment.economy import Economy
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.candidates import Candidates, Trial
-from hank_mfg.solve.clearing import Edge, Resumed, not_resumed, search_coarse, search_fine, unknown_start
+from hank_mfg.solve.candidates import Candidates, Trial, not_resumed
+from hank_mfg.solve.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.diagnosis import SteadyStateError, explain
 from hank_mfg.solve.equilibrium import Equilibrium
 from hank_mfg.solve.global_search import (
     CLEARED,
+    SAME,
     Budget,
     distinct,
     near_guess,
@@ -102,8 +103,7 @@ class Programs:
     def __init__(self, levels: tuple[Economy, ...], names: Names, tolerance: float):
         self.levels, self.names, self.tolerance = levels, names, tolerance
         options, plain = quick_compilation(), not_resumed(levels[-1], names)
-        self.begin = None
-        self.coarse = None
+        self.begin = self.coarse = self.scouted = None
         if len(levels) == 1 or len(names.searched) > 1:
             self.fine = _fine.lower(levels, names, None, tolerance, plain).compile(compiler_options=options)
             return
@@ -125,6 +125,7 @@ class Programs:
         begin = None
         if self.coarse is not None:
             begin = self.coarse(self.levels[0], self.names, not_resumed(self.levels[0], self.names))
+        self.scouted = begin
         return self.run(self.levels[-1], not_resumed(self.levels[-1], self.names), begin)
 
     def candidates(self) -> Candidates:
@@ -178,7 +179,11 @@ class Programs:
 
     def look_around(self, outcome: Outcome) -> None:
         """Warn of further equilibria where the excess has the wrong sign far from the one found."""
-        scouts, y, edge = self.scouts(), float(outcome.y), jax.tree.map(float, outcome.edge)
+        scouts = self.scouts()
+        edge, y = outcome.edge, float(outcome.y)
+        if self.scouted is not None:  # places on the coarse grid are beside its own equilibrium
+            edge, y = self.scouted[0], float(self.scouted[1].now.y)
+        edge = jax.tree.map(float, edge)
         here = Trial(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), (outcome.found,))
         last = None if self.coarse is not None else here
         found: list[Trial] = []
@@ -197,6 +202,12 @@ class Programs:
                         found.append(self._root(scouts, before, trial))
                 before = trial
         roots = distinct(found)
+        if self.scouted is not None:
+            fine, budget = self.candidates(), Budget(SECONDS)
+            roots = [near_guess(fine, root.unknown, self.tolerance, budget) for root in roots]
+        roots = [
+            each for each in distinct(roots) if not np.allclose(each.unknown, here.unknown, rtol=SAME, atol=SAME**2)
+        ]
         if roots:
             warn_of_others(self.names, here, roots)
 

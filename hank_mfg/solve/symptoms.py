@@ -50,8 +50,8 @@ def without_risk(economy: Economy) -> str | None:
     state = "there is only one income state" if each == 1 else "every household ends in one income state for good"
     return (
         "The stationary mass is not determined: households of one type stay forever in several separate sets of "
-        f"states, as they do without idiosyncratic risk, because {state}; where beta (1 + r) = 1 patient households hold "
-        "whatever they hold, and below it nothing: declare a chain that connects states."
+        f"states, as they do without idiosyncratic risk, because {state}; where beta (1 + r) = 1 they keep what "
+        "they hold, and below it nothing: declare a chain that connects states in idiosyncratic_shock()."
     )
 
 
@@ -85,8 +85,8 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
 
 class Observed(NamedTuple):
     """What the equations say at a few candidates: state variables `now` and `then`, a period later, (n, carried);
-    `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with each own value, (n, own),
-    on average over income states at the lowest assets."""
+    `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with each own value at the
+    lowest assets, on average over income states, (n, own)."""
 
     now: Array
     then: Array
@@ -135,8 +135,8 @@ def state_not_at_rest(names: Names, survey: Survey, picked: np.ndarray, seen: Ob
     return (
         f"The state variable {names.carried[place]} has no stationary value: carry() moves it from "
         f"{now[middle, place]:.6g} to {then[middle, place]:.6g} at "
-        f"{words(names.searched, survey.unknown[picked[middle]])}, and so at every value tried; let carry() lead back to "
-        "a value at rest, as a fiscal or monetary rule does."
+        f"{words(names.searched, survey.unknown[picked[middle]])}, and so at every value tried; let carry() lead back "
+        "to a value at rest, as a fiscal or monetary rule does."
     )
 
 
