@@ -158,7 +158,7 @@ def wrong_sign(economy: Economy, names: Names, survey: Survey, picked: np.ndarra
                 f"by 1 + {price}, so that assets earn the rate."
             )
     for key, values in own.items():
-        if np.all(values < 0):
+        if np.all(values < 0) and not economy.works:  # with chosen hours earnings are elsewhere, and taxes may be here
             return (
                 f"{name}.resources(): cash on hand falls with own.{key}, by {-values.max():.4g} at least, at every "
                 "value tried: income enters with the wrong sign."
