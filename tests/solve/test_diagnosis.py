@@ -289,8 +289,8 @@ OTHERS = {
     ),
 }  # fmt: skip
 
-CASES = {f"{kind}: {name}": case for kind, table in
-         (("sign", SIGNS), ("bracket", BRACKETS), ("walras", WALRAS), ("other", OTHERS)) for name, case in table.items()}  # fmt: skip
+TABLES = {"sign": SIGNS, "bracket": BRACKETS, "walras": WALRAS, "other": OTHERS}
+CASES = {f"{kind}: {name}": case for kind, table in TABLES.items() for name, case in table.items()}
 
 
 @pytest.mark.slow
