@@ -26,7 +26,8 @@ import sys, warnings, jax
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 warnings.simplefilter("ignore")
-folder, extra = sys.argv[1], sys.argv[2:]
+from pathlib import Path
+folder, extra = Path(sys.argv[1]), sys.argv[2:]
 say = lambda *_, **__: print("going", flush=True)
 """
 SOLVE = (

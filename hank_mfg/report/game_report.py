@@ -77,7 +77,7 @@ def write_game_evaluation(
     solution: GameSolution, folder: Path, *, paths: int, seed: int
 ) -> tuple[dict[str, Any], list[Path]]:
     """Measure, write evaluation.json and exploitability.tex; return the numbers and the paths."""
-    content = evaluate_game(solution, paths=paths, seed=seed)
+    folder, content = Path(folder), evaluate_game(solution, paths=paths, seed=seed)
     frame = pd.DataFrame({"Value": pd.Series(evaluation_rows(content), dtype=object)}).rename_axis("")
     return content, [
         write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
@@ -90,6 +90,7 @@ def write_game_report(
     solution: GameSolution, folder: Path, lines: list[dict[str, Any]], *, paths: int, seed: int, tell: Any
 ) -> list[Path]:
     """Every table and figure of a run of a game; `lines` are those of metrics.jsonl. Returns the paths."""
+    folder = Path(folder)
     tell("exploitability")
     written = write_game_evaluation(solution, folder, paths=paths, seed=seed)[1]
     tell("figures")
