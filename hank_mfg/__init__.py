@@ -101,6 +101,8 @@ if TYPE_CHECKING:
         save_figure as save_figure,
     )
     from hank_mfg.report.game_figures import plot_finite_population as plot_finite_population
+    from hank_mfg.report.grid_error import GridError as GridError
+    from hank_mfg.report.grid_error import grid_error as grid_error
     from hank_mfg.report.impulse_response import impulse_response as impulse_response
     from hank_mfg.report.moments import hp_filter as hp_filter
     from hank_mfg.report.path_distribution import DistributionPath as DistributionPath
@@ -199,6 +201,7 @@ _HOMES = {
     "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
     "report.game_figures": ("plot_finite_population",),
+    "report.grid_error": ("GridError", "grid_error"),
     "report.impulse_response": ("impulse_response",),
     "report.moments": ("hp_filter",),
     "report.path_distribution": ("DistributionPath", "distribution_path"),

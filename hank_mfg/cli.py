@@ -54,6 +54,7 @@ Worlds = Annotated[
     list[str] | None,
     typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for worlds with other values too; repeat"),
 ]
+GridToo = Annotated[bool, typer.Option("--grid-error", help="estimate the grid's error from coarser grids")]
 Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="live with another parameter")]
 
 
@@ -139,7 +140,9 @@ def new(
 
 
 @app.command("steady-state")
-def steady_state_command(model: Source, set_: Set = None, asset_points: int = 200, as_json: Json = False) -> None:
+def steady_state_command(
+    model: Source, set_: Set = None, asset_points: int = 200, grid_error: GridToo = False, as_json: Json = False
+) -> None:
     """Solve the stationary equilibrium, without aggregate risk, in float64."""
     _cache()
     import numpy as np
@@ -171,6 +174,11 @@ def steady_state_command(model: Source, set_: Set = None, asset_points: int = 20
     skipped = ("model", "parameters")
     lines = [f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}"
              for name, value in content.items() if name not in skipped]  # fmt: skip
+    if grid_error:
+        from hank_mfg.report.grid_error import error_of_grid
+
+        content["grid_error"], more = error_of_grid(steady)
+        lines += more
     _emit(as_json, content, lines)
 
 

@@ -19,7 +19,7 @@ def test_the_shipped_names():
 def test_every_shipped_calibration_is_complete_and_sourced(name):
     model, calibration = load_model(name), read_calibration(name)
     assert set(calibration.values) == set(model.parameters())
-    assert calibration.period in ("quarter", "year") and calibration.source
+    assert calibration.period in ("two months", "quarter", "year") and calibration.source
     for row in calibration_table(name):
         assert row["unit"] and row["source"] and row["about"], row
 
@@ -44,7 +44,7 @@ def test_an_unknown_name_lists_the_known_ones(refuses, tmp_path, monkeypatch):
     refuses(
         lambda: load_model("aiyagary"), "no shipped model 'aiyagary' (did you mean 'aiyagari'?)", "krusell_smith_1998"
     )
-    refuses(lambda: load_model("bewley"), "the shipped ones are aiyagari, huggett, krusell_smith")
+    refuses(lambda: load_model("bewley"), "the shipped ones are aiyagari, huggett, huggett_1993, krusell_smith")
     monkeypatch.chdir(tmp_path)
     Path("bewley.py").touch()
     refuses(lambda: load_model("bewley"), "for the file in this folder write bewley.py")

@@ -2,7 +2,7 @@
 
 Household budgets add up to
 
-    consumption + savings = resources + earnings,
+    consumption + q savings = resources + earnings,
 
 so where the markets of a period clear and the state variables agree with what households hold, supply of goods equals
 demand at any prices and any distribution, in equilibrium or not. `check_accounts` uses that before anything is solved:
@@ -223,7 +223,8 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     today = Named("today", {**shocks, **total, **prices, **outcomes})
     cash = mean(ask_model("resources", level + 0.0 * case.points[:1], own, prices, now))
     savings, earnings, hours = choices[0], *((choices[1], choices[2]) if "hours" in model.chosen() else (0.0, 0.0))
-    chosen = {"consumption": cash + earnings - savings, "savings": savings, "earnings": earnings, "hours": hours}
+    spent = savings * model.asset_price(prices, now) if model.sells_at_price() else savings
+    chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
     excess = ask_model("excess_demand", today, summed_choices)
     tomorrow = Named("tomorrow", {**summed(savings), **ask_model("carry", today)})

@@ -72,6 +72,16 @@ def _check_accounts(model: Model, case: Case, level: float) -> Accounts:
     return accounts
 
 
+def _check_asset_price(name: str, periods: list[Results]) -> None:
+    """What the chosen asset costs is positive, wherever markets may clear."""
+    for what, price in ((what, price) for period in periods for what, price in period["asset_price"].items()):
+        if not float(price) > 0:
+            raise ValueError(
+                f"{name}.asset_price(): {what}, is {float(price):.6g}: assets must cost something, so correct its "
+                "formula, or narrow the bracket in unknowns()."
+            )
+
+
 def _check_names(name: str, case: Case, result: Results) -> None:
     """Something is summed, something is seen, and no name is used twice."""
     if not result["aggregates"]:
@@ -153,6 +163,7 @@ def _check_numbers(model: Model, case: Case) -> float:
     levels = [level for level in case.points[1:, 0] if not any(map(_not_finite, _periods(model, case, level)))]
     if not levels:
         _report_not_finite(model, case)
+    _check_asset_price(type(model).__name__, _periods(model, case, levels[0]))
     patience = float(np.max(np.asarray(model.discount_factor)))
     still, halfway = (_level(model, case, levels, target) for target in (1.0, 0.5 * (1.0 + patience)))
     if all(_shortfall(case, _periods(model, case, level)) for level in (still, halfway)):
@@ -168,8 +179,10 @@ def _level(model: Model, case: Case, levels: list[float], target: float) -> floa
     """The assets per household at which beta (1 + r) falls to `target`, by bisection; the top if it never does."""
 
     def above(level: float) -> bool:
-        cash = [np.asarray(period["resources"]["cash on hand"][:2]) for period in _periods(model, case, level)]
-        rise = np.mean([two[1] - two[0] for two in cash], axis=0).max() / (case.points[1, 0] - case.points[0, 0])
+        periods = _periods(model, case, level)
+        cash = [np.asarray(period["resources"]["cash on hand"][:2]) for period in periods]
+        cost = np.mean([float(period["asset_price"]["the price of assets"]) for period in periods])
+        rise = np.mean([two[1] - two[0] for two in cash], axis=0).max() / (case.points[1, 0] - case.points[0, 0]) / cost
         return bool(np.max(np.asarray(model.discount_factor)) * rise > target)
 
     first = next((i for i, level in enumerate(levels) if not above(level)), len(levels) - 1)

@@ -9,16 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.alike import Alike
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
-from hank_mfg.environment.markov import (
-    average_out,
-    combine,
-    given_moves,
-    joint_distribution,
-    stationary_distribution,
-    to_chain,
-)
+from hank_mfg.environment.long_run import stationary_distribution
+from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
+from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, is_number
 from hank_mfg.model.labor import GHH, Separable
@@ -45,19 +41,6 @@ class Public(NamedTuple):
     shocks: Named
     aggregates: Named
     prices: Named
-
-
-class Alike(NamedTuple):
-    """Individual states that somebody cannot tell apart: the number of the `group` of every income state, from 0 on,
-    and its long-run `share` of those in the group; both (income,)."""
-
-    group: tuple[int, ...]
-    share: tuple[float, ...]
-
-    def average(self, table: np.ndarray) -> np.ndarray:
-        """A table (..., income) with the mean of its group in place of every income state."""
-        group = np.asarray(self.group)
-        return table @ (np.asarray(self.share)[:, None] * (group[:, None] == group))
 
 
 @portable
@@ -170,7 +153,7 @@ class Economy(eqx.Module):
 
     def choices(self, mass: Array, public: Public, savings: Array) -> Named:
         """What everybody chose, summed over the mass."""
-        chosen = self.chosen(public, savings, self.consumed(self.resources(public) - savings, public))
+        chosen = self.chosen(public, savings, self.consumption_of(self.resources(public), savings, public))
         return Named("choices", {name: jnp.sum(mass * each) for name, each in chosen.items()})
 
     @property
@@ -202,6 +185,14 @@ class Economy(eqx.Module):
         """The x that takes `net` out of cash on hand: the inverse of `net`."""
         wage = self.wage(public)
         return net if wage is None else self.labor.consumed(net, wage)
+
+    def consumption_of(self, cash: Array, savings, public: Public) -> Array:
+        """The x of a policy that buys next assets `savings` out of `cash` on hand."""
+        return self.consumed(self.unspent(cash, savings, public), public)
+
+    def savings_of(self, cash: Array, x: Array, public: Public) -> Array:
+        """The next assets, bounds aside, that `cash` on hand buys after x: the inverse of `consumption_of`."""
+        return self.bought(cash - self.net(x, public), public)
 
     def goods(self, x: Array, public: Public) -> Array:
         """Consumption of goods."""
@@ -283,17 +274,34 @@ class Economy(eqx.Module):
         assets, own = self.states()
         return self._full(self.model.resources(assets, own, public.prices, public.shocks))
 
-    def bounds(self, resources: Array) -> tuple[Array, Array]:
-        """The lowest and highest next assets that a household may choose: (assets, income) each.
+    def asset_price(self, public: Public) -> Array | None:
+        """What a unit of next assets costs, q; None where the model leaves it at one."""
+        price = self.model.asset_price(public.prices, public.shocks) if self.model.sells_at_price() else None
+        return None if price is None else jnp.asarray(price, self.dtype)
 
-        All cash on hand at most, or what the grid holds; who chooses hours can save more than cash on hand.
-        """
+    def unspent(self, cash: Array, savings, public: Public) -> Array:
+        """What is left of cash on hand once next assets are bought, cash - q a'; any shapes that broadcast."""
+        return cash - self.cost(savings, public)
+
+    def bought(self, money: Array, public: Public) -> Array:
+        """The next assets that `money` buys, money / q."""
+        price = self.asset_price(public)
+        return money if price is None else money / price
+
+    def cost(self, savings: Array, public: Public) -> Array:
+        """What next assets cost, q a': the inverse of `bought`."""
+        price = self.asset_price(public)
+        return savings if price is None else price * savings
+
+    def bounds(self, resources: Array, public: Public) -> tuple[Array, Array]:
+        """The lowest and highest next assets that a household may choose, (assets, income) each: all that cash on hand
+        buys at most, or what the grid holds; who chooses hours can save more than cash on hand."""
         lower, upper = jnp.full(self.shape, self.grid.lower), jnp.full(self.shape, self.grid.upper)
-        return lower, upper if self.works else jnp.minimum(resources, upper)
+        return lower, upper if self.works else jnp.minimum(self.bought(resources, public), upper)
 
     def reward(self, choice: Array, public: Public) -> Array:
         """Flow utility of choosing next assets `choice`: (assets, income)."""
-        return self.flow(self.resources(public) - choice, public)
+        return self.flow(self.unspent(self.resources(public), choice, public), public)
 
     def marginal_rewards(self, choice: Array, public: Public) -> tuple[Array, Array, Array]:
         """Derivatives of the reward F(a, a'): F_1 in own assets, F_2 in the choice, F_22 in the choice twice."""
@@ -301,7 +309,7 @@ class Economy(eqx.Module):
 
         def reward(assets, choice):
             cash = self._full(self.model.resources(assets, own, public.prices, public.shocks))
-            return self.flow(cash - choice, public)
+            return self.flow(self.unspent(cash, choice, public), public)
 
         assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)
         ones = jnp.ones(self.shape, self.dtype)
@@ -355,17 +363,6 @@ class Economy(eqx.Module):
 
     def _full(self, values) -> Array:
         return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)
-
-
-def profit_slopes(model: Model, today: Named, dtype) -> tuple[Array, Array, Array]:
-    """F_p, F_q and F_pq of a firm's profit F(p, q) at p = q = 1: its price relative to others', now and before."""
-    one = jnp.ones((), dtype)
-
-    def own(price, before):
-        return jax.grad(model.profit)(price, before, today)
-
-    last = jax.grad(lambda before: model.profit(one, before, today))(one)
-    return own(one, one), last, jax.grad(own, argnums=1)(one, one)
 
 
 def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_risk: bool = True) -> Economy:

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import profit_slopes
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import (
     combine,
@@ -21,6 +20,7 @@ from hank_mfg.environment.markov import (
     stationary_distribution,
     to_chain,
 )
+from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
@@ -118,7 +118,8 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     signal = _ask_names(model, "signal", (), aggregates, prices, now)
     cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
     patience = _fits(model, "discounting", "the result", ask(model, "discounting", own, now), shape)
-    most = _most(model, cash - case.points[0, 0] + zero, own, prices, now)
+    price = _asset_price(model, prices, now)
+    most = _most(model, cash - price * case.points[0, 0] + zero, own, prices, now)
     today = Named("today", {**total, **prices, **shocks, **outcomes})
     choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
     excess = ask(model, "goods_market", today, choices, aggregates)
@@ -131,12 +132,29 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
         "signal": signal,
         "discounting": {"discount_factor": patience + zero},
         "resources": {"cash on hand": cash + zero},
+        "asset_price": {"the price of assets": price + zero[0, 0], **_price_at_ends(model, known, now)},
         "most": {"consumption": most},
         "goods_market": market,
         "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), today, choices)),
         "profit": _pricing(model, today),
         "carry": _carries(model, carried, _ask_names(model, "carry", (), today)),
     }
+
+
+def _asset_price(model: Model, prices: Named, shocks: Named) -> Any:
+    """What a unit of next assets costs: a number, the same for everybody."""
+    return _fits(model, "asset_price", "the result", ask(model, "asset_price", prices, shocks), ())
+
+
+def _price_at_ends(model: Model, known: Named, shocks: Named) -> dict[str, Any]:
+    """The asset's price with every clearing price at the lower end of its bracket, and at the upper end."""
+    found = {}
+    for end in ("lower", "upper") if model.sells_at_price() and _brackets(model) else ():
+        ends = {name: getattr(each, end) for name, each in _brackets(model).items()}
+        prices = _ask_names(model, "prices", (), Named("aggregates", {**known, **ends}), shocks)
+        at = ", ".join(f"{name} at the {end} end of its bracket" for name in ends)
+        found[f"the price of assets, {at}"] = _asset_price(model, Named("prices", {**ends, **prices}), shocks)
+    return found
 
 
 def _most(model: Model, room: Any, own: Named, prices: Named, shocks: Named) -> Any:

@@ -2,7 +2,7 @@
 
 At assets a and income e the policy consumes c and saves a'. The Euler equation implies
 
-    c_euler = (u')^{-1}( beta sum_{z', e'} P(z', e' | z, e) V_a(a', e', z') ),    V_a = u'(c') dm'/da',
+    c_euler = (u')^{-1}( (beta / q) sum_{z', e'} P(z', e' | z, e) V_a(a', e', z') ),    V_a = u'(c') dm'/da',
 
 with the exact conditional expectation over next period's aggregate and idiosyncratic states. Under GHH
 (u')^{-1} gives consumption less effort, to which effort is added. The error is |c_euler / c - 1|,
@@ -75,8 +75,9 @@ def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Ar
     """Cash on hand, the composite (consumption, less effort under GHH) and savings at arbitrary assets (n, income),
     given a period's decisions on nodes."""
     cash, desired = _at(economy, now.cash, assets), _at(economy, now.desired, assets)
-    savings = jnp.clip(cash - economy.net(desired, now.public), economy.grid.lower, economy.grid.upper)
-    return cash, economy.consumed(cash - savings, now.public), savings
+    savings = economy.savings_of(cash, desired, now.public)
+    savings = jnp.clip(savings, economy.grid.lower, economy.grid.upper)
+    return cash, economy.consumption_of(cash, savings, now.public), savings
 
 
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
@@ -96,7 +97,8 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
         return economy.shock_transition[shock, shock_next] * expected
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
-    return utility.inverse_marginal_utility(economy.discount_factor(step.now.public.shocks) * each.sum(axis=0))
+    value = economy.discount_factor(step.now.public.shocks) * each.sum(axis=0)
+    return utility.inverse_marginal_utility(economy.bought(value, step.now.public))
 
 
 def _errors(economy: Economy, step: Step, ahead: Decision):

@@ -139,8 +139,8 @@ def _choose(economy: Economy, now: Decision, assets: Array, own: Array) -> tuple
     cash, desired = at(economy, now.cash, assets, own), at(economy, now.desired, assets, own)
     wage = economy.wage(now.public)
     net = desired if wage is None else economy.labor.net(desired, wage[0, own])
-    savings = jnp.clip(cash - net, economy.grid.lower, economy.grid.upper)
-    return cash, consumed(economy, now, cash - savings, own), savings
+    savings = jnp.clip(economy.bought(cash - net, now.public), economy.grid.lower, economy.grid.upper)
+    return cash, consumed(economy, now, economy.unspent(cash, savings, now.public), own), savings
 
 
 def consumed(economy: Economy, now: Decision, net: Array, own: Array) -> Array:
@@ -165,7 +165,8 @@ def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own:
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     discount = economy.discount_factor(step.now.public.shocks)[0, own]
-    return utility.inverse_marginal_utility(discount * each.sum(axis=0))
+    value = economy.bought(discount * each.sum(axis=0), step.now.public)
+    return utility.inverse_marginal_utility(value)
 
 
 def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Decision, Array]):
@@ -174,11 +175,12 @@ def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Deci
     count, both = len(own), jnp.tile(own, 2)
     cash, consumption, savings = _choose(economy, step.now, jnp.concatenate(assets), both)
     implied = _implied(economy, step, ahead, savings[count:], own)
-    implied = jnp.minimum(implied, consumed(economy, step.now, cash[count:] - economy.grid.lower, own))
+    most = economy.unspent(cash[count:], economy.grid.lower, step.now.public)
+    implied = jnp.minimum(implied, consumed(economy, step.now, most, own))
     wage = economy.wage(step.now.public)
     spent = implied if wage is None else economy.labor.net(implied, wage[0, own])
     goods, due = consumption[:count], implied
     if wage is not None:
         goods, due = (economy.labor.goods(x, wage[0, own]) for x in (goods, due))
     kept = (*assets, goods, savings[:count], due)
-    return (savings[:count], cash[count:] - spent), kept
+    return (savings[:count], economy.bought(cash[count:] - spent, step.now.public)), kept

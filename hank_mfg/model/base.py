@@ -111,6 +111,7 @@ class Model(eqx.Module):
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
         discounting(own, shocks)                  beta between today and tomorrow, where it differs or moves
         hourly_wage(own, prices, shocks)          what an hour earns, where preferences() are Separable or GHH
+        asset_price(prices, shocks)               q, what one unit of the chosen assets costs; one unless declared
     For prices that clear inside the period
         unknowns()                                dict name -> `Bracket`: found every period such that markets clear
         excess_demand(today, choices)             dict market -> demand less supply, one for every unknown
@@ -188,6 +189,21 @@ class Model(eqx.Module):
         With it preferences() are `Separable` or `GHH`, and resources() leaves earnings out.
         """
         return None
+
+    def asset_price(self, prices, shocks):
+        """What one unit of next assets costs today, q, in goods: one unless declared; positive, a number.
+
+        The budget is c + q a' = resources(a), plus earnings where hours are chosen: a' is the face value, what
+        resources() pays out next period, and the limits of asset_space() are on a'. A discount bond that pays one unit
+        next period has q = 1 / (1 + r), and resources() then adds assets without interest. The first-order condition
+        is q u'(c) = E[beta (d resources / d a') u'(c')]. Savings that a model reads elsewhere, in excess_demand() and
+        goods_market(), are a', not q a'. Source: Huggett (1993), Journal of Economic Dynamics and Control 17(5-6).
+        """
+        return 1.0
+
+    def sells_at_price(self) -> bool:
+        """Whether the chosen asset has a price of its own, declared by asset_price()."""
+        return type(self).asset_price is not Model.asset_price
 
     def chosen(self) -> tuple[str, ...]:
         """Names of what is chosen and summed over the mass."""

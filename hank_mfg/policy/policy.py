@@ -29,7 +29,7 @@ import numpy as np
 import scipy.interpolate
 from jax import Array
 
-from hank_mfg.environment.economy import Alike
+from hank_mfg.environment.alike import Alike
 from hank_mfg.environment.grids import AssetGrid, asset_grid, assets_at, coordinate, spline_matrix
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.portable import portable

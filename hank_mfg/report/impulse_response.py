@@ -127,7 +127,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
     def record(step):
         aggregate = step.now.state.aggregate
         wealth = aggregate.mass.sum(axis=1)
-        x = economy.consumed(step.now.cash - step.now.savings, step.now.public)
+        x = economy.consumption_of(step.now.cash, step.now.savings, step.now.public)
         goods = economy.goods(x, step.now.public)
         kept = _Followed(step.gamble, aggregate.shock, step.shock_next, goods, wealth)
         return period_series(economy, step.now), kept

@@ -100,9 +100,9 @@ def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
     def sweep(logs: Array) -> Array:
         desired = jax.vmap(lambda function, m: function(m))(functions(jnp.exp(logs)), cash)
         savings = jax.vmap(lambda p, m, c: feasible_savings(economy, p, m, c))(public, cash, desired)
-        return jnp.log(jax.vmap(economy.consumed)(cash - savings, public))
+        return jnp.log(jax.vmap(economy.consumption_of)(cash, savings, public))
 
-    most = jax.vmap(lambda m, p: economy.consumed(m - economy.grid.lower, p))(cash, public)
+    most = jax.vmap(lambda m, p: economy.consumption_of(m, economy.grid.lower, p))(cash, public)
     found = fixed_point(sweep, jnp.log(jnp.minimum(start, most)), tolerance=TOLERANCE, max_iterations=MOST)
     return Optimum(functions(jnp.exp(found.point)), cash, found.change)
 

@@ -90,9 +90,9 @@ class _Facts(NamedTuple):
 def facts(economy: Economy, public: Public) -> _Facts:
     """Patience, the discount factor and gross return by income state at the top of the grid, and what is left to
     consume to who repays down to the borrowing limit, at given prices."""
-    gross = asset_return(economy, public)[-1]
+    gross = economy.bought(asset_return(economy, public)[-1], public)
     factor = economy.discount_factor(public.shocks)[0]
-    least = jnp.min(economy.consumed(economy.resources(public) - economy.grid.lower, public))
+    least = jnp.min(economy.consumption_of(economy.resources(public), economy.grid.lower, public))
     values = [jnp.asarray(value, economy.dtype) for value in public.prices.values()]
     prices = jnp.stack(values) if values else jnp.zeros(0, economy.dtype)
     return _Facts(patience(economy, public), factor, gross, least, prices)
@@ -209,4 +209,4 @@ class Candidates:
 def _begin(economy: Economy, names: Names, unknown: Array) -> Array:
     """Log consumption from which a household's problem is first solved: a tenth of all that could be consumed."""
     public = given(economy, names, unknown)
-    return jnp.log(0.1 * economy.consumed(economy.resources(public) - economy.grid.lower, public))
+    return jnp.log(0.1 * economy.consumption_of(economy.resources(public), economy.grid.lower, public))

@@ -61,6 +61,11 @@ def perceive(economy: Economy) -> PerceivedEconomy:
             "one or solve with RSPG()."
         )
     fields = {field: getattr(economy, field) for field in Economy.__dataclass_fields__}
+    if economy.model.sells_at_price():
+        raise ValueError(
+            f"{name}.asset_price() gives the chosen asset a price: the classical algorithm takes it to be one, so "
+            "solve with RSPG()."
+        )
     perceived = PerceivedEconomy(**fields, moved=moved[0])
     if len(np.unique(np.asarray(perceived.distinct()), axis=0)) < economy.shock_count:
         raise ValueError(

@@ -159,11 +159,11 @@ def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equi
 def patience(economy: Economy, public: Public) -> Array:
     """The largest growth factor of marginal utility that patience allows: at one or more, supply would be infinite.
 
-    beta (1 + r) where all are alike, with the return at the top of the grid, where unbounded wealth would be (debt may
-    cost more); otherwise the spectral radius of diag(beta (1 + r)) P over income states, by repeated squaring, so that
-    somebody may be more patient than the market for a while.
+    beta (1 + r) / q where all are alike, with the return at the top of the grid, where unbounded wealth would be (debt
+    may cost more) and the asset's price q; otherwise the spectral radius of diag(beta (1 + r) / q) P over income
+    states, by repeated squaring, so that somebody may be more patient than the market for a while.
     """
-    factor = (asset_return(economy, public) * economy.discount_factor(public.shocks))[-1]
+    factor = economy.bought(asset_return(economy, public) * economy.discount_factor(public.shocks), public)[-1]
     matrix = factor[:, None] * economy.income_transition[0, 0]
 
     def square(power, found):
@@ -221,7 +221,7 @@ def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
 
 def _little(economy: Economy, public: Public, resources: Array) -> Array:
     """The logarithm of a tenth of all that could be consumed, from which a household's problem is first solved."""
-    return jnp.log(0.1 * economy.consumed(resources - economy.grid.lower, public))
+    return jnp.log(0.1 * economy.consumption_of(resources, economy.grid.lower, public))
 
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
@@ -231,7 +231,7 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
 
     def read(log_consumption):
         policy = policy_of(coarse, public, jnp.exp(log_consumption))
-        return jnp.log(jnp.minimum(policy(resources), economy.consumed(resources - economy.grid.lower, public)))
+        return jnp.log(jnp.minimum(policy(resources), economy.consumption_of(resources, economy.grid.lower, public)))
 
     here = found.now.log_consumption + found.drift * (found.y - found.now.y)
     log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
@@ -261,7 +261,7 @@ def _at(
     """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
-    savings = economy.resources(public) - economy.net(household.consumption, public)
+    savings = economy.savings_of(economy.resources(public), household.consumption, public)
     mass = stationary_mass(economy, savings, neighbor)
     excess = excess_of(economy, names, unknown, public, household.consumption, mass)
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)

@@ -71,7 +71,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         total = supplied(economy, names.unknown, mass, public.shocks)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
-        savings = economy.resources(public) - economy.net(composite, public)
+        savings = economy.savings_of(economy.resources(public), composite, public)
         excess.append(economy.excess_demand(mass, public, savings))
     return jnp.concatenate(excess)
 
@@ -113,7 +113,7 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
     """
     public = given(economy, names, unknown)
     composite = _household(economy, public, found.composite)
-    savings = economy.resources(public) - economy.net(composite, public)
+    savings = economy.savings_of(economy.resources(public), composite, public)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
     mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
     moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])

@@ -152,11 +152,11 @@ _mass_of = eqx.filter_jit(stationary_mass)
 @eqx.filter_jit
 def _solve(economy: Economy, public: Public, tolerance: float) -> _Found:
     resources = economy.resources(public)
-    start = 0.1 * economy.consumed(resources - economy.grid.lower, public)
+    start = 0.1 * economy.consumption_of(resources, economy.grid.lower, public)
     found = solve_household(economy, public, start, tolerance=tolerance)
     policy = policy_of(economy, public, found.consumption)
     savings = feasible_savings(economy, public, resources, policy(resources))
-    goods = economy.goods(economy.consumed(resources - savings, public), public)
+    goods = economy.goods(economy.consumption_of(resources, savings, public), public)
     return _Found(policy, goods, savings, found.change)
 
 

@@ -1,8 +1,9 @@
 """The household's problem at given prices, by the endogenous grid method (Carroll 2006).
 
-For every choice a' on the grid the first-order condition u'(c) = beta E[V_a(a', e')] gives consumption without a
-search, and cash on hand m = a' + c. The pairs (m, c) are the consumption function where the borrowing limit does not
-bind; extended below its first point it lies above m - lower, so that min(c, m - lower) is right everywhere.
+For every choice a' on the grid the first-order condition q u'(c) = beta E[V_a(a', e')] gives consumption without a
+search, and cash on hand m = q a' + c, with q the price of the asset, one unless the model declares it. The pairs (m, c)
+are the consumption function where the borrowing limit does not bind; extended below its first point it lies above
+m - q lower, so that min(c, m - q lower) is right everywhere.
 """
 
 from collections.abc import Callable
@@ -32,17 +33,19 @@ def egm_step(
     """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
     prices. Who expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
     expected = economy.discount_factor(public.shocks) * (marginal_value_next @ income_transition.T)
+    expected = economy.bought(expected, public)
     nothing = expected == 0
     consumption = economy.model.preferences().inverse_marginal_utility(jnp.where(nothing, 1.0, expected))
-    all_there_is = economy.consumed(economy.resources(public)[-1:] - economy.grid.lower, public)
+    all_there_is = economy.consumption_of(economy.resources(public)[-1:], economy.grid.lower, public)
     consumption = jnp.where(nothing, 2.0 * jnp.max(all_there_is), consumption)
-    return ConsumptionFunction(economy.grid.points[:, None] + economy.net(consumption, public), consumption)
+    cash = economy.cost(economy.grid.points[:, None], public) + economy.net(consumption, public)
+    return ConsumptionFunction(cash, consumption)
 
 
 def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
     """Next assets implied by a desired consumption, held between the borrowing limit and the top of the grid."""
-    lower, upper = economy.bounds(resources)
-    return jnp.clip(resources - economy.net(consumption, public), lower, upper)
+    lower, upper = economy.bounds(resources, public)
+    return jnp.clip(economy.savings_of(resources, consumption, public), lower, upper)
 
 
 def asset_return(economy: Economy, public: Public) -> Array:
@@ -70,13 +73,13 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """
     resources, gross = economy.resources(public), asset_return(economy, public)
     utility, income = economy.model.preferences(), economy.income_transition[0, 0]
-    most = jnp.log(economy.consumed(resources - economy.grid.lower, public))
+    most = jnp.log(economy.consumption_of(resources, economy.grid.lower, public))
 
     def step(log_consumption: Array) -> Array:
         consumption = jnp.exp(jnp.minimum(log_consumption, most))
         policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), income)
         savings = feasible_savings(economy, public, resources, policy(resources))
-        return jnp.log(economy.consumed(resources - savings, public))
+        return jnp.log(economy.consumption_of(resources, savings, public))
 
     return step
 
@@ -116,7 +119,7 @@ def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -
         tomorrow = economy.form(total, public.shocks, Named("unknowns", {n: public.prices[n] for n in names}))
         resources = economy.resources(tomorrow)
         saved = feasible_savings(economy, tomorrow, resources, following(resources))
-        marginal = marginal_value(economy, tomorrow, economy.consumed(resources - saved, tomorrow))
+        marginal = marginal_value(economy, tomorrow, economy.consumption_of(resources, saved, tomorrow))
         return jnp.log(egm_step(economy, now, marginal, economy.income_transition[0, 0])(cash))
 
     return jnp.moveaxis(jax.jacfwd(today)(economy.unknown_values(public)), -1, 0)

@@ -62,12 +62,12 @@ def at_rest(steady: SteadyState, names: Names) -> Rest:
 @eqx.filter_jit
 def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
     """Marginal values (assets, income) and what is chosen, summed over the mass."""
-    consumption = economy.consumed(economy.resources(public) - savings, public)
+    consumption = economy.consumption_of(economy.resources(public), savings, public)
     return marginal_value(economy, public, consumption), economy.choices(mass, public, savings)
 
 
 def felt(rest: Rest, names: Names) -> tuple[int, ...]:
-    """Places of the inputs that move anybody's cash on hand, wage or patience."""
+    """Places of the inputs that move anybody's cash on hand, wage, price of assets or patience."""
     moved = np.asarray(_slopes(rest, names))
     return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
 
@@ -76,9 +76,10 @@ def felt(rest: Rest, names: Names) -> tuple[int, ...]:
 def _slopes(rest: Rest, names: Names):
     def seen(x):
         public = public_of(x, names)
-        wage = rest.economy.wage(public)
+        prices = (rest.economy.wage(public), rest.economy.asset_price(public))
         cash, patience = rest.economy.resources(public), rest.economy.discount_factor(public.shocks)
-        return jnp.concatenate([cash, patience, *(() if wage is None else (wage,))])
+        rows = [jnp.broadcast_to(each, patience.shape) for each in prices if each is not None]
+        return jnp.concatenate([cash, patience, *rows])
 
     return jax.jacfwd(seen)(rest.inputs)
 

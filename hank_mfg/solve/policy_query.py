@@ -105,6 +105,6 @@ def _at_last(play: Play, shock: Array, total: dict[str, Array], unknowns: dict[s
     today = public(*last)
     cash = economy.resources(today)
     desired = policy.consumption(features[-1], cash, play.tables, economy.unknown_values(today))
-    savings = jnp.clip(cash - economy.net(desired, today), *economy.bounds(cash))
-    consumption = economy.goods(economy.consumed(cash - savings, today), today)
+    savings = jnp.clip(economy.savings_of(cash, desired, today), *economy.bounds(cash, today))
+    consumption = economy.goods(economy.consumption_of(cash, savings, today), today)
     return cash, consumption, savings

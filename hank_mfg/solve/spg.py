@@ -118,8 +118,8 @@ class Kept(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave
-    of the `desired` one, `rise` how much it rises with a unit less saved: one, or less where earnings
-    fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that tomorrow
+    of the `desired` one, `rise` how much it rises with a unit of next assets less: the asset's price, or less
+    where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that tomorrow
     adds to their wish to raise the price, `implied` what it is worth in expectation over every next
     aggregate state.
     """
@@ -189,8 +189,9 @@ def keep(play: Play, step: Step, ahead: Decision) -> Kept:
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
     condition = first_order(play.economy, step, ahead)
-    net = now.cash - now.savings
-    consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (jnp.ones_like(net),))
+    net = play.economy.unspent(now.cash, now.savings, now.public)
+    price = play.economy.cost(jnp.ones_like(net), now.public)
+    consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
     implied = implied_outlook(play.economy, now, ahead)
     return Kept(
         now.signal, now.cash, now.desired, now.wanted, now.savings, consumption,

@@ -200,7 +200,7 @@ def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> 
 
     def one(values, found):
         economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
-        savings = economy.resources(found.public) - economy.net(found.composite, found.public)
+        savings = economy.savings_of(economy.resources(found.public), found.composite, found.public)
         return goods_at_rest(economy, found.public, found.mass, savings)
 
     return jax.vmap(one)(values, found)

@@ -78,7 +78,7 @@ class SteadyState(NamedTuple):
         effort, c - v(n). Solvers work with it; see `consumption` for goods."""
         with jax.enable_x64(True):
             public = jax.tree.map(jnp.asarray, self.public)
-            return np.asarray(self.economy.consumed(self.economy.resources(public) - self.savings, public))
+            return np.asarray(self.economy.consumption_of(self.economy.resources(public), self.savings, public))
 
     @property
     def top_of_grid_mass(self) -> float:

@@ -110,7 +110,7 @@ def _observe(economy: Economy, names: Names, unknown: Array) -> Observed:
             ahead = {k: jnp.ones_like(v) if k == key else jnp.zeros_like(v) for k, v in own.items()}
             return jax.jvp(cash, (own,), (Named("own", ahead),))[1]
 
-        gross = jnp.max(asset_return(economy, public)[-1])
+        gross = jnp.max(economy.bought(asset_return(economy, public)[-1], public))
         return Observed(now, then, gross, jnp.stack([slope(key) for key in own]))
 
     return jax.lax.map(at, unknown)

@@ -120,26 +120,6 @@ def test_the_stationary_rate_is_that_of_an_independent_solution():
     assert steady.prices.interest_rate == pytest.approx(rate, abs=1e-7)
 
 
-class Huggett1993(type(hm.load_model("huggett"))):
-    """His own income chain: 1 or .1, six periods a year."""
-
-    def idiosyncratic_shock(self):
-        return hm.MarkovChain([[0.5, 0.5], [0.075, 0.925]], income=[0.1, 1.0])
-
-
-@pytest.mark.parametrize(("limit", "annual"), [(-2.0, -7.3), (-4.0, 1.2), (-6.0, 3.1), (-8.0, 3.8)])
-def test_the_rates_of_huggett_1993(limit, annual):
-    """Credit limits and annual rates in percent at risk aversion 1.5, as replicated by Kirkby on coarse grids: with 400
-    or 1,000 points the rates are -7.59, 1.22, 3.05 and 3.61."""
-    fields = hm.load_model("huggett").parameters()
-    model = Huggett1993(**{
-        **fields, "discount_factor": 0.99322, "risk_aversion": 1.5, "bond_supply": 0.0, "borrowing_limit": limit,
-        "maximum_assets": 24.0,
-    })  # fmt: skip
-    steady = hm.steady_state(model, asset_points=400)
-    assert 100 * ((1 + steady.prices.interest_rate) ** 6 - 1) == pytest.approx(annual, abs=0.3)
-
-
 @pytest.fixture(scope="module")
 def promised():
     return Promised(**hm.load_model("huggett").parameters())
