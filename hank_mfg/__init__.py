@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from hank_mfg.environment.check import check_model as check_model
     from hank_mfg.environment.economy import discretize as discretize
     from hank_mfg.environment.games import load_game as load_game
+    from hank_mfg.environment.long_run import ChainMoments as ChainMoments
+    from hank_mfg.environment.markov import chain_moments as chain_moments
     from hank_mfg.environment.markov import independent_chains as independent_chains
     from hank_mfg.evaluate.accuracy import den_haan as den_haan
     from hank_mfg.evaluate.euler_errors import euler_errors as euler_errors
@@ -170,7 +172,8 @@ _HOMES = {
     "environment.check": ("check_model",),
     "environment.economy": ("discretize",),
     "environment.games": ("load_game",),
-    "environment.markov": ("independent_chains",),
+    "environment.long_run": ("ChainMoments",),
+    "environment.markov": ("chain_moments", "independent_chains"),
     "evaluate.accuracy": ("den_haan",),
     "evaluate.euler_errors": ("euler_errors", "follow"),
     "evaluate.exploitability": ("exploitability",),

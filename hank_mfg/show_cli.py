@@ -47,12 +47,25 @@ def _state_lines(states: dict[str, Any]) -> list[str]:
     for kind in ("aggregate", "individual"):
         rows[f"{kind} states"] = states[f"{kind}_states"]
         for name, shock in states[f"{kind}_shocks"].items():
-            related = shock["autocorrelation"]
-            after = "" if related is None else f"; autocorrelation {number(related)}"
-            rows[f"  {name}"] = ", ".join(map(number, shock["values"])) + after
+            rows[f"  {name}"] = ", ".join(map(number, shock["values"])) + _achieved(shock)
     if len(states["permanent_types"]) > 1:
         rows["shares of permanent types"] = ", ".join(map(number, states["permanent_types"]))
     return aligned(rows)
+
+
+def _achieved(shock: dict[str, Any]) -> str:
+    """What a quantity achieves in the long run: its autocorrelation, or what an AR(1) asked for beside what it got."""
+    asked, related = shock["asked"], shock["autocorrelation"]
+    if related is None:
+        return ""
+    if asked is None:
+        return f"; autocorrelation {number(related)}"
+    log = asked["of"] == "log"
+    sd, persistence = (shock[f"{'log_' if log else ''}{name}"] for name in ("sd", "autocorrelation"))
+    got = f"standard deviation {number(sd)} (asked for {number(asked['sd'])})"
+    if persistence is not None:
+        got += f", autocorrelation {number(persistence)} (asked for {number(asked['autocorrelation'])})"
+    return f"; {'of its log: ' if log else ''}{got}"
 
 
 def show_options(source: str, method: str) -> tuple[dict[str, Any], list[str]]:

@@ -11,8 +11,8 @@ from jax import Array
 
 from hank_mfg.environment.alike import Alike
 from hank_mfg.environment.grids import AssetGrid, asset_grid
-from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.long_run import stationary_distribution
+from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
 from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.base import Model, named

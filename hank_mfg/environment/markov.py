@@ -6,13 +6,18 @@ from typing import Any, NamedTuple, cast
 import equinox as eqx
 import jax
 import numpy as np
-import scipy.sparse.csgraph
 import scipy.special
 from jax import Array
 
+from hank_mfg.environment.long_run import (
+    ChainMoments,
+    chain_moments_of,
+    check_moments,
+    stationary_distribution,
+)
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.named import Named
-from hank_mfg.model.shocks import AR1, ConditionalChain, MarkovChain
+from hank_mfg.model.shocks import AR1, Asked, ConditionalChain, MarkovChain, with_asked
 
 Shock = AR1 | MarkovChain | ConditionalChain
 NOBODY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
@@ -23,37 +28,6 @@ class Chain(NamedTuple):
 
     transition: np.ndarray | Array
     values: Named
-
-
-def stationary_distribution(transition, cure: str = "connect them"):
-    """The stationary distribution of a chain whose states connect, by a linear solve: p' P = p', sum p = 1.
-
-    `transition` (n, n), rows today. Returns (n,). Raises ValueError that ends with the `cure` where there are several
-    sets of states that nobody leaves: then the shares of those sets are whatever they were at first.
-    """
-    xp = array_module(transition)
-    states = transition.shape[0]
-    kept = _never_left(transition)
-    if len(kept) > 1:
-        raise ValueError(
-            f"The chain has {len(kept)} separate sets of states that nobody ever leaves, around states {kept[0]} and "
-            f"{kept[1]}, and nothing says how many are in each: {cure}."
-        )
-    last = np.arange(states) == states - 1
-    system = xp.where(last[:, None], 1.0, xp.asarray(transition).T - np.eye(states))
-    return xp.linalg.solve(system, xp.asarray(last, dtype=system.dtype))
-
-
-def _never_left(transition) -> list[int]:
-    """The first state of every closed set of a chain; none where the chain is traced."""
-    numbers = concrete(transition)
-    if numbers is None:
-        return []
-    moves = numbers > 0
-    count, label = scipy.sparse.csgraph.connected_components(moves, connection="strong")
-    leaves = np.zeros(count, bool)
-    np.logical_or.at(leaves, label, (moves & (label[:, None] != label)).any(axis=1))
-    return [int(np.argmax(label == place)) for place in np.flatnonzero(~leaves)]
 
 
 def later(transition, probabilities, periods: int) -> np.ndarray:
@@ -105,10 +79,37 @@ def discretize_ar1(shock: AR1) -> MarkovChain:
         deviations = xp.linspace(-1.0, 1.0, shock.states) * (shock.width * spread)
         transition = _tauchen(xp, deviations, persistence, innovation)
     values = mean + deviations
-    values = xp.exp(values) if shock.exponential else values
+    levels = xp.exp(_checked_exponent(shock, values)) if shock.exponential else values
+    check_moments(shock, transition, values)
     if shock.unit_mean:
-        values = values / (values @ stationary_distribution(transition))
-    return MarkovChain(transition, **{shock.name: values})
+        levels = levels / _checked_mean(shock, levels, stationary_distribution(transition))
+    asked = Asked(spread, persistence, shock.exponential)
+    return with_asked(MarkovChain(transition, **{shock.name: levels}), {shock.name: asked})
+
+
+def _checked_exponent(shock: AR1, values):
+    """The values of a log, unless their exponential is beyond the largest number: then ValueError."""
+    numbers = concrete(values)
+    if numbers is not None and numbers.max() > 700.0:
+        raise ValueError(
+            f"AR1({shock.name!r}, exponential=True): its largest state is exp({numbers.max():.4g}), not a "
+            "number: the mean and the standard deviation are those of the log, so give them in log points."
+        )
+    return values
+
+
+def _checked_mean(shock: AR1, levels, share):
+    """The stationary mean that values are divided by, unless it is zero beside them: then ValueError."""
+    mean, numbers = levels @ share, concrete(levels)
+    known = concrete(mean)
+    if shock.exponential or numbers is None or known is None:
+        return mean
+    if not abs(known) > 1e-10 * np.abs(numbers).max():
+        raise ValueError(
+            f"AR1({shock.name!r}, mean={shock.mean}, unit_mean=True) divides by the stationary mean, which is zero: "
+            "give a mean that is not, or exponential=True."
+        )
+    return mean
 
 
 def _rouwenhorst(xp, states: int, persistence):
@@ -134,8 +135,10 @@ def _tauchen(xp, values, persistence, innovation_sd):
     """
     normal = scipy.special.ndtr if xp is np else jax.scipy.special.ndtr
     edges = 0.5 * (values[1:] + values[:-1])
-    below = normal((edges[None, :] - persistence * values[:, None]) / innovation_sd)
-    return xp.diff(below, axis=1, prepend=0.0, append=1.0)
+    away = (edges[None, :] - persistence * values[:, None]) / innovation_sd
+    below, above = normal(away), normal(-away)  # each keeps the digits of its own tail
+    inner = xp.where(away[:, 1:] + away[:, :-1] > 0, above[:, :-1] - above[:, 1:], below[:, 1:] - below[:, :-1])
+    return xp.concatenate([below[:, :1], inner, above[:, -1:]], axis=1)
 
 
 def to_chain(shock) -> MarkovChain | ConditionalChain:
@@ -212,7 +215,8 @@ def independent_chains(slow: Shock, fast: Shock) -> MarkovChain | ConditionalCha
     values |= {name: xp.tile(xp.asarray(value), count)[order] for name, value in fast.values.items()}
     kind = ConditionalChain if transition.ndim == 4 else MarkovChain
     shares = xp.kron(xp.asarray(slow.shares), xp.asarray(fast.shares))
-    return eqx.tree_at(lambda chain: chain.shares, kind(transition, **values), shares)
+    chain = eqx.tree_at(lambda chain: chain.shares, kind(transition, **values), shares)
+    return with_asked(chain, {**slow.asked, **fast.asked})
 
 
 def average_out(conditional, aggregate, shares=(1.0,)):
@@ -227,3 +231,21 @@ def average_out(conditional, aggregate, shares=(1.0,)):
     share = xp.where(share.sum(axis=0) > NOBODY, share, share.sum(axis=1)[:, None])
     flows = xp.einsum("ze,zx,zxef->ef", share, aggregate, conditional)
     return flows / share.sum(axis=0)[:, None]
+
+
+def chain_moments(shock: Any) -> dict[str, ChainMoments]:
+    """What a declared shock achieves in the long run, by quantity, beside what was asked for: a `ChainMoments` each.
+
+    `shock` is a `MarkovChain`, an `AR1` or one of several by `independent_chains`; with permanent types moments are
+    over the whole population. Raises TypeError for a `ConditionalChain`, whose long run depends on the aggregate shocks
+    (`hank-mfg show` has it), and ValueError where states do not connect.
+    """
+    chain = to_chain(shock)
+    if not isinstance(chain, MarkovChain):
+        raise TypeError("chain_moments() got a ConditionalChain: its long run depends on the aggregate shocks as well.")
+    transition = np.asarray(chain.transition, np.float64)
+    share = joint_distribution(np.ones((1, 1)), transition[None, None], np.asarray(chain.shares))[0]
+    return {
+        name: chain_moments_of(values, transition, share, chain.asked.get(name))
+        for name, values in chain.values.items()
+    }

@@ -5,9 +5,10 @@ are integrated exactly. Several independent aggregate shocks are declared as a t
 realized at the start of the period, before prices form and choices are made.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from hank_mfg.model.concrete import array_module, concrete
@@ -54,12 +55,26 @@ def _check_values(kind: str, values: dict, count: int, first: str = "transition"
             raise ValueError(f"{kind}({name}={value}) is not finite: give {name} one finite number per {each}.")
 
 
+class Asked(NamedTuple):
+    """The stationary standard deviation and the persistence that an AR(1) declared, of the log where `exponential`."""
+
+    sd: Any
+    persistence: Any
+    exponential: bool
+
+
+def with_asked(chain: Any, asked: dict[str, Asked]) -> Any:
+    """The chain, with what was asked for by quantity."""
+    return eqx.tree_at(lambda c: c.asked, chain, Named("asked moments", asked), is_leaf=lambda x: isinstance(x, Named))
+
+
 class MarkovChain(eqx.Module):
     """A finite chain: `MarkovChain(transition, productivity=[0.99, 1.01], ...)`.
 
     `transition[i, j]` is the probability of state j tomorrow given i today; rows sum to one. Each keyword names a
     quantity and gives its value in every state, so one chain may move several quantities together. `shares` are those
-    of permanent types, whose states lie together: one type unless `permanent_types` says otherwise.
+    of permanent types, whose states lie together: one type unless `permanent_types` says otherwise. `asked` holds what
+    an `AR1` declared, where the chain was made from one.
 
     Raises ValueError when a row does not sum to one or a list has the wrong length.
     """
@@ -67,11 +82,13 @@ class MarkovChain(eqx.Module):
     transition: Any
     values: Named
     shares: Any
+    asked: Named
 
     def __init__(self, transition, **values):
         self.transition = transition
         self.values = Named("shock values", values)
         self.shares = np.ones(1)
+        self.asked = Named("asked moments", {})
 
     def __check_init__(self):
         if concrete(self.transition) is not None:
@@ -94,11 +111,13 @@ class ConditionalChain(eqx.Module):
     transition: Any
     values: Named
     shares: Any
+    asked: Named
 
     def __init__(self, transition, **values):
         self.transition = transition
         self.values = Named("shock values", values)
         self.shares = np.ones(1)
+        self.asked = Named("asked moments", {})
 
     def __check_init__(self):
         if concrete(self.transition) is not None:
@@ -187,7 +206,10 @@ class AR1(eqx.Module):
     productivity or labor; with `unit_mean=True` the values are then divided by their stationary mean.
 
     `method="rouwenhorst"` (default; exact first two moments, good at high persistence) or `"tauchen"` (grid of
-    `width` stationary standard deviations on each side). Source: Kopecky and Suen (2010); Tauchen (1986).
+    `width` stationary standard deviations on each side). A chain of Tauchen's has other moments than were asked for,
+    far off at high persistence: a warning says so where the standard deviation departs by more than `tolerance`,
+    relative, or the autocorrelation, relative to 1 - |persistence|; `chain_moments` gives both. Set a larger
+    `tolerance`, or None, where the chain itself is what a paper used. Source: Kopecky and Suen (2010); Tauchen (1986).
     """
 
     name: str = eqx.field(static=True)
@@ -200,8 +222,10 @@ class AR1(eqx.Module):
     width: float = eqx.field(static=True, default=3.0)
     exponential: bool = eqx.field(static=True, default=False)
     unit_mean: bool = eqx.field(static=True, default=False)
+    tolerance: float | None = eqx.field(static=True, default=0.05)
 
     def __check_init__(self):
+        self._check_numbers()
         persistence = concrete(self.persistence)
         if persistence is not None and not np.all(np.abs(persistence) < 1):
             raise ValueError(
@@ -226,3 +250,28 @@ class AR1(eqx.Module):
             )
         if self.method not in ("rouwenhorst", "tauchen"):
             raise ValueError(f"AR1({self.name!r}, method={self.method!r}): choose 'rouwenhorst' or 'tauchen'.")
+        if self.tolerance is not None and not self.tolerance > 0:
+            raise ValueError(
+                f"AR1({self.name!r}, tolerance={self.tolerance}): give the relative error of moments above which to "
+                "warn, for instance 0.05, or None for no warning."
+            )
+
+    def _check_numbers(self) -> None:
+        """Every number is one finite number, and the grid has a width."""
+        for field in ("persistence", "innovation_sd", "stationary_sd", "mean"):
+            given = getattr(self, field)
+            value = concrete(given)
+            if given is None and field != "persistence" and field != "mean":
+                continue
+            if value is None and not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+                raise ValueError(f"AR1({self.name!r}, {field}={given!r}): {field} must be a number.")
+            if value is not None and value.size != 1:
+                raise ValueError(f"AR1({self.name!r}, {field}={given!r}): {field} must be one number.")
+        mean = concrete(self.mean)
+        if mean is not None and not np.isfinite(mean).all():
+            raise ValueError(f"AR1({self.name!r}, mean={self.mean}): the mean must be finite.")
+        if not (np.isfinite(self.width) and self.width > 0):
+            raise ValueError(
+                f"AR1({self.name!r}, width={self.width}): the grid reaches so many standard deviations to each side: "
+                "give a positive number, usually 3."
+            )

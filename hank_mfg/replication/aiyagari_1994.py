@@ -69,7 +69,7 @@ def _variant(model_type: Any, states: int, method: Literal["rouwenhorst", "tauch
             """Log labor on the chain asked for."""
             return AR1(
                 "labor", persistence=self.persistence, stationary_sd=self.stationary_sd, states=states,
-                method=method, exponential=True, unit_mean=True,
+                method=method, exponential=True, unit_mean=True, tolerance=0.2,
             )  # fmt: skip
 
     Variant.__name__ = Variant.__qualname__ = model_type.__name__

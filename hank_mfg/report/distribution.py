@@ -245,6 +245,11 @@ def distribution_table(mass, assets) -> pd.DataFrame:
 def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
     """Mass over assets alone, (assets,) after an optional time axis, and the assets; raises ValueError if malformed."""
     mass, assets = np.asarray(mass, dtype=float), np.asarray(assets, dtype=float)
+    if _swapped(mass, assets):
+        raise ValueError(
+            f"mass does not sum to one and assets, of shape {assets.shape}, do: the arguments seem to be swapped, give "
+            "the mass first, then the grid points."
+        )
     if assets.ndim != 1 or assets.size < 2 or not np.all(np.diff(assets) > 0):
         raise ValueError(f"assets has shape {assets.shape}: give at least 2 strictly ascending grid points, (assets,).")
     if not np.all(mass >= -1e-6):
@@ -263,6 +268,14 @@ def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
         f"mass has shape {mass.shape} but assets has {assets.size} points: give (assets,), (assets, income) or either "
         "after a time axis."
     )
+
+
+def _swapped(mass: np.ndarray, assets: np.ndarray) -> bool:
+    """Whether what was given as assets is a population, over as many points as what was given as mass."""
+    points = mass.ndim == 1 and mass.size > 1 and bool(np.all(np.diff(mass) > 0)) and abs(mass.sum() - 1.0) > 1e-4
+    if not points or mass.size not in assets.shape or not np.all(assets >= -1e-6):
+        return False
+    return any(np.all(np.abs(assets.sum(axis=axes) - 1.0) <= 1e-4) for axes in ((-1,), (-2, -1))[: assets.ndim])
 
 
 def _inside(name: str, value) -> np.ndarray:

@@ -110,8 +110,13 @@ def grid_error(steady: SteadyState, *, digits: int = 3, again: Callable[[int], S
     known = [name for name in found[0] if all(name in each for each in found)]
     values = {name: np.array([each[name] for each in found]) for name in known}
     judged = {name: _judge(each) for name, each in values.items()}
-    limit, size, order = ({name: each[i] for name, each in judged.items()} for i in range(3))
-    result = GridError(sizes, values, limit, size, order)
+    result = GridError(
+        sizes,
+        values,
+        {name: limit for name, (limit, _, _) in judged.items()},
+        {name: error for name, (_, error, _) in judged.items()},
+        {name: order for name, (_, _, order) in judged.items()},
+    )
     _warn(result, digits)
     return result
 

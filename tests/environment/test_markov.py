@@ -1,10 +1,13 @@
 """Chains from declared shocks: moments, products, and the average over aggregate risk."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import quantecon.markov as qe
+import scipy.stats
 
 import hank_mfg as hm
 from hank_mfg.environment.markov import average_out, combine, discretize_ar1, stationary_distribution, to_chain
@@ -38,15 +41,89 @@ def test_either_standard_deviation_declares_the_same_chain():
 def test_tauchen_is_close_and_gets_closer_with_more_states(float64):
     errors = []
     for states in (7, 31):
-        chain = discretize_ar1(hm.AR1("x", 0.6, stationary_sd=0.2, states=states, method="tauchen"))
+        chain = discretize_ar1(hm.AR1("x", 0.6, stationary_sd=0.2, states=states, method="tauchen", tolerance=0.1))
         errors.append(abs(moments(chain, "x")[1] - 0.2))
         assert chain.values.x[-1] == pytest.approx(3 * 0.2)
     assert errors[1] < errors[0] < 0.02
 
 
+@pytest.mark.parametrize("persistence", [0.999, 0.9999])
+def test_the_two_tails_of_tauchen_are_mirror_images(persistence):
+    """Where a move is rarer than 1e-16 its complement holds no digit: both tails come from the nearer end, and shares
+    are found without subtractions."""
+    shock = hm.AR1("x", persistence, stationary_sd=0.2695, states=7, method="tauchen", tolerance=None)
+    chain = discretize_ar1(shock)
+    transition, share = np.asarray(chain.transition), stationary_distribution(chain.transition)
+    np.testing.assert_allclose(transition, transition[::-1, ::-1], rtol=1e-9)
+    np.testing.assert_allclose(share, share[::-1], rtol=1e-9)
+    flows = share[:, None] * transition
+    np.testing.assert_allclose(np.diag(flows, 1), np.diag(flows, -1), rtol=1e-9)  # what goes up comes down
+    assert hm.chain_moments(shock)["x"].sd == pytest.approx(np.sqrt(share @ chain.values.x**2), rel=1e-12)
+    assert share.min() > 0.01
+
+
+@pytest.mark.parametrize(("persistence", "states"), [(0.9999, 9), (0.9999999, 15), (0.6, 60), (0.98, 301)])
+def test_shares_of_rouwenhorst_are_binomial_to_rounding_of_their_own(persistence, states):
+    """Kopecky and Suen (2010), proposition 3; so the mean of a long tail is right: exp of sd 5 on 301 states."""
+    chain = discretize_ar1(hm.AR1("x", persistence, stationary_sd=5.0, states=states, exponential=True, unit_mean=True))
+    binomial = scipy.stats.binom.pmf(np.arange(states), states - 1, 0.5)
+    np.testing.assert_allclose(stationary_distribution(chain.transition), binomial, rtol=1e-8)
+    assert binomial @ np.asarray(chain.values.x) == pytest.approx(1.0, rel=1e-8)
+
+
+def test_shares_are_zero_outside_what_is_never_left():
+    slow = np.array([[0.5, 0.25, 0.25], [0.0, 1 - 1e-9, 1e-9], [0.0, 3e-9, 1 - 3e-9]])
+    np.testing.assert_allclose(stationary_distribution(slow), [0.0, 0.75, 0.25], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("persistence", "states", "sd", "says"),
+    [(0.98, 7, 0.2, "0.2588 instead of 0.2 .*0.99624 instead of 0.98"), (0.99, 5, 0.4, "0.5448 instead of 0.4")],
+)
+def test_a_chain_that_is_not_what_was_asked_for_says_so(persistence, states, sd, says):
+    shock = hm.AR1("x", persistence, stationary_sd=sd, states=states, method="tauchen", exponential=True)
+    with pytest.warns(UserWarning, match=f"{says}.* of the log: use method='rouwenhorst'"):
+        discretize_ar1(shock)
+    discretize_ar1(dataclasses.replace(shock, tolerance=None))
+    found = hm.chain_moments(dataclasses.replace(shock, method="rouwenhorst"))["x"]
+    assert (found.log_sd, found.log_autocorrelation) == pytest.approx((sd, persistence), rel=1e-9)
+    assert (found.asked_sd, found.asked_autocorrelation, found.exponential) == (sd, persistence, True)
+    assert found.autocorrelation != pytest.approx(persistence, rel=1e-6)  # that of the level is another number
+
+
+def test_moments_of_a_chain_by_hand_and_of_several():
+    by_hand = hm.chain_moments(hm.MarkovChain([[0.9, 0.1], [0.1, 0.9]], z=[-1.0, 1.0]))["z"]
+    assert (by_hand.mean, by_hand.sd, by_hand.autocorrelation) == pytest.approx((0.0, 1.0, 0.8))
+    assert (by_hand.log_sd, by_hand.asked_sd) == (None, None)
+    both = hm.chain_moments(hm.independent_chains(hm.permanent_types([0.5, 0.5], b=[1, 2]), hm.AR1("x", 0.5, 0.1)))
+    assert both["b"].autocorrelation == pytest.approx(1.0) and both["b"].asked_sd is None
+    assert both["x"].asked_sd == pytest.approx(0.1 / np.sqrt(0.75)) and both["x"].sd == pytest.approx(
+        both["x"].asked_sd
+    )
+    with pytest.raises(TypeError, match="ConditionalChain"):
+        hm.chain_moments(hm.ConditionalChain(np.full((1, 1, 2, 2), 0.5), x=[0.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("declared", "pieces"),
+    [
+        ({"persistence": 0.9999999, "states": 9, "method": "tauchen"}, ("never leaves its states", "rouwenhorst")),
+        ({"stationary_sd": 300.0, "exponential": True}, ("exp(734.8)", "log points")),
+        ({"unit_mean": True}, ("mean=0.0", "zero")),
+        ({"mean": float("nan")}, ("mean=nan", "finite")),
+        ({"width": -3.0, "method": "tauchen"}, ("width=-3.0", "positive")),
+        ({"persistence": [0.9, 0.8]}, ("persistence=[0.9, 0.8]", "one number")),
+        ({"persistence": "high"}, ("persistence='high'", "a number")),
+        ({"tolerance": -1.0}, ("tolerance=-1.0", "None")),
+    ],
+)
+def test_chains_that_cannot_be_are_refused(refuses, declared, pieces):
+    refuses(lambda: discretize_ar1(hm.AR1("x", **{"persistence": 0.9, "stationary_sd": 0.1, **declared})), *pieces)
+
+
 @pytest.mark.parametrize("method", ["rouwenhorst", "tauchen"])
-@pytest.mark.parametrize(("persistence", "states"), [(-0.5, 2), (0.0, 3), (0.6, 7), (0.98, 15)])
-@pytest.mark.filterwarnings("ignore")  # quantecon's rouwenhorst warns about the order of its arguments
+@pytest.mark.parametrize(("persistence", "states"), [(-0.5, 2), (0.0, 3), (0.6, 7), (0.98, 15), (0.99, 5)])
+@pytest.mark.filterwarnings("ignore")  # of moments that are off; quantecon's rouwenhorst, of the order of arguments
 def test_chains_are_those_of_quantecon(method, persistence, states):
     chain = discretize_ar1(hm.AR1("x", persistence, innovation_sd=0.2, mean=1.5, states=states, method=method))
     constant = 1.5 * (1.0 - persistence)
@@ -191,5 +268,6 @@ def test_several_shocks_and_permanent_types_are_described():
     assert shocks["monetary"]["autocorrelation"] == pytest.approx(0.6, abs=1e-10)
     np.testing.assert_allclose(shocks["monetary"]["values"], np.array([-1, 0, 1]) * np.sqrt(2) * 0.001, atol=1e-15)
     assert own["skill"]["autocorrelation"] == pytest.approx(0.9, abs=1e-10)
-    assert own["patience"] == {"values": [0.97, 0.99], "autocorrelation": 1.0}
-    assert own["home"] == {"values": [1.0], "autocorrelation": None}
+    assert own["skill"]["asked"] == {"sd": 0.5, "autocorrelation": 0.9, "of": "level"}
+    assert (own["patience"]["values"], own["patience"]["autocorrelation"]) == ([0.97, 0.99], 1.0)
+    assert (own["home"]["values"], own["home"]["autocorrelation"], own["home"]["asked"]) == ([1.0], None, None)

@@ -207,6 +207,8 @@ def test_wealth_that_is_not_positive_on_average_is_an_error(assets):
         ([1.5, -0.5], [0.0, 1.0], "mass has the entry -0.5"),
         ([np.nan, 0.5], [0.0, 1.0], "mass has the entry nan"),
         ([0.5, 0.5], [1.0, 0.0], "strictly ascending"),
+        ([0.0, 1.0, 2.0], [0.2, 0.5, 0.3], "seem to be swapped, give the mass first"),
+        ([0.0, 1.0, 2.0], [[0.2, 0.1], [0.2, 0.2], [0.1, 0.2]], "seem to be swapped"),
         ([0.5, 0.5], [0.0, 0.5, 1.0], r"mass has shape \(2,\) but assets has 3 points"),
     ],
 )
