@@ -42,7 +42,7 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
     between = (points[:-1, None] + share * jnp.diff(points)[:, None]).reshape(-1)
     worth = (ahead[:-1, None] * (1 - share[..., None]) + ahead[1:, None] * share[..., None]).reshape(-1, ahead.shape[1])
     choices, worth = jnp.append(between, points[-1]), jnp.concatenate([worth, ahead[-1:]])
-    most = economy.bounds(economy.resources(public))[1]
+    most = economy.bounds(economy.resources(public), public)[1]
 
     def value_of(choice: Array, worth: Array) -> Array:
         value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * worth
