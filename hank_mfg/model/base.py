@@ -160,7 +160,14 @@ class Model(eqx.Module):
         raise NotImplementedError
 
     def resources(self, assets, own, prices, shocks):
-        """Cash on hand: what a household can consume or save this period, in goods."""
+        """Cash on hand: what a household can consume or save this period, in goods.
+
+        Must be concave in `assets`, in every own and aggregate state and at all prices that occur:
+        d resources / d assets may fall (a higher rate on debt, progressive taxes), but not rise,
+        and resources may not jump. Savings are solved by first-order conditions, which are
+        sufficient then. A benefit that is lost above some assets is not concave: savings are then
+        wrong in general, and Euler errors do not show it.
+        """
         raise NotImplementedError
 
     def signal(self, aggregates, prices, shocks) -> dict:

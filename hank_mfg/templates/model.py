@@ -76,7 +76,8 @@ class MyModel(hm.Model):
             "wage": self.production().wage(*factors),
         }
 
-    # Cash on hand: what a household can consume or save this period.
+    # Cash on hand: what a household can consume or save this period. It must be concave in
+    # assets: the slope may fall (a higher rate on debt), but not rise, and there are no jumps.
     def resources(self, assets, own, prices, shocks):
         return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
 
