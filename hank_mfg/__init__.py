@@ -1,14 +1,20 @@
 """hank_mfg: heterogeneous-agent economies as mean-field games with common noise.
 
 The public names. `solve` and `evaluate` share their names with the folders they live in and are bound here; the others
-are loaded on first use, so that nothing pays for tables and figures it does not draw.
+are loaded on first use, so that nothing pays for tables and figures it does not draw. Functions check the kinds of
+their arguments first (arguments.py).
 """
 
+import functools
 import importlib
+import inspect
 from typing import TYPE_CHECKING
 
-from hank_mfg.evaluate.accuracy import evaluate
-from hank_mfg.solve.solve import solve
+from hank_mfg.arguments import checked
+from hank_mfg.evaluate.accuracy import evaluate as _evaluate
+from hank_mfg.solve.solve import solve as _solve
+
+evaluate, solve = checked(_evaluate), checked(_solve)
 
 if TYPE_CHECKING:
     from hank_mfg.environment.check import check_model as check_model
@@ -237,7 +243,11 @@ __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[re
 def __getattr__(name: str):
     if name not in _HOME_OF:
         raise AttributeError(f"hank_mfg has no '{name}'; public names: {', '.join(sorted(_HOME_OF))}.")
-    return getattr(importlib.import_module(f"hank_mfg.{_HOME_OF[name]}"), name)
+    found = getattr(importlib.import_module(f"hank_mfg.{_HOME_OF[name]}"), name)
+    return _checked(found) if inspect.isfunction(found) else found
+
+
+_checked = functools.cache(checked)
 
 
 def __dir__() -> list[str]:

@@ -9,33 +9,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+
+from hank_mfg.failures import Commands, folder_of, run
 
 _START = time.perf_counter()
 
 
-class _Commands(TyperGroup):
-    """The commands; Ctrl-C ends any of them with one line on standard error and exit status 130."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the chosen command. A KeyboardInterrupt may carry what to do next."""
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            _interrupted(interrupt)
-
-
-def _interrupted(interrupt: KeyboardInterrupt) -> None:
-    print("; ".join(["Interrupted", *map(str, interrupt.args)]) + ".", file=sys.stderr)
-    sys.exit(130)
-
-
 app = typer.Typer(
-    cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
 
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of a file")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="of the random numbers")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Starts = Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")]
@@ -43,9 +29,8 @@ FromEach = Annotated[int, typer.Option(min=1, help="paths from each of them")]
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
 ]
-Method = Annotated[
-    str, typer.Option(help="rspg (with memory) or spg (without); for games also ippo, rippo, momd, rmomd")
-]
+METHODS = "rspg (with memory) or spg (without); for games also ippo, rippo, momd, rmomd"
+Method = Annotated[str, typer.Option(help=METHODS)]
 Option = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="of the method (hank-mfg options MODEL lists them); repeat as needed"),
@@ -59,28 +44,18 @@ Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE"
 
 
 def main() -> None:
-    """Run the command line. Bad input: one sentence on standard error, exit status 2, no traceback; Ctrl-C: 130."""
-    warnings.showwarning = lambda message, *_, **__: print(f"Warning: {message}", file=sys.stderr)
-    try:
-        app()
-    except KeyboardInterrupt as interrupt:
-        _interrupted(interrupt)
-    except (ValueError, TypeError, RuntimeError, OSError, AttributeError, KeyError) as error:
-        if os.environ.get("HANK_MFG_TRACEBACK"):
-            raise
-        from hank_mfg.console import typed
-        from hank_mfg.model.base import ParameterError
+    """Run the command line. Bad input: one sentence on standard error, exit status 2, no traceback; Ctrl-C: 130.
 
-        text = error.args[0] if isinstance(error, KeyError) and error.args else error
-        where = typed(error.parameter, sys.argv) if isinstance(error, ParameterError) else ""
-        print(f"Error: {where}{text}", file=sys.stderr)
-        sys.exit(2)
+    What the library did not foresee is one sentence, too, with status 1; --debug shows the traceback of either.
+    """
+    warnings.showwarning = lambda message, *_, **__: print(f"Warning: {message}", file=sys.stderr)
+    run(app)
 
 
 def _overrides(given: list[str] | None) -> dict[str, Any]:
-    from hank_mfg.gallery import parse_override
+    from hank_mfg.gallery import parse_overrides
 
-    return dict(parse_override(text) for text in given or [])
+    return parse_overrides(given or [])
 
 
 def _emit(as_json: bool, content: dict[str, Any], lines: list[str]) -> None:
@@ -193,15 +168,17 @@ def options_command(model: Source, method: Method = "rspg", as_json: Json = Fals
 @app.command("solve")
 def solve_command(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="a shipped name or your own file")] = None,
-    method: Method = "rspg",
-    out: Annotated[Path | None, typer.Option(help="the run folder; runs/MODEL by default")] = None,
-    seed: int = 0,
+    method: Annotated[str | None, typer.Option(help=f"{METHODS}; rspg by default")] = None,
+    out: Annotated[Path | None, typer.Option(parser=folder_of, help="the run folder; runs/MODEL by default")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**62, help="of the random numbers; 0 by default")] = None,
     set_: Set = None,
     option: Option = None,
     family: Worlds = None,
     penalty: Annotated[float, typer.Option(help="of the adversary for entropy, percent of consumption")] = 0.0,
     resume: Annotated[bool, typer.Option("--resume", help="continue a run that was cut off")] = False,
-    measure: Annotated[int, typer.Option(help="of a game: paths on which to measure exploitability meanwhile")] = 0,
+    measure: Annotated[
+        int | None, typer.Option(min=0, help="of a game: paths on which to measure exploitability meanwhile")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Solve an economy or a game globally by structural policy gradient and keep the run in a folder."""
@@ -210,20 +187,26 @@ def solve_command(
     cache = _cache()
     folder = out if out is not None else Path("runs") / Path(str(model)).stem
     from hank_mfg.game_cli import means_game, solve_game_command
+    from hank_mfg.resuming import require_nothing_new
 
+    if resume:
+        changes = {"--set": set_, "--option": option, "--family": family, "--penalty": penalty, "--measure": measure}
+        model = require_nothing_new(folder, model, method, seed, changes)
     if means_game(model, folder, resume):
-        given = (method, option), set_, seed
+        given = (method or "rspg", option), set_, seed or 0
         seconds = lambda: time.perf_counter() - _START  # noqa: E731
-        options = {"measure": measure, "resume": resume, "quiet": as_json, "seconds": seconds}
+        options = {"measure": measure or 0, "resume": resume, "quiet": as_json, "seconds": seconds}
         if family or penalty:
             raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
         return _emit(as_json, *solve_game_command(model, folder, *given, **options))
+    if measure is not None:
+        raise ValueError(f"--measure {measure} is for games: `hank-mfg evaluate RUN` measures the run of an economy.")
     from hank_mfg.console import progress, solve_lines, training_line
     from hank_mfg.run import check_new_run, make_family, named_method, resumed_settings, solve_run
     from hank_mfg.solve.solve import chunk_length
     from hank_mfg.storage import how_to_continue
 
-    settings = resumed_settings(folder, set_, option, family, penalty) if resume else named_method(method, option)
+    settings = resumed_settings(folder) if resume else named_method(method or "rspg", option)
     worlds = make_family(_overrides(family), penalty)
     if not resume:
         check_new_run(str(model), folder, _overrides(set_), settings, worlds)
@@ -232,8 +215,8 @@ def solve_command(
     try:
         with progress(settings.updates, as_json, training_line(chunk), "stationary equilibrium") as watch:
             solution = solve_run(
-                str(model), folder, None if resume else settings, key=seed, overrides=_overrides(set_), resume=resume,
-                watch=watch, family=worlds,
+                str(model), folder, None if resume else settings, key=seed or 0, overrides=_overrides(set_),
+                resume=resume, watch=watch, family=worlds,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
@@ -258,7 +241,7 @@ def solve_command(
 
 @app.command("evaluate")
 def evaluate_command(
-    run: Run, periods: int = 10_000, paths: Paths = 64, seed: int = 1, under_: Under = None, as_json: Json = False
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, under_: Under = None, as_json: Json = False
 ) -> None:  # fmt: skip
     """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
     _cache()
@@ -289,7 +272,7 @@ def irf_command(
     shock: Annotated[str, typer.Option(help="its name (hank-mfg show MODEL)")],
     size: Annotated[float, typer.Option(help="in the shock's own units: of a level around 1, -0.01 is one percent")],
     given: Annotated[list[str] | None, typer.Option(help="NAME=LEVEL of another shock at date 0; repeat")] = None,
-    horizon: int = 40, starts: Starts = 96, paths: FromEach = 8, seed: int = 5, as_json: Json = False,
+    horizon: int = 40, starts: Starts = 96, paths: FromEach = 8, seed: Seed = 5, as_json: Json = False,
 ) -> None:  # fmt: skip
     """The generalized impulse response to one shock, from the global solution."""
     _cache()
@@ -310,10 +293,12 @@ def compare_command(
         str, typer.Argument(metavar="MODEL", help="a shipped name, your own file, or the folder of a run")
     ],
     set_: Set = None,
-    out: Annotated[Path | None, typer.Option(help="runs/MODEL_compare by default, or the folder of the run")] = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=folder_of, help="runs/MODEL_compare by default, or the folder of the run")
+    ] = None,
     shock: Annotated[str | None, typer.Option(help="by default the only one")] = None,
     size: Annotated[list[float] | None, typer.Option(help="in the shock's own units; repeat as needed")] = None,
-    horizon: int = 100, starts: Starts = 96, paths: FromEach = 8, seed: int = 0, periods: int = 10_000,
+    horizon: int = 100, starts: Starts = 96, paths: FromEach = 8, seed: Seed = 0, periods: int = 10_000,
     option: Option = None,
     classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
     as_json: Json = False,
@@ -333,7 +318,7 @@ def compare_command(
 def moments_command(
     run: Run,
     periods: int = 10_000,
-    seed: int = 1,
+    seed: Seed = 1,
     smoothing: Annotated[
         float | None, typer.Option(help="of the HP filter; by default 1600, or 6.25 when the calibration is yearly")
     ] = None,
@@ -353,7 +338,7 @@ def moments_command(
 
 @app.command("report")
 def report_command(
-    run: Run, periods: int = 10_000, paths: Paths = 64, seed: int = 1, as_json: Json = False
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, as_json: Json = False
 ) -> None:  # fmt: skip
     """Rebuild every figure and table of a run from what it saved, without solving."""
     _cache()
@@ -385,7 +370,7 @@ def trust_command(run: Run, as_json: Json = False) -> None:
 @app.command("replicate")
 def replicate_command(
     name: Annotated[str, typer.Argument(help="aiyagari-1994, jedc-2010, krusell-smith-1998, rspg-benchmark")],
-    out: Annotated[Path | None, typer.Option(help="the folder; replications/NAME by default")] = None,
+    out: Annotated[Path | None, typer.Option(parser=folder_of, help="the folder; replications/NAME by default")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="everything small and rough, a few minutes at most")] = False,
     seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
     game: Annotated[list[str] | None, typer.Option(help="only this shipped game; repeat as needed")] = None,

@@ -14,7 +14,7 @@ from hank_mfg.gallery import load_model
 from hank_mfg.game_cli import refuse_game
 from hank_mfg.manifest import holds_run
 from hank_mfg.model.base import Model
-from hank_mfg.report.compare import Comparison, compare, usual_label
+from hank_mfg.report.compare import Comparison, compare, require_sampling, usual_label
 from hank_mfg.report.compare_figures import write_comparison
 from hank_mfg.report.compare_shocks import make_plan
 from hank_mfg.report.compare_tables import ABOUT, LINEAR
@@ -71,6 +71,7 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
     shock, size or folder that does not fit.
     """
     horizon = request.sampling["horizon"]
+    require_sampling(**request.sampling)
     if horizon < 2:
         raise ValueError(f"--horizon {horizon}: compare 2 or more periods.")
     trained = _finished_run(request) if request.is_run else _solved(request)

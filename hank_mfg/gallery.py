@@ -21,7 +21,7 @@ import linecache
 import sys
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +99,7 @@ def _build(source: Any, model_type: type[Model], calibration: Calibration | None
         return model_type(**values)
     except ValueError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(explain(error, model=model_type)) from error
 
 
@@ -152,6 +152,17 @@ def parse_override(text: str) -> tuple[str, Any]:
     if not _only_numbers(value):
         raise ValueError(_not_a_number(name, written))
     return name, int(written) if isinstance(value, float) and written.lstrip("+-").isdigit() else value
+
+
+def parse_overrides(texts: Iterable[str]) -> dict[str, Any]:
+    """Names and values of several `name=value`. Raises ValueError for a name that is given twice."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, value = parse_override(text)
+        if name in found:
+            raise ValueError(f"{text}: {name} is given twice, {found[name]!r} before: give it once.")
+        found[name] = value
+    return found
 
 
 def _not_a_number(name: str, written: str) -> str:
@@ -320,7 +331,7 @@ def _classes(file: str, text: str) -> list[type]:
     sys.modules[name] = module  # where dataclasses and inspect look a class up
     try:
         exec(compile(text, file, "exec"), module.__dict__)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(explain(error, file=file)) from error
     return [value for value in vars(module).values() if isinstance(value, type) and value.__module__ == name]
 

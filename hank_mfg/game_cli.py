@@ -9,6 +9,7 @@ from hank_mfg.console import aligned, named, progress
 from hank_mfg.environment.game import Discrete
 from hank_mfg.environment.games import GAMES, is_game, load_game
 from hank_mfg.manifest import holds_run
+from hank_mfg.sizes import require_sizes
 from hank_mfg.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
 
 WORDS = {"true": True, "false": False, "none": None}
@@ -32,14 +33,10 @@ def means_game(model: str | None, folder: Path | None, resume: bool) -> bool:
 
 def switches(given: list[str] | None) -> dict[str, Any]:
     """The NAME=VALUE pairs that make a game: numbers, true, false or none."""
-    from hank_mfg.gallery import parse_override
+    from hank_mfg.gallery import parse_overrides
 
-    found = {}
-    for text in given or []:
-        name, _, value = text.partition("=")
-        word = value.strip().lower()
-        found.update({name.strip(): WORDS[word]} if word in WORDS and name.strip() else [parse_override(text)])
-    return found
+    found = parse_overrides(given or [])
+    return {name: WORDS.get(value.lower(), value) if isinstance(value, str) else value for name, value in found.items()}
 
 
 def game_settings(game: str, method: str, options: list[str] | None) -> Any:
@@ -125,6 +122,7 @@ def evaluate_game_command(run: Path, paths: int, seed: int) -> tuple[dict[str, A
     from hank_mfg.game_run import load_game_run
     from hank_mfg.report.game_report import evaluation_note, evaluation_rows, write_game_evaluation
 
+    require_sizes("evaluate", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
     content, written = write_game_evaluation(load_game_run(run), run, paths=paths, seed=seed)
     return content, [*aligned(evaluation_rows(content)), evaluation_note(content), *(f"Wrote {x}" for x in written)]
 
@@ -133,6 +131,8 @@ def report_game_command(run: Path, paths: int, seed: int, tell: Callable[[str], 
     """Every table and figure of a game's run."""
     from hank_mfg.game_run import load_game_run
     from hank_mfg.report.game_report import write_game_report
+
+    require_sizes("report", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
 
     solution = load_game_run(run)
     return [str(x) for x in write_game_report(solution, run, read_metrics(run), paths=paths, seed=seed, tell=tell)]

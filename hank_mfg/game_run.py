@@ -29,6 +29,7 @@ from hank_mfg.manifest import (
 )
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.report.latex import write_text
+from hank_mfg.resuming import require_nothing_new
 from hank_mfg.solve.game_play import game_play
 from hank_mfg.solve.game_solution import GameSolution, solve_game
 from hank_mfg.solve.game_spg import GameRSPG
@@ -81,7 +82,9 @@ def solve_game_run(
     folder = Path(folder)
     if resume and not holds_run(folder):
         raise RunError(f"{folder} holds no run to continue: begin one with `hank-mfg solve GAME --out {folder}`.")
-    if not resume:
+    if resume:
+        require_nothing_new(folder, source if isinstance(source, str | Path) else None, seed=key or None)
+    else:
         require_free(folder)
         played = load_game(source, **(switches or {}))
         settings = method if method is not None else GameRSPG()

@@ -40,6 +40,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
 from hank_mfg.seal import DamagedError, pack, read
+from hank_mfg.resuming import require_nothing_new
 from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import State
 from hank_mfg.solve.settings import changed
@@ -89,6 +90,7 @@ def solve_run(
     if resume:
         if method is not None or overrides or family is not None:
             raise ValueError("resume=True continues a run as it was started: leave out method, overrides and family.")
+        require_nothing_new(folder, source if isinstance(source, str | Path) else None, seed=key or None)
         return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
     require_free(folder)
     model = load_model(source, **(overrides or {}))
@@ -127,10 +129,8 @@ def check_new_run(
         family.worlds(model, settings.paths, 10, settings.precision)
 
 
-def resumed_settings(folder: Path, *told: Any) -> RSPG:
-    """The settings of a run that is to be continued. Raises ValueError where it is `told` anything new."""
-    if any(told):
-        raise ValueError("--resume continues a run as it was started: leave out --set, --option and --family.")
+def resumed_settings(folder: Path) -> RSPG:
+    """The settings of a run that is to be continued."""
     return RSPG(**unfinished_config(folder)["method"])
 
 

@@ -10,10 +10,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "report", "replication")
 ROOT_FILES = (
+    "arguments",
     "cli",
     "codec",
     "compare_cli",
     "console",
+    "failures",
     "fingerprint",
     "gallery",
     "game_cli",
@@ -21,10 +23,12 @@ ROOT_FILES = (
     "lock",
     "manifest",
     "precision",
+    "resuming",
     "run",
     "saving",
     "seal",
     "show_cli",
+    "sizes",
     "storage",
     "template",
 )

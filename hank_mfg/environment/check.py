@@ -13,11 +13,13 @@ import jax
 import numpy as np
 
 from hank_mfg.environment.accounting import Accounts, check_accounts
+from hank_mfg.environment.own_state import check_own_state, check_repeatable
 from hank_mfg.environment.reach import read_names
 from hank_mfg.environment.trial import (
     ASSET_POINTS,
     Case,
     Results,
+    as_evaluated,
     attempt,
     declarations,
     equations,
@@ -36,7 +38,8 @@ def check_model(model: Model) -> Accounts:
 
     Reported are: a method that raises (file, line, cause), a result of the wrong kind or shape, a name declared twice,
     an empty public signal, a price or resource that is not finite, preferences whose marginal utility is not the
-    derivative of utility, a household that cannot repay down to the borrowing limit, an accounting identity,
+    derivative of utility, a household that cannot repay down to the borrowing limit, an equation that answers
+    differently when it is asked twice or that reads other households' states (own_state.py), an accounting identity,
     goods_market(), that household budgets and cleared markets contradict, and a parameter that nothing reads, whatever
     a `choice` says. Takes a fraction of a second. A model that passes can still have no equilibrium. Returns whether
     the identity holds, is undeclared, or could not be tried before an equilibrium is found.
@@ -47,6 +50,9 @@ def check_model(model: Model) -> Accounts:
         _check_names(type(model).__name__, case, trace(model, case))
         level = _check_numbers(model, case)
         _check_firms(type(model).__name__, _periods(model, case, level))
+        plain = as_evaluated(model, case)
+        check_repeatable(*plain, level)
+        check_own_state(*plain, evaluate(model, case, 0, level))
         accounts = _check_accounts(model, case, level)
         _check_read(model, case, level)
         return accounts

@@ -385,7 +385,7 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
         transition = average_out(transition, shock_transition, shares)[None, None]
         shock_values = {name: (share @ xp.asarray(value))[None] for name, value in shock_values.items()}
         shock_transition = np.ones((1, 1))
-    grid = asset_grid(model.asset_space(), asset_points, dtype)
+    grid = asset_grid(model.asset_space(), asset_points, dtype, np.shape(own.transition)[-1])
     own_values, shock_values = Named("own", own_values), Named("shocks", shock_values)
     plain = (model, own_values, transition, shock_values, shock_transition, shares)
     model, own_values, transition, *rest = jax.tree.map(lambda x: _array(x, dtype), plain)

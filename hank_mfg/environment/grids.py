@@ -12,6 +12,7 @@ from jax import Array
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.portable import portable
+from hank_mfg.sizes import require_room, require_whole, shown
 
 
 def coordinate(assets, ends, curvature, pivot, xp: Any = jnp):
@@ -66,15 +67,21 @@ class AssetGrid(eqx.Module):
         return jnp.clip(index, 0, last)
 
 
-def asset_grid(space: Assets, size: int, dtype) -> AssetGrid:
-    """A grid of `size` points over the declared space.
+def asset_grid(space: Assets, size: int, dtype, states: int = 1) -> AssetGrid:
+    """A grid of `size` points over the declared space, for arrays (assets, income) with so many income `states`.
 
-    Raises ValueError for fewer than 10 points and where rounding makes two neighbors the same.
+    Raises ValueError for fewer than 10 points and where rounding makes two neighbors the same, SizeError where a few
+    such arrays do not fit into memory.
     """
+    require_whole("asset_points", size, -(2**63), "typically 200 to 1000")
     if size < 10:
         raise ValueError(
             f"asset_points = {size} is too few for a distribution: use at least 10, typically 200 to 1000."
         )
+    require_room(
+        f"asset_points={shown(size)} with {states} income states", "use fewer points, typically 200 to 1000",
+        numbers=16.0 * size * states,
+    )  # fmt: skip
     xp = array_module(space)
     lower, upper, curvature = (xp.asarray(x, dtype) for x in (space.lower, space.upper, space.curvature))
     steps = xp.linspace(0.0, 1.0, size, dtype=dtype)

@@ -1,5 +1,6 @@
 """Turn declared shocks into finite Markov chains, in NumPy, or in JAX where a parameter is traced."""
 
+import math
 from functools import reduce
 from typing import Any, NamedTuple, cast
 
@@ -18,6 +19,7 @@ from hank_mfg.environment.long_run import (
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import AR1, Asked, ConditionalChain, MarkovChain, with_asked
+from hank_mfg.sizes import require_room, shown
 
 Shock = AR1 | MarkovChain | ConditionalChain
 NOBODY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
@@ -48,6 +50,7 @@ def joint_distribution(aggregate, conditional, shares=(1.0,)):
     """
     shocks, _, own, _ = conditional.shape
     each = own // len(shares)
+    _price(f"A joint chain of {shocks} aggregate and {own} individual states", shocks * each)
     joint = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3)
     cure = (
         "connect the states of idiosyncratic_shock(), or declare what nobody ever changes with "
@@ -66,6 +69,7 @@ def discretize_ar1(shock: AR1) -> MarkovChain:
     xp = array_module(shock)
     persistence, mean = xp.asarray(shock.persistence), xp.asarray(shock.mean)
     scale = xp.sqrt(1.0 - persistence**2)
+    _price(f"AR1({shock.name!r}, states={shown(int(shock.states))})", shock.states)
     if shock.innovation_sd is None:
         spread = xp.asarray(shock.stationary_sd)
         innovation = spread * scale
@@ -110,6 +114,12 @@ def _checked_mean(shock: AR1, levels, share):
             "give a mean that is not, or exponential=True."
         )
     return mean
+
+
+def _price(what: str, states: float) -> None:
+    """Raise SizeError for a chain whose matrix does not fit, or whose linear equations take too long."""
+    cure = "declare fewer states, 2 to 30 are usual"
+    require_room(what, cure, numbers=4.0 * float(states) ** 2, steps=float(states) ** 3)
 
 
 def _rouwenhorst(xp, states: int, persistence):
@@ -163,6 +173,8 @@ def combine(shocks) -> Chain:
     chains = declared_chains(shocks)
     if not chains:
         return Chain(np.ones((1, 1)), Named("shocks", {}))
+    count = math.prod(len(chain.transition) for chain in chains)
+    _price(f"aggregate_shocks(): a chain over all {shown(count)} combinations", count)
     xp = array_module(chains)
     transitions = [xp.asarray(chain.transition) for chain in chains]
     sizes = [transition.shape[0] for transition in transitions]
@@ -203,6 +215,8 @@ def independent_chains(slow: Shock, fast: Shock) -> MarkovChain | ConditionalCha
     if twice:
         raise ValueError(f"independent_chains: both chains name '{min(twice)}': give each quantity its own name.")
     outer, inner = xp.asarray(slow.transition), xp.asarray(fast.transition)
+    count = outer.shape[-1] * inner.shape[-1]
+    _price(f"independent_chains: a chain over all {shown(count)} combinations", count)
     given = max(outer.shape[:-2], inner.shape[:-2], key=len)  # the aggregate move, where either is conditional on it
     outer, inner = (xp.broadcast_to(each, (*given, *each.shape[-2:])) for each in (outer, inner))
     types = [len(chain.shares) for chain in (slow, fast)]

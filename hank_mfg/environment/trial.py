@@ -62,7 +62,7 @@ def attempt(model: Model, method: str, function, *arguments) -> Any:
     """Call `function` on behalf of a method of the model, with errors located as in `ask`."""
     try:
         return function(*arguments)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = explain(error, model=type(model))
         place = "" if ", line " in message else f"{type(model).__name__}.{method}(): "
         raise ValueError(place + message) from error
@@ -236,7 +236,7 @@ def trace(model: Model, case: Case) -> Results:
 
 def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
     """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise compiled by JAX."""
-    numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if is_number(leaf) else leaf, model)
+    numbers = in_numpy(model)
     if type(model) not in _USES_JAX:
         try:
             found = equations(numbers, case, case.state(state), level)
@@ -245,13 +245,28 @@ def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
         if found is not None and not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(found)):
             return found
         _USES_JAX.add(type(model))
-    given = (numbers, case, case.state(state), level)
-    model, case, shocks, level = jax.tree.map(lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, given)
+    model, case, shocks, level = in_jax((numbers, case, case.state(state), level))
     try:
         found = _equations(model, case, shocks, level)
     except ValueError:
         found = equations(model, case, shocks, level)  # one operation at a time, where an equation branches on a value
     return jax.tree.map(np.asarray, found)
+
+
+def in_numpy(tree: Any) -> Any:
+    """Every number of a model or a case as a NumPy array, float64."""
+    return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if is_number(leaf) else leaf, tree)
+
+
+def in_jax(tree: Any) -> Any:
+    """Every number of a model or a case as a JAX array."""
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, tree)
+
+
+def as_evaluated(model: Model, case: Case) -> tuple[Model, Case]:
+    """A model and a case in the kind of arrays in which `evaluate` found that the equations work."""
+    given = (in_numpy(model), case)
+    return in_jax(given) if type(model) in _USES_JAX else given
 
 
 _USES_JAX: weakref.WeakSet[type[Model]] = weakref.WeakSet()

@@ -12,9 +12,12 @@ from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_whole
 from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.solution import GlobalSolution, Solution
+
+ENOUGH = "a law of motion fitted on one path and tested on another needs 100 periods or more"
 
 
 @portable
@@ -120,6 +123,7 @@ def evaluate(
     too short for its mean to have settled. Raises ValueError for a variable that is not simulated, and for deviations
     from a policy that was not trained.
     """
+    require_whole("periods", periods, 100, f"{ENOUGH}, 10000 are usual")
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
@@ -136,6 +140,12 @@ def evaluate(
     forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
     euler = euler_errors(solution, seed=seed + 2, **settings)
     gains = exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
+    if forecast is not None and not np.isfinite(forecast.mean):
+        rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
+        warnings.warn(
+            f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in {periods} "
+            "periods; use more periods.", stacklevel=3,
+        )  # fmt: skip
     _warn(fitted, variable)
     return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
 

@@ -57,6 +57,7 @@ from hank_mfg.environment.sampled import (
 )  # fmt: skip
 from hank_mfg.evaluate.game_exploitability import error_of_mean, tried_actions
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.game_play import GamePlay, GameState, action_values, best_values, draw_uniforms, price_taking
 from hank_mfg.solve.game_solution import GameSolution
 
@@ -173,7 +174,11 @@ def finite_population_of(
     numbers = _numbers(individuals)
     if not isinstance(paths, Integral) or paths < 4 or paths % 2:
         raise ValueError(f"paths = {paths!r} cannot be split into antithetic pairs: give an even number, at least 4.")
-    game = play.game
+    game, most = play.game, max(numbers)
+    require_sizes(
+        "finite_population", {"individuals": (most, 2, 10_000), "paths": (int(paths), 4, 32)},
+        lambda: (40.0 * most, 40.0 * most * paths * game.horizon),
+    )  # fmt: skip
     uniforms = draw_uniforms(jax.random.key(seed), int(paths), game.horizon, game.draws, jnp.float64)
     length = _chunk(play, max(numbers), int(paths))
     chunks = [uniforms[first : first + length] for first in range(0, paths, length)]

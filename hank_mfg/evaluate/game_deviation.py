@@ -23,8 +23,9 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.game import AbstractGame, Choice, Period, everybody, worth
-from hank_mfg.evaluate.game_exploitability import error_of_mean, tried_actions
+from hank_mfg.evaluate.game_exploitability import error_of_mean, game_cells, tried_actions
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.game_play import GamePlay, action_values, best_values, draw_uniforms, price_taking
 from hank_mfg.solve.game_solution import GameSolution
 
@@ -71,7 +72,11 @@ def game_deviation(solution: GameSolution, *, paths: int = 64, seed: int = 4) ->
 @float64_allowed
 def deviation_of(play: GamePlay, *, paths: int = 64, seed: int = 4) -> GameDeviation:
     """The same, of any game and strategies in float64."""
-    game = play.game
+    game, cells = play.game, game_cells(play)
+    require_sizes(
+        "game_deviation", {"paths": (paths, 2, 64)},
+        lambda: (game.horizon * paths * (8.0 * cells + 3.0 * paths), 60.0 * paths * game.horizon * cells),
+    )  # fmt: skip
     sizes = (paths, (paths + 1) // 2, paths)
     keys = jax.random.split(jax.random.key(seed), 3)
     uniforms = [draw_uniforms(k, n, game.horizon, game.draws, jnp.float64) for k, n in zip(keys, sizes, strict=True)]

@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, move_mass
 
@@ -85,6 +86,11 @@ def path_of(
 def _require_length(periods: int, burn: int) -> None:
     if periods < 1 or burn < 0:
         raise ValueError(f"periods = {periods} and burn = {burn}: give one or more periods and a burn of at least 0.")
+    require_sizes(
+        "simulate",
+        {"periods": (periods, 1, 10_000), "burn": (burn, 0, 500)},
+        lambda: (30.0 * (periods + burn), 1e4 * (periods + burn)),
+    )
 
 
 def _states(economy: Economy, shocks: Sequence[int] | np.ndarray) -> np.ndarray:

@@ -32,6 +32,7 @@ from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.lifetime import freeze
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.solution import Solution
@@ -86,6 +87,17 @@ def information_value(
     the solution's. The rest of life after `horizon` periods is taken to lose as much per period as they did. Raises
     ValueError for a model that differs in anything but what households see.
     """
+    require_sizes(
+        "information_value",
+        {
+            "updates": (updates, 1, 600),
+            "paths": (paths, 1, 16),
+            "horizon": (horizon, 1, 300),
+            "burn_in": (burn_in, 0, 100),
+        },
+        lambda: (100.0 * (paths + horizon + updates), 1e4 * (paths * (horizon + burn_in) + updates)),
+    )
+    _require_kinds(kinds)
     begin = {name: _trained(solution, name, *kind, updates=updates, seed=seed) for name, kind in kinds.items()}
     everybody = solution.play()
     players = [_fine(play, everybody) for play in begin.values()]
@@ -105,6 +117,16 @@ def information_value(
         percent = percent_worth(solution.model.preferences(), welfare, loss.mean())
         found[name] = Informed(float(loss.mean()), error, percent)
     return InformationValue(found, paths, horizon, burn_in, updates, seed)
+
+
+def _require_kinds(kinds: Mapping[str, tuple[Model, RSPG]]) -> None:
+    for name, kind in kinds.items():
+        if not (
+            isinstance(kind, tuple) and len(kind) == 2 and isinstance(kind[0], Model) and isinstance(kind[1], RSPG)
+        ):
+            raise ValueError(f"information_value: kinds[{name!r}] is {kind!r}: give a pair (model, hm.RSPG(...)).")
+    if not kinds:
+        raise ValueError("information_value: kinds is empty: give {'name': (model, hm.RSPG(...)), ...}, the best last.")
 
 
 def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, updates: int, seed: int) -> Play:

@@ -27,6 +27,7 @@ from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flo
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.lifetime import freeze, path_value
 from hank_mfg.solve.robust import require_same_states
 from hank_mfg.solve.rollout import Play, State, rollout
@@ -177,8 +178,11 @@ def welfare_cost(
     Raises ValueError where the two solutions live in different worlds, SolveError where prices that clear inside the
     period do not when everybody holds the other beliefs.
     """
-    if min(paths, horizon, burn) < 1:
-        raise ValueError(f"paths = {paths}, horizon = {horizon}, burn = {burn}: each must be 1 or more.")
+    require_sizes(
+        "welfare_cost",
+        {"paths": (paths, 1, 64), "horizon": (horizon, 1, 500), "burn": (burn, 1, 200)},
+        lambda: (100.0 * (paths + horizon), 1e4 * paths * (horizon + burn)),
+    )
     _require_same_world(believed.model, truth.model)
     points = 2 * truth.settings.asset_points if asset_points is None else asset_points
     right, wrong = (each.play(points) for each in (truth, believed))

@@ -28,6 +28,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.household import marginal_value
 from hank_mfg.solve.household_jacobians import Household, Rest, at_rest, household_jacobians
 from hank_mfg.solve.household_path import move, step, with_chain
@@ -54,6 +55,11 @@ def intertemporal_mpcs(
     above holds for every incidence.
     Raises ValueError for a horizon below 2, another output, and an incidence that does not fit or pays nothing.
     """
+    cells = steady.mass.size
+    require_sizes(
+        "intertemporal_mpcs", {"horizon": (horizon, -(2**63), 300)},
+        lambda: (3.0 * float(horizon) ** 2 + 2.0 * abs(horizon) * cells, float(horizon) ** 2),
+    )  # fmt: skip
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response over time: give 2 or more periods, typically 300.")
     names = names_of(steady.economy)

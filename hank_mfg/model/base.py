@@ -76,6 +76,12 @@ def _check_parameter(model: str, field: dataclasses.Field, value: Any) -> None:
         for name, bound in field.metadata.get("bounds", {}).items()
         for test, words in [_TESTS[name]]
     ]
+    if field.type in (float, int) and numbers.ndim:
+        raise ParameterError(
+            f"{model}.{field.name} = {value!r} is a list, and {field.name} is one number: give one, or declare the "
+            "field as a list.",
+            field.name,
+        )
     finite = np.all(np.isfinite(numbers))
     if all(np.all(ok) for ok, _ in rules) and finite:
         return

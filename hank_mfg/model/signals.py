@@ -12,6 +12,7 @@ import numpy as np
 
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.shocks import ConditionalChain
+from hank_mfg.sizes import require_room, shown
 
 
 def private_signals(name: str, chances: Any, *, memory: int = 1) -> ConditionalChain:
@@ -46,6 +47,10 @@ def private_signals(name: str, chances: Any, *, memory: int = 1) -> ConditionalC
             "signal in every aggregate state."
         )
     states = signals ** int(memory)
+    require_room(
+        f"private_signals({name!r}, memory={memory}): {signals}^{memory} = {shown(states)} individual states",
+        "remember fewer signals, 1 to 4 are usual", numbers=3.0 * shocks * float(states) ** 2,
+    )  # fmt: skip
     window = np.arange(states)
     kept = window[:, None] // signals == np.arange(states // signals)  # all but the oldest, one period older
     moves = (table[:, None, :, None] * kept[None, :, None, :]).reshape(shocks, states, states)

@@ -23,6 +23,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report.compare_shocks import Plan, make_plan
 from hank_mfg.report.compare_tables import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
 from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.solution import Solution, world_told
@@ -168,6 +169,23 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
 
+def require_sampling(horizon: int, starts: int, paths: int, periods: int) -> None:
+    """Raise SizeError for sizes of a comparison that are no whole numbers or do not fit this machine."""
+    require_sizes(
+        "compare",
+        {
+            "horizon": (horizon, -(2**63), 100),
+            "starts": (starts, 1, 96),
+            "paths": (paths, 1, 8),
+            "periods": (periods, 100, 10_000),
+        },
+        lambda: (
+            60.0 * float(horizon) ** 2 + 30.0 * (starts * paths * horizon + periods),
+            1e4 * starts * paths * horizon,
+        ),
+    )
+
+
 @float64_allowed
 def compare(
     solution: Global | Mapping[str, Global],
@@ -198,6 +216,7 @@ def compare(
     solutions = _labeled(solution)
     model = next(iter(solutions.values())).model
     plan = make_plan(model, shock, sizes)
+    require_sampling(horizon, starts, paths, periods)
     if not 2 <= horizon <= linear_horizon:
         raise ValueError(f"horizon = {horizon}: compare 2 or more periods, at most linear_horizon = {linear_horizon}.")
     tell("Solving for the linear responses and the paths.")

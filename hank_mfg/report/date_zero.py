@@ -15,6 +15,8 @@ def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
 
     Raises ValueError when the target lies outside the values.
     """
+    if not np.isfinite(target):
+        raise ValueError(f"The shock would reach {target}, which is no level: give its size as a finite number.")
     order = np.argsort(values)
     ordered = values[order]
     if not ordered[0] - 1e-12 <= target <= ordered[-1] + 1e-12:

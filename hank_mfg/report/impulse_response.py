@@ -39,6 +39,7 @@ from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero, set_apart
 from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, world_told
 
@@ -251,6 +252,12 @@ def impulse_response(
     the shock, such as {"patience": 1.005} in a slump. Raises ValueError for an unknown shock or a size out of range.
     """
     play = solution.play()
+    cells, one = play.economy.grid.size * play.economy.shape[1], 0 if start is not None else starts
+    require_sizes(
+        "impulse_response",
+        {"horizon": (horizon, 1, 40), "starts": (starts, 1, 96), "paths": (paths, 1, 8)},
+        lambda: (one * cells + 30.0 * starts * paths * horizon, 100.0 * cells * starts * (paths * horizon + 10)),
+    )
     chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
     allowed = chances[0] > 1e-9
     states = [start] if start is not None else starting_states(solution, play, allowed, count=starts, seed=seed)

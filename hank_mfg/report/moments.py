@@ -34,6 +34,12 @@ _POINTS = {"unit": {"percentage points": "points"}}
 _WIDTH = 80  # characters of a line of text
 
 
+def require_smoothing(smoothing: float) -> None:
+    """Raise ValueError unless the smoothing of the HP filter is a positive, finite number."""
+    if not (np.isfinite(smoothing) and smoothing > 0):
+        raise ValueError(f"smoothing = {smoothing} must be positive and finite: 1600 is usual for quarterly data.")
+
+
 def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray]:
     """Split a series into cycle and trend.
 
@@ -52,8 +58,7 @@ def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray
     if not np.all(np.isfinite(series)):
         period = int(np.argwhere(~np.isfinite(series))[0][0])
         raise ValueError(f"series is not finite in period {period}: drop or repair that period before filtering.")
-    if not (np.isfinite(smoothing) and smoothing > 0):
-        raise ValueError(f"smoothing = {smoothing} must be positive and finite: 1600 is usual for quarterly data.")
+    require_smoothing(smoothing)
     periods = series.shape[0]
     bands = np.zeros((3, periods))  # the diagonal of I + smoothing D'D and the two below it
     for offset, weight in enumerate((1.0, -2.0, 1.0)):

@@ -25,9 +25,10 @@ from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
 from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate
 from hank_mfg.report.latex import to_latex, write_text
-from hank_mfg.report.moments import SMOOTHING, MomentTable
+from hank_mfg.report.moments import SMOOTHING, MomentTable, require_smoothing
 from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.report.style import display_name, save_figure, signed
+from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import Solution, world_told
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.storage import read_config
@@ -47,6 +48,8 @@ def moment_table(
 
     `smoothing` of the HP filter: 1600 when a period of the model is a quarter, 6.25 when it is a year.
     """
+    require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
+    require_smoothing(smoothing)
     return _moments_of(solution, simulate(solution, periods=periods, seed=seed), smoothing)
 
 
@@ -249,6 +252,7 @@ def write_report(
     `tell` is called with a line of text when a long step begins and when files are written. Accuracy is read from
     evaluation.json when it was measured with the same periods and seed on the same solution.
     """
+    require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
     folder = Path(folder)
     written: list[Path] = []
 

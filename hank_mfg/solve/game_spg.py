@@ -30,7 +30,7 @@ from hank_mfg.environment.game import AbstractGame, Discrete, Population
 from hank_mfg.policy.strategy import Sight, Strategy, extent, look, make_strategies, neighborhood
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
-from hank_mfg.solve.settings import MethodSettings
+from hank_mfg.solve.settings import MethodSettings, cells_of
 
 FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
 
@@ -76,9 +76,20 @@ class GameRSPG(MethodSettings):
             shares=("final_rate", "spread", "action_spread"),
         )
         self.demand("step", 0 < self.step <= 1, "above 0 and at most 1")
+        self.price()
+
+    def price(self, game: AbstractGame | None = None) -> None:
+        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
+        cells, horizon = cells_of(game)
+        periods, networks = float(self.paths) * horizon, self.network_numbers()
+        self.require_room(
+            numbers=4.0 * periods * cells + networks + 5.0 * self.updates,
+            steps=float(self.updates) * periods * (10.0 * cells + 2.0 * self.passes * networks),
+        )
 
     def begin(self, game: AbstractGame, *, seed: int) -> "GameTraining":
         """Training before the first update; `game` is in the training precision."""
+        self.price(game)
         return begin_training(game, self, seed=seed)
 
     def update(self, game: AbstractGame, training: "GameTraining") -> tuple["GameTraining", dict[str, Array]]:

@@ -21,7 +21,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.solve.classical_household import PerceivedEconomy, Sweeps, TabulatedPolicy
 from hank_mfg.solve.law_of_motion import LawOfMotion, cycle_length, fit_law_of_motion, next_law
 from hank_mfg.solve.rollout import Play, State, rollout
-from hank_mfg.solve.settings import MethodSettings
+from hank_mfg.solve.settings import MethodSettings, is_whole
 from hank_mfg.solve.solution import SolveError, initial_aggregate
 from hank_mfg.solve.steady_state import SteadyState
 
@@ -72,12 +72,22 @@ class KSAlgorithm(MethodSettings):
         counts = {"asset_points": 10, "capital_points": 4, "histogram_points": 10, "periods": 10, "burn_in": 0}
         for name, least in {**counts, "max_iterations": 1}.items():
             value = getattr(self, name)
-            self.demand(name, isinstance(value, int) and value >= least, f"an integer of at least {least}")
+            self.demand(name, is_whole(value) and value >= least, f"an integer of at least {least}")
+        self.check_types()
         self.demand("tolerance", self.tolerance > 0, "positive")
         self.demand("damping", 0 < self.damping <= 1, "above 0 and at most 1")
         ends = (0.0, 1.0) if self.capital_range is None else self.capital_range
         given = self.capital_range is None or (len(ends) == 2 and 0 < ends[0] < ends[1])
         self.demand("capital_range", given, "None or two levels, the lower one positive")
+        self.price()
+
+    def price(self, states: int = 2) -> None:
+        """Raise SizeError unless policies and paths over so many income and aggregate `states` can be computed."""
+        table, path = float(self.asset_points) * self.capital_points, float(self.periods + self.burn_in)
+        self.require_room(
+            numbers=2 * (4.0 * table * states + 10.0 * path + 4.0 * self.histogram_points * states),
+            steps=100.0 * path * self.histogram_points,
+        )
 
 
 class Path(NamedTuple):

@@ -32,6 +32,7 @@ from jax import Array
 
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
 from hank_mfg.solve.household_path import move, step, with_chain
@@ -139,6 +140,11 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     paths stay bounded. With `income_risk=False` the chain of income stays at its average
     where it would move with the aggregate state. Raises ValueError for a horizon below 2.
     """
+    cells, others = steady.mass.size, 4.0 * (8 + len(steady.economy.unknowns))
+    require_sizes(
+        "linearize", {"horizon": (horizon, -(2**63), 300)},
+        lambda: (others * float(horizon) ** 2 + 2.0 * abs(horizon) * cells, abs(float(horizon)) ** 3),
+    )  # fmt: skip
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
     names = names_of(steady.economy)

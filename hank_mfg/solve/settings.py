@@ -3,6 +3,11 @@
 import dataclasses
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
+from hank_mfg import sizes
+from hank_mfg.environment.game import AbstractGame, Discrete
+from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.policy.encoders import ENCODERS
 from hank_mfg.precision import DTYPES
 
@@ -25,14 +30,43 @@ class MethodSettings:
 
         Raises ValueError naming the field, its value and the range.
         """
+        self.check_types()
         for name in (*counts, "units", "width"):
-            self.demand(name, isinstance(getattr(self, name), int) and getattr(self, name) >= 1, "a positive integer")
+            self.demand(name, getattr(self, name) >= 1, "a positive integer")
         for name in positive:
             self.demand(name, getattr(self, name) > 0, "positive")
         for name in shares:
             self.demand(name, 0 <= getattr(self, name) <= 1, "between 0 and 1")
         self.demand("memory", self.memory in ENCODERS, f"one of {', '.join(map(repr, ENCODERS))}")
         self.demand("precision", self.precision in DTYPES, "'float32' or 'float64'")
+
+    def check_types(self) -> None:
+        """Raise ValueError unless fields are of the kind of their defaults: whole numbers, finite numbers, text."""
+        for field in dataclasses.fields(self):
+            value, usual = getattr(self, field.name), field.default
+            if is_whole(usual):
+                self.demand(field.name, is_whole(value), f"a positive integer, {usual} is usual")
+            elif isinstance(usual, float):
+                self.demand(field.name, is_real(value), f"a finite number, {usual:g} is usual")
+            elif isinstance(usual, str):
+                self.demand(field.name, isinstance(value, str), f"a text, {usual!r} is usual")
+
+    def network_numbers(self, inputs: int = 1, outputs: int = 1) -> float:
+        """At least so many numbers shape the networks, with the two moments that the optimizer keeps of each."""
+        units, width = float(self.units), float(self.width)
+        encoder = 0.0 if self.memory == "none" else units * (units + inputs)
+        return 3.0 * (encoder + width * (width + outputs))
+
+    def require_room(self, *, numbers: float, steps: float) -> None:
+        """Raise SizeError, naming the field furthest above its default, unless `numbers` of four bytes fit into memory
+        and `steps` can be made."""
+        usual = {field.name: field.default for field in dataclasses.fields(self) if is_whole(field.default)}
+        name = max(usual, key=lambda name: int(getattr(self, name)) / max(1, usual[name]))
+        value = sizes.shown(int(getattr(self, name)))
+        sizes.require_room(
+            f"{type(self).__name__}({name}={value})", f"use a smaller {name}, {usual[name]} is usual",
+            numbers=numbers, steps=steps, each=4,
+        )  # fmt: skip
 
     def demand(self, name: str, holds: bool, rule: str) -> None:
         """Raise ValueError unless a field `holds` to its rule."""
@@ -44,14 +78,42 @@ class MethodSettings:
         return {name: getattr(self, name) for name in ("memory", "units", "width")}
 
 
+def cells_of(game: AbstractGame | None) -> tuple[float, int]:
+    """States times actions over all populations of a game, and its horizon; of the smallest game without one."""
+    if game is None:
+        return 1.0, 1
+    cells = 0.0
+    for population in game.populations.values():
+        actions = population.actions
+        cells += population.size * (float(len(actions.values)) if isinstance(actions, Discrete) else 1.0)
+    return cells, game.horizon
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; a flag is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value is a finite number; a flag is none."""
+    return (
+        isinstance(value, int | float | np.integer | np.floating)
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    )
+
+
 def changed(settings: Chosen, options: list[str] | None) -> Chosen:
     """Settings with NAME=VALUE changes of the type that they have. Raises ValueError for unknown names and types."""
     known = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
     changes = {}
     for text in options or []:
-        name, sign, value = text.partition("=")
+        name, sign, value = (part.strip() for part in text.partition("="))
+        if name in changes:
+            raise ValueError(f"--option {text}: {name} is given twice, {changes[name]} before: give it once.")
         if not sign or name not in known:
-            raise ValueError(f"--option {text}: give NAME=VALUE with one of the names {', '.join(known)}.")
+            close = did_you_mean(name, known)
+            raise ValueError(f"--option {text}: give NAME=VALUE with one of the names {', '.join(known)}{close}.")
         kind = type(known[name])
         try:
             changes[name] = kind(value)

@@ -232,6 +232,12 @@ def check_reports(economy: Economy, reports: Progress, done: int) -> None:
     )
 
 
+def _price(model: Model, settings: RSPG) -> None:
+    """Raise SizeError where training does not fit this machine, before anything is computed."""
+    economy = discretize(model, 10, DTYPES[settings.precision])
+    settings.price(economy.shape[1], economy.shock_count)
+
+
 def require_aggregate_risk(model: Model) -> None:
     """Raise ValueError for a model without aggregate shocks: its stationary equilibrium is the whole solution."""
     if not model.aggregate_shocks():
@@ -307,6 +313,7 @@ def solve(
                 "watch, resume and family are for training, which the classical algorithm does without: leave them out."
             )
         return solve_classical(model, settings, seed=key, steady=steady, started=started)
+    _price(model, settings)
     worlds = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     if resume is not None:
         _require_same_worlds(resume[1], worlds)

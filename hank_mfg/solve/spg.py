@@ -75,8 +75,20 @@ class RSPG(MethodSettings):
             shares=("trace", "spread", "final_rate", "final_step"),
         )
         self.demand("tremble", self.tremble >= 0, "zero or positive")
-        self.demand("knots", isinstance(self.knots, int) and self.knots >= 10, "an integer of at least 10")
-        self.demand("asset_points", isinstance(self.asset_points, int) and self.asset_points >= 10, "at least 10")
+        self.demand("knots", self.knots >= 10, "an integer of at least 10")
+        self.demand("asset_points", self.asset_points >= 10, "at least 10")
+        self.price()
+
+    def price(self, states: int = 1, shocks: int = 1) -> None:
+        """Raise SizeError unless training fits this machine, for so many income states and aggregate shocks."""
+        periods, cells = float(self.paths) * self.horizon, float(self.asset_points) * states
+        networks = self.network_numbers(outputs=self.knots)
+        warm = float(self.paths) * self.warmup
+        splines = 2.0 * self.knots * (self.knots + float(self.asset_points))
+        self.require_room(
+            numbers=12.0 * periods * cells + networks + splines + warm + 10.0 * self.updates,
+            steps=self.updates * periods * (100.0 * cells * shocks + 2.0 * self.passes * networks),
+        )
 
 
 def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name

@@ -16,6 +16,7 @@ from hank_mfg.model.base import Model, check_names
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.clearing import (
     COARSE,
     RESOLVED,
@@ -147,6 +148,11 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
         )
     for member in zip(*arrays.values(), strict=True):  # what is wrong with a value is said before anything is compiled
         model.with_parameters(**dict(zip(arrays, member, strict=True)))
+    most, economy = max(sizes.values()), discretize(model, 10, jnp.float64, aggregate_risk=False)
+    require_sizes(
+        "steady_states", {"asset_points": (asset_points, 10, 200), "values": (most, 1, 100)},
+        lambda: (4.0 * most * asset_points * economy.shape[1], 1e6 * most),
+    )  # fmt: skip
     names = names_of(discretize(model, asset_points, jnp.float64, aggregate_risk=False))
     if len(names.searched) != 1:
         raise ValueError(

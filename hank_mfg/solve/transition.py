@@ -34,6 +34,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.compiling import quick_compilation
 from hank_mfg.solve.household_jacobians import Rest, at_rest
 from hank_mfg.solve.household_path import decisions_along, masses_along, move, step, with_chain
@@ -154,6 +155,10 @@ def transition(
     where Newton's method does not get there in `max_iterations`, and where goods_market() is off by more than 1e-6 of
     output in some period, as it is where the mass and the state variables of period 0 contradict each other.
     """
+    require_sizes(
+        "transition", {"horizon": (horizon, 2, 300), "max_iterations": (max_iterations, 1, 50)},
+        lambda: (6.0 * horizon * steady.mass.size + 30.0 * float(horizon) ** 2, 0.0),
+    )  # fmt: skip
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
     names = linear.names

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable
 from pathlib import Path
 
+from hank_mfg.arguments import ArgumentError, check_argument
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games.beach_bar import BeachBar
 from hank_mfg.environment.games.epidemic import Epidemic
@@ -11,6 +12,7 @@ from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
 from hank_mfg.environment.games.predators_and_prey import PredatorsAndPrey
 from hank_mfg.environment.games.rspg_macro import RSPGMacro
 from hank_mfg.gallery import classes_in
+from hank_mfg.model.base import ParameterError
 from hank_mfg.model.mistakes import did_you_mean
 
 
@@ -47,7 +49,21 @@ def load_game(source: str | Path | type[AbstractGame] | AbstractGame, /, **switc
     unknown = [name for name in switches if accepted is not None and name not in accepted]
     if unknown:
         raise ValueError(f"The game {source} has no {unknown[0]}: choose among {', '.join(accepted or ())}.")
+    for name, value in switches.items():
+        _check_switch(source, maker, name, value)
     return maker(**switches)
+
+
+def _check_switch(source: object, maker: Callable[..., AbstractGame], name: str, value: object) -> None:
+    """Raise ParameterError for a switch of another kind than the constructor says: a flag is True or False."""
+    parameter = inspect.signature(maker).parameters.get(name)
+    if parameter is not None:
+        try:
+            check_argument("load_game", name, value, parameter.annotation)
+        except ArgumentError as error:
+            words = str(error).partition(": give ")[2]
+            game = source if isinstance(source, str) else getattr(maker, "__name__", "game")
+            raise ParameterError(f"The game {game} has {name} = {value!r}: {name} must be {words}", name) from error
 
 
 def is_game(source: object) -> bool:

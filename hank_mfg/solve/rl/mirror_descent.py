@@ -55,7 +55,7 @@ from hank_mfg.solve.rl.ppo import (
     split_networks,
     values_along,
 )
-from hank_mfg.solve.settings import MethodSettings
+from hank_mfg.solve.settings import MethodSettings, cells_of
 
 TINY = 1e-12  # Adam's eps: gradients of the scores are small beside those of the level, by temperature / size
 
@@ -105,9 +105,20 @@ class MOMD(MethodSettings):
         for name in ("temperature", "final_temperature"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be above 0, because values are divided by it.")
+        self.price()
+
+    def price(self, game: AbstractGame | None = None) -> None:
+        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
+        _, horizon = cells_of(game)
+        periods, networks = float(self.paths) * horizon, self.network_numbers()
+        self.require_room(
+            numbers=4.0 * periods * self.individuals + networks + 5.0 * self.updates,
+            steps=float(self.updates) * periods * self.individuals * 10.0,
+        )
 
     def begin(self, game: AbstractGame, *, seed: int) -> "MirrorTraining":
         """Training before the first iteration; `game` is in the training precision."""
+        self.price(game)
         return begin_training(game, self, seed=seed)
 
     def update(self, game: AbstractGame, training: "MirrorTraining") -> tuple["MirrorTraining", dict[str, Array]]:

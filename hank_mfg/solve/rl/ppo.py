@@ -42,7 +42,7 @@ from hank_mfg.policy.strategy import Sight, Strategy, look, make_strategies
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.game_play import GamePlay, GameState, draw_uniforms, game_play, standardize
 from hank_mfg.solve.game_spg import scores_along, trainable
-from hank_mfg.solve.settings import MethodSettings
+from hank_mfg.solve.settings import MethodSettings, cells_of
 
 FORGET = 0.1  # weight of the latest update in the running size of returns
 FARTHEST = 20.0  # bound of the log of a probability ratio
@@ -90,9 +90,20 @@ class IPPO(MethodSettings):
             raise ValueError(
                 f"minibatches = {self.minibatches} must divide paths = {self.paths}: a minibatch holds whole paths."
             )
+        self.price()
+
+    def price(self, game: AbstractGame | None = None) -> None:
+        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
+        _, horizon = cells_of(game)
+        periods, networks = float(self.paths) * horizon, self.network_numbers()
+        self.require_room(
+            numbers=4.0 * periods * self.individuals + networks + 5.0 * self.updates,
+            steps=float(self.updates) * periods * self.individuals * 10.0,
+        )
 
     def begin(self, game: AbstractGame, *, seed: int) -> "PPOTraining":
         """Training before the first update; `game` is in the training precision."""
+        self.price(game)
         return begin_training(game, self, seed=seed)
 
     def update(self, game: AbstractGame, training: "PPOTraining") -> tuple["PPOTraining", dict[str, Array]]:
