@@ -242,7 +242,10 @@ __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[re
 
 def __getattr__(name: str):
     if name not in _HOME_OF:
-        raise AttributeError(f"hank_mfg has no '{name}'; public names: {', '.join(sorted(_HOME_OF))}.")
+        from hank_mfg.model.mistakes import did_you_mean
+
+        close = did_you_mean(name, __all__)
+        raise AttributeError(f"hank_mfg has no '{name}'{close}; public names: {', '.join(sorted(_HOME_OF))}.")
     found = getattr(importlib.import_module(f"hank_mfg.{_HOME_OF[name]}"), name)
     return _checked(found) if inspect.isfunction(found) else found
 

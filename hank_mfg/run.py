@@ -39,8 +39,8 @@ from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.latex import write_bytes, write_text
-from hank_mfg.seal import DamagedError, pack, read
 from hank_mfg.resuming import require_nothing_new
+from hank_mfg.seal import DamagedError, pack, read
 from hank_mfg.solve.robust import Family
 from hank_mfg.solve.rollout import State
 from hank_mfg.solve.settings import changed

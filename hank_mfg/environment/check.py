@@ -166,7 +166,7 @@ def _check_preferences(model: Model) -> None:
 
 def _check_numbers(model: Model, case: Case) -> float:
     """Finite, and payable at the borrowing limit; returns the assets per household at which the economy was judged."""
-    levels = [level for level in case.points[1:, 0] if not any(map(_not_finite, _periods(model, case, level)))]
+    levels = [level for level in _candidates(case) if not any(map(_not_finite, _periods(model, case, level)))]
     if not levels:
         _report_not_finite(model, case)
     _check_asset_price(type(model).__name__, _periods(model, case, levels[0]))
@@ -175,6 +175,14 @@ def _check_numbers(model: Model, case: Case) -> float:
     if all(_shortfall(case, _periods(model, case, level)) for level in (still, halfway)):
         _report_shortfall(model, case, _periods(model, case, still))
     return still
+
+
+def _candidates(case: Case) -> list[float]:
+    """Assets per household to try: the points of the grid and, where it begins far below zero and few of them are
+    positive, more between."""
+    points = [float(point) for point in case.points[1:, 0]]
+    top, positive = points[-1], sum(point > 0 for point in points)
+    return points if positive > ASSET_POINTS // 4 or top <= 0 else sorted({*points, *np.geomspace(1e-3 * top, top, 16)})
 
 
 def _periods(model: Model, case: Case, level: float) -> list[Results]:

@@ -72,9 +72,8 @@ def check_own_state(model: Model, case: Case, periods: Results) -> None:
         try:
             changed = answers(points, own)
         except ValueError as error:
-            raise ValueError(
-                f"{str(error).rstrip('.')}; tried with {len(points)} asset levels, compute elementwise."
-            ) from error
+            text = str(error).rstrip(".")
+            raise ValueError(f"{text}; tried with {len(points)} asset levels, compute elementwise.") from error
         for (method, name), value in changed.items():
             before = usual[method, name][rows][:, columns]
             if not np.allclose(value[:, columns], before, rtol=RELATIVE, atol=0.0, equal_nan=True):
@@ -96,11 +95,12 @@ def _worlds(case: Case) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], Any
     yield points[::-1].copy(), own, slice(None, None, -1), everyone
     for place in (0, len(points) // 2, len(points) - 1):
         yield points[place : place + 1], own, slice(place, place + 1), everyone
-    for half in range(2):
-        if len(income) > 1:
-            stay = income % 2 != half
-            for step in (1, len(income) // 2):
-                source = np.where(stay, income, (income + max(1, step)) % len(income))
+    if len(income) < 2:
+        return
+    for group in (income % 2 == 0, 2 * income < len(income)):
+        for stay in (group, ~group):
+            for step in (1, max(1, len(income) // 2)):
+                source = np.where(stay, income, (income + step) % len(income))
                 yield points, {name: value[:, source] for name, value in own.items()}, everyone, np.flatnonzero(stay)
 
 

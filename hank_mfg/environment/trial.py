@@ -80,7 +80,8 @@ def make_case(model: Model) -> Case:
     space = declared["asset_space"]
     if not isinstance(space, Assets):
         raise ValueError(
-            f"{name}.asset_space() returned {type(space).__name__}: return hm.Assets(lower=..., upper=...)."
+            f"{name}.asset_space() returned {type(space).__name__}: return one hm.Assets(lower=..., upper=...); only "
+            "one asset is possible, so add several up, or trade one against the other in prices()."
         )
     chain = attempt(model, "aggregate_shocks", combine, declared["aggregate_shocks"])
     own = attempt(model, "idiosyncratic_shock", to_chain, declared["idiosyncratic_shock"])
@@ -286,6 +287,8 @@ def _fits(model: Model, method: str, name: str, value, shape: tuple):
     place = f"{type(model).__name__}.{method}(): {name}"
     if not isinstance(value, int | float | np.generic | np.ndarray | jax.Array):
         raise ValueError(f"{place} is of type {type(value).__name__}, not a number: return numbers or arrays.")
+    if np.iscomplexobj(value):
+        raise ValueError(f"{place} is a complex number: return real ones, of a complex one jax.numpy.real or abs.")
     if not shape and np.shape(value):
         raise ValueError(
             f"{place} has shape {np.shape(value)} instead of being one number: it is the same for everybody, so "

@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import concrete, require_numbers
 
 
 class Assets(eqx.Module):
@@ -26,6 +26,7 @@ class Assets(eqx.Module):
     pivot: Any = None
 
     def __check_init__(self):
+        require_numbers(self, "lower", "upper", "curvature")
         lower, upper, curvature = concrete(self.lower), concrete(self.upper), concrete(self.curvature)
         if lower is not None and upper is not None and not np.all(lower < upper):
             raise ValueError(

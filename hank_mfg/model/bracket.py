@@ -5,7 +5,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import concrete, require_numbers
 
 
 class Bracket(eqx.Module):
@@ -19,6 +19,7 @@ class Bracket(eqx.Module):
     upper: Any
 
     def __check_init__(self):
+        require_numbers(self, "lower", "upper")
         lower, upper = concrete(self.lower), concrete(self.upper)
         if lower is not None and upper is not None and not np.all((lower < upper) & np.isfinite(upper - lower)):
             raise ValueError(

@@ -24,6 +24,21 @@ def concrete(value: Any) -> np.ndarray | None:
         return None
 
 
+def require_numbers(declared: Any, *names: str) -> None:
+    """Raise ValueError for a field of a declaration that is a text, None or a complex number, naming it."""
+    for name in names:
+        value = getattr(declared, name)
+        leaves = jax.tree.leaves(value)
+        if leaves and any(isinstance(leaf, Tracer) for leaf in leaves):
+            continue
+        if (
+            not leaves
+            or (concrete(value) is None and not all(map(eqx.is_array_like, leaves)))
+            or np.iscomplexobj(value)
+        ):
+            raise ValueError(f"{type(declared).__name__}({name}={value!r}): {name} is no number: give a number.")
+
+
 def is_number(leaf: Any) -> bool:
     """Whether a leaf of a model is computed with: a number, array or tracer, but not a flag, a text or a function."""
     return eqx.is_array_like(leaf) and not isinstance(leaf, bool)

@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import concrete, require_numbers
 from hank_mfg.model.preferences import CRRA
 
 HALLEY = 6  # steps in log consumption; one more than is needed from the bounds they start from
@@ -38,6 +38,7 @@ class Labor(CRRA):
     disutility: Any = eqx.field(kw_only=True)
 
     def __check_init__(self):
+        require_numbers(self, "risk_aversion", "frisch", "disutility")
         for name in ("frisch", "disutility"):
             value = concrete(getattr(self, name))
             if value is not None and not np.all(value > 0):

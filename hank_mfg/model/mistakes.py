@@ -68,12 +68,58 @@ def _short(filename: str) -> str:
     return filename if filename.startswith("<") else Path(filename).name
 
 
+ORDER = (
+    "arguments come in the order aggregates(self, assets, own, shocks), prices(self, aggregates, shocks), "
+    "resources(self, assets, own, prices, shocks), signal and outcomes(self, aggregates, prices, shocks)"
+)
+_PLAIN = (
+    (r"could not convert string to float: (.*)", r"the text \1 stands where a number is needed: write a number."),
+    (
+        r"float\(\) argument must be a string or a real number, not '(\w+)'",
+        r"a value of type \1 stands where a real number is needed: give a real number.",
+    ),
+    (
+        r"not enough values to unpack \(expected (\d+), got (\d+)\)",
+        r"a line unpacks \1 values where there are \2: write \2 names on its left side, or return \1 values.",
+    ),
+    (
+        r"too many values to unpack \(expected (\d+).*",
+        r"a line unpacks \1 values where there are more: write a name for each on its left side.",
+    ),
+    (
+        r"unhashable type: '\w*Tracer'",
+        "an array is used as a key of a dict or in a set: use a name as key, or jax.numpy.where to choose by value.",
+    ),
+    (
+        r"unsupported operand type\(s\) for (\S+): .*'Named'.*",
+        rf"a whole group of names is used as a number with \1: read a name of it, own.labor, or check that {ORDER}.",
+    ),
+    (r"\w*Tracer has no attribute (\w+)", rf"an array has no name \1: {ORDER}."),
+    (r"(.*takes \d+ positional arguments? but \d+ w(?:as|ere) given)", rf"\1: {ORDER}."),
+    (r"(.*missing \d+ required positional arguments?.*)", rf"\1: {ORDER}."),
+)
+
+
+def _in_plain_words(message: str) -> str:
+    """A message of Python or JAX that names no cure, said with one; "" for any other."""
+    for pattern, words in _PLAIN:
+        found = re.fullmatch(pattern, message.rstrip("."))
+        if found:
+            return found.expand(words)
+    return ""
+
+
 def _cause(error: BaseException, model: type | None) -> str:
     message = str(error.args[0]) if error.args else ""
     message = message.strip().splitlines()[0] if message.strip() else "no message"
     message = re.split(r"(?<=[.!?])\s+(?=[A-Z])", message.strip())[0]
     if isinstance(error, SyntaxError):
         return f"{error.msg}; correct the syntax of that line."
+    if isinstance(error, SystemExit):
+        return "sys.exit() ends the whole program: leave it out of the file, or raise ValueError with a sentence."
+    plain = _in_plain_words(message) if isinstance(error, TypeError | AttributeError | ValueError) else ""
+    if plain:
+        return plain
     if isinstance(error, jax.errors.TracerBoolConversionError):
         return (
             "an `if`, `and`, `min()` or `max()` asks for the value of an array that JAX traces: use jax.numpy.where, "

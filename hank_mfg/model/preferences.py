@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import concrete, require_numbers
 
 
 def _formula(risk_aversion, consumption):
@@ -61,6 +61,7 @@ class CRRA(eqx.Module):
     risk_aversion: float
 
     def __check_init__(self):
+        require_numbers(self, "risk_aversion")
         value = concrete(self.risk_aversion)
         if value is not None and not np.all(value > 0):
             raise ValueError(

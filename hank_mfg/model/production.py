@@ -3,7 +3,7 @@
 import equinox as eqx
 import numpy as np
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import concrete, require_numbers
 
 
 class CobbDouglas(eqx.Module):
@@ -17,6 +17,7 @@ class CobbDouglas(eqx.Module):
     depreciation: float
 
     def __check_init__(self):
+        require_numbers(self, "capital_share", "depreciation")
         share, lost = concrete(self.capital_share), concrete(self.depreciation)
         if share is not None and not np.all((share > 0) & (share < 1)):
             raise ValueError(

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import jax
 import numpy as np
+from jax.core import Tracer
 
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.named import Named
@@ -45,6 +46,10 @@ def _check_values(kind: str, values: dict, count: int, first: str = "transition"
     for name, value in values.items():
         numbers = concrete(value)
         if numbers is None:
+            if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+                raise ValueError(
+                    f"{kind}({name}={value!r}) holds what is no number: give {name} one number per {each}."
+                )
             continue
         if np.shape(numbers) != (count,):
             raise ValueError(
@@ -68,6 +73,13 @@ def with_asked(chain: Any, asked: dict[str, Asked]) -> Any:
     return eqx.tree_at(lambda c: c.asked, chain, Named("asked moments", asked), is_leaf=lambda x: isinstance(x, Named))
 
 
+def _matrix(kind: str, transition: Any) -> Any:
+    """The transition as it is given. Raises ValueError for text, None, and rows of different lengths."""
+    if concrete(transition) is None and not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(transition)):
+        raise ValueError(f"{kind}(transition={transition!r}): give a matrix of numbers, rows of equal length.")
+    return transition
+
+
 class MarkovChain(eqx.Module):
     """A finite chain: `MarkovChain(transition, productivity=[0.99, 1.01], ...)`.
 
@@ -85,7 +97,7 @@ class MarkovChain(eqx.Module):
     asked: Named
 
     def __init__(self, transition, **values):
-        self.transition = transition
+        self.transition = _matrix("MarkovChain", transition)
         self.values = Named("shock values", values)
         self.shares = np.ones(1)
         self.asked = Named("asked moments", {})
@@ -114,7 +126,7 @@ class ConditionalChain(eqx.Module):
     asked: Named
 
     def __init__(self, transition, **values):
-        self.transition = transition
+        self.transition = _matrix("ConditionalChain", transition)
         self.values = Named("shock values", values)
         self.shares = np.ones(1)
         self.asked = Named("asked moments", {})
@@ -225,6 +237,8 @@ class AR1(eqx.Module):
     tolerance: float | None = eqx.field(static=True, default=0.05)
 
     def __check_init__(self):
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise ValueError(f"AR1({self.name!r}): the name of a shock is a text without spaces, such as 'labor'.")
         self._check_numbers()
         persistence = concrete(self.persistence)
         if persistence is not None and not np.all(np.abs(persistence) < 1):
