@@ -99,6 +99,7 @@ def solve_game_command(
     content = {
         "run": str(folder),
         "status": "finished",
+        "settled": solution.settled,
         "updates": solution.updates,
         "objective": float(solution.history["objective"][-20:].mean()),
         "seconds_total": seconds(),
@@ -108,7 +109,15 @@ def solve_game_command(
         "device": solution.device,
         "seed": solution.seed,
     }
-    lines = ["All updates were made.", *aligned({named(name): value for name, value in content.items()})]
+    rests = (
+        "the objective rests."
+        if solution.settled
+        else (
+            "the objective had not come to rest: raise "
+            f"--option updates={2 * solution.settings.updates}, and see docs/when_it_does_not_converge.md."
+        )
+    )
+    lines = [f"All updates were made; {rests}", *aligned({named(name): value for name, value in content.items()})]
     return content, [*lines, f"Measure it with `hank-mfg evaluate {folder}`."]
 
 

@@ -213,7 +213,18 @@ def arrive(game: AbstractGame, aggregate: Aggregate, settled: dict[str, Array], 
     for name, mass in settled.items():
         kernel = game.kernel(name, aggregate, noise_next)
         masses[name] = (mass.reshape(-1, kernel.shape[0]) @ kernel).reshape(-1)
-    return Aggregate(masses, noise_next, aggregate.time + 1)
+    return _as_before(Aggregate(masses, noise_next, aggregate.time + 1), aggregate)
+
+
+def _as_before(following: Aggregate, aggregate: Aggregate) -> Aggregate:
+    """The aggregate state in the dtypes of today's, which a path keeps: a game may mix precisions."""
+    try:
+        return jax.tree.map(lambda new, old: jnp.asarray(new).astype(jnp.asarray(old).dtype), following, aggregate)
+    except ValueError as error:
+        raise ValueError(
+            "start() and draw() of the game return noise of different structure: give both the same tuple or dict of "
+            "arrays."
+        ) from error
 
 
 def cosines(position: Array, count: int) -> Array:

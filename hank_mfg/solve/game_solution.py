@@ -51,6 +51,21 @@ class GameSolution:
         return len(self.history["loss"])
 
     @property
+    def settled(self) -> bool:
+        """Whether the objective had stopped moving: means over the last two tenths of training differ by less than
+        three standard errors, or by less than a hundredth of all that training moved it. False below 40 updates.
+
+        It says that training rests, not that it rests at an equilibrium: `game_exploitability` measures that.
+        """
+        objective = np.asarray(self.history["objective"], np.float64)
+        tenth = len(objective) // 10
+        if tenth < 4:
+            return False
+        before, after = objective[-2 * tenth : -tenth], objective[-tenth:]
+        moved, error = abs(after.mean() - before.mean()), np.sqrt((before.var(ddof=1) + after.var(ddof=1)) / tenth)
+        return bool(moved <= max(3.0 * error, 0.01 * abs(after.mean() - objective[:tenth].mean())))
+
+    @property
     def precision(self) -> str:
         """The precision of training."""
         return self.settings.precision

@@ -1,0 +1,170 @@
+"""Bad input of many kinds is one sentence that names field, value and cure; sizes are priced before allocation."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+import hank_mfg as hm
+from hank_mfg import sizes
+from hank_mfg.failures import failure
+from hank_mfg.solve.game_solution import GameSolution
+
+AIYAGARI = hm.load_model("aiyagari")
+GAME = hm.load_game("linear_quadratic")
+HALF = [[0.5, 0.5], [0.5, 0.5]]
+CALLS = {
+    "hm.steady_state('krusell_smith')": "hm.load_model('krusell_smith')",
+    "hm.steady_state(None)": "was given None: give a model",
+    "hm.steady_state(hm.Model)": "the class Model, not an object",
+    "hm.steady_state(AIYAGARI, asset_points=10**11)": "asset_points=1e+11 with 7 income states needs about",
+    "hm.steady_state(AIYAGARI, asset_points=50.5)": "asset_points=...) was given 50.5: give a whole number",
+    "hm.steady_state(AIYAGARI, tolerance=float('nan'))": "tolerance=...) was given nan",
+    "hm.equilibrium(3)": "give a model",
+    "hm.solve(GAME)": "was given a game",
+    "hm.solve(AIYAGARI, 'rspg')": "give settings, as hm.RSPG()",
+    "hm.solve(AIYAGARI, key=2**70)": "key must be at most 2^62",
+    "hm.solve(AIYAGARI, key=-1)": "key must be at least 0",
+    "hm.solve(AIYAGARI, family={'depreciation': [0.03]})": "hm.Family(",
+    "hm.solve_game('beach_bar')": "hm.load_game('beach_bar')",
+    "hm.solve_game(AIYAGARI)": "was given a model (Aiyagari): give a game",
+    "hm.evaluate(AIYAGARI)": "give a solution with aggregate risk",
+    "hm.simulate(AIYAGARI)": "give a solution with aggregate risk",
+    "hm.welfare_cost(AIYAGARI, AIYAGARI)": "believed=...) was given a model (Aiyagari): give a trained solution",
+    "hm.linearize(AIYAGARI)": "as hm.steady_state(model) returns it",
+    "hm.transition(AIYAGARI)": "as hm.steady_state(model) returns it",
+    "hm.second_moments(AIYAGARI)": "as hm.linearize(steady) returns it",
+    "hm.mpc_path(AIYAGARI)": "as hm.transition(steady, ...) returns it",
+    "hm.distribution_path(AIYAGARI)": "as hm.transition(steady, ...) returns it",
+    "hm.game_exploitability(GAME)": "as hm.solve_game(game)",
+    "hm.load_run(3)": "was given 3",
+    "hm.independent_chains(3, 4)": "give a shock",
+    "hm.RSPG(paths=10**9)": "RSPG(paths=1e+09) needs about",
+    "hm.RSPG(units=10**7)": "RSPG(units=10000000) needs about",
+    "hm.RSPG(knots=10**6)": "RSPG(knots=1000000) needs about",
+    "hm.RSPG(horizon=10**11)": "RSPG(horizon=1e+11) needs about",
+    "hm.RSPG(updates=10**20)": "RSPG(updates=1e+20) needs about",
+    "hm.RSPG(paths=True)": "paths must be a positive integer, 16 is usual",
+    "hm.RSPG(learning_rate='a')": "learning_rate must be a finite number, 0.002 is usual",
+    "hm.RSPG(tolerance=float('nan'))": "tolerance must be a finite number",
+    "hm.RSPG(memory=3)": "memory must be a text",
+    "hm.GameRSPG(paths=10**14)": "GameRSPG(paths=1e+14) needs about",
+    "hm.IPPO(individuals=10**14)": "IPPO(individuals=1e+14) needs about",
+    "hm.MOMD(individuals=10**14)": "MOMD(individuals=1e+14) needs about",
+    "hm.KSAlgorithm(periods=10**13)": "KSAlgorithm(periods=1e+13) needs about",
+    "hm.load_game('beach_bar', common_noise='abc')": "common_noise must be True or False",
+    "hm.load_game('beach_bar', common_noise=1)": "common_noise must be True or False",
+    "hm.load_game('beach_bar', crowd_aversion='a')": "crowd_aversion must be a number",
+    "hm.load_model('aiyagari', risk_aversion=[1.0, 2.0])": "risk_aversion is one number",
+    "hm.check_model(hm.load_model('aiyagari', borrowing_limit=-1000.0))": "too little to repay",
+    "hm.check_model(3)": "give a model",
+    "hm.AR1('a', 'b', 0.1)": "AR1(persistence='b'): persistence is no number",
+    "hm.AR1('a', 0.9, 'b')": "AR1(innovation_sd='b')",
+    "hm.AR1('a b', 0.9, 0.1)": "AR1('a b'): the name of a shock",
+    "hm.AR1('a', 0.9, 0.1, width=-1.0)": "width=-1.0): give a positive number",
+    "hm.MarkovChain([['a', 'b'], ['c', 'd']], x=[1, 2])": "give a matrix of numbers",
+    "hm.MarkovChain([[0.5, 0.5], [0.5]], x=[1, 2])": "rows of equal length",
+    "hm.MarkovChain(None, x=[1, 2])": "MarkovChain(transition=None)",
+    "hm.MarkovChain(HALF, x=['a', 2])": "x",
+    "hm.independent_chains(hm.AR1('a', 0.9, 0.1, states=10**6), hm.AR1('b', 0.9, 0.1))": "states=1000000) needs about",
+    "hm.private_signals('x', HALF, memory=60)": "2^60",
+    "hm.CRRA('a')": "CRRA(risk_aversion='a')",
+    "hm.CRRA(None)": "CRRA(risk_aversion=None)",
+    "hm.CobbDouglas('a', 0.1)": "CobbDouglas(capital_share='a')",
+    "hm.GHH(2.0, frisch='a', disutility=1.0)": "GHH(frisch='a')",
+    "hm.Assets('a', 1)": "Assets(lower='a')",
+    "hm.Assets(0, None)": "Assets(upper=None)",
+    "hm.Bracket(None, 1)": "Bracket(lower=None)",
+    "hm.parameter('x', above='a')": "above=...) was given the text 'a'",
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_bad_call_is_one_sentence(refuses, call):
+    names = {"hm": hm, "AIYAGARI": AIYAGARI, "GAME": GAME, "HALF": HALF}
+    refuses(lambda: eval(call, names), CALLS[call])
+
+
+RESOURCES = "(1.0 + prices.interest_rate) * assets + prices.wage * own.labor"
+SUMMED = '"capital": assets, '
+EQUATIONS = {
+    "random numbers": (RESOURCES, f"{RESOURCES} + 0.1 * __import__('random').random()", "asked twice"),
+    "the clock": (RESOURCES, f"{RESOURCES} + 1e-12 * __import__('time').time()", "asked twice"),
+    "a sum already taken": (SUMMED, '"capital": assets.sum(), ', "capital of one household changes"),
+    "a mean over incomes": ("own.labor}", "own.labor.mean()}", "labor of one household changes"),
+    "another household by index": (RESOURCES, f"{RESOURCES} + 0.01 * own.labor[0, 3]", "of one household changes"),
+    "households in reverse": (RESOURCES, f"{RESOURCES} + 0.01 * own.labor[:, ::-1]", "of one household changes"),
+    "the place on the grid": (
+        RESOURCES, f"{RESOURCES} + __import__('numpy').arange(assets.shape[0])[:, None]", "of one household changes",
+    ),
+    "a complex number": (RESOURCES, f"{RESOURCES} + 1j", "complex"),
+    "text for a number": (RESOURCES, "float('a') * assets", "line 81, in resources(): the text 'a' stands where"),
+    "unpacking": (
+        "factors = (agg", "a, b, c, d = 1, 2\n        factors = (agg", "unpacks 4 values where there are 2",
+    ),
+    "an array as a key": (RESOURCES, "{own.labor: 1}[own.labor]", "used as a key of a dict"),
+    "swapped arguments": ("(self, assets, own, prices", "(self, own, assets, prices", "resources(self, assets, own"),
+    "two assets": ("upper=self.maximum_assets)", "upper=self.maximum_assets), 3", "only one asset is possible"),
+    "sys.exit() in a file": ("import hank_mfg as hm\n", "import hank_mfg as hm\nimport sys\nsys.exit()\n", "sys.exit()"),
+    "sys.exit() in an equation": (RESOURCES, "__import__('sys').exit()", "sys.exit()"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", EQUATIONS)
+def test_an_equation_that_is_no_function_of_the_own_state_is_refused(refuses, write_model, mistake):
+    old, new, piece = EQUATIONS[mistake]
+    refuses(lambda: hm.check_model(hm.load_model(write_model((old, new)))), piece)
+
+
+def test_what_fits_passes_and_the_sentence_names_the_machine(monkeypatch):
+    sizes.require_room("n=1", "less", numbers=sizes.machine_memory() / 16.0)
+    monkeypatch.setattr(sizes, "machine_memory", lambda: 1e9)
+    with pytest.raises(sizes.SizeError, match=r"n=1 needs about 8 GB of memory and this machine has 1 GB: less\."):
+        sizes.require_room("n=1", "less", numbers=1e9)
+    with pytest.raises(sizes.SizeError, match="would take about .* years"):
+        sizes.require_room("n=1", "less", numbers=1.0, steps=1e30)
+
+
+COMMANDS = {
+    "a parameter twice": ("show", "aiyagari", "--set", "discount_factor=.9", "--set", "discount_factor=.95"),
+    "an option twice": ("solve", "krusell_smith", "--option", "paths=4", "--option", "paths=8"),
+    "a flag that is none": ("show", "beach_bar", "--set", "common_noise=abc"),
+    "no folder": ("solve", "krusell_smith", "--out", ""),
+    "a large seed": ("solve", "krusell_smith", "--seed", 2**63),
+    "a negative measure": ("solve", "beach_bar", "--measure", -1),
+    "a measure of an economy": ("solve", "krusell_smith", "--measure", 4),
+    "many asset points": ("steady-state", "aiyagari", "--asset-points", 10**11),
+    "many knots": ("solve", "krusell_smith", "--option", "knots=1000000"),
+    "a long comparison": ("compare", "krusell_smith", "--horizon", 10**11),
+    "no such command": ("sove", "krusell_smith"),
+}
+
+
+@pytest.mark.parametrize("mistake", COMMANDS)
+def test_a_bad_command_is_one_sentence_with_status_2(command, tmp_path, monkeypatch, mistake):
+    monkeypatch.chdir(tmp_path)
+    outcome = command(*COMMANDS[mistake])
+    lines = outcome.err.splitlines()
+    assert outcome.status == 2 and outcome.out == "" and len(lines) == 1, outcome
+    assert lines[0].startswith("Error: ") and lines[0].endswith((".", "?")) and not list(tmp_path.iterdir())
+
+
+def test_what_nobody_foresaw_is_one_sentence_with_status_1():
+    def fail():
+        return np.linalg.cholesky(-np.eye(2))
+
+    with pytest.raises(np.linalg.LinAlgError) as caught:
+        fail()
+    text, status = failure(caught.value)
+    assert status == 1 and "LinAlgError, which was not foreseen" in text and "--debug" in text and "\n" not in text
+
+
+def test_training_of_a_game_says_whether_it_rests():
+    draws, fields = np.random.default_rng(0).normal(size=400), dataclasses.fields(GameSolution)
+    rising = GameSolution(**{each.name: None for each in fields})
+    for path, settled in ((np.linspace(0, 50, 400), False), (np.minimum(np.arange(400), 100), True)):
+        history = {"objective": path + 0.1 * draws}
+        assert dataclasses.replace(rising, history=history).settled is settled
+    assert not dataclasses.replace(rising, history={"objective": np.zeros(8)}).settled
+    assert re.search("equilibrium", GameSolution.settled.__doc__ or "")
