@@ -165,6 +165,26 @@ def options_command(model: Source, method: Method = "rspg", as_json: Json = Fals
     _emit(as_json, *show_options(model, method))
 
 
+def _solved(solution: Any, folder: Path, chunk: int, cache: str) -> dict[str, Any]:
+    """What `solve` prints of an economy."""
+    return {
+        "run": str(folder),
+        "status": solution.status.name.lower(),
+        "updates": solution.updates,
+        "objective": solution.objective,
+        "euler_error_percent": 100 * float(solution.history["euler_error"][-chunk:].mean()),
+        "seconds_total": time.perf_counter() - _START,
+        "seconds_compile": solution.seconds_compile,
+        "seconds_train": solution.seconds_train,
+        "compilation_cache": cache,
+        "precision": solution.precision,
+        "device": solution.device,
+        "seed": solution.seed,
+        **({"adversary_gain_percent": solution.adversary_gain()} if solution.family else {}),
+        **({"worlds": solution.worlds()} if solution.family else {}),
+    }
+
+
 @app.command("solve")
 def solve_command(
     model: Annotated[str | None, typer.Argument(metavar="MODEL", help="a shipped name or your own file")] = None,
@@ -220,22 +240,7 @@ def solve_command(
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
-    content = {
-        "run": str(folder),
-        "status": solution.status.name.lower(),
-        "updates": solution.updates,
-        "objective": solution.objective,
-        "euler_error_percent": 100 * float(solution.history["euler_error"][-chunk:].mean()),
-        "seconds_total": time.perf_counter() - _START,
-        "seconds_compile": solution.seconds_compile,
-        "seconds_train": solution.seconds_train,
-        "compilation_cache": "cold" if _entries(cache) > before else "warm",
-        "precision": solution.precision,
-        "device": solution.device,
-        "seed": solution.seed,
-        **({"adversary_gain_percent": solution.adversary_gain()} if solution.family else {}),
-        **({"worlds": solution.worlds()} if solution.family else {}),
-    }
+    content = _solved(solution, folder, chunk, "cold" if _entries(cache) > before else "warm")
     _emit(as_json, content, solve_lines(solution, content))
 
 

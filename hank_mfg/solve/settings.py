@@ -60,7 +60,9 @@ class MethodSettings:
     def require_room(self, *, numbers: float, steps: float) -> None:
         """Raise SizeError, naming the field furthest above its default, unless `numbers` of four bytes fit into memory
         and `steps` can be made."""
-        usual = {field.name: field.default for field in dataclasses.fields(self) if is_whole(field.default)}
+        usual: dict[str, Any] = {
+            field.name: field.default for field in dataclasses.fields(self) if is_whole(field.default)
+        }
         name = max(usual, key=lambda name: int(getattr(self, name)) / max(1, usual[name]))
         value = sizes.shown(int(getattr(self, name)))
         sizes.require_room(
