@@ -59,10 +59,10 @@ CALLS = {
     "hm.load_model('aiyagari', risk_aversion=[1.0, 2.0])": "risk_aversion is one number",
     "hm.check_model(hm.load_model('aiyagari', borrowing_limit=-1000.0))": "too little to repay",
     "hm.check_model(3)": "give a model",
-    "hm.AR1('a', 'b', 0.1)": "AR1(persistence='b'): persistence is no number",
-    "hm.AR1('a', 0.9, 'b')": "AR1(innovation_sd='b')",
+    "hm.AR1('a', 'b', 0.1)": "persistence='b'): persistence must be a number",
+    "hm.AR1('a', 0.9, 'b')": "innovation_sd='b'): innovation_sd must be",
     "hm.AR1('a b', 0.9, 0.1)": "AR1('a b'): the name of a shock",
-    "hm.AR1('a', 0.9, 0.1, width=-1.0)": "width=-1.0): give a positive number",
+    "hm.AR1('a', 0.9, 0.1, width=-1.0)": "give a positive number",
     "hm.MarkovChain([['a', 'b'], ['c', 'd']], x=[1, 2])": "give a matrix of numbers",
     "hm.MarkovChain([[0.5, 0.5], [0.5]], x=[1, 2])": "rows of equal length",
     "hm.MarkovChain(None, x=[1, 2])": "MarkovChain(transition=None)",
@@ -106,7 +106,9 @@ EQUATIONS = {
     "an array as a key": (RESOURCES, "{own.labor: 1}[own.labor]", "used as a key of a dict"),
     "swapped arguments": ("(self, assets, own, prices", "(self, own, assets, prices", "resources(self, assets, own"),
     "two assets": ("upper=self.maximum_assets)", "upper=self.maximum_assets), 3", "only one asset is possible"),
-    "sys.exit() in a file": ("import hank_mfg as hm\n", "import hank_mfg as hm\nimport sys\nsys.exit()\n", "sys.exit()"),
+    "sys.exit() in a file": (
+        "import hank_mfg as hm\n", "import hank_mfg as hm\nimport sys\nsys.exit()\n", "sys.exit()",
+    ),
     "sys.exit() in an equation": (RESOURCES, "__import__('sys').exit()", "sys.exit()"),
 }  # fmt: skip
 
