@@ -81,8 +81,9 @@ def _typed(error: Exception) -> str:
 def failure(error: BaseException) -> tuple[str, int]:
     """One sentence for an exception that ends a command, and the exit status."""
     if isinstance(error, USAGE):
-        text = _line(error.format_message())
-        return (text if text.endswith((".", "?")) else f"{text}."), error.exit_code
+        usage: Any = error
+        text = _line(usage.format_message())
+        return (text if text.endswith((".", "?")) else f"{text}."), usage.exit_code
     if isinstance(error, OSError):
         return f"{_of_the_system(error)}.", WRONG_INPUT
     if _out_of_memory(error):

@@ -330,7 +330,8 @@ def record(folder: str | Path, paths: Iterable[str | Path]) -> None:
         write_manifest(folder, {**manifest, "results": {**manifest["results"], **results}})
 
 
-Given, Made = ParamSpec("Given"), TypeVar("Made", bound="list[Path] | tuple[Any, list[Path]]")
+Given = ParamSpec("Given")
+Made = TypeVar("Made", bound="list[Path] | tuple[Any, list[Path]]")
 
 
 def into_run(write: Callable[Given, Made]) -> Callable[Given, Made]:

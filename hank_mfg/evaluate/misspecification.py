@@ -204,7 +204,7 @@ def welfare_cost(
         cost = values["right"] - values[name]
         welfare = average_welfare(lambda factor, name=name: measure(factor)[1][name], scaled[name])
         report[name] = float(cost.mean())
-        report[f"{name}_percent"] = percent_worth(truth.model.preferences(), welfare, cost.mean())
+        report[f"{name}_percent"] = percent_worth(truth.model.preferences(), welfare, float(cost.mean()))
         report[f"{name}_standard_error"] = float(cost.std(ddof=1) / jnp.sqrt(paths)) if paths > 1 else float("nan")
     return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
 

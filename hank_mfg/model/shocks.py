@@ -277,7 +277,7 @@ class AR1(eqx.Module):
             value = concrete(given)
             if given is None and field != "persistence" and field != "mean":
                 continue
-            if value is None and not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(given)):
+            if value is None and not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
                 raise ValueError(f"AR1({self.name!r}, {field}={given!r}): {field} must be a number.")
             if value is not None and value.size != 1:
                 raise ValueError(f"AR1({self.name!r}, {field}={given!r}): {field} must be one number.")

@@ -115,7 +115,7 @@ class ByState(eqx.Module):
         return jnp.argmin(jnp.sum(away**2, axis=1)).astype(signal.dtype)
 
 
-def _spread(at: np.ndarray, points: Array, table: Array) -> np.ndarray:
+def _spread(at: np.ndarray, points: Array, table: Array | np.ndarray) -> np.ndarray:
     """A table (assets, income) read at assets `at`, linearly, in float64."""
     origin = np.asarray(points, np.float64)
     return np.stack([np.interp(at, origin, column) for column in np.asarray(table, np.float64).T], axis=1)
@@ -214,7 +214,9 @@ class Policy(eqx.Module):
         tables = (*first_order, response)
         if self.alike is not None:
             tables = map(self.alike.average, tables)
-        return Tables(*(jnp.asarray(x, dtype) for x in (spread, *tables, at)), grid)
+        cash, here, slope, response = tables
+        found = (jnp.asarray(x, dtype) for x in (spread, cash, here, slope, response, at))
+        return Tables(*found, grid=grid)
 
     def _fine_grid(self) -> AssetGrid:
         """The asset grid on which consumption in every aggregate state is read, in the dtype of the knots."""

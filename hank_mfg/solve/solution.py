@@ -37,7 +37,13 @@ class SolveError(RuntimeError):
 
 
 class GlobalSolution(Protocol):
-    """What the evaluators need of a solution with aggregate risk: something to play and where to start."""
+    """What the evaluators need of a solution with aggregate risk: something to play, where to start, and the stationary
+    equilibrium that closes the horizon."""
+
+    @property
+    def steady(self) -> SteadyState:
+        """The stationary equilibrium."""
+        ...
 
     def play(self, asset_points: int | None = None) -> Play:
         """The policy on a grid of choice, in float64."""
