@@ -28,17 +28,6 @@ def test_log_utility_is_the_limit_and_infeasible_consumption_is_minus_infinity(f
     assert np.all(np.isneginf(hm.CRRA(2.0).utility(jnp.array([0.0, -1.0]))))
 
 
-@hypothesis.given(st.sampled_from(AVERSION), st.floats(-0.3, 0.3))
-def test_a_consumption_equivalent_solves_its_definition(risk_aversion, change):
-    with jax.enable_x64(True):
-        utility, discount_factor, path = hm.CRRA(risk_aversion), 0.95, jnp.array([0.8, 1.1, 1.3])
-        weights = jnp.array([1.0, 0.95, 0.95**2 / 0.05])  # the third level forever
-        value = weights @ utility.utility(path)
-        gain = weights @ utility.utility((1 + change) * path) - value
-        found = utility.consumption_equivalent(gain, value, discount_factor)
-        assert float(found) == pytest.approx(change, abs=1e-6)
-
-
 def test_factor_prices_are_marginal_products_and_exhaust_output(float64):
     firm, capital, labor, productivity = hm.CobbDouglas(0.36, 0.025), 11.0, 0.9, 1.02
     rent, wage = jax.grad(firm.output, argnums=(0, 1))(capital, labor, productivity)
