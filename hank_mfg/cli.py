@@ -126,35 +126,28 @@ def steady_state_command(
     from hank_mfg.gallery import load_model
     from hank_mfg.game_cli import refuse_game
     from hank_mfg.report.distribution import gini_where_defined
+    from hank_mfg.report.grid_error import error_of_grid
     from hank_mfg.solve.steady_state import steady_state
 
     refuse_game("stationary equilibrium", model)
     economy = load_model(model, **_overrides(set_))
     check_model(economy)
     steady = steady_state(economy, asset_points=asset_points)
-    values = {**steady.prices, **steady.aggregates}
     content = {
         "model": model,
         "parameters": {name: np.asarray(value).tolist() for name, value in economy.parameters().items()},
-        **{name: float(value) for name, value in values.items()},
+        **{name: float(value) for name, value in {**steady.prices, **steady.aggregates}.items()},
         "saving_rate": steady.saving_rate(),
         "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
         "residual": steady.residual,
         "top_of_grid_mass": steady.top_of_grid_mass,
-        "asset_points": asset_points,
-        "precision": "float64",
-        "seconds_compile": steady.seconds_compile,
-        "seconds_run": steady.seconds_run,
-    }
-    skipped = ("model", "parameters")
+        "asset_points": asset_points, "precision": "float64",
+        "seconds_compile": steady.seconds_compile, "seconds_run": steady.seconds_run,
+    }  # fmt: skip
     lines = [f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}"
-             for name, value in content.items() if name not in skipped]  # fmt: skip
-    if grid_error:
-        from hank_mfg.report.grid_error import error_of_grid
-
-        content["grid_error"], more = error_of_grid(steady)
-        lines += more
-    _emit(as_json, content, lines)
+             for name, value in content.items() if name not in ("model", "parameters")]  # fmt: skip
+    measured, more = error_of_grid(steady) if grid_error else ({}, [])
+    _emit(as_json, content | measured, lines + more)
 
 
 @app.command("options")

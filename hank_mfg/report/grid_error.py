@@ -150,14 +150,14 @@ def _quantities(steady: SteadyState) -> dict[str, float]:
 
 
 def error_of_grid(steady: SteadyState) -> tuple[dict[str, Any], list[str]]:
-    """`grid_error` as plain numbers and as lines of text."""
+    """`grid_error` as plain numbers, under that name, and as lines of text."""
     found = grid_error(steady)
     points = ", ".join(map(str, found.asset_points))
     lines = ["", f"Estimated error of the asset grid, from {points} points:"]
     for name, row in found.to_dict().items():
         order = "" if row["order"] is None else f", order {row['order']:.1f}"
         lines.append(f"{name:24} {row['value']:<12.6g} +- {row['error']:<9.2g} limit {row['limit']:.6g}{order}")
-    return found.to_dict(), lines
+    return {"grid_error": found.to_dict()}, lines
 
 
 def _warn(result: GridError, digits: int) -> None:
