@@ -318,7 +318,7 @@ def moments_command(
     periods: int = 10_000,
     seed: Seed = 1,
     smoothing: Annotated[
-        float | None, typer.Option(help="of the HP filter; by default 1600, or 6.25 when the calibration is yearly")
+        float | None, typer.Option(help="of the HP filter; by default 1600, 6.25 or 129600, by the model's period")
     ] = None,
     as_json: Json = False,
 ) -> None:

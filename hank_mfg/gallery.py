@@ -28,6 +28,7 @@ from typing import Any, NamedTuple
 from hank_mfg.model.base import Model, check_names, choice_names, parameter_names
 from hank_mfg.model.mistakes import did_you_mean, explain
 from hank_mfg.model.portable import FILE_MODULE
+from hank_mfg.model.units import check_period
 
 HEADER = ("model", "period", "source", "about")
 ENTRY = ("value", "unit", "source")
@@ -36,8 +37,9 @@ ENTRY = ("value", "unit", "source")
 class Calibration(NamedTuple):
     """A calibration file: where it is, its header, and for each parameter its value, unit and source.
 
-    `model` names the model file; `period` says what one model period is ("quarter", "year"; "" where the file does
-    not say); `entries` maps a parameter's name to a dict with `value`, `unit` and `source`.
+    `model` names the model file; `period` says what one model period is ("year", "quarter", "month"; "" where the file
+    does not say), and must be what the class declares, if that declares it; `entries` maps a parameter's name to a dict
+    with `value`, `unit` and `source`.
     """
 
     file: Path
@@ -91,7 +93,8 @@ def rebuild_model(
 
 def _build(source: Any, model_type: type[Model], calibration: Calibration | None, given: Mapping[str, Any]) -> Model:
     """Construct a model from its calibration, with the fields `given` coming last."""
-    values = {**(calibration.values if calibration else {}), **given}
+    period = {"period": calibration.period} if calibration and calibration.period else {}
+    values = {**(calibration.values if calibration else {}), **period, **given}
     missing = [f.name for f in dataclasses.fields(model_type) if _required(f) and f.name not in values]
     if missing:
         raise ValueError(_missing(source, model_type, calibration, missing))
@@ -237,6 +240,14 @@ def _checked(model_type: type[Model], calibration: Calibration) -> tuple[type[Mo
         check_names(model_type, calibration.entries)
     except ValueError as error:
         raise ValueError(f"{calibration.file.name}: {error}") from error
+    check_period(calibration.period, f"{calibration.file.name}: period")
+    declared = next(field.default for field in dataclasses.fields(model_type) if field.name == "period")
+    if calibration.period and declared and calibration.period != declared:
+        raise ValueError(
+            f'{calibration.file.name} says period = "{calibration.period}" but {model_type.__name__} declares period = '
+            f'"{declared}": parameters are per period, so correct the one that is wrong, or leave it out of the class '
+            "where calibrations differ."
+        )
     return model_type, calibration
 
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Public, discretize
-from hank_mfg.gallery import load_model, own_file, read_calibration, rebuild_model
+from hank_mfg.gallery import load_model, own_file, rebuild_model
 from hank_mfg.lock import writing
 from hank_mfg.manifest import (
     CURE,
@@ -96,7 +96,6 @@ def solve_run(
     model = load_model(source, **(overrides or {}))
     require_aggregate_risk(model)
     settings = method if method is not None else RSPG()
-    calibration = read_calibration(source)
     config = {
         "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
@@ -104,7 +103,7 @@ def solve_run(
         "method": dataclasses.asdict(settings),
         "family": None if family is None else _family_config(family),
         "seed": key,
-        "period": calibration.period if calibration is not None else "",
+        "period": model.period,
         "versions": versions(),
         "status": UNFINISHED,
     }
@@ -268,6 +267,8 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
             "that was solved, load_run(folder, model=MODEL)."
         )
     values = {name: ast.literal_eval(written) for name, written in others.items() if written is not None}
+    if config.get("period"):  # from a calibration file that the folder does not hold
+        values.setdefault("period", config["period"])
     rebuilt = rebuild_model(source, config["parameters"], values)
     check_equations(folder, manifest, rebuilt)
     return rebuilt

@@ -5,14 +5,20 @@ import inspect
 import textwrap
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.console import aligned, number
 from hank_mfg.environment.check import check_model
 from hank_mfg.environment.concavity import explain_rise, rise_before_solving
+from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.states import describe_states
 from hank_mfg.gallery import calibration_table, load_model
 from hank_mfg.game_cli import game_settings, is_game
+from hank_mfg.model.units import KINDS, LEVEL, RATE, SHARE
+from hank_mfg.report.groups import SHARES
+from hank_mfg.report.moments import SMOOTHING
+from hank_mfg.report.units import kinds_of
 from hank_mfg.run import named_method
 from hank_mfg.solve.solve import require_aggregate_risk
 
@@ -34,11 +40,24 @@ def show_model(source: str, overrides: dict[str, Any]) -> tuple[dict[str, Any], 
     for row in rows:
         remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
         lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
-    lines += ["", *_state_lines(states), "", "All equations evaluated without error.", ACCOUNTS[accounts.verdict]]
+    units = kinds_of(discretize(model, 10, jnp.float32))
+    lines += ["", *_state_lines(states), "", *_unit_lines(model.period, units), ""]
+    lines += ["All equations evaluated without error.", ACCOUNTS[accounts.verdict]]
     rise = rise_before_solving(model)
     if rise is not None:
         lines.append(f"Budgets: {explain_rise(model, rise)} in general; steady-state decides by a search.")
-    return {"model": source, "parameters": rows, **states, "accounts": accounts.verdict}, lines
+    declared = {"period": model.period, "units": units}
+    return {"model": source, "parameters": rows, **states, **declared, "accounts": accounts.verdict}, lines
+
+
+def _unit_lines(period: str, units: dict[str, str]) -> list[str]:
+    """What a period is and what follows from it, and the kind of every series."""
+    each = {kind: [name for name, found in units.items() if found == kind and name not in SHARES] for kind in KINDS}
+    how = f"{period}; Hodrick-Prescott filter with smoothing {SMOOTHING[period]:,.6g}" if period else (
+        'not declared, so moments are not filtered: write period = "quarter" (or "year", "month") in the class'
+    )  # fmt: skip
+    about = {RATE: "rates (in points)", SHARE: "shares (in points)", LEVEL: "levels"}
+    return aligned({"period": how, **{text: ", ".join(each[kind]) or "none" for kind, text in about.items()}})
 
 
 def _state_lines(states: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ import hank_mfg as hm
 
 
 class Aiyagari(hm.Model):
+    period = "year"
     discount_factor: float = hm.parameter("beta", above=0, below=1)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
     capital_share: float = hm.parameter("alpha", above=0, below=1)
@@ -55,6 +56,9 @@ class Aiyagari(hm.Model):
 
     def outcomes(self, aggregates, prices, shocks):
         return {"output": self.production().output(aggregates.capital, aggregates.labor)}
+
+    def units(self):
+        return {"interest_rate": "rate"}
 
     def goods_market(self, today, choices, tomorrow):
         left = today.output + (1.0 - self.depreciation) * today.capital

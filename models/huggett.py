@@ -8,6 +8,7 @@ import hank_mfg as hm
 
 
 class Huggett(hm.Model):
+    period = "quarter"
     discount_factor: float = hm.parameter("beta", above=0, below=1)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
     persistence: float = hm.parameter("of log individual income", above=-1, below=1)
@@ -55,6 +56,9 @@ class Huggett(hm.Model):
 
     def signal(self, aggregates, prices, shocks):
         return {"interest_rate": prices.interest_rate, "aggregate_income": shocks.aggregate_income}
+
+    def units(self):
+        return {"interest_rate": "rate"}
 
     def goods_market(self, today, choices, tomorrow):
         interest = today.interest_rate * self.bond_supply

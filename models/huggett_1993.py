@@ -8,6 +8,7 @@ import hank_mfg as hm
 
 
 class Huggett1993(hm.Model):
+    period = "two months"
     discount_factor: float = hm.parameter("beta", above=0, below=1)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
     low_income: float = hm.parameter("income while it is low; otherwise one", above=0, below=1)
@@ -48,6 +49,9 @@ class Huggett1993(hm.Model):
 
     def signal(self, aggregates, prices, shocks):
         return {"price": prices.price}
+
+    def units(self):
+        return {"rate": "rate"}
 
     def goods_market(self, today, choices, tomorrow):
         left = today.credit + today.income - choices.consumption - today.price * choices.savings

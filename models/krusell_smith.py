@@ -11,6 +11,7 @@ import hank_mfg as hm
 
 
 class KrusellSmith(hm.Model):
+    period = "quarter"
     discount_factor: float = hm.parameter("beta", above=0, below=1)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
     capital_share: float = hm.parameter("alpha", above=0, below=1)
@@ -68,6 +69,9 @@ class KrusellSmith(hm.Model):
 
     def outcomes(self, aggregates, prices, shocks):
         return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+
+    def units(self):
+        return {"interest_rate": "rate", "tax": "share", "unemployment": "share"}
 
     def goods_market(self, today, choices, tomorrow):
         left = today.output + (1.0 - self.depreciation) * today.capital

@@ -14,6 +14,7 @@ import hank_mfg as hm
 
 
 class KrusellSmithNoisy(hm.Model):
+    period = "quarter"
     information: str = hm.choice(
         "what households see", default="prices",
         options=("prices", "lagged", "filter", "state", "private", "private_filter"),
@@ -90,10 +91,8 @@ class KrusellSmithNoisy(hm.Model):
 
     def prices(self, aggregates, shocks):
         factors = (aggregates.capital, aggregates.labor, self.productivity(shocks))
-        return {
-            "interest_rate": self.production().interest_rate(*factors),
-            "wage": self.production().wage(*factors),
-        }
+        make = self.production()
+        return {"interest_rate": make.interest_rate(*factors), "wage": make.wage(*factors)}
 
     def resources(self, assets, own, prices, shocks):
         return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
@@ -111,6 +110,9 @@ class KrusellSmithNoisy(hm.Model):
     def outcomes(self, aggregates, prices, shocks):
         z = self.productivity(shocks)
         return {"output": self.production().output(aggregates.capital, aggregates.labor, z), "productivity": z}
+
+    def units(self):
+        return {"interest_rate": "rate", "prior": "share"}
 
     def goods_market(self, today, choices, tomorrow):
         left = today.output + (1.0 - self.depreciation) * today.capital

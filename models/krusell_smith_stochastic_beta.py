@@ -10,6 +10,7 @@ import hank_mfg as hm
 
 
 class StochasticBeta(hm.Model):
+    period = "quarter"
     discount_factor: Any = hm.parameter("beta of every type, least patient first", above=0, below=1)
     discount_transition: Any = hm.parameter("chain of types", at_least=0, at_most=1)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log", above=0)
@@ -72,6 +73,9 @@ class StochasticBeta(hm.Model):
 
     def outcomes(self, aggregates, prices, shocks):
         return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+
+    def units(self):
+        return {"interest_rate": "rate", "tax": "share", "unemployment": "share"}
 
     def goods_market(self, today, choices, tomorrow):
         left = today.output + (1.0 - self.depreciation) * today.capital

@@ -10,6 +10,7 @@ import hank_mfg as hm
 
 
 class OneAssetHANK(hm.Model):
+    period = "quarter"
     discount_factor: float = hm.parameter("beta, mean", above=0, below=1)
     risk_aversion: float = hm.parameter("one over the elasticity of intertemporal substitution", above=0)
     frisch: float = hm.parameter("elasticity of hours in the wage", above=0)
@@ -45,10 +46,8 @@ class OneAssetHANK(hm.Model):
         )
 
     def idiosyncratic_shock(self):
-        return hm.AR1(
-            "skill", persistence=self.persistence, stationary_sd=self.stationary_sd,
-            states=7, exponential=True, unit_mean=True,
-        )  # fmt: skip
+        sizes = {"persistence": self.persistence, "stationary_sd": self.stationary_sd}
+        return hm.AR1("skill", **sizes, states=7, exponential=True, unit_mean=True)
 
     def asset_space(self):
         return hm.Assets(lower=0.0, upper=self.maximum_assets)
@@ -106,14 +105,15 @@ class OneAssetHANK(hm.Model):
         return {"nominal_rate": rate, "public_debt": debt, "last_inflation": today.inflation}
 
     def signal(self, aggregates, prices, shocks):
-        return {
-            "productivity": shocks.productivity, "patience": shocks.patience, "monetary": shocks.monetary,
-            "nominal_rate": aggregates.nominal_rate, "public_debt": aggregates.public_debt,
-            "last_inflation": aggregates.last_inflation,
-        }  # fmt: skip
+        moving = {"productivity": shocks.productivity, "patience": shocks.patience, "monetary": shocks.monetary}
+        before = ("nominal_rate", "public_debt", "last_inflation")
+        return {**moving, **{name: aggregates[name] for name in before}}
 
     def outcomes(self, aggregates, prices, shocks):
         return {"hours_demanded": prices.output / shocks.productivity}
+
+    def units(self):
+        return dict.fromkeys(("interest_rate", "nominal_rate", "inflation", "last_inflation", "monetary"), "rate")
 
     def goods_market(self, today, choices, tomorrow):
         costs = today.output - today.wage * today.hours_demanded - today.dividends

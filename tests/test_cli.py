@@ -193,15 +193,7 @@ def test_text_without_json(command, solved_run):
     assert [line.rpartition("/")[2] for line in lines[-2:]] == ["moments.csv", "moments.tex"]
     assert max(map(len, lines[:-2])) <= 80
     usual = " ".join(command("moments", solved_run.folder, *PERIODS).out.split())
-    assert "smoothing 1600" in usual  # Krusell and Smith's period is a quarter
-
-
-def test_a_yearly_calibration_has_its_own_smoothing(solved_run, tmp_path):
-    assert report.usual_smoothing(solved_run.folder) == 1600.0
-    (tmp_path / "config.json").write_text(json.dumps({"model": "my_model.py", "period": "year"}))
-    assert report.usual_smoothing(tmp_path) == 6.25
-    (tmp_path / "config.json").write_text(json.dumps({"model": "aiyagari"}))  # a run of an earlier version
-    assert report.usual_smoothing(tmp_path) == 6.25
+    assert "smoothing 1600, a period being a quarter" in usual
 
 
 def test_evaluate_prints_one_line_for_each_number(command, solved_run, evaluated, monkeypatch):

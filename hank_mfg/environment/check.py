@@ -20,6 +20,7 @@ from hank_mfg.environment.trial import (
     Case,
     Results,
     as_evaluated,
+    ask,
     attempt,
     declarations,
     equations,
@@ -31,23 +32,24 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA
+from hank_mfg.model.units import declared_kinds
 
 
 def check_model(model: Model) -> Accounts:
     """Raise ValueError, one sentence that names the place and the cure, unless every equation of `model` works.
 
     Reported are: a method that raises (file, line, cause), a result of the wrong kind or shape, a name declared twice,
-    an empty public signal, a price or resource that is not finite, preferences whose marginal utility is not the
-    derivative of utility, a household that cannot repay down to the borrowing limit, an equation that answers
-    differently when it is asked twice or that reads other households' states (own_state.py), an accounting identity,
-    goods_market(), that household budgets and cleared markets contradict, and a parameter that nothing reads, whatever
-    a `choice` says. Takes a fraction of a second. A model that passes can still have no equilibrium. Returns whether
-    the identity holds, is undeclared, or could not be tried before an equilibrium is found.
+    an empty public signal, units of a series that is not there, a price or resource that is not finite, preferences
+    whose marginal utility is not the derivative of utility, a household that cannot repay down to the borrowing limit,
+    an equation that answers differently when it is asked twice or that reads other households' states (own_state.py),
+    an accounting identity, goods_market(), that household budgets and cleared markets contradict, and a parameter that
+    nothing reads, whatever a `choice` says. Takes a fraction of a second. A model that passes can still have no
+    equilibrium. Returns whether the identity holds, is undeclared, or could not be tried before an equilibrium is found.
     """
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)
         _check_preferences(model)
-        _check_names(type(model).__name__, case, trace(model, case))
+        _check_names(model, case, trace(model, case))
         level = _check_numbers(model, case)
         _check_firms(type(model).__name__, _periods(model, case, level))
         plain = as_evaluated(model, case)
@@ -88,8 +90,9 @@ def _check_asset_price(name: str, periods: list[Results]) -> None:
             )
 
 
-def _check_names(name: str, case: Case, result: Results) -> None:
-    """Something is summed, something is seen, and no name is used twice."""
+def _check_names(model: Model, case: Case, result: Results) -> None:
+    """Something is summed, something is seen, no name is used twice, and units() names what there is."""
+    name = type(model).__name__
     if not result["aggregates"]:
         raise ValueError(
             f"{name}.aggregates() names nothing: return what is summed over households, {{'capital': assets}}."
@@ -110,6 +113,8 @@ def _check_names(name: str, case: Case, result: Results) -> None:
                     f"{name} declares '{each}' in {seen[each]}() and in {method}(): give each quantity its own name."
                 )
             seen[each] = method
+    ask(model, "units")
+    declared_kinds(model, (*seen, *model.chosen()))
 
 
 def _check_hours(model: Model, preferences: Separable | GHH) -> None:

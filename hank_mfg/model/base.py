@@ -16,6 +16,7 @@ from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
+from hank_mfg.model.units import check_period
 
 
 class ParameterError(ValueError):
@@ -114,6 +115,7 @@ class Model(eqx.Module):
     Optional
         aggregate_shocks()      one shock or a tuple of independent ones; none by default (a stationary economy)
         outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
+        units()                                   dict name -> "rate", "share" or "level": how a series is reported
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
         discounting(own, shocks)                  beta between today and tomorrow, where it differs or moves
         hourly_wage(own, prices, shocks)          what an hour earns, where preferences() are Separable or GHH
@@ -127,11 +129,22 @@ class Model(eqx.Module):
         profit(price, before, today)              one firm's profit at its price relative to the price level
         profit_discounting(today, tomorrow)       what a unit of profit tomorrow is worth today
 
-    A field named `discount_factor` is required.
+    A field named `discount_factor` is required. `period = "quarter"` (or "year", "month") in the class says how long a
+    model period is; the smoothing of filters, the axes of figures and annual rates follow from it.
     """
 
     if TYPE_CHECKING:
         discount_factor: Any
+
+    period: str = eqx.field(static=True, kw_only=True, default="")
+
+    def __init_subclass__(cls, **options):
+        """Make `period = "quarter"` in the body of a class the value of the field `period`."""
+        super().__init_subclass__(**options)
+        value = vars(cls).get("period")
+        if value is not None and not isinstance(value, dataclasses.Field):
+            cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "period": str}
+            cls.period = eqx.field(static=True, kw_only=True, default=value)
 
     def aggregate_shocks(self):
         """The shocks that hit everybody: none unless declared."""
@@ -182,6 +195,15 @@ class Model(eqx.Module):
 
     def outcomes(self, aggregates, prices, shocks) -> dict:
         """Further aggregate series to report; none unless declared."""
+        return {}
+
+    def units(self) -> dict[str, str]:
+        """What each series is, by name: "rate" (a decimal per period), "share" (a decimal, part of something) or
+        "level" (in units of its own, as is whatever is not named).
+
+        Rates and shares are reported in percentage points; levels in percent where they stay above zero, otherwise in
+        their own units. Names are those of aggregates, prices, outcomes, shocks, choices and what is carried over.
+        """
         return {}
 
     def goods_market(self, today, choices, tomorrow):
@@ -279,6 +301,12 @@ class Model(eqx.Module):
                 f"{name} declares no discount_factor: add "
                 "`discount_factor: float = parameter('patience per period', above=0, below=1)`."
             )
+        if not fields["period"].metadata.get("static"):
+            raise ValueError(
+                f"{name}.period is the length of a model period, written period = 'quarter' in the class: give the "
+                "parameter another name."
+            )
+        check_period(self.period, f"{name}.period")
         for field in fields.values():
             value = getattr(self, field.name)
             if "bounds" in field.metadata:

@@ -3,7 +3,8 @@
 All methods answer the same question: a shock of a given size at date 0 changes the expected path of every shock by dz
 (compare_shocks.py). A global solution averages over what may happen (impulse_response.py); on the other two everybody
 foresees dz and nothing else happens. Responses are in percent of the value without the shock, of the stationary value
-where there is no aggregate risk, and in percentage points for rates. With y a response and L the linear one,
+where there is no aggregate risk, in percentage points for rates and shares, and in their own units for levels that
+reach zero. With y a response and L the linear one,
 
     gap_h = 100 (y_h - L_h) / L_peak,       L_peak the value of L where it is largest in absolute value:
 
@@ -23,6 +24,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report.compare_shocks import Plan, make_plan
 from hank_mfg.report.compare_tables import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
 from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
+from hank_mfg.report.units import PERCENT, factor
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution, linearize
@@ -57,7 +59,8 @@ class Comparison:
     """Responses to one shock by every method, for every size, and how accurate each method is.
 
     `sizes` of the shock are in its own units, `labels` name them for a reader; `mean` is the shock's stationary mean.
-    `units` maps every variable to "percent" or "percentage points". `methods` is one row per method.
+    `units` maps every variable to "percent", "percentage points" or "level"; `shock_unit` is that of the sizes as a
+    reader sees them; `period` what a model period is, "" where it is not declared. `methods` is one row per method.
     """
 
     shock: str
@@ -69,6 +72,8 @@ class Comparison:
     responses: tuple[Responses, ...]
     methods: pd.DataFrame
     note: str
+    shock_unit: str = PERCENT
+    period: str = ""
 
     def response(self, size: float, method: str, variable: str) -> np.ndarray:
         """One response, (horizon,), in the units of the variable. Raises KeyError for what is not compared."""
@@ -148,7 +153,7 @@ class Comparison:
             for item in self.responses
         ]
         flat = flattened(self.gaps).reset_index()
-        names = ("shock", "mean", "horizon", "units", "note")
+        names = ("shock", "mean", "shock_unit", "horizon", "period", "units", "note")
         return {
             **{name: getattr(self, name) for name in names},
             "sizes": list(self.sizes),
@@ -228,6 +233,7 @@ def compare(
         tell(f"Computing responses of {label}.")
         drawn[label] = _global_responses(each, plan, horizon=horizon, starts=starts, paths=paths, seed=seed)
     units = _units(drawn, foreseen[0])
+    left_out = [name for name in foreseen[0].series if name in next(iter(drawn.values()))[0].mean and name not in units]
     responses = tuple(
         _of_size(
             size, expected[place], (linear.response(**expected[place]), foreseen[place].deviations()),
@@ -243,7 +249,7 @@ def compare(
     return Comparison(
         plan.shock, plan.mean, plan.sizes, labels, horizon, units, responses,
         methods_table(solutions, linear, foreseen, measured),
-        _note(plan, next(iter(drawn.values()))[0], solutions, seed),
+        _note(plan, next(iter(drawn.values()))[0], solutions, seed, left_out), plan.unit, model.period,
     )  # fmt: skip
 
 
@@ -319,7 +325,7 @@ def _units(drawn: dict[str, list[ImpulseResponse]], path: Transition) -> dict[st
     for name in sorted(path.series, key=lambda name: FIRST.index(name) if name in FIRST else len(FIRST)):
         unit = every[0].get(name)
         same = unit is not None and all(units.get(name) == unit for units in every)
-        if same and (unit != "percent" or path.final[name] > 0):
+        if same and (unit != PERCENT or path.final[name] > 0):
             units[name] = unit
     return units
 
@@ -331,8 +337,8 @@ class _Scale(NamedTuple):
     stationary: dict[str, float]
 
     def __call__(self, levels: Series, horizon: int) -> Series:
-        base = {name: self.stationary[name] if unit == "percent" else 1.0 for name, unit in self.units.items()}
-        return {name: 100.0 * levels[name][:horizon] / base[name] for name in self.units}
+        base = {name: self.stationary[name] if unit == PERCENT else 1.0 for name, unit in self.units.items()}
+        return {name: factor(unit) * levels[name][:horizon] / base[name] for name, unit in self.units.items()}
 
 
 def _of_size(
@@ -352,7 +358,7 @@ def _of_size(
     return Responses(size, expected, {**mean, **kept("mean")}, *(kept(end) for end in ENDS))
 
 
-def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int) -> str:
+def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
     """What a reader has to know of all methods, in sentences."""
     pieces = [
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
@@ -367,4 +373,6 @@ def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], s
         )
     told = {label: world_told(each) for label, each in solutions.items()}
     pieces += [f"{label}: {world}" for label, world in told.items() if world]
+    if left_out:
+        pieces.append(f"Not compared, because they reach zero by one method only: {', '.join(left_out)}.")
     return " ".join(pieces)

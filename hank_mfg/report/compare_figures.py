@@ -26,6 +26,7 @@ from hank_mfg.report.style import (
     require_known,
     save_figure,
 )
+from hank_mfg.report.units import PERCENT, POINTS, since, size_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,8 +58,10 @@ def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = No
         for row, method in enumerate(others, 1):
             _gaps(axes[row * columns + place], comparison, method, name, sizes)
             axes[row * columns + place].tick_params(labelbottom=row == len(others))
-        axes[len(others) * columns + place].set_xlabel("Periods since the shock")
-    per = "Response per 1 % of the shock" if comparison.mean > 0 else "Response per unit of shock"
+        axes[len(others) * columns + place].set_xlabel(since(comparison.period))
+    per = {PERCENT: "Response per 1 % of the shock", POINTS: "Response per point of the shock"}.get(
+        comparison.shock_unit, "Response per unit of shock"
+    )
     axes[0].set_ylabel(_wrapped(per))
     for row, method in enumerate(others, 1):
         axes[row * columns].set_ylabel(f"{_wrapped(method)}:\ngap (percent of peak)")
@@ -88,7 +91,7 @@ def _responses(panel: "Axes", comparison: Comparison, name: str, styles: dict[st
     periods = np.arange(comparison.horizon)
     for size in sorted({min(comparison.sizes), max(comparison.sizes)}):
         item = comparison.responses[comparison.sizes.index(size)]
-        unit = 100.0 * size / comparison.mean if comparison.mean > 0 else size
+        unit = size_in(comparison.shock_unit, size, comparison.mean)
         for method, style in styles.items():
             if method in item.lower and size == max(comparison.sizes):
                 ends = item.lower[method][name] / unit, item.upper[method][name] / unit

@@ -17,6 +17,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero
 from hank_mfg.report.style import signed
+from hank_mfg.report.units import OWN, PERCENT, POINTS, kinds_of, size_in, unit_of
 
 SMALL = 0.1  # of the large size
 
@@ -25,7 +26,8 @@ class Plan(NamedTuple):
     """What is compared: a shock, its sizes in its own units, and the economy whose chain says what follows.
 
     `mean` is the stationary mean of the shock; `changes` (sizes, states) what each size does to the probabilities of
-    the aggregate states at date 0; rows sum to zero.
+    the aggregate states at date 0; rows sum to zero. `unit` is that in which a reader is shown the size: percent of the
+    mean, percentage points, or the shock's own.
     """
 
     shock: str
@@ -33,6 +35,7 @@ class Plan(NamedTuple):
     mean: float
     economy: Economy
     changes: np.ndarray
+    unit: str = PERCENT
 
     def expected(self, horizon: int) -> list[dict[str, np.ndarray]]:
         """For each size the expected deviations of every shock, (horizon,) each, in the shock's own units."""
@@ -48,8 +51,9 @@ class Plan(NamedTuple):
         return bool(np.abs(self.changes - ratios[:, None] * first).max() < 1e-10 * np.abs(self.changes).max())
 
     def label(self, size: float) -> str:
-        """The size for a reader: in percent of the mean where that is positive, else in the shock's own units."""
-        return f"{signed(100.0 * size / self.mean)} %" if self.mean > 0 else signed(size)
+        """The size for a reader, in the unit of the shock."""
+        after = {PERCENT: " %", POINTS: " points", OWN: ""}[self.unit]
+        return f"{signed(size_in(self.unit, size, self.mean))}{after}"
 
 
 @float64_allowed
@@ -57,9 +61,9 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     """Fill in what is not given and check it before anything is solved.
 
     `shock` is by default the only one, `sizes` one percent and a tenth of a percent of its mean, down and up, or less
-    where the chain does not reach that far; a tenth of a standard deviation takes the place of a percent where the mean
-    is not positive. Raises ValueError for a model without aggregate shocks, several shocks and no name, a shock that
-    never moves, a size that is zero, not finite, given twice or outside the chain.
+    where the chain does not reach that far; a tenth of a standard deviation takes the place of a percent where the
+    shock is a rate, a share or not always positive. Raises ValueError for a model without aggregate shocks, several
+    shocks and no name, a shock that never moves, a size that is zero, not finite, given twice or outside the chain.
     """
     if not model.aggregate_shocks():
         raise ValueError(
@@ -82,9 +86,12 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     if not room > 1e-12:
         raise ValueError(f"The shock {name} never moves, so there is nothing to compare: give it values that differ.")
     deviation = float(np.sqrt(share @ (values - mean) ** 2))
-    chosen = _usual_sizes(0.01 * mean if mean > 0 else 0.1 * deviation, room) if sizes is None else _checked(sizes)
+    unit = unit_of(kinds_of(economy)[name], values)
+    chosen = (
+        _usual_sizes(0.01 * mean if unit == PERCENT else 0.1 * deviation, room) if sizes is None else _checked(sizes)
+    )
     changes = np.stack([np.subtract(*date_zero(economy, name, size)[::-1]) for size in chosen])
-    return Plan(name, chosen, mean, economy, changes)
+    return Plan(name, chosen, mean, economy, changes, unit)
 
 
 def _usual_sizes(wanted: float, room: float) -> tuple[float, ...]:

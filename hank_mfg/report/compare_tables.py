@@ -9,6 +9,7 @@ from hank_mfg.evaluate.accuracy import evaluate
 from hank_mfg.report.accuracy_table import NAMES
 from hank_mfg.report.latex import to_latex
 from hank_mfg.report.style import display_name
+from hank_mfg.report.units import POINTS
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution
 from hank_mfg.solve.solution import Solution
@@ -86,11 +87,10 @@ def gaps_to_latex(comparison: "Comparison") -> str:
     index = pd.MultiIndex.from_arrays([first, [variable for _, variable in rows]], names=["Size", "Variable"])
     names = {"unit": "Unit", "peak": "Peak", "period": "Period", "gap": "Gap (percent)", "error": "S.e."}
     columns = pd.MultiIndex.from_tuples([(method, names[column]) for method, column in gaps.columns])
-    short = {"percent": "percent", "percentage points": "points"}
     frame = gaps.set_axis(index, axis=0).set_axis(columns, axis=1)
-    frame[LINEAR, "Unit"] = [short[unit] for unit in frame[LINEAR, "Unit"]]
+    frame[LINEAR, "Unit"] = [{POINTS: "points"}.get(unit, unit) for unit in frame[LINEAR, "Unit"]]
     note = (
-        "Peak: the linear response where it is largest in absolute value, in percent or percentage points. Gap: the "
+        "Peak: the linear response where it is largest in absolute value, in its unit. Gap: the "
         "largest difference of a response from the linear one, in percent of that peak; positive where the response "
         f"goes further in the direction of the peak. Period: when, 0 being the period of the shock. {comparison.note}"
     )

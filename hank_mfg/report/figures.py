@@ -4,7 +4,7 @@ Every `plot_...` returns a `matplotlib.figure.Figure` of its own: nothing is reg
 setting changes. The style is that of `style.py`.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,6 +27,7 @@ from hank_mfg.report.style import (
     state_labels,
 )
 from hank_mfg.report.style import save_figure as save_figure
+from hank_mfg.report.units import OWN, counted, since
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,9 +42,10 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
 
     `responses` is one object or a list of objects with the attributes shock (its name), size (a number, printed with
     3 digits before its unit), unit, horizon (periods), mean, lower, upper (name -> (horizon,), already in the units
-    shown; lower and upper may lack names without a band), units (name -> "percent", "percentage points" or "level") and
-    note. `variables` picks and orders the panels, by default all of the first response. Period 0 is the period of the
-    shock; bands are light gray; notes are printed below.
+    shown; lower and upper may lack names without a band), units (name -> "percent", "percentage points" or "level"),
+    period (what the axis counts, "quarter", "year", or "" where it is not declared) and note. `variables` picks and
+    orders the panels, by default all of the first response. Period 0 is the period of the shock; bands are light gray;
+    notes are printed below.
     Raises ValueError for a variable that a response lacks, or whose unit differs between responses.
     """
     responses = list(responses) if isinstance(responses, list | tuple) else [responses]
@@ -71,7 +73,7 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
         panel.set_xlim(0, max(item.horizon for item in responses) - 1)
         panel.locator_params(axis="x", integer=True)
         if place + columns >= len(names):  # the lowest of its column
-            panel.set_xlabel("Periods since the shock")
+            panel.set_xlabel(since(responses[0].period))
     return finish(figure, axes[0] if len(responses) > 1 else None)
 
 
@@ -206,11 +208,16 @@ def plot_policy(
 
 @journal_style()
 def plot_simulation(
-    series: Mapping[str, Any], names: Sequence[str] | None = None, note: str = "", rates: Collection[str] = ()
+    series: Mapping[str, Any],
+    names: Sequence[str] | None = None,
+    note: str = "",
+    units: Mapping[str, str] | None = None,
+    period: str = "",
 ) -> "Figure":
-    """Simulated series, one panel each: levels, but `rates` in percentage points.
+    """Simulated series, one panel each, in the `units` of their names: "level" unless given, or one that begins with
+    "percent", for a decimal that is multiplied by 100.
 
-    `series` name -> (time,), rates as decimals; `names` picks and orders the panels.
+    `series` name -> (time,), rates as decimals; `names` picks and orders the panels; `period` is what the axis counts.
     Raises ValueError for a name that is not among the series.
     """
     names = list(series if names is None else names)
@@ -218,12 +225,13 @@ def plot_simulation(
     columns = 2 if len(names) >= 4 and len(names) % 2 == 0 else 1  # no cell stays empty
     figure, axes = panels(len(names), columns, PAGE if columns > 1 else 5.0, 1.3, note)
     for place, (name, panel) in enumerate(zip(names, axes, strict=True)):
-        values = np.asarray(series[name], dtype=float) * (100.0 if name in rates else 1.0)
+        unit = (units or {}).get(name, OWN)
+        values = np.asarray(series[name], dtype=float) * (1.0 if unit == OWN else 100.0)
         panel.plot(np.arange(values.size), values, color="0.0", linestyle="-", linewidth=0.7)
-        panel.set(title=display_name(name), ylabel="Percentage points" if name in rates else "Level")
+        panel.set(title=display_name(name), ylabel=unit.capitalize())
         panel.set_xlim(0, max(values.size - 1, 1))
         if place + columns >= len(names):  # the lowest of its column
-            panel.set_xlabel("Period")
+            panel.set_xlabel(counted(period))
     return finish(figure)
 
 
@@ -252,14 +260,18 @@ def plot_training(
         finite = values[np.isfinite(values)]
         panel.plot(np.asarray(history["update"]), values, color="0.0", linestyle="-")
         logarithmic = finite.size > 0 and finite.min() > 0
-        panel.set(
-            yscale="log" if logarithmic else "linear", ylabel=display_name(name).replace(" (percent)", ", percent")
-        )
+        panel.set(yscale="log" if logarithmic else "linear", ylabel=_measure(name))
         if name in tolerances:
             panel.axhline(tolerances[name], color="0.6", linewidth=0.5, linestyle="-", zorder=0)
         if place + columns >= len(names):  # the lowest of its column
             panel.set_xlabel("Update")
     return finish(figure)
+
+
+def _measure(name: str) -> str:
+    """A measure of training, whose name ends in its unit where it has one: "Euler error, percent"."""
+    plain = name.removesuffix("_percent")
+    return display_name(plain) + (", percent" if plain != name else "")
 
 
 @journal_style()

@@ -17,7 +17,8 @@ states and paths, the bands are over starting states.
 Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
 `wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
 
-Responses are in percent of the path without the shock for positive levels, percentage points for rates and shares.
+Responses are in percent of the path without the shock for levels that stay above zero, in percentage points for what
+the model declares a rate or a share (`Model.units`), and in their own units for other levels.
 """
 
 import dataclasses
@@ -29,6 +30,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import scipy.linalg
 from jax import Array
 
@@ -36,9 +38,11 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.environment.markov import later
 from hank_mfg.evaluate.simulate import period_series
+from hank_mfg.model.units import LEVEL, RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero, set_apart
-from hank_mfg.report.groups import SHARES, group_series, inequality, wealth_groups, wealth_percentiles
+from hank_mfg.report.groups import group_series, inequality, wealth_groups, wealth_percentiles
+from hank_mfg.report.units import ANNUAL, change_in, in_names, kinds_of, periods_a_year, unit_of
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, world_told
@@ -48,15 +52,8 @@ SPACING = 50  # periods between two starting states of a walker
 APART = 4 * SPACING  # periods that walkers take to lose sight of each other
 TOGETHER = 64  # paths that are followed at once
 ROUNDING = 1e-14  # a state with less weight at date 0 is there by the rounding of the mean, and is not followed
-RATES = ("tax", "unemployment", "inflation")
 Series = dict[str, np.ndarray]
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
-
-
-def is_rate(name: str) -> bool:
-    """Whether a series is a rate, to be shown in percentage points: its name ends in _rate, or is tax, unemployment or
-    inflation."""
-    return name in RATES or name.endswith("_rate")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +62,8 @@ class ImpulseResponse:
 
     `size` is in the shock's own units (a level: -0.01 of productivity one is one percent); `mean`, `lower` and `upper`
     map names to (horizon,) arrays in the `units` of each name; the band holds `coverage` of the starting states;
-    `error` is the standard error of the mean over starting states.
+    `error` is the standard error of the mean over starting states. `rates` names what the model declares a rate, in
+    percentage points per model period, of which a `period` is what it declares ("" where it does not).
     """
 
     shock: str
@@ -81,11 +79,42 @@ class ImpulseResponse:
     starts: int
     paths: int
     note: str
+    period: str = ""
+    rates: tuple[str, ...] = ()
+
+    def annualized(self) -> "ImpulseResponse":
+        """The same with every rate in percentage points a year: times the number of periods that a year has.
+
+        Shares and levels stay as they are. Raises ValueError where the model does not declare its period.
+        """
+        times = periods_a_year(self.period)
+        changed = {
+            name: {k: v * (times if k in self.rates else 1) for k, v in getattr(self, name).items()}
+            for name in BY_VARIABLE
+        }
+        units = {**self.units, **{name: ANNUAL for name in self.rates if name in self.units}}
+        return dataclasses.replace(self, **changed, units=units, rates=())
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per period; of every series the mean, both ends of the band and the standard error of the mean, each
+        in a column whose name ends in the unit: output_percent, output_lower_percent, output_error_percent."""
+        columns = {}
+        for name in self.mean:
+            unit = in_names(self.units[name])
+            for what in BY_VARIABLE:
+                middle = "" if what == "mean" else f"_{what}"
+                columns[f"{name}{middle}_{unit}"] = getattr(self, what)[name]
+        return pd.DataFrame(columns).rename_axis("period")
 
     def to_dict(self) -> dict:
         """Plain numbers: shock, size, unit, horizon, and for each variable its list of responses and its unit."""
         head = {name: getattr(self, name) for name in ("shock", "size", "unit", "horizon", "starts", "paths", "note")}
-        return {**head, "units": self.units, **{name: values.tolist() for name, values in self.mean.items()}}
+        return {
+            **head,
+            "period": self.period,
+            "units": self.units,
+            **{name: values.tolist() for name, values in self.mean.items()},
+        }
 
     def to_saved(self) -> dict:
         """Everything, as plain numbers that `ImpulseResponse.from_saved` reads back."""
@@ -99,7 +128,7 @@ class ImpulseResponse:
         """Rebuild from `to_saved`."""
         for name in BY_VARIABLE:
             saved = {**saved, name: {variable: np.asarray(values) for variable, values in saved[name].items()}}
-        return cls(**saved)
+        return cls(**{**saved, "rates": tuple(saved.get("rates", ()))})
 
 
 class _Followed(NamedTuple):
@@ -258,6 +287,7 @@ def impulse_response(
         {"horizon": (horizon, 1, 40), "starts": (starts, 1, 96), "paths": (paths, 1, 8)},
         lambda: (one * cells + 30.0 * starts * paths * horizon, 100.0 * cells * starts * (paths * horizon + 10)),
     )
+    kinds = kinds_of(play.economy)
     chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
     allowed = chances[0] > 1e-9
     states = [start] if start is not None else starting_states(solution, play, allowed, count=starts, seed=seed)
@@ -272,7 +302,7 @@ def impulse_response(
         values = {**series, **spread, **group_series(*followed)}
         each.append({name: weights @ value.mean(axis=1) for name, value in values.items()})
         surprises.append((weights[1] - weights[0]) @ surprise(play.economy, shock, index).mean(axis=1))
-    units = {name: unit_of(name, [pair[name][0] for pair in each]) for name in each[0]}
+    units = {name: unit_of(kinds.get(name, LEVEL), *(pair[name] for pair in each)) for name in each[0]}
     gaps = {
         name: np.stack(
             [recentred(change_in(units[name], *pair[name]), s) for pair, s in zip(each, surprises, strict=True)]
@@ -286,8 +316,9 @@ def impulse_response(
         + f". {world_told(solution)}".rstrip()
     )
     return ImpulseResponse(
-        shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note
-    )
+        shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note,
+        play.economy.model.period, tuple(name for name in units if kinds.get(name) == RATE),
+    )  # fmt: skip
 
 
 def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Series, Series, Series]:
@@ -327,15 +358,3 @@ def recentred(gap: np.ndarray, surprises: np.ndarray) -> np.ndarray:
         return gap
     lower = scipy.linalg.toeplitz(surprises / surprises[0], np.zeros(len(gap)))
     return scipy.linalg.solve_triangular(lower, gap, lower=True, unit_diagonal=True)
-
-
-def unit_of(name: str, levels: list[np.ndarray]) -> str:
-    """Of the response of a series with these levels: rates, shares and what is not positive have no percent."""
-    if is_rate(name) or name in SHARES or min(level.min() for level in levels) <= 0.0:
-        return "percentage points"
-    return "percent"
-
-
-def change_in(unit: str, without: np.ndarray, with_shock: np.ndarray) -> np.ndarray:
-    """A response in its unit, same shapes: percent of the path without the shock, or percentage points."""
-    return 100.0 * (with_shock - without) / (without if unit == "percent" else 1.0)

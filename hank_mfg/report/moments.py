@@ -10,19 +10,22 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import solveh_banded
 
+from hank_mfg.model.units import PERIODS
 from hank_mfg.report.figures import display_name
 from hank_mfg.report.latex import to_latex, write_text
+from hank_mfg.report.units import OWN, PERCENT, UNITS, factor, positive
 
-UNITS = ("percent", "percentage points")
-
-SMOOTHING = {"month": 129_600.0, "quarter": 1600.0, "year": 6.25}  # of the HP filter, by period: Ravn and Uhlig (2002)
+SMOOTHING = {period: 1600.0 * (a_year / 4) ** 4 for period, a_year in PERIODS.items()}  # Ravn and Uhlig (2002)
 
 _HEADINGS = {  # group, heading, and a heading of at most two short lines for a terminal
     "mean (level)": ("Level", "mean", "mean"),
     "sd (level)": ("Level", "sd", "sd"),
     "unit": ("Fluctuations", "in", "unit"),
-    "sd (percent or points)": ("Fluctuations", "sd", "sd in unit"),
-    "sd, HP-filtered (percent or points)": ("HP-filtered fluctuations", "sd", "HP sd"),
+    "sd (in unit)": ("Fluctuations", "sd", "sd in unit"),
+    "sd, HP-filtered (in unit)": ("HP-filtered fluctuations", "sd", "HP sd"),
+    "sd relative to output (ratio)": ("Fluctuations", "sd over that of output", "rel"),
+    "autocorrelation": ("Fluctuations", "auto- correlation", "auto"),
+    "correlation with output": ("Fluctuations", "correlation with output", "corr"),
     "sd relative to output, HP-filtered (ratio)": ("HP-filtered fluctuations", "sd over that of output", "rel"),
     "autocorrelation, HP-filtered": ("HP-filtered fluctuations", "auto- correlation", "auto"),
     "correlation with output, HP-filtered": ("HP-filtered fluctuations", "correlation with output", "corr"),
@@ -115,7 +118,9 @@ class MomentTable:
         shown = self._shown()
         shown.columns = pd.Index([_HEADINGS[name][2] for name in shown.columns])
         text = shown.to_string(float_format=lambda value: f"{value:.3g}", na_rep="--")
-        return "\n".join([text, *textwrap.wrap(_SHORT, _WIDTH), *textwrap.wrap(self.note, _WIDTH)])
+        filtered = "sd, HP-filtered (in unit)" in self.data
+        short = _SHORT if filtered else _SHORT.replace("HP-filtered: HP sd in unit; rel", "Not filtered: rel")
+        return "\n".join([text, *textwrap.wrap(short, _WIDTH), *textwrap.wrap(self.note, _WIDTH)])
 
     def _repr_html_(self) -> str:
         text = self.data.to_html(float_format=lambda value: f"{value:.4g}")
@@ -126,25 +131,26 @@ def moment_table(
     series: dict[str, np.ndarray],
     *,
     output: str = "output",
-    smoothing: float = 1600.0,
+    smoothing: float | None = 1600.0,
     units: dict[str, str] | None = None,
     note: str = "",
 ) -> MomentTable:
     """Means, standard deviations and co-movement of simulated series, in levels and after the HP filter.
 
-    Fluctuations are 100 log x, in percent, for a series that is always positive and 100 x, in percentage points, for
-    one that is not (an interest rate, for instance); the column `unit` says which, and `units` decides it by name
-    ("percent" or "percentage points"): pass it for rates, since a rate that happens to stay positive would otherwise
-    be taken in logs. Standard deviations divide by the number of periods less one. A series that moves by rounding
-    error only, less than 1e-10 of its size, has standard deviations of zero and no correlations (NaN).
+    Fluctuations are 100 log x, in percent, of a level that stays above zero, x itself of one that does not, and 100 x,
+    in percentage points, of a rate or a share; the column `unit` says which. `units` decides it by name ("percent",
+    "percentage points" or "level"): arrays alone do not say what is a rate, so pass it for these. Standard deviations
+    divide by the number of periods less one. A series that moves by rounding error only, less than 1e-10 of its size,
+    has standard deviations of zero and no correlations (NaN).
 
     `series`     name -> (time,), every variable over the same periods, levels as the model has them
     `output`     the series to compare with; without a series called "output" those columns are left out
-    `smoothing`  of `hp_filter`, 1600 for quarters, 6.25 for years
+    `smoothing`  of `hp_filter`, 1600 for quarters, 6.25 for years; None leaves the filter out
     `note`       what the reader must know: number of periods, method, precision
 
-    Columns: mean (level); sd (level); unit of fluctuations; sd and HP-filtered sd (percent or points); HP-filtered sd
-    relative to output's (ratio); first-order autocorrelation and correlation with output, both HP-filtered.
+    Columns: mean (level); sd (level); unit of fluctuations; sd and HP-filtered sd (in that unit); HP-filtered sd
+    relative to output's (ratio); first-order autocorrelation and correlation with output, both HP-filtered. Without a
+    filter the last three are those of the fluctuations themselves, and the names say so.
     Raises ValueError for no series, series of several lengths or with entries that are not finite, an `output` that is
     not among them, or a unit that is not known.
     Source: Cooley and Prescott (1995), table 1.1, for the layout.
@@ -156,9 +162,14 @@ def moment_table(
     if output not in levels and output != "output":
         raise ValueError(f"output = {output!r} is not among the series: choose one of {', '.join(levels)}.")
     chosen = {name: _unit(name, level, units or {}) for name, level in levels.items()}
-    moving = {name: 100.0 * (np.log(level) if chosen[name] == "percent" else level) for name, level in levels.items()}
+    moving = {
+        name: factor(chosen[name]) * (np.log(level) if chosen[name] == PERCENT else level)
+        for name, level in levels.items()
+    }
     moving = {name: value - value[0] for name, value in moving.items()}  # a constant then has exactly no deviation
-    cycles = {name: hp_filter(value, smoothing)[0] for name, value in moving.items()}
+    filtered = smoothing is not None
+    cycles = {name: value if smoothing is None else hp_filter(value, smoothing)[0] for name, value in moving.items()}
+    how = ", HP-filtered" if filtered else ""
     rows = {}
     for name, level in levels.items():
         cycle = cycles[name]
@@ -166,14 +177,15 @@ def moment_table(
             "mean (level)": level.mean(),
             "sd (level)": (level - level[0]).std(ddof=1),
             "unit": chosen[name],
-            "sd (percent or points)": moving[name].std(ddof=1),
-            "sd, HP-filtered (percent or points)": cycle.std(ddof=1),
+            "sd (in unit)": moving[name].std(ddof=1),
         }
+        if filtered:
+            row["sd, HP-filtered (in unit)"] = cycle.std(ddof=1)
         if output in levels:
-            row["sd relative to output, HP-filtered (ratio)"] = _ratio(cycle, cycles[output])
-        row["autocorrelation, HP-filtered"] = _correlation(cycle[1:], cycle[:-1])
+            row[f"sd relative to output{how} (ratio)"] = _ratio(cycle, cycles[output])
+        row[f"autocorrelation{how}"] = _correlation(cycle[1:], cycle[:-1])
         if output in levels:
-            row["correlation with output, HP-filtered"] = _correlation(cycle, cycles[output])
+            row[f"correlation with output{how}"] = _correlation(cycle, cycles[output])
         rows[name] = row
     return MomentTable(pd.DataFrame.from_dict(rows, orient="index").rename_axis("variable"), note)
 
@@ -203,14 +215,14 @@ def _without_rounding(level: np.ndarray) -> np.ndarray:
 
 
 def _unit(name: str, level: np.ndarray, units: dict[str, str]) -> str:
-    unit = units.get(name, UNITS[0] if level.min() > 0 else UNITS[1])
+    unit = units.get(name, PERCENT if positive(level) else OWN)
     if unit not in UNITS:
         raise ValueError(
-            f"units[{name!r}] = {unit!r} is not a unit of fluctuations: choose {UNITS[0]!r} or {UNITS[1]!r}."
+            f"units[{name!r}] = {unit!r} is not a unit of fluctuations: choose one of {', '.join(map(repr, UNITS))}."
         )
-    if unit == "percent" and level.min() <= 0:
+    if unit == PERCENT and level.min() <= 0:
         raise ValueError(
-            f"units[{name!r}] = 'percent' needs logs but the series falls to {level.min():.4g}: use {UNITS[1]!r}."
+            f"units[{name!r}] = 'percent' needs logs but the series falls to {level.min():.4g}: use {OWN!r}."
         )
     return unit
 

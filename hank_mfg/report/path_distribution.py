@@ -25,6 +25,7 @@ import pandas as pd
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.model.units import LEVEL, SHARE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.distribution import gini_over_states, quantile_over_states
 from hank_mfg.report.groups import (
@@ -39,6 +40,7 @@ from hank_mfg.report.groups import (
 )
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import display_name
+from hank_mfg.report.units import change_in, in_names, unit_of
 from hank_mfg.solve.household_path import move, with_chain
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.solve.transition import Transition
@@ -55,7 +57,8 @@ class DistributionPath:
     fractions, wealth and consumption in goods. `meanings` says of each whether it is of a "current percentile",
     whoever is there at date t, or of a "fixed group" of the households that were in it before the shock. `units` are
     those of `responses`. `mass` (horizon, assets) is the population over `assets` (assets,); `groups` the ranks
-    where fixed groups begin and end; `note` describes how it was computed.
+    where fixed groups begin and end; `note` describes how it was computed; `period`
+    is the length of one that the model declares.
     """
 
     horizon: int
@@ -67,14 +70,14 @@ class DistributionPath:
     assets: np.ndarray
     groups: dict[str, tuple[float, float]]
     note: str
+    period: str = ""
 
     @property
     def responses(self) -> dict[str, np.ndarray]:
         """Deviations from the baseline, (horizon,) each: percent, percentage points, or levels, as `units` says."""
         found = {}
         for name, unit in self.units.items():
-            gap = self.levels[name] - self.baseline[name]
-            found[name] = gap if unit == "level" else 100.0 * gap / (self.baseline[name] if unit == "percent" else 1.0)
+            found[name] = change_in(unit, self.baseline[name], self.levels[name])
         return found
 
     def to_dict(self) -> dict:
@@ -93,7 +96,7 @@ class DistributionPath:
 
     def to_frame(self) -> pd.DataFrame:
         """Responses, one row per period, one column per series with its unit in the name."""
-        columns = {f"{name}_{self.units[name].replace(' ', '_')}": v for name, v in self.responses.items()}
+        columns = {f"{name}_{in_names(self.units[name])}": v for name, v in self.responses.items()}
         return pd.DataFrame(columns).rename_axis("period")
 
     def table(self, periods: Sequence[int] | None = None) -> pd.DataFrame:
@@ -185,15 +188,17 @@ def distribution_path(
     levels = {**{name: current[name] for name in kept}, **group_series(*after, chosen)}
     flat = {name: np.broadcast_to(constant[name], path.mass.shape[:1]) for name in kept}
     reference = {**flat, **group_series(*without, chosen)}
-    units = {name: _unit(name, values, reference[name]) for name, values in levels.items()}
+    units = {
+        name: unit_of(SHARE if name in SHARES else LEVEL, values, reference[name]) for name, values in levels.items()
+    }
     note = (
         f"Perfect-foresight path of {len(path.mass)} periods, histogram on {len(assets)} asset points moved exactly, "
         "float64. Current percentile: whoever is there in that period. Fixed group: the mean over the households that "
         "were in the group in period 0, less the mean of the same households had there been no shock."
     )
     meanings = {name: CURRENT if name in flat else FIXED for name in levels}
-    wealth = path.mass.sum(axis=2)
-    return DistributionPath(len(wealth), levels, reference, meanings, units, wealth, assets, chosen, note)
+    wealth, period = path.mass.sum(axis=2), economy.model.period
+    return DistributionPath(len(wealth), levels, reference, meanings, units, wealth, assets, chosen, note, period)
 
 
 def _check(path: Transition, still: SteadyState, groups: Mapping[str, tuple[float, float]]) -> None:
@@ -243,10 +248,3 @@ def _current(mass: np.ndarray, consumption: np.ndarray, assets: np.ndarray) -> d
     found["consumption_gini"] = np.asarray(gini_over_states(mass, consumption))
     quantiles = quantile_over_states(mass, consumption, np.array(PERCENTILES))
     return found | {percentile("consumption", p): quantiles[..., k] for k, p in enumerate(PERCENTILES)}
-
-
-def _unit(name: str, levels: np.ndarray, baseline: np.ndarray) -> str:
-    """Percentage points for shares, percent for what is always positive, levels for what is not."""
-    if name in SHARES:
-        return "percentage points"
-    return "percent" if min(levels.min(), baseline.min()) > 0 else "level"

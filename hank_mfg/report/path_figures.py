@@ -18,6 +18,7 @@ from hank_mfg.report.groups import PERCENTILES, percentile
 from hank_mfg.report.latex import write_bytes
 from hank_mfg.report.path_distribution import DistributionPath, distribution_path, group_label
 from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels
+from hank_mfg.report.units import counted
 from hank_mfg.solve.transition import Transition
 
 if TYPE_CHECKING:
@@ -99,7 +100,8 @@ def _responses(panel: "Axes", result: DistributionPath, names: dict[str, str], t
     panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
     for name, line in zip(shown, line_styles(len(shown)), strict=True):
         panel.plot(np.arange(result.horizon), result.responses[name], label=names[name], **line)
-    panel.set(title=title, xlabel="Period", ylabel=unit.capitalize(), xlim=(0, result.horizon - 1))
+    panel.set(title=title, ylabel=unit.capitalize(), xlim=(0, result.horizon - 1))
+    panel.set_xlabel(counted(result.period))
     panel.locator_params(axis="x", integer=True)
 
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,21 +17,20 @@ from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.propensities import static_mpcs
 from hank_mfg.evaluate.simulate import Simulation, simulate
-from hank_mfg.gallery import model_names, read_calibration
-from hank_mfg.manifest import holds_run, into_run, is_recorded
+from hank_mfg.manifest import into_run, is_recorded
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
-from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response, is_rate
+from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import SMOOTHING, MomentTable, require_smoothing
 from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.report.style import display_name, save_figure, signed
+from hank_mfg.report.units import kinds_of, level_unit, size_in, unit_of
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import Solution, world_told
 from hank_mfg.solve.steady_state import SteadyState
-from hank_mfg.storage import read_config
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -42,36 +41,43 @@ Tell = Callable[[str], None]
 
 
 def moment_table(
-    solution: Solution, *, periods: int = 10_000, seed: int = 1, smoothing: float = SMOOTHING["quarter"]
+    solution: Solution, *, periods: int = 10_000, seed: int = 1, smoothing: float | None = None
 ) -> MomentTable:
     """Moments of a long simulation: means, standard deviations, autocorrelations, correlations with output.
 
-    `smoothing` of the HP filter: 1600 when a period of the model is a quarter, 6.25 when it is a year.
+    `smoothing` of the HP filter is by default the usual one for the period that the model declares: 1600 for a quarter,
+    6.25 for a year, 129600 for a month. Where the model declares none, nothing is filtered, and the note says so.
     """
     require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
-    require_smoothing(smoothing)
+    if smoothing is not None:
+        require_smoothing(smoothing)
     return _moments_of(solution, simulate(solution, periods=periods, seed=seed), smoothing)
 
 
-def _moments_of(solution: Solution, simulation: Simulation, smoothing: float) -> MomentTable:
+def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | None) -> MomentTable:
     """The same, of a simulation at hand."""
-    units = {name: "percentage points" for name in simulation.series if is_rate(name)}
+    economy = solution.play(10).economy
+    kinds = kinds_of(economy)
+    units = {name: unit_of(kinds[name], level) for name, level in simulation.series.items()}
+    period = economy.model.period
+    smoothing = SMOOTHING.get(period) if smoothing is None else smoothing
     note = (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points moved exactly, "
-        f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, or 100 x in percentage points. HP: "
-        f"Hodrick-Prescott filter with smoothing {smoothing:g}. {world_told(solution)}"
+        f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, 100 x in percentage points, or x itself "
+        f"of a level that reaches zero. {_about_filter(smoothing, period)} {world_told(solution)}"
     ).rstrip()
     return tabulate(simulation.series, smoothing=smoothing, units=units, note=note)
 
 
-def usual_smoothing(folder: str | Path) -> float:
-    """The usual smoothing of the HP filter for a period of the model in a run folder; 1600 where nothing states it."""
-    config = read_config(folder) if holds_run(folder) else {}
-    period, model = config.get("period", ""), config.get("model", "")
-    if not period and model in model_names():
-        calibration = read_calibration(model)
-        period = calibration.period if calibration is not None else ""
-    return SMOOTHING.get(period, SMOOTHING["quarter"])
+def _about_filter(smoothing: float | None, period: str) -> str:
+    """What was filtered, for below the table."""
+    if smoothing is None:
+        return (
+            'Not filtered, because the model does not declare its period: write period = "quarter" (or "year", '
+            '"month") in the class, or give the Hodrick-Prescott filter a smoothing.'
+        )
+    of = f", a period being a {period}" if period and smoothing == SMOOTHING[period] else ""
+    return f"HP: Hodrick-Prescott filter with smoothing {smoothing:g}{of}."
 
 
 def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
@@ -173,17 +179,11 @@ def write_impulse_response(
     response = impulse_response(solution, shock, size, given=given, **sampling)
     named = {shock: size, **(given or {})}
     stem = "irf_" + "_".join(f"{name}_{_size_in_names(level)}" for name, level in named.items())
-    columns = {}
-    for name, mean in response.mean.items():
-        unit = response.units[name].replace(" ", "_")
-        columns[f"{name}_{unit}"] = mean
-        columns[f"{name}_lower_{unit}"], columns[f"{name}_upper_{unit}"] = response.lower[name], response.upper[name]
-    frame = pd.DataFrame(columns).rename_axis("period")
     written = [
-        write_text(Path(folder) / f"{stem}.csv", frame.to_csv()),
+        write_text(Path(folder) / f"{stem}.csv", response.to_frame().to_csv()),
         write_text(Path(folder) / f"{stem}.json", json.dumps(response.to_saved()) + "\n"),
     ]
-    figure = figures.plot_impulse_response(_in_percent(response, solution), _shown(response))
+    figure = figures.plot_impulse_response(_in_its_unit(response, solution), _shown(response))
     return response, [*written, *save_figure(figure, Path(folder) / "figures" / stem)]
 
 
@@ -193,8 +193,16 @@ def _size_in_names(size: float) -> str:
     return f"{'minus' if size < 0 else 'plus'}_{number}"
 
 
-def _shown(response: ImpulseResponse) -> list[str]:
-    return [name for name in MAIN_VARIABLES if name in response.mean]
+def main_variables(names: Collection[str]) -> list[str]:
+    """Which of `names` a figure shows: the usual ones, or the first six where the model calls them otherwise."""
+    found = [name for name in MAIN_VARIABLES if name in names]
+    return found if set(found) - {"consumption", "gini"} else list(names)[:6]
+
+
+def _shown(*responses: ImpulseResponse) -> list[str]:
+    """The variables that a figure of `responses` shows, in the same unit in all of them."""
+    shown = main_variables(responses[0].mean)
+    return [name for name in shown if len({response.units[name] for response in responses}) == 1]
 
 
 def _levels(economy: Economy, shock: str) -> tuple[float, float, float]:
@@ -208,10 +216,13 @@ def _levels(economy: Economy, shock: str) -> tuple[float, float, float]:
 
 
 @float64_allowed
-def _in_percent(response: ImpulseResponse, solution: Solution) -> ImpulseResponse:
-    """The response as a figure names it: its size in percent of the shock's mean, where that is positive."""
-    mean, _, _ = _levels(solution.play(10).economy, response.shock)
-    return dataclasses.replace(response, size=100 * response.size / mean, unit="percent") if mean > 0 else response
+def _in_its_unit(response: ImpulseResponse, solution: Solution) -> ImpulseResponse:
+    """The response as a figure names it: its size in percent of the shock's mean where the shock is a level above zero,
+    in percentage points where the model declares it a rate or a share."""
+    economy = solution.play(10).economy
+    mean, _, _ = _levels(economy, response.shock)
+    unit = unit_of(kinds_of(economy)[response.shock], np.asarray(economy.shock_values[response.shock]))
+    return dataclasses.replace(response, size=size_in(unit, response.size, mean), unit=unit)
 
 
 @into_run
@@ -220,10 +231,9 @@ def write_moments(
 ) -> tuple[MomentTable, list[Path]]:
     """Compute the moment table and write moments.csv and moments.tex; return the table and the paths.
 
-    `smoothing` of the HP filter is by default the usual one for the period of the model.
+    `smoothing` as for `moment_table`.
     """
-    chosen = usual_smoothing(folder) if smoothing is None else smoothing
-    table = moment_table(solution, periods=periods, seed=seed, smoothing=chosen)
+    table = moment_table(solution, periods=periods, seed=seed, smoothing=smoothing)
     return table, _write_moments(table, Path(folder))
 
 
@@ -264,7 +274,7 @@ def write_report(
     tell(f"Simulating {periods:,} periods and measuring accuracy, unless evaluation.json holds it.")
     measured = _measure(solution, folder, periods, seed)
     keep(_write_accuracy(measured.content, solution, folder))
-    keep(_write_moments(_moments_of(solution, measured.simulation, usual_smoothing(folder)), folder))
+    keep(_write_moments(_moments_of(solution, measured.simulation, None), folder))
     keep(_write_distributions(solution, measured.simulation, folder))
     for name, figure in {**_simulation_figures(solution, measured), **_solution_figures(solution)}.items():
         keep(save_figure(figure, folder / "figures" / name))
@@ -283,16 +293,16 @@ def _write_pair(solution: Solution, folder: Path, shock: str, size: float, first
     """Responses to one shock, down and up by `size`, and a figure of both: the paths."""
     (down, below), (up, above) = (write_impulse_response(solution, folder, shock, each) for each in (-size, size))
     name = "impulse_response" if first else f"impulse_response_{shock}"
-    drawn = _as_one([_in_percent(each, solution) for each in (down, up)])
-    figure = figures.plot_impulse_response(drawn, _shown(down))
+    drawn = _as_one([_in_its_unit(each, solution) for each in (down, up)])
+    figure = figures.plot_impulse_response(drawn, _shown(down, up))
     return [*below, *above, *save_figure(figure, folder / "figures" / name)]
 
 
 def _as_one(pair: list[ImpulseResponse]) -> list[ImpulseResponse]:
     """Both responses, or the first alone, saying so, where the other is the same with the opposite sign."""
     down, up = pair
-    gaps = [np.abs(down.mean[name] + up.mean[name]).max() for name in _shown(down)]
-    sizes = [np.abs(down.mean[name]).max() for name in _shown(down)]
+    gaps = [np.abs(down.mean[name] + up.mean[name]).max() for name in _shown(down, up)]
+    sizes = [np.abs(down.mean[name]).max() for name in _shown(down, up)]
     if any(gap > ALIKE * size for gap, size in zip(gaps, sizes, strict=True)):
         return pair
     note = (
@@ -334,11 +344,12 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     shocks, own = state_names(economy.shock_values), state_names(economy.own)
     note = _path_note(simulation, solution)
     first = min(200, simulation.periods)
-    rates = [name for name in MAIN_VARIABLES if is_rate(name)]
-    window = {name: simulation.series[name][:first] for name in MAIN_VARIABLES if name in simulation.series}
+    kinds = kinds_of(economy)
+    window = {name: simulation.series[name][:first] for name in main_variables(simulation.series)}
+    units = {name: level_unit(kinds[name], economy.model.period) for name in window}
     shown = {
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
-        "simulation": figures.plot_simulation(window, note=f"First {first} of {note}", rates=rates),
+        "simulation": figures.plot_simulation(window, None, f"First {first} of {note}", units, economy.model.period),
     }
     if has_shares(simulation.mass, simulation.assets):
         curve = lorenz_curve(simulation.mass, simulation.assets)

@@ -43,11 +43,8 @@ NAMES = {"tfp": "TFP", "gdp": "GDP", "mpc": "MPC", "hours": "Hours worked"}
 
 
 def display_name(name: str) -> str:
-    """The name a reader sees: `interest_rate` becomes "Interest rate"; a suffix `_percent` becomes "(percent)"."""
-    unit = next((unit for unit in ("percent", "level") if name.endswith(f"_{unit}")), None)
-    plain = name.removesuffix(f"_{unit}") if unit else name
-    shown = NAMES.get(plain, plain[:1].upper() + plain[1:].replace("_", " "))
-    return f"{shown} ({unit})" if unit else shown
+    """The name a reader sees: `interest_rate` becomes "Interest rate". A name says nothing of units."""
+    return NAMES.get(name, name[:1].upper() + name[1:].replace("_", " "))
 
 
 @contextmanager

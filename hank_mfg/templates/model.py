@@ -16,8 +16,12 @@ import hank_mfg as hm
 
 
 class MyModel(hm.Model):
-    # Parameters: what each means, its range, and a value. One model period is a year here. Values can also come from a
-    # file of the same name beside this one, MY_MODEL.toml, with a unit and a source for the table of the paper.
+    # The length of one model period: "year", "quarter" or "month". Filters (6.25, 1600 or 129600), the axes of figures
+    # and annual rates follow from it; all parameters and rates are per period.
+    period = "year"
+
+    # Parameters: what each means, its range, and a value. Values can also come from a file of the same name beside this
+    # one, MY_MODEL.toml, with a unit and a source for the table of the paper.
     discount_factor: float = hm.parameter("patience, per year", above=0, below=1, default=0.96)
     risk_aversion: float = hm.parameter("CRRA coefficient, 1 is log utility", above=0, default=2.0)
     capital_share: float = hm.parameter("share of income paid to capital", above=0, below=1, default=0.36)
@@ -92,6 +96,11 @@ class MyModel(hm.Model):
     # Optional: further series for moments and impulse responses.
     def outcomes(self, aggregates, prices, shocks):
         return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+
+    # Optional: what is a "rate" (a decimal per period) or a "share" (a decimal, part of something), both reported in
+    # percentage points. What is not named is a level: in percent where it stays above zero, else in its own units.
+    def units(self):
+        return {"interest_rate": "rate"}
 
     # Optional, and a good test of the rest: the goods that are left over, as a share of output; zero in equilibrium.
     def goods_market(self, today, choices, tomorrow):

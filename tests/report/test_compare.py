@@ -225,7 +225,8 @@ class TwoShocks(hm.Model):
 def test_a_shock_without_a_positive_mean_is_measured_in_its_own_units():
     plan = make_plan(TwoShocks(), "taste", [0.1])
     assert plan.label(0.1) == "+20 %"
-    assert plan._replace(mean=0.0).label(0.1) == "+0.1"
+    assert plan._replace(unit="level").label(0.1) == "+0.1"
+    assert plan._replace(unit="percentage points").label(0.001) == "+0.1 points"
 
 
 def test_both_shocks_are_expected_to_move_as_the_chain_says():

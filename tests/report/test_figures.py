@@ -36,7 +36,7 @@ def response(size=1.0, note="Mean over 64 pairs of paths.", band=True):
     lower, upper = ({name: path + shift for name, path in mean.items()} if band else {} for shift in (-0.1, 0.1))
     return SimpleNamespace(
         shock="productivity", size=size, unit="percent", horizon=HORIZON, mean=mean, lower=lower, upper=upper,
-        units=units, note=note,
+        units=units, note=note, period="quarter",
     )  # fmt: skip
 
 
@@ -63,8 +63,8 @@ def drawn(panel):
 
 
 def test_display_names():
-    names = ["interest_rate", "output", "euler_error_percent", "tfp", "net_savings_level"]
-    shown = ["Interest rate", "Output", "Euler error (percent)", "TFP", "Net savings (level)"]
+    names = ["interest_rate", "output", "tfp", "price_level"]  # a name says nothing of units
+    shown = ["Interest rate", "Output", "TFP", "Price level"]
     assert [style.display_name(name) for name in names] == shown
 
 
@@ -101,7 +101,7 @@ def test_impulse_response_shows_units_band_zero_line_and_note():
     first, second = figure.axes
     assert (first.get_title(), first.get_ylabel()) == ("Output", "Percent")
     assert (second.get_title(), second.get_ylabel()) == ("Interest rate", "Percentage points")
-    assert first.get_xlabel() == "Periods since the shock"
+    assert first.get_xlabel() == "Quarters since the shock"
     assert len(first.collections) == 1  # the band
     assert any(np.all(np.asarray(line.get_ydata()) == 0.0) for line in first.get_lines())
     np.testing.assert_array_equal(drawn(first)[0].get_ydata(), response().mean["output"])
@@ -199,8 +199,8 @@ def test_simulation_panels():
     (panel,) = figure.axes
     assert (panel.get_title(), panel.get_ylabel(), panel.get_xlabel()) == ("Interest rate", "Level", "Period")
     np.testing.assert_array_equal(panel.get_lines()[0].get_ydata(), series["interest_rate"])
-    (panel,) = figures.plot_simulation(series, ["interest_rate"], rates=["interest_rate"]).axes
-    assert panel.get_ylabel() == "Percentage points"
+    (panel,) = figures.plot_simulation(series, ["interest_rate"], units={"interest_rate": "percent per quarter"}).axes
+    assert panel.get_ylabel() == "Percent per quarter"
     np.testing.assert_allclose(panel.get_lines()[0].get_ydata(), np.linspace(-1.0, 1.0, 50))
     with pytest.raises(
         ValueError, match="names asks for 'wage', which is not there: choose from output, interest_rate"

@@ -88,20 +88,21 @@ def test_autocorrelation_of_an_ar1_before_any_visible_filter():
     # With almost infinite smoothing the filter removes a straight line only, so moments are those of the process.
     row = moment_table({"output": series}, smoothing=1e12).data.loc["output"]
     assert row["autocorrelation, HP-filtered"] == pytest.approx(persistence, abs=0.01)
-    assert row["sd (percent or points)"] == pytest.approx(100 * 0.01 / np.sqrt(1 - persistence**2), rel=0.03)
+    assert row["sd (in unit)"] == pytest.approx(100 * 0.01 / np.sqrt(1 - persistence**2), rel=0.03)
     assert row["correlation with output, HP-filtered"] == pytest.approx(1.0)
 
 
 def test_table_against_plain_formulas():
     output, rate = np.exp(ar1(0.9, 400)), 0.01 + ar1(0.5, 400, seed=1)
-    table = moment_table({"output": output, "interest_rate": rate, "capital": 3 * output**2}).data
+    units = {"interest_rate": "percentage points"}
+    table = moment_table({"output": output, "interest_rate": rate, "capital": 3 * output**2}, units=units).data
     cycle, of_rate = hp_filter(100 * np.log(output))[0], hp_filter(100 * rate)[0]
     assert list(table["unit"]) == ["percent", "percentage points", "percent"]
     np.testing.assert_allclose(table["mean (level)"], [output.mean(), rate.mean(), 3 * np.mean(output**2)])
     np.testing.assert_allclose(
         table["sd (level)"], [output.std(ddof=1), rate.std(ddof=1), 3 * np.std(output**2, ddof=1)]
     )
-    filtered = table["sd, HP-filtered (percent or points)"]
+    filtered = table["sd, HP-filtered (in unit)"]
     np.testing.assert_allclose(filtered, [cycle.std(ddof=1), of_rate.std(ddof=1), 2 * cycle.std(ddof=1)], rtol=1e-9)
     relative = table["sd relative to output, HP-filtered (ratio)"]
     np.testing.assert_allclose(relative, [1.0, of_rate.std() / cycle.std(), 2.0], rtol=1e-9)
@@ -115,7 +116,7 @@ def test_units_can_be_chosen():
     rate = 0.05 + ar1(0.5, 200, innovation_sd=0.001)
     assert moment_table({"interest_rate": rate}).data["unit"].item() == "percent"
     row = moment_table({"interest_rate": rate}, units={"interest_rate": "percentage points"}).data.loc["interest_rate"]
-    assert row["sd (percent or points)"] == pytest.approx(100 * rate.std(ddof=1))
+    assert row["sd (in unit)"] == pytest.approx(100 * rate.std(ddof=1))
 
 
 def test_without_output_the_comparisons_are_left_out():
@@ -128,7 +129,7 @@ def test_without_output_the_comparisons_are_left_out():
 def test_constant_series_has_no_correlation():
     series = {"output": np.exp(ar1(0.9, 50)), "labor": np.full(50, 0.93)}
     row = moment_table(series).data.loc["labor"]
-    assert row["sd (level)"] == row["sd, HP-filtered (percent or points)"] == 0.0
+    assert row["sd (level)"] == row["sd, HP-filtered (in unit)"] == 0.0
     assert np.isnan(row["autocorrelation, HP-filtered"]) and np.isnan(row["correlation with output, HP-filtered"])
     flat = moment_table({"output": np.ones(50), "capital": np.exp(ar1(0.9, 50))}).data
     assert flat["sd relative to output, HP-filtered (ratio)"].isna().all()
@@ -146,7 +147,7 @@ def test_constant_series_has_no_correlation():
         (
             {"wage": -np.ones(5)},
             {"units": {"wage": "percent"}},
-            "needs logs but the series falls to -1: use 'percentage",
+            "needs logs but the series falls to -1: use 'level",
         ),
         ({"wage": np.ones(5)}, {"units": {"rate": "percent"}}, "units names 'rate', which is not among the series"),
     ],
@@ -158,7 +159,11 @@ def test_moment_table_errors(series, options, message):
 
 def test_table_is_frozen_and_writes_what_it_shows(tmp_path):
     note = "400 periods after 100, histogram with 200 points & float64."
-    table = moment_table({"output": np.exp(ar1(0.9, 60)), "interest_rate": ar1(0.5, 60, seed=1)}, note=note)
+    table = moment_table(
+        {"output": np.exp(ar1(0.9, 60)), "interest_rate": ar1(0.5, 60, seed=1)},
+        note=note,
+        units={"interest_rate": "percentage points"},
+    )
     assert isinstance(table, MomentTable)
     with pytest.raises(dataclasses.FrozenInstanceError):
         table.note = "changed"  # pyright: ignore[reportAttributeAccessIssue]
@@ -178,7 +183,7 @@ def test_table_is_frozen_and_writes_what_it_shows(tmp_path):
 def test_a_series_that_moves_by_rounding_only_is_constant_and_shows_no_sd():
     labor = 1.0 + 1e-13 * np.random.default_rng(0).standard_normal(50)
     table = moment_table({"output": np.exp(ar1(0.9, 50)), "labor": labor})
-    assert table.data.loc["labor", "sd (level)"] == table.data.loc["labor", "sd (percent or points)"] == 0.0
+    assert table.data.loc["labor", "sd (level)"] == table.data.loc["labor", "sd (in unit)"] == 0.0
     assert "Labor & 1.00 & -- & percent & -- & -- & -- & -- & --" in table.to_latex()
     with_motion = moment_table({"output": np.exp(ar1(0.9, 50)), "labor": 1.0 + 1e-8 * (labor > 1.0)})
     assert with_motion.data.loc["labor", "sd (level)"] > 0.0
@@ -191,4 +196,4 @@ def test_the_printed_table_fits_80_columns():
 
 def test_every_numeric_column_says_its_unit():
     columns = moment_table({"output": np.exp(ar1(0.9, 60))}).data.columns.drop("unit")
-    assert all(column.endswith(("(level)", "points)", "(ratio)")) or "correlation" in column for column in columns)
+    assert all(column.endswith(("(level)", "unit)", "(ratio)")) or "correlation" in column for column in columns)
