@@ -44,7 +44,7 @@ def check_model(model: Model) -> Accounts:
     an equation that answers differently when it is asked twice or that reads other households' states (own_state.py),
     an accounting identity, goods_market(), that household budgets and cleared markets contradict, and a parameter that
     nothing reads, whatever a `choice` says. Takes a fraction of a second. A model that passes can still have no
-    equilibrium. Returns whether the identity holds, is undeclared, or could not be tried before an equilibrium is found.
+    equilibrium. Returns whether the identity holds, is undeclared, or could not be tried before solving.
     """
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)

@@ -1,7 +1,5 @@
 """Preferences and production against closed forms and derivatives."""
 
-import hypothesis
-import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
