@@ -18,7 +18,7 @@ def require_nothing_new(
     """The model or game of the run in `folder`. Raises ValueError where `solve --resume` contradicts the run.
 
     A run is continued as it was started. `changes` maps options to what was given for them, nothing being None, zero or
-    empty; the model, the method and the seed may be repeated where they are those of the run.
+    empty; an empty model is none; the model, the method and the seed may be repeated where they are those of the run.
     """
     given = [option for option, value in (changes or {}).items() if value not in (None, 0.0, [], ())]
     if given:
@@ -43,7 +43,7 @@ def require_nothing_new(
 
 def _same_source(folder: Path, given: str | Path | None, kept: str) -> bool:
     """Whether a model is the run's: the same name, or a file with the text that the run keeps."""
-    if given is None or str(given) == kept:
+    if given is None or str(given) in ("", kept):
         return True
     copies = [folder / name for name in ("model.py", "game.py") if (folder / name).exists()]
     path = Path(given).expanduser()

@@ -99,7 +99,7 @@ EQUATIONS = {
         RESOURCES, f"{RESOURCES} + __import__('numpy').arange(assets.shape[0])[:, None]", "of one household changes",
     ),
     "a complex number": (RESOURCES, f"{RESOURCES} + 1j", "complex"),
-    "text for a number": (RESOURCES, "float('a') * assets", "line 81, in resources(): the text 'a' stands where"),
+    "text for a number": (RESOURCES, "float('a') * assets", "in resources(): the text 'a' stands where"),
     "unpacking": (
         "factors = (agg", "a, b, c, d = 1, 2\n        factors = (agg", "unpacks 4 values where there are 2",
     ),

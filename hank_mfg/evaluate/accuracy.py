@@ -144,7 +144,7 @@ def evaluate(
         rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
         warnings.warn(
             f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in {periods} "
-            "periods; use more periods.", stacklevel=3,
+            "periods; use more periods.", stacklevel=4,
         )  # fmt: skip
     _warn(fitted, variable)
     return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
@@ -183,12 +183,12 @@ def den_haan(
 def _warn(simulation: Simulation, variable: str) -> None:
     top = float(simulation.top_of_grid.max())
     if top > 1e-6:
-        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=3)
+        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=4)
     series = simulation.series[variable]
     halves = np.array_split(series, 2)
     drift = abs(halves[0].mean() - halves[1].mean())
     if drift > series.std():
         warnings.warn(
             f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd "
-            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=3,
+            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=4,
         )  # fmt: skip

@@ -96,7 +96,7 @@ _PLAIN = (
     ),
     (r"\w*Tracer has no attribute (\w+)", rf"an array has no name \1: {ORDER}."),
     (r"(.*takes \d+ positional arguments? but \d+ w(?:as|ere) given)", rf"\1: {ORDER}."),
-    (r"(.*missing \d+ required positional arguments?.*)", rf"\1: {ORDER}."),
+    (r"((?:\w+\.)?(?:aggregates|prices|resources|signal|outcomes)\(\) missing \d+ required.*)", rf"\1: {ORDER}."),
 )
 
 

@@ -124,7 +124,7 @@ def check_households(steady: SteadyState, least: Any, mass: Any) -> None:
     if top.max() > 1e-6:
         warnings.warn(
             f"In period {int(top.argmax())} of the path {top.max():.2e} of the population is at the top of the asset "
-            f"grid ({float(steady.economy.grid.upper):g}): raise it in asset_space().", stacklevel=4,
+            f"grid ({float(steady.economy.grid.upper):g}): raise it in asset_space().", stacklevel=5,
         )  # fmt: skip
 
 
@@ -153,7 +153,7 @@ def check_goods(
     if changed:
         warnings.warn(
             f"{problem} and in no other: the change of {changed} changes what is owed in period 0, and goods_market() "
-            "does not say who pays for it.", stacklevel=4,
+            "does not say who pays for it.", stacklevel=5,
         )  # fmt: skip
         return
     held = ", ".join(f"{name} = {float(first[name]):.6g}" for name in steady.aggregates if name in first)

@@ -227,7 +227,7 @@ def warn_of_others(names: Names, here: Trial, others: list[Trial]) -> None:
     example = ", ".join(f"{n!r}: {v:.6g}" for n, v in zip(names.searched, others[0].unknown, strict=True))
     warnings.warn(
         f"Markets clear at {len(others) + 1} places: this is {words(here)}, others are {also}; "
-        f"steady_state(model, guess={{{example}}}) finds another.", stacklevel=5,
+        f"steady_state(model, guess={{{example}}}) finds another.", stacklevel=6,
     )  # fmt: skip
 
 

@@ -109,7 +109,7 @@ class LinearSolution:
         parts = {name: list(self.decompose(series, name).values()) for name in self.names.choices}
         found = {**series, **{name: np.sum(each, axis=0) for name, each in parts.items()}}
         moved = (name for name in self.names.path if name in found)
-        warn_unsettled({name: np.abs(found[name]) for name in moved}, self.horizon, stacklevel=3)
+        warn_unsettled({name: np.abs(found[name]) for name in moved}, self.horizon, stacklevel=4)
         return found
 
     def unknown(self, paths: dict[str, np.ndarray]) -> np.ndarray:
@@ -209,7 +209,7 @@ def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:
     if not condition < SINGULAR:
         warnings.warn(
             f"The linear system is close to singular (condition number {condition:.1g}): responses mean nothing where "
-            "no path stays bounded or many do; ask winding_number(), on a longer horizon if need be.", stacklevel=4,
+            "no path stays bounded or many do; ask winding_number(), on a longer horizon if need be.", stacklevel=5,
         )  # fmt: skip
 
 

@@ -176,7 +176,7 @@ def warn_of_top(economy: Economy, mass) -> None:
     if top > 1e-6:
         warnings.warn(
             f"{top:.2e} of the population is at the top of the asset grid ({float(economy.grid.upper):g}): raise it "
-            "(maximum_assets in the shipped models).", stacklevel=4,
+            "(maximum_assets in the shipped models).", stacklevel=5,
         )  # fmt: skip
 
 

@@ -1,7 +1,5 @@
 """check_model: a mistake in a model file is one sentence that names the place and the cure."""
 
-import time
-
 import pytest
 
 import hank_mfg as hm
@@ -18,12 +16,8 @@ def test_every_shipped_economy_passes(name):
     hm.check_model(hm.load_model(name))
 
 
-def test_the_example_passes_quickly(write_model):
-    model = hm.load_model(write_model())
-    hm.check_model(model)
-    begin = time.perf_counter()
-    hm.check_model(model)
-    assert time.perf_counter() - begin < 5.0  # a fraction of a second on an idle machine
+def test_the_example_passes(write_model):
+    hm.check_model(hm.load_model(write_model()))
 
 
 MISTAKES = {

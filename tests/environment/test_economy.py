@@ -29,7 +29,7 @@ def spread_out(economy, unemployed=0.1):
 
 def thrifty(economy, public):
     """Everybody saves nine tenths of what there is above the borrowing limit."""
-    lower, upper = economy.bounds(economy.resources(public))
+    lower, upper = economy.bounds(economy.resources(public), public)
     return jnp.minimum(lower + 0.9 * (upper - lower), economy.grid.upper)
 
 
@@ -102,7 +102,7 @@ def test_the_reward_and_its_derivatives(economy):
 
 def test_choices_lie_between_the_borrowing_limit_and_what_there_is(economy):
     public = economy.public(Aggregate(spread_out(economy), BAD))
-    lower, upper = economy.bounds(economy.resources(public))
+    lower, upper = economy.bounds(economy.resources(public), public)
     assert np.all(lower == economy.grid.lower) and np.all(upper <= economy.grid.upper)
     assert np.all(upper > lower)
 

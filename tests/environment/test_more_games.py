@@ -248,7 +248,6 @@ def test_memory_lowers_exploitability_in_the_epidemic():
     [
         ("epidemic", "death_cost", -1.0, "give 0 or more weeks"),
         ("epidemic", "report_sd", -0.1, "give 0, for exact reports, or more"),
-        ("epidemic", "report_sd", float("nan"), "give 0, for exact reports, or more"),
         ("predators_and_prey", "predation", -0.5, "give 0 or more"),
         ("predators_and_prey", "crowd_aversion", -1.0, "give 0 or more"),
         ("predators_and_prey", "mass_floor", 0.0, "give a number between 0 and 1"),

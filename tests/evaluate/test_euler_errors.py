@@ -19,7 +19,7 @@ def midpoints(play, state, slip):
     With a `slip` everybody consumes more than planned at this date only, by that share.
     """
     economy, now = play.economy, play.decide(state)
-    lower, upper = economy.bounds(now.cash)
+    lower, upper = economy.bounds(now.cash, now.public)
     desired = (1.0 + slip) * now.desired
     now = now._replace(desired=desired, savings=jnp.clip(now.cash - desired, lower, upper))
     points = economy.grid.points

@@ -13,7 +13,7 @@ from reference_bonds import Effortless, Working
 
 import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
-from hank_mfg.evaluate.welfare import percent_worth
+from hank_mfg.evaluate.welfare import consumption_percent, percent_worth
 from hank_mfg.model.named import Named
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -168,7 +168,7 @@ def test_one_percent_is_one_percent_in_shipped_economies(name):
 
 
 def test_a_gain_that_is_no_number_is_refused(refuses):
-    refuses(lambda: hm.consumption_percent(None, float("nan")), "gain=nan", "finite change of lifetime utility")
+    refuses(lambda: consumption_percent(None, float("nan")), "gain=nan", "finite change of lifetime utility")
 
 
 def test_preferences_of_ones_own_must_say_what_goods_are_worth(refuses):

@@ -14,6 +14,7 @@ from hank_mfg.report.groups import GROUPS, wealth_groups
 from hank_mfg.report.path_distribution import follow
 
 HORIZON = 40
+pytestmark = pytest.mark.filterwarnings("ignore:The path is cut off")  # so that tests are short
 FIFTHS = {f"fifth_{i + 1}": (i / 5, (i + 1) / 5) for i in range(5)}
 
 

@@ -220,6 +220,9 @@ def test_dear_debt_does_not_bound_the_rate():
             rate = prices.interest_rate + jnp.where(assets < 0.0, 0.05, 0.0)
             return (1.0 + rate) * assets + own.income * shocks.aggregate_income
 
+        def goods_market(self, today, choices, tomorrow):
+            return None  # what borrowers pay beyond the rate goes to nobody in the model
+
     fields = hm.load_model("huggett", borrowing_limit=-1.0, bond_supply=0.0, maximum_assets=30.0).parameters()
     steady = hm.steady_state(Spread(**fields), asset_points=200)
     assert -0.04 < steady.prices.interest_rate < 0.02 and steady.residual < 1e-6

@@ -136,8 +136,8 @@ def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, train
         each = np.sum(path.now.state.aggregate.mass * np.log(path.now.cash - path.now.savings), axis=(1, 2))
         exact = float(0.99 ** np.arange(LIFE) @ each)
         assert float(lives.value[2, world]) == pytest.approx(exact, rel=1e-11)
-    # log utility: one percent more for ever is worth the discounted sum of .01, whoever consumes what
-    np.testing.assert_allclose(lives.percent, 0.01 * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
+    # log utility: one percent more for ever adds the discounted sum of log 1.01, whoever consumes what
+    np.testing.assert_allclose(lives.percent, np.log(1.01) * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
 
 
 def test_luck_is_the_discounted_sum_of_what_is_unusual(float64, trained):
