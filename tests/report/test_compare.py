@@ -179,7 +179,7 @@ def test_refusals(solved, refuses):
         refuses(lambda sizes=wrong: compare(solved, sizes=sizes), "different numbers", "not zero")
     refuses(lambda: hm.compare(solved, horizon=400), "horizon = 400", "at most linear_horizon = 300")
     refuses(lambda: hm.compare(solved, horizon=1), "2 or more periods")
-    refuses(lambda: compare(solved.steady), "was given a stationary equilibrium", "give a trained solution")
+    refuses(lambda: compare(solved.steady), "SteadyState", "not the global solution")
     refuses(lambda: compare({}), "at least one")
     refuses(lambda: compare({"Linear": solved}), "'Linear' is taken")
     other = dataclasses.replace(solved, model=impatient(discount_factor=0.94))
@@ -222,10 +222,10 @@ class TwoShocks(hm.Model):
         return {"productivity": shocks.productivity}
 
 
-def test_a_shock_without_a_positive_mean_is_measured_in_its_own_units():
-    plan = make_plan(TwoShocks(), "taste", [0.1])
-    assert plan.label(0.1) == "+0.1"  # it touches zero, so percent mean nothing
-    assert plan._replace(unit="level").label(0.1) == "+0.1"
+def test_a_shock_that_reaches_zero_is_measured_in_its_own_units():
+    assert make_plan(TwoShocks(), "productivity", [0.05]).label(0.05) == "+5 %"
+    plan = make_plan(TwoShocks(), "taste", [0.1])  # it is zero in one of its states
+    assert plan.label(0.1) == "+0.1"
     assert plan._replace(unit="percentage points").label(0.001) == "+0.1 points"
 
 

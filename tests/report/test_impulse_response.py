@@ -155,7 +155,8 @@ def test_a_shock_leaves_the_others_alone_at_every_date(float64):
     """The persistent shock is declared first; the transitory one is the same with and without it, up to rounding."""
     solution = hm.solve(hm.load_model("krusell_smith_noisy"), hm.RSPG(paths=2, updates=1, asset_points=20))
     response = hm.impulse_response(solution, "persistent", 0.005, horizon=6, starts=8, paths=2)
-    assert response.mean["persistent"][0] == pytest.approx(0.005, abs=1e-11)  # its mean is zero: own units
+    assert response.units["persistent"] == "level"  # it crosses zero
+    assert response.mean["persistent"][0] == pytest.approx(0.005, abs=1e-11)
     np.testing.assert_allclose(response.mean["transitory"], np.zeros(6), atol=1e-15)
 
 
