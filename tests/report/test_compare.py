@@ -179,7 +179,7 @@ def test_refusals(solved, refuses):
         refuses(lambda sizes=wrong: compare(solved, sizes=sizes), "different numbers", "not zero")
     refuses(lambda: hm.compare(solved, horizon=400), "horizon = 400", "at most linear_horizon = 300")
     refuses(lambda: hm.compare(solved, horizon=1), "2 or more periods")
-    refuses(lambda: compare(solved.steady), "SteadyState", "not the global solution")
+    refuses(lambda: compare(solved.steady), "was given a stationary equilibrium", "give a trained solution")
     refuses(lambda: compare({}), "at least one")
     refuses(lambda: compare({"Linear": solved}), "'Linear' is taken")
     other = dataclasses.replace(solved, model=impatient(discount_factor=0.94))
