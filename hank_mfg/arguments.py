@@ -127,7 +127,7 @@ def _is(value: Any, kind: Any) -> bool:
         return callable(value)
     if not isinstance(kind, type):
         return True
-    if os.PathLike in kind.__mro__:
+    if issubclass(kind, os.PathLike):  # pyright: ignore[reportGeneralTypeIssues]
         return isinstance(value, kind)
     if kind.__module__.startswith("hank_mfg"):
         return _has_members(value, kind) if getattr(kind, "_is_protocol", False) else isinstance(value, kind)
