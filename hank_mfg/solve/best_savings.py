@@ -75,7 +75,7 @@ def stationary_best(economy: Economy, public: Public, savings: Array, parts: int
 
     def improve(state):
         now, _, count = state
-        better = best_choice(economy, public, now.value @ chain.T, now.savings, parts)
+        better = best_choice(economy, public, now.value @ chain.T, savings, parts)
         value = worth(better.savings)
         rise = jnp.max(value - now.value) / jnp.max(jnp.abs(value))
         return Best(value, better.savings), rise, count + 1

@@ -8,7 +8,7 @@ import hank_mfg as hm
 from hank_mfg.evaluate.welfare import consumption_percent
 
 Aiyagari = type(hm.load_model("aiyagari"))
-VALUES = {**hm.load_model("aiyagari").parameters(), "borrowing_limit": -1.0}
+VALUES = {**hm.load_model("aiyagari").parameters(), "borrowing_limit": -1.0, "maximum_assets": 400.0}
 
 
 class Outside(Aiyagari):
