@@ -84,15 +84,14 @@ def test_a_damaged_file_is_named_or_rebuilt(damage, copied, solved_run, refuses,
 
 
 def test_every_bit_of_the_manifest_counts(copied):
-    """A flipped bit anywhere is noticed, and the manifest rebuilt to what it was."""
+    """A flipped bit anywhere is noticed, and the manifest rebuilt to what it was, less the results recorded since."""
     path, size = copied / "manifest.json", (copied / "manifest.json").stat().st_size
     whole, content = path.read_bytes(), read_manifest(copied)
     for place in range(0, size, max(1, size // 40)):
         path.write_bytes(whole)
         flip(path, place)
         with pytest.warns(UserWarning, match=r"manifest.json is damaged: rebuilt from checkpoint"):
-            found = read_manifest(copied)
-        assert {**found, "results": {}} == {**content, "results": {}}, place
+            assert read_manifest(copied) == {**content, "results": {}}, place
 
 
 def leaves(content: dict, path: tuple = ()) -> list[tuple]:

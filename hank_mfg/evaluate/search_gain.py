@@ -75,12 +75,12 @@ def search_gain(
     best = _terminal_best(grid, solution.steady.public, solution.steady.policy)
     keys = jax.random.split(jax.random.PRNGKey(seed), paths)
 
-    def measure(factor: float):
-        values = own if factor == 1.0 else terminal_values(solution.steady, play, factor)[0]
-        return _along(play, state, (values, best), horizon, keys, jnp.asarray(factor))
+    def again(factor: float) -> Array:
+        values = terminal_values(solution.steady, play, factor)[0]
+        return _along(play, state, (values, None), horizon, keys, jnp.asarray(factor))["welfare"]
 
-    found = measure(1.0)
-    welfare = average_welfare(lambda factor: measure(factor)["welfare"], found["welfare"])
+    found = _along(play, state, (own, best), horizon, keys, jnp.asarray(1.0))
+    welfare = average_welfare(again, found["welfare"])
     preferences = play.economy.model.preferences()
     gains = {name: np.asarray(found[name] - found["policy"]) for name in ("search", "points")}
     percent, on_points = (percent_worth(preferences, welfare, each.mean()) for each in gains.values())
@@ -119,10 +119,11 @@ def _best_value(economy: Economy, path: Frozen, terminal: Array, parts: int) -> 
 
 @eqx.filter_jit
 def _along(
-    play: Play, state: State, terminal: tuple[Array, Array], horizon: int, keys: Array, factor: Array
+    play: Play, state: State, terminal: tuple[Array, Array | None], horizon: int, keys: Array, factor: Array
 ) -> dict[str, Array]:
     """Values on every path of following the policy and of the best by search, (paths,) each; `welfare` (paths, 2) as in
-    exploitability.py. `terminal` holds the values (3, assets, income) of followers and that of who searches."""
+    exploitability.py. `terminal` holds the values (3, assets, income) of followers and that of who searches; where the
+    latter is None only `welfare` is measured."""
 
     def one(key):
         economy, mass = play.economy, state.aggregate.mass
@@ -130,13 +131,15 @@ def _along(
         _, path = freeze(play, state, shocks, False)
         own, best = terminal
         flows = scaled_flows(economy, factor)
+        scaled = path_value(economy, path, path.now.savings, own[1:], flows)
+        welfare = {"welfare": jnp.sum(mass * scaled, axis=(1, 2))}
+        if best is None:
+            return welfare
         values = {
             "policy": path_value(economy, path, path.now.savings, own[0]),
             "search": _best_value(economy, path, best, PARTS),
             "points": _best_value(economy, path, best, 1),
         }
-        scaled = path_value(economy, path, path.now.savings, own[1:], flows)
-        welfare = jnp.sum(mass * scaled, axis=(1, 2))
-        return {**{name: jnp.sum(mass * value) for name, value in values.items()}, "welfare": welfare}
+        return {**{name: jnp.sum(mass * value) for name, value in values.items()}, **welfare}
 
     return jax.lax.map(one, keys)

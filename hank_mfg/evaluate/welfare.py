@@ -14,6 +14,7 @@ V'(1) = E sum_t beta_0 ... beta_{t-1} u'(c_t) c_t, whatever the discounting: the
 inverted. For other preferences, `GHH` among them, V is evaluated again along the same paths until the equation holds.
 """
 
+import functools
 from collections.abc import Callable
 
 import equinox as eqx
@@ -23,11 +24,10 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.lottery import expect
 from hank_mfg.model.labor import Separable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.fixed_point import solve_contraction
+from hank_mfg.solve.best_savings import value_of_constant
 from hank_mfg.solve.lifetime import scaled_reward
 from hank_mfg.solve.steady_state import SteadyState
 
@@ -50,15 +50,8 @@ def stationary_value(economy: Economy, public: Public, savings: Array, flow: Arr
     `flow` is by default the utility of the savings; several at once have leading axes.
     """
     flow = economy.reward(savings, public) if flow is None else flow
-    discount_factor, gamble = economy.discount_factor(public.shocks), economy.lottery(savings)
-
-    def ahead(value):
-        return discount_factor * expect(value, gamble, economy.income_transition[0, 0])
-
-    def solve(flow):
-        return solve_contraction(ahead, flow, tolerance=1e-12)
-
-    return jnp.vectorize(solve, signature="(a,e)->(a,e)")(flow)
+    one = functools.partial(value_of_constant, economy, public, savings)
+    return jnp.vectorize(one, signature="(a,e)->(a,e)")(flow)
 
 
 def percent_worth(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:

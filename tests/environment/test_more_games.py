@@ -255,3 +255,7 @@ def test_memory_lowers_exploitability_in_the_epidemic():
 )
 def test_bad_arguments_name_field_value_and_cure(name, argument, value, cure, refuses):
     refuses(lambda: hm.load_game(name, **{argument: value}), f"({argument}={value})", cure)
+
+
+def test_an_argument_that_is_no_number_is_named(refuses):
+    refuses(lambda: hm.load_game("epidemic", report_sd=float("nan")), "report_sd = nan", "must be a number")
