@@ -170,7 +170,9 @@ def test_a_world_that_people_cannot_live_in_is_refused(trained, refuses, paramet
 
 
 def test_what_cannot_be_compared_is_refused(trained, patient, refuses):
-    refuses(lambda: hm.under(trained.steady), "under()", "SteadyState", "RSPG()")
+    refuses(
+        lambda: hm.under(trained.steady), "under(solution=...) was given a stationary equilibrium", "hm.solve(model)"
+    )
     refuses(
         lambda: hm.welfare_cost(trained, patient), "discount_factor is 0.99", "under(believed, discount_factor=0.985)"
     )
