@@ -156,7 +156,7 @@ def transition(
     output in some period, as it is where the mass and the state variables of period 0 contradict each other.
     """
     require_sizes(
-        "transition", {"horizon": (horizon, 2, 300), "max_iterations": (max_iterations, 1, 50)},
+        "transition", {"horizon": (horizon, 2, 300), "max_iterations": (max_iterations, 0, 50)},
         lambda: (6.0 * horizon * steady.mass.size + 30.0 * float(horizon) ** 2, 0.0),
     )  # fmt: skip
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear

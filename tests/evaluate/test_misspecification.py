@@ -176,7 +176,7 @@ def test_what_cannot_be_compared_is_refused(trained, patient, refuses):
     refuses(
         lambda: hm.welfare_cost(trained, patient), "discount_factor is 0.99", "under(believed, discount_factor=0.985)"
     )
-    refuses(lambda: hm.welfare_cost(trained, trained, paths=0), "paths = 0", "1 or more")
+    refuses(lambda: hm.welfare_cost(trained, trained, paths=0), "paths=0", "must be at least 1")
     other = dataclasses.replace(trained, model=hm.load_model("huggett"))
     refuses(lambda: hm.welfare_cost(other, trained), "Huggett", "KrusellSmith", "same model")
 

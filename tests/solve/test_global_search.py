@@ -302,10 +302,11 @@ def test_without_a_stationary_mass_the_reason_is_given(refuses):
 
 
 def test_arguments_of_a_steady_state_are_checked(refuses):
-    with pytest.raises(TypeError, match=r"got str where a model belongs: give it hm.load_model\('krusell_smith'\)"):
+    with pytest.raises(TypeError, match=r"was given the text 'krusell_smith': give hm.load_model\('krusell_smith'\)"):
         hm.steady_state("krusell_smith")  # pyright: ignore[reportArgumentType]
     model = hm.load_model("aiyagari")
-    for tolerance in (0.0, -1e-6, float("nan"), 1e-17, 0.5):
+    refuses(lambda: hm.steady_state(model, tolerance=float("nan")), "steady_state(tolerance=...)", "nan", "a number")
+    for tolerance in (0.0, -1e-6, 1e-17, 0.5):
         refuses(lambda t=tolerance: hm.steady_state(model, tolerance=t), f"tolerance = {tolerance!r}", "1e-14")
     refuses(lambda: hm.steady_state(model, guess={"capitol": 4.0}), "guess has no 'capital'", "did you mean 'capitol'")
     refuses(lambda: hm.steady_state(model, guess={"capital": -4.0}), "capital = -4", "positive")
