@@ -6,7 +6,8 @@ just beyond any stationary equilibrium.
 """
 
 import dataclasses
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import jax
@@ -171,14 +172,19 @@ def _check_preferences(model: Model) -> None:
 
 def _check_numbers(model: Model, case: Case) -> float:
     """Finite, and payable at the borrowing limit; returns the assets per household at which the economy was judged."""
-    levels = [level for level in _candidates(case) if not any(map(_not_finite, _periods(model, case, level)))]
+
+    @functools.cache
+    def at(level: float) -> list[Results]:
+        return _periods(model, case, level)
+
+    levels = [level for level in _candidates(case) if not any(map(_not_finite, at(level)))]
     if not levels:
         _report_not_finite(model, case)
-    _check_asset_price(type(model).__name__, _periods(model, case, levels[0]))
+    _check_asset_price(type(model).__name__, at(levels[0]))
     patience = float(np.max(np.asarray(model.discount_factor)))
-    still, halfway = (_level(model, case, levels, target) for target in (1.0, 0.5 * (1.0 + patience)))
-    if all(_shortfall(case, _periods(model, case, level)) for level in (still, halfway)):
-        _report_shortfall(model, case, _periods(model, case, still))
+    still, halfway = (_level(case, patience, at, levels, target) for target in (1.0, 0.5 * (1.0 + patience)))
+    if all(_shortfall(case, at(level)) for level in (still, halfway)):
+        _report_shortfall(model, case, at(still))
     return still
 
 
@@ -194,21 +200,28 @@ def _periods(model: Model, case: Case, level: float) -> list[Results]:
     return [evaluate(model, case, state, level) for state in case.states]
 
 
-def _level(model: Model, case: Case, levels: list[float], target: float) -> float:
-    """The assets per household at which beta (1 + r) falls to `target`, by bisection; the top if it never does."""
+def _level(
+    case: Case,
+    patience: float,
+    at: Callable[[float], list[Results]],
+    levels: list[float],
+    target: float,
+) -> float:
+    """The assets per household at which beta (1 + r) falls to `target`, by bisection to a thousandth of the distance
+    between `levels`, each judged by the periods `at` it; the top if it never does."""
 
     def above(level: float) -> bool:
-        periods = _periods(model, case, level)
+        periods = at(level)
         cash = [np.asarray(period["resources"]["cash on hand"][:2]) for period in periods]
         cost = np.mean([float(period["asset_price"]["the price of assets"]) for period in periods])
         rise = np.mean([two[1] - two[0] for two in cash], axis=0).max() / (case.points[1, 0] - case.points[0, 0]) / cost
-        return bool(np.max(np.asarray(model.discount_factor)) * rise > target)
+        return bool(patience * rise > target)
 
     first = next((i for i, level in enumerate(levels) if not above(level)), len(levels) - 1)
     high = levels[first]
     if first > 0:
         low = levels[first - 1]
-        for _ in range(20):
+        for _ in range(10):
             middle = 0.5 * (low + high)
             low, high = (middle, high) if above(middle) else (low, middle)
     return float(high)

@@ -16,7 +16,7 @@ from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
 from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.base import Model, named
-from hank_mfg.model.concrete import array_module, is_number
+from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
@@ -393,5 +393,5 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
 
 
 def _array(leaf, dtype):
-    """A number as a JAX array, converted by NumPy where it has a value: nothing to compile. A flag or text as it is."""
-    return jnp.asarray(array_module(leaf).asarray(leaf, dtype)) if is_number(leaf) else leaf
+    """A number as a JAX array, a flag or a text as it is."""
+    return in_jax(array_module(leaf).asarray(leaf, dtype)) if is_number(leaf) else leaf

@@ -6,11 +6,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.interpolate
 from jax import Array
 
 from hank_mfg.model.assets import Assets
-from hank_mfg.model.concrete import array_module, concrete
+from hank_mfg.model.concrete import array_module, concrete, in_jax
 from hank_mfg.model.portable import portable
 from hank_mfg.sizes import require_room, require_whole, shown
 
@@ -96,7 +95,7 @@ def asset_grid(space: Assets, size: int, dtype, states: int = 1) -> AssetGrid:
             f"neighboring points coincide in {points.dtype}; use fewer points, a smaller curvature, a larger "
             "pivot or float64."
         )
-    return AssetGrid(*jax.tree.map(jnp.asarray, (lower, upper, curvature, points, pivot)))
+    return AssetGrid(*jax.tree.map(in_jax, (lower, upper, curvature, points, pivot)))
 
 
 def spline_matrix(knots, points) -> np.ndarray:
@@ -105,6 +104,8 @@ def spline_matrix(knots, points) -> np.ndarray:
     Shapes: knots (k,), points (n,), result (n, k), float64. The spline is linear in the values, so evaluating a whole
     cross-section is one matrix product. Computed once per grid, by SciPy.
     """
+    import scipy.interpolate  # here: it takes a third of the time of importing the library
+
     return scipy.interpolate.CubicSpline(knots, np.eye(len(knots)), bc_type="natural")(points)
 
 

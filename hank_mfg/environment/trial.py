@@ -246,11 +246,11 @@ def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
         if found is not None and not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(found)):
             return found
         _USES_JAX.add(type(model))
-    model, case, shocks, level = in_jax((numbers, case, case.state(state), level))
+    given = in_numpy((numbers, case, case.state(state), level))
     try:
-        found = _equations(model, case, shocks, level)
+        found = _equations(*given)
     except ValueError:
-        found = equations(model, case, shocks, level)  # one operation at a time, where an equation branches on a value
+        found = equations(*in_jax(given))  # one operation at a time, where an equation branches on a value
     return jax.tree.map(np.asarray, found)
 
 

@@ -26,7 +26,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.interpolate
 from jax import Array
 
 from hank_mfg.environment.alike import Alike
@@ -67,6 +66,8 @@ FINE = (
 
 def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
     """A consumption function at `cash` (n, income), linear between its points and beyond them, in float64."""
+    import scipy.interpolate  # here: it is slow to import
+
     columns = zip(np.asarray(function.cash).T, np.asarray(function.composite).T, cash.T, strict=True)
     return np.stack([scipy.interpolate.make_interp_spline(x, y, k=1)(at) for x, y, at in columns], axis=1)
 

@@ -17,8 +17,6 @@ import time
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.optimize
-import scipy.stats
 
 from hank_mfg.solve.candidates import Candidates, Trial, candidate
 from hank_mfg.solve.clearing import ENDS
@@ -171,6 +169,8 @@ def root_between(candidates: Candidates, ends, trials, tolerance: float) -> Tria
 
     Where the excess jumps over zero the trial returned is next to the jump, its `size` not small.
     """
+    import scipy.optimize  # here, as scipy.stats below: both are slow to import
+
     last = [min(trials, key=lambda trial: trial.size)]
 
     def excess(x: float) -> float:
@@ -237,6 +237,8 @@ class Scaled:
 
 def starts(scaled: Scaled) -> np.ndarray:
     """Coordinates (n, searched) at which an equilibrium is possible, spread out, aggregates just beyond the edge."""
+    import scipy.stats
+
     candidates, count = scaled.candidates, scaled.count
     prices = len(candidates.names.searched) - count
     draws = scipy.stats.qmc.Halton(prices + max(count - 1, 0) or 1, scramble=False)
