@@ -17,17 +17,17 @@ largest error is that of one individual on one path, so several are followed and
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
-from hank_mfg.evaluate.given import Histogram, Length, Path, path_of
+from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
 from hank_mfg.evaluate.individuals import Followed, People, live, people_of
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.compiling import quick_jit
 from hank_mfg.solve.euler import implied_outlook
 from hank_mfg.solve.household import asset_return
 from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
@@ -121,7 +121,7 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     return jnp.sum(used * error), jnp.sum(used), *above, largest, constrained, price
 
 
-@eqx.filter_jit
+@quick_jit
 def _measure(play: Play, path: Path, state: State, people: People, block: int):
     economy = play.economy
 
@@ -152,7 +152,7 @@ def _followed(
     play = solution.play(asset_points)
     shock_key, person_key = jax.random.split(jax.random.PRNGKey(seed))
     path = path_of(solution, play, length, given["shocks"], given["distribution"], key=shock_key)
-    state, _ = eqx.filter_jit(rollout)(play, path.start, path.shocks_next[: path.burn], lambda step: None)
+    state = walk(play, path.start, path.shocks_next[: path.burn])
     people = people_of(
         play.economy, path, state, given["own"], given["initial_assets"], count=individuals, key=person_key
     )

@@ -14,6 +14,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.sizes import require_sizes
+from hank_mfg.solve.compiling import quick_jit
 from hank_mfg.solve.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, move_mass
 
@@ -38,6 +39,19 @@ class Length(NamedTuple):
     burn: int | None
 
 
+@quick_jit
+def walk(play: Play, state: State, shocks_next: Array) -> State:
+    """The state after a path of aggregate states, (periods,), of which nothing is kept: one program for all
+    measures."""
+    return rollout(play, state, shocks_next, lambda step: None)[0]
+
+
+@quick_jit
+def draw(economy: Economy, shock: Array, periods: int, key: Array) -> Array:
+    """Aggregate states (periods,) that follow the state `shock`."""
+    return economy.draw_shocks(shock, periods, key=key)
+
+
 def path_of(
     solution: GlobalSolution,
     play: Play,
@@ -60,8 +74,7 @@ def path_of(
     if shocks is None:
         periods = 10_000 if length.periods is None else length.periods
         _require_length(periods, burn)
-        drawn = eqx.filter_jit(lambda e, s, k: e.draw_shocks(s, periods + burn, key=k))
-        return Path(start, drawn(economy, start.aggregate.shock, key), periods, burn)
+        return Path(start, draw(economy, start.aggregate.shock, periods + burn, key), periods, burn)
     states = _states(economy, shocks)
     periods = len(states) - burn
     if length.periods is not None and length.periods != periods:
@@ -77,7 +90,7 @@ def path_of(
             "distribution to start from, or begin with another state."
         )
     if distribution is None:  # a period of the economy leads to the first state, with a mass that belongs to it
-        start, _ = eqx.filter_jit(rollout)(play, start, jnp.asarray(states[:1]), lambda step: None)
+        start = walk(play, start, jnp.asarray(states[:1]))
     else:
         start = eqx.tree_at(lambda s: s.aggregate.shock, start, jnp.asarray(states[0]))
     return Path(start, jnp.asarray(np.append(states[1:], states[-1]).astype(np.int32)), periods, burn)

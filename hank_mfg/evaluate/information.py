@@ -187,7 +187,7 @@ def _losses(
         _, path = freeze(everybody, last, shocks[burn_in:], True)
         memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
         best, memory = players[-1], memories[-1]
-        kept = observe_deviator(best, best.policy, memory, path)
+        _, kept = observe_deviator(best, best.policy, memory, path)
         binds = (kept.wanted < economy.grid.lower) | (kept.wanted > economy.grid.upper)
         slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
 

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import equinox as eqx
 import jax
 import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
-from hank_mfg.evaluate.given import Histogram, Length, path_of
+from hank_mfg.evaluate.given import Histogram, Length, path_of, walk
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.compiling import quick_jit
 from hank_mfg.solve.market import Market, first_missed, worst_market
 from hank_mfg.solve.rollout import Decision, Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, SolveError
@@ -54,8 +54,8 @@ def period_series(economy: Economy, now: Decision) -> dict[str, Array]:
     return {**economy.series(now.public), **economy.choices(now.state.aggregate.mass, now.public, now.savings)}
 
 
-@eqx.filter_jit
-def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: int):
+@quick_jit
+def _simulate(play: Play, start: State, shocks_next: Array, block: int):
     def record(step):
         now = step.now
         following = play.follow(step, step.shock_next)
@@ -68,10 +68,8 @@ def _simulate(play: Play, state: State, shocks_next: Array, burn: int, block: in
         last, (kept, decisions) = rollout(play, state, shocks, record)
         return last, (kept, state.aggregate.mass, None if decisions is None else worst_market(play, decisions))
 
-    start, _ = rollout(play, state, shocks_next[:burn], lambda step: None)
-    end, (kept, masses, worst) = jax.lax.scan(one_block, start, shocks_next[burn:].reshape(-1, block))
+    end, (kept, masses, worst) = jax.lax.scan(one_block, start, shocks_next.reshape(-1, block))
     return (
-        start,
         end,
         jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), kept),
         masses.mean(axis=0),
@@ -112,8 +110,9 @@ def simulate(
     key = jax.random.PRNGKey(seed)
     path = path_of(solution, play, Length(periods, burn), shocks, distribution, key=key)
     block = block_length(path.periods)
-    start, end, (series, shock, market, top, excess), mass, worst = _simulate(
-        play, path.start, path.shocks_next, path.burn, block
+    start = walk(play, path.start, path.shocks_next[: path.burn])
+    end, (series, shock, market, top, excess), mass, worst = _simulate(
+        play, start, path.shocks_next[path.burn :], block
     )
     _check_markets(play.economy, worst, block)
     _check_goods(play.economy, market)
