@@ -83,12 +83,20 @@ class Comparison:
         return self.responses[self.sizes.index(size)]
 
     def gap(self, size: float, method: str, variable: str) -> np.ndarray:
-        """100 (response - linear response) / peak of the linear response, (horizon,); NaN where that is nothing."""
-        linear, every = self.response(size, LINEAR, variable), self._of(size).mean[LINEAR]
+        """100 (response - linear response) / peak of the linear response, (horizon,); NaN where that is nothing.
+
+        A shock of size zero has no peak: the difference itself, in the unit of the variable.
+        """
+        response, linear = self.response(size, method, variable), self.response(size, LINEAR, variable)
+        return self._of_peak(size, variable, response - linear)
+
+    def _of_peak(self, size: float, variable: str, values: np.ndarray) -> np.ndarray:
+        """Values (horizon,) in percent of the peak of the linear response, NaN where that is nothing; see `gap`."""
+        if size == 0.0:
+            return values
         _, peak = self._peak(size, variable)
-        if abs(peak) <= NOTHING * max(np.abs(values).max() for values in every.values()):
-            return np.full(self.horizon, np.nan)
-        return 100.0 * (self.response(size, method, variable) - linear) / peak
+        largest = max(np.abs(each).max() for each in self._of(size).mean[LINEAR].values())
+        return 100.0 * values / peak if abs(peak) > NOTHING * largest else np.full(self.horizon, np.nan)
 
     def _peak(self, size: float, variable: str) -> tuple[int, float]:
         """The period in which the linear response is largest in absolute value, and its value there."""
@@ -116,8 +124,8 @@ class Comparison:
                     at = int(np.abs(gap).argmax())
                     row[method, "gap"] = float(gap[at])
                     if method in self._of(size).error:
-                        error = self._of(size).error[method][variable][at]
-                        row[method, "error"] = np.nan if np.isnan(gap[at]) else float(100.0 * error / abs(peak))
+                        error = self._of_peak(size, variable, self._of(size).error[method][variable])
+                        row[method, "error"] = float(abs(error[at]))
                     row[method, "period"] = pd.NA if np.isnan(gap[at]) else at
                 rows[size, variable] = row
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["size", "variable"])
@@ -300,8 +308,8 @@ def _global_responses(solution: Global, plan: Plan, **draws: Any) -> list[Impuls
     found: list[ImpulseResponse] = []
     for place, (size, change) in enumerate(zip(plan.sizes, plan.changes, strict=True)):
         for response, other in zip(found, plan.changes[:place], strict=True):
-            ratio = float(change @ other / (other @ other))
-            if np.abs(change - ratio * other).max() < 1e-10 * np.abs(change).max():
+            ratio = float(change @ other / ((other @ other) or 1.0))
+            if np.abs(change - ratio * other).max() <= 1e-10 * np.abs(change).max():
                 found.append(_multiple(response, ratio, size))
                 break
         else:

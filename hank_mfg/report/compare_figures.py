@@ -86,12 +86,12 @@ def _wrapped(text: str) -> str:
 
 
 def _responses(panel: "Axes", comparison: Comparison, name: str, styles: dict[str, dict]) -> None:
-    """Responses divided by the size: the largest up, and thin the largest down."""
+    """Responses divided by the size, where it is not zero: the largest up, and thin the largest down."""
     panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
     periods = np.arange(comparison.horizon)
     for size in sorted({min(comparison.sizes), max(comparison.sizes)}):
         item = comparison.responses[comparison.sizes.index(size)]
-        unit = size_in(comparison.shock_unit, size, comparison.mean)
+        unit = size_in(comparison.shock_unit, size, comparison.mean) or 1.0  # nothing to divide where nothing happens
         for method, style in styles.items():
             if method in item.lower and size == max(comparison.sizes):
                 ends = item.lower[method][name] / unit, item.upper[method][name] / unit

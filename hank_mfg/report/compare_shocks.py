@@ -46,9 +46,9 @@ class Plan(NamedTuple):
     @property
     def proportional(self) -> bool:
         """Whether every size moves the same probabilities, so that a global response is proportional to the size."""
-        first = self.changes[0]
-        ratios = self.changes @ first / (first @ first)
-        return bool(np.abs(self.changes - ratios[:, None] * first).max() < 1e-10 * np.abs(self.changes).max())
+        most = self.changes[np.abs(self.changes).max(axis=1).argmax()]
+        ratios = self.changes @ most / ((most @ most) or 1.0)
+        return bool(np.abs(self.changes - ratios[:, None] * most).max() <= 1e-10 * np.abs(self.changes).max())
 
     def label(self, size: float) -> str:
         """The size for a reader, in the unit of the shock."""
@@ -63,7 +63,7 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     `shock` is by default the only one, `sizes` one percent and a tenth of a percent of its mean, down and up, or less
     where the chain does not reach that far; a tenth of a standard deviation takes the place of a percent where the
     shock is a rate, a share or not always positive. Raises ValueError for a model without aggregate shocks, several
-    shocks and no name, a shock that never moves, a size that is zero, not finite, given twice or outside the chain.
+    shocks and no name, a shock that never moves, a size that is not finite, given twice or outside the chain.
     """
     if not model.aggregate_shocks():
         raise ValueError(
@@ -104,6 +104,6 @@ def _usual_sizes(wanted: float, room: float) -> tuple[float, ...]:
 
 def _checked(sizes: Any) -> tuple[float, ...]:
     chosen = tuple(float(size) for size in np.atleast_1d(np.asarray(sizes, np.float64)))
-    if not chosen or not np.all(np.isfinite(chosen)) or 0.0 in chosen or len(set(chosen)) < len(chosen):
-        raise ValueError(f"sizes = {list(chosen)}: give one or more different numbers, finite and not zero.")
+    if not chosen or not np.all(np.isfinite(chosen)) or len(set(chosen)) < len(chosen):
+        raise ValueError(f"sizes = {list(chosen)}: give one or more different finite numbers.")
     return chosen

@@ -22,6 +22,7 @@ from hank_mfg.solve.fixed_point import solve_contraction
 from hank_mfg.solve.lifetime import scaled_reward
 
 ROUNDS = 60  # of policy improvement at most
+TOGETHER = 2**21  # values held at once: choices x assets x income
 SETTLED = 1e-12  # relative improvement at which it ends
 
 
@@ -48,11 +49,17 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
         value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * worth
         return jnp.where((choice <= most) & ~jnp.isnan(value), value, -jnp.inf)
 
-    values = jax.vmap(value_of)(choices, worth)
-    place = jnp.argmax(values, axis=0)
-    best = jnp.take_along_axis(values, place[None], axis=0)[0]
+    def better(best: Best, block: tuple[Array, Array]) -> tuple[Best, None]:
+        values = jax.vmap(value_of)(*block)
+        place = jnp.argmax(values, axis=0)
+        value = jnp.take_along_axis(values, place[None], axis=0)[0]
+        return Best(jnp.maximum(best.value, value), jnp.where(value > best.value, block[0][place], best.savings)), None
+
     own = economy.reward(savings, public) + discount_factor * read(ahead, economy.lottery(savings))
-    return Best(jnp.maximum(best, own), jnp.where(best > own, choices[place], savings))
+    size = max(1, min(len(choices), TOGETHER // own.size))
+    padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
+    blocks = tuple(each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, worth))
+    return jax.lax.scan(better, Best(own, savings), blocks)[0]
 
 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:

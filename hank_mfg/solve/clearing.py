@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.solve.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.household import asset_return, policy_of, solve_household
@@ -153,7 +154,8 @@ def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equi
     public = complete(economy, names, given(economy, names, unknown), point.mass)
     composite = jnp.exp(point.log_consumption)
     goods = economy.goods(composite, public)
-    return Equilibrium(unknown, composite, goods, point.mass, public, point.excess, point.change)
+    rise = largest_rise(economy, public)
+    return Equilibrium(unknown, composite, goods, point.mass, public, point.excess, point.change, rise)
 
 
 def patience(economy: Economy, public: Public) -> Array:

@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.model.named import Named
@@ -33,7 +34,8 @@ class Equilibrium(NamedTuple):
     (searched,), `consumption` of goods and `mass` (assets, income), everything aggregate, the `excess` (log supplied -
     log unknown, then excess demand), and the `change` of the composite in one more step of the household. Where they
     are not a number or not small, there is none: `steady_state` says why. `composite` (assets, income) is what policies
-    choose: consumption, or consumption less effort under GHH.
+    choose: consumption, or consumption less effort under GHH. `rise` is by how much d resources / d assets rises at
+    most between points of the grid: above 1e-6 budgets are not concave and first-order conditions not sufficient.
     """
 
     unknown: Array
@@ -43,6 +45,7 @@ class Equilibrium(NamedTuple):
     public: Public
     excess: Array
     change: Array
+    rise: Array | float = float("nan")
 
     @property
     def prices(self) -> Named:
@@ -135,4 +138,5 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     composite, mass, public = _respond(economy, names, unknown, found)
     public = complete(economy, names, public, mass)
     goods = economy.goods(composite, public)
-    return Equilibrium(unknown, composite, goods, mass, public, jnp.zeros_like(unknown), jnp.zeros(()))
+    rise = largest_rise(economy, public)
+    return Equilibrium(unknown, composite, goods, mass, public, jnp.zeros_like(unknown), jnp.zeros(()), rise)

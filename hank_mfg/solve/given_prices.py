@@ -25,7 +25,8 @@ from hank_mfg.solve.diagnosis import SteadyStateError
 from hank_mfg.solve.household import feasible_savings, policy_of, solve_household
 from hank_mfg.solve.quantities import names_of, supplied
 from hank_mfg.solve.stationary_mass import stationary_mass
-from hank_mfg.solve.steady_state import check_arguments, household_tolerance, warn_of_top
+from hank_mfg.solve.steady_state import check_arguments, household_tolerance, summary, warn_of_top
+from hank_mfg.solve.sufficiency import nonconcave_budgets
 
 
 class HouseholdAtPrices(NamedTuple):
@@ -51,6 +52,15 @@ class HouseholdAtPrices(NamedTuple):
     euler_change: float
     seconds_compile: float
     seconds_run: float
+
+    @property
+    def nonconcave(self) -> str:
+        """Where budgets are not concave in assets at these prices, so that the policy, which solves first-order
+        conditions, need not be the best one: a sentence, "" where they are."""
+        return nonconcave_budgets(self.economy, Public(self.economy.shocks(0), Named("aggregates", {}), self.prices))
+
+    def __repr__(self) -> str:
+        return summary(self, {**self.prices, **self.aggregates}, f"growth of high wealth {self.growth:.6g}")
 
 
 def household(

@@ -11,6 +11,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.concavity import STEEPER
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.model.base import Model, check_names
 from hank_mfg.model.concrete import is_number
@@ -52,7 +53,7 @@ def equilibrium(model: Model, *, asset_points: int = 200, tolerance: float = 1e-
             jax.grad(rate)(0.96), jax.jit(jax.vmap(rate))(jnp.linspace(0.94, 0.96, 100))
 
     The economy, its tolerance and its equations are those of `steady_state`, which checks and explains; here nothing
-    can be raised once numbers are traced, so look at `excess` and `change`. Raises ValueError without float64.
+    can be raised once numbers are traced, so look at `excess`, `change` and `rise`. Raises ValueError without float64.
     """
     if not jax.config.read("jax_enable_x64"):
         raise ValueError("equilibrium() needs float64: call it inside `with jax.enable_x64(True):`.")
@@ -114,7 +115,8 @@ class SteadyStates:
 
     `values` are the parameters that differ; `prices` and `aggregates` (grid,) each; `assets` the points of each
     asset grid (grid, assets); `consumption` of goods and `mass` (grid, assets, income); `excess` the relative
-    excess of supply.
+    excess of supply; `nonconcave` where budgets are not concave in assets at the prices found, so that first-order
+    conditions are not sufficient, a sentence: "" where they are.
     """
 
     values: dict[str, np.ndarray]
@@ -125,6 +127,7 @@ class SteadyStates:
     mass: np.ndarray
     excess: np.ndarray
     seconds: float
+    nonconcave: str = ""
 
 
 @float64_allowed
@@ -165,8 +168,21 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
     _check_goods(model, found, _goods_along(model, given, found), arrays)
     return SteadyStates(
         arrays, found.prices, found.aggregates, assets, found.consumption, found.mass, np.expm1(found.excess[:, 0]),
-        time.perf_counter() - begin,
+        time.perf_counter() - begin, _nonconcave(model, np.asarray(found.rise), arrays),
     )  # fmt: skip
+
+
+def _nonconcave(model: Model, rise: np.ndarray, values: dict[str, np.ndarray]) -> str:
+    """In which of many equilibria budgets are not concave, a sentence; `rise` (grid,) as in `Equilibrium`."""
+    places = np.flatnonzero(~(rise <= STEEPER))
+    if not len(places):
+        return ""
+    at = ", ".join(f"{name}={array[places[0]]}" for name, array in values.items())
+    return (
+        f"{type(model).__name__}.resources() is not concave in assets in {len(places)} of {len(rise)} equilibria, the "
+        f"first at {at}, where d resources / d assets rises by {rise[places[0]]:.3g}, so first-order conditions are "
+        f"not sufficient there: steady_state(model.with_parameters({at})) says what households lose."
+    )
 
 
 @eqx.filter_jit

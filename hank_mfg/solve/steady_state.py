@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -16,7 +16,6 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
-from hank_mfg.environment.concavity import explain_rise, rise_before_solving, steepest_rise
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
@@ -24,13 +23,13 @@ from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.best_savings import stationary_loss
 from hank_mfg.solve.clearing import grids
 from hank_mfg.solve.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.equilibrium import Equilibrium
 from hank_mfg.solve.household import response_to_unknowns
 from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.search import Programs, guess_of, household_tolerance
+from hank_mfg.solve.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 
 FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
 
@@ -85,6 +84,15 @@ class SteadyState(NamedTuple):
         """The mass at the last asset point; above 1e-6 the grid is too short."""
         return float(self.mass[-1].sum())
 
+    @property
+    def nonconcave(self) -> str:
+        """Where budgets are not concave in assets, so that first-order conditions are not sufficient, a sentence; ""
+        where they are concave, in every aggregate state."""
+        return nonconcave_budgets(self.economy, self.public)
+
+    def __repr__(self) -> str:
+        return summary(self, {**self.prices, **self.aggregates}, f"residual {self.residual:.1g}")
+
     def saving_rate(self) -> float | None:
         """1 - consumption / output, where the model declares an outcome named output; None otherwise."""
         with jax.enable_x64(True):
@@ -93,6 +101,16 @@ class SteadyState(NamedTuple):
             if output is None:
                 return None
         return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)
+
+
+def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
+    """What a result with an `economy` is, in a line, with the doubt that `nonconcave` states."""
+    economy = result.economy
+    numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
+    doubt = f"; {result.nonconcave}" if result.nonconcave else ""
+    points, states = economy.shape
+    kind, model = type(result).__name__, type(economy.model).__name__
+    return f"{kind}({model}: {numbers}; {points} asset points, {states} income states, {more}{doubt})"
 
 
 def steady_state(
@@ -115,8 +133,9 @@ def steady_state(
     also evaluated far from the equilibrium, and a warning names `others` that this shows; `others=False` does not look.
 
     Savings are solved by first-order conditions, which are sufficient where resources() is concave in assets. Where its
-    slope rises, or it jumps up, a search over all choices says what households lose by them: more than a hundredth of a
-    percent of consumption is refused, unless `nonconcave="allow"`.
+    slope rises, or it jumps up, here or in an aggregate state, a search over all choices says what households lose by
+    them: more than a hundredth of a percent of consumption is refused, unless `nonconcave="allow"`; `nonconcave` of the
+    result says where.
 
     Raises SteadyStateError where there is no equilibrium, with the cause and a remedy, both found by trying, and where
     first-order conditions are not sufficient; TypeError and ValueError for arguments that make no sense.
@@ -141,14 +160,15 @@ def steady_state(
         try:
             outcome = programs.search(start, tolerance, others)
         except SteadyStateError as error:
-            _blame_budget(model, nonconcave, error)
+            if nonconcave == "refuse":
+                blame_budget(model, error)
             raise
         found = outcome.found
         seconds = (compiled - begin, time.perf_counter() - compiled)
         _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
         warn_of_top(economy, found.mass)
         if nonconcave == "refuse":
-            _check_budget(model, economy, found, outcome.savings)
+            require_sufficient(economy, found.public, outcome.savings, found.mass)
         return SteadyState(
             economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
             jax.tree.map(np.float64, found.public),
@@ -193,37 +213,8 @@ def stationary_of(steady: SteadyState) -> Stationary:
     return Stationary(steady.policy, economy.grid.points, cash, unknowns, response, outlook)
 
 
-LOSS = 1e-4  # of consumption that households may lose by first-order conditions
-CONCAVE = (
-    "let what is paid depend on income states rather than on assets, or on assets so that cash on hand is concave, or "
-    'pass nonconcave="allow" to look at the answer all the same'
-)
 _response = eqx.filter_jit(response_to_unknowns)
 _goods = eqx.filter_jit(goods_at_rest)
-
-
-def _check_budget(model: Model, economy: Economy, found: Equilibrium, savings: Array) -> None:
-    """Raise SteadyStateError where budgets are not concave and a search over choices finds better ones."""
-    public = jax.tree.map(np.asarray, found.public)
-    rise = steepest_rise(model, economy.own, public.prices, public.shocks, economy.grid.points)
-    if rise is None:
-        return
-    loss = float(stationary_loss(economy, found.public, savings, found.mass))
-    if not loss <= LOSS:
-        raise SteadyStateError(
-            f"{explain_rise(model, rise)}: at the prices found households would gain {100 * loss:.3g} % of consumption "
-            f"by other savings; {CONCAVE}."
-        )
-
-
-def _blame_budget(model: Model, nonconcave: str, error: SteadyStateError) -> None:
-    """Raise SteadyStateError with the reason that budgets are not concave, where no equilibrium was found and they are
-    not."""
-    rise = rise_before_solving(model) if nonconcave == "refuse" else None
-    if rise is not None:
-        raise SteadyStateError(
-            f"{explain_rise(model, rise)}, and no stationary equilibrium was found with them; {CONCAVE}."
-        ) from error
 
 
 def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from reference_bonds import Effortless, Working
 
 import hank_mfg as hm
+from hank_mfg.report.report import write_impulse_response
 
 NOTHING = 1e-10
 
@@ -32,6 +34,7 @@ MODELS = {
 
 
 POINTS = {"krusell_smith": 200, "krusell_smith_noisy": 200}  # 60 elsewhere; on fewer some reach the top of the grid
+BRIEF = {"horizon": 6, "starts": 2, "paths": 2}
 HORIZONS = {"one_asset_hank": 120}  # 25 elsewhere; its debt and rates need longer to return
 
 
@@ -85,3 +88,36 @@ def test_unchanged_parameters_give_the_same_equilibrium(name):
     with jax.enable_x64(True):
         chosen = economy.choices(first.mass, public, first.savings)
     assert np.sum(first.mass * first.consumption) == pytest.approx(float(chosen.consumption), rel=1e-12)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # settings far too coarse to mean anything
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "aiyagari"])  # which has no aggregate risk
+def test_a_global_response_to_a_shock_of_zero_is_zero(name, tiny, tmp_path):
+    """The claim that nothing but the shock is in a generalized response or in a comparison of methods: aggregates,
+    groups, the distribution, bands, errors, gaps and what is written, without a percentage of nothing."""
+    model = MODELS[name]()
+    solution = hm.solve(model, hm.RSPG(**{**tiny, "asset_points": POINTS.get(name, 60)}))
+    shock = next(iter(hm.discretize(model, 10).shock_values))
+    response, written = write_impulse_response(solution, tmp_path, shock, 0.0, **BRIEF)
+    for values in (response.mean, response.lower, response.upper, response.error):
+        assert len(values) > 10 and all(np.all(each == 0.0) for each in values.values()), name
+    table = pd.read_csv(next(path for path in written if path.suffix == ".csv"), index_col="period")
+    assert table.shape == (6, 4 * len(response.mean)) and (table == 0.0).all(axis=None)
+    brief = {**BRIEF, "linear_horizon": HORIZONS.get(name, 200), "asset_points": POINTS.get(name, 60)}
+    compared = hm.compare(solution, shock, [0.0], accuracy=False, **brief)
+    for method, series in compared.responses[0].mean.items():
+        assert all(np.abs(values).max() <= NOTHING for values in series.values()), method
+    gaps = compared.gaps.xs("gap", axis=1, level=1)
+    assert gaps.notna().all(axis=None) and (gaps.abs() <= NOTHING).all(axis=None)
+    names = {path.name: path for path in hm.write_comparison(compared, tmp_path)}
+    assert "nan" not in names["gaps.tex"].read_text().lower().replace("finance", "")
+    assert pd.read_csv(names["compare.csv"])[["response", "gap_percent_of_linear_peak"]].notna().all(axis=None)
+
+
+@pytest.mark.slow
+def test_to_be_right_and_to_lose_nothing_cost_nothing(trained):
+    """The claim that a cost in consumption is that of a mistake: households that make none lose exactly nothing."""
+    cost = hm.welfare_cost(trained, trained, paths=2, horizon=20, burn=5)
+    assert cost.partial_percent == cost.general_percent == cost.partial == cost.general == 0.0
+    assert hm.consumption_percent(trained.steady, 0.0) == 0.0
