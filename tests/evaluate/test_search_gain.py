@@ -12,6 +12,7 @@ from hank_mfg.environment.concavity import explain_rise, steepest_rise
 from hank_mfg.evaluate.welfare import consumption_percent
 from hank_mfg.model.named import Named
 from hank_mfg.solve import best_savings
+from hank_mfg.solve.sufficiency import require_sufficient
 
 Aiyagari = type(hm.load_model("aiyagari"))
 VALUES = {**hm.load_model("aiyagari").parameters(), "borrowing_limit": -1.0, "maximum_assets": 400.0}
@@ -114,18 +115,20 @@ def test_a_cliff_is_refused_with_the_state_and_the_slope():
         hm.steady_state(Cliff(**VALUES), nonconcave="yes")
 
 
-def test_a_cliff_in_slumps_alone_is_refused():
-    """The stationary equilibrium holds productivity at its mean, where there is no benefit and no cliff."""
+def test_a_cliff_in_slumps_alone_is_refused(cliff, float64):
+    """Productivity at its mean has no benefit and no cliff; that an equilibrium is not one then does not matter."""
+    economy = hm.discretize(Slump(**VALUES), 60, jnp.float64, aggregate_risk=False)
+    public = cliff.public._replace(shocks=Named("shocks", {"productivity": np.float64(0.0)}))
     where = r"rises from -\d+(\.\d+)? to 1\.0\d+ at assets = 2\.\d+, labor = .*, productivity = -0\.002 \(income"
     with pytest.raises(hm.SteadyStateError, match=where + r".*that aggregate state.*would gain \d+\.?\d* % of cons"):
-        hm.steady_state(Slump(**VALUES), asset_points=60, others=False)
+        require_sufficient(economy, public, cliff.savings, cliff.mass)
 
 
 def test_what_is_allowed_carries_a_mark(cliff, tmp_path):
-    """Saved and loaded too, and the policy of households at given prices."""
+    """Saved and loaded too."""
     told = "resources() is not concave in assets: d resources / d assets rises from"
     loaded = hm.load(hm.save(cliff, tmp_path / "cliff.npz"))
-    for found in (cliff, loaded, hm.household(Cliff(**VALUES), cliff.prices, asset_points=60)):
+    for found in (cliff, loaded):
         assert told in found.nonconcave and told in repr(found) and "not sufficient" in repr(found)
     right = loaded._replace(economy=hm.discretize(Outside(**VALUES), 60))
     assert right.nonconcave == "" and repr(right).endswith("residual 2e-10)")
@@ -142,7 +145,9 @@ def test_resources_that_are_no_number_are_named():
     assert rise is not None and 2.8 < rise.assets < 3.2 and "is not finite at assets = " in explain_rise(model, rise)
 
 
+@pytest.mark.slow
 def test_the_search_in_blocks_is_the_search_at_once(cliff, monkeypatch, float64):
+    """The claim that memory is saved and nothing else: the same bits."""
     ahead, chosen = jnp.cumsum(jnp.asarray(cliff.mass), axis=0), jnp.asarray(cliff.savings)
     whole = best_savings.best_choice(cliff.economy, cliff.public, ahead, chosen, 4)
     monkeypatch.setattr(best_savings, "TOGETHER", 7 * chosen.size)
@@ -219,8 +224,10 @@ def test_what_is_lost_at_a_cliff_is_that_of_value_iteration_on_a_finer_grid():
 
 @pytest.mark.slow
 def test_many_equilibria_and_traced_ones_carry_a_mark():
-    """The claim that neither `steady_states` nor `equilibrium`, which cannot refuse, is silent."""
+    """The claim that `steady_states`, `equilibrium` and `household`, which do not refuse, are not silent."""
     model = Cliff(**VALUES)
+    at_prices = hm.household(model, {"interest_rate": 0.04, "wage": 1.2}, asset_points=60)
+    assert "resources() is not concave" in at_prices.nonconcave and at_prices.nonconcave in repr(at_prices)
     found = hm.steady_states(model, asset_points=60, discount_factor=np.array([0.955, 0.96]))
     assert "in 2 of 2 equilibria, the first at discount_factor=0.955" in found.nonconcave
     right = hm.steady_states(Outside(**VALUES), asset_points=60, discount_factor=np.array([0.96]))
