@@ -55,9 +55,21 @@ def versions() -> dict[str, str]:
 
 
 def require_free(folder: str | Path) -> None:
-    """Raise RunError when the folder already holds a run, which a new one must not overwrite."""
+    """Raise RunError when the folder already holds a run, which a new one must not overwrite, or cannot be made."""
     if holds_run(folder):
         raise RunError(f"{folder} already holds a run: choose another --out, delete it, or continue it with --resume.")
+    require_place(folder)
+
+
+def require_place(folder: str | Path) -> None:
+    """Raise RunError where a folder is not there and cannot be made; nothing is left behind."""
+    missing = [each for each in (Path(folder), *Path(folder).parents) if not each.exists()]
+    try:
+        for each in missing[-1:]:  # the first that is missing is made and taken away again
+            each.mkdir()
+            each.rmdir()
+    except OSError as error:
+        raise RunError(f"{folder} cannot be made ({error.strerror}): choose another --out.") from error
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:

@@ -3,13 +3,17 @@
 import dataclasses
 import re
 
+import jax
 import numpy as np
 import pytest
 
 import hank_mfg as hm
 from hank_mfg import sizes
+from hank_mfg.environment.economy import Public
 from hank_mfg.failures import failure
+from hank_mfg.model.named import Named
 from hank_mfg.solve.game_solution import GameSolution
+from hank_mfg.solve.solve import HISTORY, untrained
 
 AIYAGARI = hm.load_model("aiyagari")
 GAME = hm.load_game("linear_quadratic")
@@ -77,7 +81,107 @@ CALLS = {
     "hm.Assets(0, None)": "Assets(upper=None)",
     "hm.Bracket(None, 1)": "Bracket(lower=None)",
     "hm.parameter('x', above='a')": "above=...) was given the text 'a'",
+    "hm.household(AIYAGARI, 3)": "prices=...) was given 3: give a Mapping",
+    "hm.household(AIYAGARI, {'interest_rate': 0.03})": "prices lacks wage",
+    "hm.household(AIYAGARI, {'interest_rate': 'a', 'wage': 1.0})": "prices['interest_rate'] = 'a' is not a number",
+    "hm.household(AIYAGARI, {'interest_rate': 10**400, 'wage': 1.0})": "is not a number: give one per price",
+    "hm.household(AIYAGARI, {'interest_rate': 0.03, 'wage': 1.0}, tolerance=0.0)": "tolerance = 0.0",
+    "hm.household(AIYAGARI, {'interest_rate': 0.03, 'wage': 1.0}, asset_points=10**11)": "asset_points=1e+11 with",
+    "hm.steady_state(AIYAGARI, guess={'capital': 'a'})": "guess['capital'] = 'a' holds something that is no number",
+    "hm.steady_state(AIYAGARI, guess={'capital': -3.0})": "guess gives capital = -3",
+    "hm.steady_state(AIYAGARI, nonconcave='perhaps')": "nonconcave = 'perhaps'",
+    "hm.steady_state(hm.load_model('aiyagari', discount_factor=1e-300))": "discount_factor = 1e-300",
+    "hm.check_model(hm.load_model('aiyagari', discount_factor=1e-300))": "nobody saves: give a number nearer to one",
+    "hm.check_model(hm.load_model('aiyagari', risk_aversion=1e6))": "CRRA(risk_aversion=1000000.0): marginal utility",
+    "hm.check_model(hm.load_model('huggett', borrowing_limit=-1000.0))": "too little to repay down to the borrowing",
+    "hm.steady_states(AIYAGARI, discount_factor=[0.96, 'a'])": "discount_factor = ",
+    "hm.steady_states(AIYAGARI, discount_factor=[0.96, 1.5])": "discount_factor = 1.5",
+    "hm.equilibrium(AIYAGARI)": "needs float64",
+    "hm.discretize(AIYAGARI, -3)": "asset_points = -3 is too few",
+    "hm.discretize(AIYAGARI, 10**12)": "asset_points=1e+12 with 7 income states needs about",
+    "hm.hp_filter('abc')": "series = 'abc' holds something that is no number",
+    "hm.hp_filter([1.0, 2.0, 3.0], smoothing=-5.0)": "smoothing = -5.0 must be positive",
+    "hm.gini('a', 'b')": "mass = 'a' holds something that is no number",
+    "hm.lorenz_curve([0.5, 0.5], [2.0, 1.0])": "strictly ascending grid points",
+    "hm.quantile([0.5, 0.5], [1.0, 2.0], 'a')": "probability = 'a' holds something that is no number",
+    "hm.top_share([0.5, 0.5], [1.0, 2.0], 2.0)": "fraction = 2.0 must lie strictly between 0 and 1",
+    "hm.distribution_table([0.5, 0.5], 'a')": "assets = 'a' holds something that is no number",
+    "hm.Bracket(1.0, 0.0)": "Bracket(lower=1.0, upper=0.0): give two finite numbers",
+    "hm.Bracket([0.0], 1.0)": "Bracket(lower=[0.0]): lower is no number",
+    "hm.Assets(0.0, float('inf'))": "Assets(lower=0.0, upper=inf): give finite numbers",
+    "hm.CRRA(float('inf'))": "CRRA(risk_aversion=inf): marginal utility",
+    "hm.Family(3)": "Family(3): give other values by name",
+    "hm.Family({'depreciation': ['a']})": "Family: depreciation = 'a' holds something that is no number",
+    "hm.split_joint_chain('a', 2)": "joint = 'a' holds something that is no number",
+    "hm.save(AIYAGARI, '/')": "is a folder: give the path of a file",
+    "hm.load('/nonexistent.npz')": "/nonexistent.npz is missing",
+    "hm.save_figure(3, 'figure')": "save_figure(figure=3): give a figure",
+    "hm.plot_impulse_response(3)": "give a response, as hm.impulse_response(...) returns it",
+    "hm.solve(hm.load_model('krusell_smith'), resume=3)": "resume holds no training",
+    "hm.replicate('rspg-benchmark', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
+    "hm.solve_run('krusell_smith', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
+    "hm.solve_game_run('beach_bar', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
 }
+SOLVED = {
+    "hm.simulate(SOLVED, burn=-1)": "burn",
+    "hm.simulate(SOLVED, periods=10**12)": "periods=1e+12) needs about",
+    "hm.den_haan(SOLVED, periods=1)": "periods=1): periods must be at least 20",
+    "hm.euler_errors(SOLVED, periods=0)": "periods = 0",
+    "hm.follow(SOLVED, periods=10**13)": "needs about",
+    "hm.evaluate(SOLVED, periods=3)": "periods=3: periods must be at least 100",
+    "hm.impulse_response(SOLVED, 'oil', 0.01)": "There is no shock 'oil'",
+    "hm.impulse_response(SOLVED, 'productivity', 5.0)": "would reach 6, outside the values",
+    "hm.impulse_response(SOLVED, 'productivity', 0.01, coverage=2.0)": "coverage=2.0): give a share between 0 and 1",
+    "hm.impulse_response(SOLVED, 'productivity', 0.01, given={'oil': 1.0})": "There is no shock 'oil'",
+    "hm.compare(SOLVED, sizes='a')": "sizes = 'a' holds something that is no number",
+    "hm.compare(SOLVED, linear_horizon=10**9, horizon=10)": "linear_horizon=1e+09) needs about",
+    "hm.moment_table(SOLVED, smoothing=-5.0)": "smoothing = -5.0 must be positive",
+    "hm.search_gain(SOLVED, horizon=10**13)": "horizon=1e+13) needs about",
+    "hm.search_gain(SOLVED.steady, paths=0)": "paths=0): paths must be at least 1",
+    "hm.exploitability(SOLVED, paths=0)": "paths=0): paths must be at least 1",
+    "hm.welfare_cost(SOLVED, SOLVED, burn=-1)": "burn=-1): burn must be at least 1",
+    "hm.under(SOLVED, oil=3.0)": "no parameter 'oil'",
+    "hm.consumption_percent(SOLVED.steady, float('inf'))": "give a finite change",
+    "hm.linearize(SOLVED.steady, horizon=1)": "horizon = 1 holds no response",
+    "hm.transition(SOLVED.steady, horizon=20, tolerance=-1.0)": "tolerance=-1.0): give a positive",
+    "hm.transition(SOLVED.steady, horizon=10**9)": "horizon=1e+09) needs about",
+    "hm.intertemporal_mpcs(SOLVED.steady, horizon=10**9)": "horizon=1e+09) needs about",
+    "SOLVED.consumption('a', 0, {})": "assets = 'a' holds something that is no number",
+    "SOLVED.consumption(1.0, 99, {})": "own = 99: give places of own states",
+    "hm.solve(SOLVED.model.with_parameters(depreciation=0.03), steady=SOLVED.steady)": "with another depreciation than",
+    "hm.solve(WORKING, hm.KSAlgorithm())": "hourly_wage() lets households choose hours",
+}
+
+
+class Working(type(hm.load_model("krusell_smith"))):
+    """Households choose hours beside what resources() pays them."""
+
+    def preferences(self):
+        return hm.Separable(1.0, frisch=0.5, disutility=1.0)
+
+    def hourly_wage(self, own, prices, shocks):
+        return prices.wage * (0.1 + own.employed)
+
+
+@pytest.fixture(scope="module")
+def untrained_solution():
+    """Krusell and Smith's economy with a policy that was never trained, on few points."""
+    model, settings = hm.load_model("krusell_smith"), hm.RSPG(asset_points=40, updates=4, paths=2, knots=10, units=8)
+    found = hm.household(model, {"interest_rate": 0.009, "wage": 2.4, "tax": 0.01}, asset_points=40, mass=False)
+    mass = np.full(found.savings.shape, 1.0 / found.savings.size)
+    aggregates = Named("aggregates", {"capital": 38.0, "labor": 1.0, "unemployment": 0.07})
+    with jax.enable_x64(True):
+        public = Public(found.economy.shocks(0), aggregates, found.prices)
+        steady = hm.SteadyState(found.economy, found.policy, found.savings, mass, public, 0.0, 0.0, 0.0, 0.0)
+        training = untrained(model, settings, steady)[1]
+    history = {name: np.ones(4) for name in HISTORY}
+    return hm.Solution(model, settings, steady, *training, history, hm.Status.UNFINISHED, 0, "cpu", 0.0, 0.0, 0.0)
+
+
+@pytest.mark.parametrize("call", SOLVED)
+def test_a_bad_call_with_a_solution_is_one_sentence(refuses, call, untrained_solution):
+    working = Working(**hm.load_model("krusell_smith").parameters())
+    refuses(lambda: eval(call, {"hm": hm, "SOLVED": untrained_solution, "WORKING": working}), SOLVED[call])
 
 
 @pytest.mark.parametrize("call", CALLS)
@@ -140,6 +244,17 @@ COMMANDS = {
     "many knots": ("solve", "krusell_smith", "--option", "knots=1000000"),
     "a long comparison": ("compare", "krusell_smith", "--horizon", 10**11),
     "no such command": ("sove", "krusell_smith"),
+    "a folder that cannot be made": ("solve", "krusell_smith", "--out", "/proc/hank_mfg"),
+    "a game's folder that cannot be made": ("solve", "beach_bar", "--out", "/proc/hank_mfg"),
+    "a comparison's folder that cannot be made": ("compare", "krusell_smith", "--out", "/proc/hank_mfg"),
+    "a replication's folder that cannot be made": ("replicate", "rspg-benchmark", "--out", "/proc/hank_mfg"),
+    "a limit that nobody can repay": ("show", "huggett", "--set", "borrowing_limit=-1000"),
+    "no patience": ("show", "aiyagari", "--set", "discount_factor=1e-300"),
+    "much too averse": ("steady-state", "aiyagari", "--set", "risk_aversion=1e6"),
+    "no run to evaluate": ("evaluate", "nowhere"),
+    "no run to report": ("report", "nowhere"),
+    "no run to trust": ("trust", "nowhere"),
+    "no such replication": ("replicate", "nope"),
 }
 
 

@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from hank_mfg.environment.accounting import Accounts, check_accounts
+from hank_mfg.environment.economy import require_patience
 from hank_mfg.environment.own_state import check_own_state, check_repeatable
 from hank_mfg.environment.reach import read_names
 from hank_mfg.environment.trial import (
@@ -34,6 +35,8 @@ from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.units import declared_kinds
+
+PLACES = np.linspace(0.95, 0.05, 19).tolist()  # in the bracket of a clearing price, high ones first
 
 
 def check_model(model: Model) -> Accounts:
@@ -181,11 +184,29 @@ def _check_numbers(model: Model, case: Case) -> float:
     if not levels:
         _report_not_finite(model, case)
     _check_asset_price(type(model).__name__, at(levels[0]))
-    patience = float(np.max(np.asarray(model.discount_factor)))
+    patience = require_patience(model)
     still, halfway = (_level(case, patience, at, levels, target) for target in (1.0, 0.5 * (1.0 + patience)))
     if all(_shortfall(case, at(level)) for level in (still, halfway)):
         _report_shortfall(model, case, at(still))
+    if len(model.unknowns()) == 1:
+        _check_repayment(model, case, patience, still)
     return still
+
+
+def _check_repayment(model: Model, case: Case, patience: float, level: float) -> None:
+    """Raise ValueError where the borrowing limit cannot be repaid at the clearing price at which beta (1 + r) is one,
+    nor where it is halfway to beta, as no rate much below clears a market in which all may borrow so much."""
+
+    @functools.cache
+    def at(place: float) -> list[Results]:
+        return [evaluate(model, case, state, level, place) for state in case.states]
+
+    places = [place for place in PLACES if not any(map(_not_finite, at(place)))]
+    if not places:
+        return
+    found = [_level(case, patience, at, places, target) for target in (1.0, 0.5 * (1.0 + patience))]
+    if all(places[-1] < place < places[0] and _shortfall(case, at(place)) for place in found):
+        _report_shortfall(model, case, at(found[0]))
 
 
 def _candidates(case: Case) -> list[float]:

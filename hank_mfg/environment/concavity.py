@@ -56,7 +56,8 @@ def steepest_rise(model: Model, own: Named, prices: Named, shocks: Named, points
     cash = np.broadcast_to(cash, (len(assets), count))
     length = np.diff(assets)[:, None]
     slope = np.diff(cash, axis=0) / length
-    rounding = 64.0 * np.finfo(float).eps * np.abs(cash[np.isfinite(cash)]).max(initial=0.0) / np.minimum(length[1:], length[:-1])
+    largest = np.abs(cash[np.isfinite(cash)]).max(initial=0.0)
+    rounding = 64.0 * np.finfo(float).eps * largest / np.minimum(length[1:], length[:-1])
     rise = np.diff(slope, axis=0) - rounding - STEEPER * np.maximum(1.0, np.abs(slope[1:]))
     rise = np.where(np.isfinite(rise), rise, np.inf)
     if rise.max() <= 0:

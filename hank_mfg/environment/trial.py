@@ -98,8 +98,9 @@ def make_case(model: Model) -> Case:
     )
 
 
-def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> Results:
-    """Every equation when everybody holds assets `level`: results by method and name.
+def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, place: Any = 0.5) -> Results:
+    """Every equation when everybody holds assets `level`: results by method and name. Prices that clear inside the
+    period are at `place`, between 0 and 1, of their brackets.
 
     Works on NumPy arrays, JAX arrays and tracers. Raises ValueError for a method that fails and for a result that is
     not a number of the right shape.
@@ -112,7 +113,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any) -> R
     carried = _ask_names(model, "carried", ())
     total = {**summed, **carried}
     aggregates = Named("aggregates", total)
-    candidates = {name: 0.5 * (end.lower + end.upper) for name, end in _brackets(model).items()}
+    candidates = {name: end.lower + place * (end.upper - end.lower) for name, end in _brackets(model).items()}
     known = Named("aggregates", {**total, **candidates})
     prices = Named("prices", {**candidates, **_ask_names(model, "prices", (), known, now)})
     outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
@@ -235,18 +236,18 @@ def trace(model: Model, case: Case) -> Results:
     return kept[-1]
 
 
-def evaluate(model: Model, case: Case, state: int, level: float) -> Results:
+def evaluate(model: Model, case: Case, state: int, level: float, place: float = 0.5) -> Results:
     """The equations as numbers, in NumPy where they allow it (nothing is compiled then), otherwise compiled by JAX."""
     numbers = in_numpy(model)
     if type(model) not in _USES_JAX:
         try:
-            found = equations(numbers, case, case.state(state), level)
+            found = equations(numbers, case, case.state(state), level, place)
         except ValueError:
             found = None
         if found is not None and not any(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(found)):
             return found
         _USES_JAX.add(type(model))
-    given = in_numpy((numbers, case, case.state(state), level))
+    given = in_numpy((numbers, case, case.state(state), level, place))
     try:
         found = _equations(*given)
     except ValueError:

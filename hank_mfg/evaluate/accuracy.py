@@ -12,11 +12,12 @@ from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
-from hank_mfg.sizes import require_whole
+from hank_mfg.sizes import require_sizes, require_whole
 from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.quantities import names_of
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
+FEWEST = 20  # periods on which a law of motion can be fitted
 ENOUGH = "a law of motion fitted on one path and tested on another needs 100 periods or more"
 
 
@@ -172,6 +173,8 @@ def den_haan(
         if not unknown:
             raise ValueError("Choices move no aggregate that prices follow from: name the variable to test.")
         variable = unknown[0]
+    if "periods" in settings:
+        require_sizes("den_haan", {"periods": (settings["periods"], FEWEST, 10_000)}, lambda: (0.0, 0.0))
     fitted = simulate(solution, seed=seed - 1, **settings) if fitted is None else fitted
     tested = simulate(solution, seed=seed, **settings) if tested is None else tested
     if variable not in fitted.series or variable not in tested.series:

@@ -22,6 +22,7 @@ from hank_mfg.evaluate.exploitability import terminal_values
 from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth, scaled_flows
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.best_savings import best_choice, stationary_best
 from hank_mfg.solve.household import feasible_savings
 from hank_mfg.solve.lifetime import Frozen, freeze, path_value
@@ -64,10 +65,13 @@ def search_gain(
     solution with aggregate risk is mostly the worth of knowing the path. Never negative: doing as the policy does is
     among the choices. float64. Raises ValueError for sizes below 1.
     """
+    require_sizes(
+        "search_gain",
+        {"paths": (paths, 1, 4), "horizon": (horizon, 1, 150), "asset_points": (asset_points, 10, 100)},
+        lambda: (float(asset_points) * horizon, 10.0 * float(asset_points) ** 2 * paths * horizon),
+    )
     if isinstance(solution, SteadyState):
         return _stationary_gain(solution)
-    if min(paths, horizon) < 1:
-        raise ValueError(f"search_gain(paths={paths}, horizon={horizon}): each must be 1 or more.")
     play = solution.play(asset_points)
     state = solution.start(play)
     own = terminal_values(solution.steady, play)[0]

@@ -28,6 +28,11 @@ class Assets(eqx.Module):
     def __check_init__(self):
         require_numbers(self, "lower", "upper", "curvature")
         lower, upper, curvature = concrete(self.lower), concrete(self.upper), concrete(self.curvature)
+        if not all(each is None or np.all(np.isfinite(each)) for each in (lower, upper)):
+            raise ValueError(
+                f"Assets(lower={self.lower}, upper={self.upper}): give finite numbers; upper can be large, as "
+                "almost nobody should get there."
+            )
         if lower is not None and upper is not None and not np.all(lower < upper):
             raise ValueError(
                 f"Assets(lower={self.lower}, upper={self.upper}): the borrowing limit lies at or above the top of the "

@@ -35,8 +35,17 @@ def require_numbers(declared: Any, *names: str) -> None:
             not leaves
             or (concrete(value) is None and not all(map(eqx.is_array_like, leaves)))
             or np.iscomplexobj(value)
+            or isinstance(value, list | tuple)
         ):
             raise ValueError(f"{type(declared).__name__}({name}={value!r}): {name} is no number: give a number.")
+
+
+def numbers_of(name: str, value: Any) -> np.ndarray:
+    """A value as a NumPy array of floats, any shape. Raises ValueError, naming it, for what holds no numbers."""
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} = {str(value)[:60]!r} holds something that is no number: give numbers.") from error
 
 
 def is_number(leaf: Any) -> bool:

@@ -9,6 +9,8 @@ import numpy as np
 
 from hank_mfg.model.concrete import concrete, require_numbers
 
+LARGEST = 1000.0  # risk aversion: above, c^-g is zero or infinite a factor of two from c = 1
+
 
 def _formula(risk_aversion, consumption):
     """(c^(1-g) - 1)/(1-g), log c at g = 1, minus infinity where c <= 0."""
@@ -63,6 +65,11 @@ class CRRA(eqx.Module):
     def __check_init__(self):
         require_numbers(self, "risk_aversion")
         value = concrete(self.risk_aversion)
+        if value is not None and np.any(value > LARGEST):
+            raise ValueError(
+                f"CRRA(risk_aversion={self.risk_aversion}): marginal utility c^-g leaves the range of numbers above "
+                f"{LARGEST:g}: give a smaller risk_aversion, 1 to 10 are usual."
+            )
         if value is not None and not np.all(value > 0):
             raise ValueError(
                 f"CRRA(risk_aversion={self.risk_aversion}) is not concave: risk_aversion must be positive; use 1 for "

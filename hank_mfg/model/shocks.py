@@ -12,7 +12,7 @@ import jax
 import numpy as np
 from jax.core import Tracer
 
-from hank_mfg.model.concrete import array_module, concrete
+from hank_mfg.model.concrete import array_module, concrete, numbers_of
 from hank_mfg.model.named import Named
 
 
@@ -151,7 +151,7 @@ def split_joint_chain(joint: Any, own_states: int):
     the individual's own state by more than 1e-6: then the aggregate is not a Markov chain of its own.
     """
     xp: Any = array_module(joint)
-    joint = xp.asarray(joint, dtype=float)
+    joint = xp.asarray(joint, dtype=float) if xp is not np else numbers_of("joint", joint)
     if joint.ndim != 2 or joint.shape[0] != joint.shape[1] or joint.shape[0] % own_states:
         raise ValueError(
             f"joint chain: shape {joint.shape} does not fit {own_states} individual states: give a square matrix over "

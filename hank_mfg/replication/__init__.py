@@ -7,6 +7,7 @@ from typing import Any
 
 from hank_mfg.lock import writing
 from hank_mfg.replication import aiyagari_1994, jedc_2010, krusell_smith_1998, rspg_benchmark
+from hank_mfg.storage import require_place
 
 REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "aiyagari-1994": aiyagari_1994.run,
@@ -28,5 +29,6 @@ def replicate(name: str, folder: str | Path | None = None, **options: Any) -> di
         if option not in known:
             raise ValueError(f"{name} has no option {option!r}: it takes {', '.join(known)}.")
     folder = Path(folder) if folder is not None else Path("replications") / name
+    require_place(folder)
     with writing(folder):
         return REPLICATIONS[name](folder, **options)

@@ -230,6 +230,9 @@ def compare(
     model = next(iter(solutions.values())).model
     plan = make_plan(model, shock, sizes)
     require_sampling(horizon, starts, paths, periods)
+    require_sizes(
+        "compare", {"linear_horizon": (linear_horizon, 2, 300)}, lambda: (30.0 * float(linear_horizon) ** 2, 0.0)
+    )
     if not 2 <= horizon <= linear_horizon:
         raise ValueError(f"horizon = {horizon}: compare 2 or more periods, at most linear_horizon = {linear_horizon}.")
     tell("Solving for the linear responses and the paths.")

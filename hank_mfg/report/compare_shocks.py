@@ -14,6 +14,7 @@ import numpy as np
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.environment.markov import later, stationary_distribution
 from hank_mfg.model.base import Model
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.date_zero import date_zero
 from hank_mfg.report.style import signed
@@ -103,7 +104,7 @@ def _usual_sizes(wanted: float, room: float) -> tuple[float, ...]:
 
 
 def _checked(sizes: Any) -> tuple[float, ...]:
-    chosen = tuple(float(size) for size in np.atleast_1d(np.asarray(sizes, np.float64)))
+    chosen = tuple(float(size) for size in numbers_of("sizes", sizes).ravel())
     if not chosen or not np.all(np.isfinite(chosen)) or len(set(chosen)) < len(chosen):
         raise ValueError(f"sizes = {list(chosen)}: give one or more different finite numbers.")
     return chosen

@@ -13,6 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hank_mfg.model.concrete import numbers_of
+
 TOP_PERCENT = (1, 5, 10, 20, 30)
 PERCENTILES = (10, 25, 50, 75, 90, 95, 99)
 
@@ -244,7 +246,7 @@ def distribution_table(mass, assets) -> pd.DataFrame:
 
 def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
     """Mass over assets alone, (assets,) after an optional time axis, and the assets; raises ValueError if malformed."""
-    mass, assets = np.asarray(mass, dtype=float), np.asarray(assets, dtype=float)
+    mass, assets = numbers_of("mass", mass), numbers_of("assets", assets)
     if _swapped(mass, assets):
         raise ValueError(
             f"mass does not sum to one and assets, of shape {assets.shape}, do: the arguments seem to be swapped, give "
@@ -279,7 +281,7 @@ def _swapped(mass: np.ndarray, assets: np.ndarray) -> bool:
 
 
 def _inside(name: str, value) -> np.ndarray:
-    value = np.asarray(value, dtype=float)
+    value = numbers_of(name, value)
     if not np.all((value > 0.0) & (value < 1.0)):
         raise ValueError(f"{name} = {value} must lie strictly between 0 and 1: write 10 percent as 0.1.")
     return value

@@ -49,6 +49,9 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
     Raises ValueError for a variable that a response lacks, or whose unit differs between responses.
     """
     responses = list(responses) if isinstance(responses, list | tuple) else [responses]
+    for each in responses:
+        if not isinstance(getattr(each, "mean", None), Mapping):
+            raise ValueError(f"responses = {each!r}: give a response, as hm.impulse_response(...) returns it.")
     names = list(variables if variables is not None else responses[0].mean)
     for name in names:
         known = [response.units.get(name) if name in response.mean else None for response in responses]

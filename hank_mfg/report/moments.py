@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.linalg import solveh_banded
 
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.units import PERIODS
 from hank_mfg.report.figures import display_name
 from hank_mfg.report.latex import to_latex, write_text
@@ -55,7 +56,7 @@ def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray
     Raises ValueError for fewer than 3 periods, an entry that is not finite, or smoothing that is not positive.
     Source: Hodrick and Prescott (1997), equation 2.
     """
-    series = np.asarray(series, dtype=float)
+    series = numbers_of("series", series)
     if series.ndim not in (1, 2) or series.shape[0] < 3:
         raise ValueError(f"series has shape {series.shape}: give at least 3 periods, time along the first axis.")
     if not np.all(np.isfinite(series)):

@@ -67,6 +67,8 @@ def save_figure(figure: "Figure", path: str | os.PathLike) -> tuple[Path, Path]:
     `path` is without suffix; missing folders are created; the same figure gives the same bytes. Returns both paths.
     Raises OSError when the disk refuses.
     """
+    if not callable(getattr(figure, "savefig", None)):
+        raise ValueError(f"save_figure(figure={figure!r}): give a figure, as hm.plot_lorenz(...) draws one.")
     saved = []
     with journal_style():
         for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):

@@ -50,9 +50,15 @@ class PerceivedEconomy(Economy):
 def perceive(economy: Economy) -> PerceivedEconomy:
     """The economy as the classical algorithm lets households see it.
 
-    Raises ValueError unless choices move exactly one aggregate and every aggregate state has shocks of its own.
+    Raises ValueError unless choices move exactly one aggregate and every aggregate state has shocks of its own, and
+    where hours are chosen or the asset has a price.
     """
     name = type(economy.model).__name__
+    if economy.works:
+        raise ValueError(
+            f"{name}.hourly_wage() lets households choose hours: the classical algorithm chooses consumption alone, so "
+            "solve with RSPG()."
+        )
     moved = require_closed_form(names_of(economy), "The classical algorithm").unknown
     if len(moved) != 1:
         raise ValueError(

@@ -25,7 +25,7 @@ from hank_mfg.solve.diagnosis import SteadyStateError
 from hank_mfg.solve.household import feasible_savings, policy_of, solve_household
 from hank_mfg.solve.quantities import names_of, supplied
 from hank_mfg.solve.stationary_mass import stationary_mass
-from hank_mfg.solve.steady_state import check_arguments, household_tolerance, summary, warn_of_top
+from hank_mfg.solve.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 from hank_mfg.solve.sufficiency import nonconcave_budgets
 
 
@@ -84,7 +84,7 @@ def household(
     repay, the mass does not exist, or the problem did not converge.
     """
     begin = time.perf_counter()
-    check_arguments("household", model, tolerance)
+    require_tolerance(tolerance)
     with jax.enable_x64(True):
         economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         given = _given(economy, prices)
@@ -140,8 +140,10 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
     for name in names:
         try:
             values[name] = float(prices[name])
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"prices[{name!r}] = {prices[name]!r} is not a number: give one per price.") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ValueError(
+                f"prices[{name!r}] = {str(prices[name])[:60]!r} is not a number: give one per price."
+            ) from error
         if not np.isfinite(values[name]):
             raise ValueError(f"prices[{name!r}] = {prices[name]!r} is not finite: give a number.")
     formed = Named("prices", {name: jnp.asarray(np.float64(value)) for name, value in values.items()})

@@ -10,6 +10,7 @@ import numpy as np
 
 from hank_mfg.environment.accounting import OFF, explain_goods
 from hank_mfg.model.base import Model, ParameterError
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.solve.quantities import Names
@@ -50,7 +51,7 @@ def split_paths(
 def _parameter_path(model: Model, name: str, path: Any, horizon: int) -> np.ndarray:
     """The values of a parameter in every period, its own after the end of `path`. Raises ValueError."""
     final = model.parameters()[name]
-    values = np.atleast_1d(np.asarray(path, np.float64))
+    values = np.atleast_1d(numbers_of(f"The path of {name}", path))
     if np.ndim(final) or values.ndim != 1 or len(values) > horizon or not np.isfinite(values).all():
         raise ValueError(
             f"The path of {name} has shape {values.shape} and the parameter {np.shape(final)}: give a parameter that "
@@ -84,7 +85,7 @@ def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, 
     for name, path in given.items():
         if name not in paths:
             raise ValueError(f"The model has no shock {name!r}: its shocks are {', '.join(names) or 'none'}.")
-        values = np.atleast_1d(np.asarray(path, np.float64))
+        values = np.atleast_1d(numbers_of(f"The path of {name}", path))
         if values.ndim != 1 or len(values) > horizon:
             raise ValueError(
                 f"The path of {name} has shape {values.shape}: give one number per period, at most {horizon}, or a "

@@ -15,6 +15,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.quantities import names_of
@@ -47,7 +48,7 @@ def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
     the last period is today. Memory starts empty. Raises ValueError naming what is missing or does not fit.
     """
     economy = solution.play(10).economy
-    places, levels = np.broadcast_arrays(np.asarray(own), np.asarray(assets, np.float64))
+    places, levels = np.broadcast_arrays(np.asarray(own), numbers_of("assets", assets))
     lower, upper = float(economy.grid.lower), float(economy.grid.upper)
     if not (np.isfinite(levels).all() and levels.size and levels.min() >= lower and levels.max() <= upper):
         raise ValueError(f"assets must lie between {lower:g} and {upper:g}, the economy's: {levels.tolist()} do not.")

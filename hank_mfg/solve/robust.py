@@ -40,6 +40,7 @@ from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import differing, told
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.lifetime import freeze, path_value, scaled_reward
@@ -63,11 +64,15 @@ class Family:
 
     def __post_init__(self):
         """Check every field."""
+        if not isinstance(self.alternatives, Mapping):
+            raise ValueError(f"Family({self.alternatives!r}): give other values by name, {{'stay': [0.9]}}.")
         if not self.alternatives:
             raise ValueError("Family: alternatives is empty: name a parameter and its other values, {'stay': [0.9]}.")
         for name, values in self.alternatives.items():
             if isinstance(values, str) or not np.iterable(values) or len(list(values)) == 0:
                 raise ValueError(f"Family: {name} = {values!r}: give a list of other values, {name}=[VALUE, VALUE].")
+            for value in values:
+                numbers_of(f"Family: {name}", value)
         if not (np.isfinite(self.penalty) and self.penalty >= 0):
             raise ValueError(f"Family(penalty={self.penalty}): give zero or a positive number, percent of consumption.")
 

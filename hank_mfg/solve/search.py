@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.candidates import Candidates, Trial, not_resumed
@@ -85,7 +86,7 @@ def guess_of(names: Names, guess) -> np.ndarray:
     unused = [name for name in values if isinstance(guess, Mapping) and name not in names.searched]
     if unused:
         raise ValueError(f"guess names {unused[0]!r}: the search is over {', '.join(names.searched)}; leave it out.")
-    numbers = np.asarray([float(values[name]) for name in names.searched])
+    numbers = np.concatenate([numbers_of(f"guess[{name!r}]", values[name]).reshape(1) for name in names.searched])
     positive = np.arange(len(numbers)) >= len(names.unknown)
     wrong = ~np.isfinite(numbers) | ~(positive | (numbers > 0))
     if wrong.any():

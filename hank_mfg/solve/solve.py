@@ -29,7 +29,7 @@ from hank_mfg.solve.robust import Adversary, Family, Worlds, on_paths
 from hank_mfg.solve.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
-from hank_mfg.solve.steady_state import SteadyState, stationary_of, steady_state
+from hank_mfg.solve.steady_state import SteadyState, require_own_steady, stationary_of, steady_state
 
 UNCLEARED = 1e-3  # excess demand that training does not accept
 HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
@@ -307,6 +307,10 @@ def solve(
     begin = time.perf_counter()
     settings = method if method is not None else RSPG()
     require_aggregate_risk(model)
+    if steady is not None:
+        require_own_steady(model, steady)
+    if resume is not None and not (isinstance(resume, tuple) and len(resume) == 2):
+        raise ValueError("resume holds no training and its history: pass (training, history) as watch was given them.")
     if isinstance(settings, KSAlgorithm):
         if watch is not None or resume is not None or family is not None:
             raise ValueError(

@@ -14,7 +14,7 @@ from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
 from hank_mfg.environment.concavity import STEEPER
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.model.base import Model, check_names
-from hank_mfg.model.concrete import is_number
+from hank_mfg.model.concrete import is_number, numbers_of
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -142,7 +142,7 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
     """
     begin = time.perf_counter()
     check_names(type(model), values)
-    arrays = {name: np.asarray(value, np.float64) for name, value in values.items()}
+    arrays = {name: numbers_of(name, value) for name, value in values.items()}
     sizes = {name: len(array) if array.ndim else 0 for name, array in arrays.items()}
     if len(set(sizes.values())) != 1 or 0 in sizes.values():
         raise ValueError(

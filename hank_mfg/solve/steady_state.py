@@ -3,7 +3,6 @@
 The numbers are those of equilibrium.py, compiled once per shape; everything is in float64.
 """
 
-import os
 import time
 import warnings
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from jax import Array
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.model.base import Model
-from hank_mfg.model.named import Named
+from hank_mfg.model.named import Named, differing
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
@@ -141,7 +140,7 @@ def steady_state(
     first-order conditions are not sufficient; TypeError and ValueError for arguments that make no sense.
     """
     begin = time.perf_counter()
-    check_arguments("steady_state", model, tolerance)
+    require_tolerance(tolerance)
     if nonconcave not in ("refuse", "allow"):
         raise ValueError(f'nonconcave = {nonconcave!r}: "refuse" or "allow" budgets that are not concave.')
     with jax.enable_x64(True):
@@ -176,17 +175,25 @@ def steady_state(
         )  # fmt: skip
 
 
-def check_arguments(function: str, model, tolerance) -> None:
-    """Raise TypeError or ValueError unless there is a model and a tolerance that can be met."""
-    if not isinstance(model, Model):
-        hint = f"hm.load_model({model!r})" if isinstance(model, str | os.PathLike) else "an instance of your hm.Model"
-        kind = model.__name__ + ", a class" if isinstance(model, type) else type(model).__name__
-        raise TypeError(f"{function}() got {kind} where a model belongs: give it {hint}.")
-    known = isinstance(tolerance, float | int | np.floating) and not isinstance(tolerance, bool)
-    if not known or not FINEST <= tolerance <= LOOSEST:
+def require_tolerance(tolerance: float) -> None:
+    """Raise ValueError unless the tolerance can be met."""
+    if not FINEST <= tolerance <= LOOSEST:
         raise ValueError(
             f"tolerance = {tolerance!r}: a relative change of consumption between {FINEST:g}, which rounding allows, "
             f"and {LOOSEST:g}; 1e-11 is the default."
+        )
+
+
+def require_own_steady(model: Model, steady: SteadyState) -> None:
+    """Raise ValueError unless `steady` is of an economy of this name with these parameters."""
+    other = steady.economy.model
+    changed = list(differing(model.parameters(), other.parameters()))
+    if type(model).__name__ != type(other).__name__ or changed:
+        same = type(model).__name__ == type(other).__name__
+        whose = f"with another {changed[0]} than" if same else f"of {type(other).__name__}, not of"
+        raise ValueError(
+            f"steady is a stationary equilibrium {whose} the {type(model).__name__} to solve: pass "
+            "hm.steady_state(model), or leave it out."
         )
 
 

@@ -159,6 +159,8 @@ def transition(
         "transition", {"horizon": (horizon, 2, 300), "max_iterations": (max_iterations, 0, 50)},
         lambda: (6.0 * horizon * steady.mass.size + 30.0 * float(horizon) ** 2, 0.0),
     )  # fmt: skip
+    if not tolerance > 0:
+        raise ValueError(f"transition(tolerance={tolerance}): give a positive relative excess, 1e-10 is usual.")
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
     names = linear.names
