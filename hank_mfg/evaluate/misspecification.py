@@ -54,11 +54,6 @@ def under(solution: Solution, **parameters: Any) -> Solution:
     the asset space, where the policy was taught nothing, or a lower top, which would cut people off; SteadyStateError
     where the new world has no stationary equilibrium, SolveError where it breaks down.
     """
-    if not isinstance(solution, Solution):
-        raise ValueError(
-            f"under() takes a trained policy to another economy, and a {type(solution).__name__} has none: solve with "
-            "RSPG() or SPG()."
-        )
     seen = [name for name in parameters if name in choice_names(type(solution.model))]
     if seen:
         raise ValueError(

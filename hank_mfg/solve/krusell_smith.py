@@ -41,7 +41,7 @@ from hank_mfg.solve.law_search import Answer, KSAlgorithm, LawStatus, Programs, 
 from hank_mfg.solve.policy_query import ask_policy
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.solution import move_mass
-from hank_mfg.solve.steady_state import SteadyState, SteadyStateError, steady_state
+from hank_mfg.solve.steady_state import SteadyState, steady_state
 
 
 @portable
@@ -155,13 +155,10 @@ def solve_classical(
     fit, SolveError where it breaks down.
     """
     begin = time.perf_counter()
+    perceive(discretize(model, 10, jnp.float64))  # an economy that the algorithm does not fit is refused first
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         preparing = beside.submit(_prepare, model, settings)
-        try:
-            steady = steady if steady is not None else steady_state(model)
-        except SteadyStateError:
-            preparing.result()  # an economy that the algorithm does not fit is refused first
-            raise
+        steady = steady if steady is not None else steady_state(model)
         if started is not None:
             started(steady)
         programs = preparing.result()
