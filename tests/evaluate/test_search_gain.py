@@ -156,9 +156,9 @@ def test_the_search_in_blocks_is_the_search_at_once(cliff, monkeypatch, float64)
     np.testing.assert_array_equal(blocks.value, whole.value)
 
 
-def optimal_by_hand(steady, parts: int) -> tuple[float, float]:
-    """What households lose by first-order conditions, percent of consumption, and mean assets under the best savings at
-    the same prices: policy iteration in NumPy on every asset point and `parts` - 1 points between neighbors."""
+def lost_by_hand(steady, parts: int) -> float:
+    """What households lose by first-order conditions, percent of consumption, at the same prices: policy iteration in
+    NumPy on every asset point and `parts` - 1 points between neighbors."""
     model, coarse = steady.economy.model, np.asarray(steady.economy.grid.points)
     points = np.interp(np.arange(parts * (len(coarse) - 1) + 1) / parts, np.arange(len(coarse)), coarse)
     own, chain = np.asarray(steady.economy.own.labor), np.asarray(steady.economy.income_transition)[0, 0]
@@ -188,8 +188,7 @@ def optimal_by_hand(steady, parts: int) -> tuple[float, float]:
 
     consumed = [np.interp(cash[:, e], steady.policy.cash[:, e], steady.policy.composite[:, e]) for e in states]
     first_order = np.clip(cash - np.minimum(np.stack(consumed, axis=1), cash - points[0]), points[0], points[-1])
-    before, savings = value_of(first_order), first_order
-    value = before
+    value = before = value_of(first_order)
     for _ in range(60):
         ahead = beta * value @ chain.T
         best = np.stack([
@@ -198,7 +197,7 @@ def optimal_by_hand(steady, parts: int) -> tuple[float, float]:
         improved = value_of(best)
         if np.max(improved - value) < 1e-9:
             break
-        value, savings = np.maximum(value, improved), best
+        value = np.maximum(value, improved)
     mass = np.zeros(points.shape + own.shape)
     mass[::parts] = steady.mass
     gain, welfare = float(np.sum(mass * (value - before))), float(np.sum(mass * before))
@@ -206,20 +205,16 @@ def optimal_by_hand(steady, parts: int) -> tuple[float, float]:
     percent = np.expm1(gain / constant) if abs(curvature) < 1e-9 else (
         (1.0 + gain / (welfare + constant / curvature)) ** (1.0 / curvature) - 1.0
     )  # fmt: skip
-    shares, step = mass.ravel(), moves(savings).T
-    for _ in range(4000):
-        shares = step @ shares
-    return 100.0 * float(percent), float(shares.reshape(mass.shape).sum(axis=1) @ points)
+    return 100.0 * float(percent)
 
 
 @pytest.mark.slow
 def test_what_is_lost_at_a_cliff_is_that_of_value_iteration_on_a_finer_grid():
-    """The claim that first-order conditions lose 7.4 percent of consumption there and hold twice the best assets."""
+    """The claim that first-order conditions lose 7.4 percent of consumption there, and that the search finds it."""
     steady = hm.steady_state(Cliff(**VALUES), asset_points=150, nonconcave="allow", others=False)
-    percent, assets = optimal_by_hand(steady, 5)
+    percent = lost_by_hand(steady, 5)
     assert percent == pytest.approx(7.4, abs=0.15)
     assert hm.search_gain(steady).percent == pytest.approx(percent, abs=0.15)
-    assert assets == pytest.approx(2.5, abs=0.2) and float(steady.aggregates.capital) > 5.0
 
 
 @pytest.mark.slow
