@@ -250,8 +250,10 @@ def test_another_rate_on_debt_stays_right(more):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["aiyagari", "krusell_smith_stochastic_beta", "huggett", "one_asset_hank"])
 def test_shipped_economies_lose_nothing(name):
-    """No search finds more than .001 percent of consumption in the stationary equilibria of the shipped economies."""
-    assert 0.0 <= hm.search_gain(hm.steady_state(hm.load_model(name), asset_points=100)).percent < 1e-3
+    """No search finds more than .001 percent of consumption in the stationary equilibria of the shipped economies; with
+    three discount factors a coarse grid costs more, .006 percent at 100 points."""
+    points = 300 if name == "krusell_smith_stochastic_beta" else 100
+    assert 0.0 <= hm.search_gain(hm.steady_state(hm.load_model(name), asset_points=points)).percent < 1e-3
 
 
 @pytest.mark.slow
