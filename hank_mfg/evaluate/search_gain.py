@@ -18,14 +18,15 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.evaluate.exploitability import terminal_values
-from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth, scaled_flows
+from hank_mfg.evaluate.exploitability import followers_welfare, path_welfare, terminal_values
+from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.best_savings import best_choice, stationary_best
+from hank_mfg.solve.compiling import quick_jit
 from hank_mfg.solve.household import feasible_savings
-from hank_mfg.solve.lifetime import Frozen, freeze, path_value
+from hank_mfg.solve.lifetime import Frozen, freeze
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.steady_state import SteadyState
@@ -80,10 +81,10 @@ def search_gain(
     keys = jax.random.split(jax.random.PRNGKey(seed), paths)
 
     def again(factor: float) -> Array:
-        values = terminal_values(solution.steady, play, factor)[0]
-        return _along(play, state, (values, None), horizon, keys, jnp.asarray(factor))["welfare"]
+        own = terminal_values(solution.steady, play, factor)[0][1:]
+        return followers_welfare(play, state, own, horizon, keys, jnp.asarray(factor))
 
-    found = _along(play, state, (own, best), horizon, keys, jnp.asarray(1.0))
+    found = _along(play, state, (own[1:], best), horizon, keys)
     welfare = average_welfare(again, found["welfare"])
     preferences = play.economy.model.preferences()
     gains = {name: np.asarray(found[name] - found["policy"]) for name in ("search", "points")}
@@ -103,7 +104,7 @@ def _stationary_gain(steady: SteadyState) -> SearchGain:
     return SearchGain(gains[0], percent, on_points, 0.0, 0, 0, steady.economy.shape[0], 0)
 
 
-@eqx.filter_jit
+@quick_jit
 def _terminal_best(economy: Economy, public: Public, policy: ConsumptionFunction) -> Array:
     """What assets are worth after the last period to who searches: (assets, income)."""
     cash = economy.resources(public)
@@ -121,29 +122,23 @@ def _best_value(economy: Economy, path: Frozen, terminal: Array, parts: int) -> 
     return jax.lax.scan(back, terminal, (path.now, path.shock_next), reverse=True)[0]
 
 
-@eqx.filter_jit
-def _along(
-    play: Play, state: State, terminal: tuple[Array, Array | None], horizon: int, keys: Array, factor: Array
-) -> dict[str, Array]:
-    """Values on every path of following the policy and of the best by search, (paths,) each; `welfare` (paths, 2) as in
-    exploitability.py. `terminal` holds the values (3, assets, income) of followers and that of who searches; where the
-    latter is None only `welfare` is measured."""
+@quick_jit
+def _along(play: Play, state: State, terminal: tuple[Array, Array], horizon: int, keys: Array) -> dict[str, Array]:
+    """Values on every path of following the policy and of the best by search, (paths,) each; `welfare` (paths, 2) as
+    `followers_welfare` gives it at a factor of one. `terminal` holds the values of followers with their derivatives,
+    (2, assets, income), and that of who searches, (assets, income)."""
 
     def one(key):
         economy, mass = play.economy, state.aggregate.mass
         shocks = economy.draw_shocks(state.aggregate.shock, horizon, key=key)
         _, path = freeze(play, state, shocks, False)
         own, best = terminal
-        flows = scaled_flows(economy, factor)
-        scaled = path_value(economy, path, path.now.savings, own[1:], flows)
-        welfare = {"welfare": jnp.sum(mass * scaled, axis=(1, 2))}
-        if best is None:
-            return welfare
+        welfare = path_welfare(economy, mass, path, own, jnp.ones((), mass.dtype))
         values = {
-            "policy": path_value(economy, path, path.now.savings, own[0]),
             "search": _best_value(economy, path, best, PARTS),
             "points": _best_value(economy, path, best, 1),
         }
-        return {**{name: jnp.sum(mass * value) for name, value in values.items()}, **welfare}
+        gains = {name: jnp.sum(mass * value) for name, value in values.items()}
+        return {**gains, "policy": welfare[0], "welfare": welfare}
 
     return jax.lax.map(one, keys)
