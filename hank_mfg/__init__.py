@@ -131,6 +131,7 @@ if TYPE_CHECKING:
     from hank_mfg.run import solve_run as solve_run
     from hank_mfg.saving import load as load
     from hank_mfg.saving import save as save
+    from hank_mfg.solve.convergence import NotConvergedWarning as NotConvergedWarning
     from hank_mfg.solve.equilibrium import Equilibrium as Equilibrium
     from hank_mfg.solve.game_play import GameError as GameError
     from hank_mfg.solve.game_settings import settings_for as settings_for
@@ -219,6 +220,7 @@ _HOMES = {
     "run": ("load_run", "solve_run"),
     "saving": ("load", "save"),
     "solve.game_play": ("GameError",),
+    "solve.convergence": ("NotConvergedWarning",),
     "solve.given_prices": ("HouseholdAtPrices", "household"),
     "solve.game_settings": ("settings_for",),
     "solve.game_solution": ("GameSolution", "solve_game"),

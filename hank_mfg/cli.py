@@ -1,4 +1,4 @@
-"""The command line: the same functions, with a progress bar; `--json` prints one JSON object and nothing else."""
+"""The command line: the same functions, progress on standard error; with `--json` standard output is one JSON object."""
 
 import json
 import os
@@ -22,6 +22,7 @@ app = typer.Typer(
 Source = Annotated[str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of a file")]
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="of the random numbers")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress on standard error")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
 Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Starts = Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")]
@@ -192,8 +193,8 @@ def solve_command(
     measure: Annotated[
         int | None, typer.Option(min=0, help="of a game: paths on which to measure exploitability meanwhile")
     ] = None,
-    as_json: Json = False,
-) -> None:
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
     """Solve an economy or a game globally by structural policy gradient and keep the run in a folder."""
     if model is None and not (resume and out):
         raise ValueError("Name a MODEL to solve (hank-mfg list), or give --resume --out RUN to continue a run.")
@@ -208,15 +209,15 @@ def solve_command(
     if means_game(model, folder, resume):
         given = (method or "rspg", option), set_, seed or 0
         seconds = lambda: time.perf_counter() - _START  # noqa: E731
-        options = {"measure": measure or 0, "resume": resume, "quiet": as_json, "seconds": seconds}
+        options = {"measure": measure or 0, "resume": resume, "quiet": quiet, "seconds": seconds}
         if family or penalty:
             raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
         return _emit(as_json, *solve_game_command(model, folder, *given, **options))
     if measure is not None:
         raise ValueError(f"--measure {measure} is for games: `hank-mfg evaluate RUN` measures the run of an economy.")
-    from hank_mfg.console import progress, solve_lines, training_line
+    from hank_mfg.console import progress, said_below, solve_lines, training_line
     from hank_mfg.run import check_new_run, make_family, named_method, resumed_settings, solve_run
-    from hank_mfg.solve.solve import chunk_length
+    from hank_mfg.solve.convergence import chunk_length
     from hank_mfg.storage import how_to_continue
 
     settings = resumed_settings(folder) if resume else named_method(method or "rspg", option)
@@ -226,7 +227,7 @@ def solve_command(
     before = _entries(cache)
     chunk = chunk_length(settings.updates)
     try:
-        with progress(settings.updates, as_json, training_line(chunk), "stationary equilibrium") as watch:
+        with said_below(), progress(settings.updates, quiet, training_line(chunk), "stationary equilibrium") as watch:
             solution = solve_run(
                 str(model), folder, None if resume else settings, key=seed or 0, overrides=_overrides(set_),
                 resume=resume, watch=watch, family=worlds,
@@ -239,7 +240,8 @@ def solve_command(
 
 @app.command("evaluate")
 def evaluate_command(
-    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, under_: Under = None, as_json: Json = False
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, under_: Under = None, quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
     """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
     _cache()
@@ -248,7 +250,7 @@ def evaluate_command(
     changes = _overrides(under_)
     if is_game_run(run) and not changes:
         return _emit(as_json, *evaluate_game_command(run, paths, seed))
-    from hank_mfg.console import evaluation_lines
+    from hank_mfg.console import evaluation_lines, telling_steps
     from hank_mfg.evaluate.misspecification import under
     from hank_mfg.report.report import write_evaluation
     from hank_mfg.run import load_run
@@ -256,7 +258,8 @@ def evaluate_command(
     refuse_game("parameters to live under", run=run)
     trained = load_run(run)
     solution = under(trained, **changes)
-    content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
+    with telling_steps(quiet):
+        content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
     _emit(as_json, content, [*evaluation_lines(solution, content, trained), *_wrote(written)])
 
 
@@ -299,17 +302,19 @@ def compare_command(
     horizon: int = 100, starts: Starts = 96, paths: FromEach = 8, seed: Seed = 0, periods: int = 10_000,
     option: Option = None,
     classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
-    as_json: Json = False,
+    quiet: Quiet = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
     _cache()
     from hank_mfg.compare_cli import Request, compare_models
+    from hank_mfg.console import telling_steps
     from hank_mfg.run import named_method
 
     settings = named_method("rspg", option) if option else None
     sampling = {"horizon": horizon, "starts": starts, "paths": paths, "periods": periods}
-    request = Request(model, out, _overrides(set_), settings, seed, shock, size or None, sampling, classical, as_json)
-    _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
+    request = Request(model, out, _overrides(set_), settings, seed, shock, size or None, sampling, classical, quiet)
+    with telling_steps(quiet):
+        _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
 
 
 @app.command("moments")
@@ -336,22 +341,24 @@ def moments_command(
 
 @app.command("report")
 def report_command(
-    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, as_json: Json = False
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, quiet: Quiet = False, as_json: Json = False
 ) -> None:  # fmt: skip
     """Rebuild every figure and table of a run from what it saved, without solving."""
     _cache()
+    from hank_mfg.console import telling_steps
     from hank_mfg.game_cli import is_game_run, report_game_command
     from hank_mfg.report.report import write_report
     from hank_mfg.run import load_run
 
     def tell(text: str) -> None:
-        if not as_json:
+        if not quiet:
             print(text, file=sys.stderr, flush=True)
 
     if is_game_run(run):
         written = report_game_command(run, paths, seed, tell)
     else:
-        written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
+        with telling_steps(quiet):
+            written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
     _emit(as_json, {"run": str(run), "files": written}, [f"Wrote {len(written)} files into {run}."])
 
 
@@ -373,15 +380,18 @@ def replicate_command(
     seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
     game: Annotated[list[str] | None, typer.Option(help="only this shipped game; repeat as needed")] = None,
     method: Annotated[list[str] | None, typer.Option(help="only this method; repeat as needed")] = None,
-    as_json: Json = False,
-) -> None:
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
     """Make a published experiment again; what is finished in the folder is not done again."""
     _cache()
+    from hank_mfg.console import telling_steps
     from hank_mfg.replication import replicate
 
     given = {"quick": quick, "seeds": seeds, "games": game, "methods": method}
     options = {option: value for option, value in given.items() if value}
-    done = replicate(name, out, **options, tell=lambda text: print(text, file=sys.stderr, flush=True))
+    tell = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
+    with telling_steps(quiet):
+        done = replicate(name, out, **options, tell=tell)
     _emit(as_json, done, _wrote([Path(file) for file in done["files"]]))
 
 

@@ -20,9 +20,10 @@ from hank_mfg.report.compare_shocks import make_plan
 from hank_mfg.report.compare_tables import ABOUT, LINEAR
 from hank_mfg.report.style import display_name
 from hank_mfg.run import load_run, run_model, solve_run
+from hank_mfg.solve.convergence import chunk_length
 from hank_mfg.solve.krusell_smith import KSAlgorithm
 from hank_mfg.solve.solution import Solution, SolveError
-from hank_mfg.solve.solve import chunk_length, solve
+from hank_mfg.solve.solve import solve
 from hank_mfg.solve.spg import RSPG
 from hank_mfg.storage import UNFINISHED, RunError, finished_config, read_config
 

@@ -2,10 +2,14 @@
 
 import contextlib
 import itertools
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
+
+from hank_mfg.progress import OFTEN, lines_every
+from hank_mfg.solve.convergence import NotConvergedWarning, not_converged
 
 History = Mapping[str, np.ndarray]
 UNITS = ("percent", "share", "seconds")
@@ -83,14 +87,7 @@ def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
 
     first = solution.status.value
     if solution.status is Status.UPDATES_EXHAUSTED:
-        limit, gain = 100 * solution.settings.tolerance, content.get("adversary_gain_percent")
-        what, value = "the Euler error", content["euler_error_percent"]
-        if value < limit and gain is not None and gain >= limit:
-            what, value = "what the adversary has to gain by other weights", gain
-        first = (
-            f"Updates ran out: {what}, {value:.4g} percent, is above the tolerance, {limit:.4g} percent; raise "
-            f"--option updates={2 * solution.settings.updates}; see docs/when_it_does_not_converge.md."
-        )
+        first = not_converged(solution, f"--option updates={2 * solution.settings.updates}")
     worlds = content.get("worlds", [])
     rows = {named(name): value for name, value in content.items() if name != "worlds" and value is not None}
     lines = aligned(rows)
@@ -134,22 +131,39 @@ def _living_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:
 def progress(
     total: int, quiet: bool, line: Callable[[History], tuple[int, str]], first: str = "starting"
 ) -> Iterator[Callable[[History], None]]:
-    """A progress bar on standard error, erased when it ends: updates, what `line` says, time left; fits 80 columns."""
-    if quiet:
-        yield lambda history: None
-        return
+    """How training goes, on standard error: on a terminal a bar that is erased when it ends, of updates, what `line`
+    says and the time left, in 80 columns; elsewhere lines that training itself prints (progress.py).
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    parts = (
-        MofNCompleteColumn(), BarColumn(bar_width=14), TextColumn("{task.description}"),
-        TimeRemainingColumn(compact=True), TextColumn("left"),
-    )  # fmt: skip
-    with Progress(*parts, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(first, total=total)
+    terminal = Console(stderr=True)
+    with lines_every(None if quiet or terminal.is_terminal else OFTEN):
+        if quiet or not terminal.is_terminal:
+            yield lambda history: None
+            return
+        parts = (
+            MofNCompleteColumn(), BarColumn(bar_width=14), TextColumn("{task.description}"),
+            TimeRemainingColumn(compact=True), TextColumn("left"),
+        )  # fmt: skip
+        with Progress(*parts, console=terminal, transient=True) as bar:
+            task = bar.add_task(first, total=total)
 
-        def show(history: History) -> None:
-            done, text = line(history)
-            bar.update(task, completed=done, description=text)
+            def show(history: History) -> None:
+                done, text = line(history)
+                bar.update(task, completed=done, description=text)
 
-        yield show
+            yield show
+
+
+@contextlib.contextmanager
+def said_below() -> Iterator[None]:
+    """Leave out the warning that a method did not converge: what the command prints at its end says it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotConvergedWarning)
+        yield
+
+
+def telling_steps(quiet: bool) -> contextlib.AbstractContextManager[None]:
+    """What a command without a bar says of its long steps: lines on standard error, none where `quiet`."""
+    return lines_every(None if quiet else OFTEN)

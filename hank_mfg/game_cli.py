@@ -5,11 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.console import aligned, named, progress
+from hank_mfg.console import aligned, named, progress, said_below
 from hank_mfg.environment.game import Discrete
 from hank_mfg.environment.games import GAMES, is_game, load_game
 from hank_mfg.manifest import holds_run
 from hank_mfg.sizes import require_sizes
+from hank_mfg.solve.convergence import not_settled
 from hank_mfg.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
 
 WORDS = {"true": True, "false": False, "none": None}
@@ -89,7 +90,7 @@ def solve_game_command(
         chosen = game_settings(str(source), *settings)
         load_game(str(source), **switches(set_))  # refuses before the bar is drawn
     try:
-        with progress(chosen.updates, quiet, _progress_line) as watch:
+        with said_below(), progress(chosen.updates, quiet, _progress_line) as watch:
             solution = solve_game_run(
                 str(source), folder, chosen, key=seed, switches=switches(set_), measure=measure, resume=resume,
                 watch=watch,
@@ -109,15 +110,10 @@ def solve_game_command(
         "device": solution.device,
         "seed": solution.seed,
     }
-    rests = (
-        "the objective rests."
-        if solution.settled
-        else (
-            "the objective had not come to rest: raise "
-            f"--option updates={2 * solution.settings.updates}, and see docs/when_it_does_not_converge.md."
-        )
-    )
-    lines = [f"All updates were made; {rests}", *aligned({named(name): value for name, value in content.items()})]
+    first = "All updates were made; the objective rests."
+    if not solution.settled:
+        first = not_settled(solution.history["objective"], f"--option updates={2 * solution.settings.updates}")
+    lines = [first, *aligned({named(name): value for name, value in content.items()})]
     return content, [*lines, f"Measure it with `hank-mfg evaluate {folder}`."]
 
 

@@ -50,6 +50,12 @@ jax.config.update("jax_compilation_cache_dir", os.environ[_COMPILED])
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 
 
+def pytest_configure(config):
+    """Warnings are errors, except that tiny trainings did not converge: tests of that use pytest.warns."""
+    for said in ("Updates ran out", "The objective of the game", r"\d+ updates are too few"):
+        config.addinivalue_line("filterwarnings", f"ignore:{said}:hank_mfg.solve.convergence.NotConvergedWarning")
+
+
 @pytest.fixture(autouse=True, scope="module")
 def room_for_programs():
     """Let go of compiled programs before the process has as many pieces of memory as Linux allows, 65,530.

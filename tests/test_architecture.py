@@ -23,6 +23,7 @@ ROOT_FILES = (
     "lock",
     "manifest",
     "precision",
+    "progress",
     "resuming",
     "run",
     "saving",

@@ -12,6 +12,7 @@ from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
+from hank_mfg.progress import Lines, telling
 from hank_mfg.sizes import require_sizes, require_whole
 from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.quantities import names_of
@@ -114,15 +115,17 @@ def evaluate(
     seed: int = 1,
     asset_points: int | None = None,
     deviations: bool = True,
+    verbose: bool | None = None,
 ) -> Accuracy:
     """Measure the accuracy of a solution.
 
     The law of motion is that of the aggregate `variable`, by default the first that choices move and prices follow
     from; where there is none, no law is fitted, and the first price that clears is described. It is fitted on one path
     of `periods` periods and tested on another, neither seen in training. `deviations=False` leaves out exploitability,
-    which trains a deviator. Warns when the top of the asset grid holds more than 1e-6 of the mass, or when the path is
-    too short for its mean to have settled. Raises ValueError for a variable that is not simulated, and for deviations
-    from a policy that was not trained.
+    which trains a deviator. What it is doing is told on standard error every 30 seconds, with `verbose=True` at every
+    step, with `verbose=False` never. Warns when the top of the asset grid holds more than 1e-6 of the mass, or when the
+    path is too short for its mean to have settled. Raises ValueError for a variable that is not simulated, and for
+    deviations from a policy that was not trained.
     """
     require_whole("periods", periods, 100, f"{ENOUGH}, 10000 are usual")
     if deviations and not isinstance(solution, Solution):
@@ -130,7 +133,16 @@ def evaluate(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
             "pass deviations=False."
         )
-    settings = {"periods": periods, "asset_points": asset_points}
+    with telling("evaluate", verbose) as lines:
+        return _evaluate(
+            solution, {"periods": periods, "asset_points": asset_points}, variable, seed, deviations, lines
+        )
+
+
+def _evaluate(
+    solution: GlobalSolution, settings: dict, variable: str | None, seed: int, deviations: bool, lines: Lines
+) -> Accuracy:
+    lines.step(f"simulating {settings['periods']:,} periods")
     fitted = simulate(solution, seed=seed, **settings)
     if variable is not None and variable not in fitted.series:
         raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
@@ -138,16 +150,20 @@ def evaluate(
     names = names_of(economy)
     lawful = (variable,) if variable is not None else names.unknown[:1]
     variable = (*lawful, *names.clearing)[0]
+    lines.step("Den Haan's test and Euler errors" if lawful else "Euler errors")
     forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
     euler = euler_errors(solution, seed=seed + 2, **settings)
+    if deviations:
+        lines.step("training a deviator")
     gains = exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
     if forecast is not None and not np.isfinite(forecast.mean):
         rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
         warnings.warn(
-            f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in {periods} "
-            "periods; use more periods.", stacklevel=4,
+            f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in "
+            f"{settings['periods']} periods; use more periods.", stacklevel=5,
         )  # fmt: skip
     _warn(fitted, variable)
+    lines.step("searching for better savings")
     return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
 
 
@@ -186,12 +202,12 @@ def den_haan(
 def _warn(simulation: Simulation, variable: str) -> None:
     top = float(simulation.top_of_grid.max())
     if top > 1e-6:
-        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=4)
+        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=6)
     series = simulation.series[variable]
     halves = np.array_split(series, 2)
     drift = abs(halves[0].mean() - halves[1].mean())
     if drift > series.std():
         warnings.warn(
             f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd "
-            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=4,
+            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=6,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,10 @@ from hank_mfg.environment.game import AbstractGame
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.progress import Course, Lines, telling
+from hank_mfg.solve.convergence import NotConvergedWarning, chunk_length, not_settled
 from hank_mfg.solve.game_play import GameError, GamePlay, game_play
 from hank_mfg.solve.game_spg import GameRSPG
-from hank_mfg.solve.solve import chunk_length
 
 History = dict[str, np.ndarray]
 
@@ -96,26 +98,45 @@ def solve_game(
     chunk: int = 20,
     resume: tuple[Any, History] | None = None,
     watch: Callable[[Any, History], bool | None] | None = None,
+    verbose: bool | None = None,
 ) -> GameSolution:
     """Solve a game by (recurrent) structural policy gradient, or by a baseline whose settings are given.
 
     `method` holds the settings: `GameRSPG()` unless said, `GameSPG()` without memory, or a baseline, `IPPO()`,
     `RIPPO()` or `MOMD()`. `key` is the integer seed: the same seed on the same CPU gives the same bits.
     `watch(training, history)` is called at least every `chunk` updates, with what `resume=(training, history)` needs to
-    go on to the same numbers; training ends early when it returns True. Raises GameError when a loss is not a number.
+    go on to the same numbers; training ends early when it returns True. What it is doing is told on standard error
+    every 30 seconds, with `verbose=True` at every step and every 10 seconds, with `verbose=False` never. All updates
+    made and the objective not `settled` gives a NotConvergedWarning. Raises GameError when a loss is not a number.
     """
     settings = method if method is not None else GameRSPG()
+    with telling("solve_game", verbose) as lines:
+        solution = _solve(game, settings, (key, chunk, resume), watch, lines)
+    if solution.updates >= settings.updates and not solution.settled:
+        objective = np.asarray(solution.history["objective"])
+        more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"
+        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=4)
+    return solution
+
+
+def _solve(game: AbstractGame, settings: Any, begun: tuple, watch: Callable | None, lines: Lines) -> GameSolution:
+    """`begun` are the seed, the updates of a call, and what training goes on from, None from the start."""
+    key, chunk, resume = begun
     economy = cast(game, DTYPES[settings.precision])
     training = settings.begin(economy, seed=key) if resume is None else resume[0]
     history: History = {} if resume is None else resume[1]
     length = chunk_length(settings.updates, chunk)
     started = time.perf_counter()
+    lines.step("compiling")
     program = _train.lower(economy, training, settings, length).compile()
     compiled = time.perf_counter()
     already = float(history["seconds"][-1]) if "seconds" in history else 0.0
+    course = Course(settings.updates, len(history.get("loss", ())))
+    lines.step(f"training, {settings.updates - len(history.get('loss', ()))} updates")
     while len(history.get("loss", ())) < settings.updates:
         training, reports = jax.block_until_ready(program(economy, training, settings, length))
         history = _longer(history, reports, already + time.perf_counter() - compiled)
+        lines.now(f"training, {course(len(history['loss']))}, objective {history['objective'][-length:].mean():.5g}")
         if watch is not None:
             pause = time.perf_counter()
             stop = watch(training, history)

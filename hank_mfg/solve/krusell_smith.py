@@ -36,6 +36,7 @@ from hank_mfg.solve.classical_household import (
     perceive,
     solve_policies,
 )
+from hank_mfg.solve.convergence import NotConvergedWarning
 from hank_mfg.solve.law_of_motion import LawOfMotion
 from hank_mfg.solve.law_search import Answer, KSAlgorithm, LawStatus, Programs, Search, block_of, iterate, play_of, walk
 from hank_mfg.solve.policy_query import ask_policy
@@ -168,7 +169,7 @@ def solve_classical(
     last = answers[-1]
     search.warn(last.path)
     if status is not LawStatus.CONVERGED:
-        warnings.warn(f"{status.value} (Distance {last.distance:.3g}.)", stacklevel=6)
+        warnings.warn(f"{status.value} (Distance {last.distance:.3g}.)", NotConvergedWarning, stacklevel=6)
     grid = programs.economy.grid.points
     policy = TabulatedPolicy(search.table, search.nodes, grid, programs.economy.distinct())
     device, end = grid.devices().pop(), time.perf_counter()

@@ -289,3 +289,18 @@ def best_weights(losses: np.ndarray, penalty: float) -> np.ndarray:
     behind = losses - losses.max()
     odds = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
     return odds / odds.sum()
+
+
+def require_same_worlds(history: dict[str, np.ndarray], worlds: Worlds | None) -> None:
+    """Raise ValueError unless training that made `history` was for as many worlds as there are now."""
+    before = history["weights"].shape[1] if "weights" in history else 0
+    now = 0 if worlds is None else len(worlds.weights)
+    if before != now and len(history["update"]):
+        raise ValueError(
+            f"resume continues training for {_family_of(before)} and solve() is given {_family_of(now)}: pass the "
+            "family with which it began."
+        )
+
+
+def _family_of(count: int) -> str:
+    return f"a family of {count} worlds" if count else "one world without a family"

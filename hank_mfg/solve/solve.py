@@ -1,7 +1,9 @@
 """Solve an economy with aggregate risk: the training loop around the updates of spg.py."""
 
 import concurrent.futures
+import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple, overload
 
@@ -11,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.economy import Aggregate, Economy, discretize
+from hank_mfg.environment.economy import Aggregate, discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
@@ -19,19 +21,20 @@ from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.progress import Course, Lines, telling
 from hank_mfg.solve.by_state import optimum_by_state, seen_states, start_by_state
 from hank_mfg.solve.compiling import quick_compilation
+from hank_mfg.solve.convergence import NotConvergedWarning, chunk_length, last_errors, not_converged
 from hank_mfg.solve.fine_mass import finer
 from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
-from hank_mfg.solve.market import first_missed
 from hank_mfg.solve.quantities import names_of
-from hank_mfg.solve.robust import Adversary, Family, Worlds, on_paths
+from hank_mfg.solve.reports import check_reports
+from hank_mfg.solve.robust import Adversary, Family, Worlds, on_paths, require_same_worlds
 from hank_mfg.solve.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.steady_state import SteadyState, require_own_steady, stationary_of, steady_state
 
-UNCLEARED = 1e-3  # excess demand that training does not accept
 HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 
@@ -207,31 +210,6 @@ def _train(
     return eqx.combine(arrays, static), reports
 
 
-def chunk_length(updates: int, most: int = 20) -> int:
-    """Updates per compiled call: the largest divisor of `updates` up to `most`: one compilation serves them all."""
-    return max(length for length in range(1, min(most, updates) + 1) if updates % length == 0)
-
-
-def check_reports(economy: Economy, reports: Progress, done: int) -> None:
-    """Raise SolveError at the first update, path and quantity that is not a number, and at a market without a price."""
-    missed = first_missed(economy, reports.market, UNCLEARED)
-    if missed is not None:
-        (update, path), problem = missed
-        period = int(reports.market.period[update, path])
-        raise SolveError(f"Update {done + update + 1}, path {path}, period {period}: {problem}")
-    finite = np.asarray(reports.finite)
-    if finite.all() and np.isfinite(np.asarray(reports.loss)).all():
-        return
-    where = np.argwhere(~finite)
-    if len(where) == 0:
-        raise SolveError(f"Update {done + int(np.argmin(np.isfinite(reports.loss))) + 1}: the loss is not a number.")
-    first, quantity, path = (int(x) for x in where[0])
-    raise SolveError(
-        f"Update {done + first + 1}, path {path}: {QUANTITIES[quantity]} became NaN or infinite. The last good "
-        "checkpoint is kept; lower learning_rate or max_step, or check prices() and resources() at extreme states."
-    )
-
-
 def _price(model: Model, settings: RSPG) -> None:
     """Raise SizeError where training does not fit this machine, before anything is computed."""
     economy = discretize(model, 10, DTYPES[settings.precision])
@@ -259,6 +237,7 @@ def solve(
     key: int = 0,
     steady: SteadyState | None = None,
     started: Callable[[SteadyState], None] | None = None,
+    verbose: bool | None = None,
 ) -> ClassicalSolution:
     """By the classical algorithm."""
     ...
@@ -275,6 +254,7 @@ def solve(
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
+    verbose: bool | None = None,
 ) -> Solution:
     """By training."""
     ...
@@ -291,6 +271,7 @@ def solve(
     watch: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
+    verbose: bool | None = None,
 ) -> Solution | ClassicalSolution:
     """Solve a declared economy globally by (recurrent) structural policy gradient; `solve_game` is for games.
 
@@ -300,11 +281,11 @@ def solve(
     `watch(training, history)` is called after every few updates, with what `resume=(training, history)` needs to
     continue to the same numbers as an unbroken run; `started(steady)` once, before the first. With a `family` of worlds
     people prepare for the worst of them (robust.py); the solution is that of `model`, the first world, and its
-    `history` has the adversary's weights. Raises SolveError when a number is not finite, SteadyStateError when there is
-    no stationary equilibrium to start from. Training that ends before `tolerance` is reached says so in
-    `Solution.status`.
+    `history` has the adversary's weights. What it is doing is told on standard error every 30 seconds, with
+    `verbose=True` at every step and every 10 seconds, with `verbose=False` never. Raises SolveError when a number is
+    not finite, SteadyStateError when there is no stationary equilibrium to start from. Training that ends before
+    `tolerance` is reached gives a NotConvergedWarning with what was reached, and says so in `Solution.status`.
     """
-    begin = time.perf_counter()
     settings = method if method is not None else RSPG()
     require_aggregate_risk(model)
     if steady is not None:
@@ -316,54 +297,69 @@ def solve(
             raise ValueError(
                 "watch, resume and family are for training, which the classical algorithm does without: leave them out."
             )
-        return solve_classical(model, settings, seed=key, steady=steady, started=started)
+        with telling("solve", verbose) as lines:
+            lines.step("classical algorithm, beginning with the stationary equilibrium")
+            return solve_classical(model, settings, seed=key, steady=steady, started=started)
     _price(model, settings)
     worlds = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     if resume is not None:
-        _require_same_worlds(resume[1], worlds)
+        require_same_worlds(resume[1], worlds)
+    adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)
+    with telling("solve", verbose) as lines:
+        begun = _Begun(model, settings, key, steady, resume, adversary)
+        solution = _solve(begun, watch, started, lines)
+    if solution.status is Status.UPDATES_EXHAUSTED:
+        more = f"updates, for instance RSPG(updates={2 * settings.updates})"
+        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=4)
+    return dataclasses.replace(solution, family=family)
+
+
+class _Begun(NamedTuple):
+    """What is to be trained: for an `adversary` where there is a family of worlds, from `resume` where it goes on."""
+
+    model: Model
+    settings: RSPG
+    key: int
+    steady: SteadyState | None
+    resume: tuple[Training[State], History] | None
+    adversary: Adversary | None
+
+
+def _solve(
+    begun: _Begun, watch: Watcher | None, started: Callable[[SteadyState], None] | None, lines: Lines
+) -> Solution:
+    begin, (model, settings, key, steady, resume, adversary) = time.perf_counter(), begun
+    worlds = None if adversary is None else adversary.worlds
+    lines.step("compiling" if steady is not None else "stationary equilibrium, compiling beside it")
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
         compiling = beside.submit(compile_ahead, model, settings, points, worlds)
         steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
         if started is not None:
             started(steady)
+        lines.now("compiling")
         compiled = compiling.result()
     if resume is not None:
         play, _ = untrained(model, settings, steady, seed=key)
         training, history = resume
         play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
     else:
+        lines.now("first paths, on which everybody follows the stationary policy")
         play, training = prepare(
             model, settings, steady, seed=key, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds
         )
         history = {name: np.zeros(0) for name in HISTORY}
     ready = time.perf_counter()
-    adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)
+    lines.step(f"training, at most {settings.updates - len(history['update'])} updates")
     training, history, status = _train_on(
-        play, training, settings, compiled, adversary=adversary, history=history, watch=watch
+        play, training, settings, compiled, adversary=adversary, history=history, watch=watch, lines=lines
     )
     end = time.perf_counter()
     device = play.economy.grid.points.devices().pop()
     return Solution(
         model, settings, steady, training.policy, training.optimizer, training.states, training.key, training.trembles,
         history, status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
-        family,
     )  # fmt: skip
-
-
-def _require_same_worlds(history: History, worlds: Worlds | None) -> None:
-    """Raise ValueError unless training that made `history` was for as many worlds as there are now."""
-    before = history["weights"].shape[1] if "weights" in history else 0
-    now = 0 if worlds is None else len(worlds.weights)
-    if before != now and len(history["update"]):
-        raise ValueError(
-            f"resume continues training for {_family_of(before)} and solve() is given {_family_of(now)}: pass the "
-            "family with which it began."
-        )
-
-
-def _family_of(count: int) -> str:
-    return f"a family of {count} worlds" if count else "one world without a family"
 
 
 def _train_on(
@@ -375,10 +371,12 @@ def _train_on(
     adversary: Adversary | None,
     history: History,
     watch: Watcher | None,
+    lines: Lines,
 ) -> tuple[Training[State], History, Status]:
     """Updates from where `history` ends until the tolerance is reached or all are made; the adversary moves between
     calls of the compiled program, and has as little to gain then as relative consumption may be wrong."""
     length, fine = chunk_length(settings.updates), finer(play)
+    course = Course(settings.updates, len(history["update"]))
     while len(history["update"]) < settings.updates:
         done = len(history["update"])
         worlds, told = None, {}
@@ -393,9 +391,8 @@ def _train_on(
         history = {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
         if watch is not None:
             watch(training, history)
-        errors = [history[error][-length:].mean() for error in ("euler_error", "price_error")]
-        if adversary is not None:
-            errors.append(0.01 * history["adversary_gain"][-1])
-        if np.max(errors) < settings.tolerance:
+        errors = last_errors(history, length)
+        lines.now(f"training, {course(len(history['update']))}, Euler error {100 * errors['the Euler error']:.4f} %")
+        if np.max(list(errors.values())) < settings.tolerance:
             return training, history, Status.CONVERGED
     return training, history, Status.UPDATES_EXHAUSTED

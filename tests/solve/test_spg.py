@@ -16,8 +16,10 @@ from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.run import load_checkpoint, load_run, solve_run
+from hank_mfg.solve.convergence import chunk_length
 from hank_mfg.solve.market import Market
-from hank_mfg.solve.solve import check_reports, chunk_length, prepare
+from hank_mfg.solve.reports import check_reports
+from hank_mfg.solve.solve import prepare
 from hank_mfg.solve.spg import Progress, update
 from hank_mfg.solve.steady_state import SteadyState
 from hank_mfg.storage import RunError, read_config
