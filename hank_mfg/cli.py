@@ -1,4 +1,4 @@
-"""The command line: the same functions, progress on standard error; with `--json` standard output is one JSON object."""
+"""The command line: the same functions, progress on standard error; `--json` prints one JSON object and no more."""
 
 import json
 import os

@@ -107,13 +107,20 @@ def world_line(world: dict[str, Any]) -> str:
 def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> list[str]:
     """What a person reads after an evaluation: every measure, the law of motion, how they were taken; first, where
     people live under other parameters, whether they were `trained`, a solution, for these."""
-    from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows, gain_rows, law_of_motion_rows
+    from hank_mfg.evaluate.accuracy_table import (
+        accuracy_note,
+        accuracy_rows,
+        gain_rows,
+        judged_lines,
+        law_of_motion_rows,
+    )
     from hank_mfg.report.report import state_names
 
     states = state_names(solution.play(10).economy.shock_values)
-    rows = {**accuracy_rows(content), **gain_rows(content), **law_of_motion_rows(content, states)}
+    others = {**gain_rows(content), **law_of_motion_rows(content, states)}
     first = [_living_under(content["under"], solution, trained)] if "under" in content else []
-    return [*first, *aligned(rows), accuracy_note(content, trained)]
+    rows = judged_lines({**accuracy_rows(content), **{name: (text, "") for name, text in others.items()}})
+    return [*first, *rows, accuracy_note(content, trained)]
 
 
 def _living_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:

@@ -5,6 +5,8 @@ import warnings
 
 import numpy as np
 
+from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows, judged_lines
+from hank_mfg.evaluate.bars import BARS, OK, verdicts
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.evaluate.exploitability import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
@@ -56,10 +58,11 @@ class Accuracy:
 
         What does not apply is None: the law of motion and Den Haan's test where choices move no aggregate that prices
         follow from, residuals of markets that the model does not state, errors of firms where none sets its price.
+        `verdicts` holds, for every measure with a bar (bars.py), "ok" or the bar that it is above.
         """
         simulation, forecast, euler, gains = self.simulation, self.forecast, self.euler, self.exploitability
         series, market, excess = simulation.series[self.variable], simulation.goods_market, simulation.excess_demand
-        return {
+        content = {
             f"{self.variable}_mean": float(series.mean()),
             f"{self.variable}_sd": float(series.std()),
             "variable": self.variable,
@@ -104,6 +107,12 @@ class Accuracy:
             "distribution": "histogram, moved exactly",
             "seed": self.seed,
         }  # fmt: skip
+        return {**content, "verdicts": verdicts(content)}
+
+    def __repr__(self) -> str:
+        """The table of every measure with its unit and its verdict."""
+        content = self.to_dict()
+        return "\n".join([*judged_lines(accuracy_rows(content)), accuracy_note(content)])
 
 
 @float64_allowed
@@ -203,6 +212,13 @@ def _warn(simulation: Simulation, variable: str) -> None:
     top = float(simulation.top_of_grid.max())
     if top > 1e-6:
         warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=6)
+    left = np.abs(simulation.goods_market) if simulation.goods_market is not None else np.zeros(1)
+    verdict = BARS["goods_market_residual_max"].verdict(float(left.max()))
+    if verdict != OK:
+        warnings.warn(
+            f"The goods market is off by {left.max():.2e} of output in period {left.argmax()}, {verdict}: "
+            "compare prices() and resources() with goods_market(), or let prices clear to more digits.", stacklevel=6,
+        )  # fmt: skip
     series = simulation.series[variable]
     halves = np.array_split(series, 2)
     drift = abs(halves[0].mean() - halves[1].mean())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.accuracy import evaluate
-from hank_mfg.report.accuracy_table import NAMES
+from hank_mfg.evaluate.accuracy_table import NAMES
 from hank_mfg.report.latex import to_latex
 from hank_mfg.report.style import display_name
 from hank_mfg.report.units import POINTS

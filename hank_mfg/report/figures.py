@@ -167,10 +167,14 @@ def plot_policy(
     labels: Sequence[str] | None = None,
     note: str = "",
     largest: float | None = None,
+    *,
+    what: str = "Stationary policy",
+    beside: Mapping[str, Any] | None = None,
 ) -> "Figure":
-    """The stationary policy, one panel per choice and one line per income state.
+    """A policy, one panel per choice and one line per income state; `what` begins the titles.
 
-    `savings`, the next assets, are shown less assets, which a picture of almost 45 degrees would hide.
+    `savings`, the next assets, are shown less assets, which a picture of almost 45 degrees would hide. `beside` is
+    another policy of the same choices and shapes, drawn as thin lines: the note has to say which.
     `assets` (assets,) level; `policies` maps a name (consumption, savings, ...) to levels, (assets, income) or
     (assets,); `labels` one per income state; `largest` ends the axis, by default at the last grid point. Of more states
     than can be told apart in gray, evenly spaced ones are shown, and the note says so.
@@ -188,25 +192,33 @@ def plot_policy(
     width = PAGE if len(policies) > 1 else COLUMN
     figure, axes = panels(len(policies), min(len(policies), 2), width, 2.4, " ".join(filter(None, remarks)))
     for panel, (name, values) in zip(axes, policies.items(), strict=True):
-        values = np.asarray(values, dtype=float)
-        if values.ndim not in (1, 2) or values.shape[0] != assets.size:
-            raise ValueError(
-                f"policies[{name!r}] has shape {values.shape}: give (assets,) or (assets, income) with "
-                f"{assets.size} grid points."
-            )
-        values = values.reshape(assets.size, -1)
-        shown_name = display_name(name).lower()
+        shown_name = "next assets minus assets" if name == "savings" else display_name(name).lower()
         if name == "savings":
-            values, shown_name = values - assets[:, None], "next assets minus assets"
             panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
+        values = _by_state(name, values, assets)
+        thin = None if beside is None else _by_state(name, beside[name], assets)
         names = state_labels(labels, values.shape[1])
         states, _ = representatives(values.shape[1], len(LINES), "income states are shown")
         for state, line in zip(states, line_styles(len(states)), strict=True):
             panel.plot(assets[shown], values[shown, state], label=names[state], **line)
-        panel.set(title=f"Stationary policy: {shown_name}", xlabel="Assets (level)", ylabel="Level")
+            if thin is not None:
+                panel.plot(assets[shown], thin[shown, state], **{**line, "linewidth": 0.4})
+        panel.set(title=f"{what}: {shown_name}", xlabel="Assets (level)", ylabel="Level")
         panel.set_xlim(assets[0], end)
     several = any(np.ndim(values) == 2 and np.shape(values)[1] > 1 for values in policies.values())
     return finish(figure, axes[0] if several else None)
+
+
+def _by_state(name: str, values: Any, assets: np.ndarray) -> np.ndarray:
+    """What a panel of policies draws, (assets, income)."""
+    values = np.asarray(values, dtype=float)
+    if values.ndim not in (1, 2) or values.shape[0] != assets.size:
+        raise ValueError(
+            f"policies[{name!r}] has shape {values.shape}: give (assets,) or (assets, income) with "
+            f"{assets.size} grid points."
+        )
+    values = values.reshape(assets.size, -1)
+    return values - assets[:, None] if name == "savings" else values
 
 
 @journal_style()

@@ -14,18 +14,19 @@ import pandas as pd
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
+from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.propensities import static_mpcs
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.manifest import into_run, is_recorded
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
-from hank_mfg.report.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
 from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.moments import SMOOTHING, MomentTable, require_smoothing
 from hank_mfg.report.moments import moment_table as tabulate
+from hank_mfg.report.policy_figure import policy_figure
 from hank_mfg.report.style import display_name, save_figure, signed
 from hank_mfg.report.units import kinds_of, level_unit, size_in, unit_of
 from hank_mfg.sizes import require_whole
@@ -124,7 +125,8 @@ def _parameters_in_names(parameters: Mapping[str, Any]) -> str:
 
 
 def _write_accuracy(content: dict[str, Any], solution: Solution, folder: Path) -> list[Path]:
-    frame = pd.DataFrame({"Value": pd.Series(accuracy_rows(content), dtype=object)}).rename_axis("")
+    frame = pd.DataFrame.from_dict(accuracy_rows(content), orient="index", columns=["Value", "Verdict"], dtype=object)
+    frame = frame.rename_axis("")
     return [
         write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
         write_text(folder / "accuracy.tex", to_latex(frame, note=accuracy_note(content, solution), digits=4)),
@@ -276,7 +278,10 @@ def write_report(
     keep(_write_accuracy(measured.content, solution, folder))
     keep(_write_moments(_moments_of(solution, measured.simulation, None), folder))
     keep(_write_distributions(solution, measured.simulation, folder))
-    for name, figure in {**_simulation_figures(solution, measured), **_solution_figures(solution)}.items():
+    for name, figure in {
+        **_simulation_figures(solution, measured),
+        **_solution_figures(solution, measured.simulation),
+    }.items():
         keep(save_figure(figure, folder / "figures" / name))
     economy = solution.play(10).economy
     first = True
@@ -363,15 +368,15 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     }
 
 
-def _solution_figures(solution: Solution) -> dict[str, "Figure"]:
-    """The stationary policy and the course of training."""
+def _solution_figures(solution: Solution, simulation: Simulation) -> dict[str, "Figure"]:
+    """The trained policy beside the stationary one, and the course of training."""
     history = {name: values for name, values in solution.history.items() if name != "euler_error"}
     history["euler_error_percent"] = 100 * solution.history["euler_error"]
     note = f"{solution.updates} updates in {solution.seconds_train:.1f} s, {solution.precision}, {solution.device}."
     own = state_names(solution.play(10).economy.own)
     tolerances = {"euler_error_percent": 100 * solution.settings.tolerance}
     return {
-        "policy": _policy_figure(solution, own),
+        "policy": policy_figure(solution, simulation, own),
         "training": figures.plot_training(history, ["euler_error_percent", "loss"], note, tolerances),
     }
 
@@ -380,13 +385,3 @@ def state_names(values: Mapping[str, Any]) -> list[str]:
     """One name per state of a chain, from the values that it gives to named quantities."""
     states = zip(*(np.asarray(level) for level in values.values()), strict=True)
     return [", ".join(f"{display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]
-
-
-def _policy_figure(solution: Solution, labels: list[str]) -> "Figure":
-    steady = solution.steady
-    points = np.asarray(steady.economy.grid.points)
-    top = int(np.searchsorted(np.cumsum(steady.mass.sum(axis=1)), 0.999)) + 1
-    consumption = steady.consumption
-    note = f"{len(points)} asset points, float64; 99.9 percent of households are inside the axis."
-    policies = {"consumption": consumption, "savings": steady.savings}
-    return figures.plot_policy(points, policies, labels, note, float(points[min(top, len(points) - 1)]))

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.evaluate.accuracy_table import NAMES
 from hank_mfg.report import compare_tables
-from hank_mfg.report.accuracy_table import NAMES
 from hank_mfg.report.compare import usual_label
 from hank_mfg.report.compare_shocks import make_plan
 

@@ -1,7 +1,9 @@
-"""How accurate a solution is, for a reader: every measure with its proper name and unit."""
+"""How accurate a solution is, for a reader: every measure with its proper name, its unit and its verdict."""
 
 from typing import Any
 
+from hank_mfg.console import number
+from hank_mfg.evaluate.bars import verdicts
 from hank_mfg.solve.solution import GlobalSolution, world_told
 
 NAMES = {
@@ -23,23 +25,32 @@ NAMES = {
 KINDS = {"clairvoyant": "clairvoyant", "nonanticipative": "non-anticipative"}
 
 
-def accuracy_rows(content: dict[str, Any]) -> dict[str, float | str]:
-    """Rows of the table of accuracy from what `Accuracy.to_dict` gives: names with units, and numbers.
+def accuracy_rows(content: dict[str, Any]) -> dict[str, tuple[float | str, str]]:
+    """Rows of the table of accuracy from what `Accuracy.to_dict` gives: by name with its unit a number and its verdict
+    (bars.py), "" where there is no bar.
 
     A non-anticipative gain that is not positive is "none found": the deviator's training found nothing better.
     """
-    variable = content["variable"]
+    variable, judged = content["variable"], verdicts(content)
     shown = variable.replace("_", " ")
     names = {f"{variable}_mean": f"Mean of {shown} (level)", f"{variable}_sd": f"Sd of {shown} (level)", **NAMES}
-    rows: dict[str, float | str] = {
-        text: content[name] for name, text in names.items() if content.get(name) is not None
+    rows: dict[str, tuple[float | str, str]] = {
+        text: (content[name], judged.get(name, "")) for name, text in names.items() if content.get(name) is not None
     }
     for kind, gain in (content["exploitability"] or {}).get("consumption_percent", {}).items():
-        found = gain > 0 or kind == "clairvoyant"
-        rows[f"Exploitability, {KINDS[kind]} (percent of consumption)"] = gain if found else "none found"
+        found = gain if gain > 0 or kind == "clairvoyant" else "none found"
+        name = f"Exploitability, {KINDS[kind]} (percent of consumption)"
+        rows[name] = found, judged[f"exploitability_{kind}_percent"]
     if content.get("search") is not None:
-        rows["Gain by search, no first-order condition (percent of consumption)"] = content["search"]["percent"]
+        name = "Gain by search, no first-order condition (percent of consumption)"
+        rows[name] = content["search"]["percent"], judged["search_gain_percent"]
     return rows
+
+
+def judged_lines(rows: dict[str, tuple[float | str, str]]) -> list[str]:
+    """The rows in three columns of text: the name, the number, the verdict."""
+    names, values = max(map(len, rows)), max(len(number(value)) for value, _ in rows.values())
+    return [f"{name:{names}}  {number(value):{values}}  {verdict}".rstrip() for name, (value, verdict) in rows.items()]
 
 
 def law_of_motion_rows(content: dict[str, Any], labels: list[str]) -> dict[str, str]:
@@ -68,9 +79,9 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
     return {**rows, "Gains are measured over": sizes}
 
 
-def accuracy_note(content: dict[str, Any], solution: GlobalSolution) -> str:
+def accuracy_note(content: dict[str, Any], solution: GlobalSolution | None = None) -> str:
     """How the measures were taken, and in which world, for below the table."""
-    world = "" if "under" in content else world_told(solution)
+    world = "" if "under" in content or solution is None else world_told(solution)
     return (
         f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "
         f"seed {content['seed']}. {world}"

@@ -1,6 +1,6 @@
 """The table of accuracy: names with their capitals and units, numbers as they are."""
 
-from hank_mfg.report.accuracy_table import accuracy_rows, gain_rows, law_of_motion_rows
+from hank_mfg.evaluate.accuracy_table import accuracy_rows, gain_rows, law_of_motion_rows
 
 CONTENT = {
     "variable": "capital",
