@@ -19,6 +19,7 @@ from hank_mfg.report.compare_figures import write_comparison
 from hank_mfg.report.compare_shocks import make_plan
 from hank_mfg.report.compare_tables import ABOUT, LINEAR
 from hank_mfg.report.style import display_name
+from hank_mfg.report.units import counted
 from hank_mfg.run import load_run, run_model, solve_run
 from hank_mfg.solve.convergence import chunk_length
 from hank_mfg.solve.krusell_smith import KSAlgorithm
@@ -165,8 +166,15 @@ def comparison_lines(comparison: Comparison) -> list[str]:
         if not np.isnan(row[comparison.others[0], "gap"]):
             each = [f"{row[method, 'gap']:.2g} ({row[method, 'period']})" for method in comparison.others]
             peak = f"{row[LINEAR, 'peak']:.4f} ({row[LINEAR, 'period']})"
-            rows.append((labels[key[0]], display_name(key[1]), peak, *each))
-    heading = ("size", "variable", "linear peak (period)", *(f"{method} gap, %" for method in comparison.others))
+            rows.append((labels[key[0]], display_name(key[1]), comparison.unit_shown(key[1]), peak, *each))
+    when = counted(comparison.period).lower()
+    heading = (
+        "size",
+        "variable",
+        "unit",
+        f"linear peak ({when})",
+        *(f"{method} gap, %" for method in comparison.others),
+    )
     lines = [*columns(heading, rows), ""]
     for method, row in comparison.methods.to_dict("index").items():
         shown = {name: value for name, value in row.items() if isinstance(value, str) or value == value}

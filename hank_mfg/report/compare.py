@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hank_mfg.model.units import RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report.compare_shocks import Plan, make_plan
 from hank_mfg.report.compare_tables import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
 from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
-from hank_mfg.report.units import PERCENT, factor
+from hank_mfg.report.units import PERCENT, POINTS, factor, kinds_of, of_rate
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution, linearize
@@ -60,7 +61,8 @@ class Comparison:
 
     `sizes` of the shock are in its own units, `labels` name them for a reader; `mean` is the shock's stationary mean.
     `units` maps every variable to "percent", "percentage points" or "level"; `shock_unit` is that of the sizes as a
-    reader sees them; `period` what a model period is, "" where it is not declared. `methods` is one row per method.
+    reader sees them; `period` what a model period is, "" where it is not declared; `rates` names what is a rate per
+    period. `methods` is one row per method.
     """
 
     shock: str
@@ -74,6 +76,12 @@ class Comparison:
     note: str
     shock_unit: str = PERCENT
     period: str = ""
+    rates: tuple[str, ...] = ()
+
+    def unit_shown(self, variable: str) -> str:
+        """The unit of a variable for a reader, in few letters: "percent", "points per quarter", "points", "level"."""
+        unit = self.units[variable]
+        return (of_rate(unit, self.period) if variable in self.rates else unit).replace(POINTS, "points")
 
     def response(self, size: float, method: str, variable: str) -> np.ndarray:
         """One response, (horizon,), in the units of the variable. Raises KeyError for what is not compared."""
@@ -261,6 +269,7 @@ def compare(
         plan.shock, plan.mean, plan.sizes, labels, horizon, units, responses,
         methods_table(solutions, linear, foreseen, measured),
         _note(plan, next(iter(drawn.values()))[0], solutions, seed, left_out), plan.unit, model.period,
+        tuple(name for name, kind in kinds_of(plan.economy).items() if kind == RATE and name in units),
     )  # fmt: skip
 
 

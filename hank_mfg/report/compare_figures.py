@@ -26,7 +26,7 @@ from hank_mfg.report.style import (
     require_known,
     save_figure,
 )
-from hank_mfg.report.units import PERCENT, POINTS, since, size_in
+from hank_mfg.report.units import PERCENT, POINTS, counted, since, size_in
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = No
     figure, axes = panels((1 + len(others)) * columns, columns, PAGE, 1.42, note)
     for place, name in enumerate(names):
         _responses(axes[place], comparison, name, styles)
-        axes[place].set_title(f"{display_name(name)}\n({comparison.units[name]})")
+        axes[place].set_title(f"{display_name(name)}\n({comparison.unit_shown(name)})")
         for row, method in enumerate(others, 1):
             _gaps(axes[row * columns + place], comparison, method, name, sizes)
             axes[row * columns + place].tick_params(labelbottom=row == len(others))
@@ -110,7 +110,11 @@ def _gaps(panel: "Axes", comparison: Comparison, method: str, name: str, sizes: 
         panel.plot(np.arange(comparison.horizon), gaps[size], label=label, **style)
     largest = max(gaps.values(), key=lambda gap: np.abs(gap).max())
     at = int(np.abs(largest).argmax())
-    shown = "no response" if np.isnan(largest[at]) else f"largest {abs(largest[at]):.2g} in period {at}"
+    shown = (
+        "no response"
+        if np.isnan(largest[at])
+        else f"largest {abs(largest[at]):.2g} in {counted(comparison.period).lower()} {at}"
+    )
     panel.set_title(shown, fontsize=6.5, pad=2)
     panel.set_xlim(0, comparison.horizon - 1)
     panel.locator_params(axis="both", nbins=5)
@@ -134,7 +138,7 @@ def _legend(figure: "Figure", methods: "Axes", sizes: "Axes") -> None:
 
 def _largest(comparison: Comparison, names: Sequence[str]) -> str:
     """For every method the largest gap of the variables shown, in a sentence."""
-    pieces = []
+    pieces, date = [], counted(comparison.period).lower()
     for method in comparison.others:
         found = [(abs(gap).max(), name, label, int(abs(gap).argmax()))
                  for name in names for size, label in zip(comparison.sizes, comparison.labels, strict=True)
@@ -142,7 +146,7 @@ def _largest(comparison: Comparison, names: Sequence[str]) -> str:
         if found:
             gap, name, label, at = max(found)
             what = display_name(name).lower()
-            pieces.append(f"{method} {gap:.2g} percent ({what}, shock {label}, period {at})")
+            pieces.append(f"{method} {gap:.2g} percent ({what}, shock {label}, {date} {at})")
     return f"Largest gap to the linear response in percent of its peak: {'; '.join(pieces)}." if pieces else ""
 
 

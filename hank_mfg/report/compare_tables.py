@@ -9,7 +9,7 @@ from hank_mfg.evaluate.accuracy import evaluate
 from hank_mfg.evaluate.accuracy_table import NAMES
 from hank_mfg.report.latex import to_latex
 from hank_mfg.report.style import display_name
-from hank_mfg.report.units import POINTS
+from hank_mfg.report.units import counted
 from hank_mfg.solve.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence_space import LinearSolution
 from hank_mfg.solve.solution import Solution
@@ -85,14 +85,21 @@ def gaps_to_latex(comparison: "Comparison") -> str:
     rows = [(labels[key[0]], display_name(key[1])) for key in gaps.index.to_list()]
     first = [label if place == 0 or rows[place - 1][0] != label else "" for place, (label, _) in enumerate(rows)]
     index = pd.MultiIndex.from_arrays([first, [variable for _, variable in rows]], names=["Size", "Variable"])
-    names = {"unit": "Unit", "peak": "Peak", "period": "Period", "gap": "Gap (percent)", "error": "S.e."}
+    names = {
+        "unit": "Unit",
+        "peak": "Peak",
+        "period": counted(comparison.period),
+        "gap": "Gap (percent)",
+        "error": "S.e.",
+    }
     columns = pd.MultiIndex.from_tuples([(method, names[column]) for method, column in gaps.columns])
     frame = gaps.set_axis(index, axis=0).set_axis(columns, axis=1)
-    frame[LINEAR, "Unit"] = [{POINTS: "points"}.get(unit, unit) for unit in frame[LINEAR, "Unit"]]
+    frame[LINEAR, "Unit"] = [comparison.unit_shown(key[1]) for key in gaps.index.to_list()]
     note = (
         "Peak: the linear response where it is largest in absolute value, in its unit. Gap: the "
         "largest difference of a response from the linear one, in percent of that peak; positive where the response "
-        f"goes further in the direction of the peak. Period: when, 0 being the period of the shock. {comparison.note}"
+        f"goes further in the direction of the peak. {names['period']}: when, 0 being that of the shock. "
+        f"{comparison.note}"
     )
     return to_latex(frame, caption=f"Responses to {_shock(comparison)} beside the linear response", note=note)
 

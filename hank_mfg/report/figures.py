@@ -27,7 +27,7 @@ from hank_mfg.report.style import (
     state_labels,
 )
 from hank_mfg.report.style import save_figure as save_figure
-from hank_mfg.report.units import OWN, counted, since
+from hank_mfg.report.units import OWN, counted, of_rate, since
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,7 +43,8 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
     `responses` is one object or a list of objects with the attributes shock (its name), size (a number, printed with
     3 digits before its unit), unit, horizon (periods), mean, lower, upper (name -> (horizon,), already in the units
     shown; lower and upper may lack names without a band), units (name -> "percent", "percentage points" or "level"),
-    period (what the axis counts, "quarter", "year", or "" where it is not declared) and note. `variables` picks and
+    rates (names of what is a rate per period, whose axis says so), period (what the axis counts, "quarter", "year", or
+    "" where it is not declared) and note. `variables` picks and
     orders the panels, by default all of the first response. Period 0 is the period of the shock; bands are light gray;
     notes are printed below.
     Raises ValueError for a variable that a response lacks, or whose unit differs between responses.
@@ -72,7 +73,9 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
             if name in item.lower and name in item.upper:
                 panel.fill_between(periods, item.lower[name], item.upper[name], color="0.5", alpha=0.25, linewidth=0)
             panel.plot(periods, item.mean[name], label=shock, **line)
-        panel.set(title=display_name(name), ylabel=responses[0].units[name].capitalize())
+        first = responses[0]
+        unit = of_rate(first.units[name], first.period) if name in first.rates else first.units[name]
+        panel.set(title=display_name(name), ylabel=unit.capitalize())
         panel.set_xlim(0, max(item.horizon for item in responses) - 1)
         panel.locator_params(axis="x", integer=True)
         if place + columns >= len(names):  # the lowest of its column
@@ -290,7 +293,9 @@ def _measure(name: str) -> str:
 
 
 @journal_style()
-def plot_law_of_motion(capital, shock_index, shock_labels: Sequence[str] | None = None, note: str = "") -> "Figure":
+def plot_law_of_motion(
+    capital, shock_index, shock_labels: Sequence[str] | None = None, note: str = "", name: str = "capital"
+) -> "Figure":
     """The perceived law of motion: log K' on log K by aggregate state, and how far K' lies from the fitted line.
 
     Least squares by state today, log K' = a + b log K; the legend gives a, b and 1 - R2, the right panel the deviations
@@ -298,7 +303,7 @@ def plot_law_of_motion(capital, shock_index, shock_labels: Sequence[str] | None 
     Every period enters the fit; at most 500 of a state are drawn, evenly spaced in time. Of more states than can be
     told apart in gray, evenly spaced ones are shown, and the note says so.
 
-    `capital` (time,) positive; `shock_index` (time,) integers; `shock_labels` one per state.
+    `capital` (time,) positive, the series called `name`; `shock_index` (time,) integers; `shock_labels` one per state.
     Raises ValueError when capital is not positive or the lengths differ.
     """
     capital, shock_index = np.asarray(capital, dtype=float), np.asarray(shock_index)
@@ -307,6 +312,7 @@ def plot_law_of_motion(capital, shock_index, shock_labels: Sequence[str] | None 
             f"capital has shape {capital.shape} and minimum {np.min(capital):.4g}: give positive numbers (time,), with "
             f"a shock_index of the same length instead of {shock_index.shape}."
         )
+    symbol = "K" if name == "capital" else "X"
     today, ahead, shock_index = np.log(capital[:-1]), np.log(capital[1:]), shock_index[:-1]
     visited, counts = np.unique(shock_index, return_counts=True)
     labels = state_labels(shock_labels, int(max(visited.max() + 1, len(shock_labels or ()))))
@@ -320,13 +326,15 @@ def plot_law_of_motion(capital, shock_index, shock_labels: Sequence[str] | None 
         unexplained = error @ error / max(np.sum((y - y.mean()) ** 2), np.finfo(float).tiny)
         dots = {"color": gray, "marker": marker, "linestyle": "none", "markersize": 2.2, "markeredgewidth": 0.5}
         dots |= {"markerfacecolor": "none", "rasterized": True}
-        law = rf"{labels[state]}: $\log\,K' = {line[0]:.4f} {line[1]:+.4f}\,\log\,K$, $1 - R^2 = {_power(unexplained)}$"
+        law = rf"$\log\,{symbol}' = {line[0]:.4f} {line[1]:+.4f}\,\log\,{symbol}$"
+        law = f"{labels[state]}: {law}, $1 - R^2 = {_power(unexplained)}$"
         drawn = np.linspace(0, x.size - 1, min(x.size, MOST_DOTS)).round().astype(int)
         left.plot(x[drawn], y[drawn], label=law, **dots)
         right.plot(x[drawn], 100.0 * error[drawn], label=labels[state], **dots)
     right.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
-    left.set(title="Law of motion", xlabel="Log capital today", ylabel="Log capital next period")
-    right.set(title="Deviation from the fitted line", xlabel="Log capital today", ylabel="Percent")
+    shown = display_name(name) if len(name) == 1 else display_name(name).lower()
+    left.set(title="Law of motion", xlabel=f"Log {shown} today", ylabel=f"Log {shown} next period")
+    right.set(title="Deviation from the fitted line", xlabel=f"Log {shown} today", ylabel="Percent")
     return finish(figure, left)
 
 
@@ -337,12 +345,12 @@ def _power(value: float) -> str:
 
 
 @journal_style()
-def plot_forecast(actual, forecast, note: str = "", name: str = "capital") -> "Figure":
+def plot_forecast(actual, forecast, note: str = "", name: str = "capital", period: str = "") -> "Figure":
     """Den Haan's test: a series and its forecast from period 0 alone, never corrected along the way.
 
     Left both levels in the 500 periods around the largest error, right the error 100 (log forecast - log actual) in all
     periods, in percent, with its mean and maximum absolute value. `actual` and `forecast` (time,) positive, along one
-    path of shocks, best one that the law was not fitted to.
+    path of shocks, best one that the law was not fitted to; `period` is what the axes count.
     Raises ValueError when shapes differ or a value is not positive. Source: Den Haan (2010).
     """
     actual, forecast = np.asarray(actual, dtype=float), np.asarray(forecast, dtype=float)
@@ -363,6 +371,6 @@ def plot_forecast(actual, forecast, note: str = "", name: str = "capital") -> "F
         left.plot(periods, values[periods], label=label, **line)
     right.plot(error, color="0.0", linestyle="-", linewidth=0.7)
     right.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
-    left.set(title=display_name(name), xlabel="Period", ylabel="Level", xlim=(start, start + length - 1))
-    right.set(title="Forecast error", xlabel="Period", ylabel="Percent", xlim=(0, actual.size - 1))
+    left.set(title=display_name(name), xlabel=counted(period), ylabel="Level", xlim=(start, start + length - 1))
+    right.set(title="Forecast error", xlabel=counted(period), ylabel="Percent", xlim=(0, actual.size - 1))
     return finish(figure, left)

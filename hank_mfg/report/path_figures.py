@@ -54,12 +54,13 @@ def plot_distribution_path(result: DistributionPath, periods: Sequence[int] | No
     note = " ".join(filter(None, (result.note, _about_bins(result, edges), _left_out(result, shown))))
     figure, axes = panels(6, 3, PAGE, 2.45, note)
     axes[1].axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
+    date = counted(result.period)
     for period, line in zip(dates, line_styles(len(dates)), strict=True):
-        axes[0].plot(_centers(edges), share[period], label=f"Period {period}", **line)
+        axes[0].plot(_centers(edges), share[period], label=f"{date} {period}", **line)
         if period != dates[0]:
-            axes[1].plot(_centers(edges), share[period] - share[dates[0]], label=f"Period {period}", **line)
+            axes[1].plot(_centers(edges), share[period] - share[dates[0]], label=f"{date} {period}", **line)
     _wealth_axis(axes[0], edges, "Distribution of wealth", "Percent of households in a bin")
-    _wealth_axis(axes[1], edges, f"Wealth, change since period {dates[0]}", "Percentage points")
+    _wealth_axis(axes[1], edges, f"Wealth, change since {date.lower()} {dates[0]}", "Percentage points")
     axes[0].set_ylim(0, None)
     for panel, (title, names) in zip(axes[2:], shown.items(), strict=True):
         _responses(panel, result, names, title)
@@ -214,17 +215,17 @@ def _moving_picture(result: DistributionPath, periods: Sequence[int], speed: flo
     figure, (left, right) = panels(2, 2, PAGE, 2.6, "")
     figure.set_dpi(110)
     canvas = FigureCanvasAgg(figure)
-    (before,) = left.plot(_centers(edges), share[0], color="0.6", linestyle="--", label="Period 0")
+    (before,) = left.plot(_centers(edges), share[0], color="0.6", linestyle="--", label=f"{counted(result.period)} 0")
     (now,) = left.plot(_centers(edges), share[0], color="0.0", linestyle="-", label="Now")
     (gap,) = right.plot(_centers(edges), change[0], color="0.0", linestyle="-")
     right.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
     _wealth_axis(left, edges, "Distribution of wealth", "Percent of households in a bin")
-    _wealth_axis(right, edges, "Change since period 0", "Percentage points")
+    _wealth_axis(right, edges, f"Change since {counted(result.period).lower()} 0", "Percentage points")
     most = max(1.1 * np.abs(change).max(), 1e-9)
     left.set_ylim(0, 1.05 * share[[0, *periods]].max())
     right.set_ylim(-most, most)
     left.legend(handles=[before, now], loc="upper right")
-    title = figure.suptitle(f"Period {periods[-1]}", fontsize=9)
+    title = figure.suptitle(f"{counted(result.period)} {periods[-1]}", fontsize=9)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")  # nothing jumps between frames
     for moving in (now, gap, title):
@@ -235,7 +236,7 @@ def _moving_picture(result: DistributionPath, periods: Sequence[int], speed: flo
         canvas.restore_region(still)
         now.set_ydata(share[period])
         gap.set_ydata(difference)
-        title.set_text(f"Period {period}")
+        title.set_text(f"{counted(result.period)} {period}")
         for moving in (now, gap, title):
             figure.draw_artist(moving)
         frames.append(Image.fromarray(np.asarray(canvas.buffer_rgba())[..., 0].copy()))

@@ -278,10 +278,8 @@ def write_report(
     keep(_write_accuracy(measured.content, solution, folder))
     keep(_write_moments(_moments_of(solution, measured.simulation, None), folder))
     keep(_write_distributions(solution, measured.simulation, folder))
-    for name, figure in {
-        **_simulation_figures(solution, measured),
-        **_solution_figures(solution, measured.simulation),
-    }.items():
+    drawn = {**_simulation_figures(solution, measured), **_solution_figures(solution, measured.simulation)}
+    for name, figure in drawn.items():
         keep(save_figure(figure, folder / "figures" / name))
     economy = solution.play(10).economy
     first = True
@@ -349,12 +347,12 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     shocks, own = state_names(economy.shock_values), state_names(economy.own)
     note = _path_note(simulation, solution)
     first = min(200, simulation.periods)
-    kinds = kinds_of(economy)
+    kinds, period = kinds_of(economy), economy.model.period
     window = {name: simulation.series[name][:first] for name in main_variables(simulation.series)}
-    units = {name: level_unit(kinds[name], economy.model.period) for name in window}
+    units = {name: level_unit(kinds[name], period) for name in window}
     shown = {
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
-        "simulation": figures.plot_simulation(window, None, f"First {first} of {note}", units, economy.model.period),
+        "simulation": figures.plot_simulation(window, None, f"First {first} of {note}", units, period),
     }
     if has_shares(simulation.mass, simulation.assets):
         curve = lorenz_curve(simulation.mass, simulation.assets)
@@ -363,8 +361,8 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
         return shown
     return {
         **shown,
-        "law_of_motion": figures.plot_law_of_motion(simulation.series[name], simulation.shock, shocks, note),
-        "forecast": figures.plot_forecast(forecast.actual, forecast.forecast, note, name),
+        "law_of_motion": figures.plot_law_of_motion(simulation.series[name], simulation.shock, shocks, note, name),
+        "forecast": figures.plot_forecast(forecast.actual, forecast.forecast, note, name, period),
     }
 
 

@@ -43,8 +43,9 @@ NAMES = {"tfp": "TFP", "gdp": "GDP", "mpc": "MPC", "hours": "Hours worked"}
 
 
 def display_name(name: str) -> str:
-    """The name a reader sees: `interest_rate` becomes "Interest rate". A name says nothing of units."""
-    return NAMES.get(name, name[:1].upper() + name[1:].replace("_", " "))
+    """The name a reader sees: `interest_rate` becomes "Interest rate", a symbol such as `r` stays. A name
+    says nothing of units."""
+    return name if len(name) == 1 else NAMES.get(name, name[:1].upper() + name[1:].replace("_", " "))
 
 
 @contextmanager

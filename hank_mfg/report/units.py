@@ -79,6 +79,12 @@ def in_names(unit: str) -> str:
     return unit.replace(" ", "_")
 
 
+def of_rate(unit: str, period: str) -> str:
+    """The unit of a rate with what it is a rate of: "percentage points per quarter"; as it is where none is declared,
+    or where it is a yearly one already."""
+    return f"{unit} per {period}" if unit == POINTS and period else unit
+
+
 def since(period: str, what: str = "the shock") -> str:
     """The label of an axis of dates: "Quarters since the shock", or "Periods" where none is declared."""
     return f"{counted(period)}s since {what}"

@@ -36,7 +36,7 @@ def response(size=1.0, note="Mean over 64 pairs of paths.", band=True):
     lower, upper = ({name: path + shift for name, path in mean.items()} if band else {} for shift in (-0.1, 0.1))
     return SimpleNamespace(
         shock="productivity", size=size, unit="percent", horizon=HORIZON, mean=mean, lower=lower, upper=upper,
-        units=units, note=note, period="quarter",
+        units=units, note=note, period="quarter", rates=("interest_rate",),
     )  # fmt: skip
 
 
@@ -63,8 +63,8 @@ def drawn(panel):
 
 
 def test_display_names():
-    names = ["interest_rate", "output", "tfp", "price_level"]  # a name says nothing of units
-    shown = ["Interest rate", "Output", "TFP", "Price level"]
+    names = ["interest_rate", "output", "tfp", "price_level", "r"]  # a name says nothing of units
+    shown = ["Interest rate", "Output", "TFP", "Price level", "r"]
     assert [style.display_name(name) for name in names] == shown
 
 
@@ -100,7 +100,7 @@ def test_impulse_response_shows_units_band_zero_line_and_note():
     assert isinstance(figure, Figure)
     first, second = figure.axes
     assert (first.get_title(), first.get_ylabel()) == ("Output", "Percent")
-    assert (second.get_title(), second.get_ylabel()) == ("Interest rate", "Percentage points")
+    assert (second.get_title(), second.get_ylabel()) == ("Interest rate", "Percentage points per quarter")
     assert first.get_xlabel() == "Quarters since the shock"
     assert len(first.collections) == 1  # the band
     assert any(np.all(np.asarray(line.get_ydata()) == 0.0) for line in first.get_lines())
