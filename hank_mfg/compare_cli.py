@@ -17,7 +17,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.report.compare import Comparison, compare, require_sampling, usual_label
 from hank_mfg.report.compare_figures import write_comparison
 from hank_mfg.report.compare_shocks import make_plan
-from hank_mfg.report.compare_tables import ABOUT, LINEAR
+from hank_mfg.report.compare_tables import ABOUT, LINEAR, ROUNDING
 from hank_mfg.report.style import display_name
 from hank_mfg.report.units import counted
 from hank_mfg.run import load_run, run_model, solve_run
@@ -164,7 +164,8 @@ def comparison_lines(comparison: Comparison) -> list[str]:
     rows = []
     for key, row in zip(gaps.index.to_list(), gaps.to_dict("records"), strict=True):
         if not np.isnan(row[comparison.others[0], "gap"]):
-            each = [f"{row[method, 'gap']:.2g} ({row[method, 'period']})" for method in comparison.others]
+            gap = {method: row[method, "gap"] for method in comparison.others}
+            each = [f"{0.0 if abs(x) < ROUNDING else x:.2g} ({row[method, 'period']})" for method, x in gap.items()]
             peak = f"{row[LINEAR, 'peak']:.4f} ({row[LINEAR, 'period']})"
             rows.append((labels[key[0]], display_name(key[1]), comparison.unit_shown(key[1]), peak, *each))
     when = counted(comparison.period).lower()

@@ -233,13 +233,30 @@ def test_the_bar_fits_80_columns_and_shows_what_the_stopping_rule_uses(monkeypat
 
 def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     settings = dataclasses.replace(solved_run.solution.settings, tolerance=2e-5)
-    solution = dataclasses.replace(solved_run.solution, status=Status.UPDATES_EXHAUSTED, settings=settings)
-    first = console.solve_lines(solution, {"euler_error_percent": 0.00291})[0]
+    history = {**solved_run.solution.history, "euler_error": np.full(4, 2.91e-5), "price_error": np.zeros(4)}
+    solution = dataclasses.replace(
+        solved_run.solution, status=Status.UPDATES_EXHAUSTED, settings=settings, history=history
+    )  # fmt: skip
+    first = console.solve_lines(solution, {})[0]
     assert "the Euler error, 0.00291 percent, is above the tolerance, 0.002 percent" in first
     assert f"raise --option updates={2 * tiny['updates']}; see docs/when_it_does_not_converge.md." in first
-    unsettled = {"euler_error_percent": 0.00191, "adversary_gain_percent": 0.0123}
-    first = console.solve_lines(solution, unsettled)[0]
+    history |= {"euler_error": np.full(4, 1.91e-5), "adversary_gain": np.full(4, 0.0123)}
+    unsettled = dataclasses.replace(solution, history=history)
+    first = console.solve_lines(unsettled, {})[0]
     assert "what the adversary has to gain by other weights, 0.0123 percent, is above the tolerance" in first
+
+
+def test_a_solve_without_a_terminal_prints_lines_and_says_once_what_did_not_converge(
+    command, tiny_options, tmp_path
+):  # fmt: skip
+    """Progress on standard error, the result on standard output; --quiet leaves out the progress, and what `hm.solve`
+    warns of in Python is the first line of the result, not a warning too."""
+    options = (*tiny_options, "--option", "tolerance=1e-9")
+    loud = command("solve", "krusell_smith", *options, "--out", tmp_path / "loud")
+    assert loud.err.splitlines()[0].startswith("solve: stationary equilibrium, compiling beside it (")
+    assert loud.out.startswith("Updates ran out: ") and "Updates ran out" not in loud.err
+    quiet = command("solve", "krusell_smith", *options, "--out", tmp_path / "quiet", "--quiet", "--json")
+    assert quiet.err == "" and quiet.printed["status"] == "updates_exhausted"
 
 
 def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_path, monkeypatch):

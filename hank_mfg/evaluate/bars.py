@@ -19,7 +19,7 @@ class Bar(NamedTuple):
 
     def verdict(self, value: float) -> str:
         """ "ok", or "above 0.1 %"; a value that is not a number does not pass."""
-        return OK if abs(value) <= self.limit else f"above {self.limit:g} {self.unit}".rstrip()
+        return OK if value <= self.limit else f"above {self.limit:g} {self.unit}".rstrip()
 
 
 _SUITE = "on the suite of Den Haan, Judd and Juillard (2010)"

@@ -40,11 +40,12 @@ MOST = 4  # columns that can be read on a page
 def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = None) -> "Figure":
     """The responses of all methods and their gaps to the linear one, one column per variable.
 
-    `variables`, at most four, are by default output, consumption, capital and the interest rate, where they are
-    compared. First row: responses divided by the size, the largest sizes up and down; the band is that of the global
-    solutions. Where they lie on one line they differ by less than its width; the rows below say by how much. Each
-    panel of those states its largest gap; the note below names the largest of all. Raises ValueError for a variable
-    that is not compared, and for more variables, methods or sizes than can be told apart.
+    `variables`, at most four, are by default output, consumption, capital and the interest rate, or the first rate that
+    the model declares, where they are compared. First row: responses divided by the size, the largest sizes up and
+    down; the band is that of the global solutions. Where they lie on one line they differ by less than its width; the
+    rows below say by how much. Each panel of those states its largest gap; the note below names the largest of all.
+    Raises ValueError for a variable that is not compared, and for more variables, methods or sizes than can be told
+    apart.
     """
     names = _names(comparison, variables)
     others, columns = comparison.others, len(names)
@@ -72,6 +73,8 @@ def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = No
 
 def _names(comparison: Comparison, variables: Sequence[str] | None) -> list[str]:
     names = [name for name in SHOWN if name in comparison.units] if variables is None else list(variables)
+    if variables is None and "interest_rate" not in names:
+        names += [name for name in comparison.rates if name not in names][:1]
     names = names or list(comparison.units)[:MOST]
     require_known("variables", names, comparison.units)
     if not 1 <= len(names) <= MOST:
@@ -136,6 +139,11 @@ def _legend(figure: "Figure", methods: "Axes", sizes: "Axes") -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=1 + width, columnspacing=1.4)
 
 
+def _unbroken(label: str) -> str:
+    """A size whose unit stays on its line."""
+    return label.replace(" ", "\u00a0")
+
+
 def _largest(comparison: Comparison, names: Sequence[str]) -> str:
     """For every method the largest gap of the variables shown, in a sentence."""
     pieces, date = [], counted(comparison.period).lower()
@@ -146,7 +154,7 @@ def _largest(comparison: Comparison, names: Sequence[str]) -> str:
         if found:
             gap, name, label, at = max(found)
             what = display_name(name).lower()
-            pieces.append(f"{method} {gap:.2g} percent ({what}, shock {label}, {date} {at})")
+            pieces.append(f"{method} {gap:.2g} percent ({what}, shock {_unbroken(label)}, {date} {at})")
     return f"Largest gap to the linear response in percent of its peak: {'; '.join(pieces)}." if pieces else ""
 
 

@@ -62,7 +62,7 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
                 f"the first one has {', '.join(responses[0].mean)}."
             )
     shocks = [f"{display_name(item.shock)} {signed(item.size)} {item.unit}" for item in responses]
-    notes = [f"Shock: {shocks[0]}, in period 0."] if len(responses) == 1 else []
+    notes = [f"Shock: {shocks[0]}, in {counted(responses[0].period).lower()} 0."] if len(responses) == 1 else []
     notes += dict.fromkeys(item.note for item in responses if item.note)
     columns = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
     figure, axes = panels(len(names), columns, COLUMN if columns == 1 else PAGE, 1.7, " ".join(notes))

@@ -150,8 +150,9 @@ def moment_table(
     `note`       what the reader must know: number of periods, method, precision
 
     Columns: mean (level); sd (level); unit of fluctuations; sd and HP-filtered sd (in that unit); HP-filtered sd
-    relative to output's (ratio); first-order autocorrelation and correlation with output, both HP-filtered. Without a
-    filter the last three are those of the fluctuations themselves, and the names say so.
+    relative to output's (ratio), missing for levels that are not in percent as output is; first-order autocorrelation
+    and correlation with output, both HP-filtered. Without a filter the last three are those of the fluctuations
+    themselves, and the names say so.
     Raises ValueError for no series, series of several lengths or with entries that are not finite, an `output` that is
     not among them, or a unit that is not known.
     Source: Cooley and Prescott (1995), table 1.1, for the layout.
@@ -183,7 +184,8 @@ def moment_table(
         if filtered:
             row["sd, HP-filtered (in unit)"] = cycle.std(ddof=1)
         if output in levels:
-            row[f"sd relative to output{how} (ratio)"] = _ratio(cycle, cycles[output])
+            same = chosen[name] != OWN or chosen[output] == OWN  # goods over percent is no ratio
+            row[f"sd relative to output{how} (ratio)"] = _ratio(cycle, cycles[output]) if same else np.nan
         row[f"autocorrelation{how}"] = _correlation(cycle[1:], cycle[:-1])
         if output in levels:
             row[f"correlation with output{how}"] = _correlation(cycle, cycles[output])

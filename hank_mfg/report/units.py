@@ -80,9 +80,9 @@ def in_names(unit: str) -> str:
 
 
 def of_rate(unit: str, period: str) -> str:
-    """The unit of a rate with what it is a rate of: "percentage points per quarter"; as it is where none is declared,
-    or where it is a yearly one already."""
-    return f"{unit} per {period}" if unit == POINTS and period else unit
+    """The unit of a rate with what it is a rate of, short enough for an axis: "points per quarter"; as it is where no
+    period is declared, or where it is a yearly one already."""
+    return f"points per {period}" if unit == POINTS and period else unit
 
 
 def since(period: str, what: str = "the shock") -> str:

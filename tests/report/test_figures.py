@@ -100,12 +100,12 @@ def test_impulse_response_shows_units_band_zero_line_and_note():
     assert isinstance(figure, Figure)
     first, second = figure.axes
     assert (first.get_title(), first.get_ylabel()) == ("Output", "Percent")
-    assert (second.get_title(), second.get_ylabel()) == ("Interest rate", "Percentage points per quarter")
+    assert (second.get_title(), second.get_ylabel()) == ("Interest rate", "Points per quarter")
     assert first.get_xlabel() == "Quarters since the shock"
     assert len(first.collections) == 1  # the band
     assert any(np.all(np.asarray(line.get_ydata()) == 0.0) for line in first.get_lines())
     np.testing.assert_array_equal(drawn(first)[0].get_ydata(), response().mean["output"])
-    assert "Shock: Productivity +1 percent, in period 0. Mean over 64 pairs of paths." in " ".join(texts(figure))
+    assert "Shock: Productivity +1 percent, in quarter 0. Mean over 64 pairs of paths." in " ".join(texts(figure))
     assert not first.spines["top"].get_visible() and not figure.legends
 
 
@@ -189,6 +189,13 @@ def test_policy_panels():
     assert first.get_xlim() == (-1.0, 5.0) and first.get_xlabel() == "Assets (level)"
     assert len(second.get_lines()) == 3 and len(first.get_lines()) == 2  # the line at zero
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Low", "High"]
+    both = figures.plot_policy(
+        ASSETS, policies, what="Trained policy", beside={**policies, "consumption": consumption - 1}
+    )
+    assert both.axes[0].get_title() == "Trained policy: consumption"
+    thick, thin = both.axes[0].get_lines()[:2]
+    np.testing.assert_allclose(thick.get_ydata() - thin.get_ydata(), 1.0)
+    assert thin.get_linewidth() < 0.5 * thick.get_linewidth() and thin.get_linestyle() == thick.get_linestyle()
     with pytest.raises(ValueError, match=r"policies\['savings'\] has shape \(2, 60\): give \(assets,\) or"):
         figures.plot_policy(ASSETS, {"savings": np.ones((2, 60))})
 

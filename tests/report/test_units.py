@@ -3,11 +3,16 @@
 import dataclasses
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.compare_cli import comparison_lines
 from hank_mfg.model.units import declared_kinds
+from hank_mfg.report.compare import Comparison, Responses
+from hank_mfg.report.compare_tables import gaps_to_latex
 from hank_mfg.report.impulse_response import ImpulseResponse
+from hank_mfg.report.moments import moment_table
 from hank_mfg.report.units import change_in, unit_of
 
 # Each named against its kind, with values before and after, and what is right.
@@ -102,3 +107,56 @@ def test_the_calibration_agrees_with_the_class_or_fills_it_in(refuses, write_mod
     silent = write_model(('    period = "year"\n', ""))
     assert hm.load_model(silent).period == "quarter"
     assert hm.load_model(silent, discount_factor=0.9).with_parameters(risk_aversion=3.0).period == "quarter"
+
+
+SHOWN = ("r", "wage_rate", "exchange_rate", "net_exports")
+UNITS = {name: SERIES[name][3] for name in SHOWN}
+PATH = 0.9 ** np.arange(8)
+
+
+def test_axes_name_the_unit_that_is_declared_and_count_quarters():
+    """The labels of figures, not their pixels: a wage rate in percent, a rate per quarter, what crosses zero in its own
+    units."""
+    mean = dict.fromkeys(SHOWN, PATH)
+    response = ImpulseResponse(
+        "terms", 1.0, "percent", 8, mean, mean, mean, mean, UNITS, 0.9, 2, 1, "", "quarter", ("r",)
+    )  # fmt: skip
+    figure = hm.plot_impulse_response(response)
+    labels = {panel.get_title(): panel.get_ylabel() for panel in figure.axes if panel.axison}
+    assert labels == {
+        "r": "Points per quarter", "Wage rate": "Percent", "Exchange rate": "Percent", "Net exports": "Level",
+    }  # fmt: skip
+    assert figure.axes[-1].get_xlabel() == "Quarters since the shock"
+    assert "Shock: Terms +1 percent, in quarter 0." in figure.get_supxlabel()
+    yearly = hm.plot_impulse_response(response.annualized(), ["r"])
+    assert yearly.axes[0].get_ylabel() == "Percentage points a year"
+
+
+def test_a_comparison_names_units_and_quarters_in_its_figure_and_tables():
+    mean = {method: dict.fromkeys(SHOWN, PATH) for method in ("Linear", "Perfect foresight", "RSPG")}
+    bands = {"RSPG": mean["RSPG"]}
+    responses = (Responses(0.01, {}, mean, bands, bands, bands),)
+    methods = pd.DataFrame({"What it is": ["a", "b", "c"]}, index=list(mean))
+    side = Comparison(
+        "terms", 1.0, (0.01,), ("+1 %",), 8, UNITS, responses, methods, "", "percent", "quarter", ("r",)
+    )  # fmt: skip
+    figure = hm.plot_comparison(side, SHOWN)
+    assert [panel.get_title() for panel in figure.axes[:4]] == [
+        "r\n(points per quarter)", "Wage rate\n(percent)", "Exchange rate\n(percent)", "Net exports\n(level)",
+    ]  # fmt: skip
+    assert figure.axes[4].get_title() == "largest 0 in quarter 0"
+    assert [panel.get_xlabel() for panel in figure.axes[8:]] == 4 * ["Quarters since the shock"]
+    assert hm.plot_comparison(side).axes[0].get_title().startswith("r\n")  # the rate, whatever it is called
+    lines = comparison_lines(side)
+    assert lines[0].split("  ")[-3:] == ["linear peak (quarter)", "Perfect foresight gap, %", "RSPG gap, %"]
+    assert "points per quarter" in lines[1] and "r & points per quarter" in gaps_to_latex(side)
+    assert "Quarter &" in gaps_to_latex(side)
+
+
+def test_what_is_in_goods_has_no_ratio_to_what_is_in_percent():
+    draws = np.random.default_rng(0)
+    series = {"output": np.exp(0.01 * draws.normal(size=50)), "net_exports": draws.normal(size=50)}
+    table = moment_table(series).data
+    assert table.loc["net_exports", "unit"] == "level"
+    ratio = table["sd relative to output, HP-filtered (ratio)"]
+    assert np.isnan(ratio["net_exports"]) and ratio["output"] == 1.0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
+import hank_mfg.solve.solve as solving
 from hank_mfg import run
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
@@ -215,6 +216,13 @@ def test_the_status_says_whether_the_tolerance_was_reached(limit, trained):
     assert limit.status is hm.Status.CONVERGED and limit.updates < limit.settings.updates
     assert limit.history["euler_error"][-20:].mean() < limit.settings.tolerance
     assert trained.status is hm.Status.UPDATES_EXHAUSTED and trained.updates == trained.settings.updates
+
+
+def test_training_that_did_not_converge_warns_where_it_was_called(trained, monkeypatch):
+    monkeypatch.setattr(solving, "_solve", lambda *_: trained)
+    with pytest.warns(hm.NotConvergedWarning, match="ran out: after 22, the Euler error, .* RSPG.updates=44") as caught:
+        assert hm.solve(trained.model, trained.settings).status is hm.Status.UPDATES_EXHAUSTED
+    assert caught[0].filename == __file__
     assert trained.history["euler_error"][-1] > trained.settings.tolerance
     np.testing.assert_array_equal(trained.history["update"], 1 + np.arange(22))
 
