@@ -73,18 +73,19 @@ def _state_lines(states: dict[str, Any]) -> list[str]:
 
 
 def _achieved(shock: dict[str, Any]) -> str:
-    """What a quantity achieves in the long run: its autocorrelation, or what an AR(1) asked for beside what it got."""
+    """What a quantity achieves in the long run: its autocorrelation, or what an AR(1) asked for beside what it got;
+    of the log where that is what was declared, else of the level."""
     asked, related = shock["asked"], shock["autocorrelation"]
     if related is None:
         return ""
     if asked is None:
-        return f"; autocorrelation {number(related)}"
+        return f"; of its level: autocorrelation {number(related)}"
     log = asked["of"] == "log"
     sd, persistence = (shock[f"{'log_' if log else ''}{name}"] for name in ("sd", "autocorrelation"))
     got = f"standard deviation {number(sd)} (asked for {number(asked['sd'])})"
     if persistence is not None:
         got += f", autocorrelation {number(persistence)} (asked for {number(asked['autocorrelation'])})"
-    return f"; {'of its log: ' if log else ''}{got}"
+    return f"; of its {'log' if log else 'level'}: {got}"
 
 
 def show_options(source: str, method: str) -> tuple[dict[str, Any], list[str]]:

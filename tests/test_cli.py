@@ -56,7 +56,7 @@ def test_list_and_show(command):
     assert shown["individual_states"] == 2 and list(shown["individual_shocks"]) == ["employed"]
     text = command("show", "krusell_smith").out
     assert "[]" not in text and text.splitlines()[-2] == "All equations evaluated without error."
-    assert re.search(r"^aggregate states +2\n  productivity +0\.99, 1\.01; autocorrelation 0\.75$", text, re.MULTILINE)
+    assert re.search(r"^aggregate states +2\n  productivity +0\.99, 1\.01; of its level: autocorrelation 0\.75$", text, re.MULTILINE)
     assert "permanent" not in text
 
 
@@ -70,7 +70,7 @@ def test_show_says_who_differs_for_good(command, write_model):
         ),
     )
     text = command("show", path).out
-    assert re.search(r"^  home +1, 2; autocorrelation 1$", text, re.MULTILINE)
+    assert re.search(r"^  home +1, 2; of its level: autocorrelation 1$", text, re.MULTILINE)
     assert re.search(r"^shares of permanent types +0\.4, 0\.6$", text, re.MULTILINE)
 
 
