@@ -28,6 +28,7 @@ from hank_mfg.manifest import (
     require_trusted,
 )
 from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.progress import saying
 from hank_mfg.report.latex import write_text
 from hank_mfg.resuming import require_nothing_new
 from hank_mfg.solve.game_play import game_play
@@ -70,14 +71,16 @@ def solve_game_run(
     resume: bool = False,
     watch: Callable[[History], bool | None] | None = None,
     save_every: float = 5.0,
+    verbose: bool | None = None,
 ) -> GameSolution:
     """Solve a game as `solve_game` does and keep everything in `folder`.
 
     At most `chunk` updates are made in one call of the compiled program. With `measure` > 0 clairvoyant exploitability
     on so many paths goes into metrics.jsonl, first after the first call, then each time updates have grown by a
     quarter, and at the end. With `resume=True` training continues from the checkpoint to the same numbers as an
-    unbroken run on the same device; `source` is then read only where it is a class or an object. Raises RunError when
-    the folder already holds a run and `resume` is not given, or when there is nothing to resume.
+    unbroken run on the same device; `source` is then read only where it is a class or an object. `verbose` as for
+    `solve_game`. Raises RunError when the folder already holds a run and `resume` is not given, or when there is
+    nothing to resume.
     """
     folder = Path(folder)
     if resume and not holds_run(folder):
@@ -89,7 +92,7 @@ def solve_game_run(
         played = load_game(source, **(switches or {}))
         settings = method if method is not None else GameRSPG()
         config = {**_config(source, played, switches or {}, settings, key), "measure": measure, "chunk": chunk}
-    with resumable(folder), writing(folder):
+    with resumable(folder), writing(folder), saying(verbose):
         if resume:
             config = unfinished_config(folder)
             manifest = verify(folder, (OWN,) if not isinstance(source, str | Path) else ())

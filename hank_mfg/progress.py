@@ -50,6 +50,11 @@ def lines_every(seconds: float | None) -> Iterator[None]:
         _CHOSEN.reset(before)
 
 
+def saying(verbose: bool | None) -> contextlib.AbstractContextManager[None]:
+    """What `verbose` asks for, of everything that is computed inside; None leaves it as it is."""
+    return contextlib.nullcontext() if verbose is None else lines_every(OFTEN if verbose else None)
+
+
 @contextlib.contextmanager
 def telling(what: str, verbose: bool | None) -> Iterator[Lines]:
     """The lines of a computation called `what`; `verbose` as in the text above, None where the caller did not say."""

@@ -38,6 +38,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
+from hank_mfg.progress import saying
 from hank_mfg.report.latex import write_bytes, write_text
 from hank_mfg.resuming import require_nothing_new
 from hank_mfg.seal import DamagedError, pack, read
@@ -77,21 +78,23 @@ def solve_run(
     watch: Callable[[dict[str, np.ndarray]], None] | None = None,
     save_every: float = 5.0,
     family: Family | None = None,
+    verbose: bool | None = None,
 ) -> Solution:
     """Solve a model, with a `family` for the worst of its worlds, and keep everything in `folder`.
 
     A checkpoint is written after the first few updates, then at most every `save_every` seconds, and at the end. With
     `resume=True` training continues from the checkpoint, or from the beginning where there is none yet, to the same
     numbers as an unbroken run on the same device; `source` is then read only where it is a class or an object, which
-    the folder does not hold. Raises RunError when the folder already holds a run and `resume` is not given, or when
-    there is nothing to resume.
+    the folder does not hold. `verbose` as for `solve`. Raises RunError when the folder already holds a run and `resume`
+    is not given, or when there is nothing to resume.
     """
     folder = Path(folder)
     if resume:
         if method is not None or overrides or family is not None:
             raise ValueError("resume=True continues a run as it was started: leave out method, overrides and family.")
         require_nothing_new(folder, source if isinstance(source, str | Path) else None, seed=key or None)
-        return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
+        with saying(verbose):
+            return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
     require_free(folder)
     model = load_model(source, **(overrides or {}))
     require_aggregate_risk(model)
@@ -109,7 +112,8 @@ def solve_run(
     }
     own = own_file(model) if isinstance(source, str | Path) else None
     text = own.read_text(encoding="utf-8") if own is not None else None
-    return _train(_Job(folder, model, settings, config, save_every, watch, text, True), None, None)
+    with saying(verbose):
+        return _train(_Job(folder, model, settings, config, save_every, watch, text, True), None, None)
 
 
 @float64_allowed

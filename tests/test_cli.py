@@ -56,7 +56,9 @@ def test_list_and_show(command):
     assert shown["individual_states"] == 2 and list(shown["individual_shocks"]) == ["employed"]
     text = command("show", "krusell_smith").out
     assert "[]" not in text and text.splitlines()[-2] == "All equations evaluated without error."
-    assert re.search(r"^aggregate states +2\n  productivity +0\.99, 1\.01; of its level: autocorrelation 0\.75$", text, re.MULTILINE)
+    assert re.search(
+        r"^aggregate states +2\n  productivity +0\.99, 1\.01; of its level: autocorrelation 0\.75$", text, re.MULTILINE
+    )
     assert "permanent" not in text
 
 
