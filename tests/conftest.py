@@ -189,11 +189,12 @@ def command(quick):
 
 
 class SolvedRun(NamedTuple):
-    """A tiny run made by the command line: its folder, what was printed, and the solution in memory."""
+    """A tiny run made by the command line: its folder, what was printed, the solution in memory, standard error."""
 
     folder: Path
     printed: dict
     solution: object
+    err: str
 
 
 @pytest.fixture(scope="session")
@@ -223,7 +224,7 @@ def solved_run(command, tiny_options, tmp_path_factory) -> SolvedRun:
 
     with mock.patch.object(run, "solve_run", keep):
         outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder, "--json")
-    return SolvedRun(folder, outcome.printed, kept[0])
+    return SolvedRun(folder, outcome.printed, kept[0], outcome.err)
 
 
 OWN_CHAIN = np.array([[0.6, 0.4], [0.05, 0.95]])

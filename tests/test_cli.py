@@ -17,6 +17,7 @@ from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability import Exploitability
 from hank_mfg.gallery import model_names
 from hank_mfg.game_cli import game_settings
+from hank_mfg.progress import telling
 from hank_mfg.report import report
 from hank_mfg.solve.game_settings import METHODS
 from hank_mfg.solve.solution import Status
@@ -248,17 +249,15 @@ def test_a_solve_that_runs_out_of_updates_says_what_to_do(solved_run, tiny):
     assert "what the adversary has to gain by other weights, 0.0123 percent, is above the tolerance" in first
 
 
-def test_a_solve_without_a_terminal_prints_lines_and_says_once_what_did_not_converge(
-    command, tiny_options, tmp_path
-):  # fmt: skip
-    """Progress on standard error, the result on standard output; --quiet leaves out the progress, and what `hm.solve`
-    warns of in Python is the first line of the result, not a warning too."""
-    options = (*tiny_options, "--option", "tolerance=1e-9")
-    loud = command("solve", "krusell_smith", *options, "--out", tmp_path / "loud")
-    assert loud.err.splitlines()[0].startswith("solve: stationary equilibrium, compiling beside it (")
-    assert loud.out.startswith("Updates ran out: ") and "Updates ran out" not in loud.err
-    quiet = command("solve", "krusell_smith", *options, "--out", tmp_path / "quiet", "--quiet", "--json")
-    assert quiet.err == "" and quiet.printed["status"] == "updates_exhausted"
+def test_a_solve_without_a_terminal_prints_lines_and_does_not_warn_of_what_its_result_says(solved_run, capsys):
+    """Progress on standard error, with --json too, and not with --quiet."""
+    assert solved_run.printed["status"] == "updates_exhausted"
+    assert solved_run.err.startswith("solve: stationary equilibrium, compiling beside it (0 s)\n")
+    assert "solve: training, at most 4 updates (" in solved_run.err and "ran out" not in solved_run.err
+    with console.progress(4, True, console.training_line(4)) as watch, telling("solve", None) as lines:
+        lines.step("training")
+        watch(solved_run.solution.history)
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_path, monkeypatch):

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-import hank_mfg.solve.solve as solving
 from hank_mfg import run
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.run import load_checkpoint, load_run, solve_run
+from hank_mfg.solve import solve as solving
 from hank_mfg.solve.convergence import chunk_length
 from hank_mfg.solve.market import Market
 from hank_mfg.solve.reports import check_reports
