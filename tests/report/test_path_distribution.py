@@ -157,13 +157,13 @@ def test_tables_hold_what_was_computed(result, tmp_path):
 def test_the_figure_and_the_moving_picture_are_drawn(result, path, tmp_path):
     figure = hm.plot_distribution_path(result, [0, 5])
     titles = [panel.get_title() for panel in figure.axes]
-    assert titles[:3] == ["Distribution of wealth", "Wealth, change since period 0", "Inequality"]
+    assert titles[:3] == ["Distribution of wealth", "Wealth, change since quarter 0", "Inequality"]
     drawn = {line.get_label(): line.get_ydata() for line in figure.axes[2].lines}
     np.testing.assert_array_equal(drawn["Gini, wealth"], result.responses["gini"])
     shown = np.asarray(figure.axes[0].lines[0].get_ydata())
     assert shown.sum() == pytest.approx(99.9 - 100.0 * result.mass[0, 0], abs=0.1)
     automatic = hm.plot_distribution_path(result)  # dates of its own choice
-    assert {"Period 0", f"Period {HORIZON - 1}"} <= {line.get_label() for line in automatic.axes[0].lines}
+    assert {"Quarter 0", f"Quarter {HORIZON - 1}"} <= {line.get_label() for line in automatic.axes[0].lines}
     debt = {**result.units, "wealth_p10": "level"}
     noted = hm.plot_distribution_path(dataclasses.replace(result, units=debt), [0])
     said = " ".join(noted.get_supxlabel().split())
