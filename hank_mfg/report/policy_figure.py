@@ -7,6 +7,7 @@ import numpy as np
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.simulate import Simulation
+from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.style import display_name
 from hank_mfg.solve.policy_query import ask_policy
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 SEEN = 200  # periods of public history before the one that is drawn, for the memory of the policy
 
 
+@float64_allowed
 def policy_figure(solution: Solution, simulation: Simulation, labels: list[str]) -> "Figure":
     """What was trained, in the period of a long path that is nearest to its mean, and thin what it started from."""
     steady = solution.steady
@@ -41,7 +43,7 @@ def _nearest_to_the_mean(economy: Economy, simulation: Simulation) -> tuple[dict
     path, by the sum of squared distances in standard deviations; and that state in words."""
     names = names_of(economy)
     shocks = [name for name in economy.shock_values if name in simulation.series]
-    first = min(simulation.periods - 1, SEEN)
+    first = min(simulation.periods // 2, SEEN)
     moving = {
         name: simulation.series[name]
         for name in (*names.unknown, *names.carried, *names.clearing, *shocks)
