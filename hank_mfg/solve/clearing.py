@@ -131,13 +131,15 @@ def unknown_start(economy: Economy) -> tuple[Edge, Search]:
 
 def search_fine(
     levels: tuple[Economy, ...], names: Names, start, tolerance: float, resumed: Resumed | None = None
-) -> tuple[Equilibrium, Edge, Array]:
+) -> tuple[Equilibrium, Edge, Array, Array]:
     """The equilibrium on the last of `levels`, from what `search_coarse` found on the first, or cold, or where
-    `resumed` says; with the edge of supply and the place y of one unknown beyond it."""
+    `resumed` says; with the edge of supply and the place y of one unknown beyond it, and the last Jacobian of the
+    excess that the search used, (searched, searched), of one unknown dF/dy."""
     economy = levels[-1]
     if len(names.searched) > 1:
         nothing = jnp.full((), jnp.nan)
-        return _newton(economy, names, tolerance, resumed), Edge(nothing, nothing), nothing
+        found, jacobian = _newton(economy, names, tolerance, resumed)
+        return found, Edge(nothing, nothing), nothing, jacobian
     if start is None:
         edge = edge_of(economy, names)
         first = _cold(economy, names, edge)
@@ -146,7 +148,7 @@ def search_fine(
         first = refined(economy, levels[0], names, edge, found)
     edge, first = _resume(edge, first, resumed)
     last = secants(economy, names, edge, first, tolerance, RESOLVED * tolerance, most=_iterations(resumed))
-    return finish(economy, names, unknown_at(edge, last.now.y), last.now), edge, last.now.y
+    return finish(economy, names, unknown_at(edge, last.now.y), last.now), edge, last.now.y, last.slope[None, None]
 
 
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
@@ -324,10 +326,10 @@ def _next(search: Search, point: Point, tolerance: float) -> Search:
     return Search(following, point, before, low, high, has_low, has_high, slope, drift, finer, exact, count)
 
 
-def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed | None) -> Equilibrium:
+def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed | None) -> tuple[Equilibrium, Array]:
     """Newton's method in several unknowns: in logarithms from one for aggregates, in levels from the middle of its
     bracket for a price, with steps of at most one and half of the way to an end, and shorter where they lead to prices
-    at which there is no stationary mass."""
+    at which there is no stationary mass; with the Jacobian of the last step, NaN where there was none."""
     count = len(names.unknown)
     bottom, top = economy.brackets()
 
@@ -338,7 +340,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         return _at(economy, names, level(x), start, mass, tight, most=most)
 
     def body(state):
-        x, point, tries = state
+        x, point, tries, _ = state
         found = finish(economy, names, level(x), point)
         jacobian = jax.jacfwd(lambda u: excess_at(economy, names, level(u), found))(x)
         move = -jnp.linalg.solve(jacobian, point.excess)
@@ -356,7 +358,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         part, following = jax.lax.while_loop(
             nowhere, shorter, (2.0 * part, point._replace(excess=point.excess * jnp.nan))
         )
-        return x + part * move, following, tries + 1
+        return x + part * move, following, tries + 1, jacobian
 
     def unfinished(state):
         excess = jnp.max(jnp.abs(state[1].excess))
@@ -372,5 +374,6 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         here = (x, start, mass, tight, tries)
         x, start, mass, tight, tries = jax.tree.map(lambda a, b: jnp.where(resumed.given, a, b), there, here)
     first = solve(x, start, mass, tight, most)
-    x, point, _ = jax.lax.while_loop(unfinished, body, (x, first, tries))
-    return finish(economy, names, level(x), point)
+    none = jnp.full((len(x), len(x)), jnp.nan, economy.dtype)
+    x, point, _, jacobian = jax.lax.while_loop(unfinished, body, (x, first, tries, none))
+    return finish(economy, names, level(x), point), jacobian

@@ -21,11 +21,28 @@ from hank_mfg.solve.global_search import (
     jacobian,
     level_of,
 )
-from hank_mfg.solve.remedies import limit_that_can_be_repaid, with_a_higher_top, with_less_patience, with_wider_bracket
-from hank_mfg.solve.symptoms import equation_names, first_not_finite, observe, state_not_at_rest, words, wrong_sign
+from hank_mfg.solve.redundancy import Deficiency, deficiency, identity, what_is_tied
+from hank_mfg.solve.remedies import (
+    any_root,
+    limit_that_can_be_repaid,
+    regridded,
+    with_a_higher_top,
+    with_less_patience,
+    with_wider_bracket,
+)
+from hank_mfg.solve.symptoms import (
+    equation_names,
+    first_not_finite,
+    observe,
+    state_not_at_rest,
+    state_without_rest,
+    words,
+    wrong_sign,
+)
 
 ROUGH = 1e-10  # tolerance of trials that only show whether a remedy works
-SINGULAR = 1e-5  # smallest over largest singular value of the Jacobian, rows scaled
+JUMP = 1e-6  # of prices or of the mass: what is not continuous moves by more
+OTHER_TOPS = (1.07, 0.93, 1.2)  # times the top of the asset grid, for other points in between
 
 
 class SteadyStateError(RuntimeError):
@@ -38,11 +55,38 @@ def explain(candidates: Candidates, evidence: list, outcome: Any, tolerance: flo
     `evidence` are the sweeps of one unknown, or the ends of searches in several, best first; `outcome` what the quick
     search returned.
     """
+    for trial in _cleared(evidence):
+        found = tolerance_not_met(candidates, trial, tolerance)
+        if found is not None:
+            return found
     for test in (_numbers, _equations, _impossible, _one, _several):
         found = test(candidates, evidence, budget)
         if found is not None:
             return found
-    return _remains(candidates, evidence, outcome, tolerance)
+    return _remains(candidates, outcome)
+
+
+def _cleared(evidence: list) -> list[Trial]:
+    """The trials of a search at which markets clear."""
+    trials = [trial for each in evidence for trial in (each.roots if isinstance(each, Sweep) else [each])]
+    return [trial for trial in trials if trial.size <= CLEARED]
+
+
+def tolerance_not_met(candidates: Candidates, trial: Trial, tolerance: float) -> str | None:
+    """Markets clear at a trial and only the household's tolerance is missed: one that is met, tried; None otherwise."""
+    change, names = float(trial.found.change), candidates.names
+    if not trial.size <= CLEARED or not change > tolerance:
+        return None
+    for power in range(int(np.ceil(np.log10(3.0 * change))), -5):
+        met = 10.0**power
+        again = candidates(trial.unknown, trial, met)
+        if again.size <= CLEARED and float(again.found.change) <= met:
+            return (
+                f"Markets clear at {words(names.searched, trial.unknown)}, but tolerance={tolerance:g} is not met: "
+                f"consumption still moves by {change:.2g} of itself from one step to the next; give tolerance="
+                f"{met:.0e}, which is."
+            )
+    return None
 
 
 def _grid_of_candidates(candidates: Candidates) -> np.ndarray:
@@ -69,6 +113,9 @@ def _numbers(candidates: Candidates, evidence: list, budget: Budget) -> str | No
     if survey.finite.any():
         return None
     middle = survey.unknown[len(survey.unknown) // 2]
+    resting = state_without_rest(candidates.economy, candidates.names, middle)
+    if resting is not None:
+        return resting
     place = first_not_finite(candidates.economy, candidates.names, middle)
     return f"No equilibrium can be tried: {place or 'a price is not finite'}, and so at every value tried."
 
@@ -136,11 +183,9 @@ def _too_patient(candidates: Candidates, survey: Survey, budget: Budget) -> str:
         f"beta (1 + r) does not cross one for {', '.join(names.searched)} between {first} and {last}: at {lowest} it "
         f"is lowest, {survey.patience[place]:.6g}, and wealth grows by a factor of {survey.growth[place]:.6g} a period"
     )
-    wider = with_wider_bracket(candidates, budget)
-    if wider is not None:
-        return f"{told}; {wider}"
-    cure = with_less_patience(candidates, budget)
-    return f"{told}: check discount_factor and the interest rate in prices(){'' if cure is None else '; ' + cure}."
+    cures = [with_wider_bracket(candidates, budget), with_less_patience(candidates, budget)]
+    tried = ", or else ".join(cure.rstrip(".") for cure in cures if cure is not None)
+    return f"{told}; {tried}." if tried else f"{told}: check discount_factor and the interest rate in prices()."
 
 
 # ------------------------------------------------------------------------------------------------------- one unknown
@@ -159,11 +204,7 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
         return _no_mass(candidates, trials)
     signs = {float(np.sign(trial.excess[0])) for trial in finite}
     if all(trial.size <= CLEARED for trial in finite):
-        return (
-            f"The market for {name} clears at every value tried, from {finite[0].unknown[0]:.6g} to "
-            f"{finite[-1].unknown[0]:.6g}: its equation is an identity (Walras' law, or an excess_demand() that does "
-            "not depend on choices) and determines nothing; state the excess demand of another market."
-        )
+        return identity(candidates, finite)
     debt = _debt_too_large(candidates, candidates.survey(_grid_of_candidates(candidates)), budget)
     if debt is not None:
         return debt
@@ -180,7 +221,7 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
         wider = with_wider_bracket(candidates, budget)
         return f"{told}; {wider}" if wider is not None else f"{told}: let it depend on choices or prices."
     if len(signs) > 1:
-        return _jump(candidates, evidence)
+        return _jump(candidates, evidence, budget)
     return _same_sign(candidates, evidence, signs.pop(), budget)
 
 
@@ -227,17 +268,46 @@ def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budge
     )
 
 
-def _jump(candidates: Candidates, evidence: list) -> str:
-    """The excess changes its sign without being small anywhere."""
-    name = candidates.names.searched[0]
-    nearest = min((root for each in evidence for root in each.roots), key=lambda trial: trial.size, default=None)
+def _jump(candidates: Candidates, evidence: list, budget: Budget) -> str:
+    """The excess changes its sign without being small anywhere: what jumps with it, and whether another grid helps."""
+    names = candidates.names
+    name, roots = names.searched[0], [root for each in evidence for root in each.roots]
+    nearest = min(roots, key=lambda trial: trial.size, default=None)
     if nearest is None:
         return f"The excess of {name} changes its sign, but time ran out before its root was found: give a guess."
+    told = f"The excess of {name} jumps over zero at {nearest.unknown[0]:.10g}"
+    sides = _sides(candidates, nearest)
+    if sides is None:
+        return f"{told}, where it is still {nearest.excess[0]:.3g}, and not the same each time it is computed."
+    one, other = sides
+    told = f"{told}, from {one.excess[0]:.3g} to {other.excess[0]:.3g}"
+    for price in names.prices:
+        before, after = (float(each.found.public.prices[price]) for each in sides)
+        if abs(after - before) > JUMP * (abs(before) + abs(after)):
+            return f"{told}, and {price} from {before:.6g} to {after:.6g}: let prices() be continuous in {name}."
+    moved = 0.5 * float(np.abs(np.asarray(one.found.mass) - np.asarray(other.found.mass)).sum())
+    if moved < JUMP:
+        return f"{told}, where households stay where they are: an equation jumps; let it be continuous in {name}."
+    upper = float(candidates.economy.grid.upper)
+    for factor in OTHER_TOPS:
+        if any_root(regridded(candidates, upper=factor * upper), budget) is not None:
+            cure = f"with the top of the asset grid at {factor * upper:g} instead of {upper:g} markets clear"
+            break
+    else:
+        cure = "use another number of asset_points, or declare more risk"
     return (
-        f"The excess of {name} jumps over zero at {nearest.unknown[0]:.10g}, where it is still "
-        f"{nearest.excess[0]:.3g}: households gather at single points of the asset grid, as they do with hardly any "
-        "idiosyncratic risk; use another number of asset_points, or declare more risk."
+        f"{told}, as {100 * moved:.3g} % of households move to other points of the asset grid at once, which they do "
+        f"where hardly any risk spreads them; {cure}."
     )
+
+
+def _sides(candidates: Candidates, root: Trial) -> tuple[Trial, Trial] | None:
+    """Trials just below and above a place where the excess of one unknown changes its sign; None where none do."""
+    for step in 10.0 ** np.arange(-13, -4):
+        pair = [candidates(root.unknown * (1.0 + side * step), root, ROUGH) for side in (-1.0, 1.0)]
+        if pair[0].excess[0] * pair[1].excess[0] < 0:
+            return pair[0], pair[1]
+    return None
 
 
 # --------------------------------------------------------------------------------------------------- several unknowns
@@ -298,51 +368,25 @@ def _nowhere(candidates: Candidates) -> str:
 
 def _rank(candidates: Candidates, evidence: list[Trial], budget: Budget) -> str | None:
     """A Jacobian of excess demands without full rank, at every one of a few points."""
-    names, scaled = candidates.names, Scaled(candidates)
-    equations, rows, columns, seen = equation_names(candidates.economy, names), [], [], 0
+    scaled, lacks = Scaled(candidates), []
     for trial in evidence[:3]:
         slope = jacobian(scaled, trial, ROUGH)
         if not np.isfinite(slope).all() or not budget.left():
             continue
-        seen += 1
-        size = np.abs(slope).max(axis=1, keepdims=True)
-        left, values, right = np.linalg.svd(slope / np.where(size > 0, size, 1.0))
-        if values[-1] > SINGULAR * values[0]:
+        lacks.append(deficiency(slope))
+        if lacks[-1] is None:
             return None
-        rows.append(np.abs(left[:, -1]) / np.abs(left[:, -1]).max() > 1e-2)
-        columns.append(np.abs(right[-1]) / np.abs(right[-1]).max() > 1e-2)
-    if not seen:
+    if not lacks:
         return None
-    row, column = np.any(rows, axis=0), np.any(columns, axis=0)
-    tied = [name for name, used in zip(equations, row, strict=True) if used]
-    loose = [name for name, used in zip(names.searched, column, strict=True) if used]
-    if len(loose) == 1:
-        return (
-            f"{loose[0]} moves none of the equations {', '.join(equations)}: nothing determines it; let prices() or "
-            "excess_demand() depend on it, or take it out of unknowns()."
-        )
-    if len(tied) == 1:
-        return (
-            f"{tied[0]} moves with none of {', '.join(names.searched)}: the equation determines nothing; let it depend "
-            "on prices or choices."
-        )
-    return (
-        f"The equations for {', '.join(tied)} are not independent, at each of {seen} points tried: one follows from "
-        f"the others (Walras' law), so {', '.join(loose)} are not determined together; drop one of these equations and "
-        "state another condition, or take one unknown out."
-    )
+    rows, columns = (np.any([lack[place] for lack in lacks], axis=0) for place in (0, 1))
+    idle = np.all([lack.idle for lack in lacks], axis=0)
+    told = what_is_tied(candidates, Deficiency(rows, columns, idle, lacks[0].direction))
+    return f"{told}: so it is at each of {len(lacks)} points tried, and markets clear at none of them."
 
 
-def _remains(candidates: Candidates, evidence: list, outcome: Any, tolerance: float) -> str:
+def _remains(candidates: Candidates, outcome: Any) -> str:
     """What no test explained."""
     names, found = candidates.names, outcome.found
     unknown = np.asarray(found.unknown)
-    change = float(found.change)
-    if np.abs(np.asarray(found.excess)).max() <= CLEARED and change > tolerance:
-        return (
-            f"The household problem did not converge: consumption still moved by {change:.3g} (tolerance "
-            f"{tolerance:g}) at {words(names.searched, unknown)}; rounding allows no less: give "
-            f"tolerance={10 * change:.1g} or more."
-        )
     left = ", ".join(f"{value:.3g}" for value in np.asarray(found.excess))
     return f"No equilibrium was found; the search ended at {words(names.searched, unknown)} with excess {left}."

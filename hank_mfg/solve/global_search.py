@@ -51,6 +51,8 @@ DESCENTS = 6  # from the best of them, until two have cleared
 NEWTON = 25  # steps of each
 CRAWL = 0.05  # part of a Newton step that the end of a bracket leaves
 POLISHING = 6  # steps of the program at its end
+SINGULAR = 1e-5  # smallest over largest singular value of a Jacobian without full rank, rows scaled
+FAR = 1.0  # logarithms between an aggregate assumed and supplied
 DIFFERENCE = 1e-4  # step of a derivative, in scaled unknowns
 POSITIVE = 0.01  # times the lower end of a bracket: how far a longer one goes
 PRECISE: Any = 8.9e-16  # of a root, relative
@@ -286,8 +288,12 @@ def jacobian(scaled: Scaled, trial: Trial, tolerance: float) -> np.ndarray:
     return np.stack(columns, axis=1)
 
 
-def descend(scaled: Scaled, first: Trial, budget: Budget) -> Trial:
-    """Newton's method from a trial, damped; the best trial that it reached."""
+def descend(scaled: Scaled, first: Trial, budget: Budget, rank: float = 1e-12) -> Trial:
+    """Newton's method from a trial, damped; the best trial that it reached.
+
+    Singular values of the Jacobian, rows scaled, below `rank` times the largest count as zero: steps are then the
+    shortest ones (Gauss-Newton), as they must be where equilibria form a curve.
+    """
     tolerance, now, crawls = 1e-9, first, 0
     for _ in range(NEWTON):
         if not budget.left() or not np.isfinite(now.size) or now.size <= CLEARED:
@@ -295,7 +301,9 @@ def descend(scaled: Scaled, first: Trial, budget: Budget) -> Trial:
         slope = jacobian(scaled, now, tolerance)
         if not np.isfinite(slope).all():
             return now
-        inverse = np.linalg.pinv(slope, rcond=1e-12)
+        size = np.abs(slope).max(axis=1)
+        size = np.where(size > 0, size, 1.0)
+        inverse = np.linalg.pinv(slope / size[:, None], rcond=rank) / size
         move, z = -inverse @ now.excess, scaled.coordinates(now.unknown)
         part = scaled.room(z, move)
         crawls = crawls + 1 if part < CRAWL else 0
@@ -320,14 +328,29 @@ def roots_of_several(candidates: Candidates, budget: Budget, widen: float = 0.0)
     for z in starts(scaled):
         if budget.left():
             trials.append(candidates(scaled.level(z), min(trials, key=lambda t: _far(t, z, scaled), default=None)))
+            trials.extend(_as_supplied(scaled, trials[-1]))
     finite = [trial for trial in trials if np.isfinite(trial.size)]
     finite.sort(key=lambda trial: float(np.linalg.norm(np.arcsinh(trial.excess))))
     ends: list[Trial] = []
     for trial in finite[:DESCENTS]:
         if budget.left() and sum(end.size <= CLEARED for end in ends) < 2:
             ends.append(polish(candidates, descend(scaled, trial, budget)))
+    if not any(end.size <= CLEARED for end in ends) and finite and budget.left():
+        ends.append(descend(scaled, finite[0], budget, rank=SINGULAR))
     ends.sort(key=lambda trial: trial.size)
     return distinct(ends), ends or finite
+
+
+def _as_supplied(scaled: Scaled, trial: Trial) -> list[Trial]:
+    """The trial at which each aggregate is what households supply at another one, where that is far and possible."""
+    count = scaled.count
+    if not np.isfinite(trial.size) or not np.abs(trial.excess[:count]).max(initial=0.0) > FAR:
+        return []
+    unknown = trial.unknown.copy()
+    unknown[:count] *= np.exp(trial.excess[:count])
+    if not scaled.candidates.survey(unknown).admissible.all():
+        return []
+    return [scaled.candidates(unknown, trial)]
 
 
 def _far(trial: Trial, z: np.ndarray, scaled: Scaled) -> float:

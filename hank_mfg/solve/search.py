@@ -21,7 +21,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.candidates import Candidates, Trial, not_resumed
 from hank_mfg.solve.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.compiling import quick_compilation
-from hank_mfg.solve.diagnosis import SteadyStateError, explain
+from hank_mfg.solve.diagnosis import SteadyStateError, explain, tolerance_not_met
 from hank_mfg.solve.equilibrium import Equilibrium
 from hank_mfg.solve.global_search import (
     CLEARED,
@@ -35,6 +35,7 @@ from hank_mfg.solve.global_search import (
 )
 from hank_mfg.solve.household import feasible_savings, policy_of
 from hank_mfg.solve.quantities import Names
+from hank_mfg.solve.redundancy import may_be_undetermined, not_determined
 from hank_mfg.solve.symptoms import without_risk
 
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
@@ -45,7 +46,8 @@ APART = 0.4  # from the equilibrium found
 
 class Outcome(NamedTuple):
     """What the program returns: the equilibrium `found`, if it is one, resources, the policy, savings, the edge of
-    supply of one unknown and the place `y` beyond it."""
+    supply of one unknown and the place `y` beyond it, and the last Jacobian of the excess, `slope` (searched,
+    searched)."""
 
     found: Equilibrium
     resources: Any
@@ -53,14 +55,15 @@ class Outcome(NamedTuple):
     savings: Any
     edge: Edge
     y: Any
+    slope: Any
 
 
 @eqx.filter_jit
 def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float, resumed: Resumed) -> Outcome:
-    found, edge, y = search_fine(levels, names, start, tolerance, resumed)
+    found, edge, y, slope = search_fine(levels, names, start, tolerance, resumed)
     resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.composite)
     savings = feasible_savings(levels[-1], found.public, resources, policy(resources))
-    return Outcome(found, resources, policy, savings, edge, y)
+    return Outcome(found, resources, policy, savings, edge, y, slope)
 
 
 _coarse = eqx.filter_jit(search_coarse)
@@ -154,6 +157,8 @@ class Programs:
                 return trial.outcome
         outcome = self.quick()
         if is_equilibrium(economy, self.names, outcome, tolerance):
+            if may_be_undetermined(np.asarray(outcome.slope)):
+                self.require_determined(_trial_of(outcome))
             if others and guess is None and len(self.names.searched) == 1:
                 self.look_around(outcome)
             return outcome
@@ -165,6 +170,9 @@ class Programs:
         if riskless is not None:
             raise SteadyStateError(riskless)
         candidates, budget = self.candidates(), Budget(SECONDS)
+        missed = tolerance_not_met(candidates, _trial_of(outcome), tolerance)
+        if missed is not None:
+            raise SteadyStateError(missed)
         if len(self.names.searched) == 1:
             sweeps = sweeps_of_one(candidates, self.tolerance, budget)
             evidence: Any = sweeps
@@ -174,9 +182,16 @@ class Programs:
         good = [root for root in roots if is_equilibrium(self.levels[-1], self.names, root.outcome, tolerance)]
         if not good:
             raise SteadyStateError(explain(candidates, evidence, outcome, tolerance, Budget(EXPLAINING)))
+        self.require_determined(good[0])
         if len(good) > 1:
             warn_of_others(self.names, good[0], good[1:])
         return good[0].outcome
+
+    def require_determined(self, trial: Trial) -> None:
+        """Raise SteadyStateError where the equilibrium at a trial is one of a curve of them."""
+        found = not_determined(self.candidates(), trial, Budget(EXPLAINING))
+        if found is not None:
+            raise SteadyStateError(found)
 
     def look_around(self, outcome: Outcome) -> None:
         """Warn of further equilibria where the excess has the wrong sign far from the one found."""
@@ -185,7 +200,7 @@ class Programs:
         if self.scouted is not None:  # places on the coarse grid are beside its own equilibrium
             edge, y = self.scouted[0], float(self.scouted[1].now.y)
         edge = jax.tree.map(float, edge)
-        here = Trial(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), (outcome.found,))
+        here = _trial_of(outcome)
         last = None if self.coarse is not None else here
         found: list[Trial] = []
         for side in (-1.0, 1.0):
@@ -216,6 +231,11 @@ class Programs:
         ends = sorted((one, other), key=lambda trial: float(trial.unknown[0]))
         x = [float(t.unknown[0]) if self.names.clearing else float(np.log(t.unknown[0])) for t in ends]
         return root_between(scouts, x, ends, self.tolerance)
+
+
+def _trial_of(outcome: Outcome) -> Trial:
+    """Where a search ended, as a trial."""
+    return Trial(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), outcome)
 
 
 def warn_of_others(names: Names, here: Trial, others: list[Trial]) -> None:

@@ -13,7 +13,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.solve.candidates import Survey
 from hank_mfg.solve.equilibrium import given
 from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.quantities import Names, stack
+from hank_mfg.solve.quantities import Names, form, stack
 
 OBSERVED = 24  # candidates at which equations are observed
 
@@ -52,6 +52,48 @@ def without_risk(economy: Economy) -> str | None:
         "The stationary mass is not determined: households of one type stay forever in several separate sets of "
         f"states, as they do without idiosyncratic risk, because {state}; where beta (1 + r) = 1 they keep what "
         "they hold, and below it nothing: declare a chain that connects states in idiosyncratic_shock()."
+    )
+
+
+@eqx.filter_jit
+def _changes(economy: Economy, names: Names, unknown: Array, states: Array) -> tuple[Array, Array]:
+    """By how much carry() moves the state variables from `states` (n, carried), and the derivatives of that."""
+
+    def change(x: Array) -> Array:
+        known = {**dict(zip(names.searched, unknown, strict=True)), **dict(zip(names.carried, x, strict=True))}
+        public = form(economy, names, known, economy.shocks(0), economy.long_run()[0])
+        return stack(economy.carry(public), names.carried) - x
+
+    return jax.lax.map(lambda x: (change(x), jax.jacfwd(change)(x)), states)
+
+
+def state_without_rest(economy: Economy, names: Names, unknown: np.ndarray) -> str | None:
+    """A state variable with a unit root, tried at a candidate: what carry() adds to it is the same at any value of the
+    state variables, or it is nothing and any value is at rest."""
+    if not names.carried:
+        return None
+    first = np.asarray(stack(Named("carried", economy.model.carried()), names.carried))
+    others = first + np.random.default_rng(0).uniform(-0.1, 0.1, (4, len(first))) * np.maximum(np.abs(first), 0.1)
+    moves, slopes = map(np.asarray, _changes(economy, names, jnp.asarray(unknown), jnp.asarray([first, *others])))
+    if not np.isfinite(moves).all() or not np.isfinite(slopes).all():
+        return None
+    left, values, _ = np.linalg.svd(slopes[0])
+    if values[-1] > 1e-10 * max(1.0, values[0]):
+        return None
+    fixed, drifts = left[:, -1], moves @ left[:, -1]
+    if np.ptp(drifts) > 1e-8 * np.abs(drifts).max() and np.abs(drifts).max() > 1e-10:
+        return None
+    tied = [name for name, weight in zip(names.carried, fixed, strict=True) if abs(weight) > 1e-6]
+    move = float(moves[0, int(np.argmax(np.abs(fixed)))])
+    where = words(names.searched, unknown)
+    if np.abs(drifts).max() > 1e-10:
+        return (
+            f"The state variable {', '.join(tied)} has no stationary value: carry() moves it by {move:.4g} a period at "
+            f"{where} whatever it is; let carry() lead back to a value at rest, as a fiscal or monetary rule does."
+        )
+    return (
+        f"Nothing determines the stationary value of the state variable {', '.join(tied)}: carry() leaves it where it "
+        f"is, at {where} and whatever it is; let carry() lead back to one value, as a fiscal or monetary rule does."
     )
 
 
