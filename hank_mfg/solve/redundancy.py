@@ -16,6 +16,7 @@ from hank_mfg.solve.global_search import CLEARED, SINGULAR, Budget, Scaled, desc
 from hank_mfg.solve.symptoms import equation_names, words
 
 ROUGH = 1e-10  # tolerance of the household
+SUSPECT = 1e-3  # the same where the cause is tried afterwards: differences, and the last step of a search, are rough
 NOISE = 1e-6  # times the largest row of a Jacobian: a smaller one is zero
 IDLE = 1e-4  # derivatives of an unknown, rows scaled, below which it moves nothing
 PART = 1e-2  # of the largest element of a singular vector: smaller ones count as zero
@@ -34,12 +35,13 @@ class Deficiency(NamedTuple):
     direction: np.ndarray
 
 
-def deficiency(slope: np.ndarray) -> Deficiency | None:
-    """Of a Jacobian (searched, searched); None where it has full rank. Not of one that is not finite."""
+def deficiency(slope: np.ndarray, least: float = SINGULAR) -> Deficiency | None:
+    """Of a Jacobian (searched, searched) that is finite; None where its smallest singular value, rows scaled, is more
+    than `least` times the largest."""
     size = np.abs(slope).max(axis=1, keepdims=True)
     scaled = slope / np.maximum(size, NOISE * max(float(size.max()), NOISE))
     left, values, right = np.linalg.svd(scaled)
-    if values[-1] > SINGULAR * values[0]:
+    if values[-1] > least * values[0]:
         return None
     used = [np.abs(vector) > PART * np.abs(vector).max() for vector in (left[:, -1], right[-1])]
     return Deficiency(*used, np.abs(scaled).max(axis=0) < IDLE, right[-1])
@@ -49,7 +51,7 @@ def may_be_undetermined(slope: np.ndarray) -> bool:
     """Whether the last Jacobian of a search, (searched, searched), leaves open if its equilibrium is determined."""
     if not np.isfinite(slope).all():
         return True
-    return abs(slope[0, 0]) < FLAT if len(slope) == 1 else deficiency(slope) is not None
+    return abs(slope[0, 0]) < FLAT if len(slope) == 1 else deficiency(slope, SUSPECT) is not None
 
 
 def not_determined(candidates: Candidates, trial: Trial, budget: Budget) -> str | None:
@@ -61,15 +63,15 @@ def not_determined(candidates: Candidates, trial: Trial, budget: Budget) -> str 
     if len(trial.unknown) == 1:
         return _identity(candidates, scaled, trial)
     slope = jacobian(scaled, trial, ROUGH)
-    lack = deficiency(slope) if np.isfinite(slope).all() else None
+    lack = deficiency(slope, SUSPECT) if np.isfinite(slope).all() else None
     if lack is None:
         return None
     beside = _beside(scaled, trial, lack.direction, budget)
     if beside is None:
         return None
     names = candidates.names.searched
-    first, other = (words(names, each.unknown) for each in beside)
-    return f"{what_is_tied(candidates, lack)}: markets clear at {first}, at {other} and in between."
+    one, here, other = (words(names, each.unknown) for each in (beside[0], trial, beside[1]))
+    return f"{what_is_tied(candidates, lack)}: markets clear at {here}, as they do at {one} and at {other}."
 
 
 def _beside(scaled: Scaled, trial: Trial, direction: np.ndarray, budget: Budget) -> list[Trial] | None:
@@ -79,7 +81,7 @@ def _beside(scaled: Scaled, trial: Trial, direction: np.ndarray, budget: Budget)
         found = []
         for side in (-1.0, 1.0):
             z = here + side * aside * direction
-            root = descend(scaled, scaled.candidates(scaled.level(z), trial, ROUGH), budget, rank=SINGULAR)
+            root = descend(scaled, scaled.candidates(scaled.level(z), trial, ROUGH), budget, rank=SUSPECT)
             moved = side * float((scaled.coordinates(root.unknown) - here) @ direction)
             if root.size <= CLEARED and 0.5 * aside <= moved <= 2.0 * aside:
                 found.append(root)

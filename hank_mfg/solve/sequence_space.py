@@ -51,6 +51,8 @@ from hank_mfg.solve.quantities import (
 )
 from hank_mfg.solve.steady_state import SteadyState
 
+SETTLED = 1e-6  # of its largest deviation: a response that ends below is not cut off
+LONGEST = 1200  # horizon that is tried where responses are cut off
 LEFT = 1e-5  # of what consumption moves by: goods that may be left over in a linear response
 SINGULAR = 1e8  # condition number of H_U in units of every equation, where something is said; usual are thousands
 
@@ -147,6 +149,15 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     )  # fmt: skip
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
+    solution, rest = _linearized(steady, horizon, income_risk)
+    off = _goods_off(solution, rest)
+    if off is not None:
+        raise ValueError(_why_goods_are_off(solution, off, income_risk))
+    return solution
+
+
+def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, Rest]:
+    """What `linearize` returns, and the equations at rest."""
     names = names_of(steady.economy)
     begin = time.perf_counter()
     rest, risk = at_rest(steady, names), risk_of(steady.economy) if income_risk else None
@@ -168,15 +179,23 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
         dict(zip(shocks, solved.general, strict=True)), shares, solved.jacobian, solved.inverse, pointwise, names,
         compiled - begin, time.perf_counter() - compiled,
     )  # fmt: skip
-    _check_goods(solution, rest)
-    return solution
+    return solution, rest
 
 
-def _check_goods(solution: LinearSolution, rest: Rest) -> None:
-    """Raise ValueError where the responses to some shock leave goods over or miss some.
+class _Off(NamedTuple):
+    """Goods left over in the linear response to a `shock`, relative to what consumption moves by: the largest, `left`,
+    in which `period`, and the share of its largest deviation at which some series still is in the last one, `late`."""
 
-    The derivative of goods_market() along the responses to a shock of period 0 that halves every period, but for the
-    last periods, in which the horizon cuts.
+    shock: str
+    left: float
+    period: int
+    late: float
+
+
+def _goods_off(solution: LinearSolution, rest: Rest, periods: int | None = None) -> _Off | None:
+    """The first shock whose responses leave goods over or miss some in the first `periods`, half of all by default.
+
+    The derivative of goods_market() along the responses to a shock of period 0 that halves every period.
     """
     names, horizon, economy = solution.names, solution.horizon, rest.economy
     still = {**economy.series(jax.tree.map(jnp.asarray, solution.steady.public)),
@@ -184,23 +203,47 @@ def _check_goods(solution: LinearSolution, rest: Rest) -> None:
     level = jax.tree.map(lambda x: jnp.broadcast_to(x, (horizon,)), still)
     for shock in names.shocks:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of horizons that are too short: here they are left out
-            move = solution.response(**{shock: 0.5 ** np.arange(horizon)})
-        move = {name: jnp.asarray(move[name]) for name in level}
+            warnings.simplefilter("ignore")  # of horizons that are too short
+            found = solution.response(**{shock: 0.5 ** np.arange(horizon)})
+        move = {name: jnp.asarray(found[name]) for name in level}
         left = jax.jvp(lambda x: goods_along(economy, names, x), (level,), (move,))[1]
         if left is None:
-            return
-        left = np.asarray(left)[: max(1, horizon // 2)]
+            return None
+        left = np.asarray(left)[: max(1, horizon // 2) if periods is None else periods]
         size = max(float(np.abs(move[name]).max() / abs(float(still[name]))) for name in names.choices)
         if np.abs(left).max() > LEFT * size:
             period = int(np.abs(left).argmax())
-            raise ValueError(
-                f"{type(economy.model).__name__}.goods_market(): in the linear response to {shock} goods of "
-                f"{100 * abs(left[period]) / size:.3g} % of what consumption moves by are "
-                f"{'left over' if left[period] > 0 else 'missing'} in period {period}, though every declared market "
-                "clears and the stationary equilibrium closes: an equation is wrong away from it; compare prices() and "
-                "resources() with goods_market()."
+            paths = [np.abs(found[name]) for name in names.path if name in found]
+            late = max((float(path[-1] / path.max()) for path in paths if path.max() > 0), default=0.0)
+            return _Off(shock, float(left[period]) / size, period, late)
+    return None
+
+
+def _why_goods_are_off(solution: LinearSolution, off: _Off, income_risk: bool) -> str:
+    """Whether the horizon cuts responses off, tried with longer ones, or an equation is wrong."""
+    model, horizon = type(solution.steady.economy.model).__name__, solution.horizon
+    told = (
+        f"{model}.goods_market(): in the linear response to {off.shock} goods of {100 * abs(off.left):.3g} % of what "
+        f"consumption moves by are {'left over' if off.left > 0 else 'missing'} in period {off.period}"
+    )
+    tried, then = horizon, off
+    while off.late > SETTLED and 2 * tried <= LONGEST:
+        tried, before = 2 * tried, abs(then.left)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            longer, rest = _linearized(solution.steady, tried, income_risk)
+        then = _goods_off(longer, rest, max(1, horizon // 2))
+        if then is None:
+            return (
+                f"{told}, because horizon = {horizon} cuts responses off: with horizon={tried} goods are accounted for."
             )
+        if abs(then.left) > 0.5 * before:
+            break
+    return (
+        f"{told}, though every declared market clears and the stationary equilibrium closes"
+        f"{f', and so it is with horizon={tried}' if tried > horizon else ''}: an equation is wrong away from it; "
+        "compare prices() and resources() with goods_market()."
+    )
 
 
 def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:

@@ -24,8 +24,8 @@ def words(names, values) -> str:
 
 
 def equation_names(economy: Economy, names: Names) -> list[str]:
-    """What the equations of a stationary equilibrium are called: aggregates, markets, and firms where they set "
-    "prices."""
+    """What the equations of a stationary equilibrium are called: aggregates, markets, and firms where they set prices.
+    That of an aggregate is what is supplied of it against what was assumed."""
     shocks = economy.shocks(0)
     one = jnp.ones(())
 
@@ -36,7 +36,8 @@ def equation_names(economy: Economy, names: Names) -> list[str]:
         return dict(economy.model.excess_demand(economy.series(public), chosen))
 
     keys = list(jax.eval_shape(markets)) if names.clearing else []
-    return [*names.unknown, *keys, *(["firms' prices"] if economy.sets_prices else [])]
+    aggregates = [f"the supply of {name}" if name in keys else name for name in names.unknown]
+    return [*aggregates, *keys, *(["firms' prices"] if economy.sets_prices else [])]
 
 
 def without_risk(economy: Economy) -> str | None:

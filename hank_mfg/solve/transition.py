@@ -20,7 +20,7 @@ Newton's method with the stationary Jacobian.
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -36,10 +36,12 @@ from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.compiling import quick_compilation
+from hank_mfg.solve.first_state import explain_state, state_that_closes
 from hank_mfg.solve.household_jacobians import Rest, at_rest
 from hank_mfg.solve.household_path import decisions_along, masses_along, move, step, with_chain
 from hank_mfg.solve.income_risk import Given, Risk, given_along, improbable, risk_of, shares_along
 from hank_mfg.solve.path_checks import (
+    TransitionError,
     check_goods,
     check_households,
     failure,
@@ -124,6 +126,36 @@ class _Path(NamedTuple):
     least: Array
 
 
+class _Searched(NamedTuple):
+    """Where Newton's method ended: the path, the guess (horizon, path) it follows from, the excess in its own units
+    (horizon, path), and how many steps it took."""
+
+    path: _Path
+    guess: Array
+    relative: np.ndarray
+    iteration: int
+
+
+def _newton(
+    solve: Callable[[Array], _Path],
+    guess: Array,
+    linear: LinearSolution,
+    scale: np.ndarray,
+    tolerance: float,
+    most: int,
+) -> _Searched:
+    """Newton's method with the stationary Jacobian from a guess (horizon, path), until the excess is within the
+    `tolerance`, not a number, or `most` steps were taken."""
+    for iteration in range(most + 1):
+        found = solve(guess)
+        relative = np.abs(np.asarray(found.excess)) / scale
+        if relative.max() <= tolerance or iteration == most or not np.isfinite(relative).all():
+            break
+        move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(guess.shape[::-1])
+        guess = guess + move.T
+    return _Searched(found, guess, relative, iteration)
+
+
 @float64_allowed
 def transition(
     steady: SteadyState,
@@ -176,15 +208,24 @@ def transition(
     begin = time.perf_counter()
     program = _path.lower(rest, names, mass, carried, given, guess).compile(compiler_options=quick_compilation())
     compiled = time.perf_counter()
-    for iteration in range(max_iterations + 1):
-        found = program(rest, names, mass, carried, given, guess)
-        relative = np.abs(np.asarray(found.excess)) / scale
-        if relative.max() <= tolerance:
-            break
-        if iteration == max_iterations or not np.isfinite(relative).all():
-            raise failure(names, relative, iteration, tolerance)
-        newton = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(len(here), horizon)
-        guess = guess + newton.T
+
+    def search(mass: Array, carried: Array, guess: Array) -> _Searched:
+        solve = lambda x: program(rest, names, mass, carried, given, x)  # noqa: E731
+        return _newton(solve, guess, linear, scale, tolerance, max_iterations)
+
+    found, guess, relative, iteration = search(mass, carried, guess)
+    if not relative.max() <= tolerance:
+        free = [name for name in names.carried if initial is not None and name not in (state_variables or {})]
+
+        def goods_of(mass: np.ndarray, carried: np.ndarray) -> np.ndarray | None:
+            start = _first_guess(rest, linear, jnp.asarray(mass), given, None)
+            tried = search(jnp.asarray(mass), jnp.asarray(carried), start)
+            return np.asarray(tried.path.goods) if tried.relative.max() <= tolerance else None
+
+        state = None
+        if free and found.goods is not None:
+            state = state_that_closes(goods_of, steady.mass, np.asarray(mass), np.asarray(carried), names.carried, free)
+        raise failure(names, relative, iteration, tolerance) if state is None else TransitionError(explain_state(state))
     check_households(steady, found.least, found.mass)
     residual, goods = float(relative.max()), None if found.goods is None else np.asarray(found.goods)
     check_goods(steady, initial, goods, residual, {name: values[0] for name, values in found.series.items()})
