@@ -74,8 +74,11 @@ def _cleared(evidence: list) -> list[Trial]:
 
 def tolerance_not_met(candidates: Candidates, trial: Trial, tolerance: float) -> str | None:
     """Markets clear at a trial and only the household's tolerance is missed: one that is met, tried; None otherwise."""
-    change, names = float(trial.found.change), candidates.names
-    if not trial.size <= CLEARED or not change > tolerance:
+    names = candidates.names
+    if not trial.size <= CLEARED or not float(trial.found.change) > tolerance:
+        return None
+    change = float(candidates(trial.unknown, trial, tolerance).found.change)  # that of the trial may have been rough
+    if not change > tolerance:
         return None
     for power in range(int(np.ceil(np.log10(3.0 * change))), -5):
         met = 10.0**power

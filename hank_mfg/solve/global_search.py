@@ -52,6 +52,7 @@ NEWTON = 25  # steps of each
 CRAWL = 0.05  # part of a Newton step that the end of a bracket leaves
 POLISHING = 6  # steps of the program at its end
 SINGULAR = 1e-5  # smallest over largest singular value of a Jacobian without full rank, rows scaled
+SUSPECT = 1e-3  # the same where differences are rough and the cause is tried afterwards
 FAR = 1.0  # logarithms between an aggregate assumed and supplied
 DIFFERENCE = 1e-4  # step of a derivative, in scaled unknowns
 POSITIVE = 0.01  # times the lower end of a bracket: how far a longer one goes
@@ -331,12 +332,14 @@ def roots_of_several(candidates: Candidates, budget: Budget, widen: float = 0.0)
             trials.extend(_as_supplied(scaled, trials[-1]))
     finite = [trial for trial in trials if np.isfinite(trial.size)]
     finite.sort(key=lambda trial: float(np.linalg.norm(np.arcsinh(trial.excess))))
+    near = [np.allclose(one.unknown, other.unknown, rtol=SAME) for one, other in itertools.pairwise(finite)]
+    finite = [trial for trial, again in zip(finite, [False, *near], strict=False) if not again]
     ends: list[Trial] = []
     for trial in finite[:DESCENTS]:
         if budget.left() and sum(end.size <= CLEARED for end in ends) < 2:
             ends.append(polish(candidates, descend(scaled, trial, budget)))
     if not any(end.size <= CLEARED for end in ends) and finite and budget.left():
-        ends.append(descend(scaled, finite[0], budget, rank=SINGULAR))
+        ends.append(descend(scaled, finite[0], budget, rank=SUSPECT))
     ends.sort(key=lambda trial: trial.size)
     return distinct(ends), ends or finite
 

@@ -12,11 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from hank_mfg.solve.candidates import Candidates, Trial
-from hank_mfg.solve.global_search import CLEARED, SINGULAR, Budget, Scaled, descend, jacobian
+from hank_mfg.solve.global_search import CLEARED, SINGULAR, SUSPECT, Budget, Scaled, descend, jacobian
 from hank_mfg.solve.symptoms import equation_names, words
 
 ROUGH = 1e-10  # tolerance of the household
-SUSPECT = 1e-3  # the same where the cause is tried afterwards: differences, and the last step of a search, are rough
 NOISE = 1e-6  # times the largest row of a Jacobian: a smaller one is zero
 IDLE = 1e-4  # derivatives of an unknown, rows scaled, below which it moves nothing
 PART = 1e-2  # of the largest element of a singular vector: smaller ones count as zero

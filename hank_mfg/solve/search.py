@@ -180,6 +180,8 @@ class Programs:
         else:
             roots, evidence = roots_of_several(candidates, budget)
         good = [root for root in roots if is_equilibrium(self.levels[-1], self.names, root.outcome, tolerance)]
+        if roots and not good:
+            self.require_determined(roots[0])
         if not good:
             raise SteadyStateError(explain(candidates, evidence, outcome, tolerance, Budget(EXPLAINING)))
         self.require_determined(good[0])
