@@ -241,6 +241,9 @@ def _no_mass(candidates: Candidates, trials: list[Trial]) -> str:
 def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budget: Budget) -> str:
     """The excess has one sign everywhere: a bracket, the top of the grid, or an equation."""
     names = candidates.names
+    broken = _edge_that_jumps(candidates, evidence)
+    if broken is not None:
+        return broken
     finite = [trial for each in evidence for trial in each.trials if not np.isnan(trial.excess[0])]
     name, best = names.searched[0], min(finite, key=lambda trial: trial.size)
     side = "more" if sign > 0 else "less"
@@ -269,6 +272,22 @@ def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budge
         f"{told}; wider brackets, a higher top of the asset grid and less patience did not help: check the sign and "
         "units of the equation for this market."
     )
+
+
+def _edge_that_jumps(candidates: Candidates, evidence: list[Sweep]) -> str | None:
+    """Where supply ends because beta (1 + r) jumps over one, so that an equilibrium may be jumped over, too."""
+    names = candidates.names
+    for end in (each for one in evidence for each in one.interval):
+        places = level_of(names, end + 1e-9 * np.asarray([-1.0, 1.0]) * max(1.0, abs(end)))
+        survey = candidates.survey(places[:, None])
+        if survey.finite.all() and np.ptp(survey.patience) > 1e-5 and survey.admissible.sum() == 1:
+            before, after = survey.patience
+            return (
+                f"beta (1 + r) jumps over one at {words(names.searched, level_of(names, np.asarray([end])))}, from "
+                f"{before:.6g} to {after:.6g}, and markets clear on neither side of it: let prices() be continuous in "
+                f"{names.searched[0]}."
+            )
+    return None
 
 
 def _jump(candidates: Candidates, evidence: list, budget: Budget) -> str:

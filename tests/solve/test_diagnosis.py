@@ -315,3 +315,33 @@ def test_the_cause_of_a_failure_is_named(name):
     assert found, str(caught.value)
     if tolerance:
         assert hm.steady_state(model(), asset_points=POINTS, tolerance=float(found[1])).residual <= 1e-6
+
+
+# --------------------------------------------------------------------------------------------- an excess that jumps
+
+
+def _jumping_supply(self, today, choices):
+    saved = (choices.savings - self.bond_supply) / today.income
+    return {"bonds": saved + 0.3 * jnp.sign(saved)}
+
+
+def _rate_that_jumps(self, aggregates, shocks):
+    factors = (aggregates.capital, aggregates.labor)
+    rate = self.production().interest_rate(*factors) - 0.01 * (aggregates.capital > self.step)
+    return {"interest_rate": rate, "wage": self.production().wage(*factors)}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "pattern"),
+    [
+        (lambda: huggett(excess_demand=_jumping_supply), r"jumps over zero.*an equation jumps; let it be continuous"),
+        (lambda: aiyagari(prices=_rate_that_jumps, step=5.45), r"over zero at 5.45.*interest_rate from .* let prices\(\)"),
+        (lambda: aiyagari(prices=_rate_that_jumps, step=5.0), r"beta \(1 \+ r\) jumps over one at capital = 5,"),
+    ],
+    ids=["equation", "price", "edge"],
+)
+def test_a_jump_is_traced_to_what_jumps(model, pattern):
+    """An excess that jumps over zero: prices, or the equation itself, and not households at single grid points."""
+    with pytest.raises(hm.SteadyStateError, match=pattern):
+        hm.steady_state(model(), asset_points=POINTS)
