@@ -13,6 +13,7 @@ import numpy as np
 from hank_mfg.solve.candidates import Candidates, Survey, Trial
 from hank_mfg.solve.global_search import (
     CLEARED,
+    FINER,
     Budget,
     Scaled,
     Sweep,
@@ -326,7 +327,7 @@ def _jump(candidates: Candidates, evidence: list, budget: Budget) -> str:
 def _sides(candidates: Candidates, root: Trial) -> tuple[Trial, Trial] | None:
     """Trials just below and above a place where the excess of one unknown changes its sign; None where none do."""
     for step in 10.0 ** np.arange(-13, -4):
-        pair = [candidates(root.unknown * (1.0 + side * step), root, ROUGH) for side in (-1.0, 1.0)]
+        pair = [candidates(root.unknown * (1.0 + side * step), root, FINER[0]) for side in (-1.0, 1.0)]
         if pair[0].excess[0] * pair[1].excess[0] < 0:
             return pair[0], pair[1]
     return None

@@ -57,6 +57,7 @@ FAR = 1.0  # logarithms between an aggregate assumed and supplied
 DIFFERENCE = 1e-4  # step of a derivative, in scaled unknowns
 POSITIVE = 0.01  # times the lower end of a bracket: how far a longer one goes
 PRECISE: Any = 8.9e-16  # of a root, relative
+FINER = (1e-13, 1e-14)  # tolerances of the household where an excess jumps
 SAME = 1e-4  # relative distance of two roots that are one
 
 
@@ -163,8 +164,22 @@ def sweep(candidates: Candidates, interval: Interval, tolerance: float, budget: 
     for one, other in itertools.pairwise(known):
         if found.signs[one] * found.signs[other] <= 0 and budget.left():
             ends = (found.x[one], found.x[other])
-            found.roots.append(root_between(candidates, ends, (trials[one], trials[other]), tolerance))
+            found.roots.append(precise_root(candidates, ends, (trials[one], trials[other]), tolerance, budget))
     return found
+
+
+def precise_root(candidates: Candidates, ends, trials, tolerance: float, budget: Budget) -> Trial:
+    """`root_between`, with the household solved more precisely where the excess jumps over zero.
+
+    Next to the edge of supply, where wealth drifts by 1 - beta (1 + r) a period, an error of consumption moves the mean
+    of wealth by its ratio to that: with hardly any idiosyncratic risk a tolerance of 1e-11 leaves 1e-4.
+    """
+    root = root_between(candidates, ends, trials, tolerance)
+    for finer in FINER:
+        if root.size <= CLEARED or not finer < tolerance or not budget.left():
+            break
+        root = min(root, root_between(candidates, ends, trials, finer), key=lambda trial: trial.size)
+    return root
 
 
 def root_between(candidates: Candidates, ends, trials, tolerance: float) -> Trial:

@@ -336,7 +336,10 @@ def _rate_that_jumps(self, aggregates, shocks):
     ("model", "pattern"),
     [
         (lambda: huggett(excess_demand=_jumping_supply), r"jumps over zero.*an equation jumps; let it be continuous"),
-        (lambda: aiyagari(prices=_rate_that_jumps, step=5.45), r"over zero at 5.45.*interest_rate from .* let prices\(\)"),
+        (
+            lambda: aiyagari(prices=_rate_that_jumps, step=5.45),
+            r"over zero at 5.45.*interest_rate from .* let prices\(\)",
+        ),
         (lambda: aiyagari(prices=_rate_that_jumps, step=5.0), r"beta \(1 \+ r\) jumps over one at capital = 5,"),
     ],
     ids=["equation", "price", "edge"],
