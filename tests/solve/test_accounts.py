@@ -1,5 +1,6 @@
 """Goods are neither left over nor missing, and the ends of paths are given and checked."""
 
+import re
 import warnings
 
 import numpy as np
@@ -148,3 +149,16 @@ def test_a_larger_public_debt_goes_with_more_bonds():
     assert debt[0] == pytest.approx(owed, rel=1e-12) and np.all(np.diff(debt[:60]) < 0)
     assert np.abs(path.goods_market).max() < 1e-8
     np.testing.assert_allclose(path.series["bonds"], debt, rtol=1e-8)
+
+
+@pytest.mark.slow
+def test_bonds_given_without_the_debt_that_goes_with_them_are_named_where_no_path_is_found():
+    """A fifth more bonds: no path with the debt at rest; the debt that the error names is what households hold."""
+    steady = hm.steady_state(hm.load_model("one_asset_hank"), asset_points=60)
+    points = np.asarray(steady.economy.grid.points)
+    mass = move_mass(steady.mass, np.minimum(1.2 * points, points[-1]), points)
+    linear = hm.linearize(steady, horizon=100)
+    with pytest.raises(hm.TransitionError, match="public_debt was not given") as caught:
+        hm.transition(steady, horizon=100, initial=mass, linear=linear)
+    named = float(re.search(r"'public_debt': ([0-9.]+)", str(caught.value))[1])
+    assert named == pytest.approx(float(np.sum(mass * points[:, None])), rel=1e-4)

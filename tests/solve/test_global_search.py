@@ -1,6 +1,8 @@
 """Equilibria wherever they are, whatever the units; households at given prices; lives that end."""
 
+import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -324,10 +326,45 @@ def test_a_loose_tolerance_is_met(name):
 
 
 @SLOW
-def test_with_hardly_any_risk_every_grid_leads_to_the_same_rate():
-    """At a standard deviation of .002 the rate is 1/beta - 1 less 1e-6; 200, 400 and 800 points agree."""
+@pytest.mark.parametrize("risk", [0.002, 0.0005])
+def test_with_hardly_any_risk_every_grid_leads_to_the_same_rate(risk):
+    """The rate is 1/beta - 1 less 1e-6 at most; the grids agree. At the smaller risk a household solved to 1e-11 is too
+    rough at some of them: wealth drifts by 1e-7 a period."""
     rates = [
-        float(hm.steady_state(hm.load_model("aiyagari", stationary_sd=0.002), asset_points=n).prices.interest_rate)
-        for n in (200, 400, 800)
+        float(hm.steady_state(hm.load_model("aiyagari", stationary_sd=risk), asset_points=n).prices.interest_rate)
+        for n in (200, 300, 400, 800)
     ]
     assert np.ptp(rates) < 1e-6 and max(rates) < 1.0 / 0.96 - 1.0
+
+
+# -------------------------------------------------------------------------------------------------- other calibrations
+
+BELOW_ONE = ("discount_factor", "persistence", "productivity_persistence", "monetary_persistence", "patience_persistence")
+
+
+def nearby(model: hm.Model, rng: np.random.Generator) -> hm.Model:
+    """The model with every parameter moved by at most 30 percent, what must stay on one side of one in its distance."""
+    moved = {}
+    for name, value in model.parameters().items():
+        factor, value = 1.0 + rng.uniform(-0.3, 0.3), float(value)
+        anchor = 1.0 if name in (*BELOW_ONE, "markup") else 0.0
+        moved[name] = anchor + factor * (value - anchor)
+    return model.with_parameters(**moved)
+
+
+@SLOW
+def test_calibrations_near_the_shipped_one_are_found_cold():
+    """Thirteen of one_asset_hank, drawn with seed 0: found and accounts closed, or a cause named that was tried."""
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(13):
+        model = nearby(hm.load_model("one_asset_hank"), rng)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of the top of the grid
+                steady = hm.steady_state(model, asset_points=60)
+        except hm.SteadyStateError as error:
+            assert re.search("outside its bracket|top of the asset grid at|with discount_factor = ", str(error))
+            continue
+        assert steady.residual <= 1e-6
+        found += 1
+    assert found >= 11

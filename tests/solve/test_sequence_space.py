@@ -138,3 +138,13 @@ def test_what_does_not_fit_is_named(original):
     for ask in (calm.response, lambda: hm.second_moments(calm)):
         with pytest.raises(ValueError, match="Aiyagari declares no aggregate shock"):
             ask()
+
+
+@pytest.mark.slow
+def test_a_horizon_that_cuts_responses_off_is_not_taken_for_a_wrong_equation():
+    """The accounts of one_asset_hank close; at 20 periods they do not by truncation, and do with the horizon named."""
+    steady = hm.steady_state(hm.load_model("one_asset_hank"), asset_points=40)
+    with pytest.raises(ValueError, match="because horizon = 20 cuts responses off: with horizon=80 goods") as caught:
+        hm.linearize(steady, horizon=20)
+    assert "equation is wrong" not in str(caught.value)
+    hm.linearize(steady, horizon=80)
