@@ -6,24 +6,36 @@ much each state variable is off, and with the value that closes accounts the who
 """
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 PARTS = (0.1, 0.01, 0.001)  # of the deviation of the mass
 OFF = 1e-9  # goods left over, relative to output, that nothing explains but the state
 STEP = 1e-3  # of a state variable
+LEAST = 1e-6  # of goods by one of a state variable: one that moves less is not to blame
+CLOSED = 1e-6  # goods left over that are none
 
 Goods = Callable[[np.ndarray, np.ndarray], np.ndarray | None]
 
 
+class Contradiction(NamedTuple):
+    """A state variable `name` that was not given, the value `used` for it, the `value` with which accounts close, and
+    whether a path is `found` with that."""
+
+    name: str
+    used: float
+    value: float
+    found: bool
+
+
 def state_that_closes(
     goods: Goods, steady: np.ndarray, mass: np.ndarray, carried: np.ndarray, names: Sequence[str], free: Sequence[str]
-) -> tuple[str, float, float] | None:
-    """A state variable of period 0 that was not given, its value in the search, and the one with which a path is found.
+) -> Contradiction | None:
+    """The state variable of period 0 that does not agree with the mass; None where none is to blame.
 
     `goods(mass, carried)` is what is left of goods (horizon,) on the path from a mass and the values of all state
     variables `names`, None where none is found; `steady` is the mass at rest, `free` the names that were not given.
-    None where no state variable of period 0 is to blame.
     """
     for part in PARTS:
         near = steady + part * (mass - steady)
@@ -37,32 +49,37 @@ def state_that_closes(
     for name in free:
         place = list(names).index(name)
         step = STEP * part * max(abs(carried[place]), 1.0)
-        moved = goods(near, _with(carried, place, carried[place] + step))
+        moved = goods(near, _with(carried, place, step))
         slope = np.nan if moved is None else (moved[0] - left[0]) / step
-        if not np.isfinite(slope) or not abs(slope) > 1e-6:
+        if not np.isfinite(slope) or not abs(slope) > LEAST:
             continue
-        value = float(carried[place] - left[0] / slope / part)
-        for _ in range(3):
-            whole = goods(mass, _with(carried, place, value))
-            if whole is None:
-                break
-            if abs(whole[0]) <= 1e-6:
-                return name, float(carried[place]), value
-            value -= float(whole[0] / slope)
+        change = -float(left[0] / slope)
+        closed = goods(near, _with(carried, place, change))
+        if closed is not None and abs(closed[0]) < 1e-2 * abs(left[0]):
+            return _whole(goods, mass, carried, place, name, change / part)
     return None
 
 
-def _with(carried: np.ndarray, place: int, value: float) -> np.ndarray:
+def _whole(goods: Goods, mass: np.ndarray, carried: np.ndarray, place: int, name: str, change: float) -> Contradiction:
+    left = goods(mass, _with(carried, place, change))
+    found = left is not None and abs(left[0]) < CLOSED
+    return Contradiction(name, float(carried[place]), float(carried[place]) + change, found)
+
+
+def _with(carried: np.ndarray, place: int, change: float) -> np.ndarray:
     other = np.array(carried)
-    other[place] = value
+    other[place] += change
     return other
 
 
-def explain_state(found: tuple[str, float, float]) -> str:
+def explain_state(state: Contradiction) -> str:
     """What to say of it."""
-    name, used, value = found
+    value = f"state_variables={{{state.name!r}: {state.value:.6g}}}"
+    cure = f"with {value} the path is found" if state.found else (
+        f"give {value}, with which accounts close; no path is found with it either, from so far away: let the mass be "
+        "nearer to that at rest"
+    )  # fmt: skip
     return (
-        f"The state of period 0 contradicts itself: the state variable {name} was not given, so its value at rest, "
-        f"{used:.6g}, was taken, and households' assets do not agree with it; with state_variables="
-        f"{{{name!r}: {value:.6g}}} the path is found."
+        f"No path was found, because the state of period 0 contradicts itself: the state variable {state.name} was not "
+        f"given, its value at rest, {state.used:.6g}, was taken, and households' assets do not agree with it; {cure}."
     )

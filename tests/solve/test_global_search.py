@@ -339,7 +339,13 @@ def test_with_hardly_any_risk_every_grid_leads_to_the_same_rate(risk):
 
 # -------------------------------------------------------------------------------------------------- other calibrations
 
-BELOW_ONE = ("discount_factor", "persistence", "productivity_persistence", "monetary_persistence", "patience_persistence")
+BELOW_ONE = (
+    "discount_factor",
+    "persistence",
+    "productivity_persistence",
+    "monetary_persistence",
+    "patience_persistence",
+)
 
 
 def nearby(model: hm.Model, rng: np.random.Generator) -> hm.Model:
