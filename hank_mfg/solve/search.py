@@ -28,12 +28,12 @@ from hank_mfg.solve.global_search import (
     SAME,
     Budget,
     distinct,
-    near_guess,
     root_between,
     roots_of_several,
     sweeps_of_one,
 )
 from hank_mfg.solve.household import feasible_savings, policy_of
+from hank_mfg.solve.near_guess import near_guess
 from hank_mfg.solve.quantities import Names
 from hank_mfg.solve.redundancy import may_be_undetermined, not_determined
 from hank_mfg.solve.symptoms import without_risk
