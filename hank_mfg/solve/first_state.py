@@ -1,8 +1,8 @@
 """Whether a path was not found because the state of period 0 contradicts itself, tried.
 
-A mass that was given without the state variables that go with it (bonds that nobody owes) leaves goods over in period
-0. Little of it is enough to see that: with a part of the mass's deviation a path is found, goods of period 0 say by how
-much each state variable is off, and with the value that closes accounts the whole path is searched again.
+A mass that was given without the state variables that go with it (bonds that nobody owes) leaves goods over in period 0.
+Little of it is enough to see that: with a part of the mass's deviation a path is found, on which each state variable is
+changed until goods of period 0 are accounted for. With the one that needs the least change the whole path is searched.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-PARTS = (0.1, 0.01, 0.001)  # of the deviation of the mass
+PARTS = (0.1, 0.01, 1e-3)  # of the deviation of the mass
 OFF = 1e-9  # goods left over, relative to output, that nothing explains but the state
-STEP = 1e-3  # of a state variable
+STEP = 1e-3  # of a state variable, the first, and the size below which a change is not relative
+SECANTS = 12  # steps
 LEAST = 1e-6  # of goods by one of a state variable: one that moves less is not to blame
 CLOSED = 1e-6  # goods left over that are none
 
@@ -46,24 +47,33 @@ def state_that_closes(
         return None
     if not abs(left[0]) > OFF or not np.abs(left[1:]).max(initial=0.0) < 1e-2 * abs(left[0]):
         return None
+    closing = []
     for name in free:
         place = list(names).index(name)
-        step = STEP * part * max(abs(carried[place]), 1.0)
-        moved = goods(near, _with(carried, place, step))
-        slope = np.nan if moved is None else (moved[0] - left[0]) / step
-        if not np.isfinite(slope) or not abs(slope) > LEAST:
-            continue
-        change = -float(left[0] / slope)
-        closed = goods(near, _with(carried, place, change))
-        if closed is not None and abs(closed[0]) < 1e-2 * abs(left[0]):
-            return _whole(goods, mass, carried, place, name, change / part)
+        change = _closing(lambda x, at=place: goods(near, _with(carried, at, x)), float(left[0]))
+        if change is not None:
+            closing.append((abs(change) / max(abs(carried[place]), STEP), place, name, change))
+    if not closing:
+        return None
+    _, place, name, change = min(closing)
+    whole = goods(mass, _with(carried, place, change / part))
+    found = whole is not None and abs(whole[0]) < CLOSED
+    return Contradiction(name, float(carried[place]), float(carried[place]) + change / part, found)
+
+
+def _closing(goods: Callable[[float], np.ndarray | None], left: float) -> float | None:
+    """By how much a state variable must change for goods of period 0 to be accounted for, by secants from zero, where
+    they are `left`; None where it does not get there."""
+    last, here = (0.0, left), STEP
+    for _ in range(SECANTS):
+        path = goods(here)
+        if path is None or not abs(path[0] - last[1]) > LEAST * abs(here - last[0]):
+            return None
+        if abs(path[0]) < OFF:
+            return here
+        slope = (path[0] - last[1]) / (here - last[0])
+        last, here = (here, float(path[0])), here - float(path[0] / slope)
     return None
-
-
-def _whole(goods: Goods, mass: np.ndarray, carried: np.ndarray, place: int, name: str, change: float) -> Contradiction:
-    left = goods(mass, _with(carried, place, change))
-    found = left is not None and abs(left[0]) < CLOSED
-    return Contradiction(name, float(carried[place]), float(carried[place]) + change, found)
 
 
 def _with(carried: np.ndarray, place: int, change: float) -> np.ndarray:
