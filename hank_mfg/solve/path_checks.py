@@ -203,13 +203,15 @@ def _longer(path: np.ndarray, horizon: int) -> str:
     return f": use horizon={int(np.ceil((horizon + more) / 50) * 50)} or more"
 
 
-def failure(names: Names, relative: np.ndarray, iteration: int, tolerance: float) -> TransitionError:
-    """The error of a search that ended without a path, given the excess (horizon, path) in its own units."""
+def failure(names: Names, relative: np.ndarray, iteration: int, tolerance: float, guess: np.ndarray) -> TransitionError:
+    """The error of a search that ended without a path, given the excess (horizon, path) in its own units and the last
+    `guess` (horizon, path) of the unknowns."""
     if not np.isfinite(relative).all():
         period = int(np.flatnonzero(~np.isfinite(relative).all(axis=1))[0])
         return TransitionError(
-            f"After {iteration} iterations the path is NaN or infinite in period {period}: no household may run out of "
-            "resources on it; make the shock smaller or check resources()."
+            f"After {iteration} iterations the path is NaN or infinite in period {period}, tried at "
+            f"{', '.join(f'{name} = {value:.6g}' for name, value in zip(names.path, guess[period], strict=True))}: "
+            "Newton's method left what the equations allow; make the shock, or the change of the first mass, smaller."
         )
     at, place = np.unravel_index(int(np.argmax(relative)), relative.shape)
     name = names.path[place]

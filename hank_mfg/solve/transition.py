@@ -225,7 +225,9 @@ def transition(
         state = None
         if free and found.goods is not None:
             state = state_that_closes(goods_of, steady.mass, np.asarray(mass), np.asarray(carried), names.carried, free)
-        raise failure(names, relative, iteration, tolerance) if state is None else TransitionError(explain_state(state))
+        if state is not None:
+            raise TransitionError(explain_state(state))
+        raise failure(names, relative, iteration, tolerance, np.asarray(guess))
     check_households(steady, found.least, found.mass)
     residual, goods = float(relative.max()), None if found.goods is None else np.asarray(found.goods)
     check_goods(steady, initial, goods, residual, {name: values[0] for name, values in found.series.items()})
