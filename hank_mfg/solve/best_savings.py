@@ -58,8 +58,8 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
     own = economy.reward(savings, public) + discount_factor * read(ahead, economy.lottery(savings))
     size = max(1, min(len(choices), TOGETHER // own.size))
     padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
-    blocks = tuple(each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, worth))
-    return jax.lax.scan(better, Best(own, savings), blocks)[0]
+    choices, worth = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, worth))
+    return jax.lax.scan(better, Best(own, savings), (choices, worth))[0]
 
 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
@@ -27,7 +27,8 @@ def quick_jit(function: Callable[Arguments, Result]) -> Callable[Arguments, Resu
 
     @functools.cache
     def compiled() -> Callable[Arguments, Result]:
-        return eqx.filter_jit(function, compiler_options=quick_compilation())
+        options: dict[str, Any] = {"compiler_options": quick_compilation()}
+        return eqx.filter_jit(function, **options)
 
     @functools.wraps(function)
     def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:

@@ -43,7 +43,8 @@ def deficiency(slope: np.ndarray, least: float = SINGULAR) -> Deficiency | None:
     if values[-1] > least * values[0]:
         return None
     used = [np.abs(vector) > PART * np.abs(vector).max() for vector in (left[:, -1], right[-1])]
-    return Deficiency(*used, np.abs(scaled).max(axis=0) < IDLE, right[-1])
+    idle = np.abs(scaled).max(axis=0) < IDLE
+    return Deficiency(equations=used[0], unknowns=used[1], idle=idle, direction=right[-1])
 
 
 def may_be_undetermined(slope: np.ndarray) -> bool:
