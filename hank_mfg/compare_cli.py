@@ -26,7 +26,7 @@ from hank_mfg.solve.krusell_smith import KSAlgorithm
 from hank_mfg.solve.solution import Solution, SolveError
 from hank_mfg.solve.solve import solve
 from hank_mfg.solve.spg import RSPG
-from hank_mfg.storage import UNFINISHED, RunError, finished_config, read_config
+from hank_mfg.storage import UNFINISHED, RunError, finished_config, read_config, require_place
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,6 +76,7 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
     require_sampling(**request.sampling)
     if horizon < 2:
         raise ValueError(f"--horizon {horizon}: compare 2 or more periods.")
+    require_place(request.folder)
     trained = _finished_run(request) if request.is_run else _solved(request)
     solutions: dict[str, Any] = {usual_label(trained): trained}
     left_out = None

@@ -2,16 +2,18 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg import sizes
+from hank_mfg import game_cli, sizes
 from hank_mfg.environment.economy import Public
 from hank_mfg.failures import failure
 from hank_mfg.model.named import Named
+from hank_mfg.report.report import write_moments
 from hank_mfg.solve.game_solution import GameSolution
 from hank_mfg.solve.solve import HISTORY, untrained
 
@@ -188,6 +190,20 @@ def test_a_bad_call_with_a_solution_is_one_sentence(refuses, call, untrained_sol
 def test_a_bad_call_is_one_sentence(refuses, call):
     names = {"hm": hm, "AIYAGARI": AIYAGARI, "GAME": GAME, "HALF": HALF}
     refuses(lambda: eval(call, names), CALLS[call])
+
+
+@pytest.mark.parametrize("paths", [10**9, 10**12, 0])
+def test_paths_of_a_game_are_priced_before_its_run_is_read(refuses, paths):
+    for measure in (game_cli.evaluate_game_command, lambda *given: game_cli.report_game_command(*given, print)):
+        refuses(lambda measure=measure: measure(Path("nowhere"), paths, 1), "paths=")
+
+
+@pytest.mark.parametrize("smoothing", [-5.0, 0.0, float("nan")])
+def test_smoothing_is_refused_before_anything_is_simulated(refuses, untrained_solution, tmp_path, smoothing):
+    refuses(
+        lambda: write_moments(untrained_solution, tmp_path, periods=10_000, seed=1, smoothing=smoothing),
+        f"smoothing = {smoothing} must be positive and finite",
+    )
 
 
 RESOURCES = "(1.0 + prices.interest_rate) * assets + prices.wage * own.labor"

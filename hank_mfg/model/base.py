@@ -181,11 +181,14 @@ class Model(eqx.Module):
     def resources(self, assets, own, prices, shocks):
         """Cash on hand: what a household can consume or save this period, in goods.
 
-        Must be concave in `assets`, in every own and aggregate state and at all prices that occur:
-        d resources / d assets may fall (a higher rate on debt, progressive taxes), but not rise,
-        and resources may not jump. Savings are solved by first-order conditions, which are
-        sufficient then. A benefit that is lost above some assets is not concave: savings are then
-        wrong in general, and Euler errors do not show it.
+        Every method solves savings by first-order conditions, which are sufficient where cash on
+        hand is finite and concave in `assets`, in every own and aggregate state and at all prices
+        that occur: d resources / d assets may fall (a higher rate on debt, progressive taxes), but
+        not rise, and resources may not jump up. Where a benefit is lost above some assets they do;
+        savings are then wrong in general, and Euler errors do not show it. `steady_state`, and so
+        `solve`, looks in every aggregate state, at the equilibrium's aggregates and a tenth around
+        them, and refuses what a search over all choices finds to cost more than .01 percent of
+        consumption, or `nonconcave="allow"` says otherwise; results then say so in `nonconcave`.
         """
         raise NotImplementedError
 
