@@ -14,7 +14,6 @@ import jax
 import numpy as np
 
 from hank_mfg.environment.accounting import Accounts, check_accounts
-from hank_mfg.environment.economy import require_patience
 from hank_mfg.environment.own_state import check_own_state, check_repeatable
 from hank_mfg.environment.reach import read_names
 from hank_mfg.environment.trial import (
@@ -33,7 +32,7 @@ from hank_mfg.environment.trial import (
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
-from hank_mfg.model.preferences import CRRA
+from hank_mfg.model.preferences import CRRA, require_patience
 from hank_mfg.model.units import declared_kinds
 
 PLACES = np.linspace(0.95, 0.05, 19).tolist()  # in the bracket of a clearing price, high ones first

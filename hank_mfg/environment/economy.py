@@ -16,12 +16,12 @@ from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
 from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.base import Model, named
-from hank_mfg.model.concrete import array_module, concrete, in_jax, is_number
+from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
+from hank_mfg.model.preferences import require_patience
 
-IMPATIENT = 1e-6  # a discount factor below it is no patience at all
 NOTHING_CARRIED, NO_UNKNOWNS = Named("carried"), Named("unknowns")
 
 
@@ -392,18 +392,6 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     plain = (model, own_values, transition, shock_values, shock_transition, shares)
     model, own_values, transition, *rest = jax.tree.map(lambda x: _array(x, dtype), plain)
     return Economy(model, grid, own_values, transition, *rest)
-
-
-def require_patience(model: Model) -> float:
-    """The largest discount factor, NaN where it is traced. Raises ValueError where it is next to nothing."""
-    values = concrete(model.discount_factor)
-    patience = float("nan") if values is None else float(values.max())
-    if patience < IMPATIENT:
-        raise ValueError(
-            f"{type(model).__name__}.discount_factor = {model.discount_factor}: what comes later is worth less than "
-            "rounding, so that nobody saves: give a number nearer to one, .96 is usual."
-        )
-    return patience
 
 
 def _array(leaf, dtype):

@@ -1,6 +1,7 @@
 """Preferences over consumption."""
 
 import functools
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -9,6 +10,7 @@ import numpy as np
 
 from hank_mfg.model.concrete import concrete, require_numbers
 
+IMPATIENT = 1e-6  # a discount factor below it is no patience at all
 LARGEST = 1000.0  # risk aversion: above, c^-g is zero or infinite a factor of two from c = 1
 
 
@@ -87,3 +89,15 @@ class CRRA(eqx.Module):
     def inverse_marginal_utility(self, marginal_utility):
         """The consumption at which u'(c) is the given number: c = (u')^(-1/g)."""
         return marginal_utility ** (-1.0 / self.risk_aversion)
+
+
+def require_patience(model: Any) -> float:
+    """The largest discount factor, NaN where it is traced. Raises ValueError where it is next to nothing."""
+    values = concrete(model.discount_factor)
+    patience = float("nan") if values is None else float(values.max())
+    if patience < IMPATIENT:
+        raise ValueError(
+            f"{type(model).__name__}.discount_factor = {model.discount_factor}: what comes later is worth less than "
+            "rounding, so that nobody saves: give a number nearer to one, .96 is usual."
+        )
+    return patience

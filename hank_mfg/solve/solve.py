@@ -288,8 +288,7 @@ def solve(
     """
     settings = method if method is not None else RSPG()
     require_aggregate_risk(model)
-    if steady is not None:
-        require_own_steady(model, steady)
+    require_own_steady(model, steady)
     if resume is not None and not (isinstance(resume, tuple) and len(resume) == 2):
         raise ValueError("resume holds no training and its history: pass (training, history) as watch was given them.")
     if isinstance(settings, KSAlgorithm):

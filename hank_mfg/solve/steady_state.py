@@ -184,8 +184,10 @@ def require_tolerance(tolerance: float) -> None:
         )
 
 
-def require_own_steady(model: Model, steady: SteadyState) -> None:
-    """Raise ValueError unless `steady` is of an economy of this name with these parameters."""
+def require_own_steady(model: Model, steady: SteadyState | None) -> None:
+    """Raise ValueError unless `steady` is of an economy of this name with these parameters, or None."""
+    if steady is None:
+        return
     other = steady.economy.model
     changed = list(differing(model.parameters(), other.parameters()))
     if type(model).__name__ != type(other).__name__ or changed:
