@@ -34,6 +34,7 @@ from hank_mfg.solve.steady_state import steady_state
 from hank_mfg.solve.transition import Transition, transition
 
 FIRST = ("output", "consumption", "capital", "interest_rate", "wage")  # of the variables, in tables
+EXACT = 1e-13  # tolerance of the stationary equilibrium, whose own error must not be taken for a response
 NOTHING = 1e-8  # a linear response this much smaller than the largest one is none
 ENDS = ("lower", "upper", "error")  # what a global response has beside its mean
 Series = dict[str, np.ndarray]
@@ -244,7 +245,8 @@ def compare(
     if not 2 <= horizon <= linear_horizon:
         raise ValueError(f"horizon = {horizon}: compare 2 or more periods, at most linear_horizon = {linear_horizon}.")
     tell("Solving for the linear responses and the paths.")
-    linear = linearize(steady_state(model, asset_points=asset_points), horizon=linear_horizon)
+    steady = steady_state(model, asset_points=asset_points, tolerance=EXACT)
+    linear = linearize(steady, horizon=linear_horizon)
     expected = plan.expected(linear_horizon)
     foreseen = [_path(linear, each) for each in expected]
     drawn: dict[str, list[ImpulseResponse]] = {}
