@@ -191,8 +191,7 @@ def transition(
         "transition", {"horizon": (horizon, 2, 300), "max_iterations": (max_iterations, 0, 50)},
         lambda: (6.0 * horizon * steady.mass.size + 30.0 * float(horizon) ** 2, 0.0),
     )  # fmt: skip
-    if not tolerance > 0:
-        raise ValueError(f"transition(tolerance={tolerance}): give a positive relative excess, 1e-10 is usual.")
+    _require_positive(tolerance)
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
     names = linear.names
@@ -248,6 +247,11 @@ def _first_guess(rest: Rest, linear: LinearSolution, mass: Array, given: Given, 
         return here + jnp.asarray(linear.unknown(shocks))
     first = supplied(rest.economy, names.moved, mass, shock_values(names, given.shocks[0]))
     return jnp.broadcast_to(here, (linear.horizon, len(here))).at[0, : len(first)].set(first)
+
+
+def _require_positive(tolerance: float) -> None:
+    if not tolerance > 0:
+        raise ValueError(f"transition(tolerance={tolerance}): give a positive relative excess, 1e-10 is usual.")
 
 
 def _check_linear(linear: LinearSolution, steady: SteadyState, horizon: int) -> None:
