@@ -187,11 +187,7 @@ def transition(
     where Newton's method does not get there in `max_iterations`, and where goods_market() is off by more than 1e-6 of
     output in some period, as it is where the mass and the state variables of period 0 contradict each other.
     """
-    require_sizes(
-        "transition", {"horizon": (horizon, 2, 300), "max_iterations": (max_iterations, 0, 50)},
-        lambda: (6.0 * horizon * steady.mass.size + 30.0 * float(horizon) ** 2, 0.0),
-    )  # fmt: skip
-    _require_positive(tolerance)
+    _require_sizes(steady, horizon, max_iterations, tolerance)
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
     names = linear.names
@@ -249,7 +245,11 @@ def _first_guess(rest: Rest, linear: LinearSolution, mass: Array, given: Given, 
     return jnp.broadcast_to(here, (linear.horizon, len(here))).at[0, : len(first)].set(first)
 
 
-def _require_positive(tolerance: float) -> None:
+def _require_sizes(steady: SteadyState, horizon: int, most: int, tolerance: float) -> None:
+    require_sizes(
+        "transition", {"horizon": (horizon, 2, 300), "max_iterations": (most, 0, 50)},
+        lambda: (6.0 * horizon * steady.mass.size + 30.0 * float(horizon) ** 2, 0.0),
+    )  # fmt: skip
     if not tolerance > 0:
         raise ValueError(f"transition(tolerance={tolerance}): give a positive relative excess, 1e-10 is usual.")
 
