@@ -347,7 +347,7 @@ def roots_of_several(candidates: Candidates, budget: Budget, widen: float = 0.0)
             trials.extend(_as_supplied(scaled, trials[-1]))
     finite = [trial for trial in trials if np.isfinite(trial.size)]
     finite.sort(key=lambda trial: float(np.linalg.norm(np.arcsinh(trial.excess))))
-    near = [np.allclose(one.unknown, other.unknown, rtol=SAME) for one, other in itertools.pairwise(finite)]
+    near = [np.allclose(one.unknown, other.unknown, rtol=SAME, atol=0.0) for one, other in itertools.pairwise(finite)]
     finite = [trial for trial, again in zip(finite, [False, *near], strict=False) if not again]
     ends: list[Trial] = []
     for trial in finite[:DESCENTS]:
