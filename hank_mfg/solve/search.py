@@ -42,6 +42,7 @@ SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to e
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
 PATROL = (-7.0, -5.0, -3.5, -2.0, -0.7, 0.7, 2.0)  # places y at which others are looked for
 APART = 0.4  # from the equilibrium found
+BESIDE = 0.02  # the same, where another one is nearer
 
 
 class Outcome(NamedTuple):
@@ -215,9 +216,12 @@ class Programs:
                 if not np.isfinite(trial.size):
                     break
                 if np.sign(trial.excess[0]) not in (0.0, sign):
-                    sign = float(np.sign(trial.excess[0]))
-                    if before is not None and before is not here:
+                    if before is None or before is here:  # two roots may be between: begin next to the one found
+                        beside = edge.at + edge.scale * np.exp(y + side * BESIDE)
+                        before = scouts(np.asarray([beside]), before, 1e-7)
+                    if np.sign(before.excess[0]) == sign:
                         found.append(self._root(scouts, before, trial))
+                    sign = float(np.sign(trial.excess[0]))
                 before = trial
         roots = distinct(found)
         if self.scouted is not None:
