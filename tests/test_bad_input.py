@@ -133,7 +133,7 @@ SOLVED = {
     "hm.evaluate(SOLVED, periods=3)": "periods=3: periods must be at least 100",
     "hm.impulse_response(SOLVED, 'oil', 0.01)": "There is no shock 'oil'",
     "hm.impulse_response(SOLVED, 'productivity', 5.0)": "would reach 6, outside the values",
-    "hm.impulse_response(SOLVED, 'productivity', 0.01, coverage=2.0)": "coverage=2.0): give a share between 0 and 1",
+    "hm.impulse_response(SOLVED, 'productivity', 0.01, coverage=2.0)": "coverage=2.0): give a share above 0",
     "hm.impulse_response(SOLVED, 'productivity', 0.01, given={'oil': 1.0})": "There is no shock 'oil'",
     "hm.compare(SOLVED, sizes='a')": "sizes = 'a' holds something that is no number",
     "hm.compare(SOLVED, linear_horizon=10**9, horizon=10)": "linear_horizon=1e+09) needs about",

@@ -287,8 +287,8 @@ def impulse_response(
         {"horizon": (horizon, 1, 40), "starts": (starts, 1, 96), "paths": (paths, 1, 8)},
         lambda: (one * cells + 30.0 * starts * paths * horizon, 100.0 * cells * starts * (paths * horizon + 10)),
     )
-    if not 0.0 < coverage < 1.0:
-        raise ValueError(f"impulse_response(coverage={coverage}): give a share between 0 and 1, 0.9 is usual.")
+    if not 0.0 < coverage <= 1.0:
+        raise ValueError(f"impulse_response(coverage={coverage}): give a share above 0 and at most 1, 0.9 is usual.")
     kinds = kinds_of(play.economy)
     chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
     allowed = chances[0] > 1e-9
