@@ -124,14 +124,14 @@ def explain_rise(model: Model, rise: Rise) -> str:
 
 def rise_before_solving(model: Model) -> Rise | None:
     """The first `steepest_rise` over the aggregate states, at made-up prices: those when every household holds assets
-    in the middle of the grid."""
+    in the middle of the grid. Resources that are no number at such prices say nothing."""
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case: Case = make_case(model)
         level = float(case.points[len(case.points) // 2, 0])
         for state in case.states:
             prices = _named(evaluate(model, case, state, level)["prices"], "prices")
             rise = steepest_rise(model, _named(case.own, "own"), prices, _named(case.state(state), "shocks"))
-            if rise is not None:
+            if rise is not None and np.isfinite([rise.before, rise.after]).all():
                 return rise
     return None
 
