@@ -1,5 +1,6 @@
 """The command line: the same functions, progress on standard error; `--json` prints one JSON object and no more."""
 
+import functools
 import json
 import os
 import sys
@@ -345,15 +346,12 @@ def report_command(
 ) -> None:  # fmt: skip
     """Rebuild every figure and table of a run from what it saved, without solving."""
     _cache()
-    from hank_mfg.console import telling_steps
+    from hank_mfg.console import say, telling_steps
     from hank_mfg.game_cli import is_game_run, report_game_command
     from hank_mfg.report.report import write_report
     from hank_mfg.run import load_run
 
-    def tell(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr, flush=True)
-
+    tell = functools.partial(say, quiet)
     if is_game_run(run):
         written = report_game_command(run, paths, seed, tell)
     else:
@@ -384,14 +382,13 @@ def replicate_command(
 ) -> None:  # fmt: skip
     """Make a published experiment again; what is finished in the folder is not done again."""
     _cache()
-    from hank_mfg.console import telling_steps
+    from hank_mfg.console import say, telling_steps
     from hank_mfg.replication import replicate
 
     given = {"quick": quick, "seeds": seeds, "games": game, "methods": method}
     options = {option: value for option, value in given.items() if value}
-    tell = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr, flush=True))
     with telling_steps(quiet):
-        done = replicate(name, out, **options, tell=tell)
+        done = replicate(name, out, **options, tell=functools.partial(say, quiet))
     _emit(as_json, done, _wrote([Path(file) for file in done["files"]]))
 
 

@@ -1,14 +1,13 @@
 """What `hank-mfg compare` does: find or make the global solutions, compare them with what is linear, keep the files."""
 
 import dataclasses
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hank_mfg.console import aligned, columns, progress, training_line
+from hank_mfg.console import aligned, columns, progress, say, training_line
 from hank_mfg.environment.check import check_model
 from hank_mfg.gallery import load_model
 from hank_mfg.game_cli import refuse_game
@@ -50,8 +49,7 @@ class Request:
 
     def tell(self, text: str) -> None:
         """A line on standard error, unless quiet."""
-        if not self.quiet:
-            print(text, file=sys.stderr, flush=True)
+        say(self.quiet, text)
 
     @property
     def is_run(self) -> bool:

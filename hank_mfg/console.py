@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -145,22 +146,28 @@ def progress(
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     terminal = Console(stderr=True)
-    with lines_every(None if quiet or terminal.is_terminal else OFTEN):
-        if quiet or not terminal.is_terminal:
+    if quiet or not terminal.is_terminal:
+        with telling_steps(quiet):
             yield lambda history: None
-            return
-        parts = (
-            MofNCompleteColumn(), BarColumn(bar_width=14), TextColumn("{task.description}"),
-            TimeRemainingColumn(compact=True), TextColumn("left"),
-        )  # fmt: skip
-        with Progress(*parts, console=terminal, transient=True) as bar:
-            task = bar.add_task(first, total=total)
+        return
+    parts = (
+        MofNCompleteColumn(), BarColumn(bar_width=14), TextColumn("{task.description}"),
+        TimeRemainingColumn(compact=True), TextColumn("left"),
+    )  # fmt: skip
+    with lines_every(None), Progress(*parts, console=terminal, transient=True) as bar:
+        task = bar.add_task(first, total=total)
 
-            def show(history: History) -> None:
-                done, text = line(history)
-                bar.update(task, completed=done, description=text)
+        def show(history: History) -> None:
+            done, text = line(history)
+            bar.update(task, completed=done, description=text)
 
-            yield show
+        yield show
+
+
+def say(quiet: bool, text: str) -> None:
+    """A line on standard error, unless `quiet`."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

@@ -175,10 +175,7 @@ def _check_preferences(model: Model) -> None:
 def _check_numbers(model: Model, case: Case) -> float:
     """Finite, and payable at the borrowing limit; returns the assets per household at which the economy was judged."""
 
-    @functools.cache
-    def at(level: float) -> list[Results]:
-        return _periods(model, case, level)
-
+    at = functools.cache(lambda level: _periods(model, case, level))
     levels = [level for level in _candidates(case) if not any(map(_not_finite, at(level)))]
     if not levels:
         _report_not_finite(model, case)
@@ -196,10 +193,7 @@ def _check_repayment(model: Model, case: Case, patience: float, level: float) ->
     """Raise ValueError where the borrowing limit cannot be repaid at the clearing price at which beta (1 + r) is one,
     nor where it is halfway to beta, as no rate much below clears a market in which all may borrow so much."""
 
-    @functools.cache
-    def at(place: float) -> list[Results]:
-        return [evaluate(model, case, state, level, place) for state in case.states]
-
+    at = functools.cache(lambda place: _periods(model, case, level, place))
     places = [place for place in PLACES if not any(map(_not_finite, at(place)))]
     if not places:
         return
@@ -216,8 +210,9 @@ def _candidates(case: Case) -> list[float]:
     return points if positive > ASSET_POINTS // 4 or top <= 0 else sorted({*points, *np.geomspace(1e-3 * top, top, 16)})
 
 
-def _periods(model: Model, case: Case, level: float) -> list[Results]:
-    return [evaluate(model, case, state, level) for state in case.states]
+def _periods(model: Model, case: Case, level: float, place: float = 0.5) -> list[Results]:
+    """The equations as numbers in every aggregate state that is tried, as `evaluate` gives them."""
+    return [evaluate(model, case, state, level, place) for state in case.states]
 
 
 def _level(
@@ -227,8 +222,8 @@ def _level(
     levels: list[float],
     target: float,
 ) -> float:
-    """The assets per household at which beta (1 + r) falls to `target`, by bisection to a thousandth of the distance
-    between `levels`, each judged by the periods `at` it; the top if it never does."""
+    """Where beta (1 + r) falls to `target`, by bisection to a thousandth of the distance between `levels`, which are
+    assets per household or places in a bracket, each judged by the periods `at` it; the last if it never does."""
 
     def above(level: float) -> bool:
         periods = at(level)

@@ -24,7 +24,7 @@ from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
-from hank_mfg.model.concrete import is_number
+from hank_mfg.model.concrete import in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
@@ -251,7 +251,7 @@ def evaluate(model: Model, case: Case, state: int, level: float, place: float = 
     try:
         found = _equations(*given)
     except ValueError:
-        found = equations(*in_jax(given))  # one operation at a time, where an equation branches on a value
+        found = equations(*numbers_in_jax(given))  # one operation at a time, where an equation branches on a value
     return jax.tree.map(np.asarray, found)
 
 
@@ -260,15 +260,15 @@ def in_numpy(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if is_number(leaf) else leaf, tree)
 
 
-def in_jax(tree: Any) -> Any:
+def numbers_in_jax(tree: Any) -> Any:
     """Every number of a model or a case as a JAX array."""
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf) if is_number(leaf) else leaf, tree)
+    return jax.tree.map(lambda leaf: in_jax(leaf) if is_number(leaf) else leaf, tree)
 
 
 def as_evaluated(model: Model, case: Case) -> tuple[Model, Case]:
     """A model and a case in the kind of arrays in which `evaluate` found that the equations work."""
     given = (in_numpy(model), case)
-    return in_jax(given) if type(model) in _USES_JAX else given
+    return numbers_in_jax(given) if type(model) in _USES_JAX else given
 
 
 _USES_JAX: weakref.WeakSet[type[Model]] = weakref.WeakSet()

@@ -18,7 +18,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.evaluate.exploitability import followers_welfare, path_welfare, terminal_values
+from hank_mfg.evaluate.exploitability import draw_path, followers_welfare, path_welfare, terminal_values
 from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
@@ -26,7 +26,7 @@ from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.best_savings import best_choice, stationary_best
 from hank_mfg.solve.compiling import quick_jit
 from hank_mfg.solve.household import feasible_savings
-from hank_mfg.solve.lifetime import Frozen, freeze
+from hank_mfg.solve.lifetime import Frozen
 from hank_mfg.solve.rollout import Play, State
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.steady_state import SteadyState
@@ -130,8 +130,7 @@ def _along(play: Play, state: State, terminal: tuple[Array, Array], horizon: int
 
     def one(key):
         economy, mass = play.economy, state.aggregate.mass
-        shocks = economy.draw_shocks(state.aggregate.shock, horizon, key=key)
-        _, path = freeze(play, state, shocks, False)
+        path = draw_path(play, state, horizon, key)
         own, best = terminal
         welfare = path_welfare(economy, mass, path, own, jnp.ones((), mass.dtype))
         values = {

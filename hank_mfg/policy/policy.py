@@ -31,6 +31,7 @@ from jax import Array
 from hank_mfg.environment.alike import Alike
 from hank_mfg.environment.grids import AssetGrid, asset_grid, assets_at, coordinate, spline_matrix
 from hank_mfg.model.assets import Assets
+from hank_mfg.model.concrete import in_jax
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
@@ -230,7 +231,7 @@ class Policy(eqx.Module):
             points[-1] = ends[1]
             if np.all(np.diff(points) > 0):
                 break
-        return AssetGrid(*jax.tree.map(jnp.asarray, (*ends, curvature, points, pivot)))
+        return AssetGrid(*jax.tree.map(in_jax, (*ends, curvature, points, pivot)))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:
         ends, pivot = (float(self.knots[0]), float(self.knots[-1])), None if self.pivot is None else float(self.pivot)

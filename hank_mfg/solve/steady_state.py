@@ -106,7 +106,8 @@ def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
     """What a result with an `economy` is, in a line, with the doubt that `nonconcave` states."""
     economy = result.economy
     numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
-    doubt = f"; {result.nonconcave}" if result.nonconcave else ""
+    nonconcave = result.nonconcave  # looks at budgets in every aggregate state: once
+    doubt = f"; {nonconcave}" if nonconcave else ""
     points, states = economy.shape
     kind, model = type(result).__name__, type(economy.model).__name__
     return f"{kind}({model}: {numbers}; {points} asset points, {states} income states, {more}{doubt})"

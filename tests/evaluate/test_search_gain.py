@@ -32,8 +32,8 @@ class Cliff(Outside):
         return super().resources(assets, own, prices, shocks) + 0.3 * (assets < 2.0)
 
 
-class Slump(Outside):
-    """Whoever holds less than 2 assets gets a benefit of .3 in slumps, when productivity is below its mean of zero."""
+class Risky(Outside):
+    """Productivity moves prices, its mean is zero."""
 
     def aggregate_shocks(self):
         return hm.AR1("productivity", persistence=0.8, stationary_sd=0.002, states=2)
@@ -41,6 +41,10 @@ class Slump(Outside):
     def prices(self, aggregates, shocks):
         found = super().prices(aggregates, shocks)
         return {name: value + 0.02 * shocks.productivity for name, value in found.items()}
+
+
+class Slump(Risky):
+    """Whoever holds less than 2 assets gets a benefit of .3 in slumps, when productivity is below its mean of zero."""
 
     def resources(self, assets, own, prices, shocks):
         return super().resources(assets, own, prices, shocks) + 0.3 * (assets < 2.0) * (shocks.productivity < 0.0)
@@ -262,13 +266,8 @@ def test_evaluate_finds_what_is_lost_at_a_cliff():
     """The accuracy report of a global solution finds the loss at a cliff, known at stationary prices, within half a
     point, where the clairvoyant best response by first-order conditions does not."""
 
-    class RiskyCliff(Cliff):
-        def aggregate_shocks(self):
-            return hm.AR1("productivity", persistence=0.8, stationary_sd=0.002, states=2)
-
-        def prices(self, aggregates, shocks):
-            found = super().prices(aggregates, shocks)
-            return {name: value + 0.02 * shocks.productivity for name, value in found.items()}
+    class RiskyCliff(Cliff, Risky):
+        pass
 
     steady = hm.steady_state(RiskyCliff(**VALUES), asset_points=100, nonconcave="allow", others=False)
     settings = hm.RSPG(updates=20, paths=4, horizon=20, asset_points=60)
