@@ -46,22 +46,24 @@ class FirstOrder(NamedTuple):
     discount_factor: Array
 
 
-def first_order(economy: Economy, step: Step, ahead: Decision) -> FirstOrder:
+def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | None = None) -> FirstOrder:
     """Residual and curvature of the first-order condition, exact over next period's aggregate and own states.
 
-    `ahead` holds the decisions in every aggregate state that may follow, leading axis (shocks,).
+    `ahead` holds the decisions in every aggregate state that may follow, leading axis (shocks,), on the grid of the
+    economy `there`, by default that of `economy`.
     """
     now, shock = step.now, step.now.state.aggregate.shock
+    there, gamble = (economy, step.gamble) if there is None else (there, there.lottery(now.savings))
 
     def expected(shock_next, decision):
-        marginal, _, _ = economy.marginal_rewards(decision.savings, decision.public)
+        marginal, _, _ = there.marginal_rewards(decision.savings, decision.public)
         return economy.shock_transition[shock, shock_next] * (marginal @ economy.income_transition[shock, shock_next].T)
 
     each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     discount_factor = economy.discount_factor(now.public.shocks)
     value = discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
-    ahead_here, ahead_slope = economy.read_marginal(value, step.gamble)
+    ahead_here, ahead_slope = there.read_marginal(value, gamble)
     interior = (now.wanted >= economy.grid.lower) & (now.savings < economy.grid.upper)
     slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
     persistence = jnp.where(interior, slopes, 0.0)

@@ -58,15 +58,15 @@ def coarsen(state: State, play: Play, fine: Play) -> State:
 
 
 def at_nodes(step: Step, play: Play, fine: Play) -> tuple[Step, Decision]:
-    """A period on the finer grid as one at the nodes of `play`, and decisions there in every aggregate state that may
-    follow, leading axis (shocks,)."""
+    """A period on the finer grid as one at the nodes of `play`, and decisions on the finer grid in every aggregate state
+    that may follow, leading axis (shocks,)."""
     now = step.now
     thin = {name: getattr(now, name)[::FINER] for name in ("cash", "desired", "wanted", "savings")}
     coarse = now._replace(state=coarsen(now.state, play, fine), **thin)
 
     def following(shock_next: Array) -> Decision:
         state = fine.follow(step, shock_next)._replace(tremble=None)
-        return play.choose(state, fine.economy.public(state.aggregate))
+        return fine.choose(state, fine.economy.public(state.aggregate))
 
     every = jnp.arange(play.economy.shock_count, dtype=jnp.int32)
     gamble = play.economy.lottery(coarse.savings)

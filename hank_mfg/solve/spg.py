@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
+from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.euler import FirstOrder, first_order, implied_outlook, structural_gradient
 from hank_mfg.solve.fine_mass import at_nodes, coarsen, refine
@@ -27,6 +28,7 @@ from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollo
 from hank_mfg.solve.settings import MethodSettings
 
 BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
+TRACE_BY_STATE = 0.9  # the smallest trace where the policy starts from an optimum in every aggregate state
 States = TypeVar("States")
 
 
@@ -37,7 +39,8 @@ class RSPG(MethodSettings):
     `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the
     network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself;
     `clip_norm` bounds the gradient. Of the way that the passes of an update lead the network goes all at first and,
-    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path;
+    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path; where the
+    policy starts from an optimum in every aggregate state (by_state.py) it is at least .9.
     `spread` is the weight of states outside the current mass; `max_step` the largest change of log consumption
     aimed at in one update. `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` shape
     the policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
@@ -191,16 +194,16 @@ def observe(
         return last, kept, worst_market(play, steps.now)
     inside = fine._replace(policy=play.policy)
     last, steps = rollout(Trembling(inside), refine(state, inside), (shocks_next, trembles), lambda step: step)
-    kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside)))(steps)
+    kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside), inside.economy))(steps)
     return coarsen(last, play, inside), kept, worst_market(inside, steps.now)
 
 
-def keep(play: Play, step: Step, ahead: Decision) -> Kept:
-    """What learning needs of one period and of the decisions that may follow."""
+def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Kept:
+    """What learning needs of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
-    condition = first_order(play.economy, step, ahead)
+    condition = first_order(play.economy, step, ahead, there)
     net = play.economy.unspent(now.cash, now.savings, now.public)
     price = play.economy.cost(jnp.ones_like(net), now.public)
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
@@ -218,7 +221,8 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
     """
     grid = play.economy.grid
-    gradient = structural_gradient(play.economy, kept.path, settings.trace)
+    trace = settings.trace if play.policy.by_state is None else max(settings.trace, TRACE_BY_STATE)
+    gradient = structural_gradient(play.economy, kept.path, trace)
     step, consumption = -gradient / kept.path.curvature, kept.consumption
     limit = settings.max_step
     change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
