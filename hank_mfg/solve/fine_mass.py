@@ -2,8 +2,9 @@
 
 Young's lottery spreads the mass a little in every period, by some h^2/6 on a grid of spacing h, as if households were
 exposed to more risk. Since aggregate capital is so persistent, the mean of it moves by a tenth of a percent between 200
-points and 400. Moving the mass costs little beside looking ahead at every node, so while training it moves on `FINER`
-times as many intervals, as in the measures of accuracy, and households learn at every `FINER`th point.
+points and 400. Expected marginal utility read between nodes is wrong likewise: by .02 to .04 percent of consumption
+near the kink of the unemployed on 200 points. So while training the mass moves on `FINER` times as many intervals, as
+in the measures of accuracy, next period's decisions are made there, and households learn at every `FINER`th point.
 
 Needs prices that are a closed form: prices that clear inside the period would have to be looked for on the finer grid
 in every state that may follow.
@@ -58,8 +59,8 @@ def coarsen(state: State, play: Play, fine: Play) -> State:
 
 
 def at_nodes(step: Step, play: Play, fine: Play) -> tuple[Step, Decision]:
-    """A period on the finer grid as one at the nodes of `play`, and decisions on the finer grid in every aggregate state
-    that may follow, leading axis (shocks,)."""
+    """A period on the finer grid as one at the nodes of `play`, and decisions in every aggregate state that may follow,
+    on the finer grid, leading axis (shocks,)."""
     now = step.now
     thin = {name: getattr(now, name)[::FINER] for name in ("cash", "desired", "wanted", "savings")}
     coarse = now._replace(state=coarsen(now.state, play, fine), **thin)
