@@ -116,10 +116,12 @@ def changed(settings: Chosen, options: list[str] | None) -> Chosen:
         if not sign or name not in known:
             close = did_you_mean(name, known)
             raise ValueError(f"--option {text}: give NAME=VALUE with one of the names {', '.join(known)}{close}.")
-        kind = type(known[name])
+        kind = float if known[name] is None else type(known[name])
         try:
             changes[name] = kind(value)
         except ValueError as error:
             wanted = {int: "a whole number", float: "a number"}[kind]
-            raise ValueError(f"--option {text}: {name} must be {wanted}, for instance {name}={known[name]}.") from error
+            raise ValueError(
+                f"--option {text}: {name} must be {wanted}, for instance {name}={known[name] or 0.5}."
+            ) from error
     return dataclasses.replace(settings, **changes)

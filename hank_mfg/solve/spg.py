@@ -25,10 +25,10 @@ from hank_mfg.solve.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.market import Market, worst_market
 from hank_mfg.solve.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.rollout import Decision, Play, State, Step, Trembling, rollout
-from hank_mfg.solve.settings import MethodSettings
+from hank_mfg.solve.settings import MethodSettings, is_real
 
 BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
-TRACE_BY_STATE = 0.9  # the smallest trace where the policy starts from an optimum in every aggregate state
+TRACE_BY_STATE = 0.9  # the trace where the policy starts from an optimum in every aggregate state
 States = TypeVar("States")
 
 
@@ -39,8 +39,8 @@ class RSPG(MethodSettings):
     `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the
     network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself;
     `clip_norm` bounds the gradient. Of the way that the passes of an update lead the network goes all at first and,
-    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path; where the
-    policy starts from an optimum in every aggregate state (by_state.py) it is at least .9.
+    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path: unless
+    given .9 where the policy starts from an optimum in every aggregate state (by_state.py), 0 elsewhere.
     `spread` is the weight of states outside the current mass; `max_step` the largest change of log consumption
     aimed at in one update. `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` shape
     the policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
@@ -57,7 +57,7 @@ class RSPG(MethodSettings):
     final_rate: float = 0.01
     final_step: float = 1.0
     clip_norm: float = 1.0
-    trace: float = 0.0
+    trace: float | None = None
     spread: float = 0.02
     max_step: float = 0.2
     tremble: float = 0.1
@@ -75,8 +75,11 @@ class RSPG(MethodSettings):
         self.check(
             counts=("paths", "horizon", "updates", "passes", "warmup"),
             positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
-            shares=("trace", "spread", "final_rate", "final_step"),
+            shares=("spread", "final_rate", "final_step"),
         )
+        if self.trace is not None:
+            valid = is_real(self.trace) and 0 <= self.trace <= 1
+            self.demand("trace", valid, "between 0 and 1, or None to let the economy decide")
         self.demand("tremble", self.tremble >= 0, "zero or positive")
         self.demand("knots", self.knots >= 10, "an integer of at least 10")
         self.demand("asset_points", self.asset_points >= 10, "at least 10")
@@ -221,7 +224,9 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
     """
     grid = play.economy.grid
-    trace = settings.trace if play.policy.by_state is None else max(settings.trace, TRACE_BY_STATE)
+    trace = settings.trace
+    if trace is None:
+        trace = 0.0 if play.policy.by_state is None else TRACE_BY_STATE
     gradient = structural_gradient(play.economy, kept.path, trace)
     step, consumption = -gradient / kept.path.curvature, kept.consumption
     limit = settings.max_step
