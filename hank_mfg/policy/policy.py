@@ -242,37 +242,38 @@ class Policy(eqx.Module):
         move = tables.spread @ self.head(features[: self.encoder.feature_count])
         return move if self.alike is None else move[:, np.asarray(self.alike.group)]
 
-    def baseline(self, features: Array, cash: Array, tables: Tables) -> Array:
-        """Consumption before any correction, read at today's cash on hand m: (points, income).
+    def baseline(self, features: Array, cash: Array, tables: Tables, floor: Array) -> Array:
+        """Consumption before any correction, read at today's cash on hand m: (points, income). `floor` is what the lowest
+        assets cost today, a number.
 
         To first order, c*(m*) + c*'(m*) (m - m*). Where policies start from one in every aggregate state it is read
-        exactly, and in units of today's income: with s cash on hand less the limit at the lowest assets, relative to
-        what it is when aggregates are at rest, s c_z(lower + (m - lower) / s), since kinks move with income.
+        exactly, and in units of today's income: with s cash on hand at the lowest assets less the floor, relative to
+        what it is when aggregates are at rest, s c_z(floor + (m - floor) / s), since kinks move with income.
         """
         if self.by_state is None or tables.grid is None or tables.points is None:
             return tables.consumption + tables.slope * (cash - tables.cash)
-        state, lower = features[-1].astype(jnp.int32), tables.grid.lower
+        state = features[-1].astype(jnp.int32)
         there, slope, consumption = tables.cash[state], tables.slope[state], tables.consumption[state]
         scale = jnp.ones_like(cash[:1])
         if self.alike is None:
-            bottom, known = cash[:1] - lower, there[:1] - lower
+            bottom, known = cash[:1] - floor, there[:1] - floor
             positive = (bottom > 0) & (known > 0)
             scale = jnp.where(positive, jnp.where(positive, bottom, 1.0) / jnp.where(positive, known, 1.0), 1.0)
         points = tables.grid.points
-        assets = tables.points[:, None] + slope * (lower + (cash - lower) / scale - there)
+        assets = tables.points[:, None] + slope * (floor + (cash - floor) / scale - there)
         index = tables.grid.bracket(assets)
         low, high = points[index], points[index + 1]
         below = jnp.take_along_axis(consumption, index, axis=0)
         above = jnp.take_along_axis(consumption, index + 1, axis=0)
         return scale * (below + (assets - low) / (high - low) * (above - below))
 
-    def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array) -> Array:
+    def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array, floor: Array) -> Array:
         """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods
-        per period."""
+        per period; `floor` as in `baseline`."""
         move = self.correction(features, tables)
         if unknowns.shape[0]:
             move = move + jnp.tensordot(unknowns - self.stationary.unknowns, tables.response, 1)
-        return self.baseline(features, cash, tables) * jnp.exp(move)
+        return self.baseline(features, cash, tables, floor) * jnp.exp(move)
 
 
 class PolicySettings(NamedTuple):

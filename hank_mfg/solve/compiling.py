@@ -11,7 +11,7 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-QUICK: dict[str, int | str | bool] = {
+QUICK: dict[str, Any] = {
     "xla_backend_optimization_level": 1,
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_use_fusion_emitters": False,
@@ -20,7 +20,7 @@ QUICK: dict[str, int | str | bool] = {
 
 
 @functools.cache
-def quick_compilation() -> dict[str, int | str | bool] | None:
+def quick_compilation() -> dict[str, Any] | None:
     """Options for `.compile(compiler_options=...)`; elsewhere than on a CPU the default, None.
 
     On a CPU, LLVM's first level of optimization, without its costly passes and from XLA's older code for loops: half of
@@ -32,7 +32,7 @@ def quick_compilation() -> dict[str, int | str | bool] | None:
     return {name: value for name, value in QUICK.items() if _is_known(name, value)}
 
 
-def _is_known(name: str, value: int | str | bool) -> bool:
+def _is_known(name: str, value: Any) -> bool:
     """Whether this machine's compiler has an option of that name."""
     try:
         jax.jit(lambda: 0).lower().compile(compiler_options={name: value})

@@ -105,7 +105,7 @@ def _at_last(play: Play, shock: Array, total: dict[str, Array], unknowns: dict[s
     last = jax.tree.map(lambda x: x[-1], (shock, total, unknowns))
     today = public(*last)
     cash = economy.resources(today)
-    desired = policy.consumption(features[-1], cash, play.tables, economy.unknown_values(today))
+    desired = play.desired(features[-1], cash, today)
     savings = jnp.clip(economy.savings_of(cash, desired, today), *economy.bounds(cash, today))
     consumption = economy.goods(economy.consumption_of(cash, savings, today), today)
     return cash, consumption, savings

@@ -96,12 +96,18 @@ class Play(NamedTuple):
         signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
-        desired = self.policy.consumption(features, cash, self.tables, economy.unknown_values(public))
+        desired = self.desired(features, cash, public)
         wanted = economy.savings_of(cash, desired, public)
         savings = jnp.clip(wanted, *economy.bounds(cash, public))
         outlook = self.policy.outlook(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, outlook)
         return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, outlook, excess)
+
+    def desired(self, features: Array, cash: Array, public: Public) -> Array:
+        """What everybody would consume if no bound on savings did bind, (assets, income)."""
+        economy = self.economy
+        floor = economy.cost(economy.grid.lower, public)
+        return self.policy.consumption(features, cash, self.tables, economy.unknown_values(public), floor)
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""

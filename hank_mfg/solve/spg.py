@@ -195,7 +195,8 @@ def observe(
         last, steps = rollout(Trembling(play), state, (shocks_next, trembles), lambda step: step)
         kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
         return last, kept, worst_market(play, steps.now)
-    inside = fine._replace(policy=play.policy)
+    economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own world
+    inside = fine._replace(policy=play.policy, economy=economy)
     last, steps = rollout(Trembling(inside), refine(state, inside), (shocks_next, trembles), lambda step: step)
     kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside), inside.economy))(steps)
     return coarsen(last, play, inside), kept, worst_market(inside, steps.now)
@@ -298,8 +299,8 @@ def update(
 ) -> tuple[Training[State], Progress]:
     """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
 
-    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs; otherwise the
-    mass moves on the grid of the play `fine`, if there is one.
+    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs. The mass moves
+    on the grid of the play `fine`, if there is one.
     """
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)
@@ -309,8 +310,7 @@ def update(
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
         shape = (settings.horizon, *training.trembles.shape)
         normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
-        grids = fine if worlds is None else None
-        last, kept, market = observe(play, state, shocks, training.trembles * normal, grids)
+        last, kept, market = observe(play, state, shocks, training.trembles * normal, fine)
         lesson, error, gradient = teach(play, kept, settings)
         parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])

@@ -72,9 +72,9 @@ def test_the_equilibrium_does_not_depend_on_the_unit_of_assets(both):
 @pytest.mark.slow
 def test_linear_responses_and_paths_do_not_depend_on_the_unit_of_assets(both):
     """Guards Jacobians and perfect-foresight paths with a price of the asset other than one."""
-    shock = 0.01 * 0.8 ** np.arange(60)
-    linear = [hm.linearize(each, horizon=60) for each in both]
-    paths = [hm.transition(each.steady, horizon=60, linear=each, productivity=shock) for each in linear]
+    shock = 0.01 * 0.8 ** np.arange(400)
+    linear = [hm.linearize(each, horizon=400) for each in both]
+    paths = [hm.transition(each.steady, horizon=400, linear=each, productivity=shock) for each in linear]
     responses = [each.response(productivity=shock) for each in linear]
     for name in ("capital", "consumption", "interest_rate"):
         np.testing.assert_allclose(responses[1][name], responses[0][name], rtol=1e-6, atol=1e-9)

@@ -200,12 +200,12 @@ def one():
 @pytest.mark.slow
 def test_responses_and_paths_of_two_types_that_are_alike_are_those_of_one(alike, one):
     """Income risk moves with the aggregate state here, and with it the chain of each type."""
-    many, single = (hm.linearize(each, horizon=60) for each in (alike, one))
+    many, single = (hm.linearize(each, horizon=500) for each in (alike, one))
     np.testing.assert_allclose(many.general["productivity"], single.general["productivity"], atol=1e-8)
-    shock = -0.005 * 0.9 ** np.arange(60)
-    paths = [hm.transition(each.steady, horizon=60, linear=each, productivity=shock) for each in (many, single)]
+    shock = -0.005 * 0.9 ** np.arange(500)
+    paths = [hm.transition(each.steady, horizon=500, linear=each, productivity=shock) for each in (many, single)]
     np.testing.assert_allclose(paths[0].series["capital"], paths[1].series["capital"], rtol=1e-8)
-    expected = np.broadcast_to([[SHARE], [1.0 - SHARE]], (2, 60))
+    expected = np.broadcast_to([[SHARE], [1.0 - SHARE]], (2, 500))
     np.testing.assert_allclose(share_of_each(paths[0].mass), expected, atol=1e-13)
 
 

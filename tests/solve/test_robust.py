@@ -157,17 +157,18 @@ def test_luck_is_the_discounted_sum_of_what_is_unusual(float64, trained):
 
 @pytest.mark.slow
 def test_what_worlds_differ_by_is_found_without_luck(trained):
-    """Losses on other draws differ by a tenth of those of plain means at most, and agree with plain means of many."""
-    worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float32")
-    play, states = trained.play(60, jnp.float32), jax.tree.map(jnp.asarray, trained.states)
+    """Losses on other draws differ by a fifth of those of plain means at most, and agree with plain means of many, on
+    as many paths as training has by default."""
+    worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 16, 60, "float32")
+    play, states = trained.play(60, jnp.float32), jax.tree.map(lambda x: jnp.concatenate([x] * 4), trained.states)
     ours, plain = [], []
     for seed in range(40):
         key = jax.random.key(seed)
-        lives = _lives(play, worlds, states, jax.random.split(key, 4))
+        lives = _lives(play, worlds, states, jax.random.split(key, 16))
         value = np.asarray(lives.value, float).mean(axis=0)
         ours.append(losses(play, worlds, states, key)[1])
         plain.append((value[0] - value[1]) / float(lives.percent.mean()))
-    assert np.std(ours) < 0.1 * np.std(plain)
+    assert np.std(ours) < 0.2 * np.std(plain)
     assert abs(np.mean(ours) - np.mean(plain)) < 3 * np.std(plain) / np.sqrt(40)
 
 
