@@ -243,8 +243,9 @@ class Policy(eqx.Module):
         return move if self.alike is None else move[:, np.asarray(self.alike.group)]
 
     def baseline(self, features: Array, cash: Array, tables: Tables, floor: Array) -> Array:
-        """Consumption before any correction, read at today's cash on hand m: (points, income). `floor` is what the lowest
-        assets cost today, a number.
+        """Consumption before any correction, read at today's cash on hand m: (points, income).
+
+        `floor` is what the lowest assets cost today, a number.
 
         To first order, c*(m*) + c*'(m*) (m - m*). Where policies start from one in every aggregate state it is read
         exactly, and in units of today's income: with s cash on hand at the lowest assets less the floor, relative to
