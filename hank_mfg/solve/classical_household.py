@@ -139,8 +139,9 @@ class TabulatedPolicy(eqx.Module):
         """Nothing depends on the grid that the policy is read on."""
         return ()
 
-    def consumption(self, features: Array, cash: Array, tables: tuple, unknowns: Array) -> Array:
-        """Desired consumption before the budget binds at cash on hand (points, income): (points, income)."""
+    def consumption(self, features: Array, cash: Array, tables: tuple, unknowns: Array, floor: Array) -> Array:
+        """Desired consumption before the budget binds at cash on hand (points, income): (points, income). What else
+        there is, a trained policy asks for."""
         shock = jnp.argmin(jnp.sum((self.known - features[1:]) ** 2, axis=1))
         first, weights = cubic_weights(self.nodes, jnp.log(features[0]))
         near = self.choice_consumption[shock, first + jnp.arange(4)]

@@ -28,13 +28,15 @@ def quick_compilation() -> dict[str, Any] | None:
     """
     if jax.default_backend() != "cpu":
         return None
-    return {name: value for name, value in QUICK.items() if _is_known(name, value)}
+    if _are_known(QUICK):
+        return QUICK
+    return {name: value for name, value in QUICK.items() if _are_known({name: value})}
 
 
-def _is_known(name: str, value: Any) -> bool:
-    """Whether this machine's compiler has an option of that name."""
+def _are_known(options: dict[str, Any]) -> bool:
+    """Whether this machine's compiler has these options."""
     try:
-        jax.jit(lambda: 0).lower().compile(compiler_options={name: value})
+        jax.jit(lambda: 0).lower().compile(compiler_options=options)
     except jax.errors.JaxRuntimeError:
         return False
     return True

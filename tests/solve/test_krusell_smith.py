@@ -90,9 +90,8 @@ def test_policies_are_those_of_the_reference(jedc, reference):
         for shock, productivity in enumerate((0.99, 1.01)):
             gross, wage = reference.parameters.prices(capital, shock)
             cash = gross * points[:, None] + wage * reference.parameters.earnings()[shock]
-            desired = read(
-                play.policy, jnp.asarray([capital, productivity]), jnp.asarray(cash), play.tables, jnp.zeros(0)
-            )
+            features, lowest = jnp.asarray([capital, productivity]), play.economy.grid.lower
+            desired = read(play.policy, features, jnp.asarray(cash), play.tables, jnp.zeros(0), lowest)
             savings = np.maximum(cash - np.asarray(desired), 0.0)
             for employed in (0, 1):
                 theirs = classical.savings_at(reference, points, employed, capital, shock)
