@@ -12,14 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hank_mfg import console, gallery, run
+from hank_mfg.cli.games import game_settings
+from hank_mfg.cli.main import console
 from hank_mfg.evaluate import accuracy
-from hank_mfg.evaluate.exploitability import Exploitability
-from hank_mfg.gallery import model_names
-from hank_mfg.game_cli import game_settings
+from hank_mfg.evaluate.exploitability.deviation import Exploitability
+from hank_mfg.model import gallery
+from hank_mfg.model.gallery import model_names
 from hank_mfg.progress import telling
 from hank_mfg.report import report
-from hank_mfg.solve.game_settings import METHODS
+from hank_mfg.runs import run
+from hank_mfg.solve.gradient.game_settings import METHODS
 from hank_mfg.solve.solution import Status
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -473,7 +475,7 @@ def test_the_user_may_ask_for_the_traceback(command, monkeypatch):
 
 
 def test_in_a_process_of_its_own():
-    wrong = [sys.executable, "-m", "hank_mfg.cli", "show", "aiyagary", "--json"]
+    wrong = [sys.executable, "-m", "hank_mfg.cli.main", "show", "aiyagary", "--json"]
     done = subprocess.run(wrong, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
     assert done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1

@@ -80,7 +80,7 @@ def test_what_the_readme_links_to_exists():
 
 
 def test_the_commands_that_it_names_exist():
-    from hank_mfg.cli import app
+    from hank_mfg.cli.main import app
 
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
     lines = [line.strip() for line in README.read_text().splitlines() if line.startswith("    hank-mfg ")]

@@ -10,19 +10,19 @@ import jax
 import numpy as np
 import pytest
 
-from hank_mfg import run
 from hank_mfg.evaluate import accuracy
-from hank_mfg.evaluate.exploitability import Exploitability
+from hank_mfg.evaluate.exploitability.deviation import Exploitability
+from hank_mfg.evaluate.impulse_response import ImpulseResponse
 from hank_mfg.evaluate.simulate import simulate
-from hank_mfg.gallery import load_model, read_calibration
-from hank_mfg.manifest import read_manifest, write_manifest
+from hank_mfg.model.gallery import load_model, read_calibration
 from hank_mfg.report import report
-from hank_mfg.report.impulse_response import ImpulseResponse
-from hank_mfg.run import load_run, solve_run
+from hank_mfg.runs import run
+from hank_mfg.runs.manifest import read_manifest, write_manifest
+from hank_mfg.runs.run import load_run, solve_run
+from hank_mfg.runs.storage import RunError, save_checkpoint
 from hank_mfg.solve import solve as solving
-from hank_mfg.solve.spg import RSPG
-from hank_mfg.solve.steady_state import SteadyStateError
-from hank_mfg.storage import RunError, save_checkpoint
+from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.stationary.steady_state import SteadyStateError
 
 PERIODS = 200
 ROOT = Path(__file__).resolve().parents[1]

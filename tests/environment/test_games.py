@@ -16,9 +16,9 @@ from tabulated import Tabulated, loaded
 
 import hank_mfg as hm
 from hank_mfg.environment.game import Choice, ahead, everybody, land_everybody, read, settle
-from hank_mfg.evaluate.game_exploitability import path_gains
+from hank_mfg.evaluate.exploitability.game_exploitability import path_gains
 from hank_mfg.policy.strategy import action_values_of
-from hank_mfg.solve.game_play import draw_uniforms, game_play
+from hank_mfg.solve.play.game_play import draw_uniforms, game_play
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -19,11 +19,11 @@ from tabulated import Tabulated, loaded
 import hank_mfg as hm
 from hank_mfg.environment.game import Choice, ahead, arrive, everybody, land_everybody, read, settle
 from hank_mfg.environment.sampled import sampled_rollout
-from hank_mfg.evaluate.game_exploitability import path_gains
+from hank_mfg.evaluate.exploitability.game_exploitability import path_gains
 from hank_mfg.policy.strategy import action_values_of, make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import game_play
-from hank_mfg.solve.rl.ppo import crowd_play
+from hank_mfg.solve.baselines.ppo import crowd_play
+from hank_mfg.solve.play.game_play import game_play
 
 NAMES = ("epidemic", "predators_and_prey")
 RIVALS = {

@@ -23,8 +23,8 @@ from hank_mfg.environment.sampled import (
 )
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import game_play
-from hank_mfg.solve.rl.ppo import crowd_play
+from hank_mfg.solve.baselines.ppo import crowd_play
+from hank_mfg.solve.play.game_play import game_play
 
 
 @pytest.fixture(autouse=True)

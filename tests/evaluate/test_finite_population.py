@@ -13,11 +13,11 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games import load_game
-from hank_mfg.evaluate.finite_population import finite_population_of
-from hank_mfg.evaluate.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.finite_population import finite_population_of
+from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import GameState, game_play
+from hank_mfg.solve.play.game_play import GameState, game_play
 
 PATHS = 2**15
 STAY = 0.8  # the probability that the exogenous move leaves somebody where the action led

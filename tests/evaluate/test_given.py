@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.rollout import rollout
+from hank_mfg.solve.play.rollout import rollout
 
 SHOCKS = np.array([0, 0, 1, 1, 0, 1, 1, 1])
 POINTS = 60

@@ -9,7 +9,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.evaluate.information import information_value
-from hank_mfg.solve.rollout import Play, rollout
+from hank_mfg.solve.play.rollout import Play, rollout
 from hank_mfg.solve.solve import _train, prepare, untrained
 
 SETTINGS = hm.SPG(

@@ -15,7 +15,7 @@ import reference_household as household
 import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.evaluate.simulate import block_length
-from hank_mfg.solve.rollout import State, rollout
+from hank_mfg.solve.play.rollout import State, rollout
 
 PERIODS = 300
 

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_krusell_smith as classical
 
 import hank_mfg as hm
+from hank_mfg.evaluate.distribution.statistics import gini, quantile
 from hank_mfg.replication import jedc_2010 as suite
 from hank_mfg.replication import two_solutions
-from hank_mfg.report.distribution import gini, quantile
-from hank_mfg.solve.krusell_smith import solve_classical
-from hank_mfg.storage import RunError, read_config
+from hank_mfg.runs.storage import RunError, read_config
+from hank_mfg.solve.classical.krusell_smith import solve_classical
 
 RECORDED = Path(classical.__file__).with_name("krusell_smith_jedc.csv")
 

@@ -11,9 +11,9 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.evaluate.accuracy_table import NAMES
+from hank_mfg.evaluate.compare import usual_label
+from hank_mfg.evaluate.compare_shocks import make_plan
 from hank_mfg.report import compare_tables
-from hank_mfg.report.compare import usual_label
-from hank_mfg.report.compare_shocks import make_plan
 
 SMALL = {"asset_points": 60, "histogram_points": 100, "periods": 600, "burn_in": 200, "capital_points": 5}
 BRIEF = {"horizon": 30, "linear_horizon": 200, "starts": 2, "paths": 8, "asset_points": 100}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.report.grid_error import GridError, _judge
+from hank_mfg.evaluate.grid_error import GridError, _judge
 
 
 @pytest.mark.parametrize("order", [1.0, 1.5, 2.0])

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import hank_mfg as hm
 from hank_mfg.environment.markov import later
-from hank_mfg.report.date_zero import date_zero, lottery_on_chain, set_apart
-from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, starting_states
+from hank_mfg.evaluate.distribution.date_zero import date_zero, lottery_on_chain, set_apart
+from hank_mfg.evaluate.distribution.groups import GROUPS, wealth_groups
+from hank_mfg.evaluate.impulse_response import ImpulseResponse, on_the_way, starting_states
 
 BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
 SIZE = -0.005
@@ -73,7 +73,7 @@ def test_how_many_paths_are_followed_at_once_does_not_matter(trained, monkeypatc
     """Three states in batches of two, the last of which is not full, or all at once."""
     sizes = {"horizon": 4, "starts": 3, "paths": 2}
     whole = hm.impulse_response(trained, "productivity", SIZE, **sizes)
-    monkeypatch.setattr("hank_mfg.report.impulse_response.TOGETHER", 4)
+    monkeypatch.setattr("hank_mfg.evaluate.impulse_response.TOGETHER", 4)
     parts = hm.impulse_response(trained, "productivity", SIZE, **sizes)
     for name, values in whole.mean.items():
         np.testing.assert_allclose(parts.mean[name], values, atol=1e-10)

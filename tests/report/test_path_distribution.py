@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import hank_mfg as hm
-from hank_mfg.report.distribution import gini, gini_over_states, quantile, quantile_over_states
-from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.path_distribution import follow
+from hank_mfg.evaluate.distribution.groups import GROUPS, wealth_groups
+from hank_mfg.evaluate.distribution.path_distribution import follow
+from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, quantile, quantile_over_states
 
 HORIZON = 40
 pytestmark = pytest.mark.filterwarnings("ignore:The path is cut off")  # so that tests are short

@@ -12,15 +12,10 @@ import pytest
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
 from hank_mfg.environment.games.rspg_macro import RSPGMacro
-from hank_mfg.evaluate.game_exploitability import exploitability_of, game_exploitability
+from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of, game_exploitability
 from hank_mfg.policy.strategy import Sight, make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import GameState, draw_uniforms, game_play
-from hank_mfg.solve.game_settings import BASELINES, BENCHMARK, settings_for
-from hank_mfg.solve.game_settings import METHODS as METHODS_BY_NAME
-from hank_mfg.solve.game_solution import solve_game
-from hank_mfg.solve.game_spg import GameRSPG, scores_along
-from hank_mfg.solve.rl.mirror_descent import (
+from hank_mfg.solve.baselines.mirror_descent import (
     MOMD,
     Replay,
     behavior,
@@ -29,7 +24,7 @@ from hank_mfg.solve.rl.mirror_descent import (
     munchausen_targets,
     q_values,
 )
-from hank_mfg.solve.rl.ppo import (
+from hank_mfg.solve.baselines.ppo import (
     IPPO,
     RIPPO,
     Episode,
@@ -44,6 +39,11 @@ from hank_mfg.solve.rl.ppo import (
     resize,
     values_along,
 )
+from hank_mfg.solve.game_solution import solve_game
+from hank_mfg.solve.gradient.game_settings import BASELINES, BENCHMARK, settings_for
+from hank_mfg.solve.gradient.game_settings import METHODS as METHODS_BY_NAME
+from hank_mfg.solve.gradient.game_spg import GameRSPG, scores_along
+from hank_mfg.solve.play.game_play import GameState, draw_uniforms, game_play
 
 
 @pytest.fixture(autouse=True)

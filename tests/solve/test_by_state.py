@@ -8,8 +8,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.economy import discretize
-from hank_mfg.solve.by_state import optimum_by_state, seen_states
-from hank_mfg.solve.fine_mass import at_nodes, coarsen, finer, refine
+from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states
+from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, finer, refine
 from hank_mfg.solve.solve import untrained
 
 JOINT = np.array(

@@ -13,8 +13,8 @@ from hank_mfg.environment.game import Aggregate, Choice, Discrete, Period, Popul
 from hank_mfg.policy.encoders import Attention
 from hank_mfg.policy.strategy import action_values_of, neighborhood
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import action_values, best_values
-from hank_mfg.solve.game_spg import GameLesson, GameRSPG, climbed, missing, softened
+from hank_mfg.solve.gradient.game_spg import GameLesson, GameRSPG, climbed, missing, softened
+from hank_mfg.solve.play.game_play import action_values, best_values
 
 TINY = {"paths": 2, "updates": 40, "passes": 2, "units": 8, "width": 16}
 

@@ -13,8 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household as household
 
-from hank_mfg.solve.euler import first_order, structural_gradient
-from hank_mfg.solve.lifetime import Frozen, path_value
+from hank_mfg.solve.gradient.euler import first_order, structural_gradient
+from hank_mfg.solve.play.lifetime import Frozen, path_value
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -16,18 +16,18 @@ from reference_growth import FullDepreciation
 
 import hank_mfg as hm
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.classical_household import (
+from hank_mfg.solve.classical.household import (
     PerceivedEconomy,
     TabulatedPolicy,
     cubic_weights,
     long_run_aggregates,
     perceive,
 )
-from hank_mfg.solve.krusell_smith import LawStatus
-from hank_mfg.solve.law_of_motion import LawOfMotion, cycle_length, next_law
-from hank_mfg.solve.rollout import Play
+from hank_mfg.solve.classical.krusell_smith import LawStatus
+from hank_mfg.solve.classical.law_of_motion import LawOfMotion, cycle_length, next_law
+from hank_mfg.solve.play.rollout import Play
 
-law_search = sys.modules["hank_mfg.solve.law_search"]  # `hank_mfg.solve` is the function
+law_search = sys.modules["hank_mfg.solve.classical.law_search"]  # `hank_mfg.solve` is the function
 
 SMALL = {"asset_points": 100, "histogram_points": 150, "periods": 2000, "burn_in": 300, "capital_points": 8}
 AGGREGATE = [[0.875, 0.125], [0.125, 0.875]]

@@ -10,8 +10,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.solve.household import solve_household
-from hank_mfg.solve.stationary_mass import mass_response, stationary_mass
+from hank_mfg.solve.household.household import solve_household
+from hank_mfg.solve.stationary.clearing.mass import mass_response, stationary_mass
 
 POINTS = 80
 SHARE = 0.3
@@ -159,7 +159,7 @@ def test_a_grid_of_shares_gives_what_each_gives_alone(steady):
 
 def test_a_coarse_grid_first_leads_to_the_same_equilibrium(steady, monkeypatch):
     """As for economies of many states: where the people of every type are tells where to start."""
-    monkeypatch.setattr(sys.modules["hank_mfg.solve.clearing"], "LARGE", 1000)
+    monkeypatch.setattr(sys.modules["hank_mfg.solve.stationary.clearing.clearing"], "LARGE", 1000)
     found = hm.steady_state(declare(Types, "aiyagari"), asset_points=POINTS)
     np.testing.assert_allclose(found.mass, steady.mass, atol=1e-8)
 

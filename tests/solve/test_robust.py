@@ -16,10 +16,10 @@ from reference_growth import FullDepreciation
 
 import hank_mfg as hm
 from hank_mfg.precision import cast
-from hank_mfg.run import check_new_run, make_family
-from hank_mfg.solve import robust as robust_training
-from hank_mfg.solve.lifetime import freeze
-from hank_mfg.solve.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
+from hank_mfg.runs.run import check_new_run, make_family
+from hank_mfg.solve.gradient import robust as robust_training
+from hank_mfg.solve.gradient.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
+from hank_mfg.solve.play.lifetime import freeze
 
 CALM_AND_ROUGH = {"productivity": [[0.995, 1.005], [0.97, 1.03]]}
 

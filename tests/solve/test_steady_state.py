@@ -148,7 +148,7 @@ def test_a_grid_that_cannot_hold_the_capital_is_refused():
 
 def test_a_coarse_grid_first_leads_to_the_same_equilibrium(by_points, monkeypatch):
     """As for economies of many states, on a small one."""
-    monkeypatch.setattr(sys.modules["hank_mfg.solve.clearing"], "LARGE", 1000)
+    monkeypatch.setattr(sys.modules["hank_mfg.solve.stationary.clearing.clearing"], "LARGE", 1000)
     found = hm.steady_state(aiyagari(), asset_points=200)
     assert float(found.aggregates.capital) == pytest.approx(float(by_points[200].aggregates.capital), rel=1e-9)
     np.testing.assert_allclose(found.mass, by_points[200].mass, atol=1e-8)

@@ -11,11 +11,11 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.lottery import expect, push_forward
-from hank_mfg.run import load_checkpoint, run_model
-from hank_mfg.solve.euler import first_order, structural_gradient
-from hank_mfg.solve.rollout import rollout
+from hank_mfg.runs.run import load_checkpoint, run_model
+from hank_mfg.runs.storage import read_config
+from hank_mfg.solve.gradient.euler import first_order, structural_gradient
+from hank_mfg.solve.play.rollout import rollout
 from hank_mfg.solve.solve import prepare
-from hank_mfg.storage import read_config
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household
