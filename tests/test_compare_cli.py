@@ -56,6 +56,7 @@ def compared(command, solved_run, tmp_path_factory):
         )
 
 
+@pytest.mark.slow
 def test_one_json_object_and_files(compared):
     folder, outcome = compared
     printed = outcome.printed
@@ -70,6 +71,7 @@ def test_one_json_object_and_files(compared):
     assert {Path(name).relative_to(folder).as_posix() for name in printed["files"]} == names
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_the_same_model_is_used_and_a_refused_algorithm_is_said(
     command, run_folder, monkeypatch, compared
 ):

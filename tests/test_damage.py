@@ -59,6 +59,7 @@ def quietly(folder: Path) -> tuple[object, list[str]]:
     return solution, [str(each.message) for each in caught]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_named_or_rebuilt(damage, copied, solved_run, refuses, command):
     before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}

@@ -58,6 +58,7 @@ def test_the_first_example_is_ten_lines_over_every_stage():
         assert f"hm.{name}(" in first, name
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*has not settled:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*reached the top of the asset grid:UserWarning")  # four updates on few points
 def test_the_python_runs(small, quick, tmp_path, monkeypatch):

@@ -68,6 +68,7 @@ def test_what_is_loaded_is_what_was_solved(solved_run):
         assert np.array_equal(value, loaded.model.parameters()[name]), name
 
 
+@pytest.mark.slow
 def test_both_simulate_the_same_path(solved_run):
     solved, loaded = (simulate(each, periods=PERIODS) for each in (solved_run.solution, load_run(solved_run.folder)))
     assert np.array_equal(solved.shock, loaded.shock)
@@ -96,6 +97,7 @@ FIGURES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypatch):
     """From the saved run alone. The gains of a deviator, slow to compile, are made up; test_cli.py measures them."""
 
@@ -274,6 +276,7 @@ def test_folders_without_a_run(refuses, tmp_path):
         load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_model_file_is_copied_into_the_run(command, tiny_options, solved_run, tmp_path):
     """The shipped economy under another name: what was compiled for it is found again."""
     path = tmp_path / "economies" / "mine.py"

@@ -169,6 +169,7 @@ def few_walkers():
     return play, finite_population_of(play, (2, 40), paths=PATHS, seed=1)
 
 
+@pytest.mark.slow
 def test_two_walkers_against_every_outcome_by_hand():
     play, found = few_walkers()
     policy, gain = policy_of(play), 0.0
@@ -186,6 +187,7 @@ def test_two_walkers_against_every_outcome_by_hand():
 # ------------------------------------------------------------------ limits and rates
 
 
+@pytest.mark.slow
 def test_where_nobody_matters_every_number_gives_the_mean_field():
     play = uniform_play("beach_bar")
     found = finite_population_of(play, (2, 50), paths=4)

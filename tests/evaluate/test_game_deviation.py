@@ -53,6 +53,7 @@ def best_on_the_beach(bar: int, mixed: bool) -> float:
     return float(start @ value)
 
 
+@pytest.mark.slow
 def test_the_gain_on_the_beach_is_that_of_dynamic_programming(quick):
     play = untrained("beach_bar")
     with quick():

@@ -62,6 +62,7 @@ def test_the_seed_alone_decides(simulation, trained):
     assert not np.array_equal(other.shock, simulation.shock)
 
 
+@pytest.mark.slow
 def test_one_period_is_that_of_plain_loops(trained, float64):
     play = trained.play()
     economy, state = play.economy, trained.start(play)

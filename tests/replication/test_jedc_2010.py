@@ -95,6 +95,7 @@ def test_a_bar_says_what_it_asks_for():
     assert not suite.Bar(most=1.0).passed(float("nan"), 0.0) and not suite.Bar(share=0.1).passed(float("nan"), 1.0)
 
 
+@pytest.mark.slow
 def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
     told: list[str] = []
     done = suite.run(tmp_path, quick=True, tell=told.append)
@@ -117,6 +118,7 @@ def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
     assert "Den Haan, largest" in (tmp_path / "tests.tex").read_text() and "at most 0.25" in told[0]
 
 
+@pytest.mark.slow
 def test_a_missed_bar_is_an_error_once_everything_is_written(as_solved, monkeypatch, tmp_path):
     key = ("Errors (percent)", "Euler, mean")
     monkeypatch.setattr(suite, "TESTS", {**suite.TESTS, key: (0.0014, suite.Bar(most=0.0), suite.NO_BAR)})
@@ -125,6 +127,7 @@ def test_a_missed_bar_is_an_error_once_everything_is_written(as_solved, monkeypa
     assert (tmp_path / "results.json").exists() and (tmp_path / "forecasts.pdf").exists()
 
 
+@pytest.mark.slow
 def test_slowness_alone_is_said_but_is_no_error(as_solved, solved, monkeypatch, tmp_path):
     nothing = {key: (value, suite.NO_BAR, suite.NO_BAR) for key, (value, *_) in suite.TESTS.items()}
     seconds = (12.6, suite.Bar(most=0.0), suite.NO_BAR)

@@ -55,6 +55,7 @@ def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
         assert benchmark.run(tmp_path, **plan)["results"] == done["results"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on(small, quick, tmp_path):
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     calls: list[str] = []

@@ -242,6 +242,7 @@ def test_new_units_leave_the_critic_where_it_was():
 # -------------------------------------------------------------------------------------------------- accounting
 
 
+@pytest.mark.slow
 def test_learners_see_what_players_saw_with_memory_from_first_to_last():
     game = cast(Chase(), jnp.float32)
     strategies = make_strategies(game, {"memory": "gru", "units": 4, "width": 4}, seed=0, categorical=True)
@@ -278,6 +279,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rspg", "momd", pytest.param("ippo", marks=pytest.mark.slow)])
 def test_two_populations_learn(name):
     solution = solve_game(Chase(), METHODS[name], key=3)
@@ -338,6 +340,7 @@ def uniform_play(quick):
         return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
 def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
     solution, again = (solve_game(LinearQuadratic(), LEARNERS[name]) for _ in range(2))

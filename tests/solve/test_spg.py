@@ -126,6 +126,7 @@ def test_a_representative_household_has_no_stationary_distribution_to_find():
 # ------------------------------------------------------------------------------------------------------ memory
 
 
+@pytest.mark.slow
 def test_with_and_without_memory_the_same_code_learns(limit, brock_mirman, trained):
     for solution, encoder, memory in ((limit, LSTM, 16), (brock_mirman, NoMemory, 0), (trained, GRU, 8)):
         assert isinstance(solution.policy.encoder, encoder)
@@ -212,6 +213,7 @@ def test_a_resumed_run_gives_the_bits_of_an_unbroken_one(interrupted, trained):
 # ------------------------------------------------------------------------------------------------ how it stops
 
 
+@pytest.mark.slow
 def test_the_status_says_whether_the_tolerance_was_reached(limit, trained):
     assert limit.status is hm.Status.CONVERGED and limit.updates < limit.settings.updates
     assert limit.history["euler_error"][-20:].mean() < limit.settings.tolerance
