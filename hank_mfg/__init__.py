@@ -131,15 +131,14 @@ if TYPE_CHECKING:
     from hank_mfg.runs.run import solve_run as solve_run
     from hank_mfg.runs.saving import load as load
     from hank_mfg.runs.saving import save as save
+    from hank_mfg.solve.baselines.game_settings import settings_for as settings_for
     from hank_mfg.solve.baselines.mirror_descent import MOMD as MOMD
     from hank_mfg.solve.baselines.ppo import IPPO as IPPO
     from hank_mfg.solve.baselines.ppo import RIPPO as RIPPO
     from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
     from hank_mfg.solve.classical.krusell_smith import KSAlgorithm as KSAlgorithm
-    from hank_mfg.solve.convergence import NotConvergedWarning as NotConvergedWarning
     from hank_mfg.solve.game_solution import GameSolution as GameSolution
     from hank_mfg.solve.game_solution import solve_game as solve_game
-    from hank_mfg.solve.gradient.game_settings import settings_for as settings_for
     from hank_mfg.solve.gradient.game_spg import GameRSPG as GameRSPG
     from hank_mfg.solve.gradient.game_spg import GameSPG as GameSPG
     from hank_mfg.solve.gradient.robust import Family as Family
@@ -174,6 +173,7 @@ if TYPE_CHECKING:
     from hank_mfg.solve.stationary.steady_state import (
         steady_state as steady_state,
     )
+    from hank_mfg.solve.train import NotConvergedWarning as NotConvergedWarning
 
 _HOMES = {
     "environment.check": ("check_model",),
@@ -223,8 +223,8 @@ _HOMES = {
     "solve.baselines.ppo": ("IPPO", "RIPPO"),
     "solve.classical.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
     "solve.stationary.clearing.equilibrium": ("Equilibrium",),
-    "solve.convergence": ("NotConvergedWarning",),
-    "solve.gradient.game_settings": ("settings_for",),
+    "solve.train": ("NotConvergedWarning",),
+    "solve.baselines.game_settings": ("settings_for",),
     "solve.game_solution": ("GameSolution", "solve_game"),
     "solve.gradient.game_spg": ("GameRSPG", "GameSPG"),
     "solve.gradient.robust": ("Family",),

@@ -53,7 +53,7 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
 def pytest_configure(config):
     """Warnings are errors, except that tiny trainings did not converge: tests of that use pytest.warns."""
     for said in ("Updates ran out", "The objective of the game", r"\d+ updates are too few"):
-        config.addinivalue_line("filterwarnings", f"ignore:{said}:hank_mfg.solve.convergence.NotConvergedWarning")
+        config.addinivalue_line("filterwarnings", f"ignore:{said}:hank_mfg.solve.train.NotConvergedWarning")
 
 
 @pytest.fixture(autouse=True, scope="module")

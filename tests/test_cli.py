@@ -21,7 +21,7 @@ from hank_mfg.model.gallery import model_names
 from hank_mfg.progress import telling
 from hank_mfg.report import report
 from hank_mfg.runs import run
-from hank_mfg.solve.gradient.game_settings import METHODS
+from hank_mfg.solve.baselines.game_settings import METHODS
 from hank_mfg.solve.solution import Status
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ import hank_mfg as hm
 from hank_mfg.report.game_report import evaluation_rows
 from hank_mfg.runs.game_run import load_game_run, solve_game_run
 from hank_mfg.runs.storage import RunError, read_metrics
-from hank_mfg.solve.gradient.game_settings import settings_for
+from hank_mfg.solve.baselines.game_settings import settings_for
 
 OWN_GAME = '''
 """The flocking game with another discount factor."""

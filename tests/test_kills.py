@@ -47,7 +47,7 @@ GAME = (
     + """
 from hank_mfg.runs.game_run import solve_game_run
 from hank_mfg.runs.manifest import holds_run
-from hank_mfg.solve.gradient.game_settings import settings_for
+from hank_mfg.solve.baselines.game_settings import settings_for
 tiny = dict(paths=4, updates=40, units=4, width=4)
 begun = holds_run(folder)
 first = dict(method=type(settings_for("linear_quadratic", "rspg"))(**tiny), chunk=1, measure=2)

@@ -22,10 +22,10 @@ from hank_mfg.runs.manifest import holds_run
 from hank_mfg.runs.run import load_run, run_model, solve_run
 from hank_mfg.runs.storage import UNFINISHED, RunError, finished_config, read_config, require_place
 from hank_mfg.solve.classical.krusell_smith import KSAlgorithm
-from hank_mfg.solve.convergence import chunk_length
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.solution import Solution, SolveError
 from hank_mfg.solve.solve import solve
+from hank_mfg.solve.train import chunk_length
 from hank_mfg.wording import display_name
 
 

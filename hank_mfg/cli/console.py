@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from hank_mfg.progress import OFTEN, lines_every
-from hank_mfg.solve.convergence import NotConvergedWarning, not_converged
+from hank_mfg.solve.train import NotConvergedWarning, not_converged
 from hank_mfg.wording import number
 
 History = Mapping[str, np.ndarray]

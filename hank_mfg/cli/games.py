@@ -11,7 +11,7 @@ from hank_mfg.environment.games import GAMES, is_game, load_game
 from hank_mfg.runs.manifest import holds_run
 from hank_mfg.runs.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.convergence import not_settled
+from hank_mfg.solve.train import not_settled
 
 WORDS = {"true": True, "false": False, "none": None}
 
@@ -42,7 +42,7 @@ def switches(given: list[str] | None) -> dict[str, Any]:
 
 def game_settings(game: str, method: str, options: list[str] | None) -> Any:
     """The settings of a method: what suits a shipped game, the defaults for your own, and `options`."""
-    from hank_mfg.solve.gradient.game_settings import BENCHMARK, METHODS, settings_for
+    from hank_mfg.solve.baselines.game_settings import BENCHMARK, METHODS, settings_for
     from hank_mfg.solve.settings import changed
 
     if method not in METHODS:

@@ -219,7 +219,7 @@ def solve_command(
     from hank_mfg.cli.console import progress, said_below, solve_lines, training_line
     from hank_mfg.runs.run import check_new_run, make_family, named_method, resumed_settings, solve_run
     from hank_mfg.runs.storage import how_to_continue
-    from hank_mfg.solve.convergence import chunk_length
+    from hank_mfg.solve.train import chunk_length
 
     settings = resumed_settings(folder) if resume else named_method(method or "rspg", option)
     worlds = make_family(_overrides(family), penalty)

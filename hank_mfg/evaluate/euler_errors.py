@@ -29,9 +29,9 @@ from hank_mfg.evaluate.individuals import Followed, People, live, people_of
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.euler import implied_outlook
-from hank_mfg.solve.household.household import asset_return
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.stationary.household import asset_return
 
 LIMITS = (1e-3, 1e-2)  # errors whose share of the mass is reported
 

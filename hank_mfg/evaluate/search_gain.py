@@ -24,11 +24,11 @@ from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, perc
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.household.best_savings import best_choice, stationary_best
-from hank_mfg.solve.household.household import feasible_savings
 from hank_mfg.solve.play.lifetime import Frozen
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.stationary.best_savings import best_choice, stationary_best
+from hank_mfg.solve.stationary.household import feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 PARTS = 2  # choices tried between neighboring asset points of a path, plus one

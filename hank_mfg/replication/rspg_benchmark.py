@@ -32,7 +32,7 @@ from hank_mfg.report.style import save_figure
 from hank_mfg.runs.game_run import load_game_run, solve_game_run
 from hank_mfg.runs.manifest import holds_run, is_recorded, record
 from hank_mfg.runs.storage import UNFINISHED, RunError, read_config, read_metrics
-from hank_mfg.solve.gradient.game_settings import settings_for
+from hank_mfg.solve.baselines.game_settings import settings_for
 
 IN_PAPER = ("linear_quadratic", "beach_bar", "rspg_macro")
 STRUCTURAL = ("rspg", "spg")

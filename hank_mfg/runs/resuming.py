@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.solve.gradient.game_settings import METHODS
+from hank_mfg.solve.baselines.game_settings import METHODS
 from hank_mfg.runs.storage import unfinished_config
 
 

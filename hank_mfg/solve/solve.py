@@ -25,7 +25,6 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines, telling
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
-from hank_mfg.solve.convergence import NotConvergedWarning, chunk_length, last_errors, not_converged
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
 from hank_mfg.solve.gradient.reports import check_reports
 from hank_mfg.solve.gradient.robust import Adversary, Family, Worlds, on_paths, require_same_worlds
@@ -34,6 +33,7 @@ from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, stationary_of, steady_state
+from hank_mfg.solve.train import NotConvergedWarning, chunk_length, last_errors, not_converged
 
 HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 

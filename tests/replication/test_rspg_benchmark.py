@@ -12,7 +12,7 @@ from hank_mfg.replication.memory import chosen_paths
 from hank_mfg.replication.rspg_figures import mean_curve
 from hank_mfg.runs.manifest import read_manifest, write_manifest
 from hank_mfg.runs.storage import RunError, read_config
-from hank_mfg.solve.gradient.game_settings import settings_for
+from hank_mfg.solve.baselines.game_settings import settings_for
 
 TINY = {"paths": 4, "updates": 4, "units": 4, "width": 4}
 PPO = {"individuals": 20, "epochs": 1, "minibatches": 2}

@@ -15,6 +15,8 @@ from hank_mfg.environment.games.rspg_macro import RSPGMacro
 from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of, game_exploitability
 from hank_mfg.policy.strategy import Sight, make_strategies
 from hank_mfg.precision import cast
+from hank_mfg.solve.baselines.game_settings import BASELINES, BENCHMARK, settings_for
+from hank_mfg.solve.baselines.game_settings import METHODS as METHODS_BY_NAME
 from hank_mfg.solve.baselines.mirror_descent import (
     MOMD,
     Replay,
@@ -40,8 +42,6 @@ from hank_mfg.solve.baselines.ppo import (
     values_along,
 )
 from hank_mfg.solve.game_solution import solve_game
-from hank_mfg.solve.gradient.game_settings import BASELINES, BENCHMARK, settings_for
-from hank_mfg.solve.gradient.game_settings import METHODS as METHODS_BY_NAME
 from hank_mfg.solve.gradient.game_spg import GameRSPG, scores_along
 from hank_mfg.solve.play.game_play import GameState, draw_uniforms, game_play
 

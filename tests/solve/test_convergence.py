@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.convergence import chunk_length, last_errors, not_converged, not_settled
 from hank_mfg.solve.game_solution import solve_game
+from hank_mfg.solve.train import chunk_length, last_errors, not_converged, not_settled
 
 
 def trained(**history):

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hank_mfg.solve.household.fixed_point import fixed_point, solve_contraction
+from hank_mfg.solve.stationary.fixed_point import fixed_point, solve_contraction
 
 pytestmark = pytest.mark.usefixtures("float64")
 

@@ -10,8 +10,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.solve.household.household import solve_household
 from hank_mfg.solve.stationary.clearing.mass import mass_response, stationary_mass
+from hank_mfg.solve.stationary.household import solve_household
 
 POINTS = 80
 SHARE = 0.3

@@ -18,12 +18,12 @@ from hank_mfg.runs import run
 from hank_mfg.runs.run import load_checkpoint, load_run, solve_run
 from hank_mfg.runs.storage import RunError, read_config
 from hank_mfg.solve import solve as solving
-from hank_mfg.solve.convergence import chunk_length
 from hank_mfg.solve.gradient.reports import check_reports
 from hank_mfg.solve.gradient.spg import Progress, update
 from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.solve import prepare
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.solve.train import chunk_length
 
 # ------------------------------------------------------------------------------------------------------ limits
 

@@ -28,8 +28,8 @@ from hank_mfg.environment.grids import interpolate_rows
 from hank_mfg.environment.quantities import names_of, require_closed_form
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household.fixed_point import fixed_point
-from hank_mfg.solve.household.household import asset_return
+from hank_mfg.solve.stationary.fixed_point import fixed_point
+from hank_mfg.solve.stationary.household import asset_return
 
 
 class PerceivedEconomy(Economy):

@@ -48,11 +48,11 @@ from hank_mfg.solve.classical.law_search import (
     play_of,
     walk,
 )
-from hank_mfg.solve.convergence import NotConvergedWarning
 from hank_mfg.solve.play.policy_query import ask_policy
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
+from hank_mfg.solve.train import NotConvergedWarning
 
 
 @portable

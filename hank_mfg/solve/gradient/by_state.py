@@ -28,8 +28,8 @@ from hank_mfg.model.named import Named
 from hank_mfg.policy.policy import ByState, Policy, SeenStates
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import cast, float64_allowed
-from hank_mfg.solve.household.fixed_point import fixed_point
-from hank_mfg.solve.household.household import asset_return, egm_step, feasible_savings
+from hank_mfg.solve.stationary.fixed_point import fixed_point
+from hank_mfg.solve.stationary.household import asset_return, egm_step, feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 TOLERANCE, MOST = 1e-7, 2_000  # of the relative change of consumption; sweeps

@@ -43,9 +43,9 @@ from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import differing, told
 from hank_mfg.precision import DTYPES
-from hank_mfg.solve.household.best_savings import scaled_reward
 from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State
+from hank_mfg.solve.stationary.best_savings import scaled_reward
 
 LIFE = 500  # periods over which lifetime utility is summed
 RECENT = 3  # what is best in the n-th move counts like n to the power of this less one

@@ -24,8 +24,8 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
 from hank_mfg.environment.quantities import Moment, Names, contributions, public_of, stack
-from hank_mfg.solve.household.household import marginal_value
 from hank_mfg.solve.sequence.household_path import Decision
+from hank_mfg.solve.stationary.household import marginal_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 

@@ -21,7 +21,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import NO_PARAMETERS, Names, public_of, with_parameters
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household.household import egm_step, feasible_savings, marginal_value
+from hank_mfg.solve.stationary.household import egm_step, feasible_savings, marginal_value
 
 
 class Decision(NamedTuple):

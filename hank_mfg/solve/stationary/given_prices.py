@@ -21,11 +21,11 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.household.household import feasible_savings, policy_of, solve_household
 from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
+from hank_mfg.solve.stationary.household import feasible_savings, policy_of, solve_household
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 
 

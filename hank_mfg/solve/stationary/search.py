@@ -20,7 +20,6 @@ from hank_mfg.environment.quantities import Names
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.household.household import feasible_savings, policy_of
 from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial, not_resumed
 from hank_mfg.solve.stationary.clearing.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
@@ -37,6 +36,7 @@ from hank_mfg.solve.stationary.clearing.near_guess import near_guess
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError, explain, tolerance_not_met
 from hank_mfg.solve.stationary.diagnosis.redundancy import may_be_undetermined, not_determined
 from hank_mfg.solve.stationary.diagnosis.symptoms import without_risk
+from hank_mfg.solve.stationary.household import feasible_savings, policy_of
 
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs

@@ -23,11 +23,11 @@ from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.household.household import response_to_unknowns
 from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
+from hank_mfg.solve.stationary.household import response_to_unknowns
 from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
 
 FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for

@@ -21,9 +21,9 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names
-from hank_mfg.solve.household.household import asset_return
 from hank_mfg.solve.stationary.clearing.clearing import NEWTON, SEARCH, Edge, Point, Resumed, Search, patience
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, given
+from hank_mfg.solve.stationary.household import asset_return
 
 BLOCK = 64  # candidates surveyed at once
 SWEEPS = 2_000  # of the recursion for x(e)

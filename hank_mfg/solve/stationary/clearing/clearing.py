@@ -19,9 +19,9 @@ from jax import Array
 from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names
-from hank_mfg.solve.household.household import asset_return, policy_of, solve_household
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
+from hank_mfg.solve.stationary.household import asset_return, policy_of, solve_household
 
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
 COARSE = 4  # times fewer points on the coarse grid

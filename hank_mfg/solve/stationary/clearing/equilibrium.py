@@ -23,9 +23,9 @@ from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import Names, form_at_rest, supplied
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
-from hank_mfg.solve.household.fixed_point import solve_contraction
-from hank_mfg.solve.household.household import household_map
 from hank_mfg.solve.stationary.clearing.mass import mass_response
+from hank_mfg.solve.stationary.fixed_point import solve_contraction
+from hank_mfg.solve.stationary.household import household_map
 
 
 @portable

@@ -16,9 +16,9 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.household.best_savings import stationary_loss
-from hank_mfg.solve.household.household import feasible_savings, policy_of, solve_household
+from hank_mfg.solve.stationary.best_savings import stationary_loss
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
+from hank_mfg.solve.stationary.household import feasible_savings, policy_of, solve_household
 
 LOSS = 1e-4  # of consumption that households may lose by first-order conditions
 PRECISE = 1e-9  # relative change of consumption at which a household in an aggregate state is solved

@@ -11,9 +11,9 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names, form, stack
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household.household import asset_return
 from hank_mfg.solve.stationary.clearing.candidates import Survey
 from hank_mfg.solve.stationary.clearing.equilibrium import given
+from hank_mfg.solve.stationary.household import asset_return
 
 OBSERVED = 24  # candidates at which equations are observed
 

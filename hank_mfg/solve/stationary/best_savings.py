@@ -18,7 +18,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect, read
-from hank_mfg.solve.household.fixed_point import solve_contraction
+from hank_mfg.solve.stationary.fixed_point import solve_contraction
 
 ROUNDS = 60  # of policy improvement at most
 TOGETHER = 2**21  # values held at once: choices x assets x income

@@ -16,7 +16,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.household.fixed_point import fixed_point
+from hank_mfg.solve.stationary.fixed_point import fixed_point
 
 
 class HouseholdSolution(NamedTuple):

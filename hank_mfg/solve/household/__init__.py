@@ -1,1 +1,0 @@
-"""The household's problem at given prices: endogenous grid method, search, fixed points, lifetime values."""
