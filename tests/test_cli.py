@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from hank_mfg.cli import console
 from hank_mfg.cli.games import game_settings
-from hank_mfg.cli.main import console
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability.deviation import Exploitability
 from hank_mfg.model import gallery

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hank_mfg.cli.main import compare as compare_cli
+from hank_mfg.cli import compare as compare_cli
 from hank_mfg.runs.manifest import read_manifest, write_manifest
 
 BRIEF = ("--horizon", 8, "--periods", 100, "--starts", 2, "--paths", 2)

@@ -11,8 +11,8 @@ import hank_mfg as hm
 from hank_mfg.environment.concavity import explain_rise, steepest_rise
 from hank_mfg.evaluate.welfare import consumption_percent
 from hank_mfg.model.named import Named
+from hank_mfg.solve.stationary import best_savings
 from hank_mfg.solve.stationary.diagnosis.sufficiency import require_sufficient
-from hank_mfg.solve.stationary.household import best_savings
 
 Aiyagari = type(hm.load_model("aiyagari"))
 VALUES = {**hm.load_model("aiyagari").parameters(), "borrowing_limit": -1.0, "maximum_assets": 400.0}

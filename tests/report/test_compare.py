@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.evaluate import compare_methods
 from hank_mfg.evaluate.accuracy_table import NAMES
 from hank_mfg.evaluate.compare import usual_label
 from hank_mfg.evaluate.compare_shocks import make_plan
-from hank_mfg.report import compare_tables
 
 SMALL = {"asset_points": 60, "histogram_points": 100, "periods": 600, "burn_in": 200, "capital_points": 5}
 BRIEF = {"horizon": 30, "linear_horizon": 200, "starts": 2, "paths": 8, "asset_points": 100}
 CHAIN = [[0.875, 0.125], [0.125, 0.875]]
 MAIN = ("output", "consumption", "capital", "interest_rate")
-MEASURED = {name: 0.125 * (1 + place) for place, name in enumerate(compare_tables.MEASURES)}
+MEASURED = {name: 0.125 * (1 + place) for place, name in enumerate(compare_methods.MEASURES)}
 
 
 def impatient(**parameters) -> hm.Model:
@@ -45,7 +45,7 @@ def side(solved, quick):
             return MEASURED
 
     with quick(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compare_tables, "evaluate", lambda *_, **__: Measured())
+        patch.setattr(compare_methods, "evaluate", lambda *_, **__: Measured())
         return hm.compare(solved, **BRIEF)
 
 

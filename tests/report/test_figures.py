@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from hank_mfg.evaluate.distribution.statistics import lorenz_curve
 from hank_mfg.report import figures, style
+from hank_mfg.wording import display_name
 
 HORIZON = 12
 ASSETS = -1.0 + 20.0 * np.linspace(0.0, 1.0, 60) ** 2
@@ -65,7 +66,7 @@ def drawn(panel):
 def test_display_names():
     names = ["interest_rate", "output", "tfp", "price_level", "r"]  # a name says nothing of units
     shown = ["Interest rate", "Output", "TFP", "Price level", "r"]
-    assert [style.display_name(name) for name in names] == shown
+    assert [display_name(name) for name in names] == shown
 
 
 @pytest.mark.parametrize("source", [figures, style])

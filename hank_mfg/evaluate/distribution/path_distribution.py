@@ -121,7 +121,7 @@ class DistributionPath:
     def to_latex(self, file: str | os.PathLike | None = None, periods: Sequence[int] | None = None, **options) -> str:
         """The table as LaTeX (booktabs), also written to `file` where given, whole or not at all.
 
-        `periods` as for `table`; `options` are `caption`, `label` and `digits` of `hank_mfg.report.latex.to_latex`.
+        `periods` as for `table`; `options` are `caption`, `label` and `digits` of `hank_mfg.latex.to_latex`.
         """
         frame = self.table(periods)
         meanings = frame.index.get_level_values("meaning").to_series()
