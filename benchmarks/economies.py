@@ -21,9 +21,9 @@ from machine import TINY, command, progress, run_benchmark, time_solves
 
 import hank_mfg as hm
 from hank_mfg.environment.markov import later, stationary_distribution
+from hank_mfg.evaluate.distribution.date_zero import date_zero, set_apart
+from hank_mfg.evaluate.impulse_response import change_in, unit_of
 from hank_mfg.precision import float64_allowed
-from hank_mfg.report.date_zero import date_zero, set_apart
-from hank_mfg.report.impulse_response import change_in, unit_of
 
 HANK = {
     "asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,

@@ -14,9 +14,9 @@ import numpy as np
 from machine import progress, repetitions, run_benchmark
 
 import hank_mfg as hm
-from hank_mfg.evaluate.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
 from hank_mfg.precision import cast, float64_allowed
-from hank_mfg.solve.game_play import game_play
+from hank_mfg.solve.play.game_play import game_play
 
 # game: (seeds, paths of the measure, updates between measures, levels)
 PLAN = {

@@ -16,7 +16,7 @@ from economies import HANK
 from machine import RESULTS, TINY, progress, run_benchmark
 
 import hank_mfg as hm
-from hank_mfg.report.impulse_response import ImpulseResponse
+from hank_mfg.evaluate.impulse_response import ImpulseResponse
 from hank_mfg.report.style import LINES, PAGE, finish, journal_style, panels, save_figure
 
 if TYPE_CHECKING:

@@ -23,8 +23,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from hank_mfg.report.latex import write_text
-from hank_mfg.storage import versions
+from hank_mfg.files import write_text
+from hank_mfg.runs.storage import versions
 
 ROOT = Path(__file__).resolve().parents[1]
 # sizes of `--quick` solves: they show that a script works
@@ -77,7 +77,7 @@ def command(*arguments: str, cache: Path) -> dict:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begin = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-m", "hank_mfg.cli", *arguments, "--json"],
+        [sys.executable, "-m", "hank_mfg.cli.main", *arguments, "--json"],
         cwd=ROOT, env=environment, capture_output=True, text=True,
     )  # fmt: skip
     seconds = time.perf_counter() - begin

@@ -32,9 +32,9 @@ import hank_mfg as hm
 from hank_mfg.environment.sampled import sampled_rollout
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast, float64_allowed
-from hank_mfg.solve.game_play import draw_uniforms, game_play
+from hank_mfg.solve.baselines.ppo import crowd_play
 from hank_mfg.solve.game_solution import _train
-from hank_mfg.solve.rl.ppo import crowd_play
+from hank_mfg.solve.play.game_play import draw_uniforms, game_play
 
 MIB = 2**20
 

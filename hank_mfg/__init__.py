@@ -24,12 +24,34 @@ if TYPE_CHECKING:
     from hank_mfg.environment.markov import chain_moments as chain_moments
     from hank_mfg.environment.markov import independent_chains as independent_chains
     from hank_mfg.evaluate.accuracy import den_haan as den_haan
+    from hank_mfg.evaluate.compare import Comparison as Comparison
+    from hank_mfg.evaluate.compare import compare as compare
+    from hank_mfg.evaluate.distribution.path_distribution import DistributionPath as DistributionPath
+    from hank_mfg.evaluate.distribution.path_distribution import distribution_path as distribution_path
+    from hank_mfg.evaluate.distribution.statistics import (
+        distribution_table as distribution_table,
+    )
+    from hank_mfg.evaluate.distribution.statistics import (
+        gini as gini,
+    )
+    from hank_mfg.evaluate.distribution.statistics import (
+        lorenz_curve as lorenz_curve,
+    )
+    from hank_mfg.evaluate.distribution.statistics import (
+        quantile as quantile,
+    )
+    from hank_mfg.evaluate.distribution.statistics import (
+        top_share as top_share,
+    )
     from hank_mfg.evaluate.euler_errors import euler_errors as euler_errors
     from hank_mfg.evaluate.euler_errors import follow as follow
-    from hank_mfg.evaluate.exploitability import exploitability as exploitability
-    from hank_mfg.evaluate.finite_population import finite_population as finite_population
-    from hank_mfg.evaluate.game_deviation import game_deviation as game_deviation
-    from hank_mfg.evaluate.game_exploitability import game_exploitability as game_exploitability
+    from hank_mfg.evaluate.exploitability.deviation import exploitability as exploitability
+    from hank_mfg.evaluate.exploitability.finite_population import finite_population as finite_population
+    from hank_mfg.evaluate.exploitability.game_deviation import game_deviation as game_deviation
+    from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability as game_exploitability
+    from hank_mfg.evaluate.grid_error import GridError as GridError
+    from hank_mfg.evaluate.grid_error import grid_error as grid_error
+    from hank_mfg.evaluate.impulse_response import impulse_response as impulse_response
     from hank_mfg.evaluate.information import InformationValue as InformationValue
     from hank_mfg.evaluate.information import information_value as information_value
     from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
@@ -38,6 +60,7 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.misspecification import WelfareCost as WelfareCost
     from hank_mfg.evaluate.misspecification import under as under
     from hank_mfg.evaluate.misspecification import welfare_cost as welfare_cost
+    from hank_mfg.evaluate.moments import hp_filter as hp_filter
     from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
     from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
     from hank_mfg.evaluate.propensities import mpc_path as mpc_path
@@ -46,16 +69,13 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.search_gain import search_gain as search_gain
     from hank_mfg.evaluate.simulate import simulate as simulate
     from hank_mfg.evaluate.welfare import consumption_percent as consumption_percent
-    from hank_mfg.gallery import load_model as load_model
-    from hank_mfg.gallery import model_names as model_names
-    from hank_mfg.game_run import load_game_run as load_game_run
-    from hank_mfg.game_run import solve_game_run as solve_game_run
-    from hank_mfg.manifest import trust_run as trust_run
     from hank_mfg.model.assets import Assets as Assets
     from hank_mfg.model.base import Model as Model
     from hank_mfg.model.base import choice as choice
     from hank_mfg.model.base import parameter as parameter
     from hank_mfg.model.bracket import Bracket as Bracket
+    from hank_mfg.model.gallery import load_model as load_model
+    from hank_mfg.model.gallery import model_names as model_names
     from hank_mfg.model.labor import GHH as GHH
     from hank_mfg.model.labor import Separable as Separable
     from hank_mfg.model.preferences import CRRA as CRRA
@@ -77,25 +97,8 @@ if TYPE_CHECKING:
     )
     from hank_mfg.model.signals import private_signals as private_signals
     from hank_mfg.replication import replicate as replicate
-    from hank_mfg.report.compare import Comparison as Comparison
-    from hank_mfg.report.compare import compare as compare
     from hank_mfg.report.compare_figures import plot_comparison as plot_comparison
     from hank_mfg.report.compare_figures import write_comparison as write_comparison
-    from hank_mfg.report.distribution import (
-        distribution_table as distribution_table,
-    )
-    from hank_mfg.report.distribution import (
-        gini as gini,
-    )
-    from hank_mfg.report.distribution import (
-        lorenz_curve as lorenz_curve,
-    )
-    from hank_mfg.report.distribution import (
-        quantile as quantile,
-    )
-    from hank_mfg.report.distribution import (
-        top_share as top_share,
-    )
     from hank_mfg.report.figures import (
         plot_impulse_response as plot_impulse_response,
     )
@@ -109,12 +112,6 @@ if TYPE_CHECKING:
         save_figure as save_figure,
     )
     from hank_mfg.report.game_figures import plot_finite_population as plot_finite_population
-    from hank_mfg.report.grid_error import GridError as GridError
-    from hank_mfg.report.grid_error import grid_error as grid_error
-    from hank_mfg.report.impulse_response import impulse_response as impulse_response
-    from hank_mfg.report.moments import hp_filter as hp_filter
-    from hank_mfg.report.path_distribution import DistributionPath as DistributionPath
-    from hank_mfg.report.path_distribution import distribution_path as distribution_path
     from hank_mfg.report.path_figures import animate_distribution as animate_distribution
     from hank_mfg.report.path_figures import plot_distribution_path as plot_distribution_path
     from hank_mfg.report.path_figures import plot_intertemporal_mpcs as plot_intertemporal_mpcs
@@ -127,52 +124,55 @@ if TYPE_CHECKING:
     from hank_mfg.report.report import (
         write_report as write_report,
     )
-    from hank_mfg.run import load_run as load_run
-    from hank_mfg.run import solve_run as solve_run
-    from hank_mfg.saving import load as load
-    from hank_mfg.saving import save as save
+    from hank_mfg.runs.game_run import load_game_run as load_game_run
+    from hank_mfg.runs.game_run import solve_game_run as solve_game_run
+    from hank_mfg.runs.manifest import trust_run as trust_run
+    from hank_mfg.runs.run import load_run as load_run
+    from hank_mfg.runs.run import solve_run as solve_run
+    from hank_mfg.runs.saving import load as load
+    from hank_mfg.runs.saving import save as save
+    from hank_mfg.solve.baselines.mirror_descent import MOMD as MOMD
+    from hank_mfg.solve.baselines.ppo import IPPO as IPPO
+    from hank_mfg.solve.baselines.ppo import RIPPO as RIPPO
+    from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
+    from hank_mfg.solve.classical.krusell_smith import KSAlgorithm as KSAlgorithm
     from hank_mfg.solve.convergence import NotConvergedWarning as NotConvergedWarning
-    from hank_mfg.solve.equilibrium import Equilibrium as Equilibrium
-    from hank_mfg.solve.game_play import GameError as GameError
-    from hank_mfg.solve.game_settings import settings_for as settings_for
     from hank_mfg.solve.game_solution import GameSolution as GameSolution
     from hank_mfg.solve.game_solution import solve_game as solve_game
-    from hank_mfg.solve.game_spg import GameRSPG as GameRSPG
-    from hank_mfg.solve.game_spg import GameSPG as GameSPG
-    from hank_mfg.solve.given_prices import HouseholdAtPrices as HouseholdAtPrices
-    from hank_mfg.solve.given_prices import household as household
-    from hank_mfg.solve.krusell_smith import ClassicalSolution as ClassicalSolution
-    from hank_mfg.solve.krusell_smith import KSAlgorithm as KSAlgorithm
-    from hank_mfg.solve.path_checks import TransitionError as TransitionError
-    from hank_mfg.solve.rl.mirror_descent import MOMD as MOMD
-    from hank_mfg.solve.rl.ppo import IPPO as IPPO
-    from hank_mfg.solve.rl.ppo import RIPPO as RIPPO
-    from hank_mfg.solve.robust import Family as Family
-    from hank_mfg.solve.sequence_space import LinearSolution as LinearSolution
-    from hank_mfg.solve.sequence_space import linearize as linearize
+    from hank_mfg.solve.gradient.game_settings import settings_for as settings_for
+    from hank_mfg.solve.gradient.game_spg import GameRSPG as GameRSPG
+    from hank_mfg.solve.gradient.game_spg import GameSPG as GameSPG
+    from hank_mfg.solve.gradient.robust import Family as Family
+    from hank_mfg.solve.gradient.spg import RSPG as RSPG
+    from hank_mfg.solve.gradient.spg import SPG as SPG
+    from hank_mfg.solve.play.game_play import GameError as GameError
+    from hank_mfg.solve.sequence.path_checks import TransitionError as TransitionError
+    from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
+    from hank_mfg.solve.sequence.sequence_space import linearize as linearize
+    from hank_mfg.solve.sequence.transition import (
+        Transition as Transition,
+    )
+    from hank_mfg.solve.sequence.transition import (
+        transition as transition,
+    )
     from hank_mfg.solve.solution import Solution as Solution
     from hank_mfg.solve.solution import SolveError as SolveError
     from hank_mfg.solve.solution import Status as Status
-    from hank_mfg.solve.spg import RSPG as RSPG
-    from hank_mfg.solve.spg import SPG as SPG
-    from hank_mfg.solve.stationary import SteadyStates as SteadyStates
-    from hank_mfg.solve.stationary import equilibrium as equilibrium
-    from hank_mfg.solve.stationary import steady_state_derivatives as steady_state_derivatives
-    from hank_mfg.solve.stationary import steady_states as steady_states
-    from hank_mfg.solve.steady_state import (
+    from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium as Equilibrium
+    from hank_mfg.solve.stationary.families import SteadyStates as SteadyStates
+    from hank_mfg.solve.stationary.families import equilibrium as equilibrium
+    from hank_mfg.solve.stationary.families import steady_state_derivatives as steady_state_derivatives
+    from hank_mfg.solve.stationary.families import steady_states as steady_states
+    from hank_mfg.solve.stationary.given_prices import HouseholdAtPrices as HouseholdAtPrices
+    from hank_mfg.solve.stationary.given_prices import household as household
+    from hank_mfg.solve.stationary.steady_state import (
         SteadyState as SteadyState,
     )
-    from hank_mfg.solve.steady_state import (
+    from hank_mfg.solve.stationary.steady_state import (
         SteadyStateError as SteadyStateError,
     )
-    from hank_mfg.solve.steady_state import (
+    from hank_mfg.solve.stationary.steady_state import (
         steady_state as steady_state,
-    )
-    from hank_mfg.solve.transition import (
-        Transition as Transition,
-    )
-    from hank_mfg.solve.transition import (
-        transition as transition,
     )
 
 _HOMES = {
@@ -182,61 +182,61 @@ _HOMES = {
     "environment.long_run": ("ChainMoments",),
     "environment.markov": ("chain_moments", "independent_chains"),
     "evaluate.accuracy": ("den_haan",),
+    "evaluate.compare": ("Comparison", "compare"),
+    "evaluate.distribution.path_distribution": ("DistributionPath", "distribution_path"),
+    "evaluate.distribution.statistics": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "evaluate.euler_errors": ("euler_errors", "follow"),
-    "evaluate.exploitability": ("exploitability",),
-    "evaluate.finite_population": ("finite_population",),
-    "evaluate.game_deviation": ("game_deviation",),
-    "evaluate.game_exploitability": ("game_exploitability",),
+    "evaluate.exploitability.deviation": ("exploitability",),
+    "evaluate.exploitability.finite_population": ("finite_population",),
+    "evaluate.exploitability.game_deviation": ("game_deviation",),
+    "evaluate.exploitability.game_exploitability": ("game_exploitability",),
+    "evaluate.grid_error": ("GridError", "grid_error"),
+    "evaluate.impulse_response": ("impulse_response",),
     "evaluate.information": ("InformationValue", "information_value"),
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
+    "evaluate.moments": ("hp_filter",),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.search_gain": ("SearchGain", "search_gain"),
     "evaluate.simulate": ("simulate",),
     "evaluate.welfare": ("consumption_percent",),
-    "gallery": ("load_model", "model_names"),
-    "game_run": ("load_game_run", "solve_game_run"),
-    "manifest": ("trust_run",),
     "model.assets": ("Assets",),
     "model.base": ("Model", "choice", "parameter"),
     "model.bracket": ("Bracket",),
+    "model.gallery": ("load_model", "model_names"),
     "model.labor": ("GHH", "Separable"),
     "model.preferences": ("CRRA",),
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "permanent_types", "split_joint_chain"),
     "model.signals": ("private_signals",),
     "replication": ("replicate",),
-    "report.compare": ("Comparison", "compare"),
     "report.compare_figures": ("plot_comparison", "write_comparison"),
-    "report.distribution": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
     "report.game_figures": ("plot_finite_population",),
-    "report.grid_error": ("GridError", "grid_error"),
-    "report.impulse_response": ("impulse_response",),
-    "report.moments": ("hp_filter",),
-    "report.path_distribution": ("DistributionPath", "distribution_path"),
     "report.path_figures": ("animate_distribution", "plot_distribution_path", "plot_intertemporal_mpcs"),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
-    "run": ("load_run", "solve_run"),
-    "saving": ("load", "save"),
-    "solve.game_play": ("GameError",),
+    "runs.game_run": ("load_game_run", "solve_game_run"),
+    "runs.manifest": ("trust_run",),
+    "runs.run": ("load_run", "solve_run"),
+    "runs.saving": ("load", "save"),
+    "solve.baselines.mirror_descent": ("MOMD",),
+    "solve.baselines.ppo": ("IPPO", "RIPPO"),
+    "solve.classical.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
+    "solve.stationary.clearing.equilibrium": ("Equilibrium",),
     "solve.convergence": ("NotConvergedWarning",),
-    "solve.given_prices": ("HouseholdAtPrices", "household"),
-    "solve.game_settings": ("settings_for",),
+    "solve.gradient.game_settings": ("settings_for",),
     "solve.game_solution": ("GameSolution", "solve_game"),
-    "solve.game_spg": ("GameRSPG", "GameSPG"),
-    "solve.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
-    "solve.rl.mirror_descent": ("MOMD",),
-    "solve.rl.ppo": ("IPPO", "RIPPO"),
-    "solve.path_checks": ("TransitionError",),
-    "solve.robust": ("Family",),
-    "solve.sequence_space": ("LinearSolution", "linearize"),
+    "solve.gradient.game_spg": ("GameRSPG", "GameSPG"),
+    "solve.gradient.robust": ("Family",),
+    "solve.gradient.spg": ("RSPG", "SPG"),
+    "solve.play.game_play": ("GameError",),
+    "solve.sequence.path_checks": ("TransitionError",),
+    "solve.sequence.sequence_space": ("LinearSolution", "linearize"),
+    "solve.sequence.transition": ("Transition", "transition"),
     "solve.solution": ("Solution", "SolveError", "Status"),
-    "solve.spg": ("RSPG", "SPG"),
-    "solve.equilibrium": ("Equilibrium",),
-    "solve.stationary": ("SteadyStates", "equilibrium", "steady_state_derivatives", "steady_states"),
-    "solve.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
-    "solve.transition": ("Transition", "transition"),
+    "solve.stationary.families": ("SteadyStates", "equilibrium", "steady_state_derivatives", "steady_states"),
+    "solve.stationary.given_prices": ("HouseholdAtPrices", "household"),
+    "solve.stationary.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]

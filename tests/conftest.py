@@ -34,9 +34,9 @@ import pytest
 from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 import hank_mfg as hm
-from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.cli.template import EXAMPLE
+from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solve import HISTORY, untrained
-from hank_mfg.template import EXAMPLE
 
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=25)
 hypothesis.settings.load_profile("project")
@@ -170,7 +170,7 @@ def quick(tmp_path_factory):
 @pytest.fixture(scope="session")
 def command(quick):
     """Run the command line in this process, compiling as `quick` says; returns an `Outcome`."""
-    from hank_mfg.cli import main
+    from hank_mfg.cli.main import main
 
     def run(*arguments) -> Outcome:
         out, err = io.StringIO(), io.StringIO()
@@ -214,7 +214,7 @@ def tiny_options(tiny) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def solved_run(command, tiny_options, tmp_path_factory) -> SolvedRun:
     """Krusell and Smith with tiny settings, solved once per session. Copy the folder before changing it."""
-    from hank_mfg import run
+    from hank_mfg.runs import run
 
     folder, kept, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
 

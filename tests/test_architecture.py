@@ -4,48 +4,12 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
-STAGES = ("model", "environment", "policy", "solve", "evaluate", "report", "replication")
-ROOT_FILES = (
-    "arguments",
-    "cli",
-    "codec",
-    "compare_cli",
-    "console",
-    "failures",
-    "fingerprint",
-    "gallery",
-    "game_cli",
-    "game_run",
-    "lock",
-    "manifest",
-    "precision",
-    "progress",
-    "resuming",
-    "run",
-    "saving",
-    "seal",
-    "show_cli",
-    "sizes",
-    "storage",
-    "template",
-)
-WRITERS = (
-    "cli.py",
-    "game_run.py",
-    "lock.py",
-    "manifest.py",
-    "run.py",
-    "saving.py",
-    "seal.py",
-    "storage.py",
-    "template.py",
-    "replication/",
-    "report/",
-)
+STAGES = ("model", "environment", "policy", "solve", "evaluate", "runs", "report", "replication", "cli")
+ROOT_FILES = ("arguments", "compiling", "files", "latex", "precision", "progress", "sizes", "wording")
+WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
+WRITE_THEMSELVES = ("evaluate/moments.py", "evaluate/distribution/path_distribution.py")  # tables, where asked to
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
 MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])
 
@@ -90,13 +54,19 @@ def test_the_source_is_where_these_tests_look():
     assert len(MODULES) > 20 and len(MODELS) >= 3
     assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *ROOT_FILES}
     assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == {*STAGES, "templates"}
+    for room in [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__")]:
+        assert (room / "__init__.py").exists() or room.name == "templates", room
 
 
 STAGED = [path for path in MODULES if relative(path).split("/")[0] in STAGES]
 
 
-@pytest.mark.parametrize("path", STAGED, ids=relative)
-def test_a_stage_imports_earlier_stages_and_root_files_only(path):
+def test_a_stage_imports_earlier_stages_and_root_files_only():
+    for path in STAGED:
+        _a_stage_imports_earlier_stages_and_root_files_only(path)
+
+
+def _a_stage_imports_earlier_stages_and_root_files_only(path):
     stage = relative(path).split("/")[0]
     allowed = (*STAGES[: STAGES.index(stage) + 1], *ROOT_FILES)
     for name in imported(path):
@@ -104,8 +74,12 @@ def test_a_stage_imports_earlier_stages_and_root_files_only(path):
         assert package != "hank_mfg" or rest.split(".")[0] in allowed, f"{relative(path)} imports {name}"
 
 
-@pytest.mark.parametrize("path", MODELS, ids=lambda path: path.name)
-def test_models_use_the_public_names_only(path):
+def test_models_use_the_public_names_only():
+    for path in MODELS:
+        _models_use_the_public_names_only(path)
+
+
+def _models_use_the_public_names_only(path):
     third_party = {name.partition(".")[0] for name in imported(path)} - {"typing"}
     assert {"hank_mfg"} <= third_party <= {"hank_mfg", "jax"}
     assert not [name for name in imported(path) if name.startswith(("hank_mfg.", "jax")) and name != "jax.numpy"]
@@ -160,9 +134,13 @@ def test_the_search_for_writes_finds_them():
         assert not writes(ast.parse(text)), text
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_only_a_few_modules_write_to_disk(path):
-    if not relative(path).startswith(WRITERS):
+def test_only_a_few_modules_write_to_disk():
+    for path in MODULES:
+        _only_a_few_modules_write_to_disk(path)
+
+
+def _only_a_few_modules_write_to_disk(path):
+    if not relative(path).startswith((*WRITERS, *WRITE_THEMSELVES)):
         assert not writes(parse(path))
 
 
@@ -174,8 +152,12 @@ def outside_functions(node: ast.AST) -> Iterator[ast.AST]:
             yield from outside_functions(child)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_importing_changes_no_global_configuration(path):
+def test_importing_changes_no_global_configuration():
+    for path in MODULES:
+        _importing_changes_no_global_configuration(path)
+
+
+def _importing_changes_no_global_configuration(path):
     for node in outside_functions(parse(path)):
         text = ast.unparse(node) if isinstance(node, ast.Call | ast.Assign | ast.AugAssign) else ""
         assert not text.startswith(
@@ -183,8 +165,12 @@ def test_importing_changes_no_global_configuration(path):
         ), text
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_files_and_functions_are_short(path):
+def test_files_and_functions_are_short():
+    for path in MODULES:
+        _files_and_functions_are_short(path)
+
+
+def _files_and_functions_are_short(path):
     assert len(path.read_text().splitlines()) <= 400
     for name, function, method in functions(parse(path)):
         body = function.body[1:] if ast.get_docstring(function) else function.body
@@ -196,8 +182,12 @@ def test_files_and_functions_are_short(path):
         assert positional <= 6 or command, f"{name} takes {positional} positional arguments"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=relative)
-def test_every_public_name_has_a_docstring(path):
+def test_every_public_name_has_a_docstring():
+    for path in MODULES:
+        _every_public_name_has_a_docstring(path)
+
+
+def _every_public_name_has_a_docstring(path):
     tree = parse(path)
     assert ast.get_docstring(tree), "the module"
     for node in ast.walk(tree):
@@ -208,3 +198,42 @@ def test_every_public_name_has_a_docstring(path):
         private = any(part.startswith("_") for part in name.split("."))
         if not nested and not private:
             assert ast.get_docstring(function), name
+
+
+def module_of(path: Path) -> str:
+    return "hank_mfg." + relative(path).removesuffix(".py").replace("/", ".").removesuffix(".__init__")
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which modules each module imports; the public names in hank_mfg/__init__.py aside."""
+    known = {module_of(path) for path in MODULES}
+    found = {}
+    for path in MODULES:
+        if path != PACKAGE / "__init__.py":
+            names = imported(path)
+            hits = {name if name in known else name.rpartition(".")[0] for name in names}
+            found[module_of(path)] = (hits & known) - {module_of(path)}
+    return found
+
+
+def test_no_file_imports_one_that_imports_it_even_through_others():
+    left = arrows()
+    while left:
+        free = [module for module, imports in left.items() if not imports & left.keys()]
+        assert free, f"these import one another: {sorted(left)}"
+        for module in free:
+            del left[module]
+
+
+def test_no_two_rooms_import_each_other():
+    """A folder and a folder inside it aside: a door imports its rooms, and rooms what lies beside the door."""
+    room = {module_of(path): path.parent for path in MODULES}
+    pairs = {(room[module], room[each]) for module, imports in arrows().items() for each in imports}
+    for one, other in pairs:
+        nested = one.is_relative_to(other) or other.is_relative_to(one)
+        assert nested or (other, one) not in pairs, f"{relative(one)} and {relative(other)} import each other"
+
+
+def test_rooms_are_small_enough_to_look_over():
+    siblings = [path for path in (PACKAGE / "solve").iterdir() if path.name not in ("__init__.py", "__pycache__")]
+    assert len(siblings) <= 12, sorted(path.name for path in siblings)

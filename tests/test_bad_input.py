@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg import game_cli, sizes
+from hank_mfg import sizes
+from hank_mfg.cli.failures import failure
+from hank_mfg.cli.main import games as game_cli
 from hank_mfg.environment.economy import Public
-from hank_mfg.failures import failure
 from hank_mfg.model.named import Named
 from hank_mfg.report.report import write_moments
 from hank_mfg.solve.game_solution import GameSolution

@@ -12,14 +12,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hank_mfg import console, gallery, run
+from hank_mfg.cli.games import game_settings
+from hank_mfg.cli.main import console
 from hank_mfg.evaluate import accuracy
-from hank_mfg.evaluate.exploitability import Exploitability
-from hank_mfg.gallery import model_names
-from hank_mfg.game_cli import game_settings
+from hank_mfg.evaluate.exploitability.deviation import Exploitability
+from hank_mfg.model import gallery
+from hank_mfg.model.gallery import model_names
 from hank_mfg.progress import telling
 from hank_mfg.report import report
-from hank_mfg.solve.game_settings import METHODS
+from hank_mfg.runs import run
+from hank_mfg.solve.gradient.game_settings import METHODS
 from hank_mfg.solve.solution import Status
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -126,6 +128,7 @@ def test_solve(solved_run, tiny):
     assert printed["status"] in ("converged", "updates_exhausted") and printed["precision"] == "float32"
 
 
+@pytest.mark.slow
 def test_evaluate(evaluated, solved_run):
     printed = evaluated.printed
     assert {
@@ -141,6 +144,7 @@ def test_evaluate(evaluated, solved_run):
     assert json.loads((solved_run.folder / "evaluation.json").read_text()) == printed
 
 
+@pytest.mark.slow
 def test_evaluate_under_another_parameter(command, evaluated, solved_run, tmp_path, monkeypatch):
     """The report of the new world stands beside that of the old one, under a name of its own."""
     monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
@@ -171,6 +175,7 @@ def test_long_parameters_make_names_that_fit():
     assert report._parameters_in_names({"borrowing_limit": -0.5, "states": 3}) == "borrowing_limit_minus_0p5_states_3"
 
 
+@pytest.mark.slow
 def test_impulse_response(response, solved_run):
     printed = response.printed
     assert printed["shock"] == "productivity" and printed["size"] == -0.01 and printed["horizon"] == 40
@@ -199,6 +204,7 @@ def test_text_without_json(command, solved_run):
     assert "smoothing 1600, a period being a quarter" in usual
 
 
+@pytest.mark.slow
 def test_evaluate_prints_one_line_for_each_number(command, solved_run, evaluated, monkeypatch):
     measured = SimpleNamespace(to_dict=lambda: evaluated.printed)
     monkeypatch.setattr(report, "evaluate", lambda *_, **__: measured)
@@ -260,6 +266,7 @@ def test_a_solve_without_a_terminal_prints_lines_and_does_not_warn_of_what_its_r
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow
 def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_path, monkeypatch):
     """On the command line as in Python: the worlds, their weights, what living in them costs; whether people who live
     elsewhere were trained for it, and where a response is that of the model itself."""
@@ -473,7 +480,7 @@ def test_the_user_may_ask_for_the_traceback(command, monkeypatch):
 
 
 def test_in_a_process_of_its_own():
-    wrong = [sys.executable, "-m", "hank_mfg.cli", "show", "aiyagary", "--json"]
+    wrong = [sys.executable, "-m", "hank_mfg.cli.main", "show", "aiyagary", "--json"]
     done = subprocess.run(wrong, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
     assert done.stderr.startswith("Error: ") and len(done.stderr.splitlines()) == 1

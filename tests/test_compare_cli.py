@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hank_mfg import compare_cli
-from hank_mfg.manifest import read_manifest, write_manifest
+from hank_mfg.cli.main import compare as compare_cli
+from hank_mfg.runs.manifest import read_manifest, write_manifest
 
 BRIEF = ("--horizon", 8, "--periods", 100, "--starts", 2, "--paths", 2)
 MODEL = "krusell_smith"
@@ -56,6 +56,7 @@ def compared(command, solved_run, tmp_path_factory):
         )
 
 
+@pytest.mark.slow
 def test_one_json_object_and_files(compared):
     folder, outcome = compared
     printed = outcome.printed
@@ -70,6 +71,7 @@ def test_one_json_object_and_files(compared):
     assert {Path(name).relative_to(folder).as_posix() for name in printed["files"]} == names
 
 
+@pytest.mark.slow
 def test_a_finished_run_of_the_same_model_is_used_and_a_refused_algorithm_is_said(
     command, run_folder, monkeypatch, compared
 ):

@@ -16,14 +16,14 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg import lock
-from hank_mfg.gallery import load_model
-from hank_mfg.lock import LockedError, writing
-from hank_mfg.manifest import RunError, begin, finish, into_run, read_manifest, trust_run, write_manifest
+from hank_mfg.files import WriteError, write_text
+from hank_mfg.model.gallery import load_model
 from hank_mfg.report import report
-from hank_mfg.report.latex import WriteError, write_text
-from hank_mfg.run import load_run, solve_run
-from hank_mfg.storage import read_config, read_metrics, save_checkpoint
+from hank_mfg.runs import lock
+from hank_mfg.runs.lock import LockedError, writing
+from hank_mfg.runs.manifest import RunError, begin, finish, into_run, read_manifest, trust_run, write_manifest
+from hank_mfg.runs.run import load_run, solve_run
+from hank_mfg.runs.storage import read_config, read_metrics, save_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]
 REBUILT = {"config.json": "manifest.json", "manifest.json": "checkpoint/latest.npz", "metrics.jsonl": "checkpoint"}
@@ -59,6 +59,7 @@ def quietly(folder: Path) -> tuple[object, list[str]]:
     return solution, [str(each.message) for each in caught]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_named_or_rebuilt(damage, copied, solved_run, refuses, command):
     before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}

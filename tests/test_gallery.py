@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.gallery import calibration_table, load_model, model_names, parse_override, read_calibration
+from hank_mfg.model.gallery import calibration_table, load_model, model_names, parse_override, read_calibration
 
 
 def test_the_shipped_names():

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.game_run import load_game_run, solve_game_run
 from hank_mfg.report.game_report import evaluation_rows
-from hank_mfg.solve.game_settings import settings_for
-from hank_mfg.storage import RunError, read_metrics
+from hank_mfg.runs.game_run import load_game_run, solve_game_run
+from hank_mfg.runs.storage import RunError, read_metrics
+from hank_mfg.solve.gradient.game_settings import settings_for
 
 OWN_GAME = '''
 """The flocking game with another discount factor."""
@@ -75,6 +75,7 @@ def test_the_log_holds_measures_of_exploitability(solved, quick):
     assert lines[-1]["objective"] == pytest.approx(solution.history["objective"][-2:].mean())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["rspg", "ippo"])
 def test_a_killed_run_goes_on_to_the_same_numbers(method, quick, tmp_path):
     settings = small(method) if method == "rspg" else small(method, individuals=20, epochs=1, minibatches=2)
@@ -121,6 +122,7 @@ def test_a_file_without_a_game_is_refused(refuses, tmp_path):
     refuses(lambda: hm.load_game("linear_quadratic", horizon=3), "has no horizon", "common_noise")
 
 
+@pytest.mark.slow
 def test_commands_for_games(command, tmp_path):
     printed = command("list", "--json").printed
     assert set(printed["games"]) >= {"linear_quadratic", "beach_bar", "rspg_macro"}

@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hank_mfg.game_run import load_game_run
-from hank_mfg.manifest import RunError, holds_run, read_manifest
 from hank_mfg.report.report import _kept_evaluation
-from hank_mfg.run import load_run
-from hank_mfg.seal import read
+from hank_mfg.runs.game_run import load_game_run
+from hank_mfg.runs.manifest import RunError, holds_run, read_manifest
+from hank_mfg.runs.run import load_run
+from hank_mfg.runs.seal import read
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 START = """
@@ -33,9 +33,9 @@ say = lambda *_, **__: print("going", flush=True)
 SOLVE = (
     START
     + """
-from hank_mfg.manifest import holds_run
-from hank_mfg.run import solve_run
-from hank_mfg.solve.spg import RSPG
+from hank_mfg.runs.manifest import holds_run
+from hank_mfg.runs.run import solve_run
+from hank_mfg.solve.gradient.spg import RSPG
 tiny = dict(asset_points=60, updates=61, paths=2, horizon=10, knots=10, warmup=20, learning_rate=1e-4)
 begun = holds_run(folder)
 more = dict(resume=True) if begun else dict(method=RSPG(**tiny), key=3)
@@ -45,9 +45,9 @@ solve_run("krusell_smith", folder, save_every=0.0, watch=say, **more)
 GAME = (
     START
     + """
-from hank_mfg.game_run import solve_game_run
-from hank_mfg.manifest import holds_run
-from hank_mfg.solve.game_settings import settings_for
+from hank_mfg.runs.game_run import solve_game_run
+from hank_mfg.runs.manifest import holds_run
+from hank_mfg.solve.gradient.game_settings import settings_for
 tiny = dict(paths=4, updates=40, units=4, width=4)
 begun = holds_run(folder)
 first = dict(method=type(settings_for("linear_quadratic", "rspg"))(**tiny), chunk=1, measure=2)
@@ -57,7 +57,7 @@ solve_game_run("linear_quadratic", folder, save_every=0.0, watch=say, **(dict(re
 EVALUATE = (
     START
     + """
-from hank_mfg.game_run import load_game_run
+from hank_mfg.runs.game_run import load_game_run
 from hank_mfg.report.game_report import write_game_evaluation
 solution = load_game_run(folder)
 for seed in range(int(extra[0])):
@@ -68,9 +68,9 @@ for seed in range(int(extra[0])):
 REPORT = (
     START
     + """
-from hank_mfg.game_run import load_game_run
+from hank_mfg.runs.game_run import load_game_run
 from hank_mfg.report.game_report import write_game_report
-from hank_mfg.storage import read_metrics
+from hank_mfg.runs.storage import read_metrics
 write_game_report(load_game_run(folder), folder, read_metrics(folder), paths=2, seed=1, tell=say)
 """
 )
@@ -240,10 +240,10 @@ FULL = (
     + """
 import os, resource, signal
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-from hank_mfg.manifest import holds_run
-from hank_mfg.report.latex import WriteError
-from hank_mfg.run import solve_run
-from hank_mfg.solve.spg import RSPG
+from hank_mfg.runs.manifest import holds_run
+from hank_mfg.files import WriteError
+from hank_mfg.runs.run import solve_run
+from hank_mfg.solve.gradient.spg import RSPG
 tiny = dict(asset_points=60, updates=61, paths=2, horizon=10, knots=10, warmup=20, learning_rate=1e-4)
 made = []
 def watch(history):

@@ -65,6 +65,7 @@ def test_the_first_examples_are_a_model_and_ten_lines_over_every_stage():
         assert f"hm.{name}(" in first, name
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*has not settled:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*reached the top of the asset grid:UserWarning")  # four updates on few points
 def test_the_python_runs(small, quick, tmp_path, monkeypatch):
@@ -100,7 +101,7 @@ def anchors(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", [README, DOCS / "start.md"], ids=lambda page: page.name)
 def test_the_commands_that_it_names_exist(page):
-    from hank_mfg.cli import app
+    from hank_mfg.cli.main import app
 
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
     lines = [line.strip() for line in page.read_text().splitlines() if line.startswith("    hank-mfg ")]

@@ -10,19 +10,19 @@ import jax
 import numpy as np
 import pytest
 
-from hank_mfg import run
 from hank_mfg.evaluate import accuracy
-from hank_mfg.evaluate.exploitability import Exploitability
+from hank_mfg.evaluate.exploitability.deviation import Exploitability
+from hank_mfg.evaluate.impulse_response import ImpulseResponse
 from hank_mfg.evaluate.simulate import simulate
-from hank_mfg.gallery import load_model, read_calibration
-from hank_mfg.manifest import read_manifest, write_manifest
+from hank_mfg.model.gallery import load_model, read_calibration
 from hank_mfg.report import report
-from hank_mfg.report.impulse_response import ImpulseResponse
-from hank_mfg.run import load_run, solve_run
+from hank_mfg.runs import run
+from hank_mfg.runs.manifest import read_manifest, write_manifest
+from hank_mfg.runs.run import load_run, solve_run
+from hank_mfg.runs.storage import RunError, save_checkpoint
 from hank_mfg.solve import solve as solving
-from hank_mfg.solve.spg import RSPG
-from hank_mfg.solve.steady_state import SteadyStateError
-from hank_mfg.storage import RunError, save_checkpoint
+from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.stationary.steady_state import SteadyStateError
 
 PERIODS = 200
 ROOT = Path(__file__).resolve().parents[1]
@@ -68,6 +68,7 @@ def test_what_is_loaded_is_what_was_solved(solved_run):
         assert np.array_equal(value, loaded.model.parameters()[name]), name
 
 
+@pytest.mark.slow
 def test_both_simulate_the_same_path(solved_run):
     solved, loaded = (simulate(each, periods=PERIODS) for each in (solved_run.solution, load_run(solved_run.folder)))
     assert np.array_equal(solved.shock, loaded.shock)
@@ -96,6 +97,7 @@ FIGURES = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypatch):
     """From the saved run alone. The gains of a deviator, slow to compile, are made up; test_cli.py measures them."""
 
@@ -274,6 +276,7 @@ def test_folders_without_a_run(refuses, tmp_path):
         load_run(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_model_file_is_copied_into_the_run(command, tiny_options, solved_run, tmp_path):
     """The shipped economy under another name: what was compiled for it is found again."""
     path = tmp_path / "economies" / "mine.py"

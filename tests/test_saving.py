@@ -15,12 +15,12 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.codec import library_class
 from hank_mfg.environment.games import load_game
-from hank_mfg.fingerprint import differences, fingerprint, incomparable
-from hank_mfg.gallery import load_model
+from hank_mfg.model.codec import library_class
+from hank_mfg.model.fingerprint import differences, fingerprint, incomparable
+from hank_mfg.model.gallery import load_model
 from hank_mfg.model.named import Named
-from hank_mfg.seal import pack, read
+from hank_mfg.runs.seal import pack, read
 from hank_mfg.solve.solution import Status
 
 AGAIN = "import sys, hank_mfg as hm\nfor name in sys.argv[1:]: hm.save(hm.load(name), name + '.again')"
@@ -135,15 +135,15 @@ def test_every_bit_counts(tmp_path, refuses):
 def test_no_name_in_a_file_imports_anything():
     for name in (
         "os:system",
-        "hank_mfg.cli:main",
-        "hank_mfg.storage:json",
+        "hank_mfg.cli.main:main",
+        "hank_mfg.runs.storage:json",
         "builtins:eval",
-        "hank_mfg.run:Path",
+        "hank_mfg.runs.run:Path",
         "x",
         "a.b:c",
     ):
         assert library_class(name) is None
-    assert library_class("hank_mfg.solve.steady_state:SteadyState") is hm.SteadyState
+    assert library_class("hank_mfg.solve.stationary.steady_state:SteadyState") is hm.SteadyState
 
 
 OWN = """

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.template import EXAMPLE, write_template
+from hank_mfg.cli.template import EXAMPLE, write_template
 
 
 def test_the_example_loads_checks_and_discretizes(tmp_path):

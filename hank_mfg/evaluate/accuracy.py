@@ -5,10 +5,11 @@ import warnings
 
 import numpy as np
 
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
-from hank_mfg.evaluate.exploitability import Exploitability, exploitability
+from hank_mfg.evaluate.exploitability.deviation import Exploitability, exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
@@ -16,8 +17,7 @@ from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.progress import Lines, telling
 from hank_mfg.sizes import require_sizes, require_whole
-from hank_mfg.solve.law_of_motion import LawOfMotion
-from hank_mfg.solve.quantities import names_of
+from hank_mfg.solve.classical.law_of_motion import LawOfMotion
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
 FEWEST = 20  # periods on which a law of motion can be fitted

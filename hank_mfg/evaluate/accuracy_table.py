@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from hank_mfg.console import number
 from hank_mfg.evaluate.bars import verdicts
 from hank_mfg.solve.solution import GlobalSolution, world_told
+from hank_mfg.wording import number
 
 NAMES = {
     "den_haan_mean_percent": "Den Haan error, mean (percent)",

@@ -22,15 +22,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
 from hank_mfg.evaluate.individuals import Followed, People, live, people_of
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.compiling import quick_jit
-from hank_mfg.solve.euler import implied_outlook
-from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.rollout import Decision, Play, State, Step, rollout
+from hank_mfg.solve.gradient.euler import implied_outlook
+from hank_mfg.solve.household.household import asset_return
+from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
 
 LIMITS = (1e-3, 1e-2)  # errors whose share of the mass is reported

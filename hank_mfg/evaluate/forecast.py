@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hank_mfg.solve.law_of_motion import LawOfMotion, fit_law_of_motion, iterate_law
+from hank_mfg.solve.classical.law_of_motion import LawOfMotion, fit_law_of_motion, iterate_law
 
 
 class ForecastErrors(NamedTuple):

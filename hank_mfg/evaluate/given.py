@@ -12,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.compiling import quick_jit
-from hank_mfg.solve.rollout import Play, State, rollout
+from hank_mfg.solve.play.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, move_mass
 
 Histogram = np.ndarray | tuple[np.ndarray, np.ndarray]

@@ -14,8 +14,8 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Path, integers
-from hank_mfg.solve.household import asset_return
-from hank_mfg.solve.rollout import Decision, State, Step
+from hank_mfg.solve.household.household import asset_return
+from hank_mfg.solve.play.rollout import Decision, State, Step
 
 
 class People(NamedTuple):

@@ -27,17 +27,17 @@ from jax import Array
 
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
-from hank_mfg.evaluate.exploitability import deviate, observe_deviator, train_deviator
+from hank_mfg.evaluate.exploitability.deviation import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.lifetime import freeze
-from hank_mfg.solve.rollout import Play, State
+from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.play.lifetime import freeze
+from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import prepare
-from hank_mfg.solve.spg import RSPG
 
 
 class Informed(NamedTuple):

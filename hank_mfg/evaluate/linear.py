@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hank_mfg.environment.markov import combine, stationary_distribution
-from hank_mfg.solve.sequence_space import LinearSolution
+from hank_mfg.solve.sequence.sequence_space import LinearSolution
 
 CIRCLE = 4096  # points on the unit circle
 

@@ -27,14 +27,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.quantities import Names, names_of, public_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.household import marginal_value
-from hank_mfg.solve.household_jacobians import Household, Rest, at_rest, household_jacobians
-from hank_mfg.solve.household_path import move, step, with_chain
-from hank_mfg.solve.quantities import Names, names_of, public_of
-from hank_mfg.solve.steady_state import SteadyState
-from hank_mfg.solve.transition import Transition
+from hank_mfg.solve.household.household import marginal_value
+from hank_mfg.solve.sequence.household_jacobians import Household, Rest, at_rest, household_jacobians
+from hank_mfg.solve.sequence.household_path import move, step, with_chain
+from hank_mfg.solve.sequence.transition import Transition
+from hank_mfg.solve.stationary.steady_state import SteadyState
 
 
 @float64_allowed

@@ -17,19 +17,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.evaluate.exploitability import draw_path, followers_welfare, path_welfare, terminal_values
+from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
 from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.best_savings import best_choice, stationary_best
-from hank_mfg.solve.compiling import quick_jit
-from hank_mfg.solve.household import feasible_savings
-from hank_mfg.solve.lifetime import Frozen
-from hank_mfg.solve.rollout import Play, State
+from hank_mfg.solve.household.best_savings import best_choice, stationary_best
+from hank_mfg.solve.household.household import feasible_savings
+from hank_mfg.solve.play.lifetime import Frozen
+from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import GlobalSolution
-from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.solve.stationary.steady_state import SteadyState
 
 PARTS = 2  # choices tried between neighboring asset points of a path, plus one
 

@@ -27,9 +27,8 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.labor import Separable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.best_savings import value_of_constant
-from hank_mfg.solve.lifetime import scaled_reward
-from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.solve.household.best_savings import scaled_reward, value_of_constant
+from hank_mfg.solve.stationary.steady_state import SteadyState
 
 EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility; Newton or bisection steps
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 import jax
 import numpy as np
 
+from hank_mfg.model.codec import GROUPS, CodecError
 from hank_mfg.model.mistakes import closest
+from hank_mfg.model.portable import reduced
 
 
 def told(values: Mapping) -> str:
@@ -56,9 +58,6 @@ class Named(Mapping):
 
     def __reduce__(self):
         """How pickle and copy rebuild it: from its label and its values."""
-        from hank_mfg.codec import CodecError  # which reads this module
-        from hank_mfg.model.portable import reduced
-
         try:
             return reduced(self)
         except CodecError:
@@ -83,3 +82,6 @@ class Named(Mapping):
         """Rebuild from the static names and the leaves."""
         label, names = structure
         return cls(label, dict(zip(names, children, strict=True)))
+
+
+GROUPS.append(Named)

@@ -9,10 +9,10 @@ fingerprint of its equations: reading the pickle runs the file, as pickles run w
 import sys
 from typing import Any, TypeVar
 
-from hank_mfg.codec import CodecError, Reader, Writer
+from hank_mfg.model.codec import CodecError, Reader, Writer
+from hank_mfg.model.fingerprint import differences, fingerprint
+from hank_mfg.model.model_files import FILE_MODULE, class_named, shipped_file
 from hank_mfg.precision import float64_allowed
-
-FILE_MODULE = "model_file_"  # how the modules of model files are called
 
 Kind = TypeVar("Kind", bound=type)
 
@@ -47,8 +47,6 @@ def _reference(kind: type) -> Any:
     """A class, or how to find it: file, name and equations."""
     if not kind.__module__.startswith(FILE_MODULE):
         return kind
-    from hank_mfg.fingerprint import fingerprint
-    from hank_mfg.gallery import shipped_file
 
     file = sys.modules[kind.__module__].__file__
     return shipped_file(file) or file, kind.__qualname__, fingerprint(kind)
@@ -57,8 +55,6 @@ def _reference(kind: type) -> Any:
 def _found(reference: Any) -> type:
     if isinstance(reference, type):
         return reference
-    from hank_mfg.fingerprint import differences, fingerprint
-    from hank_mfg.gallery import class_named
 
     source, name, equations = reference
     loaded: Any = getattr(sys.modules.get(f"{FILE_MODULE}{source.rpartition('/')[2].removesuffix('.py')}"), name, None)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.lock import writing
 from hank_mfg.replication import aiyagari_1994, jedc_2010, krusell_smith_1998, rspg_benchmark
-from hank_mfg.storage import require_place
+from hank_mfg.runs.lock import writing
+from hank_mfg.runs.storage import require_place
 
 REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "aiyagari-1994": aiyagari_1994.run,

@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.environment.markov import discretize_ar1, stationary_distribution
-from hank_mfg.gallery import load_model
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
 from hank_mfg.model.base import Model
+from hank_mfg.model.gallery import load_model
 from hank_mfg.model.shocks import AR1
-from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import MARKERS, PAGE, choose, finish, journal_style, panels, save_figure
-from hank_mfg.solve.steady_state import steady_state
+from hank_mfg.solve.stationary.steady_state import steady_state
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -19,13 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hank_mfg.evaluate.distribution.statistics import gini, quantile
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
 from hank_mfg.replication.solution_figures import plot_forecasts
 from hank_mfg.replication.two_solutions import QUICK, Measured, Sizes, Tell, as_json, solve_twice
-from hank_mfg.report.distribution import gini, quantile
-from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import save_figure
-from hank_mfg.solve.law_search import KSAlgorithm
-from hank_mfg.solve.spg import RSPG
+from hank_mfg.solve.classical.law_search import KSAlgorithm
+from hank_mfg.solve.gradient.spg import RSPG
 
 ECONOMY = "krusell_smith"
 SIZES = Sizes(KSAlgorithm(), RSPG())

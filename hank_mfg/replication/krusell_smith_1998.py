@@ -22,14 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hank_mfg.gallery import load_model
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
+from hank_mfg.model.gallery import load_model
 from hank_mfg.replication.solution_figures import plot_laws, plot_wealth
 from hank_mfg.replication.two_solutions import QUICK, Measured, Sizes, Tell, as_json, solve_twice, told, wealth_row
-from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import save_figure
-from hank_mfg.solve.law_search import KSAlgorithm
-from hank_mfg.solve.spg import RSPG
-from hank_mfg.solve.steady_state import SteadyState, steady_state
+from hank_mfg.solve.classical.law_search import KSAlgorithm
+from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
 
 STATES = ("Bad", "Good")  # as the models order them
 WEALTH = ("Top 1 %", "Top 5 %", "Top 10 %", "Top 20 %", "Top 30 %", "Gini", "In debt")

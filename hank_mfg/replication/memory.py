@@ -22,7 +22,7 @@ from hank_mfg.environment.games.rspg_macro import RSPGMacro
 from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels
-from hank_mfg.solve.game_play import GamePlay, GameStep, game_play
+from hank_mfg.solve.play.game_play import GamePlay, GameStep, game_play
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -23,15 +23,16 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.environment.games import GAMES, load_game
-from hank_mfg.game_run import load_game_run, solve_game_run
-from hank_mfg.manifest import holds_run, is_recorded, record
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
 from hank_mfg.replication.memory import LABELS, memory_series, plot_memory
 from hank_mfg.replication.rspg_figures import plot_exploitability
 from hank_mfg.report.game_report import evaluate_game
-from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import save_figure
-from hank_mfg.solve.game_settings import settings_for
-from hank_mfg.storage import UNFINISHED, RunError, read_config, read_metrics
+from hank_mfg.runs.game_run import load_game_run, solve_game_run
+from hank_mfg.runs.manifest import holds_run, is_recorded, record
+from hank_mfg.runs.storage import UNFINISHED, RunError, read_config, read_metrics
+from hank_mfg.solve.gradient.game_settings import settings_for
 
 IN_PAPER = ("linear_quadratic", "beach_bar", "rspg_macro")
 STRUCTURAL = ("rspg", "spg")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.report.distribution import lorenz_curve
+from hank_mfg.evaluate.distribution.statistics import lorenz_curve
 from hank_mfg.report.style import COLUMN, LINES, PAGE, choose, finish, journal_style, line_styles, panels
 
 if TYPE_CHECKING:

@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hank_mfg.evaluate.accuracy import Accuracy, evaluate
+from hank_mfg.evaluate.distribution.statistics import gini, top_share
 from hank_mfg.evaluate.simulate import Simulation, simulate
-from hank_mfg.gallery import load_model
-from hank_mfg.manifest import holds_run
+from hank_mfg.model.gallery import load_model
 from hank_mfg.model.named import differing
-from hank_mfg.report.distribution import gini, top_share
-from hank_mfg.run import load_run, run_model, solve_run
-from hank_mfg.solve.krusell_smith import ClassicalSolution, solve_classical
-from hank_mfg.solve.law_of_motion import LawOfMotion
-from hank_mfg.solve.law_search import KSAlgorithm
+from hank_mfg.runs.manifest import holds_run
+from hank_mfg.runs.run import load_run, run_model, solve_run
+from hank_mfg.runs.storage import UNFINISHED, RunError, read_config
+from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, solve_classical
+from hank_mfg.solve.classical.law_of_motion import LawOfMotion
+from hank_mfg.solve.classical.law_search import KSAlgorithm
+from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.solution import Solution
-from hank_mfg.solve.spg import RSPG
-from hank_mfg.storage import UNFINISHED, RunError, read_config
 
 SEED = 1  # of the paths on which solutions are measured; the classical law is found on the path of seed 0
 TOP = (0.01, 0.05, 0.10, 0.20, 0.30)

@@ -9,25 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.report.distribution import quantile
+from hank_mfg.evaluate.distribution.statistics import quantile
+from hank_mfg.evaluate.units import OWN, counted, of_rate, since
 from hank_mfg.report.style import (
     COLUMN,
     LINES,
     MARKERS,
     PAGE,
     choose,
-    display_name,
     finish,
     journal_style,
     line_styles,
     panels,
     representatives,
     require_known,
-    signed,
     state_labels,
 )
 from hank_mfg.report.style import save_figure as save_figure
-from hank_mfg.report.units import OWN, counted, of_rate, since
+from hank_mfg.wording import display_name, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,17 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.report.style import (
-    COLUMN,
-    MARKERS,
-    PAGE,
-    choose,
-    display_name,
-    finish,
-    journal_style,
-    line_styles,
-    panels,
-)
+from hank_mfg.report.style import COLUMN, MARKERS, PAGE, choose, finish, journal_style, line_styles, panels
+from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,14 +6,15 @@ from typing import Any
 
 import pandas as pd
 
-from hank_mfg.evaluate.finite_population import finite_population
-from hank_mfg.evaluate.game_deviation import game_deviation
-from hank_mfg.evaluate.game_exploitability import game_exploitability
-from hank_mfg.evaluate.game_paths import game_paths
-from hank_mfg.manifest import into_run
+from hank_mfg.evaluate.exploitability.finite_population import finite_population
+from hank_mfg.evaluate.exploitability.game_deviation import game_deviation
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
+from hank_mfg.evaluate.exploitability.game_paths import game_paths
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
 from hank_mfg.report.game_figures import plot_finite_population, plot_game_paths, plot_game_training
-from hank_mfg.report.latex import to_latex, write_text
 from hank_mfg.report.style import save_figure
+from hank_mfg.runs.manifest import into_run
 from hank_mfg.solve.game_solution import GameSolution
 
 

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hank_mfg.report.distribution import quantile
-from hank_mfg.report.groups import PERCENTILES, percentile
-from hank_mfg.report.latex import write_bytes
-from hank_mfg.report.path_distribution import DistributionPath, distribution_path, group_label
+from hank_mfg.evaluate.distribution.groups import PERCENTILES, percentile
+from hank_mfg.evaluate.distribution.path_distribution import DistributionPath, distribution_path, group_label
+from hank_mfg.evaluate.distribution.statistics import quantile
+from hank_mfg.evaluate.units import counted
+from hank_mfg.files import write_bytes
 from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels
-from hank_mfg.report.units import counted
-from hank_mfg.solve.transition import Transition
+from hank_mfg.solve.sequence.transition import Transition
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

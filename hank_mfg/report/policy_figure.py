@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.simulate import Simulation
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
-from hank_mfg.report.style import display_name
-from hank_mfg.solve.policy_query import ask_policy
-from hank_mfg.solve.quantities import names_of
+from hank_mfg.solve.play.policy_query import ask_policy
 from hank_mfg.solve.solution import Solution
+from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,23 +15,30 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows
+from hank_mfg.evaluate.distribution.statistics import (
+    distribution_table,
+    has_shares,
+    lorenz_curve,
+    marginal_propensities_by_wealth,
+)
 from hank_mfg.evaluate.forecast import ForecastErrors
+from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
+from hank_mfg.evaluate.moments import SMOOTHING, MomentTable, require_smoothing
+from hank_mfg.evaluate.moments import moment_table as tabulate
 from hank_mfg.evaluate.propensities import static_mpcs
 from hank_mfg.evaluate.simulate import Simulation, simulate
-from hank_mfg.manifest import into_run, is_recorded
+from hank_mfg.evaluate.units import kinds_of, level_unit, size_in, unit_of
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
-from hank_mfg.report.distribution import distribution_table, has_shares, lorenz_curve, marginal_propensities_by_wealth
-from hank_mfg.report.impulse_response import ImpulseResponse, impulse_response
-from hank_mfg.report.latex import to_latex, write_text
-from hank_mfg.report.moments import SMOOTHING, MomentTable, require_smoothing
-from hank_mfg.report.moments import moment_table as tabulate
 from hank_mfg.report.policy_figure import policy_figure
-from hank_mfg.report.style import display_name, save_figure, signed
-from hank_mfg.report.units import kinds_of, level_unit, size_in, unit_of
+from hank_mfg.report.style import save_figure
+from hank_mfg.runs.manifest import into_run, is_recorded
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import Solution, world_told
-from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import display_name, signed
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.report.latex import write_bytes
+from hank_mfg.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,14 +38,6 @@ STYLE = {
     "xtick.major.size": 3, "ytick.major.size": 3, "axes.formatter.useoffset": False, "hatch.linewidth": 0.5,
     "axes.formatter.use_mathtext": True, "pdf.fonttype": 42, "figure.dpi": 150,
 }  # fmt: skip
-
-NAMES = {"tfp": "TFP", "gdp": "GDP", "mpc": "MPC", "hours": "Hours worked"}
-
-
-def display_name(name: str) -> str:
-    """The name a reader sees: `interest_rate` becomes "Interest rate", a symbol such as `r` stays. A name
-    says nothing of units."""
-    return name if len(name) == 1 else NAMES.get(name, name[:1].upper() + name[1:].replace("_", " "))
 
 
 @contextmanager
@@ -159,8 +151,3 @@ def require_known(argument: str, names: Sequence[str], values: Mapping[str, Any]
     for name in names:
         if name not in values:
             raise ValueError(f"{argument} asks for {name!r}, which is not there: choose from {', '.join(values)}.")
-
-
-def signed(size: float) -> str:
-    """A number with its sign and 3 significant digits, with a proper minus."""
-    return f"{size:+.3g}".replace("-", "\u2212")

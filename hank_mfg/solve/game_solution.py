@@ -17,8 +17,8 @@ from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines, telling
 from hank_mfg.solve.convergence import NotConvergedWarning, chunk_length, not_settled
-from hank_mfg.solve.game_play import GameError, GamePlay, game_play
-from hank_mfg.solve.game_spg import GameRSPG
+from hank_mfg.solve.gradient.game_spg import GameRSPG
+from hank_mfg.solve.play.game_play import GameError, GamePlay, game_play
 
 History = dict[str, np.ndarray]
 

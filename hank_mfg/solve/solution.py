@@ -17,11 +17,11 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy
 from hank_mfg.precision import cast
-from hank_mfg.solve.policy_query import ask_policy
-from hank_mfg.solve.robust import Family
-from hank_mfg.solve.rollout import Play, State
-from hank_mfg.solve.spg import RSPG, Training
-from hank_mfg.solve.steady_state import SteadyState
+from hank_mfg.solve.gradient.robust import Family
+from hank_mfg.solve.gradient.spg import RSPG, Training
+from hank_mfg.solve.play.policy_query import ask_policy
+from hank_mfg.solve.play.rollout import Play, State
+from hank_mfg.solve.stationary.steady_state import SteadyState
 
 
 class Status(enum.Enum):

@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Aggregate, discretize
 from hank_mfg.environment.grids import asset_grid
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.networks import fit_whitening
@@ -22,18 +24,16 @@ from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines, telling
-from hank_mfg.solve.by_state import optimum_by_state, seen_states, start_by_state
-from hank_mfg.solve.compiling import quick_compilation
+from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
 from hank_mfg.solve.convergence import NotConvergedWarning, chunk_length, last_errors, not_converged
-from hank_mfg.solve.fine_mass import finer
-from hank_mfg.solve.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
-from hank_mfg.solve.quantities import names_of
-from hank_mfg.solve.reports import check_reports
-from hank_mfg.solve.robust import Adversary, Family, Worlds, on_paths, require_same_worlds
-from hank_mfg.solve.rollout import Play, State, Trembling, rollout
+from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
+from hank_mfg.solve.gradient.reports import check_reports
+from hank_mfg.solve.gradient.robust import Adversary, Family, Worlds, on_paths, require_same_worlds
+from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
+from hank_mfg.solve.play.fine_mass import finer
+from hank_mfg.solve.play.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
-from hank_mfg.solve.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
-from hank_mfg.solve.steady_state import SteadyState, require_own_steady, stationary_of, steady_state
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, stationary_of, steady_state
 
 HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 

@@ -11,6 +11,7 @@ OUTPUT = "self.production().output(aggregates.capital"
 ODD = "class Odd(hm.CRRA):\n    def marginal_utility(self, c):\n        return c\n\n\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", hm.model_names())
 def test_every_shipped_economy_passes(name):
     hm.check_model(hm.load_model(name))
@@ -143,6 +144,7 @@ def test_a_parameter_that_matters_only_beside_another_is_read(write_model):
     hm.check_model(model)
 
 
+@pytest.mark.slow
 def test_a_parameter_that_belongs_to_one_word_is_read(write_model, refuses):
     """How often a private hunch is right matters only to who has hunches; a word that reads nothing is no excuse."""
     hm.check_model(hm.load_model("krusell_smith_noisy"))

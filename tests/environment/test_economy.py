@@ -161,6 +161,7 @@ def test_point_count_and_precision_are_choices_of_the_solver():
     assert {leaf.dtype.name for leaf in arrays} == {"float32"}
 
 
+@pytest.mark.slow
 def test_batches_agree_with_a_loop(economy):
     states = [(0.1, BAD), (0.05, GOOD), (0.2, GOOD)]
     each = [Aggregate(spread_out(economy, share), jnp.asarray(shock)) for share, shock in states]

@@ -16,9 +16,9 @@ from tabulated import Tabulated, loaded
 
 import hank_mfg as hm
 from hank_mfg.environment.game import Choice, ahead, everybody, land_everybody, read, settle
-from hank_mfg.evaluate.game_exploitability import path_gains
+from hank_mfg.evaluate.exploitability.game_exploitability import path_gains
 from hank_mfg.policy.strategy import action_values_of
-from hank_mfg.solve.game_play import draw_uniforms, game_play
+from hank_mfg.solve.play.game_play import draw_uniforms, game_play
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -67,6 +67,7 @@ def tables(name: str, game, rival) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", [0, 1])
 def test_value_and_best_response_of_fixed_policies_are_those_of_plain_loops(name, case):
@@ -79,6 +80,7 @@ def test_value_and_best_response_of_fixed_policies_are_those_of_plain_loops(name
             np.testing.assert_allclose(gains(game, table, uniforms), [value, best], rtol=1e-9, err_msg=label)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_moving_the_mass_is_the_adjoint_of_expecting_values(name):
     """<push forward m, v> = <m, expect v>, and mass is conserved."""
@@ -105,6 +107,7 @@ def test_moving_the_mass_is_the_adjoint_of_expecting_values(name):
     np.testing.assert_allclose(settle(choice.probabilities, landing).sum(), population.size, rtol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("switch", ["common_noise", "idiosyncratic_noise"])
 def test_every_switch_changes_something(name, switch):

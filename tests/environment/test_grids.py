@@ -27,6 +27,7 @@ def test_points_run_from_limit_to_top_and_gather_at_the_limit(float64, space):
     np.testing.assert_allclose(grid.coordinate(jnp.array([-1e6, 1e6])), [0.0, 1.0], atol=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
     ("space", "size"), [(SPACES[0], 1000), (SPACES[1], 200), (SPACES[2], 33), (SPACES[3], 40), (SPACES[4], 300)]

@@ -5,6 +5,7 @@ import hypothesis.strategies as st
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.environment.lottery import expect, lottery, push_forward, read, settle, slope
@@ -24,6 +25,7 @@ def make(draw, borrowing_limit=-2.0):
     return grid, jnp.asarray(choice), jnp.asarray(mass), jnp.asarray(draw.normal(size=mass.shape)), jnp.asarray(chain)
 
 
+@pytest.mark.slow
 @hypothesis.given(draws)
 def test_moving_the_mass_is_the_adjoint_of_expecting_values(draw):
     with jax.enable_x64(True):
@@ -57,6 +59,7 @@ def test_the_choice_is_the_mean_of_the_gamble(draw):
         assert abs(float(mean - jnp.sum(mass * choice))) < 1e-11
 
 
+@pytest.mark.slow
 @hypothesis.given(draws)
 def test_reading_values_is_differentiable_in_the_choice(draw):
     with jax.enable_x64(True):

@@ -135,6 +135,7 @@ def test_chains_are_those_of_quantecon(method, persistence, states):
     np.testing.assert_allclose(chain.values.x, theirs.state_values, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_a_chain_may_be_differentiated_in_every_number_of_its_process(float64):
     def second(persistence, spread):
         chain = discretize_ar1(hm.AR1("x", persistence, stationary_sd=spread, exponential=True, unit_mean=True))

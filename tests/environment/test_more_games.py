@@ -19,11 +19,11 @@ from tabulated import Tabulated, loaded
 import hank_mfg as hm
 from hank_mfg.environment.game import Choice, ahead, arrive, everybody, land_everybody, read, settle
 from hank_mfg.environment.sampled import sampled_rollout
-from hank_mfg.evaluate.game_exploitability import path_gains
+from hank_mfg.evaluate.exploitability.game_exploitability import path_gains
 from hank_mfg.policy.strategy import action_values_of, make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import game_play
-from hank_mfg.solve.rl.ppo import crowd_play
+from hank_mfg.solve.baselines.ppo import crowd_play
+from hank_mfg.solve.play.game_play import game_play
 
 NAMES = ("epidemic", "predators_and_prey")
 RIVALS = {
@@ -121,6 +121,7 @@ def test_predators_and_prey_are_those_of_plain_loops(label):
     np.testing.assert_allclose(steps.now.signal, wanted, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("name", NAMES)
 def test_moving_the_mass_is_the_adjoint_of_expecting_values(name):
@@ -204,6 +205,7 @@ def test_what_prey_lose_predators_gain():
     assert abs(parts[0]) > 0.1 and total == pytest.approx(0.0, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_histograms_of_sampled_individuals_are_as_near_the_masses_as_chance_allows(name):
     """The mean error of a share m among N draws is sqrt(2 m (1 - m) / (pi N)); what the crowd does adds a little."""
@@ -219,6 +221,7 @@ def test_histograms_of_sampled_individuals_are_as_near_the_masses_as_chance_allo
         assert 0.5 * chance < error < 2.0 * chance, population
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "shares"),
     [("epidemic", {"individuals": 0.3}), pytest.param("predators_and_prey", {"prey": 0.7}, marks=pytest.mark.slow)],

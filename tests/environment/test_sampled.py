@@ -23,8 +23,8 @@ from hank_mfg.environment.sampled import (
 )
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import game_play
-from hank_mfg.solve.rl.ppo import crowd_play
+from hank_mfg.solve.baselines.ppo import crowd_play
+from hank_mfg.solve.play.game_play import game_play
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +111,7 @@ def roll_out(play):
     return sampled_rollout(crowd_play(play, 137), QUARTERS, key=jax.random.PRNGKey(3))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "game",
     [
@@ -131,6 +132,7 @@ def test_the_error_falls_with_the_square_root_of_the_number(game):
     assert errors[-1] < 0.1
 
 
+@pytest.mark.slow
 def test_two_populations():
     play = start_play(Market())
     keys = jax.random.split(jax.random.PRNGKey(1), 4)
@@ -143,6 +145,7 @@ def test_two_populations():
         assert noise < 0.012, name  # the mean over seeds is nearer still: no bias
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("game", [LinearQuadratic(), BeachBar(), Market()], ids=["linear_quadratic", "beach", "market"])
 def test_individuals_stay_in_range_and_none_is_lost(game):
     crowd, aggregates = roll_out(start_play(game))
@@ -163,6 +166,7 @@ def test_nobody_stands_on_the_bar():
     assert np.asarray(aggregates.noise.is_open).tolist() == [1.0] * 15 + [0.0] * 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["common_noise", "idiosyncratic_noise"])
 @pytest.mark.parametrize("kind", [LinearQuadratic, BeachBar])
 def test_every_noise_can_be_switched_off(noise, kind):

@@ -31,6 +31,7 @@ def midpoints(play, state, slip):
     return consumption, savings, euler_consumption(economy, step, ahead, savings), now, ahead
 
 
+@pytest.mark.slow
 def test_the_implied_consumption_is_that_of_plain_loops(trained, float64):
     """c = (beta sum P(z', e' | z, e) (1 + r') / c'(a', e', z'))^-1, each c' read between nodes by numpy.interp."""
     play = trained.play()
@@ -60,6 +61,7 @@ def weighted(state, error, free):
     return (weight * error).sum() / weight.sum()
 
 
+@pytest.mark.slow
 def test_at_the_stationary_policy_errors_are_tiny_and_fall_with_the_grid(at_rest, float64):
     errors = []
     for points in (60, 120):
@@ -86,6 +88,7 @@ def measured(at_rest):
     return euler_errors(at_rest, **BRIEF)
 
 
+@pytest.mark.slow
 def test_the_whole_measure_at_the_stationary_policy(measured, at_rest):
     assert measured.mean < 2e-4 and measured.dynamic_mean < 1e-4
     assert measured.mean <= measured.maximum < 1e-2 and measured.dynamic_mean <= measured.dynamic_maximum
@@ -94,6 +97,7 @@ def test_the_whole_measure_at_the_stationary_policy(measured, at_rest):
     assert (measured.periods, measured.asset_points) == (40, 120)
 
 
+@pytest.mark.slow
 def test_one_percent_too_much_at_every_date_is_found_out(measured, at_rest):
     """The Euler equation compares two dates that are wrong alike, so that it shows a part of the one percent only."""
     bias = jnp.asarray(np.full(at_rest.policy.head.linear.bias.shape, np.log(1.01)))

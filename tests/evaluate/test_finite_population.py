@@ -13,11 +13,11 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games import load_game
-from hank_mfg.evaluate.finite_population import finite_population_of
-from hank_mfg.evaluate.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.finite_population import finite_population_of
+from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import GameState, game_play
+from hank_mfg.solve.play.game_play import GameState, game_play
 
 PATHS = 2**15
 STAY = 0.8  # the probability that the exogenous move leaves somebody where the action led
@@ -169,6 +169,7 @@ def few_walkers():
     return play, finite_population_of(play, (2, 40), paths=PATHS, seed=1)
 
 
+@pytest.mark.slow
 def test_two_walkers_against_every_outcome_by_hand():
     play, found = few_walkers()
     policy, gain = policy_of(play), 0.0
@@ -186,6 +187,7 @@ def test_two_walkers_against_every_outcome_by_hand():
 # ------------------------------------------------------------------ limits and rates
 
 
+@pytest.mark.slow
 def test_where_nobody_matters_every_number_gives_the_mean_field():
     play = uniform_play("beach_bar")
     found = finite_population_of(play, (2, 50), paths=4)

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.evaluate.game_deviation import deviation_of, history_smoothers
-from hank_mfg.evaluate.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_deviation import deviation_of, history_smoothers
+from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import GamePlay, game_play, standardize
+from hank_mfg.solve.play.game_play import GamePlay, game_play, standardize
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -53,6 +53,7 @@ def best_on_the_beach(bar: int, mixed: bool) -> float:
     return float(start @ value)
 
 
+@pytest.mark.slow
 def test_the_gain_on_the_beach_is_that_of_dynamic_programming(quick):
     play = untrained("beach_bar")
     with quick():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.rollout import rollout
+from hank_mfg.solve.play.rollout import rollout
 
 SHOCKS = np.array([0, 0, 1, 1, 0, 1, 1, 1])
 POINTS = 60
@@ -46,6 +46,7 @@ def by_hand(trained, begin):
         return grid, jax.tree.map(np.asarray, steps.now), jax.tree.map(np.asarray, ahead)
 
 
+@pytest.mark.slow
 def test_given_shocks_and_a_given_histogram(trained, begin, by_hand):
     grid, now, _ = by_hand
     found = hm.simulate(trained, shocks=SHOCKS, distribution=begin, asset_points=POINTS)
@@ -58,6 +59,7 @@ def test_given_shocks_and_a_given_histogram(trained, begin, by_hand):
     np.testing.assert_allclose(same.series["capital"], capital[3:], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_given_individual_is_followed(trained, begin, by_hand, float64):
     """Cash and desired consumption read between nodes by numpy.interp; the twin consumes what loops over next states
     give."""

@@ -98,6 +98,7 @@ def test_the_best_informed_loses_nothing_and_others_cannot_gain(solved, brief):
     assert found.recovered("filter", least="prices", most="again") == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_another_economy_is_refused(solved, brief, refuses):
     refuses(
         lambda: information_value(solved, {"patient": (noisy(discount_factor=0.985), brief)}, updates=1, **SIZES),
@@ -105,10 +106,12 @@ def test_another_economy_is_refused(solved, brief, refuses):
     )
 
 
+@pytest.mark.slow
 def test_words_are_not_a_world(solved, refuses):
     refuses(lambda: hm.under(solved, information="state"), "leave out information")
 
 
+@pytest.mark.slow
 def test_a_run_remembers_what_was_seen(tmp_path, brief):
     settings = dataclasses.replace(brief, updates=2, memory="none")
     solution = hm.solve_run("krusell_smith_noisy", tmp_path / "run", settings, overrides={"information": "filter"})

@@ -29,6 +29,7 @@ def test_second_moments_are_those_of_the_moving_average():
     assert np.diagonal(moments.correlation(1))[names.index("productivity")] == pytest.approx(0.8, rel=1e-8)
 
 
+@pytest.mark.slow
 def test_filtered_moments_are_those_of_filtered_moving_averages():
     """hp_filter of the moving-average coefficients in the middle of a long stretch of zeros; an AR(1) whose cycle's
     standard deviation is known for the whole line."""

@@ -13,7 +13,7 @@ from hank_mfg.evaluate.euler_errors import euler_errors
 from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.evaluate.welfare import stationary_value
 from hank_mfg.precision import cast
-from hank_mfg.solve.household import feasible_savings, solve_household
+from hank_mfg.solve.household.household import feasible_savings, solve_household
 from hank_mfg.solve.solve import HISTORY, untrained
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -48,6 +48,7 @@ def hasty(riskless, at_rest, small):
         return hm.under(resting(riskless, small, at_rest.steady), discount_factor=0.94)
 
 
+@pytest.mark.slow
 def test_without_changes_nothing_changes(trained):
     before = hm.simulate(trained, **SHORT)
     for same in (hm.under(trained), hm.under(trained, **trained.model.parameters())):
@@ -67,6 +68,7 @@ def test_people_stay_who_they_are(trained, patient):
     assert patient.steady.aggregates.capital < 0.95 * trained.steady.aggregates.capital
 
 
+@pytest.mark.slow
 def test_people_have_come_to_rest_in_the_new_world(at_rest):
     """A tenth more productivity for ever: without aggregate risk nothing moves any more once they have lived there."""
     rich = hm.under(at_rest, productivity=[1.1, 1.1])
@@ -77,6 +79,7 @@ def test_people_have_come_to_rest_in_the_new_world(at_rest):
     assert rich.policy is at_rest.policy and rich.steady.aggregates.capital > at_rest.steady.aggregates.capital
 
 
+@pytest.mark.slow
 def test_euler_errors_are_those_of_the_true_patience(hasty):
     """Log utility: with c from E[beta R c / c'] = 1 at beta = .95, the Euler equation at .94 asks for c .95 / .94."""
     errors = euler_errors(hasty, periods=20, burn=5, asset_points=240)
@@ -95,6 +98,7 @@ def savings_of(solution, economy, public):
     return feasible_savings(economy, public, cash, desired)
 
 
+@pytest.mark.slow
 def test_the_cost_in_a_world_at_rest_is_the_difference_of_two_stationary_values(hasty):
     """One household in the stationary equilibrium of the truth, followed for ever instead of along paths."""
     steady = hasty.steady
@@ -126,6 +130,7 @@ def test_a_deviator_gains_what_it_is_worth_to_know_the_true_patience(at_rest, ha
     assert 0.0 < gains.nonanticipative < gains.clairvoyant
 
 
+@pytest.mark.slow
 def test_being_right_costs_nothing_and_being_wrong_does(trained, small):
     model = trained.model.with_parameters(productivity=[1.089, 1.111])
     truth = hm.solve(model, small)
@@ -136,6 +141,7 @@ def test_being_right_costs_nothing_and_being_wrong_does(trained, small):
     assert cost.value == pytest.approx(nothing.value, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_a_higher_top_moves_nobody(trained):
     """The grid is another one, people are not: capital stays within what the grid's spacing does, once what it was at
     the start is forgotten."""

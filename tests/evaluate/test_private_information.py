@@ -9,7 +9,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.evaluate.information import information_value
-from hank_mfg.solve.rollout import Play, rollout
+from hank_mfg.solve.play.rollout import Play, rollout
 from hank_mfg.solve.solve import _train, prepare, untrained
 
 SETTINGS = hm.SPG(
@@ -49,6 +49,7 @@ def hunched():
     return hm.steady_state(noisy("private", private_memory=2), asset_points=40, tolerance=1e-12)
 
 
+@pytest.mark.slow
 def test_at_rest_hunches_change_nothing(without, hunched):
     for name, value in without.aggregates.items():
         assert float(hunched.aggregates[name]) == pytest.approx(float(value), rel=1e-10)
@@ -57,6 +58,7 @@ def test_at_rest_hunches_change_nothing(without, hunched):
     np.testing.assert_allclose(mass.sum(axis=2), without.mass, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_what_nobody_heeds_moves_nothing_on_a_path_either(float64, without, hunched):
     """Everybody at the stationary policy: capital and labor as without hunches, whose mass follows Bayes' numerator."""
     found = []
@@ -73,6 +75,7 @@ def test_what_nobody_heeds_moves_nothing_on_a_path_either(float64, without, hunc
     np.testing.assert_allclose(share[1:, 3], right[1:-1] * right[:-2], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_who_does_not_heed_hunches_learns_as_if_there_were_none(float64, without, hunched):
     """The same numbers, update by update: states that differ in hunches only are one to such a household."""
     plays = [
@@ -94,6 +97,7 @@ class Promised(type(noisy())):
         return hm.MarkovChain(moves.tolist(), labor=[0.6, 0.6, 1.4, 1.4], promise=[0, 1, 0, 1])
 
 
+@pytest.mark.slow
 def test_who_does_not_heed_promises_consumes_the_same_whatever_they_are(float64):
     """Also before training, where who heeds them does not: the mean of what these do, by their number."""
     model = Promised(**{**noisy().parameters(), "maximum_assets": 1000.0})
@@ -115,6 +119,7 @@ def lucky():
     return hm.solve(noisy("private", private_accuracy=0.5), SETTINGS)
 
 
+@pytest.mark.slow
 def test_hunches_that_are_luck_are_not_heeded(lucky):
     with jax.enable_x64(True):
         play = lucky.play(60)
@@ -135,6 +140,7 @@ def test_luck_is_worth_nothing_to_one_household_either(lucky):
     assert found.kinds["told"].loss == 0.0 and 0.0 <= found.kinds["blind"].percent < 1e-3
 
 
+@pytest.mark.slow
 def test_nobody_is_told_what_does_not_happen(lucky, refuses):
     more = noisy("private", private_accuracy=0.5, private_memory=2)
     refuses(

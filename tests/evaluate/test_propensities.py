@@ -111,6 +111,7 @@ def test_columns_are_differences_of_a_household_transition(steady, responses, pe
     np.testing.assert_allclose((up - down) / 2e-5, responses[:, period], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_who_receives_decides_how_much_is_spent(steady, responses):
     """Transfers to one own state, and to the poor alone, against differences of a household's transition by NumPy."""
     by_hand, states = ByHand(steady), steady.mass.shape[1]
@@ -208,6 +209,7 @@ def test_propensities_along_a_path_are_slopes_of_its_policies(steady, path):
         assert found.mean[t] == pytest.approx(np.sum(path.mass[t] * slopes), rel=1e-5)
 
 
+@pytest.mark.slow
 def test_the_mean_propensity_moves_with_who_is_poor_and_returns(steady, path):
     found = hm.mpc_path(path)
     away = found.deviations()

@@ -11,8 +11,8 @@ import hank_mfg as hm
 from hank_mfg.environment.concavity import explain_rise, steepest_rise
 from hank_mfg.evaluate.welfare import consumption_percent
 from hank_mfg.model.named import Named
-from hank_mfg.solve import best_savings
-from hank_mfg.solve.sufficiency import require_sufficient
+from hank_mfg.solve.household.household import best_savings
+from hank_mfg.solve.stationary.diagnosis.sufficiency import require_sufficient
 
 Aiyagari = type(hm.load_model("aiyagari"))
 VALUES = {**hm.load_model("aiyagari").parameters(), "borrowing_limit": -1.0, "maximum_assets": 400.0}
@@ -104,6 +104,7 @@ def searched_by_hand(steady) -> float:
     return float(np.sum(steady.mass * (best - policy)))
 
 
+@pytest.mark.slow
 def test_the_search_is_value_iteration(cliff):
     found = hm.search_gain(cliff)
     by_hand = searched_by_hand(cliff)
@@ -111,6 +112,7 @@ def test_the_search_is_value_iteration(cliff):
     assert consumption_percent(cliff, by_hand) == pytest.approx(found.percent_on_points, rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_cliff_is_refused_with_the_state_and_the_slope():
     where = r"rises from -\d+(\.\d+)? to 1\.0\d+ at assets = 2\.\d+, labor = .*income state \d"
     with pytest.raises(hm.SteadyStateError, match=where + r".*would gain \d+\.?\d* % of consumption.*nonconcave"):
@@ -119,6 +121,7 @@ def test_a_cliff_is_refused_with_the_state_and_the_slope():
         hm.steady_state(Cliff(**VALUES), nonconcave="yes")
 
 
+@pytest.mark.slow
 def test_a_cliff_in_slumps_alone_is_refused(cliff, float64):
     """Productivity at its mean has no benefit and no cliff; that an equilibrium is not one then does not matter."""
     economy = hm.discretize(Slump(**VALUES), 60, jnp.float64, aggregate_risk=False)
@@ -128,6 +131,7 @@ def test_a_cliff_in_slumps_alone_is_refused(cliff, float64):
         require_sufficient(economy, public, cliff.savings, cliff.mass)
 
 
+@pytest.mark.slow
 def test_what_is_allowed_carries_a_mark(cliff, tmp_path):
     """Saved and loaded too."""
     told = "resources() is not concave in assets: d resources / d assets rises from"

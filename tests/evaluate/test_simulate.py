@@ -15,7 +15,7 @@ import reference_household as household
 import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.evaluate.simulate import block_length
-from hank_mfg.solve.rollout import State, rollout
+from hank_mfg.solve.play.rollout import State, rollout
 
 PERIODS = 300
 
@@ -62,6 +62,7 @@ def test_the_seed_alone_decides(simulation, trained):
     assert not np.array_equal(other.shock, simulation.shock)
 
 
+@pytest.mark.slow
 def test_one_period_is_that_of_plain_loops(trained, float64):
     play = trained.play()
     economy, state = play.economy, trained.start(play)

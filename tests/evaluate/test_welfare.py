@@ -143,6 +143,7 @@ MODELS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MODELS)
 def test_a_household_that_gets_one_percent_more_gains_one_percent(name):
     """The budget's hours, utility by hand and a dense matrix: none of the library's formulas for welfare."""

@@ -55,6 +55,7 @@ def test_signals_beside_other_risk_are_one_chain():
         np.testing.assert_allclose(other.transition[z, z_next], expected, atol=1e-16)
 
 
+@pytest.mark.slow
 def test_how_often_a_signal_is_right_is_differentiable(float64):
     def chance(accuracy):
         chances = [[accuracy, 1 - accuracy], [1 - accuracy, accuracy]]

@@ -15,6 +15,7 @@ def test_published_returns_and_saving_rates_agree():
         assert 100 * 0.36 * 0.08 / (rate / 100 + 0.08) == pytest.approx(saving, abs=0.006)
 
 
+@pytest.mark.slow
 def test_a_cell_has_three_columns_and_says_what_the_chain_did():
     row = table.cell(0.2, 0.6, 5, points=150, states=15)
     assert row["his_chain"] == pytest.approx(table.RECOMPUTED[0.2, 0.6, 5], abs=table.TOLERANCE)

@@ -14,11 +14,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_krusell_smith as classical
 
 import hank_mfg as hm
+from hank_mfg.evaluate.distribution.statistics import gini, quantile
 from hank_mfg.replication import jedc_2010 as suite
 from hank_mfg.replication import two_solutions
-from hank_mfg.report.distribution import gini, quantile
-from hank_mfg.solve.krusell_smith import solve_classical
-from hank_mfg.storage import RunError, read_config
+from hank_mfg.runs.storage import RunError, read_config
+from hank_mfg.solve.classical.krusell_smith import solve_classical
 
 RECORDED = Path(classical.__file__).with_name("krusell_smith_jedc.csv")
 
@@ -95,6 +95,7 @@ def test_a_bar_says_what_it_asks_for():
     assert not suite.Bar(most=1.0).passed(float("nan"), 0.0) and not suite.Bar(share=0.1).passed(float("nan"), 1.0)
 
 
+@pytest.mark.slow
 def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
     told: list[str] = []
     done = suite.run(tmp_path, quick=True, tell=told.append)
@@ -117,6 +118,7 @@ def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
     assert "Den Haan, largest" in (tmp_path / "tests.tex").read_text() and "at most 0.25" in told[0]
 
 
+@pytest.mark.slow
 def test_a_missed_bar_is_an_error_once_everything_is_written(as_solved, monkeypatch, tmp_path):
     key = ("Errors (percent)", "Euler, mean")
     monkeypatch.setattr(suite, "TESTS", {**suite.TESTS, key: (0.0014, suite.Bar(most=0.0), suite.NO_BAR)})
@@ -125,6 +127,7 @@ def test_a_missed_bar_is_an_error_once_everything_is_written(as_solved, monkeypa
     assert (tmp_path / "results.json").exists() and (tmp_path / "forecasts.pdf").exists()
 
 
+@pytest.mark.slow
 def test_slowness_alone_is_said_but_is_no_error(as_solved, solved, monkeypatch, tmp_path):
     nothing = {key: (value, suite.NO_BAR, suite.NO_BAR) for key, (value, *_) in suite.TESTS.items()}
     seconds = (12.6, suite.Bar(most=0.0), suite.NO_BAR)

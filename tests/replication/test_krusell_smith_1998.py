@@ -9,7 +9,7 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.replication import krusell_smith_1998 as paper
 from hank_mfg.replication import two_solutions
-from hank_mfg.solve.krusell_smith import solve_classical
+from hank_mfg.solve.classical.krusell_smith import solve_classical
 
 BETA = "krusell_smith_stochastic_beta"
 
@@ -45,6 +45,7 @@ def test_households_in_debt_do_not_jump_with_the_grid():
     assert two_solutions.in_debt(mass, assets + 1.0) == 0.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", paper.ECONOMIES)
 def test_wealth_without_aggregate_risk_is_near_the_published(name, quick):
     """The bars: shares within 3 points, Gini coefficient within .03; those of stochastic beta are the paper's point."""
@@ -87,6 +88,7 @@ def benchmark(quick, tmp_path_factory):
         return folder, paper.run(folder, quick=True, tell=told.append), told
 
 
+@pytest.mark.slow
 def test_a_small_run_writes_published_numbers_beside_ours(benchmark):
     folder, done, told = benchmark
     laws = pd.read_csv(folder / "laws.csv").set_index(["State", "Solution"])

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hank_mfg.manifest import read_manifest, write_manifest
 from hank_mfg.replication import rspg_benchmark as benchmark
 from hank_mfg.replication.memory import chosen_paths
 from hank_mfg.replication.rspg_figures import mean_curve
-from hank_mfg.solve.game_settings import settings_for
-from hank_mfg.storage import RunError, read_config
+from hank_mfg.runs.manifest import read_manifest, write_manifest
+from hank_mfg.runs.storage import RunError, read_config
+from hank_mfg.solve.gradient.game_settings import settings_for
 
 TINY = {"paths": 4, "updates": 4, "units": 4, "width": 4}
 PPO = {"individuals": 20, "epochs": 1, "minibatches": 2}
@@ -55,6 +55,7 @@ def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
         assert benchmark.run(tmp_path, **plan)["results"] == done["results"]
 
 
+@pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on(small, quick, tmp_path):
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     calls: list[str] = []

@@ -11,9 +11,9 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.evaluate.accuracy_table import NAMES
+from hank_mfg.evaluate.compare import usual_label
+from hank_mfg.evaluate.compare_shocks import make_plan
 from hank_mfg.report import compare_tables
-from hank_mfg.report.compare import usual_label
-from hank_mfg.report.compare_shocks import make_plan
 
 SMALL = {"asset_points": 60, "histogram_points": 100, "periods": 600, "burn_in": 200, "capital_points": 5}
 BRIEF = {"horizon": 30, "linear_horizon": 200, "starts": 2, "paths": 8, "asset_points": 100}
@@ -49,6 +49,7 @@ def side(solved, quick):
         return hm.compare(solved, **BRIEF)
 
 
+@pytest.mark.slow
 def test_every_method_is_given_the_same_path_of_the_shock(side, solved):
     """The chain of two states has the autocorrelation 3/4; the mean of productivity is one."""
     assert side.shock == "productivity" and side.sizes == (-0.01, -0.001, 0.001, 0.01)
@@ -62,12 +63,14 @@ def test_every_method_is_given_the_same_path_of_the_shock(side, solved):
         np.testing.assert_allclose(drawn, expected, atol=4e-3 * abs(expected[0]))  # sampled
 
 
+@pytest.mark.slow
 def test_the_linear_response_is_proportional_to_the_size(side):
     for name in side.units:
         each = [side.response(size, "Linear", name) / size for size in side.sizes]
         np.testing.assert_allclose(each, np.broadcast_to(each[0], np.shape(each)), rtol=1e-8, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_the_gap_of_the_path_vanishes_with_the_size(side):
     """A path is y = a s + b s^2 + ...: its gap, relative to a s, is proportional to s and changes sign with it."""
     for name in MAIN:
@@ -77,12 +80,14 @@ def test_the_gap_of_the_path_vanishes_with_the_size(side):
         np.testing.assert_allclose(mirrored, -large, atol=0.1 * np.abs(large).max())
 
 
+@pytest.mark.slow
 def test_little_aggregate_risk_makes_little_difference(side):
     """Productivity moves by one percent: responses of the global solution are nearly those without aggregate risk."""
     for name in MAIN:
         assert np.abs(side.gap(0.01, "Krusell-Smith", name)).max() < 1.0, name
 
 
+@pytest.mark.slow
 def test_a_response_that_is_not_computed_again_is_the_one_that_would_be(side, solved, quick):
     """With two aggregate states every size moves the same probabilities; bands change sides with the sign."""
     assert "proportional to the size by construction" in side.note
@@ -96,6 +101,7 @@ def test_a_response_that_is_not_computed_again_is_the_one_that_would_be(side, so
     assert np.all(item.lower["Krusell-Smith"]["capital"] <= item.upper["Krusell-Smith"]["capital"] + 1e-12)
 
 
+@pytest.mark.slow
 def test_tables_hold_what_the_responses_say(side, solved):
     linear, path = (side.response(-0.01, method, "capital") for method in ("Linear", "Perfect foresight"))
     at = int(np.argmax(np.abs(linear)))
@@ -116,6 +122,7 @@ def test_tables_hold_what_the_responses_say(side, solved):
     assert set(methods["Precision"]) == {"float64"}
 
 
+@pytest.mark.slow
 def test_files_and_json_hold_the_same_numbers(side, tmp_path):
     written = hm.write_comparison(side, tmp_path)
     names = {path.relative_to(tmp_path).as_posix() for path in written}
@@ -144,6 +151,7 @@ def test_files_and_json_hold_the_same_numbers(side, tmp_path):
     assert content["methods"][0]["method"] == "Linear" and content["methods"][0][NAMES["den_haan_mean_percent"]] is None
 
 
+@pytest.mark.slow
 def test_the_figure_says_by_how_much(side):
     figure = hm.plot_comparison(side)
     assert [panel.get_title().split("\n")[0] for panel in figure.axes[:4]] == [
@@ -171,6 +179,7 @@ def test_default_sizes_fit_the_chain():
     assert max(uneven.sizes) + uneven.mean <= 1.002 + 1e-12
 
 
+@pytest.mark.slow
 def test_refusals(solved, refuses):
     compare = functools.partial(hm.compare, **BRIEF)
     refuses(lambda: compare(solved, "oil"), "no shock 'oil'", "productivity")

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hank_mfg.report.distribution import (
+from hank_mfg.evaluate.distribution.groups import inequality
+from hank_mfg.evaluate.distribution.statistics import (
     distribution_table,
     gini,
     gini_where_defined,
@@ -23,7 +24,6 @@ from hank_mfg.report.distribution import (
     shares_by_quintile,
     top_share,
 )
-from hank_mfg.report.groups import inequality
 
 TWO_POINTS = np.array([0.75, 0.25]), np.array([1.0, 5.0])  # mean 2; the rich quarter holds 1.25 / 2
 

@@ -21,8 +21,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from hank_mfg.evaluate.distribution.statistics import lorenz_curve
 from hank_mfg.report import figures, style
-from hank_mfg.report.distribution import lorenz_curve
 
 HORIZON = 12
 ASSETS = -1.0 + 20.0 * np.linspace(0.0, 1.0, 60) ** 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.report.grid_error import GridError, _judge
+from hank_mfg.evaluate.grid_error import GridError, _judge
 
 
 @pytest.mark.parametrize("order", [1.0, 1.5, 2.0])
@@ -29,6 +29,7 @@ def test_digits_that_do_not_hold_are_named():
     assert found.exceeding(3) == ["capital"] and found.exceeding(4) == ["rate", "capital"] and found.exceeding(2) == []
 
 
+@pytest.mark.slow
 def test_too_few_points_are_refused(refuses):
     steady = hm.steady_state(hm.load_model("huggett_1993"), asset_points=20)
     refuses(lambda: hm.grid_error(steady), "asset_points = 20", "37 or more")

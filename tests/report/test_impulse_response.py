@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 import hank_mfg as hm
 from hank_mfg.environment.markov import later
-from hank_mfg.report.date_zero import date_zero, lottery_on_chain, set_apart
-from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.impulse_response import ImpulseResponse, on_the_way, starting_states
+from hank_mfg.evaluate.distribution.date_zero import date_zero, lottery_on_chain, set_apart
+from hank_mfg.evaluate.distribution.groups import GROUPS, wealth_groups
+from hank_mfg.evaluate.impulse_response import ImpulseResponse, on_the_way, starting_states
 
 BRIEF = {"horizon": 6, "starts": 2, "paths": 64}
 SIZE = -0.005
@@ -25,6 +25,7 @@ def response(trained):
     return hm.impulse_response(trained, "productivity", SIZE, **BRIEF)
 
 
+@pytest.mark.slow
 def test_no_shock_gives_no_response_at_all(trained):
     response = hm.impulse_response(trained, "productivity", 0.0, **BRIEF)
     for name, values in response.mean.items():
@@ -73,13 +74,14 @@ def test_how_many_paths_are_followed_at_once_does_not_matter(trained, monkeypatc
     """Three states in batches of two, the last of which is not full, or all at once."""
     sizes = {"horizon": 4, "starts": 3, "paths": 2}
     whole = hm.impulse_response(trained, "productivity", SIZE, **sizes)
-    monkeypatch.setattr("hank_mfg.report.impulse_response.TOGETHER", 4)
+    monkeypatch.setattr("hank_mfg.evaluate.impulse_response.TOGETHER", 4)
     parts = hm.impulse_response(trained, "productivity", SIZE, **sizes)
     for name, values in whole.mean.items():
         np.testing.assert_allclose(parts.mean[name], values, atol=1e-10)
         np.testing.assert_allclose(parts.error[name], whole.error[name], atol=1e-10)
 
 
+@pytest.mark.slow
 def test_the_standard_error_is_that_of_a_mean_over_starting_states(trained, float64):
     """Of two numbers it is half of their distance, and a band that holds everything has them at its ends."""
     response = hm.impulse_response(trained, "productivity", SIZE, **BRIEF, coverage=1.0)
@@ -129,6 +131,7 @@ def test_another_shock_can_be_held_at_a_level(float64, refuses):
     refuses(lambda: date_zero(economy, "productivity", 0.0, {"patience": "high"}), "'high'", "give a number")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pinned", ["patience", "productivity", "monetary"])
 def test_other_shocks_are_the_same_whatever_the_level_and_as_frequent_as_they_follow(float64, pinned):
     """The HANK economy's chain: one uniform number a date, at every level of the shock, whichever is declared first."""
@@ -151,6 +154,7 @@ def test_other_shocks_are_the_same_whatever_the_level_and_as_frequent_as_they_fo
         np.testing.assert_array_equal(np.ptp(values[name][paths], axis=1), 0.0)
 
 
+@pytest.mark.slow
 def test_a_shock_leaves_the_others_alone_at_every_date(float64):
     """The persistent shock is declared first; the transitory one is the same with and without it, up to rounding."""
     solution = hm.solve(hm.load_model("krusell_smith_noisy"), hm.RSPG(paths=2, updates=1, asset_points=20))
@@ -211,6 +215,7 @@ def test_a_slump_once_in_a_million_periods_is_as_old_as_slumps_are():
     assert shares[49] < 1e-4
 
 
+@pytest.mark.slow
 def test_starting_states_are_where_they_may_be(trained, float64, refuses):
     play = trained.play(60)
     for allowed in ([True, False], [False, True]):

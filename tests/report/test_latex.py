@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hank_mfg.report.latex import escape, to_latex, write_bytes, write_text
+from hank_mfg.files import write_bytes, write_text
+from hank_mfg.latex import escape, to_latex
 
 NASTY = "100 % of a_b & c # ~ ^ \\ {x} <y> |z| $5 or $6"
 

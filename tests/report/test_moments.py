@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hank_mfg.report.moments import MomentTable, hp_filter, moment_table
+from hank_mfg.evaluate.moments import MomentTable, hp_filter, moment_table
 
 RANDOM = np.random.default_rng(3)
 

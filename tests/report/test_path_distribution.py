@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 import hank_mfg as hm
-from hank_mfg.report.distribution import gini, gini_over_states, quantile, quantile_over_states
-from hank_mfg.report.groups import GROUPS, wealth_groups
-from hank_mfg.report.path_distribution import follow
+from hank_mfg.evaluate.distribution.groups import GROUPS, wealth_groups
+from hank_mfg.evaluate.distribution.path_distribution import follow
+from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, quantile, quantile_over_states
 
 HORIZON = 40
 pytestmark = pytest.mark.filterwarnings("ignore:The path is cut off")  # so that tests are short
@@ -49,6 +49,7 @@ def matrix(grid, chain, savings) -> np.ndarray:
     return moves.reshape(savings.size, savings.size)
 
 
+@pytest.mark.slow
 def test_fixed_groups_are_followed_by_the_policies_of_the_path(steady, path, result):
     """With dense transition matrices, one per period, from the richest percent and the others on."""
     grid, chain = np.asarray(steady.economy.grid.points), np.asarray(steady.economy.income_transition)[0, 0]
@@ -87,6 +88,7 @@ def test_without_a_shock_every_response_is_zero(steady):
     assert found.levels["wealth_initial_top_1"][-1] < 0.99 * found.levels["wealth_initial_top_1"][0]
 
 
+@pytest.mark.slow
 def test_current_percentiles_are_those_of_each_period(steady, path, result):
     grid = np.asarray(steady.economy.grid.points)
     for t in (0, 7, HORIZON - 1):
@@ -139,6 +141,7 @@ def test_a_quantile_over_states_is_that_of_the_spread_population():
     np.testing.assert_allclose(over_time[1], 2.0 * over_time[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_tables_hold_what_was_computed(result, tmp_path):
     plain = json.loads(json.dumps(result.to_dict()))
     assert plain["series"]["gini"]["response"] == result.responses["gini"].tolist()
@@ -154,6 +157,7 @@ def test_tables_hold_what_was_computed(result, tmp_path):
     assert text.count("Fixed group &") == 1 and r"Wealth share, top 1 \%" in text and "no shock" in text
 
 
+@pytest.mark.slow
 def test_the_figure_and_the_moving_picture_are_drawn(result, path, tmp_path):
     figure = hm.plot_distribution_path(result, [0, 5])
     titles = [panel.get_title() for panel in figure.axes]
@@ -176,6 +180,7 @@ def test_the_figure_and_the_moving_picture_are_drawn(result, path, tmp_path):
     assert len(columns.axes[0].lines) == 4
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named(steady, path, result, refuses):
     other = hm.steady_state(hm.load_model("krusell_smith", maximum_assets=700.0), asset_points=50)
     refuses(lambda: hm.distribution_path(path, baseline=other), "(50, 2)", "same asset_points")

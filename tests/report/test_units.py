@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.compare_cli import comparison_lines
+from hank_mfg.cli.compare import comparison_lines
+from hank_mfg.evaluate.compare import Comparison, Responses
+from hank_mfg.evaluate.impulse_response import ImpulseResponse
+from hank_mfg.evaluate.moments import moment_table
+from hank_mfg.evaluate.units import change_in, unit_of
 from hank_mfg.model.units import declared_kinds
-from hank_mfg.report.compare import Comparison, Responses
 from hank_mfg.report.compare_tables import gaps_to_latex
-from hank_mfg.report.impulse_response import ImpulseResponse
-from hank_mfg.report.moments import moment_table
-from hank_mfg.report.units import change_in, unit_of
 
 # Each named against its kind, with values before and after, and what is right.
 SERIES = {

@@ -53,6 +53,7 @@ def test_a_wage_paid_by_the_share_of_capital_leaves_its_difference_over(write_mo
         hm.check_model(hm.load_model(write_model(typo)))
 
 
+@pytest.mark.slow
 def test_solving_refuses_what_was_never_checked():
     class Typo(Aiyagari):
         def resources(self, assets, own, prices, shocks):
@@ -63,6 +64,7 @@ def test_solving_refuses_what_was_never_checked():
         hm.steady_state(model, asset_points=60)
 
 
+@pytest.mark.slow
 def test_an_identity_that_holds_at_rest_only_is_found_by_the_linear_responses(growing):
     with pytest.raises(ValueError, match=r"goods_market\(\): 0.\d+ % of output"):
         hm.check_model(growing.economy.model.with_parameters(pay=0.5))
@@ -71,6 +73,7 @@ def test_an_identity_that_holds_at_rest_only_is_found_by_the_linear_responses(gr
         hm.linearize(wrong, horizon=100)
 
 
+@pytest.mark.slow
 def test_a_path_of_a_parameter_is_that_of_the_same_shock(growing, linear):
     move = 0.02 * 0.9 ** np.arange(100)
     shock = hm.transition(growing, horizon=150, linear=linear, productivity=move)
@@ -80,6 +83,7 @@ def test_a_path_of_a_parameter_is_that_of_the_same_shock(growing, linear):
     assert np.abs(level.goods_market).max() < 1e-8
 
 
+@pytest.mark.slow
 def test_a_change_announced_ahead_moves_capital_before_it_comes(growing, linear):
     """Productivity falls to its final level after eight periods: output falls then, capital from the start."""
     before = hm.steady_state(growing.economy.model.with_parameters(level=1.01), asset_points=60)
@@ -95,6 +99,7 @@ def test_a_change_announced_ahead_moves_capital_before_it_comes(growing, linear)
         np.testing.assert_allclose(values, 0.0, atol=1e-10 * max(1.0, abs(unchanged.final[name])), err_msg=name)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_a_path_is_refused(growing, linear, refuses):
     def path(**given):
         return lambda: hm.transition(growing, horizon=150, linear=linear, **given)
@@ -107,6 +112,7 @@ def test_what_does_not_fit_a_path_is_refused(growing, linear, refuses):
     refuses(path(state_variables={"debt": 1.0}), "state_variables names 'debt'", "carried() declares none")
 
 
+@pytest.mark.slow
 def test_a_response_that_is_cut_off_is_said(growing):
     with pytest.warns(UserWarning, match=r"cut off: after 30 periods capital is still .* % of its largest deviation"):
         hm.linearize(growing, horizon=30).response(productivity=0.01 * 0.98 ** np.arange(30))

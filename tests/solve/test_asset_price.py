@@ -14,6 +14,7 @@ import hank_mfg as hm
 # ------------------------------------------------------------------------------------------------------- as published
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("risk_aversion", "annual"), [(1.5, -7.339), (3.0, -23.620)])
 def test_the_rates_of_huggett_1993(risk_aversion, annual):
     """Credit limit of -2 at face value, percent a year: what the algorithm of his published code converges to as its

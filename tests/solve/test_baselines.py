@@ -12,15 +12,10 @@ import pytest
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
 from hank_mfg.environment.games.rspg_macro import RSPGMacro
-from hank_mfg.evaluate.game_exploitability import exploitability_of, game_exploitability
+from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of, game_exploitability
 from hank_mfg.policy.strategy import Sight, make_strategies
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import GameState, draw_uniforms, game_play
-from hank_mfg.solve.game_settings import BASELINES, BENCHMARK, settings_for
-from hank_mfg.solve.game_settings import METHODS as METHODS_BY_NAME
-from hank_mfg.solve.game_solution import solve_game
-from hank_mfg.solve.game_spg import GameRSPG, scores_along
-from hank_mfg.solve.rl.mirror_descent import (
+from hank_mfg.solve.baselines.mirror_descent import (
     MOMD,
     Replay,
     behavior,
@@ -29,7 +24,7 @@ from hank_mfg.solve.rl.mirror_descent import (
     munchausen_targets,
     q_values,
 )
-from hank_mfg.solve.rl.ppo import (
+from hank_mfg.solve.baselines.ppo import (
     IPPO,
     RIPPO,
     Episode,
@@ -44,6 +39,11 @@ from hank_mfg.solve.rl.ppo import (
     resize,
     values_along,
 )
+from hank_mfg.solve.game_solution import solve_game
+from hank_mfg.solve.gradient.game_settings import BASELINES, BENCHMARK, settings_for
+from hank_mfg.solve.gradient.game_settings import METHODS as METHODS_BY_NAME
+from hank_mfg.solve.gradient.game_spg import GameRSPG, scores_along
+from hank_mfg.solve.play.game_play import GameState, draw_uniforms, game_play
 
 
 @pytest.fixture(autouse=True)
@@ -242,6 +242,7 @@ def test_new_units_leave_the_critic_where_it_was():
 # -------------------------------------------------------------------------------------------------- accounting
 
 
+@pytest.mark.slow
 def test_learners_see_what_players_saw_with_memory_from_first_to_last():
     game = cast(Chase(), jnp.float32)
     strategies = make_strategies(game, {"memory": "gru", "units": 4, "width": 4}, seed=0, categorical=True)
@@ -278,6 +279,7 @@ METHODS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rspg", "momd", pytest.param("ippo", marks=pytest.mark.slow)])
 def test_two_populations_learn(name):
     solution = solve_game(Chase(), METHODS[name], key=3)
@@ -338,6 +340,7 @@ def uniform_play(quick):
         return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
 def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
     solution, again = (solve_game(LinearQuadratic(), LEARNERS[name]) for _ in range(2))

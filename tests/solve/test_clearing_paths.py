@@ -66,6 +66,7 @@ def rented():
     return solved(Rented)
 
 
+@pytest.mark.slow
 def test_a_price_that_clears_is_the_price_in_closed_form(plain, rented):
     ours, theirs = rented[1].response(productivity=PATH), plain[1].response(productivity=PATH)
     for name in ("capital", "interest_rate", "wage", "consumption", "output"):
@@ -80,10 +81,12 @@ def test_a_price_that_clears_is_the_price_in_closed_form(plain, rented):
         assert gap(ours.deviations()[name], theirs.deviations()[name]) < 1e-7, name
 
 
+@pytest.mark.slow
 def test_the_equilibrium_is_determinate_either_way(rented):
     assert hm.winding_number(rented[1]) == 0
 
 
+@pytest.mark.slow
 def test_what_is_carried_over_acts_a_period_late(plain):
     """Shocks from period 0 on are shocks from period 1 on of the economy without the delay, known a period ahead."""
     steady, linear = solved(Late)
@@ -105,6 +108,7 @@ def bonds(request):
     return steady, hm.linearize(steady, horizon=PERIODS)
 
 
+@pytest.mark.slow
 def test_a_promise_that_mostly_moves_wealth_leaves_no_bounded_path():
     """With many bonds a higher promised rate pays the rich, who save it, more than it makes everybody save today: then
     each promise needs a larger one after it. With few bonds it does not."""
@@ -118,6 +122,7 @@ def test_a_promise_that_mostly_moves_wealth_leaves_no_bounded_path():
     assert hm.winding_number(hm.linearize(few, horizon=500)) == 0
 
 
+@pytest.mark.slow
 def test_bonds_are_held_and_goods_eaten_in_every_period(bonds):
     steady, linear = bonds
     path = hm.transition(steady, horizon=PERIODS, linear=linear, aggregate_income=-10.0 * PATH)
@@ -133,6 +138,7 @@ def test_bonds_are_held_and_goods_eaten_in_every_period(bonds):
     assert series["interest_rate"][0] > float(steady.prices.interest_rate)  # everybody wants to borrow from the future
 
 
+@pytest.mark.slow
 def test_the_linear_response_is_the_derivative_of_the_path(bonds):
     steady, linear = bonds
     up, down = (
@@ -144,6 +150,7 @@ def test_the_linear_response_is_the_derivative_of_the_path(bonds):
     assert np.abs(response["bonds"]).max() < 1e-12
 
 
+@pytest.mark.slow
 def test_a_permanent_change_of_supply_starts_with_the_bonds_there_are():
     before, after = (
         hm.steady_state(hm.load_model("huggett", bond_supply=supply), asset_points=80) for supply in (5.4, 5.6)
@@ -155,6 +162,7 @@ def test_a_permanent_change_of_supply_starts_with_the_bonds_there_are():
     assert path.series["interest_rate"][0] > float(after.prices.interest_rate)  # all of the new ones are sold at once
 
 
+@pytest.mark.slow
 def test_hours_along_a_path_follow_from_the_wage():
     model = Effortless(**hm.load_model("huggett").parameters())
     steady = hm.steady_state(model, asset_points=80)

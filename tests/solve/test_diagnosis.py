@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.candidates import Trial
-from hank_mfg.solve.diagnosis import tolerance_not_met
+from hank_mfg.solve.stationary.clearing.candidates import Trial
+from hank_mfg.solve.stationary.diagnosis.diagnosis import tolerance_not_met
 
 Aiyagari, Huggett = (type(hm.load_model(name)) for name in ("aiyagari", "huggett"))
 HANK = type(hm.load_model("one_asset_hank"))

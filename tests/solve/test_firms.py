@@ -36,6 +36,7 @@ def priced(**parameters) -> Priced:
 # ------------------------------------------------------------------------------------------- sequence-jacobian package
 
 
+@pytest.mark.slow
 def test_the_stationary_equilibrium_is_the_package_s():
     steady = hank.steady()
     np.testing.assert_allclose(steady.economy.grid.points, stored("hank_grid")["asset"], atol=1e-11)
@@ -45,6 +46,7 @@ def test_the_stationary_equilibrium_is_the_package_s():
     assert float(steady.prices.inflation) == pytest.approx(0.0, abs=2e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("theirs", "shock"), [("rstar", "monetary"), ("Z", "productivity"), ("beta", "patience")])
 def test_linear_responses_are_the_package_s(theirs, shock):
     table, path = stored("hank_responses"), stored("hank_responses")[theirs].to_numpy()
@@ -70,6 +72,7 @@ def test_a_large_monetary_shock_takes_the_package_s_path():
 # --------------------------------------------------------------------------------------------------- Phillips curve
 
 
+@pytest.mark.slow
 def test_along_a_path_firms_are_on_the_textbook_phillips_curve():
     """kappa (w / Z - 1 / mu) + Y' / Y log(1 + pi') / (1 + r') = log(1 + pi) in every period."""
     slope, markup = (float(getattr(hank.steady().economy.model, name)) for name in ("slope", "markup"))
@@ -130,6 +133,7 @@ def firms(folder) -> hm.Solution:
     return hm.solve_run(priced(aggregate_sd=0.1, aggregate_persistence=0.6), folder, settings)
 
 
+@pytest.mark.slow
 def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
     margin, worth = phillips(firms.model)
     truth = np.expm1(np.linalg.solve(np.eye(3) - worth, margin))
@@ -139,6 +143,7 @@ def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
     np.testing.assert_allclose(found, truth[simulation.shock], atol=2e-4)
 
 
+@pytest.mark.slow
 def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
     """With an outlook that is d too high everywhere log(1 + pi) is too, and the expectation by d times `worth`."""
     d = 0.01
@@ -149,6 +154,7 @@ def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
     assert missed.min() > 4e-3
 
 
+@pytest.mark.slow
 def test_firms_do_not_disturb_households_where_inflation_does_not_matter_to_them(firms):
     alone = hm.steady_state(
         hm.load_model("huggett", **{n: v for n, v in firms.model.parameters().items() if n in HUGGETT}), asset_points=80
@@ -177,6 +183,7 @@ def test_profits_without_a_cost_of_changing_prices_are_refused(refuses):
     refuses(lambda: hm.check_model(Free(**priced().parameters())), "profit()", "cost of changing a price")
 
 
+@pytest.mark.slow
 def test_a_solution_with_firms_is_saved(firms, folder):
     again = hm.load_run(folder, firms.model)
     for one, other in zip(jax.tree.leaves(firms.policy.firms), jax.tree.leaves(again.policy.firms), strict=True):

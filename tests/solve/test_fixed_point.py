@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hank_mfg.solve.fixed_point import fixed_point, solve_contraction
+from hank_mfg.solve.household.fixed_point import fixed_point, solve_contraction
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -36,6 +36,7 @@ def test_a_kinked_map_still_converges():
     np.testing.assert_allclose(found.point, np.maximum(2.0 * shift, limit), atol=1e-12)
 
 
+@pytest.mark.slow
 def test_the_change_says_when_there_was_none():
     ended = fixed_point(lambda x: x + 1.0, jnp.zeros(3), tolerance=1e-9, max_iterations=7)
     assert int(ended.iterations) == 7 and float(ended.change) > 1e-9
@@ -43,6 +44,7 @@ def test_the_change_says_when_there_was_none():
     assert np.isnan(broken.change) and int(broken.iterations) < 100
 
 
+@pytest.mark.slow
 def test_members_of_a_batch_end_where_each_would_alone():
     scales = jnp.asarray([0.1, 0.7, 0.95])
 

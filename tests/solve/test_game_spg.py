@@ -13,8 +13,8 @@ from hank_mfg.environment.game import Aggregate, Choice, Discrete, Period, Popul
 from hank_mfg.policy.encoders import Attention
 from hank_mfg.policy.strategy import action_values_of, neighborhood
 from hank_mfg.precision import cast
-from hank_mfg.solve.game_play import action_values, best_values
-from hank_mfg.solve.game_spg import GameLesson, GameRSPG, climbed, missing, softened
+from hank_mfg.solve.gradient.game_spg import GameLesson, GameRSPG, climbed, missing, softened
+from hank_mfg.solve.play.game_play import action_values, best_values
 
 TINY = {"paths": 2, "updates": 40, "passes": 2, "units": 8, "width": 16}
 
@@ -162,6 +162,7 @@ def equilibrium_exploitability() -> float:
     return float(gains)
 
 
+@pytest.mark.slow
 def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(trained, float64):
     exact = equilibrium_exploitability()
     assert exact == pytest.approx(0.7254, abs=0.01)
@@ -169,6 +170,7 @@ def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(traine
     assert exact - 0.05 < ours < 2.5
 
 
+@pytest.mark.slow
 def test_memory_lowers_exploitability(trained):
     """Without memory nobody can count the phases of the current."""
     forgetful = hm.solve_game(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, passes=8))
@@ -180,6 +182,7 @@ def leaves(solution):
     return [np.asarray(x) for x in jax.tree.leaves(eqx.filter(solution.strategies, eqx.is_array))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "memory", ["none", "gru", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lstm", "lru", "attention"))]
 )
@@ -263,6 +266,7 @@ def test_bad_settings_are_named():
         hm.settings_for("chess")
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_not_a_number_stops_training_and_names_the_update():
     game = hm.load_game("linear_quadratic")
     with pytest.raises(hm.GameError, match=r"Update \d+: the loss became NaN or infinite"):

@@ -13,8 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household as household
 
-from hank_mfg.solve.euler import first_order, structural_gradient
-from hank_mfg.solve.lifetime import Frozen, path_value
+from hank_mfg.solve.gradient.euler import first_order, structural_gradient
+from hank_mfg.solve.play.lifetime import Frozen, path_value
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -86,6 +86,7 @@ def as_arrays(detour):
     return [part if isinstance(part, float) else np.asarray(part) for part in parts]
 
 
+@pytest.mark.slow
 def test_forward_through_the_mass_and_backward_through_values_are_the_same(measured):
     for _, ways in measured.values():
         (forward, gradient), (backward, gradient_backward) = ways[:2]
@@ -94,6 +95,7 @@ def test_forward_through_the_mass_and_backward_through_values_are_the_same(measu
         assert np.abs(gradient).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_automatic_differentiation_gives_the_closed_form_computed_by_loops(measured):
     detour, ((forward, gradient), *_) = measured[60]
     arrays, terminal = as_arrays(detour), np.asarray(terminal_value(detour))
@@ -113,6 +115,7 @@ def distance(detour, gradient, structural):
     return gap.sum() / (np.abs(derivative) / marginal).sum()
 
 
+@pytest.mark.slow
 def test_the_structural_gradient_is_the_derivative_up_to_the_width_of_the_grid(measured):
     """Values are linear between nodes, the costate is read at the choice: a difference of first order or better."""
     gaps = {points: distance(d, ways[0][1], ways[2][1]) for points, (d, ways) in measured.items()}
@@ -120,6 +123,7 @@ def test_the_structural_gradient_is_the_derivative_up_to_the_width_of_the_grid(m
     assert gaps[60] > 2.0 * gaps[120]
 
 
+@pytest.mark.slow
 def test_without_the_trace_the_gradient_sees_one_period_only(measured):
     """Errors further ahead matter on this path: leaving them out does not vanish with the grid."""
     gaps = {points: distance(d, ways[0][1], ways[2][0]) for points, (d, ways) in measured.items()}

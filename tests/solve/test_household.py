@@ -17,8 +17,8 @@ import hank_mfg as hm
 from hank_mfg.environment.economy import Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.model.named import Named
-from hank_mfg.solve.household import feasible_savings, solve_household
-from hank_mfg.solve.stationary_mass import mass_response, stationary_mass
+from hank_mfg.solve.household.household import feasible_savings, solve_household
+from hank_mfg.solve.stationary.clearing.mass import mass_response, stationary_mass
 
 pytestmark = pytest.mark.usefixtures("float64")
 

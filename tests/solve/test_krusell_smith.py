@@ -16,18 +16,18 @@ from reference_growth import FullDepreciation
 
 import hank_mfg as hm
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.classical_household import (
+from hank_mfg.solve.classical.household import (
     PerceivedEconomy,
     TabulatedPolicy,
     cubic_weights,
     long_run_aggregates,
     perceive,
 )
-from hank_mfg.solve.krusell_smith import LawStatus
-from hank_mfg.solve.law_of_motion import LawOfMotion, cycle_length, next_law
-from hank_mfg.solve.rollout import Play
+from hank_mfg.solve.classical.krusell_smith import LawStatus
+from hank_mfg.solve.classical.law_of_motion import LawOfMotion, cycle_length, next_law
+from hank_mfg.solve.play.rollout import Play
 
-law_search = sys.modules["hank_mfg.solve.law_search"]  # `hank_mfg.solve` is the function
+law_search = sys.modules["hank_mfg.solve.classical.law_search"]  # `hank_mfg.solve` is the function
 
 SMALL = {"asset_points": 100, "histogram_points": 150, "periods": 2000, "burn_in": 300, "capital_points": 8}
 AGGREGATE = [[0.875, 0.125], [0.125, 0.875]]
@@ -56,6 +56,7 @@ def quick():
     return hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL))
 
 
+@pytest.mark.slow
 def test_the_law_is_that_of_the_reference(jedc, reference):
     """Both laws are fitted on 10,000 periods, but of other shocks: coefficients trade off, forecasts do not."""
     assert jedc.status is LawStatus.CONVERGED and jedc.aggregate == "capital" and jedc.iterations < 15
@@ -67,6 +68,7 @@ def test_the_law_is_that_of_the_reference(jedc, reference):
     assert jedc.law.r_squared.min() > 0.99999
 
 
+@pytest.mark.slow
 def test_on_the_same_shocks_the_law_is_the_same(jedc, reference, monkeypatch):
     """On the reference's own path of shocks only the grids are left to differ."""
     shocks = classical.productivity_path(11_000, 2010)
@@ -81,6 +83,7 @@ def test_on_the_same_shocks_the_law_is_the_same(jedc, reference, monkeypatch):
     np.testing.assert_allclose(ours, theirs, atol=1.5e-5)
 
 
+@pytest.mark.slow
 @float64_allowed
 def test_policies_are_those_of_the_reference(jedc, reference):
     play, read = jedc.play(), eqx.filter_jit(TabulatedPolicy.consumption)
@@ -100,6 +103,7 @@ def test_policies_are_those_of_the_reference(jedc, reference):
                 assert gap[some].max() < 1e-3 and np.median(gap[some]) < 2e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("periods", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_accuracy_on_the_comparison_suite(jedc, periods):
     """Den Haan's forecast error and the dynamic Euler test. Source: Den Haan (2010), JEDC 34(1), 4-27 and 79-99."""
@@ -112,6 +116,7 @@ def test_accuracy_on_the_comparison_suite(jedc, periods):
     assert measured["goods_market_residual_max"] < 1e-12 and measured["top_of_grid_mass"] < 1e-7
 
 
+@pytest.mark.slow
 def test_a_solution_says_where_the_time_went(jedc):
     history = jedc.history
     spent = history["seconds_policies"].sum() + history["seconds_simulation"].sum()
@@ -120,6 +125,7 @@ def test_a_solution_says_where_the_time_went(jedc):
     assert history["distance"][-1] < jedc.settings.tolerance and jedc.precision == "float64"
 
 
+@pytest.mark.slow
 def test_log_utility_and_full_depreciation_have_a_law_in_closed_form():
     exact = np.log(0.36 * 0.9 * np.array([0.95, 1.05]))
     gaps = []
@@ -148,6 +154,7 @@ def test_the_same_seed_gives_the_same_numbers(quick):
     assert 1e-7 < np.abs(other.law.slope - quick.law.slope).max() < 5e-3
 
 
+@pytest.mark.slow
 def test_the_evaluators_accept_it(quick, refuses):
     simulation = hm.simulate(quick, periods=200, burn=10, asset_points=80)
     assert simulation.mass.shape == (80, 2) and simulation.mass.sum() == pytest.approx(1.0)
@@ -191,6 +198,7 @@ def test_aggregates_that_depend_on_history_are_said_to():
     assert all(Path(each.filename) == Path(__file__) for each in caught)
 
 
+@pytest.mark.slow
 def test_a_range_left_by_the_simulation_is_extended_or_refused():
     model = quick_krusell_smith(productivity=[0.6, 1.4], maximum_assets=150.0)
     with pytest.warns(UserWarning, match=r"went further than 25 %.*extended to"):

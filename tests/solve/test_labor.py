@@ -68,6 +68,7 @@ def working(kind, **changes):
     return kind(**{**hm.load_model("huggett").parameters(), **changes})
 
 
+@pytest.mark.slow
 def test_with_ghh_preferences_the_economy_is_one_with_that_income():
     """Hours (w/phi)^psi: the household's x solves the problem of somebody who earns w n - v(n) and chooses no hours."""
     model = working(Effortless)
@@ -94,6 +95,7 @@ def test_with_ghh_preferences_the_economy_is_one_with_that_income():
     assert spent == pytest.approx(earned + 5.6 * float(steady.prices.interest_rate), rel=1e-7)
 
 
+@pytest.mark.slow
 def test_the_stationary_household_is_that_of_value_function_iteration(float64):
     """Separable hours, brute force over next assets and hours on a grid: consumption within the grid's coarseness."""
     model = working(Working, maximum_assets=12.0, bond_supply=1.5)
@@ -118,6 +120,7 @@ def test_the_stationary_household_is_that_of_value_function_iteration(float64):
     assert np.abs(best - steady.savings)[mass > 1e-4].max() < 0.15
 
 
+@pytest.mark.slow
 def test_goods_and_hours_add_up_and_the_rich_work_less(float64):
     steady = hm.steady_state(working(Working), asset_points=100)
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)

@@ -18,14 +18,15 @@ import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.model.named import Named
-from hank_mfg.solve.market import Market, accuracy, clear, explain_market
-from hank_mfg.solve.rollout import State
+from hank_mfg.solve.play.market import Market, accuracy, clear, explain_market
+from hank_mfg.solve.play.rollout import State
 from hank_mfg.solve.solve import prepare
-from hank_mfg.solve.steady_state import stationary_of
+from hank_mfg.solve.stationary.steady_state import stationary_of
 
 # ------------------------------------------------------------------------------------------------------- root finder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("function", "root"),
     [
@@ -103,6 +104,7 @@ def test_several_prices_that_do_not_clear_are_named_together(float64):
 # ------------------------------------------------------------------------------------------------- Huggett's economy
 
 
+@pytest.mark.slow
 def test_the_stationary_rate_is_that_of_an_independent_solution():
     """Calibration of the structural RL tutorials: .562 percent per period, on their 200 points between 0 and 50."""
     model = hm.load_model("huggett")
@@ -141,6 +143,7 @@ def test_what_is_carried_rests_where_it_leaves_what_it_found(promised):
     assert float(slopes["promised_rate"]) == pytest.approx(float(slopes["interest_rate"]), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_people_respond_to_a_promised_rate_as_the_euler_equation_says(promised):
     """Tomorrow as at rest but for the promise, u'(c) = beta (1 + r) E u'(c'): for given savings near zero, whose return
     does not matter, consumption falls by 1/(sigma (1 + r)) percent per point, for given cash by 1 - mpc times that."""
@@ -157,6 +160,7 @@ def test_people_respond_to_a_promised_rate_as_the_euler_equation_says(promised):
     assert response[0].max() > response[0][free].max()  # the rich have a windfall to spend
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["huggett", "promised"])
 def test_markets_clear_in_every_period_of_every_path(which, promised, brief, float64):
     model = promised if which == "promised" else hm.load_model("huggett")
@@ -189,6 +193,7 @@ def test_solving_simulating_and_measuring(brief):
     assert np.isfinite(accuracy["euler_error_mean_percent"])
 
 
+@pytest.mark.slow
 def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_named(brief):
     model = hm.load_model("huggett", highest_rate=0.0065)
     steady = hm.steady_state(model, asset_points=120)
@@ -198,6 +203,7 @@ def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_n
         hm.solve(model, brief, steady=steady)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("low", "high"), [(-0.2, 0.005), (0.006, 0.03)])
 def test_a_stationary_rate_outside_its_bracket_is_refused(low, high):
     model = hm.load_model("huggett", lowest_rate=min(low, -1e-9), highest_rate=high)

@@ -10,8 +10,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.solve.household import solve_household
-from hank_mfg.solve.stationary_mass import mass_response, stationary_mass
+from hank_mfg.solve.household.household import solve_household
+from hank_mfg.solve.stationary.clearing.mass import mass_response, stationary_mass
 
 POINTS = 80
 SHARE = 0.3
@@ -82,6 +82,7 @@ def steady():
     return hm.steady_state(declare(Types, "aiyagari"), asset_points=POINTS)
 
 
+@pytest.mark.slow
 def test_two_types_that_are_alike_are_one():
     both = hm.steady_state(declare(Types, "aiyagari", gap=0.0), asset_points=POINTS)
     one = hm.steady_state(hm.load_model("aiyagari"), asset_points=POINTS)
@@ -137,6 +138,7 @@ def derivatives():
     return hm.steady_state_derivatives(declare(Types, "aiyagari"), asset_points=POINTS, tolerance=1e-13)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "step"), [("share", 1e-3), ("gap", 1e-5), ("discount_factor", 1e-4)])
 def test_derivatives_are_those_of_differences(derivatives, name, step):
     total = np.zeros(2)
@@ -150,6 +152,7 @@ def test_derivatives_are_those_of_differences(derivatives, name, step):
         assert float(derivatives[name][what]) == pytest.approx(difference, rel=3e-6 if name == "gap" else 1e-7)
 
 
+@pytest.mark.slow
 def test_a_grid_of_shares_gives_what_each_gives_alone(steady):
     shares = np.array([0.1, SHARE, 0.6])
     many = hm.steady_states(declare(Types, "aiyagari"), asset_points=POINTS, share=shares)
@@ -157,9 +160,10 @@ def test_a_grid_of_shares_gives_what_each_gives_alone(steady):
     np.testing.assert_allclose(many.mass[1], steady.mass, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_a_coarse_grid_first_leads_to_the_same_equilibrium(steady, monkeypatch):
     """As for economies of many states: where the people of every type are tells where to start."""
-    monkeypatch.setattr(sys.modules["hank_mfg.solve.clearing"], "LARGE", 1000)
+    monkeypatch.setattr(sys.modules["hank_mfg.solve.stationary.clearing.clearing"], "LARGE", 1000)
     found = hm.steady_state(declare(Types, "aiyagari"), asset_points=POINTS)
     np.testing.assert_allclose(found.mass, steady.mass, atol=1e-8)
 
@@ -209,6 +213,7 @@ def test_responses_and_paths_of_two_types_that_are_alike_are_those_of_one(alike,
     np.testing.assert_allclose(share_of_each(paths[0].mass), expected, atol=1e-13)
 
 
+@pytest.mark.slow
 def test_a_path_cannot_start_with_other_shares(alike, refuses):
     wrong = alike.mass * np.repeat([1.1, (1.0 - 1.1 * SHARE) / (1.0 - SHARE)], 2)
     refuses(lambda: hm.transition(alike, horizon=60, initial=wrong), "[0.33 0.67]", "[0.3 0.7]", "nobody changes type")

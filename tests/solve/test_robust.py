@@ -16,10 +16,10 @@ from reference_growth import FullDepreciation
 
 import hank_mfg as hm
 from hank_mfg.precision import cast
-from hank_mfg.run import check_new_run, make_family
-from hank_mfg.solve import robust as robust_training
-from hank_mfg.solve.lifetime import freeze
-from hank_mfg.solve.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
+from hank_mfg.runs.run import check_new_run, make_family
+from hank_mfg.solve.gradient import robust as robust_training
+from hank_mfg.solve.gradient.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
+from hank_mfg.solve.play.lifetime import freeze
 
 CALM_AND_ROUGH = {"productivity": [[0.995, 1.005], [0.97, 1.03]]}
 
@@ -118,6 +118,7 @@ def test_a_family_that_makes_no_sense_is_refused(refuses, small):
     refuses(lambda: hm.solve(model, hm.KSAlgorithm(), family=family), "family")
 
 
+@pytest.mark.slow
 def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, trained):
     """Values backward against the discounted utility of the mass forward, on the same shocks, in both worlds."""
     worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float64")
@@ -174,6 +175,7 @@ def test_what_worlds_differ_by_is_found_without_luck(trained):
     assert abs(np.mean(ours) - np.mean(plain)) < 3 * np.std(plain) / np.sqrt(40)
 
 
+@pytest.mark.slow
 def test_losses_are_zero_where_worlds_are_alike(trained):
     """A world twice: nobody is worse off in it, to the last bit."""
     twice = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float32")
@@ -195,6 +197,7 @@ def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, train
     assert trained.worlds() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("beta", "others"), [(0.92, [0.88]), pytest.param(0.88, [0.92], marks=pytest.mark.slow)])
 def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, others):
     """Patience of .88 or .92, equally likely: the saving rate is alpha times .9, and alpha beta where it is known."""
@@ -219,6 +222,7 @@ def robust(tmp_path_factory, small):
     return folder, hm.solve_run("krusell_smith", folder, settings, family=hm.Family(CALM_AND_ROUGH))
 
 
+@pytest.mark.slow
 def test_the_weights_move_toward_the_world_in_which_people_are_worse_off(robust):
     _, solution = robust
     weights, found = solution.history["weights"], solution.history["losses"]
@@ -231,6 +235,7 @@ def test_the_weights_move_toward_the_world_in_which_people_are_worse_off(robust)
     assert np.isfinite(hm.simulate(solution, periods=40).series["capital"]).all()
 
 
+@pytest.mark.slow
 def test_a_robust_run_is_kept_and_goes_on_as_if_unbroken(robust, tmp_path):
     folder, whole = robust
     again = hm.load_run(folder)
@@ -248,6 +253,7 @@ def test_a_robust_run_is_kept_and_goes_on_as_if_unbroken(robust, tmp_path):
     np.testing.assert_array_equal(resumed.history["weights"], whole.history["weights"])
 
 
+@pytest.mark.slow
 def test_training_has_not_converged_before_the_weights_have(robust, monkeypatch):
     """With a tolerance that every Euler error meets: not before losses are measured, nor where weights should move."""
     _, solution = robust
@@ -262,6 +268,7 @@ def test_training_has_not_converged_before_the_weights_have(robust, monkeypatch)
     assert again().status is hm.Status.UPDATES_EXHAUSTED
 
 
+@pytest.mark.slow
 def test_training_goes_on_for_the_worlds_it_began_with(robust, trained, refuses):
     _, solution = robust
     begun = solution.training(), solution.history

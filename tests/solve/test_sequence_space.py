@@ -24,6 +24,7 @@ def test_the_stationary_equilibrium_is_that_of_the_package():
         np.testing.assert_allclose(ours, cells[name].to_numpy().reshape(7, 500).T, atol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["C", "A"])
 @pytest.mark.parametrize("price", ["r", "w"])
 def test_household_jacobians_are_those_of_the_package(output, price):
@@ -99,6 +100,7 @@ class Revalued(Economy):
         return {"capital": assets * shocks.productivity}
 
 
+@pytest.mark.slow
 def test_a_shock_to_what_the_same_assets_add_up_to_is_felt_at_once():
     found = hm.steady_state(Revalued(**economy().parameters()), asset_points=60)
     solution = hm.linearize(found, horizon=150)
@@ -122,6 +124,7 @@ def test_the_parts_of_a_response_add_up_to_it(original):
             assert ("productivity, beyond prices" in parts) == beyond
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named(original):
     found, solution = original
     with pytest.raises(ValueError, match="horizon = 1"):

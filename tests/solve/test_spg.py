@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg import run
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.run import load_checkpoint, load_run, solve_run
+from hank_mfg.runs import run
+from hank_mfg.runs.run import load_checkpoint, load_run, solve_run
+from hank_mfg.runs.storage import RunError, read_config
 from hank_mfg.solve import solve as solving
 from hank_mfg.solve.convergence import chunk_length
-from hank_mfg.solve.market import Market
-from hank_mfg.solve.reports import check_reports
+from hank_mfg.solve.gradient.reports import check_reports
+from hank_mfg.solve.gradient.spg import Progress, update
+from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.solve import prepare
-from hank_mfg.solve.spg import Progress, update
-from hank_mfg.solve.steady_state import SteadyState
-from hank_mfg.storage import RunError, read_config
+from hank_mfg.solve.stationary.steady_state import SteadyState
 
 # ------------------------------------------------------------------------------------------------------ limits
 
@@ -126,6 +126,7 @@ def test_a_representative_household_has_no_stationary_distribution_to_find():
 # ------------------------------------------------------------------------------------------------------ memory
 
 
+@pytest.mark.slow
 def test_with_and_without_memory_the_same_code_learns(limit, brock_mirman, trained):
     for solution, encoder, memory in ((limit, LSTM, 16), (brock_mirman, NoMemory, 0), (trained, GRU, 8)):
         assert isinstance(solution.policy.encoder, encoder)
@@ -212,6 +213,7 @@ def test_a_resumed_run_gives_the_bits_of_an_unbroken_one(interrupted, trained):
 # ------------------------------------------------------------------------------------------------ how it stops
 
 
+@pytest.mark.slow
 def test_the_status_says_whether_the_tolerance_was_reached(limit, trained):
     assert limit.status is hm.Status.CONVERGED and limit.updates < limit.settings.updates
     assert limit.history["euler_error"][-20:].mean() < limit.settings.tolerance

@@ -33,6 +33,7 @@ def difference(model, name, step):
     return total / (12.0 * step)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*STEPS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
 )  # fmt: skip
@@ -43,6 +44,7 @@ def test_derivatives_of_the_equilibrium_are_those_of_differences(model, derivati
     assert float(derivatives[name]["capital"]) == pytest.approx(capital, rel=tolerance)
 
 
+@pytest.mark.slow
 def test_labor_is_not_moved_by_tastes(derivatives):
     assert abs(float(derivatives["discount_factor"]["labor"])) < 1e-12
 
@@ -60,6 +62,7 @@ def test_forward_and_reverse_mode_agree(model, derivatives):
         assert float(slope) == pytest.approx(float(derivatives[name]["interest_rate"]), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_a_grid_of_parameters_gives_what_each_gives_alone(model):
     values = {"discount_factor": np.linspace(0.94, 0.96, 7), "risk_aversion": np.linspace(1.0, 3.0, 7)}
     grid = hm.steady_states(model, asset_points=POINTS, **values)
@@ -71,6 +74,7 @@ def test_a_grid_of_parameters_gives_what_each_gives_alone(model):
         np.testing.assert_allclose(grid.mass[place], alone.mass, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_vmap_over_a_model_is_the_same_again(model):
     values = np.linspace(0.94, 0.96, 3)
     grid = hm.steady_states(model, asset_points=POINTS, discount_factor=values)
@@ -107,6 +111,7 @@ def test_what_a_grid_of_parameters_refuses(model):
         hm.equilibrium(model)
 
 
+@pytest.mark.slow
 def test_the_first_member_without_an_equilibrium_is_named(model):
     with pytest.raises(hm.SteadyStateError, match=r"no stationary equilibrium at borrowing_limit=-200.0: steady_state"):
         hm.steady_states(model, asset_points=30, borrowing_limit=[0.0, -200.0])

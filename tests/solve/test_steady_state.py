@@ -26,6 +26,7 @@ def aiyagari(persistence=0.6, stationary_sd=0.2, risk_aversion=1.0, **parameters
     return hm.load_model("aiyagari", **risk, **parameters)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", [pytest.param(cell, marks=() if cell in QUICK else SLOW) for cell in AIYAGARI])
 def test_aiyagari_table_ii_recomputed(cell):
     steady = hm.steady_state(aiyagari(*cell), asset_points=400)
@@ -120,6 +121,7 @@ def test_without_an_aggregate_of_assets_there_is_nothing_to_clear():
         hm.steady_state(NoCapital(), asset_points=20)
 
 
+@pytest.mark.slow
 def test_prices_that_do_not_react_leave_what_households_hold():
     """A household at given prices, declared as an economy: capital is whatever is supplied."""
     model = FixedPrices()
@@ -129,6 +131,7 @@ def test_prices_that_do_not_react_leave_what_households_hold():
     np.testing.assert_allclose(alone.mass, steady.mass, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_borrowing_limit_that_cannot_be_repaid_is_refused():
     model = aiyagari(borrowing_limit=-200.0, maximum_assets=100.0)
     with pytest.raises(hm.SteadyStateError, match=r"not enough to repay down to the borrowing limit -200"):
@@ -146,9 +149,10 @@ def test_a_grid_that_cannot_hold_the_capital_is_refused():
         hm.steady_state(aiyagari(maximum_assets=5.0), asset_points=30)
 
 
+@pytest.mark.slow
 def test_a_coarse_grid_first_leads_to_the_same_equilibrium(by_points, monkeypatch):
     """As for economies of many states, on a small one."""
-    monkeypatch.setattr(sys.modules["hank_mfg.solve.clearing"], "LARGE", 1000)
+    monkeypatch.setattr(sys.modules["hank_mfg.solve.stationary.clearing.clearing"], "LARGE", 1000)
     found = hm.steady_state(aiyagari(), asset_points=200)
     assert float(found.aggregates.capital) == pytest.approx(float(by_points[200].aggregates.capital), rel=1e-9)
     np.testing.assert_allclose(found.mass, by_points[200].mass, atol=1e-8)
@@ -162,6 +166,7 @@ def test_coarse_grids_are_refused():
 # --------------------------------------------------------------------------------------------- patience that differs
 
 
+@pytest.mark.slow
 def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
     """Krusell and Smith (1998), Table 1: shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
     steady = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta"), asset_points=400)
@@ -174,6 +179,7 @@ def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
     assert 0.9930 * (1 + float(steady.prices.interest_rate)) > 1
 
 
+@pytest.mark.slow
 def test_types_that_are_all_alike_are_one_type():
     types = {"discount_factor": [0.99, 0.99, 0.99], "maximum_assets": 300.0}
     many = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta", **types), asset_points=100)

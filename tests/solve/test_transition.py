@@ -41,6 +41,7 @@ def impatient(patient):
     return original(100, discount_factor=0.985)
 
 
+@pytest.mark.slow
 def test_without_a_shock_nothing_moves(patient):
     path = hm.transition(patient, horizon=50)
     assert path.iterations <= 1  # the stationary equilibrium clears within 1e-8, the path within 1e-10
@@ -56,6 +57,7 @@ def resource_gap(path) -> float:
     return float(np.abs((left[:-1] - now["capital"][1:]) / now["output"][:-1]).max())
 
 
+@pytest.mark.slow
 def test_a_permanent_change_leads_from_one_equilibrium_to_the_other(patient, impatient):
     path = hm.transition(patient, horizon=800, initial=impatient)
     capital = path.series["capital"]
@@ -68,6 +70,7 @@ def test_a_permanent_change_leads_from_one_equilibrium_to_the_other(patient, imp
     np.testing.assert_allclose(supplied, capital[1:], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_an_economy_without_aggregate_shocks_moves_between_its_equilibria():
     """Aiyagari (1994) when households become more patient."""
     before, after = (
@@ -81,6 +84,7 @@ def test_an_economy_without_aggregate_shocks_moves_between_its_equilibria():
     assert resource_gap(path) < 1e-8 and capital[20] > capital[0]
 
 
+@pytest.mark.slow
 def test_income_states_out_of_balance_move_labor(patient):
     """Start with everybody's assets as they are and more people out of work: labor comes back by the chain alone."""
     share = patient.mass.sum(axis=0)
@@ -95,6 +99,7 @@ def test_income_states_out_of_balance_move_labor(patient):
     assert resource_gap(path) < 1e-8
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_named(patient, impatient):
     with pytest.raises(ValueError, match="no shock and no parameter 'demand'"):
         hm.transition(patient, horizon=20, demand=0.1)
@@ -113,6 +118,7 @@ def test_what_does_not_fit_is_named(patient, impatient):
         hm.transition(patient, horizon=20, productivity=-1.5, income_risk=False)
 
 
+@pytest.mark.slow
 def test_with_income_risk_that_moves_a_path_stays_between_the_values_of_the_chain(patient):
     with pytest.raises(ValueError, match=r"In period 1 the path \(\+0.02 from the mean\).*with income_risk=False"):
         hm.transition(patient, horizon=20, productivity=[0.0, 0.02])

@@ -11,11 +11,11 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.lottery import expect, push_forward
-from hank_mfg.run import load_checkpoint, run_model
-from hank_mfg.solve.euler import first_order, structural_gradient
-from hank_mfg.solve.rollout import rollout
+from hank_mfg.runs.run import load_checkpoint, run_model
+from hank_mfg.runs.storage import read_config
+from hank_mfg.solve.gradient.euler import first_order, structural_gradient
+from hank_mfg.solve.play.rollout import rollout
 from hank_mfg.solve.solve import prepare
-from hank_mfg.storage import read_config
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household
@@ -39,6 +39,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("persistence", "stationary_sd", "risk_aversion", "percent"), CELLS)
 def test_aiyagari_1994_table_ii_solved_finely(persistence, stationary_sd, risk_aversion, percent):
     """His seven-state Tauchen chain on 400 asset points; each recomputed cell is good to about .005 points."""
@@ -50,6 +51,7 @@ def test_aiyagari_1994_table_ii_solved_finely(persistence, stationary_sd, risk_a
     assert steady.residual < 1e-6
 
 
+@pytest.mark.slow
 def test_household_agrees_with_plain_loops():
     """Savings and the stationary mass of an Aiyagari household against an independent implementation."""
     steady = hm.steady_state(aiyagari(0.6, 0.2, 3.0), asset_points=60)
@@ -145,6 +147,7 @@ def _leaves(policy):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(eqx.filter(policy, eqx.is_array))]
 
 
+@pytest.mark.slow
 def test_resumed_run_has_the_same_bits_as_an_unbroken_one(small, tmp_path):
     """Kill a run after its first checkpoint, resume it, and compare with one that was left alone."""
     settings = hm.RSPG(**{**TINY, "asset_points": 40, "updates": 23 * 2, "tolerance": 1e-12})
@@ -168,6 +171,7 @@ def test_resumed_run_has_the_same_bits_as_an_unbroken_one(small, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_not_a_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path):
     """A learning rate beyond reason: the message names the update, the path and the quantity."""
     settings = hm.RSPG(**{**TINY, "asset_points": 40, "updates": 46, "learning_rate": 1e12, "clip_norm": 1e12})
@@ -182,6 +186,7 @@ def test_not_a_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path)
         assert all(np.isfinite(leaf).all() for leaf in _leaves(training.policy))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("memory", ["none", "gru", "lstm"])
 def test_every_memory_goes_through_the_same_solver_and_seeds_decide(small, memory):
     """The same seed gives the same bits, another seed others; training lowers the Euler error."""
@@ -199,6 +204,7 @@ def test_every_memory_goes_through_the_same_solver_and_seeds_decide(small, memor
     assert first.status is hm.Status.UPDATES_EXHAUSTED
 
 
+@pytest.mark.slow
 def test_without_aggregate_risk_training_stays_at_the_stationary_equilibrium(small):
     """Limit: productivity the same in both states and employment that does not depend on them."""
     joint = np.kron([[0.875, 0.125], [0.125, 0.875]], [[0.4, 0.6], [0.045, 0.955]])

@@ -1,0 +1,396 @@
+"""The command line: the same functions, progress on standard error; `--json` prints one JSON object and no more."""
+
+import functools
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hank_mfg.cli.failures import Commands, folder_of, run
+
+_START = time.perf_counter()
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+
+Source = Annotated[str, typer.Argument(metavar="MODEL", help="a shipped name (hank-mfg list) or the path of a file")]
+Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved run")]
+Seed = Annotated[int, typer.Option(min=0, max=2**62, help="of the random numbers")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress on standard error")]
+Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
+Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
+Starts = Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")]
+FromEach = Annotated[int, typer.Option(min=1, help="paths from each of them")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="override a parameter; repeat as needed")
+]
+METHODS = "rspg (with memory) or spg (without); for games also ippo, rippo, momd, rmomd"
+Method = Annotated[str, typer.Option(help=METHODS)]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="of the method (hank-mfg options MODEL lists them); repeat as needed"),
+]
+Worlds = Annotated[
+    list[str] | None,
+    typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for worlds with other values too; repeat"),
+]
+GridToo = Annotated[bool, typer.Option("--grid-error", help="estimate the grid's error from coarser grids")]
+Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="live with another parameter")]
+
+
+def main() -> None:
+    """Run the command line. Bad input: one sentence on standard error, exit status 2, no traceback; Ctrl-C: 130.
+
+    What the library did not foresee is one sentence, too, with status 1; --debug shows the traceback of either.
+    """
+    warnings.showwarning = lambda message, *_, **__: print(f"Warning: {message}", file=sys.stderr)
+    run(app)
+
+
+def _overrides(given: list[str] | None) -> dict[str, Any]:
+    from hank_mfg.model.gallery import parse_overrides
+
+    return parse_overrides(given or [])
+
+
+def _emit(as_json: bool, content: dict[str, Any], lines: list[str]) -> None:
+    print(json.dumps(content) if as_json else "\n".join(lines))
+
+
+def _cache() -> Path:
+    """Switch on JAX's persistent compilation cache in the user's cache folder; JAX_COMPILATION_CACHE_DIR overrides."""
+    import jax
+
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hank_mfg" / "jax"
+    folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", default))
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return folder
+
+
+def _entries(folder: Path) -> int:
+    return sum(1 for _ in folder.glob("*")) if folder.exists() else 0
+
+
+@app.command("list")
+def list_models(as_json: Json = False) -> None:
+    """List the shipped economies and games."""
+    from hank_mfg.cli.games import list_games
+    from hank_mfg.model.gallery import model_names, read_calibration
+
+    about = {name: read_calibration(name) for name in model_names()}
+    rows = {name: calibration.source if calibration else "" for name, calibration in about.items()}
+    games = list_games()
+    lines = [f"{name:24} {text}" for name, text in rows.items()]
+    _emit(as_json, {"models": rows, "games": games}, [
+        "Economies", *lines, "", "Games", *(f"{name:24} {text}" for name, text in games.items()),
+    ])  # fmt: skip
+
+
+@app.command()
+def show(model: Source, set_: Set = None, as_json: Json = False) -> None:
+    """Show a model's parameters, shocks and individual states, and check its equations; or what a game is."""
+    from hank_mfg.cli.games import is_game, show_game
+    from hank_mfg.cli.show import show_model
+
+    _emit(as_json, *(show_game(model, set_) if is_game(model) else show_model(model, _overrides(set_))))
+
+
+@app.command()
+def new(
+    path: Annotated[Path, typer.Argument(help="the file to write, for instance my_model.py")], as_json: Json = False
+) -> None:
+    """Write a commented example of a model file to start from."""
+    from hank_mfg.cli.template import write_template
+
+    written = write_template(path)
+    line = f"Wrote {path}. Try: hank-mfg show {path}; hank-mfg solve {path} --out runs/{Path(path).stem}"
+    _emit(as_json, {"path": str(written)}, [line])
+
+
+@app.command("steady-state")
+def steady_state_command(
+    model: Source, set_: Set = None, asset_points: int = 200, grid_error: GridToo = False, as_json: Json = False
+) -> None:
+    """Solve the stationary equilibrium, without aggregate risk, in float64."""
+    _cache()
+    import numpy as np
+
+    from hank_mfg.cli.games import refuse_game
+    from hank_mfg.environment.check import check_model
+    from hank_mfg.evaluate.distribution.statistics import gini_where_defined
+    from hank_mfg.evaluate.grid_error import error_of_grid
+    from hank_mfg.model.gallery import load_model
+    from hank_mfg.solve.stationary.steady_state import steady_state
+
+    refuse_game("stationary equilibrium", model)
+    economy = load_model(model, **_overrides(set_))
+    check_model(economy)
+    steady = steady_state(economy, asset_points=asset_points)
+    content = {
+        "model": model,
+        "parameters": {name: np.asarray(value).tolist() for name, value in economy.parameters().items()},
+        **{name: float(value) for name, value in {**steady.prices, **steady.aggregates}.items()},
+        "saving_rate": steady.saving_rate(),
+        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
+        "residual": steady.residual,
+        "top_of_grid_mass": steady.top_of_grid_mass,
+        "asset_points": asset_points, "precision": "float64",
+        "seconds_compile": steady.seconds_compile, "seconds_run": steady.seconds_run,
+    }  # fmt: skip
+    lines = [f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}"
+             for name, value in content.items() if name not in ("model", "parameters")]  # fmt: skip
+    measured, more = error_of_grid(steady) if grid_error else ({}, [])
+    _emit(as_json, content | measured, lines + more)
+
+
+@app.command("options")
+def options_command(model: Source, method: Method = "rspg", as_json: Json = False) -> None:
+    """List what `solve MODEL --option` takes: names, meanings, and the values where none are given."""
+    from hank_mfg.cli.show import show_options
+
+    _emit(as_json, *show_options(model, method))
+
+
+def _solved(solution: Any, folder: Path, chunk: int, cache: str) -> dict[str, Any]:
+    """What `solve` prints of an economy."""
+    return {
+        "run": str(folder),
+        "status": solution.status.name.lower(),
+        "updates": solution.updates,
+        "objective": solution.objective,
+        "euler_error_percent": 100 * float(solution.history["euler_error"][-chunk:].mean()),
+        "seconds_total": time.perf_counter() - _START,
+        "seconds_compile": solution.seconds_compile,
+        "seconds_train": solution.seconds_train,
+        "compilation_cache": cache,
+        "precision": solution.precision,
+        "device": solution.device,
+        "seed": solution.seed,
+        **({"adversary_gain_percent": solution.adversary_gain()} if solution.family else {}),
+        **({"worlds": solution.worlds()} if solution.family else {}),
+    }
+
+
+@app.command("solve")
+def solve_command(
+    model: Annotated[str | None, typer.Argument(metavar="MODEL", help="a shipped name or your own file")] = None,
+    method: Annotated[str | None, typer.Option(help=f"{METHODS}; rspg by default")] = None,
+    out: Annotated[Path | None, typer.Option(parser=folder_of, help="the run folder; runs/MODEL by default")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**62, help="of the random numbers; 0 by default")] = None,
+    set_: Set = None,
+    option: Option = None,
+    family: Worlds = None,
+    penalty: Annotated[float, typer.Option(help="of the adversary for entropy, percent of consumption")] = 0.0,
+    resume: Annotated[bool, typer.Option("--resume", help="continue a run that was cut off")] = False,
+    measure: Annotated[
+        int | None, typer.Option(min=0, help="of a game: paths on which to measure exploitability meanwhile")
+    ] = None,
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Solve an economy or a game globally by structural policy gradient and keep the run in a folder."""
+    if model is None and not (resume and out):
+        raise ValueError("Name a MODEL to solve (hank-mfg list), or give --resume --out RUN to continue a run.")
+    cache = _cache()
+    folder = out if out is not None else Path("runs") / Path(str(model)).stem
+    from hank_mfg.cli.games import means_game, solve_game_command
+    from hank_mfg.runs.resuming import require_nothing_new
+
+    if resume:
+        changes = {"--set": set_, "--option": option, "--family": family, "--penalty": penalty, "--measure": measure}
+        model = require_nothing_new(folder, model, method, seed, changes)
+    if means_game(model, folder, resume):
+        given = (method or "rspg", option), set_, seed or 0
+        seconds = lambda: time.perf_counter() - _START  # noqa: E731
+        options = {"measure": measure or 0, "resume": resume, "quiet": quiet, "seconds": seconds}
+        if family or penalty:
+            raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
+        return _emit(as_json, *solve_game_command(model, folder, *given, **options))
+    if measure is not None:
+        raise ValueError(f"--measure {measure} is for games: `hank-mfg evaluate RUN` measures the run of an economy.")
+    from hank_mfg.cli.console import progress, said_below, solve_lines, training_line
+    from hank_mfg.runs.run import check_new_run, make_family, named_method, resumed_settings, solve_run
+    from hank_mfg.runs.storage import how_to_continue
+    from hank_mfg.solve.convergence import chunk_length
+
+    settings = resumed_settings(folder) if resume else named_method(method or "rspg", option)
+    worlds = make_family(_overrides(family), penalty)
+    if not resume:
+        check_new_run(str(model), folder, _overrides(set_), settings, worlds)
+    before = _entries(cache)
+    chunk = chunk_length(settings.updates)
+    try:
+        with said_below(), progress(settings.updates, quiet, training_line(chunk), "stationary equilibrium") as watch:
+            solution = solve_run(
+                str(model), folder, None if resume else settings, key=seed or 0, overrides=_overrides(set_),
+                resume=resume, watch=watch, family=worlds,
+            )  # fmt: skip
+    except KeyboardInterrupt as interrupt:
+        raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
+    content = _solved(solution, folder, chunk, "cold" if _entries(cache) > before else "warm")
+    _emit(as_json, content, solve_lines(solution, content))
+
+
+@app.command("evaluate")
+def evaluate_command(
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, under_: Under = None, quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:  # fmt: skip
+    """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
+    _cache()
+    from hank_mfg.cli.games import evaluate_game_command, is_game_run, refuse_game
+
+    changes = _overrides(under_)
+    if is_game_run(run) and not changes:
+        return _emit(as_json, *evaluate_game_command(run, paths, seed))
+    from hank_mfg.cli.console import evaluation_lines, telling_steps
+    from hank_mfg.evaluate.misspecification import under
+    from hank_mfg.report.report import write_evaluation
+    from hank_mfg.runs.run import load_run
+
+    refuse_game("parameters to live under", run=run)
+    trained = load_run(run)
+    solution = under(trained, **changes)
+    with telling_steps(quiet):
+        content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
+    _emit(as_json, content, [*evaluation_lines(solution, content, trained), *_wrote(written)])
+
+
+def _wrote(paths: list[Path]) -> list[str]:
+    return [f"Wrote {path}" for path in paths]
+
+
+@app.command("irf")
+def irf_command(
+    run: Run,
+    shock: Annotated[str, typer.Option(help="its name (hank-mfg show MODEL)")],
+    size: Annotated[float, typer.Option(help="in the shock's own units: of a level around 1, -0.01 is one percent")],
+    given: Annotated[list[str] | None, typer.Option(help="NAME=LEVEL of another shock at date 0; repeat")] = None,
+    horizon: int = 40, starts: Starts = 96, paths: FromEach = 8, seed: Seed = 5, as_json: Json = False,
+) -> None:  # fmt: skip
+    """The generalized impulse response to one shock, from the global solution."""
+    _cache()
+    from hank_mfg.cli.console import response_lines
+    from hank_mfg.cli.games import refuse_game
+    from hank_mfg.report.report import write_impulse_response
+    from hank_mfg.runs.run import load_run
+
+    refuse_game("impulse responses", run=run)
+    sampling = {"horizon": horizon, "starts": starts, "paths": paths, "seed": seed}
+    response, written = write_impulse_response(load_run(run), run, shock, size, given=_overrides(given), **sampling)
+    _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
+
+
+@app.command("compare")
+def compare_command(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="a shipped name, your own file, or the folder of a run")
+    ],
+    set_: Set = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=folder_of, help="runs/MODEL_compare by default, or the folder of the run")
+    ] = None,
+    shock: Annotated[str | None, typer.Option(help="by default the only one")] = None,
+    size: Annotated[list[float] | None, typer.Option(help="in the shock's own units; repeat as needed")] = None,
+    horizon: int = 100, starts: Starts = 96, paths: FromEach = 8, seed: Seed = 0, periods: int = 10_000,
+    option: Option = None,
+    classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
+    _cache()
+    from hank_mfg.cli.compare import Request, compare_models
+    from hank_mfg.cli.console import telling_steps
+    from hank_mfg.runs.run import named_method
+
+    settings = named_method("rspg", option) if option else None
+    sampling = {"horizon": horizon, "starts": starts, "paths": paths, "periods": periods}
+    request = Request(model, out, _overrides(set_), settings, seed, shock, size or None, sampling, classical, quiet)
+    with telling_steps(quiet):
+        _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
+
+
+@app.command("moments")
+def moments_command(
+    run: Run,
+    periods: int = 10_000,
+    seed: Seed = 1,
+    smoothing: Annotated[
+        float | None, typer.Option(help="of the HP filter; by default 1600, 6.25 or 129600, by the model's period")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """The table of moments of a long simulation, as CSV and LaTeX."""
+    _cache()
+    from hank_mfg.cli.games import refuse_game
+    from hank_mfg.report.report import write_moments
+    from hank_mfg.runs.run import load_run
+
+    refuse_game("moments", run=run)
+    table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing)
+    content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
+    _emit(as_json, content, [repr(table), *_wrote(written)])
+
+
+@app.command("report")
+def report_command(
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, quiet: Quiet = False, as_json: Json = False
+) -> None:  # fmt: skip
+    """Rebuild every figure and table of a run from what it saved, without solving."""
+    _cache()
+    from hank_mfg.cli.console import say, telling_steps
+    from hank_mfg.cli.games import is_game_run, report_game_command
+    from hank_mfg.report.report import write_report
+    from hank_mfg.runs.run import load_run
+
+    tell = functools.partial(say, quiet)
+    if is_game_run(run):
+        written = report_game_command(run, paths, seed, tell)
+    else:
+        with telling_steps(quiet):
+            written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
+    _emit(as_json, {"run": str(run), "files": written}, [f"Wrote {len(written)} files into {run}."])
+
+
+@app.command("trust")
+def trust_command(run: Run, as_json: Json = False) -> None:
+    """Allow a run that was solved elsewhere to execute its Python file, model.py or game.py, which you have read."""
+    from hank_mfg.runs.manifest import trust_run
+
+    file = trust_run(run)
+    line = f"{file} may be run." if file is not None else f"{run} has no Python file of its own: nothing to allow."
+    _emit(as_json, {"run": str(run), "file": None if file is None else str(file)}, [line])
+
+
+@app.command("replicate")
+def replicate_command(
+    name: Annotated[str, typer.Argument(help="aiyagari-1994, jedc-2010, krusell-smith-1998, rspg-benchmark")],
+    out: Annotated[Path | None, typer.Option(parser=folder_of, help="the folder; replications/NAME by default")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="everything small and rough, a few minutes at most")] = False,
+    seeds: Annotated[int | None, typer.Option(help="5 unless said, 2 with --quick")] = None,
+    game: Annotated[list[str] | None, typer.Option(help="only this shipped game; repeat as needed")] = None,
+    method: Annotated[list[str] | None, typer.Option(help="only this method; repeat as needed")] = None,
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Make a published experiment again; what is finished in the folder is not done again."""
+    _cache()
+    from hank_mfg.cli.console import say, telling_steps
+    from hank_mfg.replication import replicate
+
+    given = {"quick": quick, "seeds": seeds, "games": game, "methods": method}
+    options = {option: value for option, value in given.items() if value}
+    with telling_steps(quiet):
+        done = replicate(name, out, **options, tell=functools.partial(say, quiet))
+    _emit(as_json, done, _wrote([Path(file) for file in done["files"]]))
+
+
+if __name__ == "__main__":
+    main()

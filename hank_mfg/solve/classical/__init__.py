@@ -1,0 +1,1 @@
+"""The classical algorithm of Krusell and Smith."""

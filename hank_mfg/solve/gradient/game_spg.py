@@ -1,0 +1,293 @@
+"""Structural policy gradient for games, with memory (RSPG) or without (SPG).
+
+Only the common noise is sampled. Along each path everybody's action values Q_t(s, a) are exact (game_play.py), and the
+gradient of the objective in what is done at one state is the mass times Q. It is used in natural units:
+
+- unordered actions: scores move by Q plus the gradient of temperature times entropy, the gradient of the objective in
+  the metric of the probabilities (mirror descent). Softmax policies saturate and their plain gradient dies; this one
+  does not. The temperature falls quadratically to `final_temperature` at 80 % of training;
+- ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
+
+The network then takes `passes` Adam steps of weighted least squares toward the moved scores, up to what softmax does
+not see (`missing`). To somebody who sees public signals only, several paths look the same; least squares then takes the
+mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move is
+bounded: what vanishes is the mean slope.
+Several populations learn at the same time, each taking the others as given.
+
+Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from hank_mfg.environment.game import AbstractGame, Discrete, Population
+from hank_mfg.policy.strategy import Sight, Strategy, extent, look, make_strategies, neighborhood
+from hank_mfg.precision import DTYPES
+from hank_mfg.solve.play.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
+from hank_mfg.solve.settings import MethodSettings, cells_of
+
+FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
+
+
+@dataclasses.dataclass(frozen=True)
+class GameRSPG(MethodSettings):
+    """Settings of recurrent structural policy gradient for games.
+
+    `paths` sampled paths per update, `updates` in all, each with `passes` steps of the network; `learning_rate` falls
+    as a cosine to `final_rate` times itself, `clip_norm` bounds the gradient. Scores of unordered actions move by
+    `rate`, in one over the unit of the reward, times their natural gradient; `temperature` weights entropy in the
+    reward, in its unit, at the start, and `final_temperature` from 80 % of training on. Ordered actions and intervals
+    take the share `step` of a Newton step. `max_move` bounds every move, in units of the score. `spread` is the weight
+    of states outside the current mass, `action_spread` is added to the probability of an unordered action in its
+    weight, so that actions never taken can come back; more of it fits rare actions better and frequent ones worse.
+    `memory` ("gru", "lstm", "lru", "attention", "none"), `units` and `width` shape the networks; `precision`
+    ("float32", "float64") is that of training.
+    """
+
+    paths: int = 8
+    updates: int = 600
+    passes: int = 4
+    learning_rate: float = 3e-3
+    final_rate: float = 0.01
+    clip_norm: float = 1.0
+    rate: float = 3.0
+    temperature: float = 2.0
+    final_temperature: float = 0.05
+    step: float = 1.0
+    max_move: float = 1.0
+    spread: float = 0.02
+    action_spread: float = 1e-4
+    memory: str = "gru"
+    units: int = 32
+    width: int = 64
+    precision: str = "float32"
+
+    def __post_init__(self):
+        """Check every field. Raises ValueError naming the field, its value and the range."""
+        self.check(
+            counts=("paths", "updates", "passes"),
+            positive=("learning_rate", "clip_norm", "rate", "temperature", "final_temperature", "max_move"),
+            shares=("final_rate", "spread", "action_spread"),
+        )
+        self.demand("step", 0 < self.step <= 1, "above 0 and at most 1")
+        self.price()
+
+    def price(self, game: AbstractGame | None = None) -> None:
+        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
+        cells, horizon = cells_of(game)
+        periods, networks = float(self.paths) * horizon, self.network_numbers()
+        self.require_room(
+            numbers=4.0 * periods * cells + networks + 5.0 * self.updates,
+            steps=float(self.updates) * periods * (10.0 * cells + 2.0 * self.passes * networks),
+        )
+
+    def begin(self, game: AbstractGame, *, seed: int) -> "GameTraining":
+        """Training before the first update; `game` is in the training precision."""
+        self.price(game)
+        return begin_training(game, self, seed=seed)
+
+    def update(self, game: AbstractGame, training: "GameTraining") -> tuple["GameTraining", dict[str, Array]]:
+        """One update on fresh paths: (training, report)."""
+        return update(game, training, self)
+
+
+def GameSPG(**settings) -> GameRSPG:  # noqa: N802 - the method's name
+    """Structural policy gradient for games without memory: strategies that see the current signal only."""
+    return GameRSPG(**{"memory": "none", **settings})
+
+
+class GameTraining(NamedTuple):
+    """Everything that training carries from one update to the next."""
+
+    strategies: dict[str, Strategy]
+    optimizer: optax.OptState
+    done: Array
+    key: Array
+
+
+class GameLesson(NamedTuple):
+    """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
+    it matters; with them what individuals saw of their states in each period, None where that never changes."""
+
+    target: Array
+    weight: Array
+    sight: Sight | None
+
+
+def trainable(strategies: dict[str, Strategy]):
+    """True at the leaves that gradient steps move: encoders and heads."""
+    yes = lambda part: jax.tree.map(eqx.is_inexact_array, part)  # noqa: E731
+
+    def one(strategy: Strategy):
+        none = jax.tree.map(lambda _: False, strategy)
+        return eqx.tree_at(lambda s: (s.encoder, s.head), none, (yes(strategy.encoder), yes(strategy.head)))
+
+    return {name: one(strategy) for name, strategy in strategies.items()}
+
+
+def begin_training(game: AbstractGame, settings: GameRSPG, *, seed: int) -> GameTraining:
+    """Training before the first update. `game` is in the training precision."""
+    strategies = standardize(game, make_strategies(game, settings.networks(), seed=seed), seed=seed)
+    optimizer = make_optimizer(settings).init(eqx.filter(strategies, trainable(strategies)))
+    return GameTraining(strategies, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
+
+
+def make_optimizer(settings: GameRSPG) -> optax.GradientTransformation:
+    """Adam with gradient clipping and a cosine schedule."""
+    steps = settings.updates * settings.passes
+    schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
+
+
+def temperature(settings: GameRSPG, done: Array) -> Array:
+    """The weight of entropy after `done` updates."""
+    left = jnp.clip(1.0 - done / (0.8 * settings.updates), 0.0, 1.0)
+    return settings.final_temperature + (settings.temperature - settings.final_temperature) * left**2
+
+
+def softened(scores: Array, values: Array, heat: Array, settings: GameRSPG) -> tuple[Array, Array]:
+    """Scores (..., actions) moved by `rate` times the natural gradient of Q + heat * entropy, and their weight.
+
+    The move is rate [Q - heat log pi - its mean under pi], the weight pi + action_spread. Moves beyond `max_move` are
+    cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A bad action that
+    is never taken rests.
+    """
+    log_odds = jax.nn.log_softmax(scores)
+    odds = jnp.exp(log_odds)
+    soft = values - heat * log_odds
+    move = settings.rate * (soft - jnp.sum(odds * soft, axis=-1, keepdims=True))
+    rests = (log_odds < FLOOR) & (move < 0)
+    excess = jnp.maximum(jnp.abs(move) / settings.max_move, 1.0)
+    weight = (odds + settings.action_spread) * excess
+    return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, weight)
+
+
+def climbed(scores: Array, values: Array, tried: Array, population: Population, limit: float) -> tuple[Array, Array]:
+    """Scores (..., 1) moved up the parabola through `values` at the three actions `tried` (..., 3), and their weight.
+
+    The move is slope / weight with the weight minus the curvature, or more where the move would exceed `limit`: weight
+    times move is always the slope, so that the mean over paths of weighted moves is the mean slope, the gradient.
+    """
+    first, length = extent(population)
+    gap = tried[..., 1:2] - tried[..., 0:1]
+    bend = (values[..., 2:3] - 2.0 * values[..., 1:2] + values[..., 0:1]) / gap**2
+    share = jax.nn.sigmoid(scores)
+    away = first + length * share - tried[..., 1:2]
+    per_score = length * share * (1.0 - share)
+    slope = ((values[..., 2:3] - values[..., 0:1]) / (2.0 * gap) + bend * away) * per_score
+    weight = jnp.maximum(-bend * per_score**2, jnp.abs(slope) / limit)
+    end = resting_share(population)
+    rests = ((share > 1.0 - end) & (slope > 0)) | ((share < end) & (slope < 0))
+    target = scores + slope / jnp.maximum(weight, jnp.finfo(scores.dtype).tiny)
+    return jnp.where(rests, scores, target), jnp.where(rests, 0.0, weight)
+
+
+def resting_share(population: Population) -> float:
+    """How near the end of the actions, as a share of their extent, a choice need go no further toward it."""
+    actions = population.actions
+    return 0.25 / (len(actions.values) - 1) if isinstance(actions, Discrete) else 1e-3
+
+
+def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, heat: Array):
+    """Roll out one path and work out where every population's scores should be.
+
+    Returns the signals (time, signals), a lesson and the value of following for each population.
+    """
+    steps = play.path(uniforms)
+    frozen = price_taking(steps)
+    lessons, objective = {}, {}
+    for name, population in play.game.populations.items():
+        scores = steps.now.scores[name]
+        if play.strategies[name].outputs > 1:
+            values, value = action_values(play.game, name, frozen, steps.now.choices[name], heat)
+            target, weight = softened(scores, values, heat, settings)
+        else:
+            tried = jax.vmap(lambda s, population=population: neighborhood(s, population))(scores)
+            values, value = action_values(play.game, name, frozen, tried)
+            target, weight = climbed(scores, values, tried.actions, population, settings.max_move)
+            target = scores + settings.step * (target - scores)
+        mass = frozen.now.masses[name]
+        share = mass * (1.0 - settings.spread) + settings.spread / mass.shape[1]
+        sight = None
+        if play.game.known_landing or not play.game.fixed_features:
+            sight = jax.vmap(lambda now, name=name: look(play.game, name, now, play.own[name]))(frozen.now)
+        lessons[name] = GameLesson(target, weight * share[..., None], sight)
+        objective[name] = jnp.sum(mass[0] * value[0])
+    return steps.now.signal, lessons, objective
+
+
+def missing(scores: Array, lesson: GameLesson) -> Array:
+    """How far scores (..., states, outputs) are from where they should be.
+
+    Scores of unordered actions mean the same when all at one state move alike, so what counts is the distance from its
+    weighted mean over actions: a head that makes scores of the values of landings cannot move a state's level freely.
+    """
+    away = scores - lesson.target
+    if scores.shape[-1] == 1:
+        return away
+    weight = lesson.weight
+    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and no spread is asked for
+    return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.maximum(total, jnp.finfo(scores.dtype).tiny)
+
+
+def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool = False) -> Array:
+    """A strategy's scores along one path of signals: (time, states, outputs); `fixed` when sight has no time axis."""
+    memory = strategy.initial_memory()
+    _, features = jax.lax.scan(lambda m, o: strategy.remember(m, o), memory, signals)
+    return jax.vmap(strategy.scores, in_axes=(0, None if fixed else 0))(features, sight)
+
+
+def _one_sight(game: AbstractGame, name: str) -> Sight:
+    """What individuals see of their states in any period, where that never changes."""
+    return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
+
+
+def learn(
+    training: GameTraining, game: AbstractGame, signals: Array, lessons: dict[str, GameLesson], settings: GameRSPG
+):
+    """`passes` optimizer steps toward the lessons of a batch of paths: (training, loss before the first step)."""
+    sights = {
+        name: _one_sight(game, name) if lesson.sight is None else lesson.sight for name, lesson in lessons.items()
+    }
+    moving, fixed = eqx.partition(training.strategies, trainable(training.strategies))
+
+    def loss(moving):
+        strategies = eqx.combine(moving, fixed)
+        total = 0.0
+        for name, lesson in lessons.items():
+            same = lesson.sight is None
+            along = jax.vmap(
+                lambda s, f, name=name, same=same: scores_along(strategies[name], s, f, same),
+                in_axes=(0, None if same else 0),
+            )
+            now = along(signals, sights[name])
+            total += 0.5 * jnp.mean(jnp.sum(lesson.weight * missing(now, lesson) ** 2, axis=(2, 3)))
+        return total
+
+    def one(carry, _):
+        moving, optimizer = carry
+        value, gradient = jax.value_and_grad(loss)(moving)
+        step, optimizer = make_optimizer(settings).update(gradient, optimizer)
+        return (optax.apply_updates(moving, step), optimizer), value
+
+    (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    return training._replace(strategies=eqx.combine(moving, fixed), optimizer=optimizer), values[0]
+
+
+def update(game: AbstractGame, training: GameTraining, settings: GameRSPG):
+    """One update on fresh paths: (training, report)."""
+    key, path_key = jax.random.split(training.key)
+    dtype = DTYPES[settings.precision]
+    heat = temperature(settings, training.done.astype(dtype))
+    play = game_play(game, training.strategies)
+    uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, dtype)
+    signals, lessons, objective = jax.vmap(lambda u: teach(play, u, settings, heat))(uniforms)
+    training, loss = learn(training, game, signals, lessons, settings)
+    report = {"loss": loss, "objective": sum(value.mean() for value in objective.values())}
+    return training._replace(done=training.done + 1, key=key), report

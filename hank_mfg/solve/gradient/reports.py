@@ -1,0 +1,30 @@
+"""Whether what the updates of training report can be gone on with."""
+
+import numpy as np
+
+from hank_mfg.environment.economy import Economy
+from hank_mfg.solve.gradient.spg import QUANTITIES, Progress
+from hank_mfg.solve.play.market import first_missed
+from hank_mfg.solve.solution import SolveError
+
+UNCLEARED = 1e-3  # excess demand that training does not accept
+
+
+def check_reports(economy: Economy, reports: Progress, done: int) -> None:
+    """Raise SolveError at the first update, path and quantity that is not a number, and at a market without a price."""
+    missed = first_missed(economy, reports.market, UNCLEARED)
+    if missed is not None:
+        (update, path), problem = missed
+        period = int(reports.market.period[update, path])
+        raise SolveError(f"Update {done + update + 1}, path {path}, period {period}: {problem}")
+    finite = np.asarray(reports.finite)
+    if finite.all() and np.isfinite(np.asarray(reports.loss)).all():
+        return
+    where = np.argwhere(~finite)
+    if len(where) == 0:
+        raise SolveError(f"Update {done + int(np.argmin(np.isfinite(reports.loss))) + 1}: the loss is not a number.")
+    first, quantity, path = (int(x) for x in where[0])
+    raise SolveError(
+        f"Update {done + first + 1}, path {path}: {QUANTITIES[quantity]} became NaN or infinite. The last good "
+        "checkpoint is kept; lower learning_rate or max_step, or check prices() and resources() at extreme states."
+    )

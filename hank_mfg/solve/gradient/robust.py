@@ -1,0 +1,307 @@
+"""Robust training: people who do not know in which of several worlds they live, and want to do well in the worst.
+
+A family of worlds m = 1..M differs in parameters. People choose one policy, the adversary weights on the worlds,
+
+    max over policies, min over w of   sum_m w_m V_m + theta sum_m w_m log(M w_m),
+
+with V_m lifetime utility in world m where everybody follows the policy, and prices follow. With theta = 0 that is the
+worst of the worlds (max-min), with a large theta the mean of them, between them multiplier preferences, whose adversary
+pays theta for every unit of relative entropy. Paths of one batch live in all worlds, and what they teach counts by the
+weight of theirs: where worlds cannot be told apart by what people see and remember, they learn what is right on average
+with these weights, given their history; where they can, each teaches its own. What is best for the adversary, given V,
+has a closed form,
+
+    w*_m proportional to exp(-V_m / theta),      with theta = 0 the worst worlds only;
+
+its weights are the average of what would have been best whenever V was measured (fictitious play), move n counting
+
+    w_n = w_{n-1} + 3 / (n + 3) (w* - w_{n-1}),      w_0 = 1 / M,
+
+like n squared, as people get better. They have settled where w* gains nothing against w. V and theta are in units of
+what one percent more consumption goods at unchanged hours adds to lifetime utility in the first world, linear in V as
+the adversary's problem must be: a loss of one percent reads one, one of ten percent a little more or less than ten.
+Sources: Gilboa and Schmeidler (1989), Journal of Mathematical Economics 18(2); Hansen and Sargent (2001), American
+Economic Review 91(2); Robinson (1951), Annals of Mathematics 54(2), for fictitious play.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+from scipy.special import xlogy
+
+from hank_mfg.environment.check import check_model
+from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.markov import stationary_distribution
+from hank_mfg.model.base import Model, check_names, choice_names
+from hank_mfg.model.concrete import numbers_of
+from hank_mfg.model.named import differing, told
+from hank_mfg.precision import DTYPES
+from hank_mfg.solve.household.best_savings import scaled_reward
+from hank_mfg.solve.play.lifetime import freeze, path_value
+from hank_mfg.solve.play.rollout import Play, State
+
+LIFE = 500  # periods over which lifetime utility is summed
+RECENT = 3  # what is best in the n-th move counts like n to the power of this less one
+
+
+@dataclasses.dataclass(frozen=True)
+class Family:
+    """Worlds that people think possible: `Family({"stay": [0.7, 0.95], "gap": [0.02]}, penalty=0.1)`.
+
+    `alternatives` gives further values of parameters; every combination with the model's own values is a world, the
+    model itself the first. `penalty` is theta, in percent of consumption: a world in which people are worse off by that
+    much gets e times the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no numbers.
+    """
+
+    alternatives: Mapping[str, Sequence[Any]]
+    penalty: float = 0.0
+
+    def __post_init__(self):
+        """Check every field."""
+        if not isinstance(self.alternatives, Mapping):
+            raise ValueError(f"Family({self.alternatives!r}): give other values by name, {{'stay': [0.9]}}.")
+        if not self.alternatives:
+            raise ValueError("Family: alternatives is empty: name a parameter and its other values, {'stay': [0.9]}.")
+        for name, values in self.alternatives.items():
+            if isinstance(values, str) or not np.iterable(values) or len(list(values)) == 0:
+                raise ValueError(f"Family: {name} = {values!r}: give a list of other values, {name}=[VALUE, VALUE].")
+            for value in values:
+                numbers_of(f"Family: {name}", value)
+        if not (np.isfinite(self.penalty) and self.penalty >= 0):
+            raise ValueError(f"Family(penalty={self.penalty}): give zero or a positive number, percent of consumption.")
+
+    def changes(self, model: Model) -> list[dict[str, Any]]:
+        """What differs from `model` in each world, nothing in the first. Raises ValueError for an unknown parameter."""
+        check_names(type(model), self.alternatives)
+        words = [name for name in self.alternatives if name in choice_names(type(model))]
+        if words:
+            raise ValueError(f"Family: {words[0]} is a word that the model is told, not a parameter: leave it out.")
+        own = model.parameters()
+        every = [[own[name], *values] for name, values in self.alternatives.items()]
+        worlds = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
+        found: list[dict[str, Any]] = []
+        for world in worlds:
+            changes = differing(world, own)
+            if not any(_same(changes, other) for other in found):
+                found.append(changes)
+        return found
+
+    def includes(self, model: Model, parameters: Mapping[str, Any]) -> bool:
+        """Whether `model` with other `parameters` is one of the worlds."""
+        changes = differing(parameters, model.parameters())
+        return any(_same(changes, other) for other in self.changes(model))
+
+    def check(self, model: Model) -> None:
+        """Raise ValueError, naming the world, unless every equation works in every one: `check_model` for a family."""
+        for change in self.changes(model):
+            world = model.with_parameters(**change)
+            try:
+                check_model(world)
+            except ValueError as error:
+                raise ValueError(f"Family with {told(change)}: {error}" if change else str(error)) from error
+
+    def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
+        """Every world on the same grids, equally likely.
+
+        Raises ValueError for a world with another number of states or another asset space, since one policy serves them
+        all, and where `paths` cannot be shared out.
+        """
+        changes = self.changes(model)
+        count = len(changes)
+        if paths % count:
+            raise ValueError(
+                f"Family of {count} worlds with paths={paths}: give a multiple of {count}, so that each has as many."
+            )
+        each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
+        for change, world in zip(changes, each, strict=True):
+            _require_same_grids(told(change), world, each[0])
+        stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
+        return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
+
+
+def require_same_states(what: str, now: Economy, trained: Economy) -> None:
+    """Raise ValueError, beginning with `what` was changed, unless a policy `trained` in one economy knows the aggregate
+    and individual states of the economy `now`, and its permanent types."""
+    counts = {
+        "aggregate_shocks": (trained.shock_count, now.shock_count, "aggregate"),
+        "idiosyncratic_shock": (trained.shape[1], now.shape[1], "individual"),
+    }
+    for method, (before, after, kind) in counts.items():
+        if before != after:
+            raise ValueError(
+                f"{what}: {method}() has {after} {kind} states and the policy was trained with {before}: keep their "
+                "number, or solve the new economy."
+            )
+    if not np.array_equal(now.shares, trained.shares):
+        raise ValueError(
+            f"{what}: permanent types have the shares {np.asarray(now.shares).tolist()} and in training had "
+            f"{np.asarray(trained.shares).tolist()}: keep them, since nobody ever changes type, or solve the "
+            "new economy."
+        )
+
+
+def _require_same_grids(change: str, world: Economy, first: Economy) -> None:
+    """Raise ValueError unless one policy knows every state of both."""
+    require_same_states(f"Family with {change}", world, first)
+    if not np.array_equal(world.grid.points, first.grid.points):
+        raise ValueError(
+            f"Family: with {change} asset_space() is another one than in the model: keep its ends, so that one policy "
+            "knows every state."
+        )
+
+
+def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
+    return changes.keys() == other.keys() and all(np.array_equal(value, other[name]) for name, value in changes.items())
+
+
+class Worlds(NamedTuple):
+    """The worlds of a family: their `economies`, arrays with a leading axis (worlds,), and `weights` (worlds,)."""
+
+    economies: Economy
+    weights: Array
+
+    def place(self, paths: int) -> Array:
+        """The world of every path, one after the other: (paths,)."""
+        return jnp.arange(paths) % self.weights.shape[0]
+
+
+def on_paths(play: Play, worlds: Worlds | None, one: Callable, *each: Any) -> Any:
+    """`one(play, *x)` for every path, leading axis of `each`: in the economy of `play`, or of the path's own world."""
+    if worlds is None:
+        return jax.vmap(lambda *x: one(play, *x))(*each)
+    place = worlds.place(jax.tree.leaves(each)[0].shape[0])
+    economies = jax.tree.map(lambda x: x[place] if eqx.is_array(x) else x, worlds.economies)
+    return eqx.filter_vmap(lambda economy, *x: one(play._replace(economy=economy), *x))(economies, *each)
+
+
+def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
+    """How much every path counts, (paths,), mean one: by the weight of its world."""
+    if worlds is None:
+        return jnp.ones(paths, dtype)
+    return worlds.weights.shape[0] * worlds.weights[worlds.place(paths)]
+
+
+class Lives(NamedTuple):
+    """Lives from each of several states on, in every world: arrays (paths, worlds), `luck` (paths, worlds, shocks).
+
+    `value` is lifetime utility, `percent` what one percent more goods in every period at unchanged hours would add to
+    it, `luck` the discounted sum of every shock less its mean in that world.
+    """
+
+    value: Array
+    percent: Array
+    luck: Array
+
+
+def _luck(economy: Economy, path: Array) -> Array:
+    """The discounted sum along the aggregate states `path` of each shock less its stationary mean: (shocks,)."""
+    values = jnp.stack([jnp.asarray(each, economy.dtype) for each in economy.shock_values.values()])
+    every = jnp.arange(economy.shock_count)
+    patience = jnp.mean(jax.vmap(lambda z: jnp.mean(economy.discount_factor(economy.shocks(z))))(every))
+    usual = values @ stationary_distribution(economy.shock_transition)
+    return (values - usual[:, None])[:, path] @ patience ** jnp.arange(path.shape[0], dtype=economy.dtype)
+
+
+@eqx.filter_jit
+def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
+    count = worlds.weights.shape[0]
+
+    def one(play: Play, state: State, key: Array):
+        economy, start = play.economy, state.aggregate.shock
+        shocks = economy.shocks_from(start, jax.random.uniform(key, (LIFE,), economy.dtype))
+        _, path = freeze(play, state._replace(tremble=None), shocks, False)
+
+        def flows(savings: Array, public: Public) -> Array:
+            value = economy.reward(savings, public)
+            return jnp.stack([value, scaled_reward(economy, savings, public, 1.01) - value])
+
+        nothing = jnp.zeros((2, *economy.shape), economy.dtype)
+        each = path_value(economy, path, path.now.savings, nothing, flows)
+        value, percent_more = jnp.sum(state.aggregate.mass * each, axis=(1, 2))
+        return Lives(value, percent_more, _luck(economy, jnp.append(start, shocks)))
+
+    def everywhere(*each: Any):
+        return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
+
+    return jax.vmap(everywhere)(states, keys)
+
+
+def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
+    """By how much people are worse off in every world than in the first, percent of consumption: (worlds,).
+
+    Everybody lives on from each of `states`, leading axis paths, for `LIFE` periods, on the same uniform numbers in
+    every world. What they owe to luck, in the shocks at the start and after it, is taken out: it is ten to a hundred
+    times what worlds differ by.
+    """
+    keys = jax.random.split(key, states.aggregate.shock.shape[0])
+    lives = jax.tree.map(lambda x: np.asarray(x, np.float64), _lives(play, worlds, states, keys))
+    sound = np.isfinite(lives.value).all(axis=0)
+    if not sound.all():
+        raise RuntimeError(
+            f"World {int(np.argmin(sound))} of the family: lifetime utility became NaN or infinite in {LIFE} periods; "
+            "check prices() and resources() there, or leave it out."
+        )
+    value, luck = lives.value - lives.value[:, :1], lives.luck - lives.luck[:, :1]  # what they own at the start cancels
+    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (luck, value)]
+    worth = np.linalg.lstsq(*away)[0]
+    return -(value - luck @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
+
+
+class Adversary(NamedTuple):
+    """Who weights the worlds of a family; `penalty` is theta, percent of consumption."""
+
+    worlds: Worlds
+    penalty: float
+    seed: int
+
+    def move(
+        self, play: Play, states: State, history: dict[str, np.ndarray], moves: int
+    ) -> tuple[Worlds, dict[str, np.ndarray]]:
+        """The worlds with new weights after so many `moves`, given what everybody does now, and what to keep in the
+        history: `weights` and `losses` (worlds,) each, and the `adversary_gain`, percent of consumption, from the best
+        weights instead of those under which people were trained so far; losses and gain NaN before any move."""
+        count = len(self.worlds.weights)
+        if moves == 0:
+            start = {"weights": np.full(count, 1.0 / count), "losses": np.full(count, np.nan)}
+            return self.worlds, {**start, "adversary_gain": np.array(np.nan)}
+        key = jax.random.fold_in(jax.random.PRNGKey(self.seed), len(history["update"]))
+        found, before = losses(play, self.worlds, states, key), history["weights"][-1]
+        best = best_weights(found, self.penalty)
+        weights = before + RECENT / (RECENT + moves) * (best - before)
+        gain = objective(best, found, self.penalty) - objective(before, found, self.penalty)
+        moved = self.worlds._replace(weights=jnp.asarray(weights.astype(play.economy.dtype)))
+        return moved, {"weights": weights, "losses": found, "adversary_gain": np.array(gain)}
+
+
+def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
+    """What the adversary wants to be large: losses on average less theta times relative entropy, percent."""
+    return float(weights @ losses - penalty * xlogy(weights, len(weights) * weights).sum())
+
+
+def best_weights(losses: np.ndarray, penalty: float) -> np.ndarray:
+    """The weights (worlds,) with the largest `objective`: in closed form, the worst worlds only if theta is zero."""
+    behind = losses - losses.max()
+    odds = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
+    return odds / odds.sum()
+
+
+def require_same_worlds(history: dict[str, np.ndarray], worlds: Worlds | None) -> None:
+    """Raise ValueError unless training that made `history` was for as many worlds as there are now."""
+    before = history["weights"].shape[1] if "weights" in history else 0
+    now = 0 if worlds is None else len(worlds.weights)
+    if before != now and len(history["update"]):
+        raise ValueError(
+            f"resume continues training for {_family_of(before)} and solve() is given {_family_of(now)}: pass the "
+            "family with which it began."
+        )
+
+
+def _family_of(count: int) -> str:
+    return f"a family of {count} worlds" if count else "one world without a family"

@@ -1,0 +1,325 @@
+"""Structural policy gradient, with memory (RSPG) or without (SPG).
+
+One update: follow `paths` paths for `horizon` periods from where the last update ended; compute the structural
+gradient at every individual state (euler.py); take a damped Newton step on each state's first-order condition; move
+the network toward it with Adam. The step is the gradient of the objective in units in which every state is equally
+well conditioned, weighted by the mass: it vanishes exactly where the gradient does.
+
+Source: Wibault et al. (2026), arXiv 2602.20141; Yang, Wang, Schaab and Moll (2025), arXiv 2512.18892. The envelope
+critic, the exact look-ahead and the Newton units are ours; DECISIONS.md says why.
+"""
+
+import dataclasses
+from typing import Generic, NamedTuple, TypeVar, cast
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax import Array
+
+from hank_mfg.environment.economy import Economy
+from hank_mfg.policy.policy import Policy, Tables
+from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_outlook, structural_gradient
+from hank_mfg.solve.gradient.robust import Worlds, on_paths, path_shares
+from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
+from hank_mfg.solve.play.market import Market
+from hank_mfg.solve.play.rollout import Decision, Play, State, Step, Trembling, rollout, worst_market
+from hank_mfg.solve.settings import MethodSettings, is_real
+
+BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
+TRACE_BY_STATE = 0.9  # the trace where the policy starts from an optimum in every aggregate state
+States = TypeVar("States")
+
+
+@dataclasses.dataclass(frozen=True)
+class RSPG(MethodSettings):
+    """Settings of recurrent structural policy gradient.
+
+    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the
+    network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself;
+    `clip_norm` bounds the gradient. Of the way that the passes of an update lead the network goes all at first and,
+    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path: unless
+    given .9 where the policy starts from an optimum in every aggregate state (by_state.py), 0 elsewhere.
+    `spread` is the weight of states outside the current mass; `max_step` the largest change of log consumption
+    aimed at in one update. `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` shape
+    the policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
+    mass-weighted Euler error, relative consumption, and that of firms, in units of inflation, fall below
+    `tolerance`; `warmup` periods under the stationary policy measure the scale of the signals first. Prices that
+    clear miss by `tremble` times their standard deviation in training.
+    """
+
+    paths: int = 16
+    horizon: int = 20
+    updates: int = 120
+    passes: int = 16
+    learning_rate: float = 2e-3
+    final_rate: float = 0.01
+    final_step: float = 1.0
+    clip_norm: float = 1.0
+    trace: float | None = None
+    spread: float = 0.02
+    max_step: float = 0.2
+    tremble: float = 0.1
+    memory: str = "gru"
+    units: int = 16
+    width: int = 64
+    knots: int = 24
+    asset_points: int = 200
+    precision: str = "float32"
+    tolerance: float = 3e-5
+    warmup: int = 200
+
+    def __post_init__(self):
+        """Check every field. Raises ValueError naming the field, its value and the range."""
+        self.check(
+            counts=("paths", "horizon", "updates", "passes", "warmup"),
+            positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
+            shares=("spread", "final_rate", "final_step"),
+        )
+        if self.trace is not None:
+            valid = is_real(self.trace) and 0 <= self.trace <= 1
+            self.demand("trace", valid, "between 0 and 1, or None to let the economy decide")
+        self.demand("tremble", self.tremble >= 0, "zero or positive")
+        self.demand("knots", self.knots >= 10, "an integer of at least 10")
+        self.demand("asset_points", self.asset_points >= 10, "at least 10")
+        self.price()
+
+    def price(self, states: int = 1, shocks: int = 1) -> None:
+        """Raise SizeError unless training fits this machine, for so many income states and aggregate shocks."""
+        periods, cells = float(self.paths) * self.horizon, float(self.asset_points) * states
+        networks = self.network_numbers(outputs=self.knots)
+        warm = float(self.paths) * self.warmup
+        splines = 2.0 * self.knots * (self.knots + float(self.asset_points))
+        self.require_room(
+            numbers=12.0 * periods * cells + networks + splines + warm + 10.0 * self.updates,
+            steps=self.updates * periods * (100.0 * cells * shocks + 2.0 * self.passes * networks),
+        )
+
+
+def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
+    """Structural policy gradient without memory: the same algorithm whose policy sees the current signal only."""
+    return RSPG(**{"memory": "none", **settings})
+
+
+class Progress(NamedTuple):
+    """What one update reports. `finite` (quantities, paths) says where everything is a number, `market` where prices of
+    every path cleared worst; `price_error` is that of firms, in units of inflation."""
+
+    loss: Array
+    euler_error: Array
+    price_error: Array
+    objective: Array
+    finite: Array
+    market: Market
+
+
+QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "structural gradient")
+
+
+class Training(NamedTuple, Generic[States]):
+    """Everything that training carries from one update to the next; saved and loaded, it goes on as if unbroken.
+
+    `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
+    `trembles` (unknowns,) are the standard deviations by which prices miss clearing while people learn what to do at
+    any price.
+    """
+
+    policy: Policy
+    optimizer: optax.OptState
+    states: States
+    key: Array
+    trembles: Array
+
+
+class Kept(NamedTuple):
+    """What a rollout keeps of each period for learning; (time, assets, income) unless said.
+
+    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave
+    of the `desired` one, `rise` how much it rises with a unit of next assets less: the asset's price, or less
+    where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that tomorrow
+    adds to their wish to raise the price, `implied` what it is worth in expectation over every next
+    aggregate state.
+    """
+
+    signal: Array
+    cash: Array
+    desired: Array
+    wanted: Array
+    savings: Array
+    consumption: Array
+    goods: Array
+    rise: Array
+    mass: Array
+    reward: Array
+    outlook: Array
+    implied: Array
+    path: FirstOrder
+
+
+class Lesson(NamedTuple):
+    """What the networks should learn from one path: where log consumption should move, and how much it matters; where
+    the outlook of firms should move, (time,); how many asset points from the lowest one are `bound`, (time, income):
+    households there are right to save down to the borrowing limit."""
+
+    signal: Array
+    move: Array
+    weight: Array
+    outlook: Array
+    bound: Array
+
+
+def trainable(policy: Policy):
+    """True at the leaves that gradient steps move: encoders and heads."""
+    none = jax.tree.map(lambda _: False, policy)
+    parts = lambda p: (p.encoder, p.head, *(() if p.firms is None else (p.firms.encoder, p.firms.head)))  # noqa: E731
+    return eqx.tree_at(parts, none, jax.tree.map(eqx.is_inexact_array, parts(policy)))
+
+
+def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
+    """Adam with gradient clipping and a cosine schedule.
+
+    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast.
+    """
+    steps = settings.updates * settings.passes
+    schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
+
+
+def observe(
+    play: Play, state: State, shocks_next: Array, trembles: Array, fine: Play | None = None
+) -> tuple[State, Kept, Market]:
+    """Roll out one path and keep what learning needs; prices that clear miss by `trembles` (time, unknowns). The mass
+    moves on the grid of the play `fine` where there is one (fine_mass.py)."""
+    if fine is None:
+        last, steps = rollout(Trembling(play), state, (shocks_next, trembles), lambda step: step)
+        kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
+        return last, kept, worst_market(play, steps.now)
+    economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own world
+    inside = fine._replace(policy=play.policy, economy=economy)
+    last, steps = rollout(Trembling(inside), refine(state, inside), (shocks_next, trembles), lambda step: step)
+    kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside), inside.economy))(steps)
+    return coarsen(last, play, inside), kept, worst_market(inside, steps.now)
+
+
+def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Kept:
+    """What learning needs of one period and of the decisions that may follow, on the grid of the economy `there`."""
+    now = step.now
+    mass = now.state.aggregate.mass
+    reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
+    condition = first_order(play.economy, step, ahead, there)
+    net = play.economy.unspent(now.cash, now.savings, now.public)
+    price = play.economy.cost(jnp.ones_like(net), now.public)
+    consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
+    implied = implied_outlook(play.economy, now, ahead)
+    return Kept(
+        now.signal, now.cash, now.desired, now.wanted, now.savings, consumption,
+        play.economy.goods(consumption, now.public), rise, mass, reward, now.outlook, implied, condition,
+    )  # fmt: skip
+
+
+def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:
+    """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
+
+    Where a bound binds the step starts from it and leads beyond, to what would be wanted without it. Nothing else is
+    as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
+    """
+    grid = play.economy.grid
+    trace = settings.trace
+    if trace is None:
+        trace = 0.0 if play.policy.by_state is None else TRACE_BY_STATE
+    gradient = structural_gradient(play.economy, kept.path, trace)
+    step, consumption = -gradient / kept.path.curvature, kept.consumption
+    limit = settings.max_step
+    change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
+    weight = kept.mass * (1.0 - settings.spread) + settings.spread / kept.mass[0].size
+    move = jnp.clip(jnp.log(consumption / kept.desired) + change, -limit, limit)
+    right = (kept.wanted < grid.lower) & (change >= 0)
+    bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
+    lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook, bound)
+    binds = (kept.wanted < grid.lower) | (kept.wanted > grid.upper)
+    relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / kept.goods
+    euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
+    return lesson, jnp.mean(euler_error), gradient
+
+
+def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
+    """What the networks say along one path of signals (time, signals): the log correction of consumption, (time,
+    assets, income), and the outlook of firms, (time,)."""
+    _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
+    return jax.vmap(lambda f: (policy.correction(f, tables), policy.outlook(f)))(features)
+
+
+def learn(
+    play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson, shares: Array
+) -> tuple[Policy, optax.OptState, Array]:
+    """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
+
+    The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
+    and half that of the outlook of firms in units of its `scale` (as it is, Adam would take it for rounding), mean over
+    periods and over paths, which count by their `shares` (paths,) of mean one. What a rollout teaches is worth several
+    cheap steps of the network, and some of it is peculiar to its paths: a network that goes only part of the way is a
+    mean over the last rollouts.
+    """
+    moving, fixed = eqx.partition(training.policy, trainable(training.policy))
+
+    def current(moving):
+        policy = eqx.combine(moving, fixed)
+        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, lessons.signal)
+
+    target, weight = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook)), lessons.weight
+    if training.policy.by_state is not None:
+        place = jnp.arange(weight.shape[2])[:, None]
+        free = place >= lessons.bound[:, :, None]
+        first = jnp.minimum(lessons.bound, weight.shape[2] - 1)[:, :, None]
+        target = (jnp.take_along_axis(target[0], jnp.maximum(place, first), axis=2), target[1])
+        weight = jnp.where(free, weight, BOUND * weight)
+    unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
+
+    def loss(moving):
+        distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
+        households, firms = jnp.sum(weight * distance**2, axis=(2, 3)), (missed / unit) ** 2
+        return 0.5 * jnp.mean(shares[:, None] * (households + firms))
+
+    def one(carry, _):
+        moving, optimizer = carry
+        value, gradient = jax.value_and_grad(loss)(moving)
+        step, optimizer = make_optimizer(settings).update(gradient, optimizer)
+        return (optax.apply_updates(moving, step), optimizer), value
+
+    (taught, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
+    part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.passes))
+    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, taught)
+    return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
+
+
+def update(
+    play: Play, training: Training[State], settings: RSPG, worlds: Worlds | None = None, fine: Play | None = None
+) -> tuple[Training[State], Progress]:
+    """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
+
+    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs. The mass moves
+    on the grid of the play `fine`, if there is one.
+    """
+    key, draw_key = jax.random.split(training.key)
+    play = play._replace(policy=training.policy)
+    shares = path_shares(worlds, settings.paths, play.economy.dtype)
+
+    def one(play, state, key):
+        shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
+        shape = (settings.horizon, *training.trembles.shape)
+        normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
+        last, kept, market = observe(play, state, shocks, training.trembles * normal, fine)
+        lesson, error, gradient = teach(play, kept, settings)
+        parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
+        finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
+        numbers = (error, jnp.mean(jnp.abs(lesson.outlook)), jnp.mean(kept.reward))
+        return last, lesson, numbers, finite, market
+
+    keys = jax.random.split(draw_key, settings.paths)
+    last, lessons, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
+    policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons, shares)
+    euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
+    report = Progress(loss, euler_error, price_error, objective, finite.T, market)
+    return Training(policy, optimizer, last, key, training.trembles), report

@@ -1,0 +1,114 @@
+"""The best savings by search: every choice tried, no first-order condition, no envelope theorem.
+
+Given values ahead W(a', e) = E[V(a', e') | e], piecewise linear between asset points as Young's lottery has them,
+
+    V(a, e) = max over a' of F(a, a') + beta(e) W(a', e),
+
+over all asset points, points between them, and what a policy does. It assumes nothing of the shape of V, so it finds
+what first-order conditions miss: budgets with cliffs and kinks. What it shares with the policies that it judges is the
+grid of assets and the lottery on it.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import expect, read
+from hank_mfg.solve.household.fixed_point import solve_contraction
+
+ROUNDS = 60  # of policy improvement at most
+TOGETHER = 2**21  # values held at once: choices x assets x income
+SETTLED = 1e-12  # relative improvement at which it ends
+
+
+class Best(NamedTuple):
+    """The `value` of the best savings, and these `savings`: (assets, income) each."""
+
+    value: Array
+    savings: Array
+
+
+def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, parts: int) -> Best:
+    """The best of all asset points, `parts` - 1 points between neighbors, and `savings` (assets, income).
+
+    `ahead` (assets, income) is W, the expected value of next assets.
+    """
+    points, discount_factor = economy.grid.points, economy.discount_factor(public.shocks)
+    share = jnp.arange(parts, dtype=points.dtype)[None] / parts
+    between = (points[:-1, None] + share * jnp.diff(points)[:, None]).reshape(-1)
+    worth = (ahead[:-1, None] * (1 - share[..., None]) + ahead[1:, None] * share[..., None]).reshape(-1, ahead.shape[1])
+    choices, worth = jnp.append(between, points[-1]), jnp.concatenate([worth, ahead[-1:]])
+    most = economy.bounds(economy.resources(public), public)[1]
+
+    def value_of(choice: Array, worth: Array) -> Array:
+        value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * worth
+        return jnp.where((choice <= most) & ~jnp.isnan(value), value, -jnp.inf)
+
+    def better(best: Best, block: tuple[Array, Array]) -> tuple[Best, None]:
+        values = jax.vmap(value_of)(*block)
+        place = jnp.argmax(values, axis=0)
+        value = jnp.take_along_axis(values, place[None], axis=0)[0]
+        return Best(jnp.maximum(best.value, value), jnp.where(value > best.value, block[0][place], best.savings)), None
+
+    own = economy.reward(savings, public) + discount_factor * read(ahead, economy.lottery(savings))
+    size = max(1, min(len(choices), TOGETHER // own.size))
+    padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
+    choices, worth = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, worth))
+    return jax.lax.scan(better, Best(own, savings), (choices, worth))[0]
+
+
+def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:
+    """The value of a constant `flow` (assets, income) under constant savings: V = flow + beta P V."""
+    discount_factor, gamble = economy.discount_factor(public.shocks), economy.lottery(savings)
+    chain = economy.income_transition[0, 0]
+    return solve_contraction(lambda value: discount_factor * expect(value, gamble, chain), flow, tolerance=1e-13)
+
+
+@eqx.filter_jit
+def stationary_best(economy: Economy, public: Public, savings: Array, parts: int = 4) -> tuple[Array, Best]:
+    """The value of constant `savings` at constant prices, and the best that a search finds from there.
+
+    Policy improvement by search: values of savings exactly, then the best choice given these, until nothing improves.
+    """
+    chain = economy.income_transition[0, 0]
+
+    def worth(savings: Array) -> Array:
+        return value_of_constant(economy, public, savings, economy.reward(savings, public))
+
+    def improve(state):
+        now, _, count = state
+        better = best_choice(economy, public, now.value @ chain.T, savings, parts)
+        value = worth(better.savings)
+        rise = jnp.max(value - now.value) / jnp.max(jnp.abs(value))
+        return Best(value, better.savings), rise, count + 1
+
+    def unfinished(state):
+        return (state[1] > SETTLED) & (state[2] < ROUNDS)
+
+    own = worth(savings)
+    start = (Best(own, savings), jnp.asarray(jnp.inf, own.dtype), jnp.asarray(0))
+    return own, jax.lax.while_loop(unfinished, improve, start)[0]
+
+
+@eqx.filter_jit
+def stationary_loss(economy: Economy, public: Public, savings: Array, mass: Array) -> Array:
+    """What households lose by `savings` against the best by search, as a share of consumption, to first order."""
+    own, best = stationary_best(economy, public, savings)
+    one = jnp.ones((), economy.dtype)
+    slope = jax.jvp(lambda factor: scaled_reward(economy, savings, public, factor), (one,), (one,))[1]
+    return jnp.sum(mass * (best.value - own)) / jnp.sum(mass * value_of_constant(economy, public, savings, slope))
+
+
+def scaled_reward(economy: Economy, savings: Array, public: Public, factor) -> Array:
+    """Flow utility of choosing `savings`, with `factor` times the goods consumed at unchanged hours: (assets, income).
+
+    The unit of welfare, in which a lifetime is compared with another. `Economy.reward` where the factor is one.
+    """
+    net, wage = economy.unspent(economy.resources(public), savings, public), economy.wage(public)
+    if wage is None:
+        return economy.model.preferences().utility(factor * net)
+    return economy.labor.scaled_flow(economy.labor.consumed(net, wage), wage, factor)

@@ -1,0 +1,125 @@
+"""The household's problem at given prices, by the endogenous grid method (Carroll 2006).
+
+For every choice a' on the grid the first-order condition q u'(c) = beta E[V_a(a', e')] gives consumption without a
+search, and cash on hand m = q a' + c, with q the price of the asset, one unless the model declares it. The pairs (m, c)
+are the consumption function where the borrowing limit does not bind; extended below its first point it lies above
+m - q lower, so that min(c, m - q lower) is right everywhere.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.named import Named
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.solve.household.fixed_point import fixed_point
+
+
+class HouseholdSolution(NamedTuple):
+    """A stationary household problem: consumption (assets, income), the iterations used and the last change."""
+
+    consumption: Array
+    iterations: Array
+    change: Array
+
+
+def egm_step(
+    economy: Economy, public: Public, marginal_value_next: Array, income_transition: Array
+) -> ConsumptionFunction:
+    """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
+    prices. Who expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
+    expected = economy.discount_factor(public.shocks) * (marginal_value_next @ income_transition.T)
+    expected = economy.bought(expected, public)
+    nothing = expected == 0
+    consumption = economy.model.preferences().inverse_marginal_utility(jnp.where(nothing, 1.0, expected))
+    all_there_is = economy.consumption_of(economy.resources(public)[-1:], economy.grid.lower, public)
+    consumption = jnp.where(nothing, 2.0 * jnp.max(all_there_is), consumption)
+    cash = economy.cost(economy.grid.points[:, None], public) + economy.net(consumption, public)
+    return ConsumptionFunction(cash, consumption)
+
+
+def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
+    """Next assets implied by a desired consumption, held between the borrowing limit and the top of the grid."""
+    lower, upper = economy.bounds(resources, public)
+    return jnp.clip(economy.savings_of(resources, consumption, public), lower, upper)
+
+
+def asset_return(economy: Economy, public: Public) -> Array:
+    """The derivative of cash on hand in own assets, usually 1 + r: (assets, income)."""
+    _, own = economy.states()
+    points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
+
+    def cash(assets):
+        values = economy.model.resources(assets, own, public.prices, public.shocks)
+        return jnp.broadcast_to(values, economy.shape)
+
+    return jax.jvp(cash, (points,), (jnp.ones_like(points),))[1]
+
+
+def marginal_value(economy: Economy, public: Public, consumption: Array) -> Array:
+    """The marginal value of assets V_a = (d resources / d a) u'(c), (assets, income): the envelope theorem."""
+    return asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
+
+
+def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
+    """One step of the endogenous grid method at constant prices, from log consumption tomorrow to today's.
+
+    The function returned maps (assets, income) to (assets, income); its fixed point is the stationary policy. In logs
+    its change is relative to consumption. What nobody could consume tomorrow counts as all that can be.
+    """
+    resources, gross = economy.resources(public), asset_return(economy, public)
+    utility, income = economy.model.preferences(), economy.income_transition[0, 0]
+    most = jnp.log(economy.consumption_of(resources, economy.grid.lower, public))
+
+    def step(log_consumption: Array) -> Array:
+        consumption = jnp.exp(jnp.minimum(log_consumption, most))
+        policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), income)
+        savings = feasible_savings(economy, public, resources, policy(resources))
+        return jnp.log(economy.consumption_of(resources, savings, public))
+
+    return step
+
+
+def solve_household(
+    economy: Economy, public: Public, start: Array, *, tolerance, max_iterations: int = 20_000
+) -> HouseholdSolution:
+    """The stationary policy at constant prices: the endogenous grid method until no consumption moves by `tolerance`.
+
+    `start` is consumption on the grid, (assets, income); the change is relative. The stopping rule bounds the change
+    of one step: with discount factor beta the distance to the fixed point is about change / (1 - beta). Where some
+    household cannot consume at all the change is not a number.
+    """
+    step = household_map(economy, public)
+    found = fixed_point(step, jnp.log(start), tolerance=tolerance, max_iterations=max_iterations)
+    return HouseholdSolution(jnp.exp(found.point), found.iterations, found.change)
+
+
+def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:
+    """The consumption function that makes households consume `consumption` (assets, income) tomorrow optimal."""
+    return egm_step(economy, public, marginal_value(economy, public, consumption), economy.income_transition[0, 0])
+
+
+def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
+    """What prices that clear inside the period do to log consumption at the stationary cash on hand.
+
+    From stationary `consumption` (assets, income): one step of the endogenous grid method with the price changed today
+    and everything tomorrow as it was but for what today's price carries over. (unknowns, assets, income), per unit.
+    """
+    names, cash = economy.unknowns, economy.resources(public)
+    following = policy_of(economy, public, consumption)
+
+    def today(values: Array) -> Array:
+        changed = dict(zip(names, values, strict=True))
+        now = economy.form(public.aggregates, public.shocks, Named("unknowns", changed))
+        total = Named("aggregates", {**public.aggregates, **economy.carry(now)})
+        tomorrow = economy.form(total, public.shocks, Named("unknowns", {n: public.prices[n] for n in names}))
+        resources = economy.resources(tomorrow)
+        saved = feasible_savings(economy, tomorrow, resources, following(resources))
+        marginal = marginal_value(economy, tomorrow, economy.consumption_of(resources, saved, tomorrow))
+        return jnp.log(egm_step(economy, now, marginal, economy.income_transition[0, 0])(cash))
+
+    return jnp.moveaxis(jax.jacfwd(today)(economy.unknown_values(public)), -1, 0)

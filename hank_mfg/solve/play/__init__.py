@@ -1,0 +1,1 @@
+"""Follow a policy along a path of common noise: rollouts, prices that clear inside the period, finer mass."""

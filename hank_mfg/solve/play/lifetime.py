@@ -1,0 +1,62 @@
+"""The value of a savings plan to one household along a fixed aggregate path.
+
+Along a path of aggregate states z_0, z_1, ... nothing depends on one household, so a plan of savings a' is worth
+
+    V_t(a, e) = F_t(a, a') + beta_t(e) sum_e' P(e' | e, z_t, z_{t+1}) V_{t+1}(a', e'),
+
+by one recursion backward in time, exact over own risk.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import expect
+from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
+
+
+class Frozen(NamedTuple):
+    """What a household faces on one path, leading axis time: nothing here depends on what it does itself.
+
+    `now` and `ahead` are everybody else's decisions; their public parts (prices, signals, cash) are its own too.
+    """
+
+    now: Decision
+    ahead: Decision | None
+    shock_next: Array
+
+
+def freeze(play: Play, state: State, shocks_next: Array, foresight: bool) -> tuple[State, Frozen]:
+    """Everybody follows `play` along the aggregate states `shocks_next` (time,): the last state, and what one household
+    faces on the way, with everybody's decisions in every state that may follow if there is `foresight`."""
+    last, steps = rollout(play, state, shocks_next, lambda step: step)
+    ahead = jax.vmap(play.look_ahead)(steps) if foresight else None
+    return last, Frozen(steps.now, ahead, steps.shock_next)
+
+
+def path_value(
+    economy: Economy,
+    path: Frozen,
+    savings: Array,
+    terminal: Array,
+    flow: Callable[[Array, Public], Array] | None = None,
+) -> Array:
+    """Lifetime utility of following `savings` (time, assets, income) along a path: (assets, income) at its start.
+
+    The rest of life is worth `terminal` (assets, income). Another `flow(savings, public)` than utility is discounted
+    and expected in its place, or several at once, stacked in a leading axis that `terminal` has too.
+    """
+    flow = economy.reward if flow is None else flow
+
+    def back(value, period):
+        now, shock_next, choice = period
+        income = economy.income_transition[now.state.aggregate.shock, shock_next]
+        lottery = economy.lottery(choice)
+        ahead = jnp.vectorize(lambda each: expect(each, lottery, income), signature="(a,e)->(a,e)")(value)
+        return flow(choice, now.public) + economy.discount_factor(now.public.shocks) * ahead, None
+
+    return jax.lax.scan(back, terminal, (path.now, path.shock_next, savings), reverse=True)[0]

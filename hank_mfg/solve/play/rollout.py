@@ -1,0 +1,195 @@
+"""The one rollout: everybody follows a policy along a path of common noise.
+
+Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. Where prices
+clear inside the period, everybody's policy is asked what it would choose at each candidate price, signal and memory
+included, until markets clear (market.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
+that conditional expectations are exact over idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan
+over periods is a chain of small operations, looking ahead is one large one over all periods at once.
+"""
+
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.economy import NO_UNKNOWNS, Aggregate, Economy, Public
+from hank_mfg.environment.lottery import Lottery
+from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
+from hank_mfg.policy.policy import Policy, Tables
+from hank_mfg.solve.play.market import Market, clear
+
+
+@portable
+class State(NamedTuple):
+    """The start of a period: the aggregate state, everybody's memory of earlier signals, where to look first for the
+    prices that clear inside the period, and by how much they then miss clearing, (unknowns,): in training only."""
+
+    aggregate: Aggregate
+    memory: Array
+    guess: Named = NO_UNKNOWNS
+    tremble: Array | None = None
+
+
+class Decision(NamedTuple):
+    """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
+
+    `cash` on hand, `desired` consumption before the budget binds and what it would save, `wanted`; `savings` next
+    assets within the bounds; `features` what the heads were given; `outlook` what tomorrow adds to a firm's wish to
+    raise its price; `excess` (unknowns,) what is left over of the equations by which prices clear inside the period.
+    """
+
+    state: State
+    public: Public
+    signal: Array
+    memory: Array
+    features: Array
+    cash: Array
+    desired: Array
+    wanted: Array
+    savings: Array
+    outlook: Array
+    excess: Array
+
+
+class Step(NamedTuple):
+    """One period as it happened: the decision, its lottery and the aggregate state of the next period.
+
+    `settled` is the mass over (chosen assets, today's income) once everybody has chosen.
+    """
+
+    now: Decision
+    gamble: Lottery
+    settled: Array
+    shock_next: Array
+
+
+class Play(NamedTuple):
+    """Who plays what: an economy, the policy that everybody follows, and its tables on the economy's grid."""
+
+    economy: Economy
+    policy: Policy
+    tables: Tables
+
+    def decide(self, state: State) -> Decision:
+        """Form prices, show the signal, update memory, choose."""
+        economy = self.economy
+        names = economy.unknowns
+        if not names:
+            return self.choose(state, economy.public(state.aggregate))
+
+        guess = jnp.stack([state.guess[name] for name in names])
+        found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets())
+        if state.tremble is None:
+            return self.at(state, found.x)
+        return self.at(state, found.x + state.tremble)._replace(excess=found.excess)
+
+    def at(self, state: State, x: Array) -> Decision:
+        """What everybody would do if the prices that clear inside the period were `x` (unknowns,)."""
+        candidates = Named("unknowns", dict(zip(self.economy.unknowns, x, strict=True)))
+        return self.choose(state, self.economy.public(state.aggregate, candidates))
+
+    def choose(self, state: State, public: Public) -> Decision:
+        """What everybody does once prices are formed, and whether markets clear then."""
+        economy = self.economy
+        signal = economy.signal(public)
+        memory, features = self.policy.remember(state.memory, signal)
+        cash = economy.resources(public)
+        desired = self.desired(features, cash, public)
+        wanted = economy.savings_of(cash, desired, public)
+        savings = jnp.clip(wanted, *economy.bounds(cash, public))
+        outlook = self.policy.outlook(features)
+        excess = economy.excess_demand(state.aggregate.mass, public, savings, outlook)
+        return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, outlook, excess)
+
+    def desired(self, features: Array, cash: Array, public: Public) -> Array:
+        """What everybody would consume if no bound on savings did bind, (assets, income)."""
+        economy = self.economy
+        floor = economy.cost(economy.grid.lower, public)
+        return self.policy.consumption(features, cash, self.tables, economy.unknown_values(public), floor)
+
+    def act(self, now: Decision, shock_next: Array) -> Step:
+        """Carry out a decision, given the aggregate state of the next period."""
+        gamble = self.economy.lottery(now.savings)
+        return Step(now, gamble, self.economy.settle(now.state.aggregate.mass, gamble), shock_next)
+
+    def follow(self, step: Step, shock_next: Array) -> State:
+        """The start of next period in aggregate state `shock_next`."""
+        economy, now = self.economy, step.now
+        carried = economy.carry(now.public)
+        aggregate = economy.arrive(step.settled, now.state.aggregate.shock, shock_next, carried)
+        guess = Named("unknowns", {name: now.public.prices[name] for name in economy.unknowns})
+        still = None if now.state.tremble is None else jnp.zeros_like(now.state.tremble)
+        return State(aggregate, now.memory, guess, still)
+
+    def look_ahead(self, step: Step) -> Decision:
+        """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
+        every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
+        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(tremble=None)))(every)
+
+
+class Trembling(NamedTuple):
+    """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, tremble).
+
+    Along an equilibrium path a price that clears moves with the state of the economy only, and nothing would teach
+    people what to do at another one, on which the market's excess demand, and so the price itself, depends. Tomorrow is
+    looked ahead to without trembles.
+    """
+
+    play: Play
+
+    def decide(self, state: State) -> Decision:
+        """As in the play itself."""
+        return self.play.decide(state)
+
+    def act(self, now: Decision, draw: tuple[Array, Array]) -> Step:
+        """As in the play itself."""
+        return self.play.act(now, draw[0])
+
+    def follow(self, step: Step, draw: tuple[Array, Array]) -> State:
+        """The start of next period, with its tremble."""
+        return self.play.follow(step, draw[0])._replace(tremble=draw[1])
+
+
+Beginning = TypeVar("Beginning")
+
+
+class Playable(Protocol[Beginning]):
+    """What can be rolled out: `Play` for economies, `GamePlay` for games."""
+
+    def decide(self, state: Beginning, /) -> Any:
+        """From the start of a period to everybody's choices."""
+
+    def act(self, now: Any, draw: Any, /) -> Any:
+        """Carry the choices out, given what is drawn for the common noise of next period."""
+
+    def follow(self, step: Any, draw: Any, /) -> Beginning:
+        """The start of next period."""
+        ...
+
+
+def rollout(play: Playable[Beginning], state: Beginning, shocks_next: Any, record) -> tuple[Beginning, Any]:
+    """Follow one path. Batch over paths with `vmap`.
+
+    `shocks_next`, arrays (time, ...), is what is drawn for the common noise of the following periods: for economies the
+    index of the aggregate state. `record(step)` says what to keep of each step, stacked along a leading time axis.
+    Returns the state after the last period and the record.
+    """
+
+    def period(state: Beginning, shock_next):
+        step = play.act(play.decide(state), shock_next)
+        return play.follow(step, shock_next), record(step)
+
+    return jax.lax.scan(period, state, shocks_next)
+
+
+def worst_market(play: Play, decisions: Decision) -> Market:
+    """The worst of a path of decisions, leading axis time; what is not a number is worse than anything."""
+    size = jnp.max(jnp.abs(decisions.excess), axis=1, initial=0.0)
+    period = jnp.argmax(jnp.where(jnp.isfinite(size), size, jnp.inf))
+    now = jax.tree.map(lambda x: x[period], decisions)
+    if not play.economy.unknowns:
+        return Market(period, now.excess, now.excess, now.excess, now.excess)
+    ends = (play.at(now.state, end).excess for end in play.economy.brackets())
+    return Market(period, play.economy.unknown_values(now.public), now.excess, *ends)

@@ -1,0 +1,1 @@
+"""Paths that households foresee: linear responses in the sequence space and nonlinear transitions."""

@@ -1,0 +1,1 @@
+"""Stationary equilibria: one, many at once, as functions of parameters, and households at given prices."""

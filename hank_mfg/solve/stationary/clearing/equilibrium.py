@@ -1,0 +1,142 @@
+"""A stationary equilibrium as arrays, and how it responds: the derivatives of its fixed points.
+
+What a policy chooses, the composite of labor.py (consumption, or under GHH consumption less effort),
+is the fixed point c = T(c), the mass m = P' m, and the aggregates U clear F(U) = log supplied - log U = 0.
+By the implicit function theorem the derivative of each is that of one corrected step,
+
+    log c = log c* + (I - T')^{-1} (T(log c*) - log c*),      m = m* + (I - P')^{-1} (P' m* - m*),
+    U = U* - F_U^{-1} F(U*),
+
+with starred values and inverses held constant: values are unchanged, first derivatives are right, forward and in
+reverse. Derivatives of derivatives are not. Everything is in float64.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.concavity import largest_rise
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import push_forward
+from hank_mfg.environment.quantities import Names, form_at_rest, supplied
+from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
+from hank_mfg.solve.household.fixed_point import solve_contraction
+from hank_mfg.solve.household.household import household_map
+from hank_mfg.solve.stationary.clearing.mass import mass_response
+
+
+@portable
+class Equilibrium(NamedTuple):
+    """A stationary equilibrium as arrays: the `unknown` aggregates and the prices that clear inside the period,
+    (searched,), `consumption` of goods and `mass` (assets, income), everything aggregate, the `excess` (log supplied -
+    log unknown, then excess demand), and the `change` of the composite in one more step of the household. Where they
+    are not a number or not small, there is none: `steady_state` says why. `composite` (assets, income) is what policies
+    choose: consumption, or consumption less effort under GHH. `rise` is by how much d resources / d assets rises at
+    most between points of the grid: above 1e-6 budgets are not concave and first-order conditions not sufficient.
+    """
+
+    unknown: Array
+    composite: Array
+    consumption: Array
+    mass: Array
+    public: Public
+    excess: Array
+    change: Array
+    rise: Array | float = float("nan")
+
+    @property
+    def prices(self) -> Named:
+        """Prices, per model period."""
+        return self.public.prices
+
+    @property
+    def aggregates(self) -> Named:
+        """Aggregates."""
+        return self.public.aggregates
+
+
+def given(economy: Economy, names: Names, unknown: Array) -> Public:
+    """Everything aggregate at assumed values of what is searched, (searched,), with shocks at their means."""
+    return form_at_rest(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
+
+
+def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, composite: Array, mass: Array) -> Array:
+    """What is wrong with assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
+
+    Minus infinity where nothing is supplied, or less.
+    """
+    count = len(names.unknown)
+    excess = []
+    if count:
+        total = supplied(economy, names.unknown, mass, public.shocks)
+        excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
+    if names.clearing:
+        savings = economy.savings_of(economy.resources(public), composite, public)
+        excess.append(economy.excess_demand(mass, public, savings))
+    return jnp.concatenate(excess)
+
+
+def complete(economy: Economy, names: Names, public: Public, mass: Array) -> Public:
+    """Everything aggregate, with the aggregates that no price follows from."""
+    if not names.other:
+        return public
+    summed = dict(zip(names.other, supplied(economy, names.other, mass, public.shocks), strict=True))
+    return public._replace(aggregates=Named("aggregates", {**public.aggregates, **summed}))
+
+
+def _household(economy: Economy, public: Public, solved: Array) -> Array:
+    """The composite as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem.
+
+    log c = T(log c): its derivative is that of log c* + (I - T')^{-1} (T(log c*) - log c*), all but T held at c*.
+    """
+    known = jax.lax.stop_gradient(jnp.log(solved))
+    image = household_map(economy, public)(known)
+    constant = household_map(*jax.lax.stop_gradient((economy, public)))
+    _, ahead = jax.linearize(constant, known)
+
+    def matrix(change):
+        return change - ahead(change)
+
+    def solve(_, right):
+        return solve_contraction(ahead, right)
+
+    def transposed(_, right):
+        return solve_contraction(lambda y: jax.linear_transpose(ahead, known)(y)[0], right)
+
+    return jnp.exp(known + jax.lax.custom_linear_solve(matrix, image - known, solve, transposed))
+
+
+def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
+    """Composite, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
+
+    The mass of a permanent type is in proportion to its share, whatever people choose.
+    """
+    public = given(economy, names, unknown)
+    composite = _household(economy, public, found.composite)
+    savings = economy.savings_of(economy.resources(public), composite, public)
+    growth = economy.shares / jax.lax.stop_gradient(economy.shares)
+    mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
+    moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+    return composite, mass + mass_response(economy, savings, mass, moved - mass), public
+
+
+def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
+    """`excess_of` near what was `found`: with derivatives in unknowns and economy."""
+    composite, mass, public = _respond(economy, names, unknown, found)
+    return excess_of(economy, names, unknown, public, composite, mass)
+
+
+def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
+    """What was `found`, as a function of the economy: the same values to rounding, with the right first derivatives."""
+    known = jax.lax.stop_gradient(found.unknown)
+    still = jax.lax.stop_gradient(economy)
+    jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)
+    unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
+    composite, mass, public = _respond(economy, names, unknown, found)
+    public = complete(economy, names, public, mass)
+    goods = economy.goods(composite, public)
+    rise = largest_rise(economy, public)
+    return Equilibrium(unknown, composite, goods, mass, public, jnp.zeros_like(unknown), jnp.zeros(()), rise)

@@ -1,0 +1,72 @@
+"""Whether first-order conditions are sufficient in an economy that was solved, and what households lose where not.
+
+Budgets that are concave in assets, in every aggregate state, are (concavity.py). Where one is not, a search over all
+choices (best_savings.py) says what households lose by first-order conditions: in the stationary equilibrium at its
+prices, and in an aggregate state as if that state and its prices lasted for ever.
+"""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.concavity import explain_rise, rise_before_solving, rises
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.quantities import names_of
+from hank_mfg.model.base import Model
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.household.best_savings import stationary_loss
+from hank_mfg.solve.household.household import feasible_savings, policy_of, solve_household
+from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
+
+LOSS = 1e-4  # of consumption that households may lose by first-order conditions
+PRECISE = 1e-9  # relative change of consumption at which a household in an aggregate state is solved
+CONCAVE = (
+    "let what is paid depend on income states rather than on assets, or on assets so that cash on hand is concave, or "
+    'pass nonconcave="allow" to look at the answer all the same'
+)
+
+
+@float64_allowed
+def nonconcave_budgets(economy: Economy, public: Public) -> str:
+    """Where budgets are not concave in assets, so that first-order conditions are not sufficient, in a sentence; ""
+    where they are concave in every aggregate state. `public` are the prices of the stationary equilibrium."""
+    moved = names_of(economy).moved if public.aggregates else ()
+    for rise, *_ in rises(economy, public, moved):
+        return explain_rise(economy.model, rise) + "."
+    return ""
+
+
+def require_sufficient(economy: Economy, public: Public, savings: Array, mass: Array) -> None:
+    """Raise SteadyStateError where budgets are not concave and a search over choices finds better ones: for households
+    with the `savings` of the stationary equilibrium, or in an aggregate state that lasts for ever; `mass` weights."""
+    for rise, there, at_rest in rises(economy, public, names_of(economy).moved):
+        numbers = jax.tree.map(jnp.asarray, there)
+        chosen = jnp.asarray(savings) if at_rest else _optimal(economy, numbers)
+        loss = float(stationary_loss(economy, numbers, chosen, jnp.asarray(mass)))
+        if not loss <= LOSS or not np.isfinite([rise.before, rise.after]).all():
+            where = "the prices found" if at_rest else "the prices of that aggregate state, for ever,"
+            raise SteadyStateError(
+                f"{explain_rise(economy.model, rise)}: at {where} households would gain {100 * loss:.3g} % of "
+                f"consumption by other savings; {CONCAVE}."
+            )
+
+
+def blame_budget(model: Model, error: SteadyStateError) -> None:
+    """Raise SteadyStateError with the reason that budgets are not concave, where no equilibrium was found and they are
+    not."""
+    rise = rise_before_solving(model)
+    if rise is not None:
+        raise SteadyStateError(
+            f"{explain_rise(model, rise)}, and no stationary equilibrium was found with them; {CONCAVE}."
+        ) from error
+
+
+@eqx.filter_jit
+def _optimal(economy: Economy, public: Public) -> Array:
+    """Savings by first-order conditions where prices and shocks stay as they are: (assets, income)."""
+    cash = economy.resources(public)
+    start = 0.1 * economy.consumption_of(cash, economy.grid.lower, public)
+    found = solve_household(economy, public, start, tolerance=PRECISE)
+    return feasible_savings(economy, public, cash, policy_of(economy, public, found.consumption)(cash))

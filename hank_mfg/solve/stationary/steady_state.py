@@ -1,0 +1,240 @@
+"""The stationary equilibrium, the economy without aggregate risk: solved, checked, and explained where there is none.
+
+The numbers are those of equilibrium.py, compiled once per shape; everything is in float64.
+"""
+
+import time
+import warnings
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.quantities import names_of
+from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named, differing
+from hank_mfg.model.portable import portable
+from hank_mfg.policy.policy import Stationary
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.household.household import response_to_unknowns
+from hank_mfg.solve.stationary.clearing.clearing import grids
+from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
+from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
+from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
+from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
+
+FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
+
+
+@portable
+class SteadyState(NamedTuple):
+    """A stationary equilibrium, every array float64.
+
+    `economy` is the discretized model without aggregate risk; `policy` the `composite` (consumption, less effort where
+    preferences are GHH) that is chosen at given cash on hand where the budget does not bind;
+    `savings` next assets (assets, income); `mass` the stationary mass (assets, income); `public` shocks, aggregates
+    and prices; `residual` the largest relative excess (supplied - assumed)/assumed; times in seconds.
+    """
+
+    economy: Economy
+    policy: ConsumptionFunction
+    savings: np.ndarray
+    mass: np.ndarray
+    public: Public
+    residual: float
+    euler_change: float
+    seconds_compile: float
+    seconds_run: float
+
+    @property
+    def prices(self) -> Named:
+        """Prices in the stationary equilibrium, per model period."""
+        return self.public.prices
+
+    @property
+    def aggregates(self) -> Named:
+        """Aggregates in the stationary equilibrium."""
+        return self.public.aggregates
+
+    @property
+    def consumption(self) -> np.ndarray:
+        """Consumption of goods in every state, (assets, income), per period, for every preference."""
+        with jax.enable_x64(True):
+            public = jax.tree.map(jnp.asarray, self.public)
+            return np.asarray(self.economy.goods(jnp.asarray(self.composite), public))
+
+    @property
+    def composite(self) -> np.ndarray:
+        """What marginal utility is of, (assets, income): consumption, or where preferences are GHH consumption less
+        effort, c - v(n). Solvers work with it; see `consumption` for goods."""
+        with jax.enable_x64(True):
+            public = jax.tree.map(jnp.asarray, self.public)
+            return np.asarray(self.economy.consumption_of(self.economy.resources(public), self.savings, public))
+
+    @property
+    def top_of_grid_mass(self) -> float:
+        """The mass at the last asset point; above 1e-6 the grid is too short."""
+        return float(self.mass[-1].sum())
+
+    @property
+    def nonconcave(self) -> str:
+        """Where budgets are not concave in assets, so that first-order conditions are not sufficient, a sentence; ""
+        where they are concave, in every aggregate state."""
+        return nonconcave_budgets(self.economy, self.public)
+
+    def __repr__(self) -> str:
+        return summary(self, {**self.prices, **self.aggregates}, f"residual {self.residual:.1g}")
+
+    def saving_rate(self) -> float | None:
+        """1 - consumption / output, where the model declares an outcome named output; None otherwise."""
+        with jax.enable_x64(True):
+            public = self.public
+            output = self.economy.model.outcomes(public.aggregates, public.prices, public.shocks).get("output")
+            if output is None:
+                return None
+        return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)
+
+
+def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
+    """What a result with an `economy` is, in a line, with the doubt that `nonconcave` states."""
+    economy = result.economy
+    numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
+    nonconcave = result.nonconcave  # looks at budgets in every aggregate state: once
+    doubt = f"; {nonconcave}" if nonconcave else ""
+    points, states = economy.shape
+    kind, model = type(result).__name__, type(economy.model).__name__
+    return f"{kind}({model}: {numbers}; {points} asset points, {states} income states, {more}{doubt})"
+
+
+def steady_state(
+    model: Model,
+    *,
+    asset_points: int = 200,
+    tolerance: float = 1e-11,
+    guess: SteadyState | Mapping[str, float] | None = None,
+    others: bool = True,
+    nonconcave: str = "refuse",
+) -> SteadyState:
+    """Solve the stationary equilibrium of a model: aggregates and the prices that clear inside the period.
+
+    Aggregate shocks are held at their means. `tolerance` is on the relative change of consumption in one step of the
+    endogenous grid method; markets clear within 1e-6, of the aggregate or in units of excess_demand(). A search that
+    fails is followed by one from many starts, in units of the economy's own (global_search.py).
+
+    `guess` is where to look first: the SteadyState of a similar economy, or values by name of what is searched, such as
+    {"capital": 4.2}; with several equilibria the one next to it is found. With one unknown and no guess the excess is
+    also evaluated far from the equilibrium, and a warning names `others` that this shows; `others=False` does not look.
+
+    Savings are solved by first-order conditions, which are sufficient where resources() is concave in assets. Where its
+    slope rises, or it jumps up, here or in an aggregate state, a search over all choices says what households lose by
+    them: more than a hundredth of a percent of consumption is refused, unless `nonconcave="allow"`; `nonconcave` of the
+    result says where.
+
+    Raises SteadyStateError where there is no equilibrium, with the cause and a remedy, both found by trying, and where
+    first-order conditions are not sufficient; TypeError and ValueError for arguments that make no sense.
+    """
+    begin = time.perf_counter()
+    require_tolerance(tolerance)
+    if nonconcave not in ("refuse", "allow"):
+        raise ValueError(f'nonconcave = {nonconcave!r}: "refuse" or "allow" budgets that are not concave.')
+    with jax.enable_x64(True):
+        economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
+        coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
+        levels = (*coarse, economy)
+        names = names_of(economy)
+        if not names.searched:
+            raise SteadyStateError(
+                f"No aggregate depends on assets (declared: {', '.join(names.fixed)}): aggregates() must name one, for "
+                "instance {'capital': assets}."
+            )
+        start = None if guess is None else guess_of(names, guess)
+        programs = Programs(levels, names, household_tolerance(tolerance))
+        compiled = time.perf_counter()
+        try:
+            outcome = programs.search(start, tolerance, others)
+        except SteadyStateError as error:
+            if nonconcave == "refuse":
+                blame_budget(model, error)
+            raise
+        found = outcome.found
+        seconds = (compiled - begin, time.perf_counter() - compiled)
+        _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
+        warn_of_top(economy, found.mass)
+        if nonconcave == "refuse":
+            require_sufficient(economy, found.public, outcome.savings, found.mass)
+        return SteadyState(
+            economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
+            jax.tree.map(np.float64, found.public),
+            float(np.abs(found.excess).max()), float(found.change), *seconds,
+        )  # fmt: skip
+
+
+def require_tolerance(tolerance: float) -> None:
+    """Raise ValueError unless the tolerance can be met."""
+    if not FINEST <= tolerance <= LOOSEST:
+        raise ValueError(
+            f"tolerance = {tolerance!r}: a relative change of consumption between {FINEST:g}, which rounding allows, "
+            f"and {LOOSEST:g}; 1e-11 is the default."
+        )
+
+
+def require_own_steady(model: Model, steady: SteadyState | None) -> None:
+    """Raise ValueError unless `steady` is of an economy of this name with these parameters, or None."""
+    if steady is None:
+        return
+    other = steady.economy.model
+    changed = list(differing(model.parameters(), other.parameters()))
+    if type(model).__name__ != type(other).__name__ or changed:
+        same = type(model).__name__ == type(other).__name__
+        whose = f"with another {changed[0]} than" if same else f"of {type(other).__name__}, not of"
+        raise ValueError(
+            f"steady is a stationary equilibrium {whose} the {type(model).__name__} to solve: pass "
+            "hm.steady_state(model), or leave it out."
+        )
+
+
+def warn_of_top(economy: Economy, mass) -> None:
+    """Warn where the asset grid is too short for the mass (assets, income)."""
+    top = float(np.asarray(mass)[-1].sum())
+    if top > 1e-6:
+        warnings.warn(
+            f"{top:.2e} of the population is at the top of the asset grid ({float(economy.grid.upper):g}): raise it "
+            "(maximum_assets in the shipped models).", stacklevel=5,
+        )  # fmt: skip
+
+
+@float64_allowed
+def stationary_of(steady: SteadyState) -> Stationary:
+    """What a policy with aggregate risk starts from: the stationary one and its response to what clears, float64."""
+    economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
+    cash = economy.resources(public)
+    if economy.unknowns:
+        response = _response(economy, public, jnp.asarray(steady.composite))
+    else:
+        response = jnp.asarray(np.zeros((0, *economy.shape)))
+    unknowns, outlook = economy.unknown_values(public), economy.outlook(public, public)
+    return Stationary(steady.policy, economy.grid.points, cash, unknowns, response, outlook)
+
+
+_response = eqx.filter_jit(response_to_unknowns)
+_goods = eqx.filter_jit(goods_at_rest)
+
+
+def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:
+    """Raise SteadyStateError where goods are left over, or missing, though every declared market clears."""
+    allowed = OFF + 100.0 * float(np.abs(found.excess).max())
+    values = {**found.public.aggregates, **found.public.prices}
+    where = f"in the stationary equilibrium, at {', '.join(f'{k} = {float(v):.6g}' for k, v in values.items())}"
+    problem = explain_goods(economy.model, goods, where, allowed=allowed)
+    if problem is not None:
+        raise SteadyStateError(
+            f"{problem}, though every declared market clears: an equation is wrong, or an income is paid from outside "
+            "that goods_market() leaves out; compare prices() and resources() with goods_market()."
+        )
