@@ -1,4 +1,4 @@
-"""README.md: its Python runs as it stands, on smaller sizes, and its first screen says how to start.
+"""README.md and docs/methods.md: their Python runs as it stands, on smaller sizes; docs/index.md has all public names.
 
 The chapters of docs/ on shipped economies quote their model files; the quotes are checked here too.
 """
@@ -13,14 +13,16 @@ import hank_mfg as hm
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
+DOCS = ROOT / "docs"
 SCREEN = 45  # lines
+LINES = 105  # of the whole README
 
 pytestmark = pytest.mark.skipif(not README.exists(), reason="there is no README.md in this copy of the package")
 
 
-def python_blocks() -> list[str]:
+def python_blocks(page: Path = README) -> list[str]:
     """The text of every block fenced as Python."""
-    return re.findall(r"^```python\n(.*?)^```", README.read_text(), flags=re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -51,8 +53,13 @@ def test_the_first_screen_says_how_to_start():
         assert words in screen, words
 
 
-def test_the_first_example_is_ten_lines_over_every_stage():
-    first = python_blocks()[0]
+def test_it_is_short():
+    assert len(README.read_text().splitlines()) <= LINES
+
+
+def test_the_first_examples_are_a_model_and_ten_lines_over_every_stage():
+    model, first = python_blocks()[:2]
+    assert "(hm.Model):" in model and len(model.splitlines()) <= 30
     assert len([line for line in first.splitlines() if line.strip()]) <= 10
     for name in ("load_model", "steady_state", "solve", "evaluate", "impulse_response", "moment_table"):
         assert f"hm.{name}(" in first, name
@@ -62,32 +69,60 @@ def test_the_first_example_is_ten_lines_over_every_stage():
 @pytest.mark.filterwarnings("ignore:.*has not settled:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*reached the top of the asset grid:UserWarning")  # four updates on few points
 def test_the_python_runs(small, quick, tmp_path, monkeypatch):
-    """Block after block, as one script, in an empty folder."""
+    """Block after block, as one script, in a folder with nothing but the model file that the README shows."""
     monkeypatch.chdir(tmp_path)
+    Path("my_model.py").write_text(python_blocks()[0])
     names: dict = {"__name__": "readme"}
     with quick():
-        for number, block in enumerate(python_blocks(), 1):
-            exec(compile(block, f"README.md, Python block {number}", "exec"), names)
+        for page in (README, DOCS / "methods.md"):
+            for number, block in enumerate(python_blocks(page), 1):
+                exec(compile(block, f"{page.name}, Python block {number}", "exec"), names)
     assert names["accuracy"].to_dict()["capital_mean"] > 0
     assert r"\toprule" in Path("table_1.tex").read_text()
     assert Path("figure_1.pdf").read_bytes().startswith(b"%PDF")
 
 
-def test_what_the_readme_links_to_exists():
-    links = re.findall(r"\]\((?!https?://)([^)#]+)", README.read_text())
-    assert links
-    missing = [link for link in links if not (README.parent / link).exists()]
-    assert missing == []
+@pytest.mark.parametrize("page", [README, *sorted(DOCS.glob("*.md"))], ids=lambda page: page.name)
+def test_what_it_links_to_exists(page):
+    links = re.findall(r"\]\((?!https?://)([^)#]*)(?:#([^)]*))?\)", page.read_text())
+    assert links or page != README
+    for link, heading in links:
+        target = (page.parent / link).resolve() if link else page
+        assert target.exists(), link
+        if heading:
+            assert heading in anchors(target), f"{link}#{heading}"
 
 
-def test_the_commands_that_it_names_exist():
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [README, DOCS / "start.md"], ids=lambda page: page.name)
+def test_the_commands_that_it_names_exist(page):
     from hank_mfg.cli.main import app
 
     known = {command.name or command.callback.__name__ for command in app.registered_commands}
-    lines = [line.strip() for line in README.read_text().splitlines() if line.startswith("    hank-mfg ")]
+    lines = [line.strip() for line in page.read_text().splitlines() if line.startswith("    hank-mfg ")]
     alternatives = [part for line in lines for part in re.sub(r"\[[^]]*\]", "", line).split(" | ")]
     named = {part.removeprefix("hank-mfg ").split()[0] for part in alternatives}
     assert {"solve", "evaluate", "irf"} <= named <= known
+
+
+def test_the_index_has_every_public_name():
+    index = (DOCS / "index.md").read_text()
+    assert [name for name in hm.__all__ if f"| `{name}` |" not in index] == []
+
+
+def test_the_index_names_nothing_that_is_not_public():
+    table = (DOCS / "index.md").read_text().split("## All names")[1]
+    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) <= set(hm.__all__)
+
+
+def test_the_index_has_every_page():
+    index = (DOCS / "index.md").read_text()
+    assert [page.name for page in DOCS.glob("*.md") if page.name != "index.md" and f"({page.name})" not in index] == []
 
 
 @pytest.mark.parametrize("name", ["aiyagari", "krusell_smith", "huggett", "krusell_smith_noisy", "one_asset_hank"])
