@@ -46,7 +46,7 @@ def one_seed(name: str, seed: int, paths: int, every: int, quick: bool) -> dict:
         if calls <= 10 or calls % 5 == 0:
             curve.append((float(history["seconds"][-1]), gain(game, training.strategies, paths)))
 
-    solution = hm.solve_game(game, settings, key=seed, chunk=every, watch=watch)
+    solution = hm.solve(game, settings, seed=seed, chunk=every, callback=watch)
     return {
         "seed": seed,
         "seconds_compile": solution.seconds_compile,

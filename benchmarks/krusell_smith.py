@@ -69,7 +69,7 @@ def double_horizon(solution: hm.Solution, seed: int, periods: int) -> dict:
     """Train again from the same start with twice the horizon; both are simulated on the same shocks."""
     settings = {**vars(solution.settings), "horizon": 2 * solution.settings.horizon}
     progress(f"training with horizon {settings['horizon']}")
-    longer = hm.solve(solution.model, hm.RSPG(**settings), key=solution.seed, steady=solution.steady)
+    longer = hm.solve(solution.model, hm.RSPG(**settings), seed=solution.seed, steady=solution.steady)
     short, long = (hm.simulate(each, periods=periods, seed=seed) for each in (solution, longer))
     assert np.array_equal(short.shock, long.shock)
     means = [float(path.series["capital"].mean()) for path in (short, long)]

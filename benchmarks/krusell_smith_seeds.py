@@ -61,7 +61,7 @@ def measure_seeds(count: int, periods: int, settings: hm.RSPG) -> dict[str, Any]
     given = suite_test(periods)
     rows = []
     for seed in range(count):
-        solution = hm.solve(model, settings, key=seed, steady=steady)
+        solution = hm.solve(model, settings, seed=seed, steady=steady)
         rows.append({**errors_of(solution, periods, seed, given), "seconds_train": solution.seconds_train})
         progress(f"seed {seed}: {rows[-1]}")
     known = hm.solve(model, hm.KSAlgorithm(), steady=steady)

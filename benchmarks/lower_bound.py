@@ -34,7 +34,7 @@ def solve_both(quick: bool, seed: int) -> dict[str, hm.Solution]:
     found = {}
     for name, changes in ECONOMIES.items():
         progress(f"solving with {name}, seed {seed}")
-        found[name] = hm.solve(hm.load_model("one_asset_hank_bound", **changes), settings, key=seed)
+        found[name] = hm.solve(hm.load_model("one_asset_hank_bound", **changes), settings, seed=seed)
     return found
 
 

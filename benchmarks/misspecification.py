@@ -36,14 +36,14 @@ def trained(model: str, worlds: dict[str, dict], settings: dict, seed: int) -> d
     people = {}
     for name, changes in worlds.items():
         progress(f"{model}: {name}, seed {seed}")
-        people[name] = hm.solve(hm.load_model(model, **changes), method, key=seed)
+        people[name] = hm.solve(hm.load_model(model, **changes), method, seed=seed)
     alternatives: dict[str, list] = {}
     for changes in worlds.values():
         for parameter, value in changes.items():
             alternatives.setdefault(parameter, []).append(value)
     for name, penalty in (("worst", 0.0), ("mean", MEAN)):
         progress(f"{model}: prepared for the {name}, seed {seed}")
-        people[name] = hm.solve(hm.load_model(model), method, key=seed, family=hm.Family(alternatives, penalty))
+        people[name] = hm.solve(hm.load_model(model), method, seed=seed, family=hm.Family(alternatives, penalty))
     return people
 
 

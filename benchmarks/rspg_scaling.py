@@ -20,7 +20,7 @@ from machine import progress, run_benchmark
 
 import hank_mfg as hm
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.solve import _train, prepare
+from hank_mfg.solve.gradient.economies import _train, prepare
 
 SIZES = (8, 16, 32, 64), (40, 80, 160, 320)  # paths, horizons
 SIZES_ACCELERATOR = (8, 64, 512, 2048), (40, 320)

@@ -33,7 +33,7 @@ from hank_mfg.environment.sampled import sampled_rollout
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.solve.baselines.ppo import crowd_play
-from hank_mfg.solve.game_solution import _train
+from hank_mfg.solve.gradient.games import _train
 from hank_mfg.solve.play.game_play import draw_uniforms, game_play
 
 MIB = 2**20
@@ -116,7 +116,7 @@ def rollout(individuals: int, periods: int, repeats: int) -> dict:
 
 @float64_allowed
 def one_update(paths: int, repeats: int) -> dict:
-    """One update of recurrent structural policy gradient, as `solve_game` compiles it."""
+    """One update of recurrent structural policy gradient, as `solve` compiles it."""
     settings = hm.settings_for("rspg_macro", paths=paths)
     game = cast(hm.load_game("rspg_macro"), jnp.float32)
     inputs = (game, settings.begin(game, seed=0), settings, 1)

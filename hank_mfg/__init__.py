@@ -8,6 +8,7 @@ their arguments first (arguments.py).
 import functools
 import importlib
 import inspect
+import warnings
 from typing import TYPE_CHECKING
 
 from hank_mfg.arguments import checked
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from hank_mfg.environment.long_run import ChainMoments as ChainMoments
     from hank_mfg.environment.markov import chain_moments as chain_moments
     from hank_mfg.environment.markov import independent_chains as independent_chains
+    from hank_mfg.errors import HankError as HankError
+    from hank_mfg.errors import SolveError as SolveError
     from hank_mfg.evaluate.accuracy import den_haan as den_haan
     from hank_mfg.evaluate.compare import Comparison as Comparison
     from hank_mfg.evaluate.compare import compare as compare
@@ -124,8 +127,6 @@ if TYPE_CHECKING:
     from hank_mfg.report.report import (
         write_report as write_report,
     )
-    from hank_mfg.runs.game_run import load_game_run as load_game_run
-    from hank_mfg.runs.game_run import solve_game_run as solve_game_run
     from hank_mfg.runs.manifest import trust_run as trust_run
     from hank_mfg.runs.run import load_run as load_run
     from hank_mfg.runs.run import solve_run as solve_run
@@ -137,14 +138,11 @@ if TYPE_CHECKING:
     from hank_mfg.solve.baselines.ppo import RIPPO as RIPPO
     from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
     from hank_mfg.solve.classical.krusell_smith import KSAlgorithm as KSAlgorithm
-    from hank_mfg.solve.game_solution import GameSolution as GameSolution
-    from hank_mfg.solve.game_solution import solve_game as solve_game
     from hank_mfg.solve.gradient.game_spg import GameRSPG as GameRSPG
     from hank_mfg.solve.gradient.game_spg import GameSPG as GameSPG
     from hank_mfg.solve.gradient.robust import Family as Family
     from hank_mfg.solve.gradient.spg import RSPG as RSPG
     from hank_mfg.solve.gradient.spg import SPG as SPG
-    from hank_mfg.solve.play.game_play import GameError as GameError
     from hank_mfg.solve.sequence.path_checks import TransitionError as TransitionError
     from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
     from hank_mfg.solve.sequence.sequence_space import linearize as linearize
@@ -154,9 +152,8 @@ if TYPE_CHECKING:
     from hank_mfg.solve.sequence.transition import (
         transition as transition,
     )
+    from hank_mfg.solve.solution import GameSolution as GameSolution
     from hank_mfg.solve.solution import Solution as Solution
-    from hank_mfg.solve.solution import SolveError as SolveError
-    from hank_mfg.solve.solution import Status as Status
     from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium as Equilibrium
     from hank_mfg.solve.stationary.families import SteadyStates as SteadyStates
     from hank_mfg.solve.stationary.families import equilibrium as equilibrium
@@ -174,6 +171,7 @@ if TYPE_CHECKING:
         steady_state as steady_state,
     )
     from hank_mfg.solve.train import NotConvergedWarning as NotConvergedWarning
+    from hank_mfg.solve.train import Status as Status
 
 _HOMES = {
     "environment.check": ("check_model",),
@@ -181,6 +179,7 @@ _HOMES = {
     "environment.games": ("load_game",),
     "environment.long_run": ("ChainMoments",),
     "environment.markov": ("chain_moments", "independent_chains"),
+    "errors": ("HankError", "SolveError"),
     "evaluate.accuracy": ("den_haan",),
     "evaluate.compare": ("Comparison", "compare"),
     "evaluate.distribution.path_distribution": ("DistributionPath", "distribution_path"),
@@ -215,34 +214,39 @@ _HOMES = {
     "report.game_figures": ("plot_finite_population",),
     "report.path_figures": ("animate_distribution", "plot_distribution_path", "plot_intertemporal_mpcs"),
     "report.report": ("marginal_propensities", "moment_table", "write_report"),
-    "runs.game_run": ("load_game_run", "solve_game_run"),
     "runs.manifest": ("trust_run",),
     "runs.run": ("load_run", "solve_run"),
     "runs.saving": ("load", "save"),
+    "solve.baselines.game_settings": ("settings_for",),
     "solve.baselines.mirror_descent": ("MOMD",),
     "solve.baselines.ppo": ("IPPO", "RIPPO"),
     "solve.classical.krusell_smith": ("ClassicalSolution", "KSAlgorithm"),
-    "solve.stationary.clearing.equilibrium": ("Equilibrium",),
-    "solve.train": ("NotConvergedWarning",),
-    "solve.baselines.game_settings": ("settings_for",),
-    "solve.game_solution": ("GameSolution", "solve_game"),
     "solve.gradient.game_spg": ("GameRSPG", "GameSPG"),
     "solve.gradient.robust": ("Family",),
     "solve.gradient.spg": ("RSPG", "SPG"),
-    "solve.play.game_play": ("GameError",),
     "solve.sequence.path_checks": ("TransitionError",),
     "solve.sequence.sequence_space": ("LinearSolution", "linearize"),
     "solve.sequence.transition": ("Transition", "transition"),
-    "solve.solution": ("Solution", "SolveError", "Status"),
+    "solve.solution": ("GameSolution", "Solution"),
+    "solve.stationary.clearing.equilibrium": ("Equilibrium",),
     "solve.stationary.families": ("SteadyStates", "equilibrium", "steady_state_derivatives", "steady_states"),
     "solve.stationary.given_prices": ("HouseholdAtPrices", "household"),
     "solve.stationary.steady_state": ("SteadyState", "SteadyStateError", "steady_state"),
+    "solve.train": ("NotConvergedWarning", "Status"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[reportUnsupportedDunderAll]
 
 
+_RENAMED = {  # names of earlier versions, which warn
+    "GameError": "SolveError", "load_game_run": "load_run", "solve_game": "solve", "solve_game_run": "solve_run",
+}  # fmt: skip
+
+
 def __getattr__(name: str):
+    if name in _RENAMED:
+        warnings.warn(f"hm.{name} is now hm.{_RENAMED[name]}: change the name.", DeprecationWarning, stacklevel=2)
+        return solve if name == "solve_game" else __getattr__(_RENAMED[name])
     if name not in _HOME_OF:
         from hank_mfg.model.mistakes import did_you_mean
 

@@ -11,12 +11,14 @@ import inspect
 import os
 import types
 import typing
+import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
+from hank_mfg.errors import HankError
 from hank_mfg.sizes import require_seed
 
 Arguments = ParamSpec("Arguments")
@@ -33,7 +35,7 @@ HOW = {
     "DistributionPath": "a path of the distribution, as hm.distribution_path(path) returns it",
     "Comparison": "a comparison, as hm.compare(solution) returns it",
     "AbstractGame": "a game, as hm.load_game('beach_bar') or a class of your own makes it",
-    "GameSolution": "a trained game, as hm.solve_game(game) or hm.load_game_run(folder) returns it",
+    "GameSolution": "a trained game, as hm.solve(game) or hm.load_run(folder) returns it",
     "RSPG": "settings, as hm.RSPG() or hm.SPG() makes them",
     "KSAlgorithm": "settings, as hm.KSAlgorithm() makes them",
     "GameRSPG": "settings, as hm.GameRSPG() or hm.GameSPG() makes them",
@@ -44,10 +46,11 @@ HOW = {
     "MarkovChain": "a shock, as hm.MarkovChain(transition, labor=[0.5, 1.5]) declares it",
     "ConditionalChain": "a shock, as hm.ConditionalChain(transition, labor=[0.5, 1.5]) declares it",
 }
+RENAMED = {"key": "seed", "watch": "callback", "switches": "overrides"}  # arguments of earlier versions, which warn
 PLAIN = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 
 
-class ArgumentError(ValueError, TypeError):
+class ArgumentError(HankError, ValueError, TypeError):
     """An argument of the wrong kind; the message names it, says what was given, what is expected, and how to get it."""
 
 
@@ -57,24 +60,42 @@ def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
 
     @functools.wraps(function)
     def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        for old in RENAMED.keys() & kwargs.keys() - signature.parameters.keys():
+            if RENAMED[old] in signature.parameters:
+                said = f"{function.__name__}({old}=...) is now {RENAMED[old]}=...: change the name."
+                warnings.warn(said, DeprecationWarning, stacklevel=2)
+                kwargs[RENAMED[old]] = kwargs.pop(old)
         try:
-            given = signature.bind(*args, **kwargs).arguments
+            bound = signature.bind(*args, **kwargs)
         except TypeError:  # Python's own sentence names the function and the argument
             return function(*args, **kwargs)
-        for name, value in given.items():
+        for name, value in bound.arguments.items():
             parameter = signature.parameters[name]
             if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+                bound.arguments[name] = value = loaded(value, parameter.annotation)
                 check_argument(function.__name__, name, value, parameter.annotation)
-        return function(*args, **kwargs)
+        return function(*bound.args, **bound.kwargs)
 
     return inside
+
+
+def loaded(value: Any, annotation: Any) -> Any:
+    """The economy or game that a name, or the path of a file, stands for, where an argument must be one."""
+    kinds = {_name(kind) for kind in _alternatives(annotation) if isinstance(kind, type)}
+    if not isinstance(value, str | os.PathLike) or not kinds & {"Model", "AbstractGame"} or kinds & {"str", "Path"}:
+        return value
+    from hank_mfg.environment.games import is_game, load_game
+    from hank_mfg.model.gallery import load_model
+
+    text = os.fspath(value)
+    return load_game(text) if "AbstractGame" in kinds and is_game(text) else load_model(text)
 
 
 def check_argument(call: str, name: str, value: Any, annotation: Any) -> None:
     """Raise ArgumentError unless `value` is of the kind that an `annotation` names; what it cannot judge passes."""
     if not _fits(value, annotation):
         raise ArgumentError(f"{call}({name}=...) was given {described(value)}: give {_expected(annotation, value)}.")
-    if name in ("seed", "key") and annotation is int:
+    if name == "seed" and annotation is int:
         require_seed(name, value)
 
 

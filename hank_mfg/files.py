@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from hank_mfg.errors import HankError
+
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> Path:
     """Write a file so that a reader sees the old content or the new, never a part: same folder, then `os.replace`.
@@ -28,7 +30,7 @@ def write_bytes(path: str | os.PathLike, content: bytes) -> Path:
     return path
 
 
-class WriteError(OSError):
+class WriteError(HankError, OSError):
     """A file that the disk refused; the message names the file, the reason and a cure."""
 
     def __str__(self) -> str:

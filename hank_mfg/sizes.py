@@ -11,13 +11,15 @@ from typing import Any
 
 import numpy as np
 
+from hank_mfg.errors import HankError
+
 LONGEST = 30 * 86_400.0  # seconds that one call may be expected to take
 SPEED = 2e9  # elementary steps in a second; a GPU makes about a hundred times as many
 LARGEST_SEED = 2**62
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 
 
-class SizeError(ValueError):
+class SizeError(HankError, ValueError):
     """A size that this machine cannot hold, that would take longer than a month, or that is no whole number."""
 
 

@@ -35,8 +35,8 @@ from jax.experimental.compilation_cache.compilation_cache import reset_cache
 
 import hank_mfg as hm
 from hank_mfg.cli.template import EXAMPLE
+from hank_mfg.solve.gradient.economies import HISTORY, untrained
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
-from hank_mfg.solve.solve import HISTORY, untrained
 
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=25)
 hypothesis.settings.load_profile("project")

@@ -15,8 +15,8 @@ from hank_mfg.cli.failures import failure
 from hank_mfg.environment.economy import Public
 from hank_mfg.model.named import Named
 from hank_mfg.report.report import write_moments
-from hank_mfg.solve.game_solution import GameSolution
-from hank_mfg.solve.solve import HISTORY, untrained
+from hank_mfg.solve.gradient.economies import HISTORY, untrained
+from hank_mfg.solve.solution import GameSolution
 
 AIYAGARI = hm.load_model("aiyagari")
 GAME = hm.load_game("linear_quadratic")
@@ -29,13 +29,15 @@ CALLS = {
     "hm.steady_state(AIYAGARI, asset_points=50.5)": "asset_points=...) was given 50.5: give a whole number",
     "hm.steady_state(AIYAGARI, tolerance=float('nan'))": "tolerance=...) was given nan",
     "hm.equilibrium(3)": "give a model",
-    "hm.solve(GAME)": "was given a game",
+    "hm.solve(GAME, family=hm.Family({'a': [1]}))": "family is for an economy",
     "hm.solve(AIYAGARI, 'rspg')": "give settings, as hm.RSPG()",
-    "hm.solve(AIYAGARI, key=2**70)": "key must be at most 2^62",
-    "hm.solve(AIYAGARI, key=-1)": "key must be at least 0",
+    "hm.solve(AIYAGARI, seed=2**70)": "seed must be at most 2^62",
+    "hm.solve(AIYAGARI, seed=-1)": "seed must be at least 0",
     "hm.solve(AIYAGARI, family={'depreciation': [0.03]})": "hm.Family(",
-    "hm.solve_game('beach_bar')": "hm.load_game('beach_bar')",
-    "hm.solve_game(AIYAGARI)": "was given a model (Aiyagari): give a game",
+    "hm.solve('beach_bra')": "There is no shipped model",
+    "hm.solve(3)": "was given 3",
+    "hm.solve(AIYAGARI, chunk=3)": "chunk is for a game",
+    "hm.solve(GAME, 'rspg')": "give settings, as hm.GameRSPG()",
     "hm.evaluate(AIYAGARI)": "give a solution with aggregate risk",
     "hm.simulate(AIYAGARI)": "give a solution with aggregate risk",
     "hm.welfare_cost(AIYAGARI, AIYAGARI)": "believed=...) was given a model (Aiyagari): give a trained solution",
@@ -44,7 +46,7 @@ CALLS = {
     "hm.second_moments(AIYAGARI)": "as hm.linearize(steady) returns it",
     "hm.mpc_path(AIYAGARI)": "as hm.transition(steady, ...) returns it",
     "hm.distribution_path(AIYAGARI)": "as hm.transition(steady, ...) returns it",
-    "hm.game_exploitability(GAME)": "as hm.solve_game(game)",
+    "hm.game_exploitability(GAME)": "as hm.solve(game)",
     "hm.load_run(3)": "was given 3",
     "hm.independent_chains(3, 4)": "give a shock",
     "hm.RSPG(paths=10**9)": "RSPG(paths=1e+09) needs about",
@@ -123,7 +125,7 @@ CALLS = {
     "hm.solve(hm.load_model('krusell_smith'), resume=3)": "resume holds no training",
     "hm.replicate('rspg-benchmark', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
     "hm.solve_run('krusell_smith', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
-    "hm.solve_game_run('beach_bar', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
+    "hm.solve_run('beach_bar', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",
 }
 SOLVED = {
     "hm.simulate(SOLVED, burn=-1)": "burn",

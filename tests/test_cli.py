@@ -20,9 +20,10 @@ from hank_mfg.model import gallery
 from hank_mfg.model.gallery import model_names
 from hank_mfg.progress import telling
 from hank_mfg.report import report
-from hank_mfg.runs import run
+from hank_mfg.runs import economy_run as run
+from hank_mfg.runs.run import load_run
 from hank_mfg.solve.baselines.game_settings import METHODS
-from hank_mfg.solve.solution import Status
+from hank_mfg.solve.train import Status
 
 ROOT = Path(__file__).resolve().parents[1]
 PERIODS = ("--periods", 200)
@@ -277,7 +278,7 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     assert [world["changes"] for world in worlds] == [{}, {"productivity": [0.97, 1.03]}]
     assert outcome.printed["adversary_gain_percent"] is None  # training ended before losses were measured
     assert sum(world["weight"] for world in worlds) == pytest.approx(1.0)
-    solution = run.load_run(folder)
+    solution = load_run(folder)
     assert solution.worlds() == worlds and solution.family.penalty == 0.5
     lines = console.solve_lines(solution, outcome.printed)
     assert lines[-2].startswith("World: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]

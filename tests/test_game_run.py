@@ -8,7 +8,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.report.game_report import evaluation_rows
-from hank_mfg.runs.game_run import load_game_run, solve_game_run
+from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, read_metrics
 from hank_mfg.solve.baselines.game_settings import settings_for
 
@@ -52,13 +52,13 @@ def solved(quick, tmp_path_factory):
     """A short run with measures: its folder and the solution in memory."""
     folder = tmp_path_factory.mktemp("games") / "lq"
     with quick():
-        return folder, solve_game_run("linear_quadratic", folder, small("rspg"), measure=2, chunk=2)
+        return folder, solve_run("linear_quadratic", folder, small("rspg"), measure=2, chunk=2)
 
 
 def test_what_is_loaded_is_what_was_solved(solved, quick):
     folder, solution = solved
     with quick():
-        loaded = load_game_run(folder)
+        loaded = load_run(folder)
     assert_same(solution.training, loaded.training)
     assert loaded.settings == solution.settings and loaded.seconds_train == solution.seconds_train
     for name, values in solution.history.items():
@@ -85,12 +85,12 @@ def test_a_killed_run_goes_on_to_the_same_numbers(method, quick, tmp_path):
             raise Killed
 
     with quick():
-        whole = solve_game_run("linear_quadratic", tmp_path / "whole", settings, chunk=2)
+        whole = solve_run("linear_quadratic", tmp_path / "whole", settings, chunk=2)
         with pytest.raises(Killed):
-            solve_game_run("linear_quadratic", tmp_path / "cut", settings, chunk=2, watch=die, save_every=0)
+            solve_run("linear_quadratic", tmp_path / "cut", settings, chunk=2, callback=die, save_every=0)
         with pytest.raises(RunError, match="unfinished run.*--resume"):
-            load_game_run(tmp_path / "cut")
-        resumed = solve_game_run("linear_quadratic", tmp_path / "cut", resume=True)
+            load_run(tmp_path / "cut")
+        resumed = solve_run("linear_quadratic", tmp_path / "cut", resume=True)
     assert_same(whole.training, resumed.training)
     assert np.array_equal(whole.history["loss"], resumed.history["loss"])
     assert [line["update"] for line in read_metrics(tmp_path / "cut")] == [2, 4, 6]
@@ -98,9 +98,9 @@ def test_a_killed_run_goes_on_to_the_same_numbers(method, quick, tmp_path):
 
 def test_a_run_is_not_overwritten(solved):
     with pytest.raises(RunError, match="already holds a run"):
-        solve_game_run("linear_quadratic", solved[0])
+        solve_run("linear_quadratic", solved[0])
     with pytest.raises(RunError, match="nothing to resume"):
-        solve_game_run("linear_quadratic", solved[0], resume=True)
+        solve_run("linear_quadratic", solved[0], resume=True)
 
 
 def test_your_own_game_by_its_file(quick, tmp_path):
@@ -109,9 +109,9 @@ def test_your_own_game_by_its_file(quick, tmp_path):
     game = hm.load_game(file, idiosyncratic_noise=False)
     assert game.discount_factor == 1.0 and np.array_equal(game.matrix, np.eye(99))
     with quick():
-        solve_game_run(file, tmp_path / "run", small("spg", updates=2), switches={"idiosyncratic_noise": False})
+        solve_run(file, tmp_path / "run", small("spg", updates=2), overrides={"idiosyncratic_noise": False})
         file.unlink()  # the run holds a copy
-        assert load_game_run(tmp_path / "run").game.discount_factor == 1.0
+        assert load_run(tmp_path / "run").game.discount_factor == 1.0
 
 
 def test_a_file_without_a_game_is_refused(refuses, tmp_path):

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from hank_mfg.report.report import _kept_evaluation
-from hank_mfg.runs.game_run import load_game_run
 from hank_mfg.runs.manifest import RunError, holds_run, read_manifest
 from hank_mfg.runs.run import load_run
 from hank_mfg.runs.seal import read
@@ -39,27 +38,27 @@ from hank_mfg.solve.gradient.spg import RSPG
 tiny = dict(asset_points=60, updates=61, paths=2, horizon=10, knots=10, warmup=20, learning_rate=1e-4)
 begun = holds_run(folder)
 more = dict(resume=True) if begun else dict(method=RSPG(**tiny), key=3)
-solve_run("krusell_smith", folder, save_every=0.0, watch=say, **more)
+solve_run("krusell_smith", folder, save_every=0.0, callback=say, **more)
 """
 )
 GAME = (
     START
     + """
-from hank_mfg.runs.game_run import solve_game_run
+from hank_mfg.runs.run import solve_run
 from hank_mfg.runs.manifest import holds_run
 from hank_mfg.solve.baselines.game_settings import settings_for
 tiny = dict(paths=4, updates=40, units=4, width=4)
 begun = holds_run(folder)
 first = dict(method=type(settings_for("linear_quadratic", "rspg"))(**tiny), chunk=1, measure=2)
-solve_game_run("linear_quadratic", folder, save_every=0.0, watch=say, **(dict(resume=True) if begun else first))
+solve_run("linear_quadratic", folder, save_every=0.0, callback=say, **(dict(resume=True) if begun else first))
 """
 )
 EVALUATE = (
     START
     + """
-from hank_mfg.runs.game_run import load_game_run
+from hank_mfg.runs.run import load_run
 from hank_mfg.report.game_report import write_game_evaluation
-solution = load_game_run(folder)
+solution = load_run(folder)
 for seed in range(int(extra[0])):
     say()
     write_game_evaluation(solution, folder, paths=2, seed=1)
@@ -68,10 +67,10 @@ for seed in range(int(extra[0])):
 REPORT = (
     START
     + """
-from hank_mfg.runs.game_run import load_game_run
+from hank_mfg.runs.run import load_run
 from hank_mfg.report.game_report import write_game_report
 from hank_mfg.runs.storage import read_metrics
-write_game_report(load_game_run(folder), folder, read_metrics(folder), paths=2, seed=1, tell=say)
+write_game_report(load_run(folder), folder, read_metrics(folder), paths=2, seed=1, tell=say)
 """
 )
 REPLICATE = (
@@ -140,7 +139,7 @@ def assert_same_run(one: Path, other: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("program", "load"), [(SOLVE, load_run), (GAME, load_game_run)], ids=["economy", "game"])
+@pytest.mark.parametrize(("program", "load"), [(SOLVE, load_run), (GAME, load_run)], ids=["economy", "game"])
 def test_twenty_kills_of_a_solve(program, load, tmp_path):
     """Claim: however often it is killed, a run is resumed to the bits of an unbroken one, and is never unreadable."""
     finish(program, tmp_path / "whole")
@@ -186,14 +185,14 @@ def test_twenty_kills_of_a_measurement(program, extra, game, tmp_path):
         kills += kill_one(program, folder, draws, *extra)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            load_game_run(folder)
+            load_run(folder)
             kept = _kept_evaluation(folder, 0, 0)
         assert kept is None and all("changed" in str(w.message) or "again" in str(w.message) for w in caught)
         assert_same_run(game, folder)
     finish(program, folder, *one)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_game_run(folder)
+        load_run(folder)
     assert (whole / "evaluation.json").read_text() == (folder / "evaluation.json").read_text()
 
 
@@ -253,7 +252,7 @@ def watch(history):
 jax.config.update("jax_enable_compilation_cache", False)
 try:
     more = dict(resume=True) if holds_run(folder) else dict(method=RSPG(**tiny), key=3)
-    solve_run("krusell_smith", folder, save_every=0.0, watch=watch, **more)
+    solve_run("krusell_smith", folder, save_every=0.0, callback=watch, **more)
 except WriteError as error:
     print(error)
     sys.exit(2)

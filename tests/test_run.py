@@ -16,11 +16,11 @@ from hank_mfg.evaluate.impulse_response import ImpulseResponse
 from hank_mfg.evaluate.simulate import simulate
 from hank_mfg.model.gallery import load_model, read_calibration
 from hank_mfg.report import report
-from hank_mfg.runs import run
+from hank_mfg.runs import economy_run as run
 from hank_mfg.runs.manifest import read_manifest, write_manifest
 from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, save_checkpoint
-from hank_mfg.solve import solve as solving
+from hank_mfg.solve.gradient import economies as solving
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.stationary.steady_state import SteadyStateError
 
@@ -216,8 +216,8 @@ def test_a_run_cut_off_early_starts_from_what_there_is(copied, monkeypatch, star
     if not start:
         (copied / "checkpoint" / "latest.npz").unlink()
 
-    def reached(model, settings, *, key, steady, resume, watch, started, family):
-        raise Reached(key, resume is not None, steady is not None)
+    def reached(model, settings, *, seed, steady, resume, callback, started, family):
+        raise Reached(seed, resume is not None, steady is not None)
 
     monkeypatch.setattr(run, "solve", reached)
     with pytest.raises(Reached) as caught:
@@ -243,11 +243,11 @@ def test_the_first_updates_are_saved_at_once(solved_run, monkeypatch, tmp_path):
     """However long saving again takes, and before anything else hears of them."""
     solution, seen = solved_run.solution, []
 
-    def once(model, settings, *, key, steady, resume, watch, started, family):
+    def once(model, settings, *, seed, steady, resume, callback, started, family):
         started(solution.steady)
         written = {path.name for path in folder.iterdir()}
         assert written == {".lock", "config.json", "manifest.json", "metrics.jsonl", "steady_state.npz"}
-        watch(solution.training(), solution.history)
+        callback(solution.training(), solution.history)
 
     def interrupt(history):
         seen.append((folder / "checkpoint" / "latest.npz").exists())
@@ -256,7 +256,7 @@ def test_the_first_updates_are_saved_at_once(solved_run, monkeypatch, tmp_path):
     folder = tmp_path / "run"
     monkeypatch.setattr(run, "solve", once)
     with pytest.raises(KeyboardInterrupt):
-        solve_run("krusell_smith", folder, save_every=1e9, watch=interrupt)
+        solve_run("krusell_smith", folder, save_every=1e9, callback=interrupt)
     assert seen == [True]
 
 
@@ -298,13 +298,13 @@ def test_a_model_file_is_copied_into_the_run(command, tiny_options, solved_run, 
 @pytest.mark.slow
 def test_a_run_that_was_cut_off_ends_with_the_same_numbers(tiny, tmp_path):
     settings = RSPG(**{**tiny, "updates": 40})
-    whole = solve_run("krusell_smith", tmp_path / "whole", settings, key=3)
+    whole = solve_run("krusell_smith", tmp_path / "whole", settings, seed=3)
 
     def stop(history):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        solve_run("krusell_smith", tmp_path / "cut", settings, key=3, save_every=0.0, watch=stop)
+        solve_run("krusell_smith", tmp_path / "cut", settings, seed=3, save_every=0.0, callback=stop)
     with pytest.raises(RunError, match="unfinished run"):
         load_run(tmp_path / "cut")
     resumed = solve_run("krusell_smith", tmp_path / "cut", resume=True)

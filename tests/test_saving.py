@@ -21,7 +21,7 @@ from hank_mfg.model.fingerprint import differences, fingerprint, incomparable
 from hank_mfg.model.gallery import load_model
 from hank_mfg.model.named import Named
 from hank_mfg.runs.seal import pack, read
-from hank_mfg.solve.solution import Status
+from hank_mfg.solve.train import Status
 
 AGAIN = "import sys, hank_mfg as hm\nfor name in sys.argv[1:]: hm.save(hm.load(name), name + '.again')"
 
@@ -235,7 +235,7 @@ def test_every_public_result_is_kept(trained, small, tmp_path):
     accuracy = hm.evaluate(trained, periods=200, deviations=False)
     kinds = {"same": (model, dataclasses.replace(small, units=8)), "last": (model, small)}
     game = load_game("linear_quadratic")
-    played = hm.solve_game(game, hm.GameRSPG(updates=2, paths=4, units=4, width=4))
+    played = hm.solve(game, hm.GameRSPG(updates=2, paths=4, units=4, width=4))
     kept = {
         "model": model, "game": game, "settings": (small, hm.GameSPG(), hm.IPPO(), hm.MOMD()),
         "family": hm.Family({"depreciation": [0.03]}),

@@ -10,6 +10,7 @@ import numpy as np
 from hank_mfg.cli.console import aligned, columns, progress, say, training_line
 from hank_mfg.cli.games import refuse_game
 from hank_mfg.environment.check import check_model
+from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.compare import Comparison, compare, require_sampling, usual_label
 from hank_mfg.evaluate.compare_methods import ABOUT, LINEAR
 from hank_mfg.evaluate.compare_shocks import make_plan
@@ -18,12 +19,13 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model
 from hank_mfg.report.compare_figures import write_comparison
 from hank_mfg.report.compare_tables import ROUNDING
+from hank_mfg.runs.economy_run import run_model
 from hank_mfg.runs.manifest import holds_run
-from hank_mfg.runs.run import load_run, run_model, solve_run
+from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import UNFINISHED, RunError, finished_config, read_config, require_place
 from hank_mfg.solve.classical.krusell_smith import KSAlgorithm
 from hank_mfg.solve.gradient.spg import RSPG
-from hank_mfg.solve.solution import Solution, SolveError
+from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import solve
 from hank_mfg.solve.train import chunk_length
 from hank_mfg.wording import display_name
@@ -82,7 +84,7 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
     if request.classical:
         try:
             request.tell("Solving by the classical algorithm of Krusell and Smith.")
-            solved = solve(trained.model, KSAlgorithm(), key=request.seed, steady=trained.steady)
+            solved = solve(trained.model, KSAlgorithm(), seed=request.seed, steady=trained.steady)
             solutions[usual_label(solved)] = solved
         except (ValueError, SolveError) as error:
             left_out = str(error)
@@ -131,8 +133,8 @@ def _solved(request: Request) -> Solution:
     try:
         with progress(settings.updates, request.quiet, line, "stationary equilibrium") as watch:
             return solve_run(
-                request.source, request.folder, None if resume else settings, key=request.seed,
-                overrides=request.overrides, resume=resume, watch=watch,
+                request.source, request.folder, None if resume else settings, seed=request.seed,
+                overrides=request.overrides, resume=resume, callback=watch,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt("the same command continues") from interrupt

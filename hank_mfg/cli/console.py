@@ -80,7 +80,7 @@ def training_line(chunk: int) -> Callable[[History], tuple[int, str]]:
 
 def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
     """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
-    from hank_mfg.solve.solution import Status
+    from hank_mfg.solve.train import Status
 
     first = solution.status.value
     if solution.status is Status.UPDATES_EXHAUSTED:

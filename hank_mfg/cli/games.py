@@ -80,7 +80,8 @@ def solve_game_command(
     measure: int, resume: bool, quiet: bool, seconds: Callable[[], float],
 ) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
     """Train a game in a run folder; `settings` are the method's name and its options. As JSON and as text."""
-    from hank_mfg.runs.game_run import SETTINGS, solve_game_run
+    from hank_mfg.runs.game_run import SETTINGS
+    from hank_mfg.runs.run import solve_run
 
     if resume:
         config = unfinished_config(folder)
@@ -91,9 +92,9 @@ def solve_game_command(
         load_game(str(source), **switches(set_))  # refuses before the bar is drawn
     try:
         with said_below(), progress(chosen.updates, quiet, _progress_line) as watch:
-            solution = solve_game_run(
-                str(source), folder, chosen, key=seed, switches=switches(set_), measure=measure, resume=resume,
-                watch=watch,
+            solution = solve_run(
+                str(source), folder, chosen, seed=seed, overrides=switches(set_), measure=measure, resume=resume,
+                callback=watch,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
@@ -125,21 +126,21 @@ def _progress_line(history: Any) -> tuple[int, str]:
 def evaluate_game_command(run: Path, paths: int, seed: int) -> tuple[dict[str, Any], list[str]]:
     """Measure a game's run: both exploitabilities."""
     from hank_mfg.report.game_report import evaluation_note, evaluation_rows, write_game_evaluation
-    from hank_mfg.runs.game_run import load_game_run
+    from hank_mfg.runs.run import load_run
 
     require_sizes("evaluate", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
-    content, written = write_game_evaluation(load_game_run(run), run, paths=paths, seed=seed)
+    content, written = write_game_evaluation(load_run(run), run, paths=paths, seed=seed)
     return content, [*aligned(evaluation_rows(content)), evaluation_note(content), *(f"Wrote {x}" for x in written)]
 
 
 def report_game_command(run: Path, paths: int, seed: int, tell: Callable[[str], None]) -> list[str]:
     """Every table and figure of a game's run."""
     from hank_mfg.report.game_report import write_game_report
-    from hank_mfg.runs.game_run import load_game_run
+    from hank_mfg.runs.run import load_run
 
     require_sizes("report", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
 
-    solution = load_game_run(run)
+    solution = load_run(run)
     return [str(x) for x in write_game_report(solution, run, read_metrics(run), paths=paths, seed=seed, tell=tell)]
 
 

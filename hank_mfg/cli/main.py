@@ -217,7 +217,8 @@ def solve_command(
     if measure is not None:
         raise ValueError(f"--measure {measure} is for games: `hank-mfg evaluate RUN` measures the run of an economy.")
     from hank_mfg.cli.console import progress, said_below, solve_lines, training_line
-    from hank_mfg.runs.run import check_new_run, make_family, named_method, resumed_settings, solve_run
+    from hank_mfg.runs.economy_run import check_new_run, make_family, named_method, resumed_settings
+    from hank_mfg.runs.run import solve_run
     from hank_mfg.runs.storage import how_to_continue
     from hank_mfg.solve.train import chunk_length
 
@@ -230,8 +231,8 @@ def solve_command(
     try:
         with said_below(), progress(settings.updates, quiet, training_line(chunk), "stationary equilibrium") as watch:
             solution = solve_run(
-                str(model), folder, None if resume else settings, key=seed or 0, overrides=_overrides(set_),
-                resume=resume, watch=watch, family=worlds,
+                str(model), folder, None if resume else settings, seed=seed or 0, overrides=_overrides(set_),
+                resume=resume, callback=watch, family=worlds,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
@@ -309,7 +310,7 @@ def compare_command(
     _cache()
     from hank_mfg.cli.compare import Request, compare_models
     from hank_mfg.cli.console import telling_steps
-    from hank_mfg.runs.run import named_method
+    from hank_mfg.runs.economy_run import named_method
 
     settings = named_method("rspg", option) if option else None
     sampling = {"horizon": horizon, "starts": starts, "paths": paths, "periods": periods}

@@ -19,7 +19,7 @@ from hank_mfg.evaluate.moments import SMOOTHING
 from hank_mfg.evaluate.units import kinds_of
 from hank_mfg.model.gallery import calibration_table, load_model
 from hank_mfg.model.units import KINDS, LEVEL, RATE, SHARE
-from hank_mfg.runs.run import named_method
+from hank_mfg.runs.economy_run import named_method
 from hank_mfg.solve.solve import require_aggregate_risk
 from hank_mfg.wording import number
 

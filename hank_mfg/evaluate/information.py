@@ -33,11 +33,11 @@ from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flo
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.sizes import require_sizes
+from hank_mfg.solve.gradient.economies import prepare
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.play.lifetime import freeze
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import Solution
-from hank_mfg.solve.solve import prepare
 
 
 class Informed(NamedTuple):

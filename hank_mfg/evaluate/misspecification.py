@@ -21,6 +21,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.grids import asset_grid
+from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
 from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
@@ -31,7 +32,7 @@ from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.gradient.robust import require_same_states
 from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State, rollout
-from hank_mfg.solve.solution import Solution, SolveError, move_mass
+from hank_mfg.solve.solution import Solution, move_mass
 from hank_mfg.solve.stationary.steady_state import steady_state
 
 BURN = 500  # periods in the new world before anything is measured

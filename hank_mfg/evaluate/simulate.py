@@ -10,12 +10,13 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
+from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.given import Histogram, Length, path_of, walk
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.play.market import Market, first_missed
 from hank_mfg.solve.play.rollout import Decision, Play, State, rollout, worst_market
-from hank_mfg.solve.solution import GlobalSolution, SolveError
+from hank_mfg.solve.solution import GlobalSolution
 
 UNCLEARED = 1e-6  # excess demand that is an error
 

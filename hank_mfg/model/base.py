@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
+from hank_mfg.errors import HankError
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
@@ -19,7 +20,7 @@ from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.units import check_period
 
 
-class ParameterError(ValueError):
+class ParameterError(HankError, ValueError):
     """A parameter that a model does not have, or a value that it cannot have; `parameter` is its name."""
 
     def __init__(self, message: str, parameter: str):

@@ -17,13 +17,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.errors import HankError
 from hank_mfg.model.moved import MOVED
 
 GROUPS: list[Any] = []  # `Named`, which model/named.py adds: it is pickled by this module
 PUBLIC = {"optax": "optax", "equinox": "equinox.nn"}  # where other packages show what they define elsewhere
 
 
-class CodecError(ValueError):
+class CodecError(HankError, ValueError):
     """A value that cannot be written, or a description that cannot be read; the message says which."""
 
 

@@ -51,4 +51,5 @@ MOVED = {  # module of the class when it was saved: module today
     "hank_mfg.solve.steady_state": "hank_mfg.solve.stationary.steady_state",
     "hank_mfg.solve.symptoms": "hank_mfg.solve.stationary.diagnosis.symptoms",
     "hank_mfg.solve.transition": "hank_mfg.solve.sequence.transition",
+    "hank_mfg.solve.game_solution": "hank_mfg.solve.solution",
 }

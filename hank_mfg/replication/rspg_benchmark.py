@@ -29,8 +29,8 @@ from hank_mfg.replication.memory import LABELS, memory_series, plot_memory
 from hank_mfg.replication.rspg_figures import plot_exploitability
 from hank_mfg.report.game_report import evaluate_game
 from hank_mfg.report.style import save_figure
-from hank_mfg.runs.game_run import load_game_run, solve_game_run
 from hank_mfg.runs.manifest import holds_run, is_recorded, record
+from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import UNFINISHED, RunError, read_config, read_metrics
 from hank_mfg.solve.baselines.game_settings import settings_for
 
@@ -130,9 +130,7 @@ def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
             if config["status"] != UNFINISHED:
                 continue
         chunk = max(1, settings.updates // 100)
-        solution = solve_game_run(
-            job.game, run, settings, key=job.seed, measure=job.paths(), chunk=chunk, resume=started
-        )
+        solution = solve_run(job.game, run, settings, seed=job.seed, measure=job.paths(), chunk=chunk, resume=started)
         final = curve(run).values[-1]
         what = f"{job.game} {job.method}, seed {job.seed}, learning rate {settings.learning_rate:.2g}"
         tell(f"{place + 1} of {len(jobs)}: {what}: exploitability {final:.4g}, {solution.seconds_train:.0f} s")
@@ -176,7 +174,7 @@ def _evaluation(run: Path, paths: int) -> dict[str, Any]:
     """Both exploitabilities of a finished run, kept beside it."""
     path = run / "evaluation.json"
     if not path.exists() or not is_recorded(run, path.name):
-        content = evaluate_game(load_game_run(run), paths=max(paths, 16), seed=1)
+        content = evaluate_game(load_run(run), paths=max(paths, 16), seed=1)
         record(run, [write_text(path, json.dumps(content, indent=2) + "\n")])
     return json.loads(path.read_text())
 
@@ -271,5 +269,5 @@ def _memory(folder: Path, game: str) -> dict[str, Any]:
     found = {}
     for method in STRUCTURAL:
         runs = sorted((folder / "runs" / game / method).glob("rate_1/seed_0"))
-        found[method] = memory_series(load_game(game), load_game_run(runs[0]).strategies)
+        found[method] = memory_series(load_game(game), load_run(runs[0]).strategies)
     return found

@@ -19,8 +19,9 @@ from hank_mfg.evaluate.distribution.statistics import gini, top_share
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.model.gallery import load_model
 from hank_mfg.model.named import differing
+from hank_mfg.runs.economy_run import run_model
 from hank_mfg.runs.manifest import holds_run
-from hank_mfg.runs.run import load_run, run_model, solve_run
+from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import UNFINISHED, RunError, read_config
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, solve_classical
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion

@@ -15,7 +15,7 @@ from hank_mfg.latex import to_latex
 from hank_mfg.report.game_figures import plot_finite_population, plot_game_paths, plot_game_training
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run
-from hank_mfg.solve.game_solution import GameSolution
+from hank_mfg.solve.solution import GameSolution
 
 
 def evaluate_game(solution: GameSolution, *, paths: int, seed: int) -> dict[str, Any]:

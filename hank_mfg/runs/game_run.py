@@ -15,7 +15,10 @@ import numpy as np
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import load_game
 from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.files import write_text
 from hank_mfg.model.model_files import own_file
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.progress import saying
 from hank_mfg.runs.lock import writing
 from hank_mfg.runs.manifest import (
     Manifest,
@@ -27,15 +30,7 @@ from hank_mfg.runs.manifest import (
     read_manifest,
     require_trusted,
 )
-from hank_mfg.precision import DTYPES, cast, float64_allowed
-from hank_mfg.progress import saying
-from hank_mfg.files import write_text
 from hank_mfg.runs.resuming import require_nothing_new
-from hank_mfg.solve.play.game_play import game_play
-from hank_mfg.solve.game_solution import GameSolution, solve_game
-from hank_mfg.solve.gradient.game_spg import GameRSPG
-from hank_mfg.solve.baselines.mirror_descent import MOMD
-from hank_mfg.solve.baselines.ppo import IPPO
 from hank_mfg.runs.storage import (
     UNFINISHED,
     History,
@@ -51,6 +46,12 @@ from hank_mfg.runs.storage import (
     verify,
     versions,
 )
+from hank_mfg.solve.baselines.mirror_descent import MOMD
+from hank_mfg.solve.baselines.ppo import IPPO
+from hank_mfg.solve.gradient.game_spg import GameRSPG
+from hank_mfg.solve.play.game_play import game_play
+from hank_mfg.solve.solution import GameSolution
+from hank_mfg.solve.solve import solve
 
 OWN = "game.py"
 
@@ -64,34 +65,34 @@ def solve_game_run(
     folder: str | Path,
     method: Any = None,
     *,
-    key: int = 0,
-    switches: dict[str, Any] | None = None,
+    seed: int = 0,
+    overrides: dict[str, Any] | None = None,
     measure: int = 0,
     chunk: int = 20,
     resume: bool = False,
-    watch: Callable[[History], bool | None] | None = None,
+    callback: Callable[[History], bool | None] | None = None,
     save_every: float = 5.0,
     verbose: bool | None = None,
 ) -> GameSolution:
-    """Solve a game as `solve_game` does and keep everything in `folder`.
+    """Solve a game as `solve` does and keep everything in `folder`.
 
     At most `chunk` updates are made in one call of the compiled program. With `measure` > 0 clairvoyant exploitability
     on so many paths goes into metrics.jsonl, first after the first call, then each time updates have grown by a
     quarter, and at the end. With `resume=True` training continues from the checkpoint to the same numbers as an
     unbroken run on the same device; `source` is then read only where it is a class or an object. `verbose` as for
-    `solve_game`. Raises RunError when the folder already holds a run and `resume` is not given, or when there is
+    `solve`. Raises RunError when the folder already holds a run and `resume` is not given, or when there is
     nothing to resume.
     """
     folder = Path(folder)
     if resume and not holds_run(folder):
         raise RunError(f"{folder} holds no run to continue: begin one with `hank-mfg solve GAME --out {folder}`.")
     if resume:
-        require_nothing_new(folder, source if isinstance(source, str | Path) else None, seed=key or None)
+        require_nothing_new(folder, source if isinstance(source, str | Path) else None, seed=seed or None)
     else:
         require_free(folder)
-        played = load_game(source, **(switches or {}))
+        played = load_game(source, **(overrides or {}))
         settings = method if method is not None else GameRSPG()
-        config = {**_config(source, played, switches or {}, settings, key), "measure": measure, "chunk": chunk}
+        config = {**_config(source, played, overrides or {}, settings, seed), "measure": measure, "chunk": chunk}
     with resumable(folder), writing(folder), saying(verbose):
         if resume:
             config = unfinished_config(folder)
@@ -107,10 +108,10 @@ def solve_game_run(
         remove_temporary(folder)
         if manifest is None:
             manifest = begin(folder, config, played, [OWN] if (folder / OWN).exists() else [])
-        return _train(folder, manifest, (played, settings, start), save_every, watch)
+        return _train(folder, manifest, (played, settings, start), save_every, callback)
 
 
-def _train(folder: Path, manifest: Manifest, job: tuple, save_every: float, watch: Any) -> GameSolution:
+def _train(folder: Path, manifest: Manifest, job: tuple, save_every: float, callback: Any) -> GameSolution:
     """Train a game with settings from the start or a checkpoint, keeping everything in the run folder."""
     (game, settings, start), config = job, manifest["config"]
     logged = len(start[1]["loss"]) if start else 0
@@ -120,9 +121,9 @@ def _train(folder: Path, manifest: Manifest, job: tuple, save_every: float, watc
 
     def keep(training: Any, history: History) -> bool | None:
         log(training, history, **meter(training, history))
-        return watch(history) if watch is not None else None
+        return callback(history) if callback is not None else None
 
-    solution = solve_game(game, settings, key=config["seed"], chunk=config["chunk"], resume=start, watch=keep)
+    solution = solve(game, settings, seed=config["seed"], chunk=config["chunk"], resume=start, callback=keep)
     ended = {"status": FINISHED, "device": solution.device, "updates": solution.updates}
     timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train")}
     finish(folder, log.end(solution.training, solution.history, {**ended, **timings}))
@@ -194,8 +195,6 @@ def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | 
     Raises RunError when the folder holds no run, or one whose training did not end.
     """
     config = finished_config(folder)
-    if "game" not in config:
-        raise RunError(f"{folder} holds an economy, {config['model']}: load it with load_run.")
     folder = Path(folder)
     if verify(folder, (OWN,) if game is not None else ()) is None:
         note_unverified(folder, OWN)

@@ -23,9 +23,9 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from hank_mfg.files import write_text
 from hank_mfg.model.fingerprint import Fingerprint, differences, fingerprint, incomparable
 from hank_mfg.runs.lock import writing
-from hank_mfg.files import write_text
 from hank_mfg.runs.seal import DamagedError, checksum, read
 
 MANIFEST, CONFIG, METRICS, CHECKPOINT = "manifest.json", "config.json", "metrics.jsonl", "checkpoint/latest.npz"

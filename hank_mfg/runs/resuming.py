@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.solve.baselines.game_settings import METHODS
 from hank_mfg.runs.storage import unfinished_config
+from hank_mfg.solve.baselines.game_settings import METHODS
 
 
 def require_nothing_new(

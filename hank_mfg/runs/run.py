@@ -1,346 +1,86 @@
-"""The run folder of an economy: everything needed to rebuild every number and figure without solving again.
+"""Run folders of economies and of games: solve into one, continue one, load one.
 
-    config.json, manifest.json, metrics.jsonl,          as in storage.py and manifest.py; config.json has the model, its
-    checkpoint/latest.npz                               parameters and its period too
-    model.py                                            a copy of the user's own model file, where there is one
-    steady_state.npz                                    the stationary equilibrium
-    evaluation.json, moments.csv/.tex, irf_*.csv, figures/*.pdf and .png
-
-Nothing is written before the stationary equilibrium is found, so a solve that fails there leaves no folder behind.
+This is the one place that asks whether a run is of an economy (economy_run.py) or of a game (game_run.py).
 """
 
-import ast
-import contextlib
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.check import check_model
-from hank_mfg.environment.economy import Public, discretize
-from hank_mfg.model.gallery import load_model, rebuild_model
-from hank_mfg.model.model_files import own_file
-from hank_mfg.runs.lock import writing
-from hank_mfg.runs.manifest import (
-    CURE,
-    Manifest,
-    begin,
-    check_equations,
-    finish,
-    holds_run,
-    note_unverified,
-    read_manifest,
-    require_trusted,
-)
+from hank_mfg.environment.game import AbstractGame
+from hank_mfg.environment.games import is_game
 from hank_mfg.model.base import Model
-from hank_mfg.model.named import Named
-from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.precision import float64_allowed
-from hank_mfg.progress import saying
-from hank_mfg.files import write_bytes, write_text
-from hank_mfg.runs.resuming import require_nothing_new
-from hank_mfg.runs.seal import DamagedError, pack, read
+from hank_mfg.runs.economy_run import load_economy_run, solve_economy_run
+from hank_mfg.runs.game_run import load_game_run, solve_game_run
+from hank_mfg.runs.manifest import holds_run
+from hank_mfg.runs.storage import is_game_run
 from hank_mfg.solve.gradient.robust import Family
-from hank_mfg.solve.play.rollout import State
-from hank_mfg.solve.settings import changed
-from hank_mfg.solve.solution import Solution, Status
-from hank_mfg.solve.solve import HISTORY, require_aggregate_risk, solve, untrained
-from hank_mfg.solve.gradient.spg import RSPG, SPG, Training
-from hank_mfg.solve.stationary.steady_state import SteadyState
-from hank_mfg.runs.storage import (
-    UNFINISHED,
-    Log,
-    RunError,
-    finished_config,
-    has_checkpoint,
-    read_checkpoint,
-    remove_temporary,
-    require_free,
-    resumable,
-    unfinished_config,
-    verify,
-    versions,
-)
 
-STEADY, OWN = "steady_state.npz", "model.py"
+Source = str | Path | type[Model] | Model | type[AbstractGame] | AbstractGame
 
 
 def solve_run(
-    source: str | Path | type[Model] | Model,
+    source: Source,
     folder: str | Path,
-    method: RSPG | None = None,
+    method: Any = None,
     *,
-    key: int = 0,
+    seed: int = 0,
     overrides: dict[str, Any] | None = None,
     resume: bool = False,
-    watch: Callable[[dict[str, np.ndarray]], None] | None = None,
+    callback: Callable[[dict[str, np.ndarray]], bool | None] | None = None,
     save_every: float = 5.0,
     family: Family | None = None,
+    measure: int | None = None,
+    chunk: int | None = None,
     verbose: bool | None = None,
-) -> Solution:
-    """Solve a model, with a `family` for the worst of its worlds, and keep everything in `folder`.
+) -> Any:
+    """Solve an economy or a game as `solve` does and keep everything in `folder`.
 
-    A checkpoint is written after the first few updates, then at most every `save_every` seconds, and at the end. With
-    `resume=True` training continues from the checkpoint, or from the beginning where there is none yet, to the same
-    numbers as an unbroken run on the same device; `source` is then read only where it is a class or an object, which
-    the folder does not hold. `verbose` as for `solve`. Raises RunError when the folder already holds a run and `resume`
-    is not given, or when there is nothing to resume.
+    `source` is a shipped name, the path of a file, a class or an object; `overrides` change its parameters, or the
+    switches of a game, by name. A checkpoint is written after the first few updates, then at most every `save_every`
+    seconds, and at the end; returns the `Solution` or `GameSolution`. With `resume=True` training continues from the checkpoint, or from the beginning where
+    there is none yet, to the same numbers as an unbroken run on the same device; `source` is then read only where it is
+    a class or an object, which the folder does not hold. `callback(history)` is called after every few updates.
+
+    Only for an economy: `family`, a set of models for the worst of which households prepare. Only for a game: `chunk`,
+    the most updates in one call of the compiled program, 20 unless given; `measure`, the number of paths on which
+    clairvoyant exploitability is measured during training, first after the first call, then each time the number of
+    updates has grown by a quarter, and at the end.
+
+    Raises RunError when the folder already holds a run and `resume` is not given, or when there is nothing to resume.
     """
-    folder = Path(folder)
-    if resume:
-        if method is not None or overrides or family is not None:
-            raise ValueError("resume=True continues a run as it was started: leave out method, overrides and family.")
-        require_nothing_new(folder, source if isinstance(source, str | Path) else None, seed=key or None)
-        with saying(verbose):
-            return _continue(folder, None if isinstance(source, str | Path) else source, watch, save_every)
-    require_free(folder)
-    model = load_model(source, **(overrides or {}))
-    require_aggregate_risk(model)
-    settings = method if method is not None else RSPG()
-    config = {
-        "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
-        "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
-        "other_fields": _other_fields(model),
-        "method": dataclasses.asdict(settings),
-        "family": None if family is None else _family_config(family),
-        "seed": key,
-        "period": model.period,
-        "versions": versions(),
-        "status": UNFINISHED,
-    }
-    own = own_file(model) if isinstance(source, str | Path) else None
-    text = own.read_text(encoding="utf-8") if own is not None else None
-    with saying(verbose):
-        return _train(_Job(folder, model, settings, config, save_every, watch, text, True), None, None)
-
-
-@float64_allowed
-def check_new_run(
-    source: str, folder: Path, overrides: dict[str, Any], settings: RSPG, family: Family | None = None
-) -> None:
-    """Raise for whatever would stop a solve, before anything is printed or written."""
-    require_free(folder)
-    model = load_model(source, **overrides)
-    if family is None:
-        check_model(model)
-    else:
-        family.check(model)
-    require_aggregate_risk(model)
-    if family is not None:
-        family.worlds(model, settings.paths, 10, settings.precision)
-
-
-def resumed_settings(folder: Path) -> RSPG:
-    """The settings of a run that is to be continued."""
-    return RSPG(**unfinished_config(folder)["method"])
-
-
-def named_method(name: str, options: list[str] | None = None) -> RSPG:
-    """The settings of "rspg" or "spg" with NAME=VALUE changes. Raises ValueError for unknown names."""
-    makers = {"rspg": RSPG, "spg": SPG}
-    if name not in makers:
-        raise ValueError(f"--method {name}: choose one of {', '.join(makers)}.")
-    return changed(makers[name](), options)
-
-
-def make_family(alternatives: dict[str, Any], penalty: float = 0.0) -> Family | None:
-    """The family of worlds, None where there are no alternatives. Raises ValueError for a penalty without any."""
-    if not alternatives and penalty:
-        raise ValueError(f"--penalty {penalty:g} is paid by whoever picks a world: name some, --family NAME=[VALUES].")
-    return Family(alternatives, penalty) if alternatives else None
-
-
-def _family_config(family: Family) -> dict[str, Any]:
-    alternatives = {k: [np.asarray(v).tolist() for v in values] for k, values in family.alternatives.items()}
-    return {"alternatives": alternatives, "penalty": family.penalty}
-
-
-def _family(config: dict[str, Any]) -> Family | None:
-    return Family(**config["family"]) if config.get("family") else None
-
-
-class _Job(NamedTuple):
-    """One training run: where it is kept and what it solves; `text` is the user's own model file, if there is one,
-    `fresh` whether the run is a new one, `manifest` that of one that is continued."""
-
-    folder: Path
-    model: Model
-    settings: RSPG
-    config: dict[str, Any]
-    save_every: float
-    watch: Callable[[dict[str, np.ndarray]], None] | None
-    text: str | None = None
-    fresh: bool = False
-    manifest: Manifest | None = None
-
-
-def _other_fields(model: Model) -> dict[str, str | None]:
-    """Fields that are not parameters and not at their default, as Python literals; None for one that has no literal."""
-    found = {}
-    for field in dataclasses.fields(model):
-        value = getattr(model, field.name)
-        if field.init and field.name not in model.parameters() and value is not field.default:
-            found[field.name] = repr(value) if _is_literal(value) else None
-    return found
-
-
-def _is_literal(value: Any) -> bool:
-    try:
-        return bool(ast.literal_eval(repr(value)) == value)
-    except (ValueError, SyntaxError, TypeError):
-        return False
-
-
-def _continue(folder: Path, given: type[Model] | Model | None, watch, save_every: float) -> Solution:
-    if not holds_run(folder):
-        raise RunError(f"{folder} holds no run to continue: begin one with `hank-mfg solve MODEL --out {folder}`.")
-    with writing(folder):
-        config = unfinished_config(folder)
-        manifest = verify(folder, ("model.py",) if given is not None else ())
-        model = run_model(folder, config, given)
-        job = _Job(folder, model, RSPG(**config["method"]), config, save_every, watch, manifest=manifest)
-        if not (folder / STEADY).exists():  # of an earlier version, cut off before it was found
-            return _train(job, None, None)
-        steady = load_steady_state(folder / STEADY, model)
-        if not has_checkpoint(folder):
-            return _train(job, steady, None)
-        return _train(job, steady, load_checkpoint(folder, model, job.settings, steady, config["seed"]))
-
-
-def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
-    """Train from the beginning, or from `steady` and a checkpoint `start`, keeping everything in the run folder."""
-    folder, config, logs = job.folder, job.config, []
-
-    def keep(training: Training, history: dict[str, np.ndarray]) -> None:
-        logs[0](training, history)
-        if job.watch is not None:
-            job.watch(history)
-
-    with resumable(folder), contextlib.ExitStack() as stack:
-
-        def started(steady: SteadyState) -> None:
-            stack.enter_context(writing(folder))
-            remove_temporary(folder)
-            manifest = job.manifest if job.manifest is not None else _begin(job, steady, start is not None)
-            logs.append(Log(folder, manifest, len(start[1]["update"]) if start else 0, job.save_every, _line))
-
-        solution = solve(
-            job.model, job.settings, key=config["seed"], steady=steady, resume=start, watch=keep, started=started,
-            family=_family(config),
-        )  # fmt: skip
-        timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
-        ended = {"status": solution.status.name, "device": solution.device, "updates": solution.updates, **timings}
-        finish(folder, logs[0].end(solution.training(), solution.history, ended))
-        return solution
-
-
-def _begin(job: _Job, steady: SteadyState, resumed: bool) -> Manifest:
-    """Write what does not change in the course of training; `resumed` is a run of an earlier version."""
-    if job.fresh:
-        require_free(job.folder)  # another process may have been faster
-    if job.text is not None:
-        write_text(job.folder / OWN, job.text)
-    if not (job.folder / STEADY).exists() or not resumed:
-        save_steady_state(job.folder / STEADY, steady)
-    files = [name for name in (STEADY, OWN) if (job.folder / name).exists()]
-    return begin(job.folder, job.config, job.model, files)
-
-
-def _line(history: dict[str, np.ndarray], fresh: slice) -> dict[str, Any]:
-    """A line of metrics: the last update, and means since the line before."""
-    return {"update": int(history["update"][-1])} | {name: float(history[name][fresh].mean()) for name in HISTORY[1:]}
-
-
-def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | Model | None = None) -> Model:
-    """The model of a run, with the parameters and other fields it was solved for; `model` as for `load_run`.
-
-    Raises RunError when a field could not be written to the folder and `model` is not an object that has it.
-    """
-    folder = Path(folder)
-    own, manifest = folder / OWN, read_manifest(folder)
-    source = model if model is not None else (own if own.exists() else config["model"])
-    if source is own:
-        require_trusted(folder, manifest, OWN)
-    others = config.get("other_fields", {})
-    unknown = [name for name, written in others.items() if written is None]
-    if unknown and not isinstance(source, Model):
-        raise RunError(
-            f"{folder} does not hold the value of {', '.join(unknown)}, which is no number or text: pass the object "
-            "that was solved, load_run(folder, model=MODEL)."
-        )
-    values = {name: ast.literal_eval(written) for name, written in others.items() if written is not None}
-    if config.get("period"):  # from a calibration file that the folder does not hold
-        values.setdefault("period", config["period"])
-    rebuilt = rebuild_model(source, config["parameters"], values)
-    check_equations(folder, manifest, rebuilt)
-    return rebuilt
-
-
-def save_steady_state(path: Path, steady: SteadyState) -> None:
-    """Write a stationary equilibrium as one npz file."""
-    arrays = {
-        "cash": steady.policy.cash, "composite": steady.policy.composite, "consumption": steady.consumption,
-        "savings": steady.savings, "mass": steady.mass, "residual": steady.residual,
-        "euler_change": steady.euler_change, "seconds": np.array([steady.seconds_compile, steady.seconds_run]),
+    given: Any = {
+        "seed": seed, "overrides": overrides, "resume": resume, "callback": callback, "save_every": save_every,
+        "verbose": verbose,
     }  # fmt: skip
-    groups = {"shocks": steady.public.shocks, "aggregates": steady.public.aggregates, "prices": steady.public.prices}
-    named = {f"{label}/{name}": value for label, group in groups.items() for name, value in group.items()}
-    write_bytes(path, pack({**arrays, **named}))
+    what: Any = source
+    continued = resume and holds_run(Path(folder))
+    if is_game_run(Path(folder)) if continued else _is_game(source):
+        if family is not None:
+            raise ValueError("family is for an economy, and this is a game: leave family out.")
+        return solve_game_run(what, folder, method, measure=measure or 0, chunk=chunk or 20, **given)
+    for name, value in (("measure", measure), ("chunk", chunk)):
+        if value is not None:
+            raise ValueError(f"{name} is for a game, and this is an economy: leave {name} out.")
+    return solve_economy_run(what, folder, method, family=family, **given)
 
 
-@float64_allowed
-def load_steady_state(path: Path, model: Model) -> SteadyState:
-    """Read what `save_steady_state` wrote."""
-    try:
-        data, _ = read(path, sealed=False)
-    except DamagedError as error:
-        raise RunError(f"{error}: {CURE}.") from error
-    groups = {label: {} for label in ("shocks", "aggregates", "prices")}
-    for name in list(data):
-        label, _, quantity = name.partition("/")
-        if quantity:
-            groups[label][quantity] = np.float64(data.pop(name))
-    economy = discretize(model, data["mass"].shape[0], jnp.float64, aggregate_risk=False)
-    composite = data["composite" if "composite" in data else "consumption"]  # the latter in older runs
-    policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(composite))
-    public = Public(*(Named(label, values) for label, values in groups.items()))
-    return SteadyState(
-        economy, policy, data["savings"], data["mass"], public, float(data["residual"]), float(data["euler_change"]),
-        *(float(x) for x in data["seconds"]),
-    )  # fmt: skip
+def load_run(folder: str | Path, model: Any = None) -> Any:
+    """The `Solution` of an economy or the `GameSolution` of a game in a run folder.
 
-
-@float64_allowed
-def load_checkpoint(
-    folder: Path, model: Model, settings: RSPG, steady: SteadyState, seed: int
-) -> tuple[Training[State], dict[str, np.ndarray]]:
-    """Read what `save_checkpoint` wrote. Raises RunError when there is none or it belongs to other settings."""
-    return read_checkpoint(folder, lambda: untrained(model, settings, steady, seed=seed)[1])
-
-
-def load_run(folder: str | Path, model: type[Model] | Model | None = None) -> Solution:
-    """The solution in a run folder. `model` gives the class of a model that was not passed by name, or the object.
-
-    Every file is compared with the checksums of manifest.json, and the equations with those that were solved. What can
-    be rebuilt is, with a warning: config.json, metrics.jsonl and manifest.json. Raises RunError, naming the file or the
-    equation, for anything else that is not what it was; for a folder without a run or with one whose training did not
-    end; and for a run with a Python file of its own that was solved elsewhere, until `trust_run` allows it.
+    `model` gives the class of a model or game that was not passed by name, or the object. Every file is compared with
+    the checksums of manifest.json, and the equations with those that were solved. What can be rebuilt is, with a
+    warning: config.json, metrics.jsonl and manifest.json. Raises RunError, naming the file or the equation, for
+    anything else that is not what it was; for a folder without a run or with one whose training did not end; and for a
+    run with a Python file of its own that was solved elsewhere, until `trust_run` allows it.
     """
-    config = finished_config(folder)
-    if "game" in config:
-        raise RunError(f"{folder} holds a game, {config['game']}: load it with load_game_run.")
-    folder = Path(folder)
-    if verify(folder, (OWN,) if model is not None else ()) is None:
-        note_unverified(folder, OWN)
-    economy = run_model(folder, config, model)
-    settings, steady = RSPG(**config["method"]), load_steady_state(folder / STEADY, economy)
-    training, history = load_checkpoint(folder, economy, settings, steady, config["seed"])
-    policy, optimizer, states, key, trembles = training
-    return Solution(
-        economy, settings, steady, policy, optimizer, states, key, trembles, history, Status[config["status"]],
-        config["seed"], config["device"], config["seconds_compile"], config["seconds_train"], config["seconds_total"],
-        _family(config),
-    )  # fmt: skip
+    load: Any = load_game_run if is_game_run(Path(folder)) else load_economy_run
+    return load(folder, model)
+
+
+def _is_game(source: Source) -> bool:
+    if isinstance(source, str | Path):
+        return is_game(str(source))
+    return isinstance(source, AbstractGame) or (isinstance(source, type) and issubclass(source, AbstractGame))

@@ -11,12 +11,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from hank_mfg.errors import HankError
+from hank_mfg.files import write_bytes
 from hank_mfg.model.codec import CodecError, Reader, Writer
 from hank_mfg.model.fingerprint import differences, fingerprint
 from hank_mfg.model.model_files import class_named, shipped_file
-from hank_mfg.runs.manifest import place
 from hank_mfg.precision import float64_allowed
-from hank_mfg.files import write_bytes
+from hank_mfg.runs.manifest import place
 from hank_mfg.runs.seal import DamagedError, pack, read
 from hank_mfg.runs.storage import versions
 
@@ -24,7 +25,7 @@ FORMAT = "hank_mfg result"
 VERSION = 1
 
 
-class LoadError(ValueError):
+class LoadError(HankError, ValueError):
     """A file that `load` cannot read; the message says why and what to do."""
 
 

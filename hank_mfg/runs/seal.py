@@ -15,13 +15,15 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from hank_mfg.errors import HankError
+
 _LABEL = b"hank-mfg sha256 "
 _SIZE = len(_LABEL) + 64
 _END = struct.Struct("<4s4H2LH")  # the end of a zip archive; the last number is the length of its comment
 _TEXT = "text/"
 
 
-class DamagedError(ValueError):
+class DamagedError(HankError, ValueError):
     """A file that is not what was written; the message says which and in what way."""
 
 

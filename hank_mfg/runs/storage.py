@@ -22,6 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.files import WriteError, refused, write_bytes, write_text
 from hank_mfg.runs.manifest import (
     CHECKPOINT,
     CURE,
@@ -35,7 +36,6 @@ from hank_mfg.runs.manifest import (
     identity,
     read_manifest,
 )
-from hank_mfg.files import WriteError, refused, write_bytes, write_text
 from hank_mfg.runs.seal import DamagedError, pack, read
 
 PACKAGES = ("hank-mfg", "jax", "jaxlib", "equinox", "optax", "numpy", "scipy")

@@ -1,7 +1,6 @@
 """What a solver returns, and why it may refuse."""
 
 import dataclasses
-import enum
 from typing import Any, Protocol
 
 import jax
@@ -11,29 +10,21 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.economy import Aggregate, Economy, discretize
+from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy
+from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import cast
 from hank_mfg.solve.gradient.robust import Family
 from hank_mfg.solve.gradient.spg import RSPG, Training
+from hank_mfg.solve.play.game_play import GamePlay, game_play
 from hank_mfg.solve.play.policy_query import ask_policy
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.stationary.steady_state import SteadyState
-
-
-class Status(enum.Enum):
-    """How training ended; the values are the messages."""
-
-    CONVERGED = "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance."
-    UPDATES_EXHAUSTED = "All updates were used before the Euler error or the adversary's gain fell below the tolerance."
-    UNFINISHED = "Training was interrupted; resume it from the checkpoint."
-
-
-class SolveError(RuntimeError):
-    """Training cannot go on; the message names the update, the path and the quantity."""
+from hank_mfg.solve.train import History, Status
 
 
 class GlobalSolution(Protocol):
@@ -189,3 +180,65 @@ def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
         name: jnp.asarray(np.asarray(steady.aggregates[name], economy.dtype)) for name in economy.model.carried()
     }
     return Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock), Named("carried", carried))
+
+
+@portable
+@dataclasses.dataclass(frozen=True)
+class GameSolution:
+    """A trained game.
+
+    `strategies` of each population in the training `precision`; `training` is everything that lets training go on;
+    `history` maps names to arrays, one entry per update (loss, objective: the mean value of following) and, per call of
+    the compiled program, `updates` and `seconds` of training so far.
+    """
+
+    game: AbstractGame
+    settings: Any
+    training: Any
+    history: History
+    seed: int
+    device: str
+    seconds_compile: float
+    seconds_train: float
+
+    @property
+    def strategies(self) -> dict[str, Strategy]:
+        """The strategy of each population."""
+        return self.training.strategies
+
+    @property
+    def updates(self) -> int:
+        """The number of updates made."""
+        return len(self.history["loss"])
+
+    @property
+    def settled(self) -> bool:
+        """Whether the objective had stopped moving: means over the last two tenths of training differ by less than
+        three standard errors, or by less than a hundredth of all that training moved it. False below 40 updates.
+
+        It says that training rests, not that it rests at an equilibrium: `game_exploitability` measures that.
+        """
+        objective = np.asarray(self.history["objective"], np.float64)
+        tenth = len(objective) // 10
+        if tenth < 4:
+            return False
+        before, after = objective[-2 * tenth : -tenth], objective[-tenth:]
+        moved, error = abs(after.mean() - before.mean()), np.sqrt((before.var(ddof=1) + after.var(ddof=1)) / tenth)
+        return bool(moved <= max(3.0 * error, 0.01 * abs(after.mean() - objective[:tenth].mean())))
+
+    @property
+    def status(self) -> Status:
+        """How training ended: converged where the objective had `settled`, unfinished where it was stopped before all
+        updates were made."""
+        if self.settled:
+            return Status.CONVERGED
+        return Status.UPDATES_EXHAUSTED if self.updates >= self.settings.updates else Status.UNFINISHED
+
+    @property
+    def precision(self) -> str:
+        """The precision of training."""
+        return self.settings.precision
+
+    def play(self, dtype=jnp.float64) -> GamePlay:
+        """The game and its strategies in a precision of choice; float64 needs `jax.enable_x64`."""
+        return game_play(cast(self.game, dtype), cast(self.strategies, dtype))

@@ -1,219 +1,31 @@
-"""Solve an economy with aggregate risk: the training loop around the updates of spg.py."""
+"""Solve an economy with aggregate risk, or a game: one function for every problem and every method.
 
-import concurrent.futures
+An economy is trained by structural policy gradient (gradient/economies.py) or solved by the classical algorithm
+(classical/); a game is trained by structural policy gradient or by a model-free baseline (gradient/games.py). All
+training goes through the one loop of train.py.
+"""
+
 import dataclasses
-import time
 import warnings
 from collections.abc import Callable
-from typing import NamedTuple, overload
+from typing import Any, overload
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
-from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.economy import Aggregate, discretize
-from hank_mfg.environment.grids import asset_grid
-from hank_mfg.environment.quantities import names_of
+from hank_mfg.arguments import check_argument
+from hank_mfg.environment.game import AbstractGame
 from hank_mfg.model.base import Model
-from hank_mfg.model.named import Named
-from hank_mfg.policy.networks import fit_whitening
-from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
-from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.precision import DTYPES, cast, float64_allowed
-from hank_mfg.progress import Course, Lines, telling
+from hank_mfg.precision import float64_allowed
+from hank_mfg.progress import telling
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
-from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
-from hank_mfg.solve.gradient.reports import check_reports
-from hank_mfg.solve.gradient.robust import Adversary, Family, Worlds, on_paths, require_same_worlds
-from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
-from hank_mfg.solve.play.fine_mass import finer
-from hank_mfg.solve.play.rollout import Play, State, Trembling, rollout
-from hank_mfg.solve.solution import Solution, SolveError, Status, initial_aggregate
-from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, stationary_of, steady_state
-from hank_mfg.solve.train import NotConvergedWarning, chunk_length, last_errors, not_converged
-
-HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
-
-
-@eqx.filter_jit
-def _warm_up(play: Play, training: Training[State], key, trembles: Array, settings: RSPG, worlds: Worlds | None):
-    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
-    that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,), and the outlook
-    of firms if tomorrow were like today (paths, time)."""
-    periods = settings.warmup
-
-    def one(play, start, key):
-        economy = play.economy
-
-        def record(step):
-            public = step.now.public
-            return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
-
-        shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
-        missed = trembles * jax.random.normal(jax.random.fold_in(key, 1), (periods, *trembles.shape), trembles.dtype)
-        return rollout(Trembling(play), start, (shocks, missed), record)
-
-    return on_paths(play, worlds, one, training.states, jax.random.split(key, settings.paths))
-
-
-def prepare(
-    model: Model,
-    settings: RSPG,
-    steady: SteadyState,
-    *,
-    seed: int,
-    warm_up: Callable | None = None,
-    by_state: Callable = optimum_by_state,
-    worlds: Worlds | None = None,
-    sees: Model | None = None,
-) -> tuple[Play, Training[State]]:
-    """The game in the training precision, and the state of training before the first update.
-
-    The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py);
-    signals are standardized on `warmup` periods under it, and training starts where those paths end. On a CPU the same
-    arguments give the same bits. `warm_up` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
-    """
-    play, training = untrained(model, settings, steady, seed=seed, sees=sees)
-    whole = discretize(model, steady.economy.grid.size, jnp.float64)
-    policy = start_by_state(play.policy, whole, steady, by_state)
-    play = play._replace(policy=policy, tables=policy.tables(play.economy.grid.points))
-    training = training._replace(policy=policy)
-    warmup_key, train_key = jax.random.split(training.key)
-    walk = _warm_up if warm_up is None else warm_up
-    arguments, others = (play, training, warmup_key), (settings, worlds)
-    last, (signals, unknowns, outlooks) = walk(*arguments, training.trembles, *others)
-    trembles = jnp.asarray(settings.tremble * np.asarray(unknowns).std(axis=(0, 1)))
-    if play.economy.unknowns and settings.tremble > 0:  # signals are standardized on what people will see in training
-        last, (signals, _, outlooks) = walk(*arguments, trembles, *others)
-    finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
-    if not finite.all():
-        raise SolveError(
-            f"Before the first update, path {int(np.argmin(finite))}: {QUANTITIES[0]} became NaN or infinite while "
-            "everybody followed the stationary policy; check prices() and signal() at every aggregate shock."
-        )
-    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
-    policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
-    scale = np.asarray(outlooks).std()
-    if policy.firms is not None and scale > 0:
-        policy = eqx.tree_at(lambda p: p.firms.scale, policy, jnp.asarray(scale))
-    training = training._replace(policy=policy, states=last, key=train_key, trembles=trembles)
-    return play._replace(policy=policy), training
-
-
-def untrained(
-    model: Model,
-    settings: RSPG,
-    steady: SteadyState | None = None,
-    *,
-    seed: int = 0,
-    points: int | None = None,
-    sees: Model | None = None,
-) -> tuple[Play, Training[State]]:
-    """Training with every path at the stationary mass; without `steady`, arrays of the right shapes only, for a
-    stationary equilibrium on `points` asset points.
-
-    It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
-    household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
-    """
-    economy, alike = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
-    dtype = economy.dtype
-    if sees is not None:
-        told = discretize(sees, settings.asset_points, dtype)
-        economy, alike = eqx.tree_at(lambda e: e.model, economy, told.model), economy.alike(told.own)
-    if steady is None:
-        assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
-        cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
-        zeros = np.zeros((len(economy.unknowns), *cash.shape), dtype)
-        others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros((), dtype)))
-        stationary = Stationary(ConsumptionFunction(cash, cash), assets, cash, *others)
-        mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
-        carried = Named("carried", {name: jnp.asarray(np.zeros((), dtype)) for name in model.carried()})
-        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), carried)
-    else:
-        stationary, aggregate = cast(stationary_of(steady), dtype), initial_aggregate(economy, steady)
-    guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
-    signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
-    sizes = (settings.memory, settings.units, settings.width, settings.knots)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike, seen_states(economy))
-    policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
-    still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
-    memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
-    start = State(aggregate, memory, jax.tree.map(jnp.asarray, guess), still)
-    states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
-    empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
-    optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
-    play = Play(economy, policy, policy.tables(economy.grid.points))
-    return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed), still)
-
-
-def steady_points(settings: RSPG) -> int:
-    """Asset points of the stationary equilibrium that training starts from: twice those of training."""
-    return 2 * settings.asset_points
-
-
-class Compiled(NamedTuple):
-    """The programs of training, `_warm_up`, `_train` and `optimum_by_state`, compiled, and the seconds it took."""
-
-    warm_up: Callable
-    train: Callable
-    by_state: Callable
-    seconds: float
-
-
-@float64_allowed
-def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | None = None) -> Compiled:
-    """Compile what training calls, for the shapes of a model and settings.
-
-    `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
-    numbers, so it runs in a thread beside the stationary equilibrium.
-    """
-    begin = time.perf_counter()
-    play, training = untrained(model, settings, points=points)
-    options = quick_compilation()
-    walk = _warm_up.lower(play, training, training.key, training.trembles, settings, worlds)
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        warm_up = beside.submit(walk.compile, compiler_options=options)
-        by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
-        step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds, finer(play))
-        train = step.compile(compiler_options=options)
-        optimum = optimum_by_state if by_state is None else by_state.result()
-        return Compiled(warm_up.result(), train, optimum, time.perf_counter() - begin)
-
-
-@float64_allowed
-def _compile_by_state(model: Model, points: int) -> Callable:
-    economy = discretize(model, points, jnp.float64)
-    moved = jnp.asarray(np.ones(len(names_of(economy).unknown)))
-    lowered = optimum_by_state.lower(economy, moved, jnp.asarray(np.ones(economy.shape)))
-    return lowered.compile(compiler_options=quick_compilation())
-
-
-@eqx.filter_jit
-def _train(
-    play: Play,
-    training: Training[State],
-    settings: RSPG,
-    length: int,
-    worlds: Worlds | None = None,
-    fine: Play | None = None,
-) -> tuple[Training[State], Progress]:
-    arrays, static = eqx.partition(training, eqx.is_array)
-
-    def one(arrays, _):
-        after, report = update(play, eqx.combine(arrays, static), settings, worlds, fine)
-        return eqx.filter(after, eqx.is_array), report
-
-    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
-    return eqx.combine(arrays, static), reports
-
-
-def _price(model: Model, settings: RSPG) -> None:
-    """Raise SizeError where training does not fit this machine, before anything is computed."""
-    economy = discretize(model, 10, DTYPES[settings.precision])
-    settings.price(economy.shape[1], economy.shock_count)
+from hank_mfg.solve.gradient.economies import Begun, History, Watcher, price, train_economy
+from hank_mfg.solve.gradient.game_spg import GameRSPG
+from hank_mfg.solve.gradient.games import BegunGame, train_game
+from hank_mfg.solve.gradient.robust import Adversary, Family, require_same_worlds
+from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.solution import GameSolution, Solution, Status
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady
+from hank_mfg.solve.train import NotConvergedWarning, not_converged, not_settled
 
 
 def require_aggregate_risk(model: Model) -> None:
@@ -225,173 +37,144 @@ def require_aggregate_risk(model: Model) -> None:
         )
 
 
-History = dict[str, np.ndarray]
-Watcher = Callable[[Training[State], History], None]
-
-
 @overload
 def solve(
-    model: Model,
+    problem: Model,
     method: KSAlgorithm,
     *,
-    key: int = 0,
+    seed: int = 0,
     steady: SteadyState | None = None,
     started: Callable[[SteadyState], None] | None = None,
     verbose: bool | None = None,
 ) -> ClassicalSolution:
-    """By the classical algorithm."""
+    """An economy by the classical algorithm."""
     ...
 
 
 @overload
 def solve(
-    model: Model,
+    problem: Model,
     method: RSPG | None = None,
     *,
-    key: int = 0,
+    seed: int = 0,
     steady: SteadyState | None = None,
-    resume: tuple[Training[State], History] | None = None,
-    watch: Watcher | None = None,
+    resume: tuple[Any, History] | None = None,
+    callback: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
     verbose: bool | None = None,
 ) -> Solution:
-    """By training."""
+    """An economy by training."""
+    ...
+
+
+@overload
+def solve(
+    problem: AbstractGame,
+    method: Any = None,
+    *,
+    seed: int = 0,
+    chunk: int = 20,
+    resume: tuple[Any, History] | None = None,
+    callback: Callable[[Any, History], bool | None] | None = None,
+    verbose: bool | None = None,
+) -> GameSolution:
+    """A game by training."""
     ...
 
 
 @float64_allowed
 def solve(
-    model: Model,
-    method: RSPG | KSAlgorithm | None = None,
+    problem: Model | AbstractGame,
+    method: Any = None,
     *,
-    key: int = 0,
+    seed: int = 0,
     steady: SteadyState | None = None,
-    resume: tuple[Training[State], History] | None = None,
-    watch: Watcher | None = None,
+    resume: tuple[Any, History] | None = None,
+    callback: Callable[[Any, History], bool | None] | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
+    chunk: int | None = None,
     verbose: bool | None = None,
-) -> Solution | ClassicalSolution:
-    """Solve a declared economy globally by (recurrent) structural policy gradient; `solve_game` is for games.
+) -> Solution | ClassicalSolution | GameSolution:
+    """Solve an economy with aggregate risk globally, or a game, by the method whose settings are given.
 
-    `method` holds the settings (`RSPG()` by default, `SPG()` without memory; `KSAlgorithm()` solves by the classical
-    algorithm instead, without `watch` and `resume`); `key` is the integer seed: the same seed on the same CPU gives the
-    same bits, while a GPU adds up in no fixed order. `steady` saves solving the stationary equilibrium again.
-    `watch(training, history)` is called after every few updates, with what `resume=(training, history)` needs to
-    continue to the same numbers as an unbroken run; `started(steady)` once, before the first. With a `family` of worlds
-    people prepare for the worst of them (robust.py); the solution is that of `model`, the first world, and its
-    `history` has the adversary's weights. What it is doing is told on standard error every 30 seconds, with
-    `verbose=True` at every step and every 10 seconds, with `verbose=False` never. Raises SolveError when a number is
-    not finite, SteadyStateError when there is no stationary equilibrium to start from. Training that ends before
-    `tolerance` is reached gives a NotConvergedWarning with what was reached, and says so in `Solution.status`.
+    `method`: for an economy `RSPG()`, the default, `SPG()` without memory, or `KSAlgorithm()`, the classical algorithm
+    of Krusell and Smith; for a game `GameRSPG()`, the default, `GameSPG()`, or a model-free baseline, `IPPO()`,
+    `RIPPO()`, `MOMD()`. `seed`: the same seed on the same CPU gives the same bits; a GPU adds up in no fixed order.
+
+    `callback(training, history)` is called after every few updates (for a game at most every `chunk`, 20 unless given);
+    training stops where it returns True; `resume=(training, history)` continues to the same numbers as an unbroken run.
+    Progress is printed on standard error every 30 seconds, with `verbose=True` every 10 seconds, with `verbose=False`
+    never.
+
+    Only for an economy: `steady`, its stationary equilibrium, which is then not solved again; `started(steady)`, called
+    once before the first update; `family`, a set of models for the worst of which households prepare (robust.py); the
+    solution is that of `problem`, the first model of the set, and its history has the adversary's weights.
+
+    Returns a `Solution`, a `ClassicalSolution` or a `GameSolution`; `status` says how the method ended, and a
+    NotConvergedWarning says by how much it fell short. Raises SolveError where a number is not finite, SteadyStateError
+    where no stationary equilibrium is found to start from, ValueError for arguments that do not fit the problem.
     """
-    settings = method if method is not None else RSPG()
+    if resume is not None and not (isinstance(resume, tuple) and len(resume) == 2):
+        raise ValueError(
+            "resume holds no training and its history: pass (training, history) as callback was given them."
+        )
+    if isinstance(problem, AbstractGame):
+        economies_only = {"steady": steady, "started": started, "family": family}
+        _require_none(economies_only, "an economy", f"{type(problem).__name__} is a game")
+        return _solve_game(problem, method, seed, chunk or 20, resume, callback, verbose)
+    _require_none({"chunk": chunk}, "a game", f"{type(problem).__name__} is an economy")
+    return _solve_economy(problem, method, seed, (steady, resume, family), (callback, started), verbose)
+
+
+def _require_none(given: dict[str, Any], owner: str, what: str) -> None:
+    """Raise ValueError for an argument that only another kind of problem takes."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} is for {owner}, and {what}: leave {name} out.")
+
+
+def _solve_economy(
+    model: Model, method: Any, seed: int, begun: tuple, tell: tuple, verbose: bool | None
+) -> Solution | ClassicalSolution:
+    """`begun`: stationary equilibrium, what to resume, family; `tell`: callback, started."""
+    settings, (steady, resume, family), (callback, started) = method if method is not None else RSPG(), begun, tell
+    check_argument("solve", "method", settings, RSPG | KSAlgorithm)
     require_aggregate_risk(model)
     require_own_steady(model, steady)
-    if resume is not None and not (isinstance(resume, tuple) and len(resume) == 2):
-        raise ValueError("resume holds no training and its history: pass (training, history) as watch was given them.")
     if isinstance(settings, KSAlgorithm):
-        if watch is not None or resume is not None or family is not None:
+        if callback is not None or resume is not None or family is not None:
             raise ValueError(
-                "watch, resume and family are for training, which the classical algorithm does without: leave them out."
+                "callback, resume and family are for training, which the classical algorithm does without: leave them "
+                "out."
             )
         with telling("solve", verbose) as lines:
             lines.step("classical algorithm, beginning with the stationary equilibrium")
-            return solve_classical(model, settings, seed=key, steady=steady, started=started)
-    _price(model, settings)
+            return solve_classical(model, settings, seed=seed, steady=steady, started=started)
+    price(model, settings)
     worlds = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     if resume is not None:
         require_same_worlds(resume[1], worlds)
-    adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, key)
+    adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, seed)
     with telling("solve", verbose) as lines:
-        begun = _Begun(model, settings, key, steady, resume, adversary)
-        solution = _solve(begun, watch, started, lines)
+        solution = train_economy(Begun(model, settings, seed, steady, resume, adversary), callback, started, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
-        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=4)
+        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
     return dataclasses.replace(solution, family=family)
 
 
-class _Begun(NamedTuple):
-    """What is to be trained: for an `adversary` where there is a family of worlds, from `resume` where it goes on."""
-
-    model: Model
-    settings: RSPG
-    key: int
-    steady: SteadyState | None
-    resume: tuple[Training[State], History] | None
-    adversary: Adversary | None
-
-
-def _solve(
-    begun: _Begun, watch: Watcher | None, started: Callable[[SteadyState], None] | None, lines: Lines
-) -> Solution:
-    begin, (model, settings, key, steady, resume, adversary) = time.perf_counter(), begun
-    worlds = None if adversary is None else adversary.worlds
-    lines.step("compiling" if steady is not None else "stationary equilibrium, compiling beside it")
-    with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        points = steady_points(settings) if steady is None else steady.economy.grid.size
-        compiling = beside.submit(compile_ahead, model, settings, points, worlds)
-        steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
-        if started is not None:
-            started(steady)
-        lines.now("compiling")
-        compiled = compiling.result()
-    if resume is not None:
-        play, _ = untrained(model, settings, steady, seed=key)
-        training, history = resume
-        play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
-    else:
-        lines.now("first paths, on which everybody follows the stationary policy")
-        play, training = prepare(
-            model, settings, steady, seed=key, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds
-        )
-        history = {name: np.zeros(0) for name in HISTORY}
-    ready = time.perf_counter()
-    lines.step(f"training, at most {settings.updates - len(history['update'])} updates")
-    training, history, status = _train_on(
-        play, training, settings, compiled, adversary=adversary, history=history, watch=watch, lines=lines
-    )
-    end = time.perf_counter()
-    device = play.economy.grid.points.devices().pop()
-    return Solution(
-        model, settings, steady, training.policy, training.optimizer, training.states, training.key, training.trembles,
-        history, status, key, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
-    )  # fmt: skip
-
-
-def _train_on(
-    play: Play,
-    training: Training[State],
-    settings: RSPG,
-    compiled: Compiled,
-    *,
-    adversary: Adversary | None,
-    history: History,
-    watch: Watcher | None,
-    lines: Lines,
-) -> tuple[Training[State], History, Status]:
-    """Updates from where `history` ends until the tolerance is reached or all are made; the adversary moves between
-    calls of the compiled program, and has as little to gain then as relative consumption may be wrong."""
-    length, fine = chunk_length(settings.updates), finer(play)
-    course = Course(settings.updates, len(history["update"]))
-    while len(history["update"]) < settings.updates:
-        done = len(history["update"])
-        worlds, told = None, {}
-        if adversary is not None:
-            now = play._replace(policy=training.policy)
-            worlds, told = adversary.move(now, training.states, history, done // length)
-        after, reports = compiled.train(play, training, settings, length, worlds, fine)
-        check_reports(play.economy, reports, done)
-        training = after
-        new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
-        new |= {name: np.repeat(value[None], length, axis=0) for name, value in told.items()}
-        history = {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
-        if watch is not None:
-            watch(training, history)
-        errors = last_errors(history, length)
-        lines.now(f"training, {course(len(history['update']))}, Euler error {100 * errors['the Euler error']:.4f} %")
-        if np.max(list(errors.values())) < settings.tolerance:
-            return training, history, Status.CONVERGED
-    return training, history, Status.UPDATES_EXHAUSTED
+def _solve_game(
+    game: AbstractGame, method: Any, seed: int, chunk: int, resume: Any, callback: Any, verbose: bool | None
+) -> GameSolution:
+    settings = method if method is not None else GameRSPG()
+    if not (hasattr(settings, "begin") and hasattr(settings, "update")):
+        check_argument("solve", "method", settings, GameRSPG)
+    with telling("solve", verbose) as lines:
+        solution = train_game(BegunGame(game, settings, seed, chunk, resume), callback, lines)
+    if solution.updates >= settings.updates and not solution.settled:
+        objective = np.asarray(solution.history["objective"])
+        more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"
+        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=5)
+    return solution

@@ -1,15 +1,62 @@
-"""Whether training converged, and the one sentence that says by how much it did not and what cures it."""
+"""The one training loop, and how training ended.
 
-from typing import Any
+A method makes updates in calls of one compiled program: `advance(training, history)` makes one call and appends what it
+reports to the history. `train` repeats that until the method has converged, all updates are made, or the callback says
+to stop. The sentences of `not_converged` and `not_settled` say by how much training fell short and what to do.
+"""
+
+import enum
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
 History = dict[str, np.ndarray]
+State = TypeVar("State")
 SEE = "see docs/when_it_does_not_converge.md"
 
 
 class NotConvergedWarning(UserWarning):
     """A solution was returned although the method did not converge; the sentence says what was reached and the cure."""
+
+
+class Status(enum.Enum):
+    """How training ended; the values are the messages."""
+
+    CONVERGED = "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance."
+    UPDATES_EXHAUSTED = "All updates were used before the Euler error or the adversary's gain fell below the tolerance."
+    UNFINISHED = "Training was interrupted; resume it from the checkpoint."
+
+
+def made(history: History) -> int:
+    """The number of updates made."""
+    return len(history.get("loss", ()))
+
+
+def train(
+    advance: Callable[[State, History], tuple[State, History]],
+    training: State,
+    history: History,
+    *,
+    updates: int,
+    say: Callable[[History], None],
+    converged: Callable[[History], bool] = lambda history: False,
+    callback: Callable[[State, History], Any] | None = None,
+) -> tuple[State, History, Status]:
+    """Training from where `history` ends until `updates` are made in all: (training, history, status).
+
+    After each call of `advance`, `callback(training, history)` is called, and training stops where it returns True or
+    when `converged(history)` holds. `say(history)` reports progress.
+    """
+    while made(history) < updates:
+        training, history = advance(training, history)
+        say(history)
+        stop = callback(training, history) if callback is not None else None
+        if converged(history):
+            return training, history, Status.CONVERGED
+        if stop:
+            return training, history, Status.UNFINISHED
+    return training, history, Status.UPDATES_EXHAUSTED
 
 
 def chunk_length(updates: int, most: int = 20) -> int:

@@ -228,7 +228,7 @@ def test_histograms_of_sampled_individuals_are_as_near_the_masses_as_chance_allo
 )
 def test_training_lowers_exploitability(name, shares):
     game, settings = hm.load_game(name), hm.settings_for(name, updates=40, paths=4)
-    after = hm.solve_game(game, settings, chunk=40)
+    after = hm.solve(game, settings, chunk=40)
     untrained = make_strategies(cast(game, jnp.float32), settings.networks(), seed=0)
     before = dataclasses.replace(after, training=after.training._replace(strategies=untrained))
     gains = [hm.game_exploitability(solution, paths=4).clairvoyant for solution in (before, after)]
@@ -241,7 +241,7 @@ def test_memory_lowers_exploitability_in_the_epidemic():
     """One report says little about the infectious, and nothing about the variant."""
     game, gains = hm.load_game("epidemic"), {}
     for memory in ("gru", "none"):
-        solution = hm.solve_game(game, hm.settings_for("epidemic", memory=memory))
+        solution = hm.solve(game, hm.settings_for("epidemic", memory=memory))
         gains[memory] = hm.game_exploitability(solution, paths=32).clairvoyant["individuals"]
     assert gains["none"] > 1.4 * gains["gru"], gains
 

@@ -9,8 +9,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.evaluate.information import information_value
+from hank_mfg.solve.gradient.economies import _train, prepare, untrained
 from hank_mfg.solve.play.rollout import Play, rollout
-from hank_mfg.solve.solve import _train, prepare, untrained
 
 SETTINGS = hm.SPG(
     asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, passes=4,

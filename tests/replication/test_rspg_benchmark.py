@@ -50,7 +50,7 @@ def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
     assert {"results.json", "exploitability.tex", "seconds.tex", "exploitability.png", "memory.png"} <= names
     assert json.loads((tmp_path / "results.json").read_text())["linear_quadratic"] == results
 
-    monkeypatch.setattr(benchmark, "solve_game_run", None)  # nothing is left to train
+    monkeypatch.setattr(benchmark, "solve_run", None)  # nothing is left to train
     with quick():
         assert benchmark.run(tmp_path, **plan)["results"] == done["results"]
 
@@ -65,8 +65,8 @@ def test_a_run_that_was_cut_off_goes_on(small, quick, tmp_path):
 
     with quick():
         with pytest.raises(KeyboardInterrupt):
-            benchmark.solve_game_run(
-                job.game, job.folder(tmp_path), job.settings(), measure=2, chunk=1, watch=die, save_every=0
+            benchmark.solve_run(
+                job.game, job.folder(tmp_path), job.settings(), measure=2, chunk=1, callback=die, save_every=0
             )
         benchmark.train(tmp_path, [job], calls.append)
     assert read_config(job.folder(tmp_path))["status"] == "FINISHED" and len(calls) == 1

@@ -77,7 +77,7 @@ def test_training_takes_the_same_steps(tiny):
 @pytest.mark.parametrize("name", ["linear_quadratic", "rspg_macro"])
 def test_a_game_is_learned_in_the_same_steps(name):
     game, settings = hm.load_game(name), hm.settings_for(name, updates=4)
-    ours, theirs = on_both(lambda: hm.solve_game(game, settings))
+    ours, theirs = on_both(lambda: hm.solve(game, settings))
     assert theirs.device.startswith("cpu")
     np.testing.assert_allclose(ours.history["loss"], theirs.history["loss"], rtol=1e-2)
     ours, theirs = (hm.game_exploitability(each, paths=4).clairvoyant for each in (ours, theirs))

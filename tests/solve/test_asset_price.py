@@ -87,7 +87,7 @@ def test_training_and_its_measures_do_not_depend_on_the_unit_of_assets(both, tin
     """Guards the structural gradient, the rollout, Euler errors and exploitability with a price of the asset: a few
     updates in float64 reach the same policy, judged alike."""
     settings = hm.RSPG(**{**tiny, "precision": "float64"})
-    solved = [hm.solve(each.economy.model, settings, key=0) for each in both]
+    solved = [hm.solve(each.economy.model, settings, seed=0) for each in both]
     for measure in (
         lambda s: hm.euler_errors(s, periods=200, burn=10),
         lambda s: hm.exploitability(s, paths=2, horizon=20, updates=2),

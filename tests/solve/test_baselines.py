@@ -41,9 +41,9 @@ from hank_mfg.solve.baselines.ppo import (
     resize,
     values_along,
 )
-from hank_mfg.solve.game_solution import solve_game
 from hank_mfg.solve.gradient.game_spg import GameRSPG, scores_along
 from hank_mfg.solve.play.game_play import GameState, draw_uniforms, game_play
+from hank_mfg.solve.solve import solve
 
 
 @pytest.fixture(autouse=True)
@@ -282,7 +282,7 @@ METHODS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["rspg", "momd", pytest.param("ippo", marks=pytest.mark.slow)])
 def test_two_populations_learn(name):
-    solution = solve_game(Chase(), METHODS[name], key=3)
+    solution = solve(Chase(), METHODS[name], seed=3)
     assert set(solution.strategies) == {"hunters", "prey"}
     for strategy in solution.strategies.values():
         assert np.abs(np.asarray(strategy.head.linear.weight)).max() > 0
@@ -343,7 +343,7 @@ def uniform_play(quick):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
 def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
-    solution, again = (solve_game(LinearQuadratic(), LEARNERS[name]) for _ in range(2))
+    solution, again = (solve(LinearQuadratic(), LEARNERS[name]) for _ in range(2))
     after = game_exploitability(solution, paths=8).clairvoyant["individuals"]
     assert after < 0.3 * uniform_play, (uniform_play, after)
     objective = solution.history["objective"]

@@ -9,8 +9,8 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.environment.economy import discretize
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states
+from hank_mfg.solve.gradient.economies import untrained
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, finer, refine
-from hank_mfg.solve.solve import untrained
 
 JOINT = np.array(
     [
@@ -115,5 +115,5 @@ def test_a_period_on_the_finer_grid_is_that_of_its_nodes(plays, float64):
 def test_the_largest_errors_of_a_default_solve():
     """The claim of the README: largest dynamic Euler error at most .2 percent over five individuals, largest one-step
     error at most 1 percent, in 10,000 periods."""
-    errors = hm.euler_errors(hm.solve(hm.load_model("krusell_smith"), key=3), seed=3)
+    errors = hm.euler_errors(hm.solve(hm.load_model("krusell_smith"), seed=3), seed=3)
     assert max(errors.dynamic_maxima) < 2e-3 and errors.maximum < 1e-2 and errors.above_one < 1e-6

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.game_solution import solve_game
 from hank_mfg.solve.train import chunk_length, last_errors, not_converged, not_settled
 
 
@@ -72,7 +71,8 @@ def test_a_game_that_still_moves_when_all_its_updates_are_made_warns():
     with pytest.warns(
         hm.NotConvergedWarning, match=r"last 4 of 40 updates is 37.5, \+4 .* raise .* Counting.updates=100"
     ):
-        assert solve_game({}, Counting(), verbose=False).updates == 40
+        assert hm.solve(hm.load_game("beach_bar"), Counting(), verbose=False).updates == 40
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert solve_game({}, Counting(), watch=lambda training, history: True).updates == 20  # stopped on purpose
+        stopped = hm.solve(hm.load_game("beach_bar"), Counting(), callback=lambda training, history: True)
+    assert stopped.updates == 20 and stopped.status is hm.Status.UNFINISHED

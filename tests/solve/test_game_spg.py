@@ -127,7 +127,7 @@ def test_an_action_at_the_end_rests_when_the_best_lies_beyond():
 
 @pytest.fixture(scope="module")
 def trained():
-    return hm.solve_game(hm.load_game("linear_quadratic"), hm.GameRSPG(paths=2, updates=240, passes=8))
+    return hm.solve(hm.load_game("linear_quadratic"), hm.GameRSPG(paths=2, updates=240, passes=8))
 
 
 def equilibrium_exploitability() -> float:
@@ -173,7 +173,7 @@ def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(traine
 @pytest.mark.slow
 def test_memory_lowers_exploitability(trained):
     """Without memory nobody can count the phases of the current."""
-    forgetful = hm.solve_game(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, passes=8))
+    forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, passes=8))
     without = hm.game_exploitability(forgetful, paths=4).clairvoyant["individuals"]
     assert without > 5.0 * hm.game_exploitability(trained, paths=4).clairvoyant["individuals"]
 
@@ -188,18 +188,18 @@ def leaves(solution):
 )
 def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
     game, settings = hm.load_game("linear_quadratic"), hm.GameRSPG(**TINY, memory=memory)
-    whole = hm.solve_game(game, settings, key=1)
+    whole = hm.solve(game, settings, seed=1)
     kept = []
 
     def cut(training, history):
         kept.append((training, history))
         return True
 
-    hm.solve_game(game, settings, key=1, watch=cut)
-    resumed = hm.solve_game(game, settings, key=1, resume=kept[0])
+    hm.solve(game, settings, seed=1, callback=cut)
+    resumed = hm.solve(game, settings, seed=1, resume=kept[0])
     for one, other in zip(leaves(whole), leaves(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
-    other = hm.solve_game(game, settings, key=2)
+    other = hm.solve(game, settings, seed=2)
     assert any(not np.array_equal(x, y) for x, y in zip(leaves(whole), leaves(other), strict=True))
     assert whole.updates == 40 and len(whole.history["seconds"]) == 2
 
@@ -209,8 +209,8 @@ def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
 def test_training_lowers_exploitability_on_the_other_games(name):
     game = hm.load_game(name)
     settings = hm.settings_for(name, updates=40, passes=4, paths=4, temperature=2.0)
-    before = hm.solve_game(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
-    after = hm.solve_game(game, settings, chunk=10)
+    before = hm.solve(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
+    after = hm.solve(game, settings, chunk=10)
     gains = [next(iter(hm.game_exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
     assert gains[1] < (0.2 if name == "rspg_macro" else 0.8) * gains[0]
 
@@ -221,7 +221,7 @@ def test_without_noise_two_populations_come_to_rest():
     each state, which softmax does not see, left prey a gain of 1.3."""
     game = hm.load_game("predators_and_prey", common_noise=False)
     exact = {"paths": 1, "updates": 600, "rate": 0.3, "passes": 8, "learning_rate": 3e-3, "memory": "lru"}
-    solution = hm.solve_game(game, hm.settings_for("predators_and_prey", **exact))
+    solution = hm.solve(game, hm.settings_for("predators_and_prey", **exact))
     report = hm.game_exploitability(solution, paths=1)
     for population, gain in report.clairvoyant.items():
         assert gain < 0.1 * report.value[population], report
@@ -230,7 +230,7 @@ def test_without_noise_two_populations_come_to_rest():
 @pytest.mark.slow
 def test_a_continuous_action_is_worth_a_percent_of_consumption():
 
-    solution = hm.solve_game(
+    solution = hm.solve(
         hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, passes=4, paths=4)
     )
     report = hm.game_exploitability(solution, paths=2)
@@ -269,5 +269,5 @@ def test_bad_settings_are_named():
 @pytest.mark.slow
 def test_a_loss_that_is_not_a_number_stops_training_and_names_the_update():
     game = hm.load_game("linear_quadratic")
-    with pytest.raises(hm.GameError, match=r"Update \d+: the loss became NaN or infinite"):
-        hm.solve_game(game, hm.GameRSPG(**{**TINY, "learning_rate": 1e30, "clip_norm": 1e30, "max_move": 1e30}))
+    with pytest.raises(hm.SolveError, match=r"Update \d+: the loss became NaN or infinite"):
+        hm.solve(game, hm.GameRSPG(**{**TINY, "learning_rate": 1e30, "clip_norm": 1e30, "max_move": 1e30}))

@@ -150,7 +150,7 @@ def test_the_same_seed_gives_the_same_numbers(quick):
     np.testing.assert_array_equal(again.history["distance"], quick.history["distance"])
     np.testing.assert_array_equal(again.law.slope, quick.law.slope)
     np.testing.assert_array_equal(again.policy.choice_consumption, quick.policy.choice_consumption)
-    other = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL), steady=quick.steady, key=1)
+    other = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL), steady=quick.steady, seed=1)
     assert 1e-7 < np.abs(other.law.slope - quick.law.slope).max() < 5e-3
 
 
@@ -297,7 +297,7 @@ def test_what_the_algorithm_does_not_fit_is_refused(quick, refuses):
     same = quick_krusell_smith(productivity=[1.0, 1.0])
     refuses(lambda: hm.solve(same, method), "two aggregate states with the same value", "merge them")
     watch = lambda training, history: None  # noqa: E731
-    refuses(lambda: hm.solve(quick.model, method, watch=watch), "family are for training", "leave them out")
+    refuses(lambda: hm.solve(quick.model, method, callback=watch), "family are for training", "leave them out")
     rare = quick_krusell_smith(joint_transition=np.kron([[1.0 - 1e-9, 1e-9], [0.5, 0.5]], OWN).tolist())
     with pytest.raises(hm.SolveError, match=r"state 1 occurs fewer than three times in 2000 periods.*raise periods"):
         hm.solve(rare, method)

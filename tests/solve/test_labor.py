@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from reference_bonds import Effortless, Working
 
 import hank_mfg as hm
-from hank_mfg.solve.solve import prepare
+from hank_mfg.solve.gradient.economies import prepare
 
 KINDS = {"separable": hm.Separable, "ghh": hm.GHH}
 

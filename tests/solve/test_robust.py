@@ -16,7 +16,7 @@ from reference_growth import FullDepreciation
 
 import hank_mfg as hm
 from hank_mfg.precision import cast
-from hank_mfg.runs.run import check_new_run, make_family
+from hank_mfg.runs.economy_run import check_new_run, make_family
 from hank_mfg.solve.gradient import robust as robust_training
 from hank_mfg.solve.gradient.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
 from hank_mfg.solve.play.lifetime import freeze
@@ -247,7 +247,7 @@ def test_a_robust_run_is_kept_and_goes_on_as_if_unbroken(robust, tmp_path):
 
     cut = tmp_path / "cut"
     with pytest.raises(KeyboardInterrupt):
-        hm.solve_run("krusell_smith", cut, whole.settings, family=whole.family, watch=kill, save_every=0.0)
+        hm.solve_run("krusell_smith", cut, whole.settings, family=whole.family, callback=kill, save_every=0.0)
     resumed = hm.solve_run("krusell_smith", cut, resume=True)
     assert as_bytes(resumed.policy) == as_bytes(whole.policy)
     np.testing.assert_array_equal(resumed.history["weights"], whole.history["weights"])

@@ -15,13 +15,14 @@ from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.runs import run
-from hank_mfg.runs.run import load_checkpoint, load_run, solve_run
+from hank_mfg.runs.economy_run import load_checkpoint
+from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, read_config
 from hank_mfg.solve import solve as solving
+from hank_mfg.solve.gradient.economies import prepare
 from hank_mfg.solve.gradient.reports import check_reports
 from hank_mfg.solve.gradient.spg import Progress, update
 from hank_mfg.solve.play.market import Market
-from hank_mfg.solve.solve import prepare
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import chunk_length
 
@@ -149,7 +150,7 @@ def assert_same_bits(one, other):
 
 
 def test_the_same_seed_gives_the_same_bits_and_another_does_not(trained):
-    again, other = (hm.solve(trained.model, trained.settings, key=key, steady=trained.steady) for key in (0, 1))
+    again, other = (hm.solve(trained.model, trained.settings, seed=key, steady=trained.steady) for key in (0, 1))
     assert_same_bits(again, trained)
     assert not np.array_equal(other.history["euler_error"], trained.history["euler_error"])
     assert not np.array_equal(other.policy.head.linear.weight, trained.policy.head.linear.weight)
@@ -168,7 +169,7 @@ def interrupted(small, tmp_path_factory):
     """A run that was interrupted after the first of two compiled calls."""
     folder = tmp_path_factory.mktemp("runs") / "interrupted"
     with pytest.raises(KeyboardInterrupt):
-        solve_run("krusell_smith", folder, small, watch=interrupt_after(1), save_every=0.0)
+        solve_run("krusell_smith", folder, small, callback=interrupt_after(1), save_every=0.0)
     return folder
 
 

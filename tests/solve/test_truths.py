@@ -11,11 +11,11 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.lottery import expect, push_forward
-from hank_mfg.runs.run import load_checkpoint, run_model
+from hank_mfg.runs.economy_run import load_checkpoint, run_model
 from hank_mfg.runs.storage import read_config
+from hank_mfg.solve.gradient.economies import prepare
 from hank_mfg.solve.gradient.euler import first_order, structural_gradient
 from hank_mfg.solve.play.rollout import rollout
-from hank_mfg.solve.solve import prepare
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household
@@ -156,9 +156,9 @@ def test_resumed_run_has_the_same_bits_as_an_unbroken_one(small, tmp_path):
         if len(history["update"]) >= 20:
             raise KeyboardInterrupt
 
-    whole = hm.solve_run("krusell_smith", tmp_path / "whole", settings, key=3)
+    whole = hm.solve_run("krusell_smith", tmp_path / "whole", settings, seed=3)
     with pytest.raises(KeyboardInterrupt):
-        hm.solve_run("krusell_smith", tmp_path / "cut", settings, key=3, watch=kill, save_every=0.0)
+        hm.solve_run("krusell_smith", tmp_path / "cut", settings, seed=3, callback=kill, save_every=0.0)
     assert read_config(tmp_path / "cut")["status"] == "UNFINISHED"
     with pytest.raises(ValueError, match="unfinished run"):
         hm.load_run(tmp_path / "cut")
@@ -192,7 +192,7 @@ def test_every_memory_goes_through_the_same_solver_and_seeds_decide(small, memor
     """The same seed gives the same bits, another seed others; training lowers the Euler error."""
     settings = hm.RSPG(**{**TINY, "asset_points": 40, "updates": 40, "passes": 6, "memory": memory})
     steady = hm.steady_state(small, asset_points=160)
-    first, second, other = (hm.solve(small, settings, steady=steady, key=key) for key in (0, 0, 1))
+    first, second, other = (hm.solve(small, settings, steady=steady, seed=key) for key in (0, 0, 1))
     for one, two in zip(_leaves(first.policy), _leaves(second.policy), strict=True):
         np.testing.assert_array_equal(one, two)
     different = [

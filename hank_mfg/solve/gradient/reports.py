@@ -3,9 +3,9 @@
 import numpy as np
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.errors import SolveError
 from hank_mfg.solve.gradient.spg import QUANTITIES, Progress
 from hank_mfg.solve.play.market import first_missed
-from hank_mfg.solve.solution import SolveError
 
 UNCLEARED = 1e-3  # excess demand that training does not accept
 

@@ -28,15 +28,12 @@ from hank_mfg.environment.game import (
     expect,
     land_everybody,
 )
+from hank_mfg.errors import SolveError
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.strategy import Strategy, look, start_of
 from hank_mfg.solve.play.rollout import rollout
 
 WARMUP_PATHS = 64  # on which signals are standardized, everybody playing as at the start
-
-
-class GameError(RuntimeError):
-    """Training cannot go on; the message names the update and the quantity."""
 
 
 class GameState(NamedTuple):
@@ -183,6 +180,6 @@ def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: in
     uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
     signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)
     if not np.isfinite(np.asarray(signals)).all():
-        raise GameError("Before the first update: signals are NaN or infinite while everybody plays as at the start.")
+        raise SolveError("Before the first update: signals are NaN or infinite while everybody plays as at the start.")
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     return {name: eqx.tree_at(lambda s: s.whitening, strategy, whitening) for name, strategy in strategies.items()}

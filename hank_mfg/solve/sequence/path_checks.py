@@ -10,6 +10,7 @@ import numpy as np
 
 from hank_mfg.environment.accounting import OFF, explain_goods
 from hank_mfg.environment.quantities import Names
+from hank_mfg.errors import HankError
 from hank_mfg.model.base import Model, ParameterError
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.mistakes import did_you_mean
@@ -21,7 +22,7 @@ STILL = 1e-7  # a deviation in its own unit below which a quantity does not move
 FIXED = ("idiosyncratic_shock", "aggregate_shocks", "asset_space")  # what a parameter on a path may not move
 
 
-class TransitionError(RuntimeError):
+class TransitionError(HankError, RuntimeError):
     """No transition path was found; the message names the period and the excess."""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hank_mfg.errors import HankError
 from hank_mfg.solve.stationary.clearing.candidates import Candidates, Survey, Trial
 from hank_mfg.solve.stationary.clearing.global_search import (
     CLEARED,
@@ -42,7 +43,7 @@ from hank_mfg.solve.stationary.diagnosis.symptoms import (
 ROUGH = 1e-10  # tolerance of trials that only show whether a remedy works
 
 
-class SteadyStateError(RuntimeError):
+class SteadyStateError(HankError, RuntimeError):
     """No stationary equilibrium was found; the message says at which values and why."""
 
 

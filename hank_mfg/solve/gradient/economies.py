@@ -1,0 +1,301 @@
+"""Train an economy with aggregate risk: preparation, compiled programs, and the calls of the one training loop."""
+
+import concurrent.futures
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.compiling import quick_compilation
+from hank_mfg.environment.economy import Aggregate, discretize
+from hank_mfg.environment.grids import asset_grid
+from hank_mfg.environment.quantities import names_of
+from hank_mfg.errors import SolveError
+from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named
+from hank_mfg.policy.networks import fit_whitening
+from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.progress import Course, Lines
+from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
+from hank_mfg.solve.gradient.reports import check_reports
+from hank_mfg.solve.gradient.robust import Adversary, Worlds, on_paths
+from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
+from hank_mfg.solve.play.fine_mass import finer
+from hank_mfg.solve.play.rollout import Play, State, Trembling, rollout
+from hank_mfg.solve.solution import Solution, initial_aggregate
+from hank_mfg.solve.stationary.steady_state import SteadyState, stationary_of, steady_state
+from hank_mfg.solve.train import chunk_length, last_errors, made, train
+
+HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
+
+
+@eqx.filter_jit
+def _warm_up(play: Play, training: Training[State], key, trembles: Array, settings: RSPG, worlds: Worlds | None):
+    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
+    that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,), and the outlook
+    of firms if tomorrow were like today (paths, time)."""
+    periods = settings.warmup
+
+    def one(play, start, key):
+        economy = play.economy
+
+        def record(step):
+            public = step.now.public
+            return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
+
+        shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
+        missed = trembles * jax.random.normal(jax.random.fold_in(key, 1), (periods, *trembles.shape), trembles.dtype)
+        return rollout(Trembling(play), start, (shocks, missed), record)
+
+    return on_paths(play, worlds, one, training.states, jax.random.split(key, settings.paths))
+
+
+def prepare(
+    model: Model,
+    settings: RSPG,
+    steady: SteadyState,
+    *,
+    seed: int,
+    warm_up: Callable | None = None,
+    by_state: Callable = optimum_by_state,
+    worlds: Worlds | None = None,
+    sees: Model | None = None,
+) -> tuple[Play, Training[State]]:
+    """The game in the training precision, and the state of training before the first update.
+
+    The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py);
+    signals are standardized on `warmup` periods under it, and training starts where those paths end. On a CPU the same
+    arguments give the same bits. `warm_up` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
+    """
+    play, training = untrained(model, settings, steady, seed=seed, sees=sees)
+    whole = discretize(model, steady.economy.grid.size, jnp.float64)
+    policy = start_by_state(play.policy, whole, steady, by_state)
+    play = play._replace(policy=policy, tables=policy.tables(play.economy.grid.points))
+    training = training._replace(policy=policy)
+    warmup_key, train_key = jax.random.split(training.key)
+    walk = _warm_up if warm_up is None else warm_up
+    arguments, others = (play, training, warmup_key), (settings, worlds)
+    last, (signals, unknowns, outlooks) = walk(*arguments, training.trembles, *others)
+    trembles = jnp.asarray(settings.tremble * np.asarray(unknowns).std(axis=(0, 1)))
+    if play.economy.unknowns and settings.tremble > 0:  # signals are standardized on what people will see in training
+        last, (signals, _, outlooks) = walk(*arguments, trembles, *others)
+    finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
+    if not finite.all():
+        raise SolveError(
+            f"Before the first update, path {int(np.argmin(finite))}: {QUANTITIES[0]} became NaN or infinite while "
+            "everybody followed the stationary policy; check prices() and signal() at every aggregate shock."
+        )
+    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
+    policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
+    scale = np.asarray(outlooks).std()
+    if policy.firms is not None and scale > 0:
+        policy = eqx.tree_at(lambda p: p.firms.scale, policy, jnp.asarray(scale))
+    training = training._replace(policy=policy, states=last, key=train_key, trembles=trembles)
+    return play._replace(policy=policy), training
+
+
+def untrained(
+    model: Model,
+    settings: RSPG,
+    steady: SteadyState | None = None,
+    *,
+    seed: int = 0,
+    points: int | None = None,
+    sees: Model | None = None,
+) -> tuple[Play, Training[State]]:
+    """Training with every path at the stationary mass; without `steady`, arrays of the right shapes only, for a
+    stationary equilibrium on `points` asset points.
+
+    It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
+    household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
+    """
+    economy, alike = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
+    dtype = economy.dtype
+    if sees is not None:
+        told = discretize(sees, settings.asset_points, dtype)
+        economy, alike = eqx.tree_at(lambda e: e.model, economy, told.model), economy.alike(told.own)
+    if steady is None:
+        assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
+        cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
+        zeros = np.zeros((len(economy.unknowns), *cash.shape), dtype)
+        others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros((), dtype)))
+        stationary = Stationary(ConsumptionFunction(cash, cash), assets, cash, *others)
+        mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
+        carried = Named("carried", {name: jnp.asarray(np.zeros((), dtype)) for name in model.carried()})
+        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), carried)
+    else:
+        stationary, aggregate = cast(stationary_of(steady), dtype), initial_aggregate(economy, steady)
+    guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
+    signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
+    sizes = (settings.memory, settings.units, settings.width, settings.knots)
+    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike, seen_states(economy))
+    policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
+    still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
+    memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
+    start = State(aggregate, memory, jax.tree.map(jnp.asarray, guess), still)
+    states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
+    empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
+    optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
+    play = Play(economy, policy, policy.tables(economy.grid.points))
+    return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed), still)
+
+
+def steady_points(settings: RSPG) -> int:
+    """Asset points of the stationary equilibrium that training starts from: twice those of training."""
+    return 2 * settings.asset_points
+
+
+class Compiled(NamedTuple):
+    """The programs of training, `_warm_up`, `_train` and `optimum_by_state`, compiled, and the seconds it took."""
+
+    warm_up: Callable
+    train: Callable
+    by_state: Callable
+    seconds: float
+
+
+@float64_allowed
+def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | None = None) -> Compiled:
+    """Compile what training calls, for the shapes of a model and settings.
+
+    `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
+    numbers, so it runs in a thread beside the stationary equilibrium.
+    """
+    begin = time.perf_counter()
+    play, training = untrained(model, settings, points=points)
+    options = quick_compilation()
+    walk = _warm_up.lower(play, training, training.key, training.trembles, settings, worlds)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        warm_up = beside.submit(walk.compile, compiler_options=options)
+        by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
+        step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds, finer(play))
+        train = step.compile(compiler_options=options)
+        optimum = optimum_by_state if by_state is None else by_state.result()
+        return Compiled(warm_up.result(), train, optimum, time.perf_counter() - begin)
+
+
+@float64_allowed
+def _compile_by_state(model: Model, points: int) -> Callable:
+    economy = discretize(model, points, jnp.float64)
+    moved = jnp.asarray(np.ones(len(names_of(economy).unknown)))
+    lowered = optimum_by_state.lower(economy, moved, jnp.asarray(np.ones(economy.shape)))
+    return lowered.compile(compiler_options=quick_compilation())
+
+
+@eqx.filter_jit
+def _train(
+    play: Play,
+    training: Training[State],
+    settings: RSPG,
+    length: int,
+    worlds: Worlds | None = None,
+    fine: Play | None = None,
+) -> tuple[Training[State], Progress]:
+    arrays, static = eqx.partition(training, eqx.is_array)
+
+    def one(arrays, _):
+        after, report = update(play, eqx.combine(arrays, static), settings, worlds, fine)
+        return eqx.filter(after, eqx.is_array), report
+
+    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
+    return eqx.combine(arrays, static), reports
+
+
+def price(model: Model, settings: RSPG) -> None:
+    """Raise SizeError where training does not fit this machine, before anything is computed."""
+    economy = discretize(model, 10, DTYPES[settings.precision])
+    settings.price(economy.shape[1], economy.shock_count)
+
+
+History = dict[str, np.ndarray]
+Watcher = Callable[[Training[State], History], bool | None]
+
+
+class Begun(NamedTuple):
+    """What is to be trained: for an `adversary` where there is a family of worlds, from `resume` where it goes on."""
+
+    model: Model
+    settings: RSPG
+    seed: int
+    steady: SteadyState | None
+    resume: tuple[Training[State], History] | None
+    adversary: Adversary | None
+
+
+def train_economy(
+    begun: Begun, callback: Watcher | None, started: Callable[[SteadyState], None] | None, lines: Lines
+) -> Solution:
+    """Train an economy: stationary equilibrium, compilation beside it, first paths, updates; `started(steady)` is
+    called once, before the first update."""
+    begin, (model, settings, seed, steady, resume, adversary) = time.perf_counter(), begun
+    worlds = None if adversary is None else adversary.worlds
+    lines.step("compiling" if steady is not None else "stationary equilibrium, compiling beside it")
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        points = steady_points(settings) if steady is None else steady.economy.grid.size
+        compiling = beside.submit(compile_ahead, model, settings, points, worlds)
+        steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
+        if started is not None:
+            started(steady)
+        lines.now("compiling")
+        compiled = compiling.result()
+    if resume is not None:
+        play, _ = untrained(model, settings, steady, seed=seed)
+        training, history = resume
+        play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
+    else:
+        lines.now("first paths, on which everybody follows the stationary policy")
+        play, training = prepare(
+            model, settings, steady, seed=seed, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds
+        )
+        history = {name: np.zeros(0) for name in HISTORY}
+    ready = time.perf_counter()
+    lines.step(f"training, at most {settings.updates - len(history['update'])} updates")
+    advance, converged, say = _calls(play, settings, compiled, adversary, len(history["update"]), lines)
+    training, history, status = train(
+        advance, training, history, updates=settings.updates, converged=converged, say=say, callback=callback
+    )
+    end = time.perf_counter()
+    device = play.economy.grid.points.devices().pop()
+    return Solution(
+        model, settings, steady, training.policy, training.optimizer, training.states, training.key, training.trembles,
+        history, status, seed, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
+    )  # fmt: skip
+
+
+def _calls(
+    play: Play, settings: RSPG, compiled: Compiled, adversary: Adversary | None, done: int, lines: Lines
+) -> tuple[Callable, Callable[[History], bool], Callable[[History], None]]:
+    """One call of the compiled program, whether training has converged, and what is said of it.
+
+    With a family of model sets the adversary moves between calls. Training has converged where the errors of the last
+    call, and what the adversary could gain, are below the tolerance.
+    """
+    length, fine, course = chunk_length(settings.updates), finer(play), Course(settings.updates, done)
+
+    def advance(training: Training[State], history: History) -> tuple[Training[State], History]:
+        done = made(history)
+        worlds, told = None, {}
+        if adversary is not None:
+            now = play._replace(policy=training.policy)
+            worlds, told = adversary.move(now, training.states, history, done // length)
+        training, reports = compiled.train(play, training, settings, length, worlds, fine)
+        check_reports(play.economy, reports, done)
+        new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
+        new |= {name: np.repeat(value[None], length, axis=0) for name, value in told.items()}
+        return training, {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
+
+    def converged(history: History) -> bool:
+        return bool(np.max(list(last_errors(history, length).values())) < settings.tolerance)
+
+    def say(history: History) -> None:
+        error = last_errors(history, length)["the Euler error"]
+        lines.now(f"training, {course(made(history))}, Euler error {100 * error:.4f} %")
+
+    return advance, converged, say
