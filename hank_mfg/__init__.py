@@ -15,7 +15,16 @@ from hank_mfg.arguments import checked
 from hank_mfg.evaluate.accuracy import evaluate as _evaluate
 from hank_mfg.solve.solve import solve as _solve
 
-evaluate, solve = checked(_evaluate), checked(_solve)
+
+def _load(name: str, model: bool, game: bool):
+    """The shipped economy or game of a name, or that of a file; `model` and `game` say which may be meant."""
+    from hank_mfg.environment.games import is_game, load_game
+    from hank_mfg.model.gallery import load_model
+
+    return load_game(name) if game and (not model or is_game(name)) else load_model(name)
+
+
+evaluate, solve = checked(_evaluate, _load), checked(_solve, _load)
 
 if TYPE_CHECKING:
     from hank_mfg.environment.check import check_model as check_model
@@ -48,10 +57,8 @@ if TYPE_CHECKING:
     )
     from hank_mfg.evaluate.euler_errors import euler_errors as euler_errors
     from hank_mfg.evaluate.euler_errors import follow as follow
-    from hank_mfg.evaluate.exploitability.deviation import exploitability as exploitability
+    from hank_mfg.evaluate.exploitability.exploitability import exploitability as exploitability
     from hank_mfg.evaluate.exploitability.finite_population import finite_population as finite_population
-    from hank_mfg.evaluate.exploitability.game_deviation import game_deviation as game_deviation
-    from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability as game_exploitability
     from hank_mfg.evaluate.grid_error import GridError as GridError
     from hank_mfg.evaluate.grid_error import grid_error as grid_error
     from hank_mfg.evaluate.impulse_response import impulse_response as impulse_response
@@ -185,10 +192,8 @@ _HOMES = {
     "evaluate.distribution.path_distribution": ("DistributionPath", "distribution_path"),
     "evaluate.distribution.statistics": ("distribution_table", "gini", "lorenz_curve", "quantile", "top_share"),
     "evaluate.euler_errors": ("euler_errors", "follow"),
-    "evaluate.exploitability.deviation": ("exploitability",),
+    "evaluate.exploitability.exploitability": ("exploitability",),
     "evaluate.exploitability.finite_population": ("finite_population",),
-    "evaluate.exploitability.game_deviation": ("game_deviation",),
-    "evaluate.exploitability.game_exploitability": ("game_exploitability",),
     "evaluate.grid_error": ("GridError", "grid_error"),
     "evaluate.impulse_response": ("impulse_response",),
     "evaluate.information": ("InformationValue", "information_value"),
@@ -239,7 +244,8 @@ __all__ = ["evaluate", "solve", *_HOME_OF]  # noqa: PLE0604 # pyright: ignore[re
 
 
 _RENAMED = {  # names of earlier versions, which warn
-    "GameError": "SolveError", "load_game_run": "load_run", "solve_game": "solve", "solve_game_run": "solve_run",
+    "GameError": "SolveError", "game_deviation": "exploitability", "game_exploitability": "exploitability",
+    "load_game_run": "load_run", "solve_game": "solve", "solve_game_run": "solve_run",
 }  # fmt: skip
 
 
@@ -256,7 +262,7 @@ def __getattr__(name: str):
     return _checked(found) if inspect.isfunction(found) else found
 
 
-_checked = functools.cache(checked)
+_checked = functools.cache(functools.partial(checked, load=_load))
 
 
 def __dir__() -> list[str]:

@@ -23,6 +23,7 @@ from hank_mfg.sizes import require_seed
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Load = Callable[[str, bool, bool], Any]
 
 HOW = {
     "Model": "a model, as hm.load_model('krusell_smith') or a class of your own makes it",
@@ -54,8 +55,11 @@ class ArgumentError(HankError, ValueError, TypeError):
     """An argument of the wrong kind; the message names it, says what was given, what is expected, and how to get it."""
 
 
-def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
-    """The same function, whose arguments are checked first. Raises ArgumentError, or SizeError for a seed."""
+def checked(function: Callable[Arguments, Result], load: Load | None = None) -> Callable[Arguments, Result]:
+    """The same function, whose arguments are checked first. Raises ArgumentError, or SizeError for a seed.
+
+    `load(name, model, game)` gives the economy or the game of a name where an argument may be a model or a game.
+    """
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -72,23 +76,20 @@ def checked(function: Callable[Arguments, Result]) -> Callable[Arguments, Result
         for name, value in bound.arguments.items():
             parameter = signature.parameters[name]
             if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-                bound.arguments[name] = value = loaded(value, parameter.annotation)
+                bound.arguments[name] = value = _loaded(value, parameter.annotation, load)
                 check_argument(function.__name__, name, value, parameter.annotation)
         return function(*bound.args, **bound.kwargs)
 
     return inside
 
 
-def loaded(value: Any, annotation: Any) -> Any:
+def _loaded(value: Any, annotation: Any, load: Load | None) -> Any:
     """The economy or game that a name, or the path of a file, stands for, where an argument must be one."""
     kinds = {_name(kind) for kind in _alternatives(annotation) if isinstance(kind, type)}
-    if not isinstance(value, str | os.PathLike) or not kinds & {"Model", "AbstractGame"} or kinds & {"str", "Path"}:
+    named = isinstance(value, str | os.PathLike) and not kinds & {"str", "Path"}
+    if load is None or not named or not kinds & {"Model", "AbstractGame"}:
         return value
-    from hank_mfg.environment.games import is_game, load_game
-    from hank_mfg.model.gallery import load_model
-
-    text = os.fspath(value)
-    return load_game(text) if "AbstractGame" in kinds and is_game(text) else load_model(text)
+    return load(os.fspath(value), "Model" in kinds, "AbstractGame" in kinds)
 
 
 def check_argument(call: str, name: str, value: Any, annotation: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "runs", "report", "replication", "cli")
-ROOT_FILES = ("arguments", "compiling", "files", "latex", "precision", "progress", "sizes", "wording")
+ROOT_FILES = ("arguments", "compiling", "errors", "files", "latex", "precision", "progress", "sizes", "wording")
 WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
 WRITE_THEMSELVES = ("evaluate/moments.py", "evaluate/distribution/path_distribution.py")  # tables, where asked to
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)

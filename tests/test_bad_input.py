@@ -22,7 +22,7 @@ AIYAGARI = hm.load_model("aiyagari")
 GAME = hm.load_game("linear_quadratic")
 HALF = [[0.5, 0.5], [0.5, 0.5]]
 CALLS = {
-    "hm.steady_state('krusell_smith')": "hm.load_model('krusell_smith')",
+    "hm.steady_state('krusel_smith')": "There is no shipped model 'krusel_smith'",
     "hm.steady_state(None)": "was given None: give a model",
     "hm.steady_state(hm.Model)": "the class Model, not an object",
     "hm.steady_state(AIYAGARI, asset_points=10**11)": "asset_points=1e+11 with 7 income states needs about",
@@ -46,7 +46,7 @@ CALLS = {
     "hm.second_moments(AIYAGARI)": "as hm.linearize(steady) returns it",
     "hm.mpc_path(AIYAGARI)": "as hm.transition(steady, ...) returns it",
     "hm.distribution_path(AIYAGARI)": "as hm.transition(steady, ...) returns it",
-    "hm.game_exploitability(GAME)": "as hm.solve(game)",
+    "hm.exploitability(GAME)": "as hm.solve(game)",
     "hm.load_run(3)": "was given 3",
     "hm.independent_chains(3, 4)": "give a shock",
     "hm.RSPG(paths=10**9)": "RSPG(paths=1e+09) needs about",

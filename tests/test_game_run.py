@@ -70,7 +70,7 @@ def test_the_log_holds_measures_of_exploitability(solved, quick):
     lines = read_metrics(folder)
     assert [line["update"] for line in lines] == [2, 4, 6]
     with quick():
-        final = hm.game_exploitability(solution, paths=2)
+        final = hm.exploitability(solution, paths=2)
     assert lines[-1]["exploitability"]["individuals"] == pytest.approx(final.clairvoyant["individuals"], rel=1e-9)
     assert lines[-1]["objective"] == pytest.approx(solution.history["objective"][-2:].mean())
 

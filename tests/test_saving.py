@@ -259,8 +259,9 @@ def test_every_public_result_is_kept(trained, small, tmp_path):
         "propensities": hm.marginal_propensities(trained), "filtered": hm.hp_filter(np.arange(30.0) ** 2),
         "distribution": hm.distribution_table(steady.mass, np.asarray(steady.economy.grid.points)),
         "lorenz": hm.lorenz_curve(steady.mass, np.asarray(steady.economy.grid.points)),
-        "played": played, "game_exploitability": hm.game_exploitability(played, paths=2),
-        "game_deviation": hm.game_deviation(played, paths=2), "crowd": hm.finite_population(played, (10, 20), paths=4),
+        "played": played, "game_exploitability": hm.exploitability(played, paths=2),
+        "game_deviation": hm.exploitability(played, "regression", paths=2),
+        "crowd": hm.finite_population(played, (10, 20), paths=4),
     }  # fmt: skip
     files = [hm.save(value, tmp_path / name) for name, value in kept.items()]
     again_elsewhere(*files)

@@ -9,7 +9,7 @@ from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
-from hank_mfg.evaluate.exploitability.deviation import Exploitability, exploitability
+from hank_mfg.evaluate.exploitability.deviation import Exploitability, economy_exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
@@ -164,7 +164,7 @@ def _evaluate(
     euler = euler_errors(solution, seed=seed + 2, **settings)
     if deviations:
         lines.step("training a deviator")
-    gains = exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
+    gains = economy_exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
     if forecast is not None and not np.isfinite(forecast.mean):
         rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
         warnings.warn(

@@ -40,7 +40,7 @@ def solve_run(
 
     `source` is a shipped name, the path of a file, a class or an object; `overrides` change its parameters, or the
     switches of a game, by name. A checkpoint is written after the first few updates, then at most every `save_every`
-    seconds, and at the end; returns the `Solution` or `GameSolution`. With `resume=True` training continues from the checkpoint, or from the beginning where
+    seconds, and at the end. With `resume=True` training continues from the checkpoint, or from the beginning where
     there is none yet, to the same numbers as an unbroken run on the same device; `source` is then read only where it is
     a class or an object, which the folder does not hold. `callback(history)` is called after every few updates.
 
@@ -49,7 +49,8 @@ def solve_run(
     clairvoyant exploitability is measured during training, first after the first call, then each time the number of
     updates has grown by a quarter, and at the end.
 
-    Raises RunError when the folder already holds a run and `resume` is not given, or when there is nothing to resume.
+    Returns the `Solution` or the `GameSolution`. Raises RunError when the folder already holds a run and `resume` is
+    not given, or when there is nothing to resume.
     """
     given: Any = {
         "seed": seed, "overrides": overrides, "resume": resume, "callback": callback, "save_every": save_every,

@@ -123,7 +123,8 @@ def solve(
     if isinstance(problem, AbstractGame):
         economies_only = {"steady": steady, "started": started, "family": family}
         _require_none(economies_only, "an economy", f"{type(problem).__name__} is a game")
-        return _solve_game(problem, method, seed, chunk or 20, resume, callback, verbose)
+        settings = method if method is not None else GameRSPG()
+        return _solve_game(BegunGame(problem, settings, seed, chunk or 20, resume), callback, verbose)
     _require_none({"chunk": chunk}, "a game", f"{type(problem).__name__} is an economy")
     return _solve_economy(problem, method, seed, (steady, resume, family), (callback, started), verbose)
 
@@ -165,14 +166,12 @@ def _solve_economy(
     return dataclasses.replace(solution, family=family)
 
 
-def _solve_game(
-    game: AbstractGame, method: Any, seed: int, chunk: int, resume: Any, callback: Any, verbose: bool | None
-) -> GameSolution:
-    settings = method if method is not None else GameRSPG()
+def _solve_game(begun: BegunGame, callback: Any, verbose: bool | None) -> GameSolution:
+    settings = begun.settings
     if not (hasattr(settings, "begin") and hasattr(settings, "update")):
         check_argument("solve", "method", settings, GameRSPG)
     with telling("solve", verbose) as lines:
-        solution = train_game(BegunGame(game, settings, seed, chunk, resume), callback, lines)
+        solution = train_game(begun, callback, lines)
     if solution.updates >= settings.updates and not solution.settled:
         objective = np.asarray(solution.history["objective"])
         more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"

@@ -231,7 +231,7 @@ def test_training_lowers_exploitability(name, shares):
     after = hm.solve(game, settings, chunk=40)
     untrained = make_strategies(cast(game, jnp.float32), settings.networks(), seed=0)
     before = dataclasses.replace(after, training=after.training._replace(strategies=untrained))
-    gains = [hm.game_exploitability(solution, paths=4).clairvoyant for solution in (before, after)]
+    gains = [hm.exploitability(solution, paths=4).clairvoyant for solution in (before, after)]
     for population, share in shares.items():
         assert gains[1][population] < share * gains[0][population], gains
 
@@ -242,7 +242,7 @@ def test_memory_lowers_exploitability_in_the_epidemic():
     game, gains = hm.load_game("epidemic"), {}
     for memory in ("gru", "none"):
         solution = hm.solve(game, hm.settings_for("epidemic", memory=memory))
-        gains[memory] = hm.game_exploitability(solution, paths=32).clairvoyant["individuals"]
+        gains[memory] = hm.exploitability(solution, paths=32).clairvoyant["individuals"]
     assert gains["none"] > 1.4 * gains["gru"], gains
 
 

@@ -80,5 +80,5 @@ def test_a_game_is_learned_in_the_same_steps(name):
     ours, theirs = on_both(lambda: hm.solve(game, settings))
     assert theirs.device.startswith("cpu")
     np.testing.assert_allclose(ours.history["loss"], theirs.history["loss"], rtol=1e-2)
-    ours, theirs = (hm.game_exploitability(each, paths=4).clairvoyant for each in (ours, theirs))
+    ours, theirs = (hm.exploitability(each, paths=4).clairvoyant for each in (ours, theirs))
     np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=1e-2)

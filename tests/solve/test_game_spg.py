@@ -166,7 +166,7 @@ def equilibrium_exploitability() -> float:
 def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(trained, float64):
     exact = equilibrium_exploitability()
     assert exact == pytest.approx(0.7254, abs=0.01)
-    ours = hm.game_exploitability(trained, paths=4).clairvoyant["individuals"]
+    ours = hm.exploitability(trained, paths=4).clairvoyant["individuals"]
     assert exact - 0.05 < ours < 2.5
 
 
@@ -174,8 +174,8 @@ def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(traine
 def test_memory_lowers_exploitability(trained):
     """Without memory nobody can count the phases of the current."""
     forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, passes=8))
-    without = hm.game_exploitability(forgetful, paths=4).clairvoyant["individuals"]
-    assert without > 5.0 * hm.game_exploitability(trained, paths=4).clairvoyant["individuals"]
+    without = hm.exploitability(forgetful, paths=4).clairvoyant["individuals"]
+    assert without > 5.0 * hm.exploitability(trained, paths=4).clairvoyant["individuals"]
 
 
 def leaves(solution):
@@ -211,7 +211,7 @@ def test_training_lowers_exploitability_on_the_other_games(name):
     settings = hm.settings_for(name, updates=40, passes=4, paths=4, temperature=2.0)
     before = hm.solve(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
     after = hm.solve(game, settings, chunk=10)
-    gains = [next(iter(hm.game_exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
+    gains = [next(iter(hm.exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
     assert gains[1] < (0.2 if name == "rspg_macro" else 0.8) * gains[0]
 
 
@@ -222,7 +222,7 @@ def test_without_noise_two_populations_come_to_rest():
     game = hm.load_game("predators_and_prey", common_noise=False)
     exact = {"paths": 1, "updates": 600, "rate": 0.3, "passes": 8, "learning_rate": 3e-3, "memory": "lru"}
     solution = hm.solve(game, hm.settings_for("predators_and_prey", **exact))
-    report = hm.game_exploitability(solution, paths=1)
+    report = hm.exploitability(solution, paths=1)
     for population, gain in report.clairvoyant.items():
         assert gain < 0.1 * report.value[population], report
 
@@ -233,7 +233,7 @@ def test_a_continuous_action_is_worth_a_percent_of_consumption():
     solution = hm.solve(
         hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, passes=4, paths=4)
     )
-    report = hm.game_exploitability(solution, paths=2)
+    report = hm.exploitability(solution, paths=2)
     gain, value = report.clairvoyant["households"], report.value["households"]
     assert report.percent["households"] == pytest.approx(100.0 * (value / (value + gain) - 1.0), rel=1e-9)
     assert report.actions["households"] == 400

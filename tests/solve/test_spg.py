@@ -14,7 +14,7 @@ from hank_mfg.environment.economy import Aggregate
 from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.runs import run
+from hank_mfg.runs import economy_run as run
 from hank_mfg.runs.economy_run import load_checkpoint
 from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, read_config
@@ -222,7 +222,7 @@ def test_the_status_says_whether_the_tolerance_was_reached(limit, trained):
 
 
 def test_training_that_did_not_converge_warns_where_it_was_called(trained, monkeypatch):
-    monkeypatch.setattr(solving, "_solve", lambda *_: trained)
+    monkeypatch.setattr(solving, "train_economy", lambda *_: trained)
     with pytest.warns(hm.NotConvergedWarning, match="ran out: after 22, the Euler error, .* RSPG.updates=44") as caught:
         assert hm.solve(trained.model, trained.settings).status is hm.Status.UPDATES_EXHAUSTED
     assert caught[0].filename == __file__
