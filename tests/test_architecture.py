@@ -171,7 +171,7 @@ def test_files_and_functions_are_short():
 
 
 def _files_and_functions_are_short(path):
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text().splitlines()) <= 450
     for name, function, method in functions(parse(path)):
         body = function.body[1:] if ast.get_docstring(function) else function.body
         lines = body[-1].end_lineno - body[0].lineno + 1 if body else 0

@@ -32,6 +32,7 @@ from hank_mfg.solve.sequence.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.sequence.transition import Transition, transition
 from hank_mfg.solve.solution import Solution, world_told
 from hank_mfg.solve.stationary.steady_state import steady_state
+from hank_mfg.wording import readable
 
 FIRST = ("output", "consumption", "capital", "interest_rate", "wage")  # of the variables, in tables
 EXACT = 1e-13  # tolerance of the stationary equilibrium, whose own error must not be taken for a response
@@ -56,6 +57,7 @@ class Responses(NamedTuple):
     error: dict[str, Series]
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class Comparison:
     """Responses to one shock by every method, for every size, and how accurate each method is.

@@ -32,10 +32,12 @@ from hank_mfg.solve.gradient.euler import implied_outlook
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.stationary.household import asset_return
+from hank_mfg.wording import readable
 
 LIMITS = (1e-3, 1e-2)  # errors whose share of the mass is reported
 
 
+@readable
 class EulerErrors(NamedTuple):
     """Errors in relative consumption of goods (decimals), over the periods simulated.
 

@@ -24,12 +24,14 @@ import pandas as pd
 from hank_mfg.evaluate.distribution.statistics import gini, has_shares, top_share
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, steady_state
+from hank_mfg.wording import readable
 
 FEWEST = 37  # points, so that a quarter of the spaces still makes a grid of 10
 ORDERS = (1.0, 2.0)  # between which an observed order is believed
 NOISE = 1e-8  # differences of this size, relative or absolute, are those of tolerances
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class GridError:
     """The estimated error of the asset grid, by quantity: prices, aggregates, outcomes, what is chosen, summed over

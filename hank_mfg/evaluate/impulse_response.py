@@ -46,6 +46,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, world_told
+from hank_mfg.wording import readable
 
 WALKERS = 8  # paths on which starting states are looked for, side by side
 SPACING = 50  # periods between two starting states of a walker
@@ -56,6 +57,7 @@ Series = dict[str, np.ndarray]
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class ImpulseResponse:
     """The response of every series to one shock.

@@ -16,6 +16,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Path, integers
 from hank_mfg.solve.play.rollout import Decision, State, Step
 from hank_mfg.solve.stationary.household import asset_return
+from hank_mfg.wording import readable
 
 
 class People(NamedTuple):
@@ -26,6 +27,7 @@ class People(NamedTuple):
     own: Array
 
 
+@readable
 class Followed(NamedTuple):
     """What individuals do, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
     the period, `consumption` and `savings` by the policy; `assets_euler`, `consumption_euler` of twins who consume what

@@ -38,6 +38,7 @@ from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.play.lifetime import freeze
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import Solution
+from hank_mfg.wording import readable
 
 
 class Informed(NamedTuple):
@@ -50,6 +51,7 @@ class Informed(NamedTuple):
     percent: float
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class InformationValue:
     """Losses of each kind of household by name, and the sizes behind them; float64 but for training."""

@@ -6,10 +6,12 @@ import numpy as np
 
 from hank_mfg.environment.markov import combine, stationary_distribution
 from hank_mfg.solve.sequence.sequence_space import LinearSolution
+from hank_mfg.wording import readable
 
 CIRCLE = 4096  # points on the unit circle
 
 
+@readable
 class SecondMoments(NamedTuple):
     """Autocovariances of `names`: covariance[l, a, b] = Cov(a_t, b_{t+l}), (lags + 1, names, names)."""
 

@@ -34,6 +34,7 @@ from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, move_mass
 from hank_mfg.solve.stationary.steady_state import steady_state
+from hank_mfg.wording import readable
 
 BURN = 500  # periods in the new world before anything is measured
 
@@ -131,6 +132,7 @@ def _live(play: Play, states: State, keys: Array, periods: int) -> State:
     return jax.vmap(one)(states, keys)
 
 
+@readable
 class WelfareCost(NamedTuple):
     """What it costs to behave as people of another world do; costs and errors in lifetime utility.
 

@@ -35,6 +35,7 @@ from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.stationary.household import marginal_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import readable
 
 
 @float64_allowed
@@ -139,6 +140,7 @@ def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array, chai
     return jax.lax.map(one, (inputs, marginals_next, chains))
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class PropensityPath:
     """Marginal propensities to consume along a path, per period, out of a surprise unit of cash in that period alone.

@@ -30,10 +30,12 @@ from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.stationary.best_savings import best_choice, stationary_best
 from hank_mfg.solve.stationary.household import feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import readable
 
 PARTS = 2  # choices tried between neighboring asset points of a path, plus one
 
 
+@readable
 class SearchGain(NamedTuple):
     """The gain of the best savings by search: lifetime utility, mean over the mass (and paths), and permanent `percent`
     of consumption. `percent_on_points` is what choices on asset points alone gain: the difference says how fine the

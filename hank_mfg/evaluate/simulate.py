@@ -17,10 +17,12 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.play.market import Market, first_missed
 from hank_mfg.solve.play.rollout import Decision, Play, State, rollout, worst_market
 from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.wording import readable
 
 UNCLEARED = 1e-6  # excess demand that is an error
 
 
+@readable
 @portable
 class Simulation(NamedTuple):
     """A simulated path. Every entry of `series` has shape (periods,): aggregates, prices, shocks and outcomes of the

@@ -8,6 +8,7 @@ import numpy as np
 from hank_mfg.model.codec import GROUPS, CodecError
 from hank_mfg.model.mistakes import closest
 from hank_mfg.model.portable import reduced
+from hank_mfg.wording import brief
 
 
 def told(values: Mapping) -> str:
@@ -70,7 +71,11 @@ class Named(Mapping):
         return len(self._values)
 
     def __repr__(self) -> str:
-        return f"{self._label}({', '.join(f'{name}={value!r}' for name, value in self._values.items())})"
+        return f"{self._label}({', '.join(f'{name}={brief(value)}' for name, value in self._values.items())})"
+
+    def __dir__(self) -> list[str]:
+        """What TAB offers in a session: the names."""
+        return sorted(self._values)
 
     def tree_flatten_with_keys(self):
         """Children are the values in the order declared; names and label are static."""

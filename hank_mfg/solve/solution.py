@@ -25,6 +25,7 @@ from hank_mfg.solve.play.policy_query import ask_policy
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import History, Status
+from hank_mfg.wording import readable
 
 
 class GlobalSolution(Protocol):
@@ -45,6 +46,7 @@ class GlobalSolution(Protocol):
         ...
 
 
+@readable
 @portable
 @dataclasses.dataclass(frozen=True)
 class Solution:
@@ -182,6 +184,7 @@ def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
     return Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock), Named("carried", carried))
 
 
+@readable
 @portable
 @dataclasses.dataclass(frozen=True)
 class GameSolution:

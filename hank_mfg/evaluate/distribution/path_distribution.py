@@ -44,12 +44,13 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.sequence.household_path import move, with_chain
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.stationary.steady_state import SteadyState
-from hank_mfg.wording import display_name
+from hank_mfg.wording import display_name, readable
 
 CURRENT, FIXED = "current percentile", "fixed group"
 DATES = (0, 4, 8, 20, 40)  # periods in a table
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class DistributionPath:
     """The distribution over time along a path.

@@ -53,8 +53,10 @@ from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
 from hank_mfg.solve.train import NotConvergedWarning
+from hank_mfg.wording import readable
 
 
+@readable
 @portable
 @dataclasses.dataclass(frozen=True)
 class ClassicalSolution:

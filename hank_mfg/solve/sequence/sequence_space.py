@@ -50,6 +50,7 @@ from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.income_risk import Risk, given_along, risk_of
 from hank_mfg.solve.sequence.path_checks import shock_paths, warn_unsettled
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import readable
 
 SETTLED = 1e-6  # of its largest deviation: a response that ends below is not cut off
 LONGEST = 1200  # horizon that is tried where responses are cut off
@@ -57,6 +58,7 @@ LEFT = 1e-5  # of what consumption moves by: goods that may be left over in a li
 SINGULAR = 1e8  # condition number of H_U in units of every equation, where something is said; usual are thousands
 
 
+@readable
 @portable
 @dataclasses.dataclass(frozen=True)
 class LinearSolution:

@@ -62,8 +62,10 @@ from hank_mfg.solve.sequence.path_checks import (
 )
 from hank_mfg.solve.sequence.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import readable
 
 
+@readable
 @portable
 @dataclasses.dataclass(frozen=True)
 class Transition:

@@ -36,6 +36,7 @@ from hank_mfg.solve.stationary.clearing.clearing import (
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, implicit
 from hank_mfg.solve.stationary.search import household_tolerance
 from hank_mfg.solve.stationary.steady_state import SteadyStateError
+from hank_mfg.wording import readable
 
 FEWEST = 30  # points of a grid on which something is found out roughly
 EXTRAPOLATION = ((1.0, 0.0, 0.0), (2.0, -1.0, 0.0), (3.0, -3.0, 1.0))  # from the last three, newest first
@@ -109,6 +110,7 @@ def _slopes(model: Model, values: dict[str, Array], asset_points: int, tolerance
     return jax.jacfwd(quantities, has_aux=True)(values)
 
 
+@readable
 @dataclasses.dataclass(frozen=True)
 class SteadyStates:
     """Stationary equilibria along a grid of parameters, leading axis the grid, float64.

@@ -26,8 +26,10 @@ from hank_mfg.model.portable import portable
 from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
 from hank_mfg.solve.stationary.household import household_map
+from hank_mfg.wording import readable
 
 
+@readable
 @portable
 class Equilibrium(NamedTuple):
     """A stationary equilibrium as arrays: the `unknown` aggregates and the prices that clear inside the period,
