@@ -181,7 +181,7 @@ def solve_classical(
     last = answers[-1]
     search.warn(last.path)
     if status is not LawStatus.CONVERGED:
-        warnings.warn(f"{status.value} (Distance {last.distance:.3g}.)", NotConvergedWarning, stacklevel=6)
+        warnings.warn(f"{status.value} (Distance {last.distance:.3g}.)", NotConvergedWarning, stacklevel=7)
     grid = programs.economy.grid.points
     policy = TabulatedPolicy(search.table, search.nodes, grid, programs.economy.distinct())
     device, end = grid.devices().pop(), time.perf_counter()

@@ -289,21 +289,21 @@ class Search:
                 warnings.warn(
                     f"{name} depends on the history of shocks: the simulated values are up to "
                     f"{100 * gap.max() / np.abs(values).max():.2g} % away from the long-run value of each aggregate "
-                    "state that households of the classical algorithm expect.", stacklevel=7,
+                    "state that households of the classical algorithm expect.", stacklevel=8,
                 )  # fmt: skip
         if path.top.max() > 1e-6:
-            warnings.warn(f"{path.top.max():.2e} of the population reached the top of the asset grid.", stacklevel=7)
+            warnings.warn(f"{path.top.max():.2e} of the population reached the top of the asset grid.", stacklevel=8)
         series, (low, high) = path.aggregates[self.moved], np.exp(np.asarray(self.nodes)[[0, -1]])
         if not low * (1 - 1e-9) <= series.min() <= series.max() <= high * (1 + 1e-9):
             warnings.warn(
                 f"The simulated {self.moved} moves between {series.min():.5g} and {series.max():.5g}, further than "
                 "the "
-                f"range of the policies, {low:.5g} to {high:.5g}: there they are extrapolated.", stacklevel=7,
+                f"range of the policies, {low:.5g} to {high:.5g}: there they are extrapolated.", stacklevel=8,
             )  # fmt: skip
         elif self.widened:
             warnings.warn(
                 f"The simulated {self.moved} went further than 25 % from its stationary level: the range of the "
-                f"policies was extended to ({self.ends[0]:.4g}, {self.ends[1]:.4g}).", stacklevel=7,
+                f"policies was extended to ({self.ends[0]:.4g}, {self.ends[1]:.4g}).", stacklevel=8,
             )  # fmt: skip
 
 
