@@ -58,7 +58,7 @@ Tell = Callable[[str], None]
 
 class Plan(NamedTuple):
     """What is compared: the `games` there are, `source(game)` to train, `settings(game, method)`, the number of `paths`
-    on which exploitability is measured, and a `note` for tables.
+    on which exploitability is measured, a `note` for tables, and the `rates` tried for baselines.
 
     `percent(game, gain, value)` says what a gain is worth to those who have the value; None leaves it as it is.
     """
@@ -69,6 +69,7 @@ class Plan(NamedTuple):
     paths: Callable[[str], int]
     note: str
     percent: Callable[[str, float, float], float] | None = None
+    rates: tuple[float, ...] = RATES
 
 
 PAPER = Plan(
@@ -144,7 +145,7 @@ def compare(
     count = seeds if seeds is not None else (2 if quick else 5)
     if count < 1:
         raise ValueError(f"seeds = {count} trains nothing: give at least 1.")
-    rates = (1.0,) if quick else RATES
+    rates = (1.0,) if quick else plan.rates
     sweep = [Job(g, m, r, 0, quick, plan) for g in games for m in methods if m in BASELINES for r in rates]
     train(folder, sweep, tell)
     best = {(g, m): best_rate(folder, Job(g, m, 1.0, 0, quick, plan), rates) for g in games for m in methods}

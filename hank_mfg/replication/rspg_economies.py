@@ -29,7 +29,7 @@ from hank_mfg.evaluate.exploitability.deviation import exploitability
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.model.gallery import load_model
-from hank_mfg.replication.rspg_benchmark import Plan, Tell, compare, standard_error
+from hank_mfg.replication.rspg_benchmark import RATES, Plan, Tell, compare, standard_error
 from hank_mfg.solve.baselines.game_settings import METHODS
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.play.as_game import as_game
@@ -59,14 +59,15 @@ NOTE = (
 def run(
     folder: Path, *, quick: bool = False, seeds: int | None = None, economies: Sequence[str] | None = None,
     methods: Sequence[str] | None = None, asset_points: int = 60, horizon: int = 40, bins: int = 20, own: bool = True,
-    tell: Tell = print,
+    effort: float = 1.0, rates: Sequence[float] | None = None, tell: Tell = print,
 ) -> dict[str, Any]:  # fmt: skip
     """Train what is not trained yet, then write tables and figures; returns the results and the files written.
 
     `economies` are shipped names or model files, by default `ECONOMIES`; `methods`, `seeds` and `quick` as in
     rspg_benchmark.py. `asset_points`, `horizon` (periods) and `bins` (shares of consumption) are those of `as_game`.
-    With `own` the economy's own RSPG is solved as well. Raises ValueError for unknown methods or economies, RunError
-    where the folder holds runs with other settings.
+    With `own` the economy's own RSPG is solved as well. `effort` multiplies the updates of every method for games;
+    `rates` are the multiples of a baseline's learning rate that are tried, a third, one and three unless said. Raises
+    ValueError for unknown methods or economies, RunError where the folder holds runs with other settings.
     """
     economies = tuple(economies or ECONOMIES)
 
@@ -77,9 +78,11 @@ def run(
     def percent(name: str, gain: float, value: float) -> float:
         return float(game(name).consumption_equivalent(jnp.asarray(gain), jnp.asarray(value)))
 
-    plan = Plan(
-        economies, game, lambda name, method: METHODS[method](**SETTINGS[method]), lambda name: PATHS, NOTE, percent
-    )
+    def settings(name: str, method: str) -> Any:
+        usual = METHODS[method](**SETTINGS[method])
+        return dataclasses.replace(usual, updates=max(2, round(effort * usual.updates)))
+
+    plan = Plan(economies, game, settings, lambda name: PATHS, NOTE, percent, tuple(rates or RATES))
     done = compare(folder, plan, economies, methods, quick=quick, seeds=seeds, tell=tell)
     if not own:
         return done
