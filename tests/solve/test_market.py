@@ -15,6 +15,7 @@ import reference_household as household
 from reference_bonds import Promised
 
 import hank_mfg as hm
+from hank_mfg.environment.clearing import accuracy, clear
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.model.named import Named
