@@ -150,6 +150,7 @@ if TYPE_CHECKING:
     from hank_mfg.solve.gradient.robust import Family as Family
     from hank_mfg.solve.gradient.spg import RSPG as RSPG
     from hank_mfg.solve.gradient.spg import SPG as SPG
+    from hank_mfg.solve.play.as_game import as_game as as_game
     from hank_mfg.solve.sequence.path_checks import TransitionError as TransitionError
     from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
     from hank_mfg.solve.sequence.sequence_space import linearize as linearize
@@ -229,6 +230,7 @@ _HOMES = {
     "solve.gradient.game_spg": ("GameRSPG", "GameSPG"),
     "solve.gradient.robust": ("Family",),
     "solve.gradient.spg": ("RSPG", "SPG"),
+    "solve.play.as_game": ("as_game",),
     "solve.sequence.path_checks": ("TransitionError",),
     "solve.sequence.sequence_space": ("LinearSolution", "linearize"),
     "solve.sequence.transition": ("Transition", "transition"),

@@ -1,7 +1,7 @@
 """A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
 
-from collections.abc import Iterable
-from typing import NamedTuple, cast
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, cast
 
 import equinox as eqx
 import jax
@@ -52,6 +52,7 @@ class Economy(eqx.Module):
     idiosyncratic chain given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z); `shares` (types,)
     of the permanent types, whose idiosyncratic states lie together, as many for each.
     The action of a household is its next assets, between the `bounds` of its state.
+    Methods about households take all states, (assets, income), or those that broadcast with idiosyncratic values `own`.
     """
 
     model: Model
@@ -81,10 +82,9 @@ class Economy(eqx.Module):
         """The mass of aggregate and idiosyncratic states in the long run: (Z, income)."""
         return jnp.asarray(joint_distribution(self.shock_transition, self.income_transition, self.shares))
 
-    def discount_factor(self, shocks: Named) -> Array:
+    def discount_factor(self, shocks: Named, own: Named | None = None) -> Array:
         """The discount factor between today and tomorrow, by income state today, given today's shocks: (1, income)."""
-        _, own = self.states()
-        return jnp.broadcast_to(jnp.asarray(self.model.discounting(own, shocks), self.dtype), (1, self.shape[1]))
+        return self._by_income(lambda own: self.model.discounting(own, shocks), own)
 
     def annuities(self) -> Array:
         """What one unit of utility in every period is worth today by income state, without aggregate risk: (income,).
@@ -142,11 +142,11 @@ class Economy(eqx.Module):
         closed = named("prices", self.model.prices(known, shocks), "prices")
         return Public(shocks, total, Named("prices", {**unknowns, **closed}))
 
-    def chosen(self, public: Public, savings: Array, x: Array) -> Named:
+    def chosen(self, public: Public, savings: Array, x: Array, own: Named | None = None) -> Named:
         """What is chosen in every state, given the x of a policy, (assets, income) each: consumption, savings and,
         where they are chosen, hours and hours times the wage ("earnings")."""
-        wage = self.wage(public)
-        chosen = {"consumption": self.goods(x, public), "savings": savings}
+        wage = self.wage(public, own)
+        chosen = {"consumption": self.goods(x, public, own), "savings": savings}
         if wage is not None:
             hours = self.labor.hours(x, wage)
             chosen |= {"hours": hours, "earnings": wage * hours}
@@ -167,45 +167,41 @@ class Economy(eqx.Module):
         """Preferences over consumption and hours."""
         return cast(Separable | GHH, self.model.preferences())
 
-    def wage(self, public: Public) -> Array | None:
+    def wage(self, public: Public, own: Named | None = None) -> Array | None:
         """What an hour earns by income state, (1, income); None where households do not choose hours."""
-        _, own = self.states()
-        if not self.works:
-            return None
-        wage = self.model.hourly_wage(own, public.prices, public.shocks)
-        return jnp.broadcast_to(jnp.asarray(wage, self.dtype), (1, self.shape[1]))
+        pays = lambda own: self.model.hourly_wage(own, public.prices, public.shocks)  # noqa: E731
+        return self._by_income(pays, own) if self.works else None
 
     # x is what a policy chooses: consumption, or with GHH preferences consumption less the effort of work (labor.py)
 
-    def net(self, x: Array, public: Public) -> Array:
+    def net(self, x: Array, public: Public, own: Named | None = None) -> Array:
         """What x takes out of cash on hand, net of earnings: any (n, income)."""
-        wage = self.wage(public)
+        wage = self.wage(public, own)
         return x if wage is None else self.labor.net(x, wage)
 
-    def consumed(self, net: Array, public: Public) -> Array:
+    def consumed(self, net: Array, public: Public, own: Named | None = None) -> Array:
         """The x that takes `net` out of cash on hand: the inverse of `net`."""
-        wage = self.wage(public)
+        wage = self.wage(public, own)
         return net if wage is None else self.labor.consumed(net, wage)
 
-    def consumption_of(self, cash: Array, savings, public: Public) -> Array:
+    def consumption_of(self, cash: Array, savings, public: Public, own: Named | None = None) -> Array:
         """The x of a policy that buys next assets `savings` out of `cash` on hand."""
-        return self.consumed(self.unspent(cash, savings, public), public)
+        return self.consumed(self.unspent(cash, savings, public), public, own)
 
-    def savings_of(self, cash: Array, x: Array, public: Public) -> Array:
+    def savings_of(self, cash: Array, x: Array, public: Public, own: Named | None = None) -> Array:
         """The next assets, bounds aside, that `cash` on hand buys after x: the inverse of `consumption_of`."""
-        return self.bought(cash - self.net(x, public), public)
+        return self.bought(cash - self.net(x, public, own), public)
 
-    def goods(self, x: Array, public: Public) -> Array:
+    def goods(self, x: Array, public: Public, own: Named | None = None) -> Array:
         """Consumption of goods."""
-        wage = self.wage(public)
+        wage = self.wage(public, own)
         return x if wage is None else self.labor.goods(x, wage)
 
-    def flow(self, net: Array, public: Public) -> Array:
+    def flow(self, net: Array, public: Public, own: Named | None = None) -> Array:
         """Flow utility of taking `net` out of cash on hand, at the best hours."""
-        wage = self.wage(public)
-        if wage is None:
-            return self.model.preferences().utility(net)
-        return self.labor.flow(self.labor.consumed(net, wage), wage)
+        wage = self.wage(public, own)
+        utility = self.model.preferences().utility
+        return utility(net) if wage is None else self.labor.flow(self.labor.consumed(net, wage), wage)
 
     def excess_demand(self, mass: Array, public: Public, savings: Array, outlook: Array | None = None) -> Array:
         """What is left over of every equation of the period: (unknowns,)."""
@@ -297,7 +293,7 @@ class Economy(eqx.Module):
     def bounds(self, resources: Array, public: Public) -> tuple[Array, Array]:
         """The lowest and highest next assets that a household may choose, (assets, income) each: all that cash on hand
         buys at most, or what the grid holds; who chooses hours can save more than cash on hand."""
-        lower, upper = jnp.full(self.shape, self.grid.lower), jnp.full(self.shape, self.grid.upper)
+        lower, upper = (jnp.full(jnp.shape(resources), end) for end in (self.grid.lower, self.grid.upper))
         return lower, upper if self.works else jnp.minimum(self.bought(resources, public), upper)
 
     def reward(self, choice: Array, public: Public) -> Array:
@@ -361,6 +357,11 @@ class Economy(eqx.Module):
     def advance(self, aggregate: Aggregate, choice: Array, shock_next) -> Aggregate:
         """The aggregate state of next period, exact given the next shock, where nothing is carried over."""
         return self.arrive(settle(aggregate.mass, self.lottery(choice)), aggregate.shock, shock_next)
+
+    def _by_income(self, function: Callable[[Named], Any], own: Named | None) -> Array:
+        """A function of idiosyncratic values: (1, income), or where some are given what broadcasts with these."""
+        values = jnp.asarray(function(self.states()[1] if own is None else own), self.dtype)
+        return jnp.broadcast_to(values, (1, self.shape[1])) if own is None else values
 
     def _full(self, values) -> Array:
         return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)

@@ -3,7 +3,9 @@
 Timing inside period t: the common noise z_t and the masses m_t are given; everybody sees the public signal, updates
 memory and acts; an action moves an individual by a lottery over states; then z_{t+1} is drawn and individuals move
 once more by an exogenous Markov kernel that may depend on (z_t, z_{t+1}). The reward of period t may depend on what
-everybody does in it, through the aggregate state of period t + 1. After the last period there is no value.
+everybody does in it, through the aggregate state of period t + 1. After the last period there is no value unless
+the game states one. Prices that clear inside the period are part of the noise z_t: what the game makes of them once
+everybody has acted (`clear`) is what rewards, moves and the next period see.
 
     m_{t+1} = Kernel(z_t, z_{t+1})' Lottery(x_t)' m_t.
 
@@ -74,6 +76,15 @@ class Population(NamedTuple):
     def size(self) -> int:
         """The number of individual states."""
         return int(np.prod(self.shape))
+
+
+class Taken(NamedTuple):
+    """What everybody of a population does: `actions` of individuals `own`, with which they broadcast, and `weight`, the
+    share of the population that does so, the shape of actions, summing to one."""
+
+    own: Any
+    actions: Array
+    weight: Array
 
 
 @portable
@@ -147,6 +158,25 @@ class AbstractGame(eqx.Module):
     def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
         """Smooth functions of the own state for policies to combine, one matrix per axis: (axis, functions) each."""
 
+    @property
+    def clears(self) -> bool:
+        """Whether something of the period is settled by what everybody does in it: the game has `clear`."""
+        return False
+
+    def clear(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Aggregate:
+        """The aggregate state of the period once everybody has acted; masses and time stay as they are."""
+        return aggregate
+
+    def discount(self, population: str, aggregate: Aggregate, own: Any) -> Array:
+        """The discount factor between this period and the next: `discount_factor`, or where it differs or moves one for
+        each of the individuals `own`, in their shape."""
+        return self.discount_factor
+
+    def terminal(self, population: str, aggregate: Aggregate) -> Array | None:
+        """The value (states,) of being at each state after the last period, given the aggregate state then; None for
+        nothing."""
+        return None
+
     def consumption_equivalent(self, gain: Array, value: Array) -> Array | None:
         """The permanent percent of consumption worth `gain` to somebody whose value is `value`; None without one."""
         return None
@@ -192,13 +222,47 @@ def expect(game: AbstractGame, population: str, period: Period, own: Any, action
 def worth(game: AbstractGame, name: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
     """The reward of the period plus what `values` (states,) of next period are worth today: the shape of actions."""
     ahead_of_actions = expect(game, name, period, own, actions, values)
-    return game.reward(name, period.now, period.following, own, actions) + game.discount_factor * ahead_of_actions
+    discount = game.discount(name, period.now, own)
+    return game.reward(name, period.now, period.following, own, actions) + discount * ahead_of_actions
+
+
+def values_at_end(game: AbstractGame, population: str, aggregate: Aggregate, dtype) -> Array:
+    """The value of every state (states,) after the last period, in which the aggregate state is `aggregate`."""
+    terminal = game.terminal(population, aggregate)
+    return jnp.zeros(game.populations[population].size, dtype) if terminal is None else terminal.astype(dtype)
+
+
+def closed_reward(game: AbstractGame, name: str, period: Period, own: Any, actions: Array) -> Array:
+    """The reward of the period and, in the last one, the discounted expectation of the value after it.
+
+    For methods that add up sampled rewards: their sums are then lifetimes.
+    """
+    reward = game.reward(name, period.now, period.following, own, actions)
+    terminal = game.terminal(name, period.following)
+    if terminal is None:
+        return reward
+    rest = game.discount(name, period.now, own) * expect(game, name, period, own, actions, terminal)
+    return reward + jnp.where(period.now.time == game.horizon - 1, rest, 0.0).astype(reward.dtype)
+
+
+def own_discount(game: AbstractGame, name: str, aggregate: Aggregate, own: Any, actions: Array) -> Array | None:
+    """The discount factors of individuals `own`, the shape of `actions`; None where all have that of the game."""
+    discount = game.discount(name, aggregate, own)
+    return None if jnp.ndim(discount) == 0 else jnp.broadcast_to(discount, actions.shape)
 
 
 def draws_ahead(uniforms: Array) -> Array:
     """For every period the numbers that draw the noise of the next, out of `uniforms` (periods, draws) whose first row
     draws the start; the last are of a period that nobody lives."""
     return jnp.concatenate([uniforms[1:], uniforms[:1]])
+
+
+def everybody_takes(aggregate: Aggregate, owns: dict[str, Any], choices: dict[str, Choice]) -> dict[str, Taken]:
+    """What everybody does when each population mixes actions as in `choices`: `Taken` by population."""
+    return {
+        name: Taken(owns[name], choice.actions, aggregate.masses[name][:, None] * choice.probabilities)
+        for name, choice in choices.items()
+    }
 
 
 def land_everybody(game: AbstractGame, population: str, aggregate: Aggregate, own: Any, choice: Choice) -> Array:

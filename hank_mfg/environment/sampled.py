@@ -20,7 +20,18 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Landing, draws_ahead
+from hank_mfg.environment.game import (
+    AbstractGame,
+    Aggregate,
+    Choice,
+    Landing,
+    Period,
+    Taken,
+    closed_reward,
+    draws_ahead,
+)
+
+NOBODY = -1
 
 
 class Crowd(NamedTuple):
@@ -138,6 +149,20 @@ def sampled_start(game: AbstractGame, individuals: int, uniforms: Array, *, key:
     return gather_crowd(game, states, aggregate)
 
 
+def replaced(own: dict[str, Array], others: dict[str, Array], places: dict[str, Array]) -> dict[str, Array]:
+    """Arrays `own` of each population with entry 0 taken from `others` at the place given, unless it is `NOBODY`."""
+    found = {}
+    for name, each in own.items():
+        place = places[name]
+        found[name] = each.at[0].set(jnp.where(place == NOBODY, each[0], others[name][jnp.maximum(place, 0)]))
+    return found
+
+
+def joined(game: AbstractGame, crowd: Crowd, others: dict[str, Array], places: dict[str, Array]) -> Crowd:
+    """The crowd with one of `others`, states, in the place of individual 0 of each population: see `replaced`."""
+    return gather_crowd(game, replaced(crowd.states, others, places), crowd.aggregate)
+
+
 def draw_landing(landing: Landing, uniforms: Array) -> Array:
     """One state out of each lottery (individuals, outcomes): (individuals,)."""
     if landing.index.shape[-1] == 1:
@@ -178,12 +203,25 @@ def sampled_advance(
     return gather_crowd(game, states, Aggregate(aggregate.masses, noise_next, aggregate.time + 1))
 
 
+def cleared(game: AbstractGame, crowd: Crowd, actions: dict[str, Array]) -> Crowd:
+    """The crowd once everybody has taken `actions` (individuals,): with the prices that clear inside the period."""
+    if not game.clears:
+        return crowd
+    taken = {}
+    for name, states in crowd.states.items():
+        share = jnp.full(states.shape, 1.0 / states.shape[0], crowd.aggregate.masses[name].dtype)
+        taken[name] = Taken(game.place(name, states), actions[name], share)
+    return crowd._replace(aggregate=game.clear(crowd.aggregate, taken))
+
+
 def sampled_rewards(
     game: AbstractGame, crowd: Crowd, actions: dict[str, Array], following: Aggregate
 ) -> dict[str, Array]:
-    """Everybody's reward of the period, (individuals,), given the aggregate state that the crowd went to."""
+    """Everybody's reward of the period, (individuals,), given the aggregate state that the crowd went to; in the last
+    period with the expected value of what comes after it, where the game has one."""
+    period = Period(crowd.aggregate, following)
     return {
-        name: game.reward(name, crowd.aggregate, following, game.place(name, states), actions[name])
+        name: closed_reward(game, name, period, game.place(name, states), actions[name])
         for name, states in crowd.states.items()
     }
 
@@ -221,6 +259,7 @@ def sampled_period(play: CrowdPlay, crowd: Crowd, memory: dict[str, Array], unif
     observations, options, actions = {}, {}, {}
     for name, own_key in zip(crowd.states, option_keys, strict=True):
         observations[name], options[name], actions[name] = _act(play, name, crowd, decided.choices[name], own_key)
+    crowd = cleared(play.game, crowd, actions)
     following = sampled_advance(play.game, crowd, actions, uniforms, key=move_key)
     rewards = sampled_rewards(play.game, crowd, actions, following.aggregate)
     return decided.memory, CrowdStep(crowd, decided, observations, options, actions, rewards, following)

@@ -25,7 +25,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.labor import Separable
-from hank_mfg.model.preferences import CRRA
+from hank_mfg.model.preferences import CRRA, equivalent_share
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.best_savings import scaled_reward, value_of_constant
 from hank_mfg.solve.stationary.steady_state import SteadyState
@@ -64,18 +64,8 @@ def percent_worth(preferences: CRRA, welfare: Callable[[float], tuple[float, flo
     if not np.isfinite([gain, value, slope]).all():
         return float("nan")
     if type(preferences) in (CRRA, Separable):
-        return 100.0 * _rise(float(preferences.risk_aversion), gain / slope)
+        return 100.0 * equivalent_share(float(preferences.risk_aversion), gain / slope)
     return 100.0 * (_root(welfare, value, slope, gain) - 1.0)
-
-
-def _rise(risk_aversion: float, units: float) -> float:
-    """x at which u(1 + x) is so many `units`, u(c) = (c^(1-g) - 1)/(1-g)."""
-    curvature = 1.0 - risk_aversion
-    if abs(curvature) < 1e-9:
-        return float(np.expm1(units))
-    if curvature * units <= -1.0:
-        return float(np.copysign(np.inf, units))
-    return float(np.expm1(np.log1p(curvature * units) / curvature))
 
 
 def _root(welfare: Callable[[float], tuple[float, float]], value: float, slope: float, gain: float) -> float:

@@ -91,6 +91,17 @@ class CRRA(eqx.Module):
         return marginal_utility ** (-1.0 / self.risk_aversion)
 
 
+def equivalent_share(risk_aversion: float, units: float) -> float:
+    """The share x of consumption at which u(1 + x) is so many `units` of utility, u(c) = (c^(1-g) - 1)/(1-g); infinite
+    where no share is."""
+    curvature = 1.0 - risk_aversion
+    if abs(curvature) < 1e-9:
+        return float(np.expm1(units))
+    if curvature * units <= -1.0:
+        return float(np.copysign(np.inf, units))
+    return float(np.expm1(np.log1p(curvature * units) / curvature))
+
+
 def require_patience(model: Any) -> float:
     """The largest discount factor, NaN where it is traced. Raises ValueError where it is next to nothing."""
     values = concrete(model.discount_factor)

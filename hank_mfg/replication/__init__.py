@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.replication import aiyagari_1994, jedc_2010, krusell_smith_1998, rspg_benchmark
+from hank_mfg.replication import aiyagari_1994, jedc_2010, krusell_smith_1998, rspg_benchmark, rspg_economies
 from hank_mfg.runs.lock import writing
 from hank_mfg.runs.storage import require_place
 
@@ -14,6 +14,7 @@ REPLICATIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "jedc-2010": jedc_2010.run,
     "krusell-smith-1998": krusell_smith_1998.run,
     "rspg-benchmark": rspg_benchmark.run,
+    "rspg-economies": rspg_economies.run,
 }
 
 

@@ -16,6 +16,7 @@ that training did not see; measuring it does not count as training time, compila
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,6 +56,29 @@ PUBLISHED = {
 Tell = Callable[[str], None]
 
 
+class Plan(NamedTuple):
+    """What is compared: the `games` there are, `source(game)` to train, `settings(game, method)`, the number of `paths`
+    on which exploitability is measured, a `note` for tables, and the `rates` tried for baselines.
+
+    `percent(game, gain, value)` says what a gain is worth to those who have the value; None leaves it as it is.
+    """
+
+    games: tuple[str, ...]
+    source: Callable[[str], Any]
+    settings: Callable[[str, str], Any]
+    paths: Callable[[str], int]
+    note: str
+    percent: Callable[[str, float, float], float] | None = None
+    rates: tuple[float, ...] = RATES
+
+
+PAPER = Plan(
+    tuple(GAMES), lambda game: game, lambda game, method: settings_for(game, method),
+    lambda game: PATHS.get(game, MANY),
+    "Clairvoyant exploitability, float64, of policies trained in float32; mean and standard error over seeds.",
+)  # fmt: skip
+
+
 class Job(NamedTuple):
     """One training run: `rate` multiplies the learning rate of the settings."""
 
@@ -63,6 +87,7 @@ class Job(NamedTuple):
     rate: float
     seed: int
     quick: bool
+    plan: Plan = PAPER
 
     def folder(self, root: Path) -> Path:
         """Where it is kept."""
@@ -70,14 +95,19 @@ class Job(NamedTuple):
 
     def paths(self) -> int:
         """On how many paths exploitability is measured."""
-        paths = PATHS.get(self.game, MANY)
+        paths = self.plan.paths(self.game)
         return max(paths // 8, 2) if self.quick else paths
 
     def settings(self) -> Any:
         """The settings of the method for the game."""
-        settings = settings_for(self.game, self.method)
+        settings = self.plan.settings(self.game, self.method)
         updates = max(settings.updates // QUICK, 2) if self.quick else settings.updates
         return dataclasses.replace(settings, updates=updates, learning_rate=self.rate * settings.learning_rate)
+
+    def curve(self, root: Path) -> "Curve":
+        """Its measures so far."""
+        percent = self.plan.percent
+        return curve(self.folder(root), None if percent is None else partial(percent, self.game))
 
 
 class Curve(NamedTuple):
@@ -99,23 +129,31 @@ def run(
     one learning rate. Raises ValueError for unknown games or methods, RunError where the folder holds runs with other
     settings.
     """
-    games, methods = games or IN_PAPER, methods or (*STRUCTURAL, *BASELINES)
-    for what, given, known in (("game", games, tuple(GAMES)), ("method", methods, (*STRUCTURAL, *BASELINES))):
+    return compare(folder, PAPER, games or IN_PAPER, methods, quick=quick, seeds=seeds, tell=tell)
+
+
+def compare(
+    folder: Path, plan: Plan, games: Sequence[str], methods: Sequence[str] | None, *, quick: bool = False,
+    seeds: int | None = None, tell: Tell = print,
+) -> dict[str, Any]:  # fmt: skip
+    """Train every method on the games of a plan, then write tables and figures: see `run`."""
+    methods = methods or (*STRUCTURAL, *BASELINES)
+    for what, given, known in (("game", games, plan.games), ("method", methods, (*STRUCTURAL, *BASELINES))):
         unknown = [each for each in given if each not in known]
         if unknown:
             raise ValueError(f"The benchmark has no {what} {unknown[0]!r}: choose among {', '.join(known)}.")
     count = seeds if seeds is not None else (2 if quick else 5)
     if count < 1:
         raise ValueError(f"seeds = {count} trains nothing: give at least 1.")
-    rates = (1.0,) if quick else RATES
-    sweep = [Job(g, m, r, 0, quick) for g in games for m in methods if m in BASELINES for r in rates]
+    rates = (1.0,) if quick else plan.rates
+    sweep = [Job(g, m, r, 0, quick, plan) for g in games for m in methods if m in BASELINES for r in rates]
     train(folder, sweep, tell)
-    best = {(g, m): best_rate(folder, g, m, rates, quick) for g in games for m in methods}
-    jobs = [Job(g, m, best[g, m], seed, quick) for g in games for m in methods for seed in range(count)]
+    best = {(g, m): best_rate(folder, Job(g, m, 1.0, 0, quick, plan), rates) for g in games for m in methods}
+    jobs = [Job(g, m, best[g, m], seed, quick, plan) for g in games for m in methods for seed in range(count)]
     train(folder, jobs, tell)
     tell("measuring the finished runs")
     results = collect(folder, jobs, sweep)
-    return {"results": results, "files": [str(path) for path in write(folder, results, tell)]}
+    return {"results": results, "files": [str(path) for path in write(folder, results, plan, tell)]}
 
 
 def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
@@ -130,42 +168,48 @@ def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
             if config["status"] != UNFINISHED:
                 continue
         chunk = max(1, settings.updates // 100)
-        solution = solve_run(job.game, run, settings, seed=job.seed, measure=job.paths(), chunk=chunk, resume=started)
-        final = curve(run).values[-1]
+        solution = solve_run(
+            job.plan.source(job.game), run, settings, seed=job.seed, measure=job.paths(), chunk=chunk, resume=started
+        )
+        final = job.curve(folder).values[-1]
         what = f"{job.game} {job.method}, seed {job.seed}, learning rate {settings.learning_rate:.2g}"
         tell(f"{place + 1} of {len(jobs)}: {what}: exploitability {final:.4g}, {solution.seconds_train:.0f} s")
 
 
-def curve(run: Path) -> Curve:
-    """The measures of a run, summed over populations."""
+def curve(run: Path, percent: Callable[[float, float], float] | None = None) -> Curve:
+    """The measures of a run, summed over populations; with `percent` in percent of the consumption of those whose value
+    was the objective of the time."""
     lines = [line for line in read_metrics(run) if "exploitability" in line]
-    values = np.array([sum(line["exploitability"].values()) for line in lines])
+    gains = [sum(line["exploitability"].values()) for line in lines]
+    if percent is not None:
+        gains = [percent(gain, line["objective"]) for gain, line in zip(gains, lines, strict=True)]
+    values = np.array(gains)
     return Curve(np.array([line["update"] for line in lines]), np.array([line["seconds"] for line in lines]), values)
 
 
-def best_rate(folder: Path, game: str, method: str, rates: Sequence[float], quick: bool) -> float:
+def best_rate(folder: Path, job: Job, rates: Sequence[float]) -> float:
     """The multiple of the learning rate with the lowest exploitability at the end; one for structural methods."""
-    if method not in BASELINES:
+    if job.method not in BASELINES:
         return 1.0
-    return min(rates, key=lambda rate: curve(Job(game, method, rate, 0, quick).folder(folder)).values[-1])
+    return min(rates, key=lambda rate: job._replace(rate=rate).curve(folder).values[-1])
 
 
 def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str, Any]:
     """Curves of every game and method, and the measures of seed 0, as plain numbers."""
     found: dict[str, Any] = {}
     for job in jobs:
-        one, run = curve(job.folder(folder)), job.folder(folder)
+        one, run = job.curve(folder), job.folder(folder)
         entry = found.setdefault(job.game, {}).setdefault(
             job.method, {"learning_rate": job.settings().learning_rate, "curves": [], "device": ""}
         )
         entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
         entry["device"] = read_config(run)["device"]
         if job.seed == 0:
-            entry["evaluation"] = None if job.quick else _evaluation(run, job.paths())
+            kept = job.quick or job.plan.percent is not None
+            entry["evaluation"] = None if kept else _evaluation(run, job.paths())
             tried = [other for other in sweep if other[:2] == job[:2]]
             entry["sweep"] = {
-                f"{other.settings().learning_rate:.3g}": float(curve(other.folder(folder)).values[-1])
-                for other in tried
+                f"{other.settings().learning_rate:.3g}": float(other.curve(folder).values[-1]) for other in tried
             }
     return found
 
@@ -244,10 +288,10 @@ def speed_table(results: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def write(folder: Path, results: dict[str, Any], tell: Tell) -> list[Path]:
+def write(folder: Path, results: dict[str, Any], plan: Plan, tell: Tell) -> list[Path]:
     """Tables, figures and results.json; returns the paths."""
+    note, unit = plan.note, "" if plan.percent is None else "percent of consumption"
     written = [write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")]
-    note = "Clairvoyant exploitability, float64, of policies trained in float32; mean and standard error over seeds."
     tables = {"exploitability": final_table(results), "seconds": speed_table(results)}
     for name, table in tables.items():
         if table.empty:
@@ -255,7 +299,7 @@ def write(folder: Path, results: dict[str, Any], tell: Tell) -> list[Path]:
         written.append(write_text(folder / "tables" / f"{name}.csv", table.to_csv()))
         written.append(write_text(folder / "tables" / f"{name}.tex", to_latex(table, note=note)))
         tell(table.to_string())
-    figure = plot_exploitability(results, FLOORS, note)
+    figure = plot_exploitability(results, FLOORS, note, unit)
     written += save_figure(figure, folder / "figures" / "exploitability")
     remembered = [game for game in results if game in LABELS and all(name in results[game] for name in STRUCTURAL)]
     if remembered:

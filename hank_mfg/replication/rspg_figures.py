@@ -30,11 +30,13 @@ def mean_curve(curves: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
 
 
 @journal_style()
-def plot_exploitability(results: Mapping[str, Any], floors: Mapping[str, float], note: str = "") -> "Figure":
+def plot_exploitability(
+    results: Mapping[str, Any], floors: Mapping[str, float], note: str = "", unit: str = ""
+) -> "Figure":
     """Rows: against seconds, against updates; one column per game. Shaded: one standard error over seeds.
 
     `results` maps games to methods to entries with `curves`; `floors` draws a thin line at the exploitability that no
-    policy of public information goes below.
+    policy of public information goes below; `unit` is that of exploitability, in words.
     """
     note = f"{note} Shaded: one standard error."
     if set(results) & set(floors):
@@ -52,7 +54,7 @@ def plot_exploitability(results: Mapping[str, Any], floors: Mapping[str, float],
             if row == 0:
                 panel.set_title(TITLES.get(game, display_name(game)))
             if place == 0:
-                panel.set_ylabel("Exploitability")
+                panel.set_ylabel(f"Exploitability, {unit}" if unit else "Exploitability")
     return finish(figure, axes[0])
 
 

@@ -15,11 +15,12 @@ import reference_household as household
 from reference_bonds import Promised
 
 import hank_mfg as hm
+from hank_mfg.environment.clearing import accuracy, clear
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.model.named import Named
 from hank_mfg.solve.gradient.economies import prepare
-from hank_mfg.solve.play.market import Market, accuracy, clear, explain_market
+from hank_mfg.solve.play.market import Market, explain_market
 from hank_mfg.solve.play.rollout import State
 from hank_mfg.solve.stationary.steady_state import stationary_of
 

@@ -36,23 +36,22 @@ import jax.numpy as jnp
 import optax
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Choice, Period
+from hank_mfg.environment.game import AbstractGame, Choice, Period, closed_reward, own_discount
 from hank_mfg.environment.sampled import CrowdStep, draw_outcomes, sample_options, sampled_move, sampled_rollout
 from hank_mfg.policy.strategy import Strategy, look
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.baselines.ppo import (
     FARTHEST,
     Episode,
-    advantages,
     at_cells,
     categorical_strategies,
     crowd_play,
-    lifetime_reward,
     make_critics,
     resize,
     split_networks,
     values_along,
 )
+from hank_mfg.solve.baselines.returns import advantages, discount_of, lifetime_reward
 from hank_mfg.solve.gradient.game_spg import scores_along
 from hank_mfg.solve.play.game_play import GamePlay, draw_uniforms, game_play
 from hank_mfg.solve.settings import MethodSettings, cells_of
@@ -190,8 +189,9 @@ def q_values(
 
 def explore(
     game: AbstractGame, name: str, path: Period, choices: Choice, settings: MOMD, *, key: Array
-) -> tuple[Array, Array, Array]:
-    """Explorers of one population on one path: states, options and rewards, (time, individuals) each.
+) -> tuple[Array, Array, Array, Array | None]:
+    """Explorers of one population on one path: states, options, rewards and, where they differ, discount factors,
+    (time, individuals) each.
 
     `path` is what they take as given and `choices` (time, states, actions) the policy, time leading.
     """
@@ -200,10 +200,12 @@ def explore(
         given, (actions, odds), key = inputs
         option_key, move_key = jax.random.split(key)
         options, taken = sample_options(Choice(actions, behavior(odds, settings)), states, key=option_key)
-        rewards = game.reward(name, given.now, given.following, game.place(name, states), taken)
+        own = game.place(name, states)
+        rewards = closed_reward(game, name, given, own, taken)
+        discount = own_discount(game, name, given.now, own, taken)
         between = given.now, given.following.noise
         states_next = sampled_move(game, name, states, taken, between, key=move_key)
-        return states_next, (states, options, rewards)
+        return states_next, (states, options, rewards, discount)
 
     start_key, key = jax.random.split(key)
     masses = jax.tree.map(lambda leaf: leaf[0], path.now).masses
@@ -220,7 +222,11 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
     def record(step: CrowdStep):
         now = step.now.aggregate
         sights = {name: look(play.game, name, now, play.own[name]) for name in play.strategies}
-        return step.decided, Period(now, step.following.aggregate), step.rewards, sights
+        discounts = {
+            name: own_discount(play.game, name, now, play.game.place(name, states), step.rewards[name])
+            for name, states in step.now.states.items()
+        }
+        return step.decided, Period(now, step.following.aggregate), (step.rewards, discounts), sights
 
     crowd = crowd_play(play, settings.individuals)
     _, (decided, path, rewards, sights) = sampled_rollout(crowd, uniforms, key=crowd_key, record=record)
@@ -282,8 +288,9 @@ def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], 
     def refresh(carry, key):
         lessons = {}
         for name, values in values_of(carry[0], signals, replays).items():
-            aims = jax.vmap(lambda r, v: munchausen_targets(r, v, game.discount_factor, heat, settings.alpha))
-            lessons[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values))
+            discount, axis = discount_of(game, replays[name].episode.discount)
+            aims = jax.vmap(lambda r, v, d: munchausen_targets(r, v, d, heat, settings.alpha), in_axes=(0, 0, axis))
+            lessons[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
 
         def step(carry, key):
             moving, optimizer = carry
@@ -308,12 +315,14 @@ def update(game: AbstractGame, training: MirrorTraining, settings: MOMD):
     play = game_play(game, training.strategies)
     uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, DTYPES[settings.precision])
     keys = jax.random.split(crowd_key, settings.paths)
-    signals, replays, rewards = jax.vmap(lambda u, k: fill_replay(play, settings, u, key=k))(uniforms, keys)
+    signals, replays, (rewards, own) = jax.vmap(lambda u, k: fill_replay(play, settings, u, key=k))(uniforms, keys)
+    discounts = {name: discount_of(game, each) for name, each in own.items()}
     levels, sizes = {}, {}
     for name, flow in rewards.items():
-        returns = jax.vmap(lambda r: advantages(r, jnp.zeros_like(r), game.discount_factor, 1.0))(flow)
+        discount, axis = discounts[name]
+        returns = jax.vmap(lambda r, d: advantages(r, jnp.zeros_like(r), d, 1.0), in_axes=(0, axis))(flow, discount)
         levels[name], sizes[name] = resize(training.levels[name], training.sizes[name], returns, training.done == 0)
     training = training._replace(levels=levels, sizes=sizes, key=key)
     training, loss = learn(training, signals, replays, game, settings)
-    objective = sum(lifetime_reward(flow, game.discount_factor) for flow in rewards.values())
+    objective = sum(lifetime_reward(flow, discounts[name][0]) for name, flow in rewards.items())
     return training._replace(done=training.done + 1), {"loss": loss, "objective": objective}

@@ -34,12 +34,13 @@ import numpy as np
 import optax
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete
+from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, own_discount
 from hank_mfg.environment.sampled import CrowdPlay, CrowdStep, Observe, Respond, sampled_rollout
 from hank_mfg.policy.encoders import GRU
 from hank_mfg.policy.networks import NetworkSettings, Whitening, make_networks
 from hank_mfg.policy.strategy import Sight, Strategy, look, make_strategies
 from hank_mfg.precision import DTYPES
+from hank_mfg.solve.baselines.returns import advantages, discount_of, lifetime_reward
 from hank_mfg.solve.gradient.game_spg import scores_along, trainable
 from hank_mfg.solve.play.game_play import GamePlay, GameState, draw_uniforms, game_play, standardize
 from hank_mfg.solve.settings import MethodSettings, cells_of
@@ -128,12 +129,16 @@ class PPOTraining(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """What individuals of one population lived through on a path, (time, individuals) each; what networks saw."""
+    """What individuals of one population lived through on a path, (time, individuals) each; what networks saw.
+
+    `discount` are their discount factors, None where everybody has that of the game.
+    """
 
     sight: Sight
     states: Array
     options: Array
     rewards: Array
+    discount: Array | None = None
 
 
 class PPOLesson(NamedTuple):
@@ -236,18 +241,6 @@ def resize(critic: Strategy, size: Array, returns: Array, first: Array) -> tuple
     return in_units(critic, size / new), new
 
 
-def advantages(rewards: Array, values: Array, discount_factor: Array, gae_lambda: float) -> Array:
-    """Generalized advantages (time, individuals) of `rewards` and `values` (time, individuals); none after the end."""
-    values_next = jnp.concatenate([values[1:], jnp.zeros_like(values[:1])])
-    errors = rewards + discount_factor * values_next - values
-
-    def back(ahead, error):
-        ahead = error + discount_factor * gae_lambda * ahead
-        return ahead, ahead
-
-    return jax.lax.scan(back, jnp.zeros_like(errors[0]), errors, reverse=True)[1]
-
-
 def make_optimizer(settings: IPPO) -> optax.GradientTransformation:
     """Adam with gradient clipping; the rate falls linearly over all optimizer steps."""
     steps = settings.updates * settings.epochs * settings.minibatches
@@ -279,7 +272,9 @@ def play_crowds(play: GamePlay, individuals: int, uniforms: Array, *, key: Array
         episodes = {}
         for name in now.states:
             sight = look(play.game, name, now.aggregate, play.own[name])
-            episodes[name] = Episode(sight, now.states[name], step.options[name], step.rewards[name])
+            states, rewards = now.states[name], step.rewards[name]
+            discount = own_discount(play.game, name, now.aggregate, play.game.place(name, states), rewards)
+            episodes[name] = Episode(sight, states, step.options[name], rewards, discount)
         return step.decided.signal, episodes
 
     crowd = crowd_play(play, individuals)
@@ -333,8 +328,9 @@ def teach(training: PPOTraining, signals: Array, episodes: dict[str, Episode], g
         log_odds = jax.nn.log_softmax(jax.vmap(lambda o, s, p=strategy: scores_along(p, o, s))(signals, episode.sight))
         tables = size * jax.vmap(lambda o, s, c=critic: values_along(c, o, s))(signals, episode.sight)
         values = jnp.take_along_axis(tables, episode.states, axis=2)
-        gain = jax.vmap(lambda r, v: advantages(r, v, game.discount_factor, settings.gae_lambda))(
-            episode.rewards, values
+        discount, axis = discount_of(game, episode.discount)
+        gain = jax.vmap(lambda r, v, d: advantages(r, v, d, settings.gae_lambda), in_axes=(0, 0, axis))(
+            episode.rewards, values, discount
         )
         critics[name], sizes[name] = resize(critic, size, gain + values, training.done == 0)
         standard = (gain - gain.mean()) / (gain.std() + 1e-8)
@@ -371,19 +367,13 @@ def learn(training: PPOTraining, signals: Array, lessons: dict[str, PPOLesson], 
     return training._replace(strategies=strategies, critics=critics, optimizer=optimizer), values.mean()
 
 
-def lifetime_reward(rewards: Array, discount_factor: Array) -> Array:
-    """The mean discounted sum of rewards (paths, time, individuals)."""
-    discount = discount_factor ** jnp.arange(rewards.shape[1], dtype=rewards.dtype)
-    return jnp.sum(discount * rewards.mean(axis=(0, 2)))
-
-
 def update(game: AbstractGame, training: PPOTraining, settings: IPPO):
     """One update on fresh paths: (training, report)."""
     key, path_key, crowd_key, order_key = jax.random.split(training.key, 4)
     play = game_play(game, training.strategies)
     uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, DTYPES[settings.precision])
     signals, episodes = play_crowds(play, settings.individuals, uniforms, key=crowd_key)
-    objective = sum(lifetime_reward(episode.rewards, game.discount_factor) for episode in episodes.values())
+    objective = sum(lifetime_reward(each.rewards, discount_of(game, each.discount)[0]) for each in episodes.values())
     training, lessons = teach(training, signals, episodes, game, settings)
     training, loss = learn(training, signals, lessons, settings, key=order_key)
     return training._replace(done=training.done + 1, key=key), {"loss": loss, "objective": objective}

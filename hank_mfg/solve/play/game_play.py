@@ -5,8 +5,9 @@ an action is then exact, by backward induction:
 
     Q_t(s, a) = r_t(s, a) + beta E[ V_{t+1}(s') | s, a ],        V_t(s) = sum_a pi_t(a | s) Q_t(s, a),
 
-with V beyond the last period zero. The gradient of the objective sum_t beta^t <m_t, sum_a pi r> in the probabilities of
-one state is beta^t m_t(s) Q_t(s, a): the mass is the weight, and needs no derivative of its own.
+with V beyond the last period zero, or what the game says of it. The gradient of the objective
+sum_t beta^t <m_t, sum_a pi r> in the probabilities of one state is beta^t m_t(s) Q_t(s, a): the mass is the weight, and
+needs no derivative of its own.
 """
 
 from typing import Any, NamedTuple
@@ -25,8 +26,10 @@ from hank_mfg.environment.game import (
     arrive,
     draws_ahead,
     everybody,
+    everybody_takes,
     expect,
     land_everybody,
+    values_at_end,
 )
 from hank_mfg.errors import SolveError
 from hank_mfg.policy.networks import fit_whitening
@@ -54,7 +57,7 @@ class GameDecision(NamedTuple):
 
 
 class GameStep(NamedTuple):
-    """One period as it happened, and the aggregate state that it led to."""
+    """One period as it happened, prices of the period included, and the aggregate state that it led to."""
 
     now: GameDecision
     following: Aggregate
@@ -81,6 +84,9 @@ class GamePlay(NamedTuple):
     def act(self, now: GameDecision, uniforms: Array) -> GameStep:
         """Carry out a decision; `uniforms` (draws,) become the common noise of next period."""
         aggregate = now.state.aggregate
+        if self.game.clears:
+            aggregate = self.game.clear(aggregate, everybody_takes(aggregate, self.own, now.choices))
+            now = now._replace(state=now.state._replace(aggregate=aggregate))
         settled = {
             name: land_everybody(self.game, name, aggregate, self.own[name], choice)
             for name, choice in now.choices.items()
@@ -166,12 +172,13 @@ def _backward(game: AbstractGame, name: str, path: Period, actions: Array, value
 
     def back(value_next, now):
         period, reward, actions, inputs = now
-        values = reward + game.discount_factor * expect(game, name, period, own, actions, value_next)
+        discount = game.discount(name, period.now, own)
+        values = reward + discount * expect(game, name, period, own, actions, value_next)
         value = value_of(values, inputs)
         return value, (values, value)
 
-    nothing = jnp.zeros(game.populations[name].size, rewards.dtype)
-    return jax.lax.scan(back, nothing, (path, rewards, actions, inputs), reverse=True)[1]
+    end = values_at_end(game, name, jax.tree.map(lambda leaf: leaf[-1], path.following), rewards.dtype)
+    return jax.lax.scan(back, end, (path, rewards, actions, inputs), reverse=True)[1]
 
 
 def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: int) -> dict[str, Strategy]:

@@ -2,7 +2,7 @@
 
 Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. Where prices
 clear inside the period, everybody's policy is asked what it would choose at each candidate price, signal and memory
-included, until markets clear (market.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
+included, until markets clear (clearing.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
 that conditional expectations are exact over idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan
 over periods is a chain of small operations, looking ahead is one large one over all periods at once.
 """
@@ -13,12 +13,13 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hank_mfg.environment.clearing import clear
 from hank_mfg.environment.economy import NO_UNKNOWNS, Aggregate, Economy, Public
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy, Tables
-from hank_mfg.solve.play.market import Market, clear
+from hank_mfg.solve.play.market import Market
 
 
 @portable
