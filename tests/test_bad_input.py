@@ -236,6 +236,7 @@ EQUATIONS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mistake", EQUATIONS)
 def test_an_equation_that_is_no_function_of_the_own_state_is_refused(refuses, write_model, mistake):
     old, new, piece = EQUATIONS[mistake]

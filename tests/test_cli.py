@@ -106,6 +106,7 @@ def test_new_writes_a_file_that_show_tries(command, tmp_path):
     assert command("new", other, "--json").printed == {"path": str(other)} and other.exists()
 
 
+@pytest.mark.slow
 def test_steady_state(command):
     printed = command("steady-state", "aiyagari", "--asset-points", 60, "--json").printed
     assert {
@@ -190,6 +191,7 @@ def test_impulse_response(response, solved_run):
     assert "world" not in printed["note"]
 
 
+@pytest.mark.slow
 def test_moments(command, solved_run):
     printed = command("moments", solved_run.folder, *PERIODS, "--json").printed
     assert {"output", "consumption", "capital", "interest_rate"} <= set(printed["moments"]) and printed["note"]

@@ -101,6 +101,7 @@ def test_what_cannot_be_compared_is_one_sentence_and_nothing_is_written(one_sent
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_folder_with_another_run_is_not_overwritten(one_sentence, run_folder):
     before = (run_folder / "config.json").read_bytes()
     one_sentence((MODEL, "--out", run_folder, "--seed", 1), "a run with the seed 0", "choose another --out")

@@ -103,6 +103,7 @@ def test_a_run_is_not_overwritten(solved):
         solve_run("linear_quadratic", solved[0], resume=True)
 
 
+@pytest.mark.slow
 def test_your_own_game_by_its_file(quick, tmp_path):
     file = tmp_path / "patient.py"
     file.write_text(OWN_GAME)

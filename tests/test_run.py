@@ -134,6 +134,7 @@ def made(folder: Path) -> set[Path]:
     return {*folder.glob("*.tex"), *folder.glob("*.csv"), *folder.glob("irf_*"), *folder.glob("figures/*")}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*top of the asset grid:UserWarning", "ignore:.*has not settled:UserWarning")
 def test_a_report_measures_accuracy_once(solved_run, tmp_path, monkeypatch):
     """Numbers in evaluation.json from the same periods and seed are used again; from others they are not."""

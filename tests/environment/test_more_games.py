@@ -83,6 +83,7 @@ def path_of(name: str, case: int, periods: int) -> tuple[np.ndarray, Any]:
     return uniforms, (meadow, sighted, herd)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("label", ["uniform", "deterministic", "random"])
 @pytest.mark.parametrize("case", [0, 1])
@@ -101,6 +102,7 @@ def test_epidemic_is_that_of_plain_loops(label, case):
     np.testing.assert_allclose(steps.now.signal[:, 0], reports - np.log(0.01), rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("label", ["uniform", "deterministic", "random"])
 def test_predators_and_prey_are_those_of_plain_loops(label):

@@ -177,6 +177,7 @@ def test_every_noise_can_be_switched_off(noise, kind):
         assert all(jax.tree.leaves(same.noise)) and not all(same.masses.values())
 
 
+@pytest.mark.slow
 def test_without_any_noise_individuals_move_as_their_actions_say():
     game = cast(LinearQuadratic(common_noise=False, idiosyncratic_noise=False), jnp.float32)
     crowd = sampled_start(game, 50, UNIFORMS[0], key=jax.random.PRNGKey(0))

@@ -197,6 +197,7 @@ def test_where_nobody_matters_every_number_gives_the_mean_field():
     assert found.mass_gap["individuals"].mean.min() > 0.1
 
 
+@pytest.mark.slow
 def test_the_limit_is_the_clairvoyant_exploitability():
     play, found = few_walkers()
     exact = exploitability_of(play, paths=PATHS, seed=1).clairvoyant["walkers"]

@@ -98,6 +98,7 @@ def test_a_given_individual_is_followed(trained, begin, by_hand, float64):
     assert 0.0 <= errors.above_one <= errors.above_tenth <= 1.0
 
 
+@pytest.mark.slow
 def test_den_haan_of_given_simulations_is_a_regression_fed_on_itself(trained):
     fitted, tested = (hm.simulate(trained, periods=120, burn=10, seed=seed, asset_points=POINTS) for seed in (5, 6))
     found = hm.den_haan(trained, fitted, tested=tested)
@@ -112,6 +113,7 @@ def test_den_haan_of_given_simulations_is_a_regression_fed_on_itself(trained):
     assert (found.mean, found.maximum) == pytest.approx((gap.mean(), gap.max()), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_the_policy_answers_for_any_assets_after_a_history(trained, by_hand, float64):
     """On the nodes of a grid it is the decision of the rollout from an empty memory; between them it is continuous."""
     play = trained.play(POINTS)

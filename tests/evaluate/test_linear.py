@@ -15,6 +15,7 @@ from hank_mfg.evaluate.linear import turns
 PERIODS = np.arange(300)
 
 
+@pytest.mark.slow
 def test_second_moments_are_those_of_the_moving_average():
     """An AR(1) on a Rouwenhorst chain has the moments of the linear AR(1) process."""
     moments = hm.second_moments(linear(), lags=2)
@@ -51,6 +52,7 @@ def test_filtered_moments_are_those_of_filtered_moving_averages():
         hm.second_moments(linear(), smoothing=0)
 
 
+@pytest.mark.slow
 def test_determinacy_of_textbook_equations():
     """x_t = a E x_{t+1}: determinate for a < 1, many solutions for a > 1; x_t = a x_{t-1} explodes for a > 1."""
     for forward, backward, number in ((0.5, 0.0, 0), (2.0, 0.0, -1), (0.0, 0.5, 0), (0.0, 2.0, 1)):

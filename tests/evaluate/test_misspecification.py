@@ -57,6 +57,7 @@ def test_without_changes_nothing_changes(trained):
         assert same.steady is trained.steady and hm.welfare_cost(same, trained, **FEW).value != 0.0
 
 
+@pytest.mark.slow
 def test_people_stay_who_they_are(trained, patient):
     """The policy does not read the discount factor: what people do is the same bit for bit, how good it is is not."""
     assert changed_parameters(trained.model, patient.model) == ["discount_factor"]

@@ -194,6 +194,7 @@ def path(steady):
     return hm.transition(steady, horizon=60, initial=mass)
 
 
+@pytest.mark.slow
 def test_propensities_along_a_path_are_slopes_of_its_policies(steady, path):
     """Two-sided differences by hand, at prices and consumption of the path."""
     by_hand, found, size = ByHand(steady), hm.mpc_path(path), 1e-6

@@ -105,6 +105,7 @@ def test_stored_moments_agree_with_the_yardstick_up_to_sampling_error(table):
     assert table["one_step_euler_mean_percent"][0] < 0.0014
 
 
+@pytest.mark.slow
 def test_stored_solution_reproduces_the_stored_moments(saved, table):
     shocks = classical.productivity_path(11_000, 2010)
     capital = classical.capital_path(saved, shocks)
@@ -115,6 +116,7 @@ def test_stored_solution_reproduces_the_stored_moments(saved, table):
     np.testing.assert_allclose(r_squared, saved.r_squared, atol=1e-8)
 
 
+@pytest.mark.slow
 def test_one_period_of_the_simulation_agrees_with_the_household_module(saved):
     """Two independent lotteries: the simulation's and `reference_household.push_forward`."""
     shocks = np.array([0, 1, 1, 0])

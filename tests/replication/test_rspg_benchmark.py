@@ -73,6 +73,7 @@ def test_a_run_that_was_cut_off_goes_on(small, quick, tmp_path):
     assert benchmark.curve(job.folder(tmp_path)).updates.tolist() == [1, 2, 3, 4]
 
 
+@pytest.mark.slow
 def test_runs_with_other_settings_are_not_mixed(small, quick, tmp_path):
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     with quick():

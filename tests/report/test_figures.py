@@ -216,6 +216,7 @@ def test_simulation_panels():
         figures.plot_simulation(series, ["wage"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", range(1, 8))
 def test_simulation_has_no_empty_cell_and_a_label_below_every_column(count):
     figure = figures.plot_simulation({f"series_{place}": np.arange(5.0) for place in range(count)})

@@ -69,6 +69,7 @@ def test_fixed_groups_are_followed_by_the_policies_of_the_path(steady, path, res
             without = without @ matrix(grid, chain, steady.savings)
 
 
+@pytest.mark.slow
 def test_groups_that_are_everybody_add_up_to_the_aggregates(path):
     found = hm.distribution_path(path, groups=FIFTHS)
     for what, name in (("wealth", "capital"), ("consumption", "consumption")):
@@ -196,6 +197,7 @@ def test_what_does_not_fit_is_named(steady, path, result, refuses):
     refuses(lambda: gini_over_states(good, np.ones(3)), "shape (3, 2) and values (3,)")
 
 
+@pytest.mark.slow
 def test_the_mass_of_a_group_is_conserved(steady, path):
     """A group for which wealth and consumption are one in every state keeps the mean one."""
     ones = np.ones_like(path.savings)

@@ -60,6 +60,7 @@ def both():
     return tuple(hm.steady_state(kind(**fields), asset_points=60) for kind in (KrusellSmith, InShares))
 
 
+@pytest.mark.slow
 def test_the_equilibrium_does_not_depend_on_the_unit_of_assets(both):
     """Change of variable a = k / SHARES: grids scale with it, so everything else is the same to rounding."""
     goods, shares = both
@@ -138,6 +139,7 @@ def promised():
     return rate, hm.steady_state(Discounted(**{**fields, "maximum_assets": top}), asset_points=120)
 
 
+@pytest.mark.slow
 def test_a_discount_bond_is_a_bond_with_a_promised_rate(promised):
     rate, price = promised
     assert price.prices.interest_rate == pytest.approx(rate.prices.interest_rate, abs=1e-9)

@@ -92,6 +92,7 @@ def test_the_finer_grid_keeps_mass_and_means(plays, float64):
     np.testing.assert_array_equal(same.aggregate.mass, state.aggregate.mass)
 
 
+@pytest.mark.slow
 def test_a_period_on_the_finer_grid_is_that_of_its_nodes(plays, float64):
     """Decisions at the nodes are those of the play itself, and so is every second one of those that may follow: they
     differ only by what moving the mass on fewer points does to aggregates, which keeps capital as it is."""

@@ -106,6 +106,7 @@ def test_a_policy_that_is_softmax_of_its_values_stays():
     np.testing.assert_allclose(target, values / 0.7, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("best", [-1.2, 0.0, 2.4])
 def test_ordered_actions_climb_to_the_top_of_a_parabola(best):
     """Q = -(a - best)^2 over actions -3..3: repeated Newton steps end with sigmoid(score) at the vertex."""

@@ -80,6 +80,7 @@ def test_more_cash_means_more_consumption_and_no_less_savings(economy):
     assert np.all((spent > 0) & (spent <= 1 + 1e-12))
 
 
+@pytest.mark.slow
 def test_the_stationary_mass_is_the_eigenvector_of_the_dense_chain(economy):
     _, savings, _ = solve(economy)
     mass = np.asarray(stationary_mass(economy, savings))

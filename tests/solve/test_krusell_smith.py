@@ -138,6 +138,7 @@ def test_log_utility_and_full_depreciation_have_a_law_in_closed_form():
     assert 3.0 < gaps[0] / gaps[1] < 7.0
 
 
+@pytest.mark.slow
 def test_a_shock_of_no_size_leaves_the_stationary_equilibrium():
     model = quick_krusell_smith(productivity=[1.0 - 1e-9, 1.0 + 1e-9])
     solution = hm.solve(model, hm.KSAlgorithm(**{**SMALL, "asset_points": 200, "histogram_points": 200}))
@@ -145,6 +146,7 @@ def test_a_shock_of_no_size_leaves_the_stationary_equilibrium():
     np.testing.assert_allclose(rests_at, float(solution.steady.aggregates.capital), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_numbers(quick):
     again = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL), steady=quick.steady)
     np.testing.assert_array_equal(again.history["distance"], quick.history["distance"])

@@ -219,6 +219,7 @@ def test_a_stationary_rate_outside_its_bracket_is_refused(low, high):
         hm.steady_state(model, asset_points=60)
 
 
+@pytest.mark.slow
 def test_dear_debt_does_not_bound_the_rate():
     """What bounds the rate is the return at the top of the grid: a spread on debt lowers it for debtors only."""
 

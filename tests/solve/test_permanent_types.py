@@ -92,6 +92,7 @@ def test_two_types_that_are_alike_are_one():
         np.testing.assert_allclose(mass, share * one.mass, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_each_type_has_its_share_and_the_mass_it_would_have_alone(steady):
     np.testing.assert_allclose(share_of_each(steady.mass), [SHARE, 1.0 - SHARE], atol=1e-14)
     capital = by_type(steady.mass).sum(axis=-1) @ np.asarray(steady.economy.grid.points)
@@ -107,6 +108,7 @@ def test_each_type_has_its_share_and_the_mass_it_would_have_alone(steady):
             np.testing.assert_allclose(mass, share * np.asarray(there), atol=1e-10)
 
 
+@pytest.mark.slow
 def test_types_that_hardly_ever_change_are_nearly_permanent(steady):
     """The distance shrinks with the probability of a change, in proportion."""
     away = []
@@ -118,6 +120,7 @@ def test_types_that_hardly_ever_change_are_nearly_permanent(steady):
     assert rate / half_rate == pytest.approx(2.0, abs=0.05) and mass / half_mass == pytest.approx(2.0, abs=0.05)
 
 
+@pytest.mark.slow
 def test_what_is_added_every_period_changes_the_mass_within_each_type(steady):
     economy, chain = steady.economy, np.asarray(steady.economy.income_transition[0, 0])
     with jax.enable_x64(True):
@@ -179,6 +182,7 @@ def test_a_chain_that_does_not_connect_is_refused_unless_types_are_declared(refu
     refuses(lambda: hm.check_model(model), "Undeclared.idiosyncratic_shock()", *said)
 
 
+@pytest.mark.slow
 def test_types_without_risk_have_no_mass_to_find():
     class Safe(Types):
         def idiosyncratic_shock(self):

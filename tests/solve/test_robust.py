@@ -141,6 +141,7 @@ def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, train
     np.testing.assert_allclose(lives.percent, np.log(1.01) * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_luck_is_the_discounted_sum_of_what_is_unusual(float64, trained):
     """Along a path, period by period: productivity less its mean, which the two states reach equally often."""
     worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float64")

@@ -14,6 +14,7 @@ import hank_mfg as hm
 PERIODS = np.arange(300)
 
 
+@pytest.mark.slow
 def test_the_stationary_equilibrium_is_that_of_the_package():
     found = steady()
     assert float(found.aggregates.capital) == pytest.approx(value("K"), rel=1e-8)
@@ -64,6 +65,7 @@ def original():
     return found, hm.linearize(found, horizon=200)
 
 
+@pytest.mark.slow
 def test_responses_are_derivatives_of_transition_paths(original):
     found, solution = original
     path = 1e-4 * 0.7 ** np.arange(200)

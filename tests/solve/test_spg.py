@@ -119,6 +119,7 @@ def test_brock_mirman_in_closed_form(brock_mirman):
     assert series["capital"].std() > 0.03 * series["capital"].mean()  # thirty times the error allowed
 
 
+@pytest.mark.slow
 def test_a_representative_household_has_no_stationary_distribution_to_find():
     with pytest.raises(hm.SteadyStateError, match="The stationary mass is not determined"):
         hm.steady_state(BrockMirman(), asset_points=50)
