@@ -197,6 +197,7 @@ def test_moments(command, solved_run):
     assert {"output", "consumption", "capital", "interest_rate"} <= set(printed["moments"]) and printed["note"]
 
 
+@pytest.mark.slow
 def test_text_without_json(command, solved_run):
     outcome = command("moments", solved_run.folder, *PERIODS, "--smoothing", 6.25)
     assert outcome.status == 0 and "capital" in outcome.out and "smoothing 6.25" in " ".join(outcome.out.split())

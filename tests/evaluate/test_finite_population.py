@@ -214,6 +214,7 @@ def test_gaps_fall_with_the_square_root_of_the_number_and_gains_approach_the_lim
         assert excess.standard_error[-1] < 0.3 * excess.standard_error[0]
 
 
+@pytest.mark.slow
 def test_a_price_taker_with_more_knowledge_gains_more():
     excess = few_walkers()[1].price_taking_excess["walkers"]
     assert excess.mean[0] > 4 * excess.standard_error[0] > 0

@@ -66,6 +66,7 @@ def test_the_gain_on_the_beach_is_that_of_dynamic_programming(quick):
     assert found.spread["individuals"] == pytest.approx(bound.clairvoyant["individuals"], rel=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear_quadratic", pytest.param("crowded_beach_bar", marks=pytest.mark.slow)])
 def test_without_common_noise_there_is_nothing_to_foresee(name, quick):
     play = untrained(name, common_noise=False)

@@ -81,6 +81,7 @@ def test_groups_that_are_everybody_add_up_to_the_aggregates(path):
     np.testing.assert_allclose(everybody.levels["wealth_everybody"], path.series["capital"], rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_without_a_shock_every_response_is_zero(steady):
     """Fixed groups drift toward the mean all the same: their levels move, their responses do not."""
     found = hm.distribution_path(hm.transition(steady, horizon=HORIZON))

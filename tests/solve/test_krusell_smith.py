@@ -166,6 +166,7 @@ def test_the_evaluators_accept_it(quick, refuses):
     refuses(lambda: hm.evaluate(quick, periods=100), "ClassicalSolution does not have", "deviations=False")
 
 
+@pytest.mark.slow
 @float64_allowed
 def test_households_see_the_aggregate_and_the_shocks(quick):
     play = quick.play(50)

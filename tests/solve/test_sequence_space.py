@@ -77,6 +77,7 @@ def test_responses_are_derivatives_of_transition_paths(original):
         assert gap(0.5 * (up[name] - down[name]), response[name]) < 1e-5, name  # kinks between grid points
 
 
+@pytest.mark.slow
 def test_employment_follows_the_joint_chain(original):
     """A shock that dies out as the chain expects: people move by P(z', e' | z, e), from an impact on everybody."""
     model, impact = original[0].economy.model, 1e-3
