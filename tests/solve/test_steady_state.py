@@ -38,7 +38,6 @@ def by_points():
     return {points: hm.steady_state(aiyagari(), asset_points=points) for points in (100, 200, 400)}
 
 
-@pytest.mark.slow
 def test_the_interest_rate_converges_at_second_order_in_the_grid(by_points):
     rates = [float(by_points[points].prices.interest_rate) for points in (100, 200, 400)]
     order = np.log2((rates[1] - rates[0]) / (rates[2] - rates[1]))
