@@ -37,7 +37,7 @@ from hank_mfg.runs.run import solve_run
 from hank_mfg.solve.gradient.spg import RSPG
 tiny = dict(asset_points=60, updates=61, paths=2, horizon=10, knots=10, warmup=20, learning_rate=1e-4)
 begun = holds_run(folder)
-more = dict(resume=True) if begun else dict(method=RSPG(**tiny), key=3)
+more = dict(resume=True) if begun else dict(method=RSPG(**tiny), seed=3)
 solve_run("krusell_smith", folder, save_every=0.0, callback=say, **more)
 """
 )
@@ -251,7 +251,7 @@ def watch(history):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(extra[1]), resource.RLIM_INFINITY))
 jax.config.update("jax_enable_compilation_cache", False)
 try:
-    more = dict(resume=True) if holds_run(folder) else dict(method=RSPG(**tiny), key=3)
+    more = dict(resume=True) if holds_run(folder) else dict(method=RSPG(**tiny), seed=3)
     solve_run("krusell_smith", folder, save_every=0.0, callback=watch, **more)
 except WriteError as error:
     print(error)

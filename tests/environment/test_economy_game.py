@@ -235,14 +235,16 @@ def test_refusals():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["huggett", "krusell_smith_stochastic_beta"])
-def test_every_method_and_measure_of_games_runs_on_it(name):
+@pytest.mark.parametrize(
+    ("name", "changes"), [("huggett", {}), ("krusell_smith_stochastic_beta", {"borrowing_limit": 0.0})]
+)
+def test_every_method_and_measure_of_games_runs_on_it(name, changes):
     """RSPG, PPO and mirror descent train; both exploitabilities and finite populations are numbers: with prices that
     clear inside the period, and with patience that differs."""
     tiny = {"updates": 2, "paths": 2, "units": 4, "width": 4}
     crowd = {**tiny, "individuals": 30}
     with jax.numpy_rank_promotion("allow"):
-        game = hm.as_game(hm.load_model(name), **SIZES, bins=8, steady=made(name).steady)
+        game = hm.as_game(hm.load_model(name, **changes), **SIZES, bins=8)
         for method in (hm.GameRSPG(**tiny), hm.RIPPO(**crowd), hm.MOMD(**crowd, batch=2)):
             solution = hm.solve(game, method, verbose=False)
             assert np.isfinite(solution.history["objective"]).all()
@@ -256,6 +258,15 @@ def test_every_method_and_measure_of_games_runs_on_it(name):
 
 
 @pytest.mark.slow
+def test_debts_at_which_prices_are_undefined_are_refused():
+    """Capital is negative when all households consume half of what they can and may owe: the message says what to do."""
+    with jax.numpy_rank_promotion("allow"), pytest.raises(hm.SolveError, match="raise the borrowing limit to zero"):
+        game = hm.as_game(hm.load_model("krusell_smith_stochastic_beta"), **{**SIZES, "horizon": 10}, bins=8)
+        hm.solve(game, hm.GameRSPG(updates=2, paths=2, units=4, width=4), verbose=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*at the top of the asset grid:UserWarning")
 def test_training_on_a_game_reaches_the_equilibrium_of_the_economy(float64):
     """Krusell and Smith after 40 updates: exploitability is below .05 percent of consumption, from above 1 percent."""
     with jax.numpy_rank_promotion("allow"):

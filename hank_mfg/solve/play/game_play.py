@@ -187,6 +187,10 @@ def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: in
     uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
     signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)
     if not np.isfinite(np.asarray(signals)).all():
-        raise SolveError("Before the first update: signals are NaN or infinite while everybody plays as at the start.")
+        raise SolveError(
+            "Before the first update: signals are NaN or infinite while all actions are equally likely; in a game made "
+            "of an economy, prices must be defined when households hold the lowest assets: raise the borrowing limit "
+            "to zero."
+        )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     return {name: eqx.tree_at(lambda s: s.whitening, strategy, whitening) for name, strategy in strategies.items()}
