@@ -259,7 +259,7 @@ def test_every_method_and_measure_of_games_runs_on_it(name, changes):
 
 @pytest.mark.slow
 def test_debts_at_which_prices_are_undefined_are_refused():
-    """Capital is negative when all households consume half of what they can and may owe: the message says what to do."""
+    """Capital is negative when all households consume half of what they can and may owe."""
     with jax.numpy_rank_promotion("allow"), pytest.raises(hm.SolveError, match="raise the borrowing limit to zero"):
         game = hm.as_game(hm.load_model("krusell_smith_stochastic_beta"), **{**SIZES, "horizon": 10}, bins=8)
         hm.solve(game, hm.GameRSPG(updates=2, paths=2, units=4, width=4), verbose=False)
