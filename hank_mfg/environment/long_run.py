@@ -4,7 +4,6 @@ import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.sparse.csgraph
 
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.shocks import AR1
@@ -63,8 +62,10 @@ def _never_left(transition) -> list[int]:
     numbers = concrete(transition)
     if numbers is None:
         return []
+    from scipy.sparse.csgraph import connected_components  # loaded on first use
+
     moves = numbers > 0
-    count, label = scipy.sparse.csgraph.connected_components(moves, connection="strong")
+    count, label = connected_components(moves, connection="strong")
     leaves = np.zeros(count, bool)
     np.logical_or.at(leaves, label, (moves & (label[:, None] != label)).any(axis=1))
     return [int(np.argmax(label == place)) for place in np.flatnonzero(~leaves)]
@@ -76,7 +77,9 @@ def _eliminate(transition: np.ndarray, member: int) -> np.ndarray:
 
     Source: Grassmann, Taksar and Heyman (1985), Operations Research 33(5).
     """
-    label = scipy.sparse.csgraph.connected_components(transition > 0, connection="strong")[1]
+    from scipy.sparse.csgraph import connected_components  # loaded on first use
+
+    label = connected_components(transition > 0, connection="strong")[1]
     places = np.flatnonzero(label == label[member])
     moves = np.array(transition[np.ix_(places, places)], np.float64)
     for last in range(len(places) - 1, 0, -1):

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, cast
 import equinox as eqx
 import jax
 import numpy as np
-import scipy.special
 from jax import Array
 
 from hank_mfg.environment.long_run import (
@@ -143,7 +142,9 @@ def _tauchen(xp, values, persistence, innovation_sd):
 
     Source: Tauchen (1986), Economics Letters 20(2), equation 3.
     """
-    normal = scipy.special.ndtr if xp is np else jax.scipy.special.ndtr
+    from scipy.special import ndtr  # loaded on first use
+
+    normal = ndtr if xp is np else jax.scipy.special.ndtr
     edges = 0.5 * (values[1:] + values[:-1])
     away = (edges[None, :] - persistence * values[:, None]) / innovation_sd
     below, above = normal(away), normal(-away)  # each keeps the digits of its own tail

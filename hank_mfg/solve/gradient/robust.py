@@ -34,7 +34,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from scipy.special import xlogy
 
 from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Economy, Public, discretize
@@ -282,6 +281,8 @@ class Adversary(NamedTuple):
 
 def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
     """What the adversary wants to be large: losses on average less theta times relative entropy, percent."""
+    from scipy.special import xlogy  # loaded on first use
+
     return float(weights @ losses - penalty * xlogy(weights, len(weights) * weights).sum())
 
 

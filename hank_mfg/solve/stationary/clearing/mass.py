@@ -10,17 +10,18 @@ has no sparse solver: these run in SciPy on the host, called from traced code, o
 
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.sparse
-import scipy.sparse.linalg
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import Lottery, push_forward
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import SuperLU
 
 ROUGH = 100  # steps from a uniform mass that find a state visited in the long run
 RESIDUAL = 1e-11  # of the largest mass: what one more period may change
@@ -128,16 +129,21 @@ def transition_matrix(index: np.ndarray, weight: np.ndarray, chain: np.ndarray) 
     rows = rows.reshape(size, income, 2).swapaxes(1, 2).ravel()
     shares = shares.reshape(size, income, 2).swapaxes(1, 2).ravel()
     starts = np.arange(size + 1) * (2 * income)
-    return scipy.sparse.csc_array((shares, rows, starts), shape=(size, size))
+    from scipy.sparse import csc_array  # loaded on first use
+
+    return csc_array((shares, rows, starts), shape=(size, size))
 
 
-def _factor(forward: Any, anchor: int) -> scipy.sparse.linalg.SuperLU:
+def _factor(forward: Any, anchor: int) -> "SuperLU":
     """I - P' with the equation of state `anchor` replaced by one that gives its mass, factored."""
     size = forward.shape[0]
     entries = np.where(forward.indices == anchor, 0.0, -forward.data)
-    kept = scipy.sparse.csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
-    return scipy.sparse.linalg.splu(
-        (scipy.sparse.eye_array(size, format="csc") + kept).tocsc(), permc_spec="NATURAL",
+    from scipy.sparse import csc_array, eye_array
+    from scipy.sparse.linalg import splu
+
+    kept = csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
+    return splu(
+        (eye_array(size, format="csc") + kept).tocsc(), permc_spec="NATURAL",
         options={"SymmetricMode": True}, diag_pivot_thresh=0.0, relax=1,
     )  # fmt: skip
 
@@ -145,7 +151,7 @@ def _factor(forward: Any, anchor: int) -> scipy.sparse.linalg.SuperLU:
 class _Factors(NamedTuple):
     """The factors of I - P' with the equation of state `anchor` replaced."""
 
-    matrix: scipy.sparse.linalg.SuperLU
+    matrix: "SuperLU"
     anchor: int
 
 
