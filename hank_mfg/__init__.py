@@ -249,12 +249,16 @@ _RENAMED = {  # names of earlier versions, which warn
     "GameError": "SolveError", "game_deviation": "exploitability", "game_exploitability": "exploitability",
     "load_game_run": "load_run", "solve_game": "solve", "solve_game_run": "solve_run",
 }  # fmt: skip
+_IMPLIED = {"game_deviation": {"kind": "regression"}}  # what an old name says that the new one must be told
 
 
 def __getattr__(name: str):
     if name in _RENAMED:
-        warnings.warn(f"hm.{name} is now hm.{_RENAMED[name]}: change the name.", DeprecationWarning, stacklevel=2)
-        return solve if name == "solve_game" else __getattr__(_RENAMED[name])
+        new, implied = _RENAMED[name], _IMPLIED.get(name, {})
+        shown = f"hm.{new}" + "".join(f" with {key}={value!r}" for key, value in implied.items())
+        warnings.warn(f"hm.{name} is now {shown}: change the name.", DeprecationWarning, stacklevel=2)
+        found = solve if new == "solve" else __getattr__(new)
+        return functools.partial(found, **implied) if implied else found
     if name not in _HOME_OF:
         from hank_mfg.model.mistakes import did_you_mean
 

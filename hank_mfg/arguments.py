@@ -47,7 +47,10 @@ HOW = {
     "MarkovChain": "a shock, as hm.MarkovChain(transition, labor=[0.5, 1.5]) declares it",
     "ConditionalChain": "a shock, as hm.ConditionalChain(transition, labor=[0.5, 1.5]) declares it",
 }
-RENAMED = {"key": "seed", "watch": "callback", "switches": "overrides"}  # arguments of earlier versions, which warn
+RENAMED = (  # arguments of earlier versions, which warn: old, new
+    ("key", "seed"), ("watch", "callback"), ("switches", "overrides"), ("model", "problem"), ("game", "problem"),
+    ("game", "model"),
+)  # fmt: skip
 PLAIN = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 
 
@@ -64,11 +67,11 @@ def checked(function: Callable[Arguments, Result], load: Load | None = None) -> 
 
     @functools.wraps(function)
     def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-        for old in RENAMED.keys() & kwargs.keys() - signature.parameters.keys():
-            if RENAMED[old] in signature.parameters:
-                said = f"{function.__name__}({old}=...) is now {RENAMED[old]}=...: change the name."
+        for old, new in RENAMED:
+            if old in kwargs and old not in signature.parameters and new in signature.parameters.keys() - kwargs.keys():
+                said = f"{function.__name__}({old}=...) is now {new}=...: change the name."
                 warnings.warn(said, DeprecationWarning, stacklevel=2)
-                kwargs[RENAMED[old]] = kwargs.pop(old)
+                kwargs[new] = kwargs.pop(old)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:  # Python's own sentence names the function and the argument
@@ -85,9 +88,10 @@ def checked(function: Callable[Arguments, Result], load: Load | None = None) -> 
 
 def _loaded(value: Any, annotation: Any, load: Load | None) -> Any:
     """The economy or game that a name, or the path of a file, stands for, where an argument must be one."""
+    if load is None or not isinstance(value, str | os.PathLike):
+        return value
     kinds = {_name(kind) for kind in _alternatives(annotation) if isinstance(kind, type)}
-    named = isinstance(value, str | os.PathLike) and not kinds & {"str", "Path"}
-    if load is None or not named or not kinds & {"Model", "AbstractGame"}:
+    if kinds & {"str", "Path"} or not kinds & {"Model", "AbstractGame"}:
         return value
     return load(os.fspath(value), "Model" in kinds, "AbstractGame" in kinds)
 
@@ -98,6 +102,13 @@ def check_argument(call: str, name: str, value: Any, annotation: Any) -> None:
         raise ArgumentError(f"{call}({name}=...) was given {described(value)}: give {_expected(annotation, value)}.")
     if name == "seed" and annotation is int:
         require_seed(name, value)
+
+
+def require_none(given: dict[str, Any], owner: str, what: str) -> None:
+    """Raise ValueError for an argument that only another kind of problem takes, `owner`; `what` says which this is."""
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(f"{name} is for {owner}, and {what}: leave {name} out.")
 
 
 def described(value: Any) -> str:

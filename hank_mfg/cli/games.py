@@ -8,7 +8,6 @@ from typing import Any
 from hank_mfg.cli.console import aligned, named, progress, said_below
 from hank_mfg.environment.game import Discrete
 from hank_mfg.environment.games import GAMES, is_game, load_game
-from hank_mfg.runs.manifest import holds_run
 from hank_mfg.runs.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.train import not_settled
@@ -23,13 +22,6 @@ def list_games() -> dict[str, str]:
         about = inspect.getmodule(maker) if inspect.isclass(maker) else maker
         found[name] = (inspect.getdoc(about) or "").splitlines()[0].partition(": `")[0].rstrip(".")
     return found
-
-
-def means_game(model: str | None, folder: Path | None, resume: bool) -> bool:
-    """Whether `solve` was asked for a game, or to continue the run of one."""
-    if resume and folder is not None and holds_run(folder):
-        return is_game_run(folder)
-    return model is not None and is_game(model)
 
 
 def switches(given: list[str] | None) -> dict[str, Any]:

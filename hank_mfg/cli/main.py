@@ -201,8 +201,9 @@ def solve_command(
         raise ValueError("Name a MODEL to solve (hank-mfg list), or give --resume --out RUN to continue a run.")
     cache = _cache()
     folder = out if out is not None else Path("runs") / Path(str(model)).stem
-    from hank_mfg.cli.games import means_game, solve_game_command
+    from hank_mfg.cli.games import solve_game_command
     from hank_mfg.runs.resuming import require_nothing_new
+    from hank_mfg.runs.run import means_game
 
     if resume:
         changes = {"--set": set_, "--option": option, "--family": family, "--penalty": penalty, "--measure": measure}

@@ -29,7 +29,7 @@ from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.evaluate.exploitability.deviation import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
-from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
+from hank_mfg.evaluate.welfare import average_welfare, percent_worth
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -38,6 +38,7 @@ from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.play.lifetime import freeze
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.stationary.best_savings import scaled_flows
 from hank_mfg.wording import readable
 
 

@@ -24,7 +24,7 @@ from hank_mfg.environment.grids import asset_grid
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
-from hank_mfg.evaluate.welfare import average_welfare, percent_worth, scaled_flows
+from hank_mfg.evaluate.welfare import average_welfare, percent_worth
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -33,6 +33,7 @@ from hank_mfg.solve.gradient.robust import require_same_states
 from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State, rollout
 from hank_mfg.solve.solution import Solution, move_mass
+from hank_mfg.solve.stationary.best_savings import scaled_flows
 from hank_mfg.solve.stationary.steady_state import steady_state
 from hank_mfg.wording import readable
 

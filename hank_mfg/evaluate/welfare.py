@@ -14,11 +14,9 @@ V'(1) = E sum_t beta_0 ... beta_{t-1} u'(c_t) c_t, whatever the discounting: the
 inverted. For other preferences, `GHH` among them, V is evaluated again along the same paths until the equation holds.
 """
 
-import functools
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -27,30 +25,10 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.labor import Separable
 from hank_mfg.model.preferences import CRRA, equivalent_share
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.stationary.best_savings import scaled_reward, value_of_constant
+from hank_mfg.solve.stationary.best_savings import scaled_flows, stationary_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility; Newton or bisection steps
-
-
-def scaled_flows(economy: Economy, factor: Array) -> Callable[[Array, Public], Array]:
-    """Flow utility of savings with `factor` times the goods, and its derivative in the factor: (2, assets, income)."""
-
-    def flows(savings: Array, public: Public) -> Array:
-        flow, slope = jax.jvp(lambda f: scaled_reward(economy, savings, public, f), (factor,), (jnp.ones_like(factor),))
-        return jnp.stack([flow, slope])
-
-    return flows
-
-
-def stationary_value(economy: Economy, public: Public, savings: Array, flow: Array | None = None) -> Array:
-    """The value of constant savings at constant prices, V = flow + beta P V, to 1e-12: (..., assets, income).
-
-    `flow` is by default the utility of the savings; several at once have leading axes.
-    """
-    flow = economy.reward(savings, public) if flow is None else flow
-    one = functools.partial(value_of_constant, economy, public, savings)
-    return jnp.vectorize(one, signature="(a,e)->(a,e)")(flow)
 
 
 def percent_worth(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:

@@ -75,22 +75,15 @@ def solve_economy_run(
     folder: str | Path,
     method: RSPG | None = None,
     *,
-    seed: int = 0,
-    overrides: dict[str, Any] | None = None,
-    resume: bool = False,
-    callback: Callable[[dict[str, np.ndarray]], bool | None] | None = None,
-    save_every: float = 5.0,
-    family: Family | None = None,
-    verbose: bool | None = None,
+    seed: int,
+    overrides: dict[str, Any] | None,
+    resume: bool,
+    callback: Callable[[dict[str, np.ndarray]], bool | None] | None,
+    save_every: float,
+    family: Family | None,
+    verbose: bool | None,
 ) -> Solution:
-    """Solve a model, with a `family` for the worst of its worlds, and keep everything in `folder`.
-
-    A checkpoint is written after the first few updates, then at most every `save_every` seconds, and at the end. With
-    `resume=True` training continues from the checkpoint, or from the beginning where there is none yet, to the same
-    numbers as an unbroken run on the same device; `source` is then read only where it is a class or an object, which
-    the folder does not hold. `verbose` as for `solve`. Raises RunError when the folder already holds a run and `resume`
-    is not given, or when there is nothing to resume.
-    """
+    """`solve_run` of an economy: arguments, results and errors as there (run.py)."""
     folder = Path(folder)
     if resume:
         if method is not None or overrides or family is not None:

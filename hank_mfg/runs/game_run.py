@@ -65,24 +65,16 @@ def solve_game_run(
     folder: str | Path,
     method: Any = None,
     *,
-    seed: int = 0,
-    overrides: dict[str, Any] | None = None,
-    measure: int = 0,
-    chunk: int = 20,
-    resume: bool = False,
-    callback: Callable[[History], bool | None] | None = None,
-    save_every: float = 5.0,
-    verbose: bool | None = None,
+    seed: int,
+    overrides: dict[str, Any] | None,
+    measure: int,
+    chunk: int,
+    resume: bool,
+    callback: Callable[[History], bool | None] | None,
+    save_every: float,
+    verbose: bool | None,
 ) -> GameSolution:
-    """Solve a game as `solve` does and keep everything in `folder`.
-
-    At most `chunk` updates are made in one call of the compiled program. With `measure` > 0 clairvoyant exploitability
-    on so many paths goes into metrics.jsonl, first after the first call, then each time updates have grown by a
-    quarter, and at the end. With `resume=True` training continues from the checkpoint to the same numbers as an
-    unbroken run on the same device; `source` is then read only where it is a class or an object. `verbose` as for
-    `solve`. Raises RunError when the folder already holds a run and `resume` is not given, or when there is
-    nothing to resume.
-    """
+    """`solve_run` of a game: arguments, results and errors as there (run.py)."""
     folder = Path(folder)
     if resume and not holds_run(folder):
         raise RunError(f"{folder} holds no run to continue: begin one with `hank-mfg solve GAME --out {folder}`.")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hank_mfg.arguments import require_none
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import is_game
 from hank_mfg.model.base import Model
@@ -57,14 +58,10 @@ def solve_run(
         "verbose": verbose,
     }  # fmt: skip
     what: Any = source
-    continued = resume and holds_run(Path(folder))
-    if is_game_run(Path(folder)) if continued else _is_game(source):
-        if family is not None:
-            raise ValueError("family is for an economy, and this is a game: leave family out.")
+    if means_game(source, folder, resume):
+        require_none({"family": family}, "an economy", "this is a game")
         return solve_game_run(what, folder, method, measure=measure or 0, chunk=chunk or 20, **given)
-    for name, value in (("measure", measure), ("chunk", chunk)):
-        if value is not None:
-            raise ValueError(f"{name} is for a game, and this is an economy: leave {name} out.")
+    require_none({"measure": measure, "chunk": chunk}, "a game", "this is an economy")
     return solve_economy_run(what, folder, method, family=family, **given)
 
 
@@ -77,11 +74,14 @@ def load_run(folder: str | Path, model: Any = None) -> Any:
     anything else that is not what it was; for a folder without a run or with one whose training did not end; and for a
     run with a Python file of its own that was solved elsewhere, until `trust_run` allows it.
     """
-    load: Any = load_game_run if is_game_run(Path(folder)) else load_economy_run
+    load: Any = load_game_run if is_game_run(folder) else load_economy_run
     return load(folder, model)
 
 
-def _is_game(source: Source) -> bool:
+def means_game(source: Source | None, folder: str | Path, resume: bool) -> bool:
+    """Whether a game is to be solved, or the run of one continued, where `resume` is asked and `folder` holds one."""
+    if resume and holds_run(Path(folder)):
+        return is_game_run(folder)
     if isinstance(source, str | Path):
         return is_game(str(source))
     return isinstance(source, AbstractGame) or (isinstance(source, type) and issubclass(source, AbstractGame))

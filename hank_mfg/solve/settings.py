@@ -80,6 +80,23 @@ class MethodSettings:
         return {name: getattr(self, name) for name in ("memory", "units", "width")}
 
 
+class CrowdSettings(MethodSettings):
+    """Base of the settings of methods that see sampled individuals: so many `individuals` on each of `paths`."""
+
+    individuals: int
+    paths: int
+    updates: int
+
+    def price(self, game: AbstractGame | None = None) -> None:
+        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
+        _, horizon = cells_of(game)
+        periods, networks = float(self.paths) * horizon, self.network_numbers()
+        self.require_room(
+            numbers=4.0 * periods * self.individuals + networks + 5.0 * self.updates,
+            steps=float(self.updates) * periods * self.individuals * 10.0,
+        )
+
+
 def cells_of(game: AbstractGame | None) -> tuple[float, int]:
     """States times actions over all populations of a game, and its horizon; of the smallest game without one."""
     if game is None:

@@ -21,7 +21,7 @@ from hank_mfg.precision import cast
 from hank_mfg.solve.gradient.robust import Family
 from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.play.game_play import GamePlay, game_play
-from hank_mfg.solve.play.policy_query import ask_policy
+from hank_mfg.solve.play.policy_query import Answers
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import History, Status
@@ -49,7 +49,7 @@ class GlobalSolution(Protocol):
 @readable
 @portable
 @dataclasses.dataclass(frozen=True)
-class Solution:
+class Solution(Answers):
     """A trained economy.
 
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
@@ -127,16 +127,6 @@ class Solution:
         economy = discretize(self.model, points, dtype)
         policy = cast(self.policy, dtype)
         return Play(economy, policy, policy.tables(economy.grid.points))
-
-    def consumption(self, assets: Any, own: Any, history: Any) -> np.ndarray:
-        """Consumption of goods at `assets` in places `own` of the own states after a public `history`, a simulation or
-        a mapping; see `ask_policy`."""
-        return ask_policy(self, assets, own, history).consumption
-
-    def savings(self, assets: Any, own: Any, history: Any) -> np.ndarray:
-        """Next assets chosen at `assets` in places `own` of the own states after a public `history`, as for
-        `consumption`."""
-        return ask_policy(self, assets, own, history).savings
 
     def start(self, play: Play, path: int = 0) -> State:
         """The last state of one training path, a draw from the ergodic set, moved to the grid of `play`."""

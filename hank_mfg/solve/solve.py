@@ -12,7 +12,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from hank_mfg.arguments import check_argument
+from hank_mfg.arguments import check_argument, require_none
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
@@ -122,18 +122,11 @@ def solve(
         )
     if isinstance(problem, AbstractGame):
         economies_only = {"steady": steady, "started": started, "family": family}
-        _require_none(economies_only, "an economy", f"{type(problem).__name__} is a game")
+        require_none(economies_only, "an economy", f"{type(problem).__name__} is a game")
         settings = method if method is not None else GameRSPG()
         return _solve_game(BegunGame(problem, settings, seed, chunk or 20, resume), callback, verbose)
-    _require_none({"chunk": chunk}, "a game", f"{type(problem).__name__} is an economy")
+    require_none({"chunk": chunk}, "a game", f"{type(problem).__name__} is an economy")
     return _solve_economy(problem, method, seed, (steady, resume, family), (callback, started), verbose)
-
-
-def _require_none(given: dict[str, Any], owner: str, what: str) -> None:
-    """Raise ValueError for an argument that only another kind of problem takes."""
-    for name, value in given.items():
-        if value is not None:
-            raise ValueError(f"{name} is for {owner}, and {what}: leave {name} out.")
 
 
 def _solve_economy(
@@ -172,7 +165,7 @@ def _solve_game(begun: BegunGame, callback: Any, verbose: bool | None) -> GameSo
         check_argument("solve", "method", settings, GameRSPG)
     with telling("solve", verbose) as lines:
         solution = train_game(begun, callback, lines)
-    if solution.updates >= settings.updates and not solution.settled:
+    if solution.status is Status.UPDATES_EXHAUSTED:
         objective = np.asarray(solution.history["objective"])
         more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"
         warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=5)

@@ -9,6 +9,8 @@ import enum
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import equinox as eqx
+import jax
 import numpy as np
 
 History = dict[str, np.ndarray]
@@ -23,8 +25,14 @@ class NotConvergedWarning(UserWarning):
 class Status(enum.Enum):
     """How training ended; the values are the messages."""
 
-    CONVERGED = "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance."
-    UPDATES_EXHAUSTED = "All updates were used before the Euler error or the adversary's gain fell below the tolerance."
+    CONVERGED = (
+        "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance; of a game, "
+        "the objective came to rest."
+    )
+    UPDATES_EXHAUSTED = (
+        "All updates were used before the Euler error or the adversary's gain fell below the tolerance; of a game, "
+        "before the objective came to rest."
+    )
     UNFINISHED = "Training was interrupted; resume it from the checkpoint."
 
 
@@ -57,6 +65,18 @@ def train(
         if stop:
             return training, history, Status.UNFINISHED
     return training, history, Status.UPDATES_EXHAUSTED
+
+
+def repeated(update: Callable[[Any], tuple[Any, Any]], training: State, length: int) -> tuple[State, Any]:
+    """The training after `length` updates, and their reports stacked: what a method compiles as one program."""
+    arrays, static = eqx.partition(training, eqx.is_array)
+
+    def one(arrays, _):
+        after, report = update(eqx.combine(arrays, static))
+        return eqx.filter(after, eqx.is_array), report
+
+    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
+    return eqx.combine(arrays, static), reports
 
 
 def chunk_length(updates: int, most: int = 20) -> int:

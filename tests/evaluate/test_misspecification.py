@@ -11,9 +11,9 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.evaluate.euler_errors import euler_errors
 from hank_mfg.evaluate.misspecification import changed_parameters
-from hank_mfg.evaluate.welfare import stationary_value
 from hank_mfg.precision import cast
 from hank_mfg.solve.gradient.economies import HISTORY, untrained
+from hank_mfg.solve.stationary.best_savings import stationary_value
 from hank_mfg.solve.stationary.household import feasible_savings, solve_household
 
 pytestmark = pytest.mark.usefixtures("float64")

@@ -54,13 +54,13 @@ from hank_mfg.solve.baselines.ppo import (
 from hank_mfg.solve.baselines.returns import advantages, discount_of, lifetime_reward
 from hank_mfg.solve.gradient.game_spg import scores_along
 from hank_mfg.solve.play.game_play import GamePlay, draw_uniforms, game_play
-from hank_mfg.solve.settings import MethodSettings, cells_of
+from hank_mfg.solve.settings import CrowdSettings
 
 TINY = 1e-12  # Adam's eps: gradients of the scores are small beside those of the level, by temperature / size
 
 
 @dataclasses.dataclass(frozen=True)
-class MOMD(MethodSettings):
+class MOMD(CrowdSettings):
     """Settings of Munchausen online mirror descent.
 
     `updates` iterations, each with `paths` paths of common noise, `individuals` of each population in the crowd and as
@@ -105,15 +105,6 @@ class MOMD(MethodSettings):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be above 0, because values are divided by it.")
         self.price()
-
-    def price(self, game: AbstractGame | None = None) -> None:
-        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
-        _, horizon = cells_of(game)
-        periods, networks = float(self.paths) * horizon, self.network_numbers()
-        self.require_room(
-            numbers=4.0 * periods * self.individuals + networks + 5.0 * self.updates,
-            steps=float(self.updates) * periods * self.individuals * 10.0,
-        )
 
     def begin(self, game: AbstractGame, *, seed: int) -> "MirrorTraining":
         """Training before the first iteration; `game` is in the training precision."""

@@ -43,14 +43,14 @@ from hank_mfg.precision import DTYPES
 from hank_mfg.solve.baselines.returns import advantages, discount_of, lifetime_reward
 from hank_mfg.solve.gradient.game_spg import scores_along, trainable
 from hank_mfg.solve.play.game_play import GamePlay, GameState, draw_uniforms, game_play, standardize
-from hank_mfg.solve.settings import MethodSettings, cells_of
+from hank_mfg.solve.settings import CrowdSettings
 
 FORGET = 0.1  # weight of the latest update in the running size of returns
 FARTHEST = 20.0  # bound of the log of a probability ratio
 
 
 @dataclasses.dataclass(frozen=True)
-class IPPO(MethodSettings):
+class IPPO(CrowdSettings):
     """Settings of independent PPO; `RIPPO` makes those with memory.
 
     `paths` paths of common noise per update with `individuals` of each population on every one, `updates` in all;
@@ -92,15 +92,6 @@ class IPPO(MethodSettings):
                 f"minibatches = {self.minibatches} must divide paths = {self.paths}: a minibatch holds whole paths."
             )
         self.price()
-
-    def price(self, game: AbstractGame | None = None) -> None:
-        """Raise SizeError unless training fits this machine: on a `game`, or on the smallest."""
-        _, horizon = cells_of(game)
-        periods, networks = float(self.paths) * horizon, self.network_numbers()
-        self.require_room(
-            numbers=4.0 * periods * self.individuals + networks + 5.0 * self.updates,
-            steps=float(self.updates) * periods * self.individuals * 10.0,
-        )
 
     def begin(self, game: AbstractGame, *, seed: int) -> "PPOTraining":
         """Training before the first update; `game` is in the training precision."""

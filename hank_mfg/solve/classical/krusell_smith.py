@@ -48,7 +48,7 @@ from hank_mfg.solve.classical.law_search import (
     play_of,
     walk,
 )
-from hank_mfg.solve.play.policy_query import ask_policy
+from hank_mfg.solve.play.policy_query import Answers
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
@@ -59,7 +59,7 @@ from hank_mfg.wording import readable
 @readable
 @portable
 @dataclasses.dataclass(frozen=True)
-class ClassicalSolution:
+class ClassicalSolution(Answers):
     """An economy solved by the classical algorithm; every array float64.
 
     `law` is the fitted law of motion, `aggregate` the name of what it forecasts, `policy` the tabulated consumption,
@@ -104,16 +104,6 @@ class ClassicalSolution:
         economy = perceive(discretize(self.model, points, dtype))
         policy: Any = cast(self.policy, dtype)  # not trained, so not a `Policy`: it answers the same questions
         return Play(economy, policy, policy.tables(economy.grid.points))
-
-    def consumption(self, assets: Any, own: Any, history: Any) -> np.ndarray:
-        """Consumption of goods at `assets` in places `own` of the own states after a public `history`, a simulation or
-        a mapping; see `ask_policy`."""
-        return ask_policy(self, assets, own, history).consumption
-
-    def savings(self, assets: Any, own: Any, history: Any) -> np.ndarray:
-        """Next assets chosen at `assets` in places `own` of the own states after a public `history`, as for
-        `consumption`."""
-        return ask_policy(self, assets, own, history).savings
 
     def start(self, play: Play) -> State:
         """Where the last simulated path ended, a draw from the ergodic set, moved to the grid of `play`."""

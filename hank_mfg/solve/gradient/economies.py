@@ -31,7 +31,7 @@ from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import Play, State, Trembling, rollout
 from hank_mfg.solve.solution import Solution, initial_aggregate
 from hank_mfg.solve.stationary.steady_state import SteadyState, stationary_of, steady_state
-from hank_mfg.solve.train import chunk_length, last_errors, made, train
+from hank_mfg.solve.train import chunk_length, last_errors, made, repeated, train
 
 HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
@@ -198,14 +198,7 @@ def _train(
     worlds: Worlds | None = None,
     fine: Play | None = None,
 ) -> tuple[Training[State], Progress]:
-    arrays, static = eqx.partition(training, eqx.is_array)
-
-    def one(arrays, _):
-        after, report = update(play, eqx.combine(arrays, static), settings, worlds, fine)
-        return eqx.filter(after, eqx.is_array), report
-
-    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
-    return eqx.combine(arrays, static), reports
+    return repeated(lambda training: update(play, training, settings, worlds, fine), training, length)
 
 
 def price(model: Model, settings: RSPG) -> None:

@@ -13,7 +13,7 @@ from hank_mfg.errors import SolveError
 from hank_mfg.precision import DTYPES, cast
 from hank_mfg.progress import Course, Lines
 from hank_mfg.solve.solution import GameSolution
-from hank_mfg.solve.train import History, chunk_length, made, train
+from hank_mfg.solve.train import History, chunk_length, made, repeated, train
 
 
 class BegunGame(NamedTuple):
@@ -28,14 +28,7 @@ class BegunGame(NamedTuple):
 
 @eqx.filter_jit
 def _train(game: AbstractGame, training: Any, settings: Any, length: int):
-    arrays, static = eqx.partition(training, eqx.is_array)
-
-    def one(arrays, _):
-        after, report = settings.update(game, eqx.combine(arrays, static))
-        return eqx.filter(after, eqx.is_array), report
-
-    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
-    return eqx.combine(arrays, static), reports
+    return repeated(lambda training: settings.update(game, training), training, length)
 
 
 def train_game(begun: BegunGame, callback: Callable[[Any, History], bool | None] | None, lines: Lines) -> GameSolution:

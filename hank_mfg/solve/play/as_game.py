@@ -9,12 +9,12 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.economy_game import EconomyGame, Start
 from hank_mfg.environment.grids import spline_matrix
-from hank_mfg.environment.lottery import lottery
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_whole
-from hank_mfg.solve.stationary.best_savings import scaled_reward, value_of_constant
+from hank_mfg.solve.solution import move_mass
+from hank_mfg.solve.stationary.best_savings import scaled_flows, stationary_value
 from hank_mfg.solve.stationary.household import feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
 
@@ -50,7 +50,7 @@ def as_game(
     economy = discretize(model, asset_points, jnp.float64)
     quiet = eqx.tree_at(lambda e: e.grid, steady.economy, economy.grid)
     end, slopes = _stationary_values(quiet, jax.tree.map(jnp.asarray, steady.public), steady.policy)
-    mass = np.asarray(settle_on(economy, steady))
+    mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     weight = float(np.sum(mass * np.asarray(quiet.annuities())[None]))
     unknowns = Named("unknowns", {name: np.asarray(steady.prices[name]) for name in economy.unknowns})
     shares, masses = start_masses(mass, np.asarray(economy.long_run()))
@@ -74,18 +74,6 @@ def start_masses(mass: np.ndarray, long_run: np.ndarray) -> tuple[np.ndarray, np
     return shares, masses.reshape(len(shares), -1)
 
 
-def settle_on(economy: Economy, steady: SteadyState) -> Array:
-    """The stationary mass on the economy's asset points, (assets, income): by lottery where the steady state has
-    others, so that mean assets are the same."""
-    points = jnp.broadcast_to(steady.economy.grid.points[:, None], steady.mass.shape)
-    if steady.economy.grid.size == economy.grid.size:
-        return jnp.asarray(steady.mass)
-    gamble, mass = lottery(points, economy.grid), jnp.asarray(steady.mass)
-    columns = jnp.broadcast_to(jnp.arange(economy.shape[1]), mass.shape)
-    moved = jnp.zeros(economy.shape, mass.dtype).at[gamble.index, columns].add((1.0 - gamble.weight) * mass)
-    return moved.at[gamble.index + 1, columns].add(gamble.weight * mass)
-
-
 def mean_discount(economy: Economy) -> float:
     """The discount factor, or its mean in the long run where it differs or moves."""
     each = jax.vmap(lambda z: economy.discount_factor(economy.shocks(z))[0])(jnp.arange(economy.shock_count))
@@ -95,10 +83,9 @@ def mean_discount(economy: Economy) -> float:
 
 
 @eqx.filter_jit
-def _stationary_values(economy: Economy, public: Public, policy) -> tuple[Array, Array]:
-    """The value of the stationary policy, and its derivative in a factor on goods: (assets, income) each."""
+def _stationary_values(economy: Economy, public: Public, policy) -> Array:
+    """The value of the stationary policy, and its derivative in a factor on goods: (2, assets, income)."""
     cash = economy.resources(public)
     savings = feasible_savings(economy, public, cash, policy(cash))
-    one = jnp.ones((), economy.dtype)
-    flow, slope = jax.jvp(lambda factor: scaled_reward(economy, savings, public, factor), (one,), (one,))
-    return value_of_constant(economy, public, savings, flow), value_of_constant(economy, public, savings, slope)
+    flows = scaled_flows(economy, jnp.ones((), economy.dtype))(savings, public)
+    return stationary_value(economy, public, savings, flows)

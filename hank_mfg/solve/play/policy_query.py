@@ -39,6 +39,20 @@ class Played(Protocol):
         ...
 
 
+class Answers:
+    """A solution that answers what its households do: `consumption` and `savings` at any assets, after any history."""
+
+    def consumption(self: Played, assets: Any, own: Any, history: Any) -> np.ndarray:
+        """Consumption of goods at `assets` in places `own` of the own states after a public `history`, a simulation or
+        a mapping; see `ask_policy`."""
+        return ask_policy(self, assets, own, history).consumption
+
+    def savings(self: Played, assets: Any, own: Any, history: Any) -> np.ndarray:
+        """Next assets chosen at `assets` in places `own` of the own states after a public `history`, as for
+        `consumption`."""
+        return ask_policy(self, assets, own, history).savings
+
+
 @float64_allowed
 def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
     """Consumption and savings at `assets` (any shape) in places `own` of the own states, after a public `history`.

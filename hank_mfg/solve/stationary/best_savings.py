@@ -9,6 +9,8 @@ what first-order conditions miss: budgets with cliffs and kinks. What it shares 
 grid of assets and the lottery on it.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
@@ -112,3 +114,23 @@ def scaled_reward(economy: Economy, savings: Array, public: Public, factor) -> A
     if wage is None:
         return economy.model.preferences().utility(factor * net)
     return economy.labor.scaled_flow(economy.labor.consumed(net, wage), wage, factor)
+
+
+def scaled_flows(economy: Economy, factor: Array) -> Callable[[Array, Public], Array]:
+    """Flow utility of savings with `factor` times the goods, and its derivative in the factor: (2, assets, income)."""
+
+    def flows(savings: Array, public: Public) -> Array:
+        flow, slope = jax.jvp(lambda f: scaled_reward(economy, savings, public, f), (factor,), (jnp.ones_like(factor),))
+        return jnp.stack([flow, slope])
+
+    return flows
+
+
+def stationary_value(economy: Economy, public: Public, savings: Array, flow: Array | None = None) -> Array:
+    """The value of constant savings at constant prices, V = flow + beta P V, to 1e-12: (..., assets, income).
+
+    `flow` is by default the utility of the savings; several at once have leading axes.
+    """
+    flow = economy.reward(savings, public) if flow is None else flow
+    one = functools.partial(value_of_constant, economy, public, savings)
+    return jnp.vectorize(one, signature="(a,e)->(a,e)")(flow)
