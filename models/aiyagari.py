@@ -39,23 +39,23 @@ class Aiyagari(hm.Model):
     def production(self):
         return hm.CobbDouglas(self.capital_share, self.depreciation)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
 
-    def prices(self, aggregates, shocks):
+    def prices(self, today):
         return {
-            "interest_rate": self.production().interest_rate(aggregates.capital, aggregates.labor),
-            "wage": self.production().wage(aggregates.capital, aggregates.labor),
+            "interest_rate": self.production().interest_rate(today.capital, today.labor),
+            "wage": self.production().wage(today.capital, today.labor),
         }
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"interest_rate": prices.interest_rate, "wage": prices.wage}
+    def signal(self, today):
+        return {"interest_rate": today.interest_rate, "wage": today.wage}
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": self.production().output(aggregates.capital, aggregates.labor)}
+    def outcomes(self, today):
+        return {"output": self.production().output(today.capital, today.labor)}
 
     def units(self):
         return {"interest_rate": "rate"}

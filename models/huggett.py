@@ -39,8 +39,8 @@ class Huggett(hm.Model):
     def preferences(self):
         return hm.CRRA(self.risk_aversion)
 
-    def aggregates(self, assets, own, shocks):
-        return {"bonds": assets, "income": own.income * shocks.aggregate_income}
+    def aggregates(self, assets, own, today):
+        return {"bonds": assets, "income": own.income * today.aggregate_income}
 
     def unknowns(self):
         return {"interest_rate": hm.Bracket(self.lowest_rate, self.highest_rate)}
@@ -48,14 +48,14 @@ class Huggett(hm.Model):
     def excess_demand(self, today, choices):
         return {"bonds": (choices.savings - self.bond_supply) / today.income}
 
-    def prices(self, aggregates, shocks):
+    def prices(self, today):
         return {}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + own.income * shocks.aggregate_income
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + own.income * today.aggregate_income
 
-    def signal(self, aggregates, prices, shocks):
-        return {"interest_rate": prices.interest_rate, "aggregate_income": shocks.aggregate_income}
+    def signal(self, today):
+        return {"interest_rate": today.interest_rate, "aggregate_income": today.aggregate_income}
 
     def units(self):
         return {"interest_rate": "rate"}

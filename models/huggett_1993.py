@@ -29,7 +29,7 @@ class Huggett1993(hm.Model):
     def preferences(self):
         return hm.CRRA(self.risk_aversion)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"credit": assets, "income": own.income}
 
     def unknowns(self):
@@ -38,17 +38,17 @@ class Huggett1993(hm.Model):
     def excess_demand(self, today, choices):
         return {"credit": choices.savings / today.income}
 
-    def prices(self, aggregates, shocks):
-        return {"rate": 1.0 / aggregates.price - 1.0}
+    def prices(self, today):
+        return {"rate": 1.0 / today.price - 1.0}
 
-    def asset_price(self, prices, shocks):
-        return prices.price
+    def asset_price(self, today):
+        return today.price
 
-    def resources(self, assets, own, prices, shocks):
+    def resources(self, assets, own, today):
         return assets + own.income
 
-    def signal(self, aggregates, prices, shocks):
-        return {"price": prices.price}
+    def signal(self, today):
+        return {"price": today.price}
 
     def units(self):
         return {"rate": "rate"}

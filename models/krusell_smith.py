@@ -40,35 +40,35 @@ class KrusellSmith(hm.Model):
     def production(self):
         return hm.CobbDouglas(self.capital_share, self.depreciation)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {
             "capital": assets,
             "labor": self.time_endowment * own.employed,
             "unemployment": 1.0 - own.employed,
         }
 
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, aggregates.labor, shocks.productivity)
+    def prices(self, today):
+        factors = (today.capital, today.labor, today.productivity)
         return {
             "interest_rate": self.production().interest_rate(*factors),
             "wage": self.production().wage(*factors),
-            "tax": self.unemployment_benefit * aggregates.unemployment / aggregates.labor,
+            "tax": self.unemployment_benefit * today.unemployment / today.labor,
         }
 
-    def resources(self, assets, own, prices, shocks):
-        earnings = (1.0 - prices.tax) * self.time_endowment * own.employed
+    def resources(self, assets, own, today):
+        earnings = (1.0 - today.tax) * self.time_endowment * own.employed
         benefits = self.unemployment_benefit * (1.0 - own.employed)
-        return (1.0 + prices.interest_rate) * assets + (earnings + benefits) * prices.wage
+        return (1.0 + today.interest_rate) * assets + (earnings + benefits) * today.wage
 
-    def signal(self, aggregates, prices, shocks):
+    def signal(self, today):
         return {
-            "productivity": shocks.productivity,
-            "interest_rate": prices.interest_rate,
-            "wage": prices.wage,
+            "productivity": today.productivity,
+            "interest_rate": today.interest_rate,
+            "wage": today.wage,
         }
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+    def outcomes(self, today):
+        return {"output": self.production().output(today.capital, today.labor, today.productivity)}
 
     def units(self):
         return {"interest_rate": "rate", "tax": "share", "unemployment": "share"}

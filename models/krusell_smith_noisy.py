@@ -62,10 +62,10 @@ class KrusellSmithNoisy(hm.Model):
     def production(self):
         return hm.CobbDouglas(self.capital_share, self.depreciation)
 
-    def productivity(self, shocks):
-        return 1 + shocks.persistent + shocks.transitory
+    def productivity(self, today):
+        return 1 + today.persistent + today.transitory
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
 
     def carried(self):
@@ -78,9 +78,9 @@ class KrusellSmithNoisy(hm.Model):
             "last_productivity": self.productivity(today),
         }
 
-    def posterior(self, prior, shocks):
+    def posterior(self, prior, today):
         """The probability of a boom given productivity today: Bayes' rule."""
-        step = (self.productivity(shocks) - 1) / (2 * self.gap)
+        step = (self.productivity(today) - 1) / (2 * self.gap)
 
         def likelihood(part):  # of what productivity leaves to the transitory part; linear between its steps
             away = [abs(step - part / 2 - k) for k in self.steps()]
@@ -89,27 +89,27 @@ class KrusellSmithNoisy(hm.Model):
         high, low = prior * likelihood(1), (1 - prior) * likelihood(-1)
         return high / (high + low)
 
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, aggregates.labor, self.productivity(shocks))
+    def prices(self, today):
+        factors = (today.capital, today.labor, self.productivity(today))
         make = self.production()
         return {"interest_rate": make.interest_rate(*factors), "wage": make.wage(*factors)}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
+    def signal(self, today):
         if self.information == "lagged":
-            return {"last_productivity": aggregates.last_productivity}
+            return {"last_productivity": today.last_productivity}
         more = {
-            "filter": {"boom": self.posterior(aggregates.prior, shocks)},
-            "state": {"persistent": shocks.persistent},
+            "filter": {"boom": self.posterior(today.prior, today)},
+            "state": {"persistent": today.persistent},
         }
         public = self.information.removeprefix("private_")
-        return {"interest_rate": prices.interest_rate, "wage": prices.wage, **more.get(public, {})}
+        return {"interest_rate": today.interest_rate, "wage": today.wage, **more.get(public, {})}
 
-    def outcomes(self, aggregates, prices, shocks):
-        z = self.productivity(shocks)
-        return {"output": self.production().output(aggregates.capital, aggregates.labor, z), "productivity": z}
+    def outcomes(self, today):
+        z = self.productivity(today)
+        return {"output": self.production().output(today.capital, today.labor, z), "productivity": z}
 
     def units(self):
         return {"interest_rate": "rate", "prior": "share"}

@@ -55,13 +55,13 @@ class OneAssetHANK(hm.Model):
     def preferences(self):
         return hm.Separable(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
 
-    def discounting(self, own, shocks):
-        return self.discount_factor * shocks.patience
+    def discounting(self, own, today):
+        return self.discount_factor * today.patience
 
-    def hourly_wage(self, own, prices, shocks):
-        return prices.wage * own.skill
+    def hourly_wage(self, own, today):
+        return today.wage * own.skill
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"bonds": assets, "skill": own.skill}
 
     def unknowns(self):
@@ -70,27 +70,23 @@ class OneAssetHANK(hm.Model):
     def carried(self):
         return {"nominal_rate": self.natural_rate, "public_debt": self.debt, "last_inflation": 0.0}
 
-    def prices(self, aggregates, shocks):
-        rate = (1 + aggregates.nominal_rate) / (1 + aggregates.inflation) - 1
-        taxes = rate * aggregates.public_debt + self.debt_feedback * (aggregates.public_debt - self.debt)
-        taxes += self.inflation_feedback * aggregates.last_inflation
-        return {"interest_rate": rate, "taxes": taxes, "dividends": self.earned(1, 1, aggregates, shocks)}
-
-    def earned(self, price, before, aggregates, shocks):
-        """Profit at a price relative to the price level, `before` a period earlier; its growth is costly."""
-        elasticity = self.markup / (self.markup - 1)
-        margin = price - aggregates.wage / shocks.productivity
-        growth = jnp.log(price / before * (1 + aggregates.inflation))
-        return aggregates.output * (price**-elasticity * margin - elasticity / self.slope / 2 * growth**2)
+    def prices(self, today):
+        rate = (1 + today.nominal_rate) / (1 + today.inflation) - 1
+        taxes = rate * today.public_debt + self.debt_feedback * (today.public_debt - self.debt)
+        taxes += self.inflation_feedback * today.last_inflation
+        return {"interest_rate": rate, "taxes": taxes, "dividends": self.profit(1, 1, today)}
 
     def profit(self, price, before, today):
-        return self.earned(price, before, today, today)
+        elasticity = self.markup / (self.markup - 1)
+        margin = price - today.wage / today.productivity
+        growth = jnp.log(price / before * (1 + today.inflation))
+        return today.output * (price**-elasticity * margin - elasticity / self.slope / 2 * growth**2)
 
     def profit_discounting(self, today, tomorrow):
         return 1 / (1 + tomorrow.interest_rate)
 
-    def resources(self, assets, own, prices, shocks):
-        return (1 + prices.interest_rate) * assets + (prices.dividends - prices.taxes) * own.skill
+    def resources(self, assets, own, today):
+        return (1 + today.interest_rate) * assets + (today.dividends - today.taxes) * own.skill
 
     def excess_demand(self, today, choices):
         bonds = choices.savings - self.carry(today)["public_debt"]
@@ -104,13 +100,13 @@ class OneAssetHANK(hm.Model):
         rate = jnp.maximum(rate, self.lower_bound)
         return {"nominal_rate": rate, "public_debt": debt, "last_inflation": today.inflation}
 
-    def signal(self, aggregates, prices, shocks):
-        moving = {"productivity": shocks.productivity, "patience": shocks.patience, "monetary": shocks.monetary}
+    def signal(self, today):
+        moving = {"productivity": today.productivity, "patience": today.patience, "monetary": today.monetary}
         before = ("nominal_rate", "public_debt", "last_inflation")
-        return {**moving, **{name: aggregates[name] for name in before}}
+        return {**moving, **{name: today[name] for name in before}}
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"hours_demanded": prices.output / shocks.productivity}
+    def outcomes(self, today):
+        return {"hours_demanded": today.output / today.productivity}
 
     def units(self):
         return dict.fromkeys(("interest_rate", "nominal_rate", "inflation", "last_inflation", "monetary"), "rate")

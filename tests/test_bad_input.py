@@ -164,8 +164,8 @@ class Working(type(hm.load_model("krusell_smith"))):
     def preferences(self):
         return hm.Separable(1.0, frisch=0.5, disutility=1.0)
 
-    def hourly_wage(self, own, prices, shocks):
-        return prices.wage * (0.1 + own.employed)
+    def hourly_wage(self, own, today):
+        return today.wage * (0.1 + own.employed)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def test_smoothing_is_refused_before_anything_is_simulated(refuses, untrained_so
     )
 
 
-RESOURCES = "(1.0 + prices.interest_rate) * assets + prices.wage * own.labor"
+RESOURCES = "(1.0 + today.interest_rate) * assets + today.wage * own.labor"
 SUMMED = '"capital": assets, '
 EQUATIONS = {
     "random numbers": (RESOURCES, f"{RESOURCES} + 0.1 * __import__('random').random()", "asked twice"),

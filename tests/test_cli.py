@@ -448,8 +448,8 @@ def test_a_shock_that_the_economy_does_not_have(one_sentence, solved_run, option
 
 BROKEN_MODELS = {
     "a price that is not there": (
-        ("prices.wage * own.labor", "prices.wag * own.labor"),
-        ["prices has no 'wag'", "did you mean 'wage'?"],
+        ("today.wage * own.labor", "today.wag * own.labor"),
+        ["today has no 'wag'", "did you mean 'wage'?"],
     ),
     "a syntax error": (("class MyModel(hm.Model):", "class MyModel(hm.Model:"), ["my_model.py, line", "syntax"]),
     "a parameter that nothing reads": (

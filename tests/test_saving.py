@@ -152,8 +152,8 @@ RATE = 0.3
 def tax(x):
     return RATE * x
 class Mine(type(hm.load_model("aiyagari"))):
-    def resources(self, assets, own, prices, shocks):
-        return super().resources(assets, own, prices, shocks) - 0 * tax(assets)
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) - 0 * tax(assets)
 """
 
 
@@ -204,7 +204,7 @@ def test_a_class_typed_in_a_session(refuses, tmp_path):
 
     def typed(body: str) -> type:
         namespace = {"base": type(load_model("aiyagari")), "__name__": "__main__"}
-        exec(f"class Typed(base):\n    def discounting(self, own, shocks):\n        {body}", namespace)
+        exec(f"class Typed(base):\n    def discounting(self, own, today):\n        {body}", namespace)
         return namespace["Typed"]
 
     one = typed("return 0.9")

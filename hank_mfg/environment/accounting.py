@@ -24,6 +24,7 @@ from hank_mfg.environment.trial import Case, ask
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 
 OFF = 1e-6  # of output: what may be left over of the goods market
 PRICES = (0.5, 0.35, 0.65)  # where in their brackets clearing prices are tried
@@ -206,7 +207,7 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     `choices` are mean savings, earnings and hours; clearing prices lie at the share `part` of their brackets.
     """
     ask_model = functools.partial(ask, model)
-    own, now = Named("own", case.own), Named("shocks", shocks)
+    own, now = Named("own", case.own), today(shocks)
 
     def mean(values: Any) -> Any:
         return (case.share * (values + 0.0 * case.share[None, :])[0]).sum()
@@ -217,18 +218,17 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
 
     candidates = {n: end.lower + part * (end.upper - end.lower) for n, end in ask_model("unknowns").items()}
     total = {**summed(level), **ask_model("carried")}
-    closed = ask_model("prices", Named("aggregates", {**total, **candidates}), now)
-    prices, aggregates = Named("prices", {**candidates, **closed}), Named("aggregates", total)
-    outcomes = ask_model("outcomes", aggregates, prices, now)
-    today = Named("today", {**shocks, **total, **prices, **outcomes})
-    cash = mean(ask_model("resources", level + 0.0 * case.points[:1], own, prices, now))
+    prices = {**candidates, **ask_model("prices", today(shocks, total, candidates))}
+    known, given = today(shocks, total, prices), today(shocks, prices)
+    everything = today(known, ask_model("outcomes", known))
+    cash = mean(ask_model("resources", level + 0.0 * case.points[:1], own, given))
     savings, earnings, hours = choices[0], *((choices[1], choices[2]) if "hours" in model.chosen() else (0.0, 0.0))
-    spent = savings * model.asset_price(prices, now) if model.sells_at_price() else savings
+    spent = savings * model.asset_price(given) if model.sells_at_price() else savings
     chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
-    excess = ask_model("excess_demand", today, summed_choices)
-    tomorrow = Named("tomorrow", {**summed(savings), **ask_model("carry", today)})
-    left = ask_model("goods_market", today, summed_choices, tomorrow)
+    excess = ask_model("excess_demand", everything, summed_choices)
+    tomorrow = Named("tomorrow", {**summed(savings), **ask_model("carry", everything)})
+    left = ask_model("goods_market", everything, summed_choices, tomorrow)
     return {"excess": dict(excess), "goods": left, "at": {**total, **prices, **shocks}}
 
 

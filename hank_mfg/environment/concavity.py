@@ -20,6 +20,7 @@ from hank_mfg.environment.markov import combine
 from hank_mfg.environment.trial import Case, evaluate, make_case
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 
 POINTS = 2001  # asset levels at which resources are looked at
 STEEPER = 1e-6  # rise of the slope that counts, beside rounding
@@ -52,7 +53,7 @@ def steepest_rise(model: Model, own: Named, prices: Named, shocks: Named, points
     assets = assets[np.concatenate([[True], np.diff(assets) > 1e-9 * (ends[1] - ends[0])])]
     states = {name: np.asarray(value, np.float64).reshape(1, -1) for name, value in own.items()}
     count = next(iter(states.values())).shape[1]
-    cash = np.asarray(model.resources(assets[:, None], Named("own", states), prices, shocks), np.float64)
+    cash = np.asarray(model.resources(assets[:, None], Named("own", states), today(shocks, prices)), np.float64)
     cash = np.broadcast_to(cash, (len(assets), count))
     length = np.diff(assets)[:, None]
     slope = np.diff(cash, axis=0) / length
@@ -90,7 +91,7 @@ def circumstances(model: Model, public: Public, moved: tuple[str, ...]) -> Itera
         shocks = Named("shocks", {name: np.float64(each[state]) for name, each in values.items()})
         for factor in AROUND if moved else AROUND[:1]:
             total = {name: value * (factor if name in moved else 1.0) for name, value in public.aggregates.items()}
-            closed = named("prices", model.prices(Named("aggregates", {**total, **still}), shocks), "prices")
+            closed = named("prices", model.prices(today(shocks, total, still)), "prices")
             prices = Named("prices", {**still, **{name: np.float64(value) for name, value in closed.items()}})
             yield Public(shocks, Named("aggregates", total), prices)
 

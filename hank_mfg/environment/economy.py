@@ -21,6 +21,7 @@ from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import require_patience
+from hank_mfg.model.today import today
 
 NOTHING_CARRIED, NO_UNKNOWNS = Named("carried"), Named("unknowns")
 
@@ -42,6 +43,16 @@ class Public(NamedTuple):
     shocks: Named
     aggregates: Named
     prices: Named
+
+    @property
+    def given(self) -> Named:
+        """What a household takes as given: shocks and prices."""
+        return today(self.shocks, self.prices)
+
+    @property
+    def today(self) -> Named:
+        """Everything of the period that is known before outcomes() and choices."""
+        return today(self.shocks, self.aggregates, self.prices)
 
 
 @portable
@@ -84,7 +95,7 @@ class Economy(eqx.Module):
 
     def discount_factor(self, shocks: Named, own: Named | None = None) -> Array:
         """The discount factor between today and tomorrow, by income state today, given today's shocks: (1, income)."""
-        return self._by_income(lambda own: self.model.discounting(own, shocks), own)
+        return self._by_income(lambda own: self.model.discounting(own, today(shocks)), own)
 
     def annuities(self) -> Array:
         """What one unit of utility in every period is worth today by income state, without aggregate risk: (income,).
@@ -133,13 +144,14 @@ class Economy(eqx.Module):
     def aggregates(self, aggregate: Aggregate) -> Named:
         """What is summed over the mass and what was carried over."""
         assets, own = self.states()
-        each = named("aggregates", self.model.aggregates(assets, own, self.shocks(aggregate.shock)), "aggregates")
+        each = named(
+            "aggregates", self.model.aggregates(assets, own, today(self.shocks(aggregate.shock))), "aggregates"
+        )
         return Named("aggregates", {**{k: jnp.sum(aggregate.mass * v) for k, v in each.items()}, **aggregate.carried})
 
     def form(self, total: Named, shocks: Named, unknowns: Named = NO_UNKNOWNS) -> Public:
         """Prices, from aggregates in `total`, shocks, and candidate values of what clears in the period."""
-        known = Named("aggregates", {**total, **unknowns}) if unknowns else total
-        closed = named("prices", self.model.prices(known, shocks), "prices")
+        closed = named("prices", self.model.prices(today(shocks, total, unknowns)), "prices")
         return Public(shocks, total, Named("prices", {**unknowns, **closed}))
 
     def chosen(self, public: Public, savings: Array, x: Array, own: Named | None = None) -> Named:
@@ -169,7 +181,7 @@ class Economy(eqx.Module):
 
     def wage(self, public: Public, own: Named | None = None) -> Array | None:
         """What an hour earns by income state, (1, income); None where households do not choose hours."""
-        pays = lambda own: self.model.hourly_wage(own, public.prices, public.shocks)  # noqa: E731
+        pays = lambda own: self.model.hourly_wage(own, public.given)  # noqa: E731
         return self._by_income(pays, own) if self.works else None
 
     # x is what a policy chooses: consumption, or with GHH preferences consumption less the effort of work (labor.py)
@@ -237,10 +249,10 @@ class Economy(eqx.Module):
         if not self.sets_prices:
             return jnp.zeros((), self.dtype)
         later = self if after is None else after
-        today, tomorrow = self.series(public), later.series(following)
+        now, tomorrow = self.series(public), later.series(following)
         _, slope, _ = profit_slopes(later.model, tomorrow, self.dtype)
-        _, _, scale = profit_slopes(self.model, today, self.dtype)
-        return self.model.profit_discounting(today, tomorrow) * slope / scale
+        _, _, scale = profit_slopes(self.model, now, self.dtype)
+        return self.model.profit_discounting(now, tomorrow) * slope / scale
 
     def unknown_values(self, public: Public) -> Array:
         """The prices that clear inside the period, in the order declared: (unknowns,)."""
@@ -257,23 +269,22 @@ class Economy(eqx.Module):
 
     def series(self, public: Public) -> Named:
         """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
-        outcomes = self.model.outcomes(public.aggregates, public.prices, public.shocks)
-        groups = (public.shocks, public.aggregates, public.prices, named("outcomes", outcomes, "outcomes"))
-        return Named("this period", {name: value for group in groups for name, value in group.items()})
+        known = public.today
+        return today(known, named("outcomes", self.model.outcomes(known), "outcomes"))
 
     def signal(self, public: Public) -> Array:
         """What everybody sees, stacked in the order declared: (signals,)."""
-        seen = named("signal", self.model.signal(public.aggregates, public.prices, public.shocks), "signal")
+        seen = named("signal", self.model.signal(public.today), "signal")
         return jnp.stack([jnp.asarray(value, self.dtype) for value in seen.values()])
 
     def resources(self, public: Public) -> Array:
         """Cash on hand in every individual state: (assets, income)."""
         assets, own = self.states()
-        return self._full(self.model.resources(assets, own, public.prices, public.shocks))
+        return self._full(self.model.resources(assets, own, public.given))
 
     def asset_price(self, public: Public) -> Array | None:
         """What a unit of next assets costs, q; None where the model leaves it at one."""
-        price = self.model.asset_price(public.prices, public.shocks) if self.model.sells_at_price() else None
+        price = self.model.asset_price(public.given) if self.model.sells_at_price() else None
         return None if price is None else jnp.asarray(price, self.dtype)
 
     def unspent(self, cash: Array, savings, public: Public) -> Array:
@@ -305,7 +316,7 @@ class Economy(eqx.Module):
         _, own = self.states()
 
         def reward(assets, choice):
-            cash = self._full(self.model.resources(assets, own, public.prices, public.shocks))
+            cash = self._full(self.model.resources(assets, own, public.given))
             return self.flow(self.unspent(cash, choice, public), public)
 
         assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)

@@ -140,7 +140,7 @@ class EconomyGame(AbstractGame):
         aggregate = jax.eval_shape(lambda: self.start(jnp.full(self.draws, 0.5)))
         public = jax.eval_shape(self.public, aggregate)
         shown = self.economy.model.signal
-        seen = jax.eval_shape(lambda p: named("signal", shown(p.aggregates, p.prices, p.shocks), "signal"), public)
+        seen = jax.eval_shape(lambda p: named("signal", shown(p.today), "signal"), public)
         return tuple(seen)
 
     def place(self, population: str, states: Array) -> Member:
@@ -152,7 +152,7 @@ class EconomyGame(AbstractGame):
     def savings(self, public: Public, own: Member, actions: Array) -> tuple[Array, Array]:
         """Cash on hand, and next assets with these shares: they broadcast with `own`; money and assets in goods."""
         economy = self.economy
-        cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.prices, public.shocks), economy.dtype)
+        cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
         most = economy.consumption_of(cash, economy.grid.lower, public, own.own)
         wanted = economy.savings_of(cash, actions * most, public, own.own)
         return cash, jnp.clip(wanted, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(wanted)), public))
@@ -161,7 +161,7 @@ class EconomyGame(AbstractGame):
         """The actions that choose `savings` in every state: (states, 1). The inverse of `savings` inside its bounds."""
         economy, public = self.economy, self.public(aggregate)
         own = self.place(HOUSEHOLDS, jnp.arange(economy.shape[0] * economy.shape[1], dtype=jnp.int32))
-        cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.prices, public.shocks), economy.dtype)
+        cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
         most = economy.consumption_of(cash, economy.grid.lower, public, own.own)
         return (economy.consumption_of(cash, savings.reshape(-1), public, own.own) / most)[:, None]
 

@@ -15,6 +15,7 @@ import numpy as np
 from hank_mfg.environment.trial import Case, Results, ask, declarations, equations
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 
 RELATIVE = 1e-9  # differences that rounding explains: sums of arrays may be made in another order
 
@@ -49,16 +50,17 @@ def check_own_state(model: Model, case: Case, periods: Results) -> None:
 
     `periods` are the equations as numbers in the first aggregate state, for the prices in them.
     """
-    now, prices = Named("shocks", case.state(0)), Named("prices", dict(periods["prices"]))
+    now = today(case.state(0))
+    given = today(now, periods["prices"])
     shape = (len(case.points), len(case.share))
 
     def answers(points: np.ndarray, own: dict[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
         found: dict[str, Any] = {
             "aggregates": dict(ask(model, "aggregates", points, Named("own", own), now)),
-            "resources": {"the result": ask(model, "resources", points, Named("own", own), prices, now)},
+            "resources": {"the result": ask(model, "resources", points, Named("own", own), given)},
             "discounting": {"the result": ask(model, "discounting", Named("own", own), now)},
         }
-        wage = ask(model, "hourly_wage", Named("own", own), prices, now)
+        wage = ask(model, "hourly_wage", Named("own", own), given)
         found |= {} if wage is None else {"hourly_wage": {"the result": wage}}
         full = (len(points), shape[1])
         return {

@@ -23,6 +23,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.reach import reached
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 
 NEWTON = 8  # steps toward what is carried over at rest
 NO_PARAMETERS = Named("parameters")
@@ -84,7 +85,7 @@ def names_of(economy: Economy) -> Names:
     names: list[str] = []
 
     def each(assets):
-        values = named("aggregates", model.aggregates(assets, own, shocks), "aggregates")
+        values = named("aggregates", model.aggregates(assets, own, today(shocks)), "aggregates")
         names[:] = values
         return [jnp.asarray(value, economy.dtype) for value in values.values()]
 
@@ -150,14 +151,14 @@ def shock_values(names: Names, shocks: Array) -> Named:
 def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Array:
     """What each individual state adds to the aggregates called `names`: (names, assets, income)."""
     assets, own = economy.states()
-    each = named("aggregates", economy.model.aggregates(assets, own, shocks), "aggregates")
+    each = named("aggregates", economy.model.aggregates(assets, own, today(shocks)), "aggregates")
     full = [jnp.broadcast_to(jnp.asarray(each[name], economy.dtype), economy.shape) for name in names]
     return jnp.stack(full) if full else jnp.zeros((0, *economy.shape), economy.dtype)
 
 
 def supplied(economy: Economy, names: tuple[str, ...], mass: Array, shocks: Named) -> Array:
     """What the mass adds up to of the aggregates called `names`: (names,)."""
-    return jnp.sum(contributions(economy, shocks, names) * mass, axis=(1, 2))
+    return jnp.sum(contributions(economy, shocks, names) * mass[None], axis=(1, 2))
 
 
 def form(economy: Economy, names: Names, known: Mapping[str, Array], shocks: Named, share: Array) -> Public:
@@ -194,14 +195,14 @@ def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> 
     """What is left of goods in every period but the last, (time - 1,), along the paths of all `series`; None where the
     model does not state it."""
     choices = {name: series[name][:-1] for name in names.choices}
-    today = {name: path[:-1] for name, path in series.items() if name not in choices}
+    now = {name: path[:-1] for name, path in series.items() if name not in choices}
     after = {name: series[name][1:] for name in names.moved + names.fixed + names.carried}
 
-    def one(today, choices, after):
-        groups = ("today", today), ("choices", choices), ("tomorrow", after)
+    def one(now, choices, after):
+        groups = ("today", now), ("choices", choices), ("tomorrow", after)
         return economy.model.goods_market(*(Named(label, values) for label, values in groups))
 
-    return jax.vmap(one)(today, choices, after)
+    return jax.vmap(one)(now, choices, after)
 
 
 class Period(NamedTuple):

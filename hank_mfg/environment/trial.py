@@ -28,6 +28,7 @@ from hank_mfg.model.concrete import in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import not_known, today
 
 ASSET_POINTS = 32
 
@@ -63,6 +64,8 @@ def attempt(model: Model, method: str, function, *arguments) -> Any:
     try:
         return function(*arguments)
     except (Exception, SystemExit) as error:
+        if getattr(error, "missing_from", None) == "today":
+            error.args = (not_known(model, method, vars(error)["missing_name"]) or error.args[0],)
         message = explain(error, model=type(model))
         place = "" if ", line " in message else f"{type(model).__name__}.{method}(): "
         raise ValueError(place + message) from error
@@ -107,68 +110,68 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
     """
     shape = (np.shape(case.points)[0], np.shape(case.share)[0])
     zero = 0.0 * case.points * case.share[None, :]
-    own, now = Named("own", case.own), Named("shocks", shocks)
+    own, now = Named("own", case.own), today(shocks)
     each = _ask_names(model, "aggregates", shape, level + 0.0 * case.points, own, now)
     summed = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
     carried = _ask_names(model, "carried", ())
     total = {**summed, **carried}
-    aggregates = Named("aggregates", total)
     candidates = {name: end.lower + place * (end.upper - end.lower) for name, end in _brackets(model).items()}
-    known = Named("aggregates", {**total, **candidates})
-    prices = Named("prices", {**candidates, **_ask_names(model, "prices", (), known, now)})
-    outcomes = _ask_names(model, "outcomes", (), aggregates, prices, now)
-    signal = _ask_names(model, "signal", (), aggregates, prices, now)
-    cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, prices, now), shape)
+    before = today(now, total, candidates)
+    prices = {**candidates, **_ask_names(model, "prices", (), before)}
+    known, given = today(now, total, prices), today(now, prices)
+    outcomes = _ask_names(model, "outcomes", (), known)
+    signal = _ask_names(model, "signal", (), known)
+    cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, given), shape)
     patience = _fits(model, "discounting", "the result", ask(model, "discounting", own, now), shape)
-    price = _asset_price(model, prices, now)
-    most = _most(model, cash - price * case.points[0, 0] + zero, own, prices, now)
-    today = Named("today", {**total, **prices, **shocks, **outcomes})
+    price = _asset_price(model, given)
+    most = _most(model, cash - price * case.points[0, 0] + zero, own, given)
+    everything = today(known, outcomes)
     choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
-    excess = ask(model, "goods_market", today, choices, aggregates)
+    excess = ask(model, "goods_market", everything, choices, Named("tomorrow", total))
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
         "aggregates": summed,
         "carried": carried,
-        "prices": dict(prices),
+        "prices": prices,
         "outcomes": outcomes,
         "signal": signal,
         "discounting": {"discount_factor": patience + zero},
         "resources": {"cash on hand": cash + zero},
-        "asset_price": {"the price of assets": price + zero[0, 0], **_price_at_ends(model, known, now)},
+        "asset_price": {"the price of assets": price + zero[0, 0], **_price_at_ends(model, now, before)},
         "most": {"consumption": most},
         "goods_market": market,
-        "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), today, choices)),
-        "profit": _pricing(model, today),
-        "carry": _carries(model, carried, _ask_names(model, "carry", (), today)),
+        "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), everything, choices)),
+        "profit": _pricing(model, everything),
+        "carry": _carries(model, carried, _ask_names(model, "carry", (), everything)),
     }
 
 
-def _asset_price(model: Model, prices: Named, shocks: Named) -> Any:
+def _asset_price(model: Model, given: Named) -> Any:
     """What a unit of next assets costs: a number, the same for everybody."""
-    return _fits(model, "asset_price", "the result", ask(model, "asset_price", prices, shocks), ())
+    return _fits(model, "asset_price", "the result", ask(model, "asset_price", given), ())
 
 
-def _price_at_ends(model: Model, known: Named, shocks: Named) -> dict[str, Any]:
+def _price_at_ends(model: Model, now: Named, before: Named) -> dict[str, Any]:
     """The asset's price with every clearing price at the lower end of its bracket, and at the upper end."""
     found = {}
     for end in ("lower", "upper") if model.sells_at_price() and _brackets(model) else ():
         ends = {name: getattr(each, end) for name, each in _brackets(model).items()}
-        prices = _ask_names(model, "prices", (), Named("aggregates", {**known, **ends}), shocks)
+        prices = _ask_names(model, "prices", (), today(before, ends))
         at = ", ".join(f"{name} at the {end} end of its bracket" for name in ends)
-        found[f"the price of assets, {at}"] = _asset_price(model, Named("prices", {**ends, **prices}), shocks)
+        found[f"the price of assets, {at}"] = _asset_price(model, today(now, ends, prices))
     return found
 
 
-def _most(model: Model, room: Any, own: Named, prices: Named, shocks: Named) -> Any:
+def _most(model: Model, room: Any, own: Named, given: Named) -> Any:
     """What a household could consume if it saved down to the borrowing limit, `room` goods of cash on hand above it."""
     if "hours" not in model.chosen():
         if isinstance(model.preferences(), Separable | GHH):
             raise ValueError(
                 f"{type(model).__name__}.preferences() value hours but nothing says what an hour earns: declare "
-                "hourly_wage(own, prices, shocks), and leave earnings out of resources()."
+                "hourly_wage(own, today), and leave earnings out of resources()."
             )
         return room
-    wage = _fits(model, "hourly_wage", "the result", ask(model, "hourly_wage", own, prices, shocks), np.shape(room))
+    wage = _fits(model, "hourly_wage", "the result", ask(model, "hourly_wage", own, given), np.shape(room))
     preferences = model.preferences()
     if not isinstance(preferences, Separable | GHH):
         raise ValueError(
@@ -202,13 +205,13 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
     return excess
 
 
-def _pricing(model: Model, today: Named) -> dict[str, Any]:
+def _pricing(model: Model, now: Named) -> dict[str, Any]:
     """Profit, what tomorrow's is worth, and its cross derivative in price and price before, which must be positive."""
     if not model.sets_prices():
         return {}
-    worth = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", today, today), ())
-    profit = _fits(model, "profit", "the result", ask(model, "profit", 1.0, 1.0, today), ())
-    _, _, cross = attempt(model, "profit", profit_slopes, model, today, jnp.float64)
+    worth = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", now, now), ())
+    profit = _fits(model, "profit", "the result", ask(model, "profit", 1.0, 1.0, now), ())
+    _, _, cross = attempt(model, "profit", profit_slopes, model, now, jnp.float64)
     return {"profit": profit, "profit_discounting": worth, "cost of changing a price": cross}
 
 

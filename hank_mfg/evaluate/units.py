@@ -11,6 +11,7 @@ import numpy as np
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.distribution.groups import SHARES
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 from hank_mfg.model.units import LEVEL, PERIODS, RATE, SHARE, declared_kinds
 
 PERCENT, POINTS, OWN = UNITS = ("percent", "percentage points", "level")
@@ -33,7 +34,7 @@ def series_names(economy: Economy) -> tuple[str, ...]:
     def period(one):
         assets, own = economy.states()
         shocks = economy.shocks(0)
-        given = (*economy.model.aggregates(assets, own, shocks), *economy.model.carried())
+        given = (*economy.model.aggregates(assets, own, today(shocks)), *economy.model.carried())
         guess = Named("unknowns", dict.fromkeys(economy.unknowns, one))
         names[:] = economy.series(economy.form(Named("aggregates", dict.fromkeys(given, one)), shocks, guess))
 

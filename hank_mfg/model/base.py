@@ -17,6 +17,7 @@ from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
+from hank_mfg.model.today import read_groups
 from hank_mfg.model.units import check_period
 
 
@@ -109,18 +110,18 @@ class Model(eqx.Module):
                                 them `permanent_types` where households differ for good
         asset_space()           an `Assets`
         preferences()           a `CRRA`, or a `Separable` or `GHH` together with hourly_wage()
-        aggregates(assets, own, shocks)           dict name -> contribution of one household, summed over the mass
-        prices(aggregates, shocks)                dict name -> price
-        resources(assets, own, prices, shocks)    cash on hand before consumption and saving, goods per period
-        signal(aggregates, prices, shocks)        dict name -> what everybody sees; memory is the policy's business
+        aggregates(assets, own, today)  dict name -> contribution of one household, summed over the mass
+        prices(today)                   dict name -> price
+        resources(assets, own, today)   cash on hand before consumption and saving, goods per period
+        signal(today)                   dict name -> what all households observe; memory is a setting of the method
     Optional
         aggregate_shocks()      one shock or a tuple of independent ones; none by default (a stationary economy)
-        outcomes(aggregates, prices, shocks)      dict name -> further series to report, such as output
+        outcomes(today)                           dict name -> further series to report, such as output
         units()                                   dict name -> "rate", "share" or "level": how a series is reported
         goods_market(today, choices, tomorrow)    excess supply of goods relative to output, zero in equilibrium
-        discounting(own, shocks)                  beta between today and tomorrow, where it differs or moves
-        hourly_wage(own, prices, shocks)          what an hour earns, where preferences() are Separable or GHH
-        asset_price(prices, shocks)               q, what one unit of the chosen assets costs; one unless declared
+        discounting(own, today)                   beta between today and tomorrow, where it differs or moves
+        hourly_wage(own, today)                   what an hour earns, where preferences() are Separable or GHH
+        asset_price(today)                        q, what one unit of the chosen assets costs; one unless declared
     For prices that clear inside the period
         unknowns()                                dict name -> `Bracket`: found every period such that markets clear
         excess_demand(today, choices)             dict market -> demand less supply, one for every unknown
@@ -129,6 +130,11 @@ class Model(eqx.Module):
     For firms that set prices
         profit(price, before, today)              one firm's profit at its price relative to the price level
         profit_discounting(today, tomorrow)       what a unit of profit tomorrow is worth today
+
+    Every equation reads one namespace, `today`, by name: `today.wage`. It grows in the order of the period: first the
+    shocks, which is all that aggregates() and discounting() read; then state variables, aggregates and clearing prices,
+    for prices(); then what prices() returns, for signal() and outcomes(); then outcomes, for the equations of markets
+    and firms. resources(), hourly_wage() and asset_price() read shocks and prices, which households take as given.
 
     A field named `discount_factor` is required. `period = "quarter"` (or "year", "month") in the class says how long a
     model period is; the smoothing of filters, the axes of figures and annual rates follow from it.
@@ -142,6 +148,10 @@ class Model(eqx.Module):
     def __init_subclass__(cls, **options):
         """Make `period = "quarter"` in the body of a class the value of the field `period`."""
         super().__init_subclass__(**options)
+        for equation, function in list(vars(cls).items()):
+            adapted = read_groups(equation, function) if callable(function) else None
+            if adapted is not None:
+                setattr(cls, equation, adapted)
         value = vars(cls).get("period")
         if value is not None and not isinstance(value, dataclasses.Field):
             cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "period": str}
@@ -155,11 +165,11 @@ class Model(eqx.Module):
         """The shock that hits each household separately."""
         raise NotImplementedError
 
-    def discounting(self, own, shocks):
+    def discounting(self, own, today):
         """The discount factor between today and tomorrow of a household in state `own` today: the field by default.
 
         Patience that differs is a quantity of the idiosyncratic chain like any other, `return own.patience`, and
-        patience that moves an aggregate shock: `return self.discount_factor * shocks.patience`.
+        patience that moves an aggregate shock: `return self.discount_factor * today.patience`.
         """
         return self.discount_factor
 
@@ -171,15 +181,15 @@ class Model(eqx.Module):
         """Flow utility of consumption."""
         raise NotImplementedError
 
-    def aggregates(self, assets, own, shocks) -> dict:
+    def aggregates(self, assets, own, today) -> dict:
         """One household's contribution to each aggregate; the library sums them over the mass."""
         raise NotImplementedError
 
-    def prices(self, aggregates, shocks) -> dict:
-        """Prices given aggregates and the realized shocks."""
+    def prices(self, today) -> dict:
+        """Prices, given shocks, state variables, aggregates and clearing prices."""
         raise NotImplementedError
 
-    def resources(self, assets, own, prices, shocks):
+    def resources(self, assets, own, today):
         """Cash on hand: what a household can consume or save this period, in goods.
 
         Every method solves savings by first-order conditions, which are sufficient where cash on
@@ -193,11 +203,11 @@ class Model(eqx.Module):
         """
         raise NotImplementedError
 
-    def signal(self, aggregates, prices, shocks) -> dict:
+    def signal(self, today) -> dict:
         """The public signals that every household sees at the start of the period."""
         raise NotImplementedError
 
-    def outcomes(self, aggregates, prices, shocks) -> dict:
+    def outcomes(self, today) -> dict:
         """Further aggregate series to report; none unless declared."""
         return {}
 
@@ -222,14 +232,14 @@ class Model(eqx.Module):
         """
         return None
 
-    def hourly_wage(self, own, prices, shocks):
+    def hourly_wage(self, own, today):
         """What an hour of work earns after taxes, by idiosyncratic state, where households choose hours; else None.
 
         With it preferences() are `Separable` or `GHH`, and resources() leaves earnings out.
         """
         return None
 
-    def asset_price(self, prices, shocks):
+    def asset_price(self, today):
         """What one unit of next assets costs today, q, in goods: one unless declared; positive, a number.
 
         The budget is c + q a' = resources(a), plus earnings where hours are chosen: a' is the face value, what
@@ -253,7 +263,7 @@ class Model(eqx.Module):
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.
 
         They are solved for in every period, given what everybody would choose at the price that they would then see,
-        until `excess_demand` is zero. They are prices like the others; prices() reads them among its aggregates.
+        until `excess_demand` is zero. They are prices like the others, and prices() reads them.
         """
         return {}
 
@@ -268,7 +278,7 @@ class Model(eqx.Module):
 
     def carried(self) -> dict:
         """What one period leaves to the next beside the distribution, a promised interest rate or a public debt: names
-        and values in the first period. prices() reads them among its aggregates and hands on what resources() and
+        and values in the first period. prices() reads them and hands on what resources() and
         signal() need; none unless declared."""
         return {}
 

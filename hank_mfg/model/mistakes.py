@@ -69,8 +69,8 @@ def _short(filename: str) -> str:
 
 
 ORDER = (
-    "arguments come in the order aggregates(self, assets, own, shocks), prices(self, aggregates, shocks), "
-    "resources(self, assets, own, prices, shocks), signal and outcomes(self, aggregates, prices, shocks)"
+    "arguments come in the order aggregates(self, assets, own, today), prices(self, today), "
+    "resources(self, assets, own, today), signal(self, today) and outcomes(self, today)"
 )
 _PLAIN = (
     (r"could not convert string to float: (.*)", r"the text \1 stands where a number is needed: write a number."),

@@ -51,7 +51,9 @@ class Named(Mapping):
             known = ", ".join(self._values) or "none"
             close = closest(name, self._values)
             cure = f"did you mean '{close}'?" if close else "declare it or correct the spelling."
-            raise error(f"{self._label} has no '{name}' (declared names: {known}): {cure}")
+            problem = error(f"{self._label} has no '{name}' (declared names: {known}): {cure}")
+            problem.__dict__.update(missing_name=name, missing_from=self._label)
+            raise problem
         return self._values[name]
 
     def __setattr__(self, name: str, value):

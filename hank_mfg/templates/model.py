@@ -69,12 +69,12 @@ class MyModel(hm.Model):
 
     # One household's contribution to each aggregate; the library sums them over everybody. `own` holds the household's
     # own shocks, `shocks` the aggregate ones.
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
 
     # Prices follow from aggregates and shocks.
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, aggregates.labor, shocks.productivity)
+    def prices(self, today):
+        factors = (today.capital, today.labor, today.productivity)
         return {
             "interest_rate": self.production().interest_rate(*factors),
             "wage": self.production().wage(*factors),
@@ -82,20 +82,20 @@ class MyModel(hm.Model):
 
     # Cash on hand: what a household can consume or save this period. It must be concave in
     # assets: the slope may fall (a higher rate on debt), but not rise, and there are no jumps.
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
     # What everybody sees before choosing. What households remember of it is a choice of the solver, not of the model.
-    def signal(self, aggregates, prices, shocks):
+    def signal(self, today):
         return {
-            "productivity": shocks.productivity,
-            "interest_rate": prices.interest_rate,
-            "wage": prices.wage,
+            "productivity": today.productivity,
+            "interest_rate": today.interest_rate,
+            "wage": today.wage,
         }
 
     # Optional: further series for moments and impulse responses.
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+    def outcomes(self, today):
+        return {"output": self.production().output(today.capital, today.labor, today.productivity)}
 
     # Optional: what is a "rate" (a decimal per period) or a "share" (a decimal, part of something), both reported in
     # percentage points. What is not named is a level: in percent where it stays above zero, else in its own units.

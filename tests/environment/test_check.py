@@ -4,10 +4,10 @@ import pytest
 
 import hank_mfg as hm
 
-WAGE_BILL = "prices.wage * own.labor"
-SEEN = ("productivity", "shocks.productivity"), ("interest_rate", "prices.interest_rate"), ("wage", "prices.wage")
+WAGE_BILL = "today.wage * own.labor"
+SEEN = ("productivity", "today.productivity"), ("interest_rate", "today.interest_rate"), ("wage", "today.wage")
 SIGNAL = "\n".join(f'            "{name}": {value},' for name, value in SEEN)
-OUTPUT = "self.production().output(aggregates.capital"
+OUTPUT = "self.production().output(today.capital"
 ODD = "class Odd(hm.CRRA):\n    def marginal_utility(self, c):\n        return c\n\n\n"
 
 
@@ -23,24 +23,24 @@ def test_the_example_passes(write_model):
 
 MISTAKES = {
     "an unknown price": (
-        [(WAGE_BILL, "prices.wag * own.labor")],
-        ["my_model.py, line", "in resources()", "prices has no 'wag'", "interest_rate, wage", "did you mean 'wage'?"],
+        [(WAGE_BILL, "today.wag * own.labor")],
+        ["my_model.py, line", "in resources()", "today has no 'wag'", "interest_rate, wage", "did you mean 'wage'?"],
     ),
     "an unknown own state": (
-        [(WAGE_BILL, "prices.wage * own.skill")],
+        [(WAGE_BILL, "today.wage * own.skill")],
         ["in resources()", "own has no 'skill'", "declared names: labor"],
     ),
     "an unknown shock": (
-        [("aggregates.labor, shocks.productivity)\n        return", "aggregates.labor, shocks.tfp)\n        return")],
-        ["in prices()", "shocks has no 'tfp'", "declared names: productivity"],
+        [("today.labor, today.productivity)\n        return", "today.labor, today.tfp)\n        return")],
+        ["in prices()", "today has no 'tfp'", "declared names: productivity"],
     ),
     "an unknown aggregate": (
         [(OUTPUT, OUTPUT.replace("capital", "kapital"))],
-        ["in outcomes()", "aggregates has no 'kapital'", "did you mean 'capital'?"],
+        ["in outcomes()", "today has no 'kapital'", "did you mean 'capital'?"],
     ),
     "an unknown name in goods_market": (
         [("today.output + (1.0", "today.product + (1.0")],
-        ["in goods_market()", "today has no 'product'", "capital, labor, interest_rate, wage, productivity, output"],
+        ["in goods_market()", "today has no 'product'", "productivity, capital, labor, interest_rate, wage, output"],
     ),
     "a variable that does not exist": (
         [(WAGE_BILL, "wage * own.labor")],
@@ -59,11 +59,11 @@ MISTAKES = {
         ["in asset_space()", "Assets(lower=3.0, upper=2.0)", "at or above the top"],
     ),
     "a Python branch on an array": (
-        [("return (1.0 + prices", "if prices.wage > 1:\n            pass\n        return (1.0 + prices")],
+        [("return (1.0 + today", "if today.wage > 1:\n            pass\n        return (1.0 + today")],
         ["in resources()", "`if`", "jax.numpy.where"],
     ),
     "math instead of jax.numpy": (
-        [(WAGE_BILL, "__import__('math').exp(prices.wage) * own.labor")],
+        [(WAGE_BILL, "__import__('math').exp(today.wage) * own.labor")],
         ["in resources()", "float(), math or numpy", "jax.numpy"],
     ),
     "a price that is not a number": (
@@ -71,11 +71,11 @@ MISTAKES = {
         ["MyModel.prices(): wage is of type str, not a number"],
     ),
     "a price for each household": (
-        [('"productivity": shocks.prod', '"productivity": __import__("numpy").ones(3) * shocks.prod')],
+        [('"productivity": today.prod', '"productivity": __import__("numpy").ones(3) * today.prod')],
         ["MyModel.signal(): productivity has shape (3,) instead of being one number"],
     ),
     "resources of the wrong shape": (
-        [("(1.0 + prices.interest_rate) * assets + " + WAGE_BILL, f"(assets + {WAGE_BILL}).T")],
+        [("(1.0 + today.interest_rate) * assets + " + WAGE_BILL, f"(assets + {WAGE_BILL}).T")],
         ["MyModel.resources(): the result has shape (7, 32)", "does not broadcast to (assets, income) = (32, 7)"],
     ),
     "arrays that do not broadcast": (
@@ -92,7 +92,7 @@ MISTAKES = {
         ["MyModel declares 'wage' in prices() and in outcomes()", "its own name"],
     ),
     "a price that is not finite": (
-        [("interest_rate(*factors),", "interest_rate(*factors) / (shocks.productivity * 0.0),")],
+        [("interest_rate(*factors),", "interest_rate(*factors) / (today.productivity * 0.0),")],
         ["MyModel.prices(): interest_rate is", "at capital = ", "productivity = ", "check its formula"],
     ),
     "resources that are not finite": (
@@ -181,8 +181,8 @@ def test_a_limit_between_the_natural_ones_is_left_to_the_solver(write_model):
 
 def test_a_class_from_a_notebook_is_checked_too(refuses):
     class Notebook(type(hm.load_model("aiyagari"))):
-        def resources(self, assets, own, prices, shocks):
-            return prices.wagge * own.labor
+        def resources(self, assets, own, today):
+            return today.wagge * own.labor
 
     model = Notebook(**hm.load_model("aiyagari").parameters())
     refuses(lambda: hm.check_model(model), "test_check.py, line", "in resources()", "did you mean 'wage'?")

@@ -82,7 +82,7 @@ def test_goods_are_neither_made_nor_lost(economy):
     choice = thrifty(economy, public)
     consumed = jnp.sum(now.mass * (economy.resources(public) - choice))
     tomorrow = economy.public(economy.advance(now, choice, GOOD)).aggregates
-    outcomes = economy.model.outcomes(public.aggregates, public.prices, public.shocks)
+    outcomes = economy.model.outcomes(public.today)
     today = Named("today", {**public.aggregates, **outcomes})
     choices = Named("choices", {"consumption": consumed})
     assert abs(float(economy.model.goods_market(today, choices, tomorrow))) < 1e-12
@@ -121,7 +121,7 @@ def everything(economy):
     """Whatever an economy can answer, at one mass and a fixed choice."""
     public = economy.public(Aggregate(spread_out(economy), BAD))
     resources = economy.resources(public)
-    outcomes = economy.model.outcomes(public.aggregates, public.prices, public.shocks)
+    outcomes = economy.model.outcomes(public.today)
     choice = jnp.full(economy.shape, 0.5 * resources.min())
     fixed = (economy.grid, economy.own, economy.income_transition, economy.shock_values, economy.shock_transition)
     answers = (public, resources, outcomes, economy.reward(choice, public), economy.discount_factor)

@@ -55,10 +55,8 @@ def test_the_argument_decides_what_is_seen(float64):
     for information in ("prices", "lagged", "filter", "state"):
         economy = hm.discretize(noisy(information), 20, jnp.float64)
         assert economy.shock_count == 10
-        signal = economy.model.signal(
-            Named("aggregates", capital=30.0, labor=1.0, prior=0.3, last_productivity=0.9),
-            Named("prices", interest_rate=0.01, wage=2.0), economy.shocks(3),
-        )  # fmt: skip
+        known = {"capital": 30.0, "labor": 1.0, "prior": 0.3, "last_productivity": 0.9, "interest_rate": 0.01}
+        signal = economy.model.signal(Named("today", {**known, "wage": 2.0, **economy.shocks(3)}))
         seen[information] = set(signal)
     prices = {"interest_rate", "wage"}
     assert seen["prices"] == prices and seen["lagged"] == {"last_productivity"}

@@ -150,17 +150,17 @@ class Riskless(hm.Model):
     def preferences(self):
         return hm.CRRA(self.risk_aversion)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
-        return {"interest_rate": 1.0 / self.discount_factor - 1.0 + 0.0 * aggregates.capital, "wage": 1.0}
+    def prices(self, today):
+        return {"interest_rate": 1.0 / self.discount_factor - 1.0 + 0.0 * today.capital, "wage": 1.0}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"interest_rate": prices.interest_rate}
+    def signal(self, today):
+        return {"interest_rate": today.interest_rate}
 
 
 def test_without_risk_an_annuity_is_spent_in_every_period(float64):

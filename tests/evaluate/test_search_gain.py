@@ -28,8 +28,8 @@ class Outside(Aiyagari):
 class Cliff(Outside):
     """Whoever holds less than 2 assets gets a benefit of .3."""
 
-    def resources(self, assets, own, prices, shocks):
-        return super().resources(assets, own, prices, shocks) + 0.3 * (assets < 2.0)
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) + 0.3 * (assets < 2.0)
 
 
 class Risky(Outside):
@@ -38,24 +38,24 @@ class Risky(Outside):
     def aggregate_shocks(self):
         return hm.AR1("productivity", persistence=0.8, stationary_sd=0.002, states=2)
 
-    def prices(self, aggregates, shocks):
-        found = super().prices(aggregates, shocks)
-        return {name: value + 0.02 * shocks.productivity for name, value in found.items()}
+    def prices(self, today):
+        found = super().prices(today)
+        return {name: value + 0.02 * today.productivity for name, value in found.items()}
 
 
 class Slump(Risky):
     """Whoever holds less than 2 assets gets a benefit of .3 in slumps, when productivity is below its mean of zero."""
 
-    def resources(self, assets, own, prices, shocks):
-        return super().resources(assets, own, prices, shocks) + 0.3 * (assets < 2.0) * (shocks.productivity < 0.0)
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) + 0.3 * (assets < 2.0) * (today.productivity < 0.0)
 
 
 class Withdrawn(Outside):
     """A benefit of .3 is withdrawn at 50 percent of assets above 1."""
 
-    def resources(self, assets, own, prices, shocks):
+    def resources(self, assets, own, today):
         benefit = jnp.clip(0.3 - 0.5 * jnp.maximum(assets - 1.0, 0.0), 0.0, 0.3)
-        return super().resources(assets, own, prices, shocks) + benefit
+        return super().resources(assets, own, today) + benefit
 
 
 class Debt(Outside):
@@ -63,8 +63,8 @@ class Debt(Outside):
 
     more: float = hm.parameter("interest on debt beyond that on savings")
 
-    def resources(self, assets, own, prices, shocks):
-        return super().resources(assets, own, prices, shocks) + self.more * jnp.minimum(assets, 0.0)
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) + self.more * jnp.minimum(assets, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_what_is_allowed_carries_a_mark(cliff, tmp_path):
 
 def test_resources_that_are_no_number_are_named():
     class Hole(Outside):
-        def resources(self, assets, own, prices, shocks):
-            return super().resources(assets, own, prices, shocks) + np.where(np.abs(assets - 3.0) < 0.1, np.nan, 0.0)
+        def resources(self, assets, own, today):
+            return super().resources(assets, own, today) + np.where(np.abs(assets - 3.0) < 0.1, np.nan, 0.0)
 
     prices = Named("prices", {"interest_rate": 0.04, "wage": 1.2})
     own, model = Named("own", {"labor": np.ones(2)}), Hole(**VALUES)

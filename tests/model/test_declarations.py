@@ -33,17 +33,17 @@ class Small(hm.Model):
     def preferences(self):
         return hm.CRRA(self.risk_aversion)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
+    def prices(self, today):
         return {"interest_rate": 0.02}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1 + prices.interest_rate) * assets + own.income
+    def resources(self, assets, own, today):
+        return (1 + today.interest_rate) * assets + own.income
 
-    def signal(self, aggregates, prices, shocks):
-        return {"interest_rate": prices.interest_rate}
+    def signal(self, today):
+        return {"interest_rate": today.interest_rate}
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ class Promised(Huggett):
     def carry(self, today):
         return {"promised_rate": today.interest_rate}
 
-    def prices(self, aggregates, shocks):
-        return {"promise": 1.0 * aggregates.promised_rate, "tax": aggregates.promised_rate * self.bond_supply}
+    def prices(self, today):
+        return {"promise": 1.0 * today.promised_rate, "tax": today.promised_rate * self.bond_supply}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.promise) * assets + own.income * shocks.aggregate_income - prices.tax
+    def resources(self, assets, own, today):
+        return (1.0 + today.promise) * assets + own.income * today.aggregate_income - today.tax
 
     def goods_market(self, today, choices, tomorrow):
         return (today.income - choices.consumption) / today.income
@@ -35,13 +35,13 @@ class Working(Huggett):
     def preferences(self):
         return hm.Separable(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
 
-    def hourly_wage(self, own, prices, shocks):
-        return own.income * shocks.aggregate_income
+    def hourly_wage(self, own, today):
+        return own.income * today.aggregate_income
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets
 
-    def outcomes(self, aggregates, prices, shocks):
+    def outcomes(self, today):
         return {}
 
     def goods_market(self, today, choices, tomorrow):
@@ -65,9 +65,9 @@ class Priced(Huggett):
     def unknowns(self):
         return {**super().unknowns(), "inflation": hm.Bracket(-0.5, 0.5)}
 
-    def cost(self, shocks):
+    def cost(self, today):
         """Marginal cost, its mean that of no inflation."""
-        return (1 - 1 / self.elasticity) * shocks.aggregate_income
+        return (1 - 1 / self.elasticity) * today.aggregate_income
 
     def profit(self, price, before, today):
         growth = jnp.log(price / before * (1 + today.inflation))
@@ -78,5 +78,5 @@ class Priced(Huggett):
     def profit_discounting(self, today, tomorrow):
         return self.patience_of_firms / (1 + tomorrow.aggregate_income)
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"cost": self.cost(shocks)}
+    def outcomes(self, today):
+        return {"cost": self.cost(today)}

@@ -24,18 +24,18 @@ class FullDepreciation(hm.Model):
     def preferences(self):
         return hm.CRRA(1.0)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"trees": assets}
 
-    def prices(self, aggregates, shocks):
-        output = shocks.productivity * aggregates.trees**0.36
-        return {"gross_return": 0.36 * output / aggregates.trees, "wage": 0.64 * output}
+    def prices(self, today):
+        output = today.productivity * today.trees**0.36
+        return {"gross_return": 0.36 * output / today.trees, "wage": 0.64 * output}
 
-    def resources(self, assets, own, prices, shocks):
-        return prices.gross_return * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return today.gross_return * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"wage": prices.wage}
+    def signal(self, today):
+        return {"wage": today.wage}
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": prices.wage / 0.64}
+    def outcomes(self, today):
+        return {"output": today.wage / 0.64}

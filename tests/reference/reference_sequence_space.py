@@ -51,21 +51,21 @@ class Economy(hm.Model):
     def production(self):
         return hm.CobbDouglas(self.capital_share, self.depreciation)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, 1.0, shocks.productivity)
+    def prices(self, today):
+        factors = (today.capital, 1.0, today.productivity)
         return {"interest_rate": self.production().interest_rate(*factors), "wage": self.production().wage(*factors)}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"interest_rate": prices.interest_rate}
+    def signal(self, today):
+        return {"interest_rate": today.interest_rate}
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": self.production().output(aggregates.capital, 1.0, shocks.productivity)}
+    def outcomes(self, today):
+        return {"output": self.production().output(today.capital, 1.0, today.productivity)}
 
 
 def economy() -> Economy:

@@ -218,17 +218,17 @@ class TwoShocks(hm.Model):
     def preferences(self):
         return hm.CRRA(1.0)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
+    def prices(self, today):
         return {"interest_rate": 0.02}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"productivity": shocks.productivity}
+    def signal(self, today):
+        return {"productivity": today.productivity}
 
 
 def test_a_shock_that_reaches_zero_is_measured_in_its_own_units():

@@ -18,8 +18,8 @@ class Calm(Economy):
     def aggregate_shocks(self):
         return hm.AR1("productivity", persistence=0.8, innovation_sd=0.003, mean=self.productivity, states=5)
 
-    def signal(self, aggregates, prices, shocks):
-        return {"productivity": shocks.productivity, "interest_rate": prices.interest_rate, "wage": prices.wage}
+    def signal(self, today):
+        return {"productivity": today.productivity, "interest_rate": today.interest_rate, "wage": today.wage}
 
 
 @pytest.mark.slow

@@ -45,20 +45,20 @@ class Named(hm.Model):
     def preferences(self):
         return hm.CRRA(2.0)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
-        return {"r": 0.04 / aggregates.capital}
+    def prices(self, today):
+        return {"r": 0.04 / today.capital}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1 + prices.r) * assets + own.skill * self.discount_factor
+    def resources(self, assets, own, today):
+        return (1 + today.r) * assets + own.skill * self.discount_factor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"r": prices.r}
+    def signal(self, today):
+        return {"r": today.r}
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {name: prices.r for name in SERIES if name != "r"}
+    def outcomes(self, today):
+        return {name: today.r for name in SERIES if name != "r"}
 
     def units(self):
         return {name: kind for name, (kind, *_) in SERIES.items()}

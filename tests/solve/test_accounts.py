@@ -21,18 +21,18 @@ class Growing(Aiyagari):
     def aggregate_shocks(self):
         return hm.AR1("productivity", persistence=0.8, stationary_sd=0.01, states=2)
 
-    def scale(self, shocks):
-        return self.level * (1.0 + shocks.productivity)
+    def scale(self, today):
+        return self.level * (1.0 + today.productivity)
 
-    def prices(self, aggregates, shocks):
-        factors = aggregates.capital, aggregates.labor
+    def prices(self, today):
+        factors = today.capital, today.labor
         return {
-            "interest_rate": self.production().interest_rate(*factors, self.scale(shocks)),
-            "wage": self.production().wage(*factors, self.level * (1.0 + self.pay * shocks.productivity)),
+            "interest_rate": self.production().interest_rate(*factors, self.scale(today)),
+            "wage": self.production().wage(*factors, self.level * (1.0 + self.pay * today.productivity)),
         }
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": self.production().output(aggregates.capital, aggregates.labor, self.scale(shocks))}
+    def outcomes(self, today):
+        return {"output": self.production().output(today.capital, today.labor, self.scale(today))}
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def test_a_wage_paid_by_the_share_of_capital_leaves_its_difference_over(write_mo
 @pytest.mark.slow
 def test_solving_refuses_what_was_never_checked():
     class Typo(Aiyagari):
-        def resources(self, assets, own, prices, shocks):
-            return super().resources(assets, own, prices, shocks) + 0.05
+        def resources(self, assets, own, today):
+            return super().resources(assets, own, today) + 0.05
 
     model = Typo(**hm.load_model("aiyagari").parameters())
     with pytest.raises(hm.SteadyStateError, match=r"% of output is missing in the stationary equilibrium"):

@@ -43,14 +43,14 @@ class InShares(KrusellSmith):
     def asset_space(self):
         return hm.Assets(lower=self.borrowing_limit / SHARES, upper=self.maximum_assets / SHARES)
 
-    def aggregates(self, assets, own, shocks):
-        return super().aggregates(SHARES * assets, own, shocks)
+    def aggregates(self, assets, own, today):
+        return super().aggregates(SHARES * assets, own, today)
 
-    def asset_price(self, prices, shocks):
-        return SHARES + 0.0 * prices.wage
+    def asset_price(self, today):
+        return SHARES + 0.0 * today.wage
 
-    def resources(self, assets, own, prices, shocks):
-        return super().resources(SHARES * assets, own, prices, shocks)
+    def resources(self, assets, own, today):
+        return super().resources(SHARES * assets, own, today)
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +108,8 @@ class Discounted(type(hm.load_model("huggett"))):
     The tax pays what is due less what new bonds bring in. With a limit of zero the two economies are the same.
     """
 
-    def asset_price(self, prices, shocks):
-        return 1.0 / (1.0 + prices.interest_rate)
+    def asset_price(self, today):
+        return 1.0 / (1.0 + today.interest_rate)
 
     def carried(self):
         return {"due": self.bond_supply}
@@ -120,11 +120,11 @@ class Discounted(type(hm.load_model("huggett"))):
     def excess_demand(self, today, choices):
         return {"bonds": (choices.savings / (1.0 + today.interest_rate) - self.bond_supply) / today.income}
 
-    def prices(self, aggregates, shocks):
-        return {"tax": aggregates.due - self.bond_supply}
+    def prices(self, today):
+        return {"tax": today.due - self.bond_supply}
 
-    def resources(self, assets, own, prices, shocks):
-        return assets + own.income * shocks.aggregate_income - prices.tax
+    def resources(self, assets, own, today):
+        return assets + own.income * today.aggregate_income - today.tax
 
     def goods_market(self, today, choices, tomorrow):
         return (today.income - choices.consumption) / today.income

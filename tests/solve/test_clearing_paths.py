@@ -32,9 +32,9 @@ class Rented(Economy):
     def excess_demand(self, today, choices):
         return {"capital": self.rented(today.interest_rate, today.productivity) / today.capital - 1.0}
 
-    def prices(self, aggregates, shocks):
-        capital = self.rented(aggregates.interest_rate, shocks.productivity)
-        return {"wage": self.production().wage(capital, 1.0, shocks.productivity)}
+    def prices(self, today):
+        capital = self.rented(today.interest_rate, today.productivity)
+        return {"wage": self.production().wage(capital, 1.0, today.productivity)}
 
 
 class Late(Economy):
@@ -46,8 +46,8 @@ class Late(Economy):
     def carry(self, today):
         return {"before": today.productivity}
 
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, 1.0, aggregates.before)
+    def prices(self, today):
+        factors = (today.capital, 1.0, today.before)
         return {"interest_rate": self.production().interest_rate(*factors), "wage": self.production().wage(*factors)}
 
 

@@ -42,14 +42,14 @@ def hank(parameters: dict | None = None, **methods) -> hm.Model:
 # ------------------------------------------------------------------------------------------------------ reversed signs
 
 
-def _rate_of_reversed_marginal_product(self, aggregates, shocks):
-    factors = (aggregates.capital, aggregates.labor)
+def _rate_of_reversed_marginal_product(self, today):
+    factors = (today.capital, today.labor)
     product = self.production().interest_rate(*factors) + self.depreciation
     return {"interest_rate": -product - self.depreciation, "wage": self.production().wage(*factors)}
 
 
-def _labor_taken_away(self, assets, own, prices, shocks):
-    return (1.0 + prices.interest_rate) * assets - prices.wage * own.labor
+def _labor_taken_away(self, assets, own, today):
+    return (1.0 + today.interest_rate) * assets - today.wage * own.labor
 
 
 def _labor_added(self, today, choices):
@@ -57,16 +57,16 @@ def _labor_added(self, today, choices):
     return {"bonds": bonds / self.debt, "labor": today.output / today.productivity + choices.earnings / today.wage}
 
 
-def _assets_as_debt(self, assets, own, shocks):
+def _assets_as_debt(self, assets, own, today):
     return {"capital": -assets, "labor": own.labor}
 
 
-def _huggett_interest_taken_away(self, assets, own, prices, shocks):
-    return (1.0 - prices.interest_rate) * assets + own.income * shocks.aggregate_income
+def _huggett_interest_taken_away(self, assets, own, today):
+    return (1.0 - today.interest_rate) * assets + own.income * today.aggregate_income
 
 
-def _huggett_income_taken_away(self, assets, own, prices, shocks):
-    return (1.0 + prices.interest_rate) * assets - own.income * shocks.aggregate_income
+def _huggett_income_taken_away(self, assets, own, today):
+    return (1.0 + today.interest_rate) * assets - own.income * today.aggregate_income
 
 
 def _supply_added(self, today, choices):
@@ -77,15 +77,15 @@ def _savings_taken_away(self, today, choices):
     return {"bonds": (-choices.savings - self.bond_supply) / today.income}
 
 
-def _wage_of_reversed_labor(self, aggregates, shocks):
+def _wage_of_reversed_labor(self, today):
     return {
-        "interest_rate": self.production().interest_rate(aggregates.capital, aggregates.labor),
-        "wage": -1.0 + 0.0 * aggregates.capital,
+        "interest_rate": self.production().interest_rate(today.capital, today.labor),
+        "wage": -1.0 + 0.0 * today.capital,
     }
 
 
-def _wealth_spent_twice(self, assets, own, prices, shocks):
-    return -(1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+def _wealth_spent_twice(self, assets, own, today):
+    return -(1.0 + today.interest_rate) * assets + today.wage * own.labor
 
 
 SIGNS = {
@@ -163,8 +163,8 @@ def _two_rates(self):
     return {"interest_rate": hm.Bracket(-0.2, 0.2), "tax": hm.Bracket(-0.3, 0.3)}
 
 
-def _taxed(self, assets, own, prices, shocks):
-    return (1.0 + prices.interest_rate) * assets + own.income * shocks.aggregate_income - prices.tax
+def _taxed(self, assets, own, today):
+    return (1.0 + today.interest_rate) * assets + own.income * today.aggregate_income - today.tax
 
 
 def _bonds_and_goods(self, today, choices):
@@ -221,17 +221,17 @@ WALRAS = {
 # -------------------------------------------------------------------------------------------------------------- others
 
 
-def _fixed_prices(self, aggregates, shocks):
+def _fixed_prices(self, today):
     return {"interest_rate": 0.05, "wage": 1.0}
 
 
-def _log_of_negative(self, aggregates, shocks):
-    factors = (aggregates.capital, aggregates.labor)
-    return {"interest_rate": self.production().interest_rate(*factors), "wage": jnp.log(-aggregates.capital)}
+def _log_of_negative(self, today):
+    factors = (today.capital, today.labor)
+    return {"interest_rate": self.production().interest_rate(*factors), "wage": jnp.log(-today.capital)}
 
 
-def _root_of_negative(self, assets, own, prices, shocks):
-    return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor + jnp.sqrt(-1.0 - assets)
+def _root_of_negative(self, assets, own, today):
+    return (1.0 + today.interest_rate) * assets + today.wage * own.labor + jnp.sqrt(-1.0 - assets)
 
 
 def _unit_root(self, today):
@@ -355,9 +355,9 @@ def _jumping_supply(self, today, choices):
     return {"bonds": saved + 0.3 * jnp.sign(saved)}
 
 
-def _rate_that_jumps(self, aggregates, shocks):
-    factors = (aggregates.capital, aggregates.labor)
-    rate = self.production().interest_rate(*factors) - 0.01 * (aggregates.capital > self.step)
+def _rate_that_jumps(self, today):
+    factors = (today.capital, today.labor)
+    rate = self.production().interest_rate(*factors) - 0.01 * (today.capital > self.step)
     return {"interest_rate": rate, "wage": self.production().wage(*factors)}
 
 

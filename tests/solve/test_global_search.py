@@ -37,10 +37,10 @@ class Hours(Aiyagari):
     def preferences(self):
         return hm.Separable(self.risk_aversion, frisch=self.frisch, disutility=self.disutility)
 
-    def hourly_wage(self, own, prices, shocks):
-        return prices.wage * own.labor
+    def hourly_wage(self, own, today):
+        return today.wage * own.labor
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets, "skill": own.labor}
 
     def unknowns(self):
@@ -49,14 +49,14 @@ class Hours(Aiyagari):
     def excess_demand(self, today, choices):
         return {"hours": 1.0 - choices.earnings / (today.hours * today.wage)}
 
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, aggregates.hours, self.productivity)
+    def prices(self, today):
+        factors = (today.capital, today.hours, self.productivity)
         return {"interest_rate": self.production().interest_rate(*factors), "wage": self.production().wage(*factors)}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + 0.0 * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + 0.0 * own.labor
 
-    def outcomes(self, aggregates, prices, shocks):
+    def outcomes(self, today):
         return {}
 
     def goods_market(self, today, choices, tomorrow):
@@ -143,14 +143,14 @@ def test_one_unknown_in_units_far_from_one():
     class Units(Aiyagari):
         unit: float = hm.parameter("of goods", above=0, default=1.0)
 
-        def prices(self, aggregates, shocks):
-            factors = (aggregates.capital, aggregates.labor, self.unit ** (1.0 - self.capital_share))
+        def prices(self, today):
+            factors = (today.capital, today.labor, self.unit ** (1.0 - self.capital_share))
             return {
                 "interest_rate": self.production().interest_rate(*factors),
                 "wage": self.production().wage(*factors),
             }
 
-        def outcomes(self, aggregates, prices, shocks):
+        def outcomes(self, today):
             return {}
 
         def goods_market(self, today, choices, tomorrow):
@@ -210,11 +210,11 @@ class Mortal(Aiyagari):
         fate = hm.MarkovChain([[1.0 - self.death, self.death]] * 2, newborn=[0.0, 1.0])
         return hm.independent_chains(hm.MarkovChain(lives.CHAIN, labor=lives.LABOR), fate)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets * (1.0 - own.newborn), "labor": own.labor}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets * (1.0 - own.newborn) + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets * (1.0 - own.newborn) + today.wage * own.labor
 
     def goods_market(self, today, choices, tomorrow):
         return None  # what the dead leave is lost
@@ -247,7 +247,7 @@ class Aging(Aiyagari):
         size = self.ages * states
         return hm.MarkovChain(chain.reshape(size, size), labor=labor, patience=np.repeat(patience, states))
 
-    def discounting(self, own, shocks):
+    def discounting(self, own, today):
         return own.patience
 
 

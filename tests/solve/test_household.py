@@ -160,17 +160,17 @@ class Certain(hm.Model):
     def preferences(self):
         return hm.CRRA(self.risk_aversion)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
+    def prices(self, today):
         return {"interest_rate": 0.0, "wage": 1.0}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"wage": prices.wage}
+    def signal(self, today):
+        return {"wage": today.wage}
 
 
 @pytest.mark.parametrize("risk_aversion", [1.0, 2.5])

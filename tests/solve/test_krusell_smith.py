@@ -289,7 +289,7 @@ def test_interpolation_between_levels_is_exact_for_cubics():
 class TwoAssetSums(FullDepreciation):
     """Choices move two aggregates."""
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"trees": assets, "squares": assets**2}
 
 

@@ -75,10 +75,10 @@ def test_with_ghh_preferences_the_economy_is_one_with_that_income():
     steady = hm.steady_state(model, asset_points=60)
 
     class Given(type(hm.load_model("huggett"))):
-        def resources(self, assets, own, prices, shocks):
-            wage = own.income * shocks.aggregate_income
+        def resources(self, assets, own, today):
+            wage = own.income * today.aggregate_income
             hours = wage**0.5
-            return (1.0 + prices.interest_rate) * assets + wage * hours - hours**3.0 / 3.0
+            return (1.0 + today.interest_rate) * assets + wage * hours - hours**3.0 / 3.0
 
         def goods_market(self, today, choices, tomorrow):
             return None  # Huggett's counts what his households earn
@@ -138,16 +138,16 @@ class TwoPrices(Working):
     def unknowns(self):
         return {**super().unknowns(), "wage": hm.Bracket(0.2, 5.0)}
 
-    def hourly_wage(self, own, prices, shocks):
-        return prices.wage * own.income
+    def hourly_wage(self, own, today):
+        return today.wage * own.income
 
     def excess_demand(self, today, choices):
         # firms want ln(hours) = 2 (ln z - ln wage): less where labor is dear
         wanted = (shocks_of(today) / today.wage) ** 2
         return {"bonds": choices.savings - self.bond_supply, "hours": wanted - choices.earnings / today.wage}
 
-    def signal(self, aggregates, prices, shocks):
-        return {"interest_rate": prices.interest_rate, "wage": prices.wage, "z": shocks.aggregate_income}
+    def signal(self, today):
+        return {"interest_rate": today.interest_rate, "wage": today.wage, "z": today.aggregate_income}
 
     def goods_market(self, today, choices, tomorrow):
         return None

@@ -224,9 +224,9 @@ def test_dear_debt_does_not_bound_the_rate():
     """What bounds the rate is the return at the top of the grid: a spread on debt lowers it for debtors only."""
 
     class Spread(type(hm.load_model("huggett"))):
-        def resources(self, assets, own, prices, shocks):
-            rate = prices.interest_rate + jnp.where(assets < 0.0, 0.05, 0.0)
-            return (1.0 + rate) * assets + own.income * shocks.aggregate_income
+        def resources(self, assets, own, today):
+            rate = today.interest_rate + jnp.where(assets < 0.0, 0.05, 0.0)
+            return (1.0 + rate) * assets + own.income * today.aggregate_income
 
         def goods_market(self, today, choices, tomorrow):
             return None  # what borrowers pay beyond the rate goes to nobody in the model
@@ -252,8 +252,8 @@ def at(model, level):
 
 def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
     class Spread(type(hm.load_model("huggett"))):
-        def prices(self, aggregates, shocks):
-            return {"lending_rate": aggregates.interest_rate + 0.01}
+        def prices(self, today):
+            return {"lending_rate": today.interest_rate + 0.01}
 
     economy, state = at(Spread(**hm.load_model("huggett").parameters()), 3)
     public = economy.public(state.aggregate, Named("unknowns", interest_rate=jnp.asarray(0.02)))
@@ -270,7 +270,7 @@ def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
             r"0 unknowns \(none\) but excess_demand\(\) names 1 markets \(bonds\)|no 'interest",
         ),
         ({"carried": lambda self: {"debt": 1.0}}, r"carried\(\) names debt but carry\(\) returns nothing"),
-        ({"prices": lambda self, aggregates, shocks: {"bonds": 1.0}}, "declares 'bonds' in aggregates.*prices"),
+        ({"prices": lambda self, today: {"bonds": 1.0}}, "declares 'bonds' in aggregates.*prices"),
     ],
 )
 def test_mistakes_in_the_declaration_are_named(changes, message):

@@ -33,7 +33,7 @@ class Types(type(hm.load_model("aiyagari"))):
     def idiosyncratic_shock(self):
         return hm.independent_chains(self.types(), super().idiosyncratic_shock())
 
-    def discounting(self, own, shocks):
+    def discounting(self, own, today):
         return own.patience
 
 
@@ -58,7 +58,7 @@ class AggregateRisk(type(hm.load_model("krusell_smith"))):
         types = hm.permanent_types([self.share, 1.0 - self.share], patience=patience)
         return hm.independent_chains(types, super().idiosyncratic_shock())
 
-    def discounting(self, own, shocks):
+    def discounting(self, own, today):
         return own.patience
 
 

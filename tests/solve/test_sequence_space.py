@@ -99,8 +99,8 @@ def test_employment_follows_the_joint_chain(original):
 class Revalued(Economy):
     """Capital that is worth more in good times: the same assets add up to more."""
 
-    def aggregates(self, assets, own, shocks):
-        return {"capital": assets * shocks.productivity}
+    def aggregates(self, assets, own, today):
+        return {"capital": assets * today.productivity}
 
 
 @pytest.mark.slow

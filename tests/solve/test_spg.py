@@ -61,24 +61,24 @@ class BrockMirman(hm.Model):
     def production(self):
         return hm.CobbDouglas(self.capital_share, 1.0)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
 
-    def prices(self, aggregates, shocks):
-        factors = (aggregates.capital, aggregates.labor, shocks.productivity)
+    def prices(self, today):
+        factors = (today.capital, today.labor, today.productivity)
         return {
             "interest_rate": self.production().interest_rate(*factors),
             "wage": self.production().wage(*factors),
         }
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"productivity": shocks.productivity, "interest_rate": prices.interest_rate, "wage": prices.wage}
+    def signal(self, today):
+        return {"productivity": today.productivity, "interest_rate": today.interest_rate, "wage": today.wage}
 
-    def outcomes(self, aggregates, prices, shocks):
-        return {"output": self.production().output(aggregates.capital, aggregates.labor, shocks.productivity)}
+    def outcomes(self, today):
+        return {"output": self.production().output(today.capital, today.labor, today.productivity)}
 
 
 def representative(model, asset_points) -> SteadyState:
@@ -257,8 +257,8 @@ def test_what_is_no_number_is_named_by_update_path_and_quantity(trained):
 
 def test_a_price_that_is_no_number_in_some_aggregate_state_is_named(trained, small):
     class Broken(type(trained.model)):
-        def prices(self, aggregates, shocks):
-            return {**super().prices(aggregates, shocks), "wage": jnp.sqrt(shocks.productivity - 1.0)}
+        def prices(self, today):
+            return {**super().prices(today), "wage": jnp.sqrt(today.productivity - 1.0)}
 
     model = Broken(**trained.model.parameters())
     message = r"path \d: prices and signals became NaN.*check prices\(\)"

@@ -93,26 +93,26 @@ class NoCapital(hm.Model):
     def preferences(self):
         return hm.CRRA(1.0)
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"labor": own.labor}
 
-    def prices(self, aggregates, shocks):
-        return {"interest_rate": 0.02, "wage": aggregates.labor}
+    def prices(self, today):
+        return {"interest_rate": 0.02, "wage": today.labor}
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    def signal(self, aggregates, prices, shocks):
-        return {"wage": prices.wage}
+    def signal(self, today):
+        return {"wage": today.wage}
 
 
 class FixedPrices(NoCapital):
     """Prices do not react to what households save."""
 
-    def aggregates(self, assets, own, shocks):
+    def aggregates(self, assets, own, today):
         return {"capital": assets}
 
-    def prices(self, aggregates, shocks):
+    def prices(self, today):
         return {"interest_rate": 0.02, "wage": 1.0}
 
 

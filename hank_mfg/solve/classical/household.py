@@ -28,6 +28,7 @@ from hank_mfg.environment.grids import interpolate_rows
 from hank_mfg.environment.quantities import names_of, require_closed_form
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 from hank_mfg.solve.stationary.fixed_point import fixed_point
 from hank_mfg.solve.stationary.household import asset_return
 
@@ -91,7 +92,7 @@ def long_run_aggregates(economy: PerceivedEconomy) -> Named:
 
     def total(shock, share):
         assets, values = economy.states()
-        each = named("aggregates", economy.model.aggregates(assets, values, economy.shocks(shock)), "aggregates")
+        each = named("aggregates", economy.model.aggregates(assets, values, today(economy.shocks(shock))), "aggregates")
         bottom = {k: jnp.broadcast_to(v, economy.shape)[0] for k, v in each.items() if k != economy.moved}
         return Named("aggregates", {k: jnp.sum(share * v) for k, v in bottom.items()})
 
@@ -175,7 +176,7 @@ def _tomorrow(economy: PerceivedEconomy, others: Named, nodes: Array, law: Array
         shocks = economy.shocks(shock_next)
         rest = {name: value[shock_next] for name, value in others.items()}
         aggregates = Named("aggregates", {economy.moved: jnp.exp(level), **rest})
-        public = Public(shocks, aggregates, named("prices", economy.model.prices(aggregates, shocks), "prices"))
+        public = Public(shocks, aggregates, named("prices", economy.model.prices(today(shocks, aggregates)), "prices"))
         return economy.resources(public), asset_return(economy, public)
 
     def weight(level):

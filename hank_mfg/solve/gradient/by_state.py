@@ -25,6 +25,7 @@ from hank_mfg.environment.quantities import form, names_of, stack
 from hank_mfg.environment.reach import reached
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
+from hank_mfg.model.today import today
 from hank_mfg.policy.policy import ByState, Policy, SeenStates
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import cast, float64_allowed
@@ -49,8 +50,8 @@ def seen_states(economy: Economy) -> SeenStates | None:
     total = Named("aggregates", dict.fromkeys((*names.unknown, *names.fixed), one))
 
     def signal(aggregates, shocks):
-        prices = named("prices", model.prices(aggregates, shocks), "prices")
-        seen = named("signal", model.signal(aggregates, prices, shocks), "signal")
+        prices = named("prices", model.prices(today(shocks, aggregates)), "prices")
+        seen = named("signal", model.signal(today(shocks, aggregates, prices)), "signal")
         return [jnp.asarray(value, economy.dtype) for value in seen.values()]
 
     def moved(values):

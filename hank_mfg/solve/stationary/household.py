@@ -54,7 +54,7 @@ def asset_return(economy: Economy, public: Public) -> Array:
     points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
 
     def cash(assets):
-        values = economy.model.resources(assets, own, public.prices, public.shocks)
+        values = economy.model.resources(assets, own, public.given)
         return jnp.broadcast_to(values, economy.shape)
 
     return jax.jvp(cash, (points,), (jnp.ones_like(points),))[1]

@@ -96,7 +96,7 @@ class SteadyState(NamedTuple):
         """1 - consumption / output, where the model declares an outcome named output; None otherwise."""
         with jax.enable_x64(True):
             public = self.public
-            output = self.economy.model.outcomes(public.aggregates, public.prices, public.shocks).get("output")
+            output = self.economy.model.outcomes(public.today).get("output")
             if output is None:
                 return None
         return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)

@@ -146,7 +146,7 @@ def _observe(economy: Economy, names: Names, unknown: Array) -> Observed:
         now, then = stack(public.aggregates, names.carried), stack(economy.carry(public), names.carried)
 
         def cash(own):
-            values = economy.model.resources(assets[:1], own, public.prices, public.shocks)
+            values = economy.model.resources(assets[:1], own, public.given)
             return jnp.mean(jnp.broadcast_to(jnp.asarray(values, economy.dtype), (1, economy.shape[1])))
 
         def slope(key):

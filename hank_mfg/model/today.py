@@ -1,0 +1,120 @@
+"""The namespace `today`, which every equation of a model reads; and equations written for separate groups of names.
+
+It grows in the order of the period:
+
+    aggregates(), discounting()                     shocks
+    prices()                                        + state variables, aggregates, clearing prices
+    resources(), hourly_wage(), asset_price()       shocks and prices: what a household takes as given
+    signal(), outcomes()                            shocks, state variables, aggregates, prices
+    excess_demand(), goods_market(), carry(), profit()    + outcomes
+
+A household takes prices and shocks as given, and nothing else, so that it can be solved along any path of prices: a
+quantity that resources() needs is handed on by prices().
+"""
+
+import functools
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from hank_mfg.model.named import Named
+
+# The number of arguments before `today` replaced groups of names: all groups are then `today`.
+_GROUPS = {
+    "prices": ("aggregates, shocks", 0),
+    "resources": ("assets, own, prices, shocks", 2),
+    "signal": ("aggregates, prices, shocks", 0),
+    "outcomes": ("aggregates, prices, shocks", 0),
+    "hourly_wage": ("own, prices, shocks", 1),
+    "asset_price": ("prices, shocks", 0),
+}
+_LATER = ("aggregates", "carried", "unknowns", "prices", "outcomes", "signal")
+
+
+def today(*groups: Mapping[str, Any]) -> Named:
+    """One namespace of several groups of named quantities; of a name that is in two the later counts."""
+    return Named("today", {name: value for group in groups for name, value in group.items()})
+
+
+def read_groups(equation: str, function: Callable) -> Callable | None:
+    """A function of `today` that calls one written for separate groups, such as prices(aggregates, shocks).
+
+    None where `function` takes `today` already. Warns, FutureWarning, at the line of the function.
+    """
+    if equation not in _GROUPS:
+        return None
+    old, before = _GROUPS[equation]
+    try:
+        parameters = list(inspect.signature(inspect.unwrap(function)).parameters.values())[1:]
+    except (TypeError, ValueError):
+        return None
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    count = len(old.split(", "))
+    if len(parameters) != count or any(each.kind not in kinds for each in parameters):
+        return None
+    new = ", ".join([*old.split(", ")[:before], "today"])
+    code = inspect.unwrap(function).__code__
+    warnings.warn_explicit(
+        f"{equation}(self, {old}) is now written {equation}(self, {new}): read every quantity of the period from "
+        "today, for instance today.wage.",
+        FutureWarning,
+        code.co_filename,
+        code.co_firstlineno,
+    )
+
+    @functools.wraps(function)
+    def with_today(self, *arguments):
+        return function(self, *arguments[:before], *[arguments[before]] * (count - before))
+
+    return with_today
+
+
+class _Anything(Mapping):
+    """A namespace in which every name is one, to learn which names an equation returns."""
+
+    def __getattr__(self, name: str) -> float:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return 1.0
+
+    def __getitem__(self, name: str) -> float:
+        return 1.0
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def not_known(model: Any, equation: str, name: str) -> str | None:
+    """One sentence why an equation cannot read today's `name`, where the model has a quantity of that name."""
+    by = _named_by(model, name)
+    if by is None:
+        return None
+    if by == equation:
+        return f"today.{name} is not known yet when {equation}() is called, because {equation}() itself returns it."
+    if equation in ("resources", "hourly_wage", "asset_price"):
+        return (
+            f"today.{name} is not given to {equation}(), because households take prices and shocks as given, and "
+            f"{by}() returns {name}: let prices() return it too, under another name, and read that."
+        )
+    return (
+        f"today.{name} is not known yet when {equation}() is called, because {by}() returns it later in the period: "
+        f"compute it in {equation}(), or read it in an equation that comes after {by}()."
+    )
+
+
+def _named_by(model: Any, name: str) -> str | None:
+    """The equation of a model that returns a quantity called `name`, or None where none is found to do so."""
+    anything = _Anything()
+    for equation in _LATER:
+        function = getattr(model, equation)
+        try:
+            found = function(*[anything] * len(inspect.signature(function).parameters))
+        except Exception:  # an equation that needs more than numbers says nothing
+            continue
+        if isinstance(found, Mapping) and name in found:
+            return equation
+    return None
