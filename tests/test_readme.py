@@ -32,8 +32,7 @@ def small(monkeypatch, tiny):
     sizes = {
         "evaluate": {"periods": 200, "deviations": False},
         "compare": {"sizes": [0.01], "horizon": 4, "starts": 2, "paths": 2, "asset_points": 200, "accuracy": False},
-        "game_deviation": {"paths": 2},
-        "game_exploitability": {"paths": 2},
+        "exploitability": {"paths": 2},
         "finite_population": {"individuals": (10, 20), "paths": 4},
         "impulse_response": {"starts": 2, "paths": 2},
         "moment_table": {"periods": 200},
