@@ -94,7 +94,7 @@ def monetary_gaps(solution: hm.Solution, settings: dict, quick: bool) -> dict[st
     return found
 
 
-def responses(solution: hm.Solution, starts: int, quick: bool) -> hm.Comparison:
+def responses(solution: hm.Solution, starts: int, quick: bool) -> hm.results.Comparison:
     """To an easing and a tightening."""
     progress(f"responses from {starts} starting states")
     sizes = {"starts": 2, "paths": 2} if quick else {"starts": starts, "paths": 4}
@@ -102,7 +102,7 @@ def responses(solution: hm.Solution, starts: int, quick: bool) -> hm.Comparison:
     return hm.compare({"RSPG": solution}, "monetary", list(SIZES.values()), **options, **sizes)
 
 
-def gaps_to_linear(compared: hm.Comparison) -> dict[str, float]:
+def gaps_to_linear(compared: hm.results.Comparison) -> dict[str, float]:
     """After an easing and a tightening, and of their mean."""
     found, kind = {}, "gap to the linear response, percent of the peak"
     for name in RESPONSES:

@@ -30,7 +30,7 @@ def compared(model: hm.Model, settings: dict, variables: list[str], quick: bool,
     """Responses of the global solution beside perfect-foresight and linear ones."""
     solution = hm.solve(model, hm.RSPG(**(TINY if quick else settings)))
     options = {"horizon": 60, "accuracy": False, "asset_points": 200} | (SMALL if quick else {}) | chosen
-    return hm.plot_comparison(hm.compare(solution, **options), variables)
+    return hm.plot.comparison(hm.compare(solution, **options), variables)
 
 
 def krusell_smith(quick: bool) -> "Figure":

@@ -49,9 +49,9 @@ def trained(model: str, worlds: dict[str, dict], settings: dict, seed: int) -> d
 
 def costs(
     people: Sequence[dict[str, hm.Solution]], worlds: dict[str, dict], paths: int
-) -> dict[tuple[str, str], list[hm.WelfareCost]]:
+) -> dict[tuple[str, str], list[hm.results.WelfareCost]]:
     """By who they are and where they live, one cost per seed."""
-    found: dict[tuple[str, str], list[hm.WelfareCost]] = {}
+    found: dict[tuple[str, str], list[hm.results.WelfareCost]] = {}
     for seed, mine in enumerate(people):
         for world in worlds:
             right = mine[world]

@@ -8,6 +8,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "runs", "report", "replication", "cli")
 ROOT_FILES = ("arguments", "compiling", "errors", "files", "latex", "precision", "progress", "sizes", "wording")
+PUBLIC = ("plot", "results", "stats")  # public names in groups; nothing inside the library imports them
 WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
 WRITE_THEMSELVES = ("evaluate/moments.py", "evaluate/distribution/path_distribution.py")  # tables, where asked to
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
@@ -52,7 +53,7 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.Asy
 
 def test_the_source_is_where_these_tests_look():
     assert len(MODULES) > 20 and len(MODELS) >= 3
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *ROOT_FILES}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *ROOT_FILES, *PUBLIC}
     assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == {*STAGES, "templates"}
     for room in [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__")]:
         assert (room / "__init__.py").exists() or room.name == "templates", room

@@ -3,11 +3,16 @@
 The chapters of docs/ on shipped economies quote their model files; the quotes are checked here too.
 """
 
+import inspect
 import re
+from collections.abc import Iterator
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
+from matplotlib.figure import Figure
 
 import hank_mfg as hm
 
@@ -16,6 +21,14 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 SCREEN = 45  # lines
 LINES = 110  # of the whole README
+
+GROUPS = ("plot", "results", "stats")
+PUBLIC_NAMES = [name for name in hm.__all__ if name not in GROUPS] + [
+    f"{group}.{name}"
+    for group in GROUPS
+    for name, value in vars(getattr(hm, group)).items()
+    if not name.startswith("_") and callable(value) and name != "checked"
+]
 
 pytestmark = pytest.mark.skipif(not README.exists(), reason="there is no README.md in this copy of the package")
 
@@ -111,12 +124,29 @@ def test_the_commands_that_it_names_exist(page):
 
 def test_the_index_has_every_public_name():
     index = (DOCS / "index.md").read_text()
-    assert [name for name in hm.__all__ if f"| `{name}` |" not in index] == []
+    assert [name for name in PUBLIC_NAMES if f"| `{name}` |" not in index] == []
 
 
 def test_the_index_names_nothing_that_is_not_public():
     table = (DOCS / "index.md").read_text().split("## All names")[1]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) <= set(hm.__all__)
+    assert set(re.findall(r"^\| `([\w.]+)` \|", table, flags=re.MULTILINE)) <= set(PUBLIC_NAMES)
+
+
+def kinds_in(annotation) -> Iterator:
+    """An annotation and the types inside it."""
+    yield annotation
+    for inner in get_args(annotation):
+        yield from kinds_in(inner)
+
+
+def test_the_types_of_results_are_public():
+    public = [inspect.unwrap(attrgetter(name)(hm)) for name in PUBLIC_NAMES]
+    functions = [each for each in public if inspect.isfunction(each)]
+    assert len(functions) > 40
+    for function in functions:
+        returned = get_type_hints(function, localns={"Figure": Figure})["return"]
+        ours = [kind for kind in kinds_in(returned) if getattr(kind, "__module__", "").startswith("hank_mfg.")]
+        assert [kind for kind in ours if kind not in public] == [], function.__name__
 
 
 def test_the_index_has_every_page():

@@ -143,7 +143,7 @@ class ConditionalChain(eqx.Module):
             _check_values("ConditionalChain", dict(self.values), shape[2])
 
 
-def split_joint_chain(joint: Any, own_states: int):
+def split_joint_chain(joint: Any, own_states: int) -> tuple[Any, Any]:
     """Split a joint chain over (aggregate, own) into the aggregate chain and the conditional one.
 
     `joint[(z, e), (z', e')]`, aggregate state slowest, shape (Z E, Z E). Returns `(aggregate, conditional)` of shapes

@@ -236,7 +236,7 @@ def test_the_figure_shows_both_limits(shift):
     """Whether gains are positive or not, as they may be where the own weight is large."""
     found = few_walkers()[1]
     gains = {name: gain._replace(mean=gain.mean - shift) for name, gain in found.deviation.items()}
-    left, right = hm.plot_finite_population(found._replace(deviation=gains)).axes
+    left, right = hm.plot.finite_population(found._replace(deviation=gains)).axes
     assert [panel.get_xscale() for panel in (left, right)] == ["log", "log"]
     assert (left.get_yscale(), right.get_yscale()) == ("log", "symlog" if shift else "log")
     assert found.limit["walkers"][0] in [line.get_ydata()[0] for line in right.get_lines()]

@@ -40,7 +40,7 @@ def test_filtered_moments_are_those_of_filtered_moving_averages():
     for name in ("output", "consumption", "capital"):
         padded = np.zeros(2000)
         padded[800:1100] = impulse[name]
-        cycles[name] = hm.hp_filter(padded)[0]
+        cycles[name] = hm.stats.hp_filter(padded)[0]
     for a, b in (("output", "output"), ("consumption", "output"), ("capital", "consumption")):
         for lag in range(2):
             exact = cycles[a][: 2000 - lag] @ cycles[b][lag:]

@@ -33,6 +33,6 @@ def steady() -> hm.SteadyState:
 
 
 @cache
-def linear() -> hm.LinearSolution:
+def linear() -> hm.results.LinearSolution:
     """Its linear solution over 300 periods."""
     return hm.linearize(steady(), horizon=300)

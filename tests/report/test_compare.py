@@ -153,7 +153,7 @@ def test_files_and_json_hold_the_same_numbers(side, tmp_path):
 
 @pytest.mark.slow
 def test_the_figure_says_by_how_much(side):
-    figure = hm.plot_comparison(side)
+    figure = hm.plot.comparison(side)
     assert [panel.get_title().split("\n")[0] for panel in figure.axes[:4]] == [
         "Output", "Consumption", "Capital", "Interest rate",
     ]  # fmt: skip
@@ -166,9 +166,9 @@ def test_the_figure_says_by_how_much(side):
     gap = max(np.abs(side.gap(size, "Perfect foresight", name)).max() for size in side.sizes for name in MAIN)
     assert f"Perfect foresight {gap:.2g} percent" in text and side.note in text
     with pytest.raises(ValueError, match="variables asks for 'hours'"):
-        hm.plot_comparison(side, ["hours"])
+        hm.plot.comparison(side, ["hours"])
     with pytest.raises(ValueError, match="5 columns: show 1 to 4"):
-        hm.plot_comparison(side, [*MAIN, "wage"])
+        hm.plot.comparison(side, [*MAIN, "wage"])
 
 
 def test_default_sizes_fit_the_chain():

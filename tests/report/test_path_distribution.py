@@ -161,24 +161,24 @@ def test_tables_hold_what_was_computed(result, tmp_path):
 
 @pytest.mark.slow
 def test_the_figure_and_the_moving_picture_are_drawn(result, path, tmp_path):
-    figure = hm.plot_distribution_path(result, [0, 5])
+    figure = hm.plot.distribution_path(result, [0, 5])
     titles = [panel.get_title() for panel in figure.axes]
     assert titles[:3] == ["Distribution of wealth", "Wealth, change since quarter 0", "Inequality"]
     drawn = {line.get_label(): line.get_ydata() for line in figure.axes[2].lines}
     np.testing.assert_array_equal(drawn["Gini, wealth"], result.responses["gini"])
     shown = np.asarray(figure.axes[0].lines[0].get_ydata())
     assert shown.sum() == pytest.approx(99.9 - 100.0 * result.mass[0, 0], abs=0.1)
-    automatic = hm.plot_distribution_path(result)  # dates of its own choice
+    automatic = hm.plot.distribution_path(result)  # dates of its own choice
     assert {"Quarter 0", f"Quarter {HORIZON - 1}"} <= {line.get_label() for line in automatic.axes[0].lines}
     debt = {**result.units, "wealth_p10": "level"}
-    noted = hm.plot_distribution_path(dataclasses.replace(result, units=debt), [0])
+    noted = hm.plot.distribution_path(dataclasses.replace(result, units=debt), [0])
     said = " ".join(noted.get_supxlabel().split())
     assert "not positive throughout: wealth, current percentiles: percentile 10." in said
-    file = hm.animate_distribution(path, tmp_path / "new" / "wealth.gif", periods=[0, 3, 9])
+    file = hm.plot.animate_distribution(path, tmp_path / "new" / "wealth.gif", periods=[0, 3, 9])
     with Image.open(file) as picture:
         assert picture.format == "GIF" and getattr(picture, "n_frames", 1) == 3 and picture.info["loop"] == 0
     assert [each.name for each in file.parent.iterdir()] == ["wealth.gif"]
-    columns = hm.plot_intertemporal_mpcs(np.eye(30))
+    columns = hm.plot.intertemporal_mpcs(np.eye(30))
     assert len(columns.axes[0].lines) == 4
 
 
@@ -188,9 +188,9 @@ def test_what_does_not_fit_is_named(steady, path, result, refuses):
     refuses(lambda: hm.distribution_path(path, baseline=other), "(50, 2)", "same asset_points")
     refuses(lambda: hm.distribution_path(path, groups={"rich": (0.9, 1.2)}), "groups['rich']", "between 0 and 1")
     refuses(lambda: result.table([HORIZON]), f"periods asks for {HORIZON}")
-    refuses(lambda: hm.plot_distribution_path(result, [-1]), "periods asks for -1")
-    refuses(lambda: hm.animate_distribution(result, "unwritten.gif", periods=[99]), "periods asks for 99")
-    refuses(lambda: hm.plot_intertemporal_mpcs(np.eye(5)), "shape (5, 5)")
+    refuses(lambda: hm.plot.distribution_path(result, [-1]), "periods asks for -1")
+    refuses(lambda: hm.plot.animate_distribution(result, "unwritten.gif", periods=[99]), "periods asks for 99")
+    refuses(lambda: hm.plot.intertemporal_mpcs(np.eye(5)), "shape (5, 5)")
     good = np.full((3, 2), 1 / 6)
     refuses(lambda: quantile_over_states(good, np.ones((3, 2)), 0.5), "does not ascend")
     refuses(lambda: gini_over_states(good, -np.ones((3, 2))), "positive mean")

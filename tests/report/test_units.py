@@ -121,14 +121,14 @@ def test_axes_name_the_unit_that_is_declared_and_count_quarters():
     response = ImpulseResponse(
         "terms", 1.0, "percent", 8, mean, mean, mean, mean, UNITS, 0.9, 2, 1, "", "quarter", ("r",)
     )  # fmt: skip
-    figure = hm.plot_impulse_response(response)
+    figure = hm.plot.impulse_response(response)
     labels = {panel.get_title(): panel.get_ylabel() for panel in figure.axes if panel.axison}
     assert labels == {
         "r": "Points per quarter", "Wage rate": "Percent", "Exchange rate": "Percent", "Net exports": "Level",
     }  # fmt: skip
     assert figure.axes[-1].get_xlabel() == "Quarters since the shock"
     assert "Shock: Terms +1 percent, in quarter 0." in figure.get_supxlabel()
-    yearly = hm.plot_impulse_response(response.annualized(), ["r"])
+    yearly = hm.plot.impulse_response(response.annualized(), ["r"])
     assert yearly.axes[0].get_ylabel() == "Percentage points a year"
 
 
@@ -140,13 +140,13 @@ def test_a_comparison_names_units_and_quarters_in_its_figure_and_tables():
     side = Comparison(
         "terms", 1.0, (0.01,), ("+1 %",), 8, UNITS, responses, methods, "", "percent", "quarter", ("r",)
     )  # fmt: skip
-    figure = hm.plot_comparison(side, SHOWN)
+    figure = hm.plot.comparison(side, SHOWN)
     assert [panel.get_title() for panel in figure.axes[:4]] == [
         "r\n(points per quarter)", "Wage rate\n(percent)", "Exchange rate\n(percent)", "Net exports\n(level)",
     ]  # fmt: skip
     assert figure.axes[4].get_title() == "largest 0 in quarter 0"
     assert [panel.get_xlabel() for panel in figure.axes[8:]] == 4 * ["Quarters since the shock"]
-    assert hm.plot_comparison(side).axes[0].get_title().startswith("r\n")  # the rate, whatever it is called
+    assert hm.plot.comparison(side).axes[0].get_title().startswith("r\n")  # the rate, whatever it is called
     lines = comparison_lines(side)
     assert lines[0].split("  ")[-3:] == ["linear peak (quarter)", "Perfect foresight gap, %", "RSPG gap, %"]
     assert "points per quarter" in lines[1] and "r & points per quarter" in gaps_to_latex(side)

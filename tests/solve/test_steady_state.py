@@ -171,9 +171,9 @@ def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
     """Krusell and Smith (1998), Table 1: shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
     steady = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta"), asset_points=400)
     mass, points = steady.mass.sum(axis=1), np.asarray(steady.economy.grid.points)
-    shares = [100 * float(hm.top_share(mass, points, fraction)) for fraction in (0.01, 0.05, 0.1, 0.2, 0.3)]
+    shares = [100 * float(hm.stats.top_share(mass, points, fraction)) for fraction in (0.01, 0.05, 0.1, 0.2, 0.3)]
     np.testing.assert_allclose(shares, [24, 55, 73, 88, 92], atol=1.0)
-    assert float(hm.gini(mass, points)) == pytest.approx(0.82, abs=0.01)
+    assert float(hm.stats.gini(mass, points)) == pytest.approx(0.82, abs=0.01)
     assert 100 * mass[points < 0].sum() == pytest.approx(11, abs=1.5)
     # somebody is more patient than the market, for a while
     assert 0.9930 * (1 + float(steady.prices.interest_rate)) > 1

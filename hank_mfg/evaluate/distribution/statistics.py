@@ -9,6 +9,7 @@ grid point takes the same fraction of every household there.
 
 import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def gini_where_defined(mass, assets) -> float | None:
     return float(gini(mass, assets)) if has_shares(mass, assets) else None
 
 
-def gini(mass, assets):
+def gini(mass, assets) -> Any:
     """The Gini coefficient, exact for a discrete distribution.
 
     G = sum_i sum_j m_i m_j |a_i - a_j| / (2 mean) = 1 - sum_i m_i (L_{i-1} + L_i), with L the Lorenz curve. Zero when
@@ -68,7 +69,7 @@ def gini(mass, assets):
     return (1.0 - area)[()]
 
 
-def top_share(mass, assets, fraction):
+def top_share(mass, assets, fraction) -> Any:
     """The share of wealth held by the richest `fraction` of the population, 1 - L(1 - fraction).
 
     The grid point at the threshold is split, so that exactly `fraction` of the population is counted.
@@ -91,7 +92,7 @@ def shares_by_quintile(mass, assets) -> np.ndarray:
     return np.diff(_read(np.linspace(0.0, 1.0, 6), population, wealth), axis=-1)
 
 
-def quantile(mass, assets, probability):
+def quantile(mass, assets, probability) -> Any:
     """Assets below which the fraction `probability` of the population lies.
 
     Convention: the population at the first grid point is an atom there; that of a later point i is spread evenly over

@@ -1,0 +1,22 @@
+"""Plots of results: each returns a Matplotlib figure, and `save` writes one as PDF and PNG."""
+
+from hank_mfg.arguments import checked
+from hank_mfg.report.compare_figures import plot_comparison as _plot_comparison
+from hank_mfg.report.figures import plot_impulse_response as _plot_impulse_response
+from hank_mfg.report.figures import plot_lorenz as _plot_lorenz
+from hank_mfg.report.figures import plot_wealth_distribution as _plot_wealth_distribution
+from hank_mfg.report.figures import save_figure as _save_figure
+from hank_mfg.report.game_figures import plot_finite_population as _plot_finite_population
+from hank_mfg.report.path_figures import animate_distribution as _animate_distribution
+from hank_mfg.report.path_figures import plot_distribution_path as _plot_distribution_path
+from hank_mfg.report.path_figures import plot_intertemporal_mpcs as _plot_intertemporal_mpcs
+
+animate_distribution = checked(_animate_distribution)
+comparison = checked(_plot_comparison)
+distribution_path = checked(_plot_distribution_path)
+finite_population = checked(_plot_finite_population)
+impulse_response = checked(_plot_impulse_response)
+intertemporal_mpcs = checked(_plot_intertemporal_mpcs)
+lorenz = checked(_plot_lorenz)
+save = checked(_save_figure)
+wealth_distribution = checked(_plot_wealth_distribution)

@@ -1,0 +1,32 @@
+"""The types that public functions return, for annotations and isinstance; each documents fields, shapes and units."""
+
+from hank_mfg.environment.accounting import Accounts as Accounts
+from hank_mfg.environment.economy import Economy as Economy
+from hank_mfg.environment.economy_game import EconomyGame as EconomyGame
+from hank_mfg.environment.game import AbstractGame as AbstractGame
+from hank_mfg.environment.long_run import ChainMoments as ChainMoments
+from hank_mfg.evaluate.accuracy import Accuracy as Accuracy
+from hank_mfg.evaluate.compare import Comparison as Comparison
+from hank_mfg.evaluate.distribution.path_distribution import DistributionPath as DistributionPath
+from hank_mfg.evaluate.euler_errors import EulerErrors as EulerErrors
+from hank_mfg.evaluate.exploitability.deviation import Exploitability as Exploitability
+from hank_mfg.evaluate.exploitability.finite_population import FinitePopulation as FinitePopulation
+from hank_mfg.evaluate.exploitability.game_deviation import GameDeviation as GameDeviation
+from hank_mfg.evaluate.exploitability.game_exploitability import GameExploitability as GameExploitability
+from hank_mfg.evaluate.forecast import ForecastErrors as ForecastErrors
+from hank_mfg.evaluate.grid_error import GridError as GridError
+from hank_mfg.evaluate.impulse_response import ImpulseResponse as ImpulseResponse
+from hank_mfg.evaluate.individuals import Followed as Followed
+from hank_mfg.evaluate.information import InformationValue as InformationValue
+from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
+from hank_mfg.evaluate.misspecification import WelfareCost as WelfareCost
+from hank_mfg.evaluate.moments import MomentTable as MomentTable
+from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
+from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
+from hank_mfg.evaluate.simulate import Simulation as Simulation
+from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
+from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
+from hank_mfg.solve.sequence.transition import Transition as Transition
+from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium as Equilibrium
+from hank_mfg.solve.stationary.families import SteadyStates as SteadyStates
+from hank_mfg.solve.stationary.given_prices import HouseholdAtPrices as HouseholdAtPrices

@@ -1,0 +1,16 @@
+"""Statistics of arrays: of a distribution over assets, and of time series."""
+
+from hank_mfg.arguments import checked
+from hank_mfg.evaluate.distribution.statistics import distribution_table as _distribution_table
+from hank_mfg.evaluate.distribution.statistics import gini as _gini
+from hank_mfg.evaluate.distribution.statistics import lorenz_curve as _lorenz_curve
+from hank_mfg.evaluate.distribution.statistics import quantile as _quantile
+from hank_mfg.evaluate.distribution.statistics import top_share as _top_share
+from hank_mfg.evaluate.moments import hp_filter as _hp_filter
+
+distribution_table = checked(_distribution_table)
+gini = checked(_gini)
+hp_filter = checked(_hp_filter)
+lorenz_curve = checked(_lorenz_curve)
+quantile = checked(_quantile)
+top_share = checked(_top_share)
