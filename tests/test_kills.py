@@ -77,7 +77,8 @@ REPLICATE = (
     START
     + """
 import dataclasses
-from hank_mfg.replication import replicate, rspg_benchmark
+from hank_mfg.replication import replicate
+from hank_mfg.replication.wibault_2026 import run as rspg_benchmark
 usual = rspg_benchmark.settings_for
 def tiny(game, method, **more):
     return dataclasses.replace(usual(game, method), paths=4, updates=10, units=4, width=4)

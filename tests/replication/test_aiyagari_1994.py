@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.replication import aiyagari_1994 as table
+from hank_mfg.replication.aiyagari_1994 import run as table
 
 
 def test_published_returns_and_saving_rates_agree():

@@ -15,8 +15,8 @@ import reference_krusell_smith as classical
 
 import hank_mfg as hm
 from hank_mfg.evaluate.distribution.statistics import gini, quantile
-from hank_mfg.replication import jedc_2010 as suite
 from hank_mfg.replication import two_solutions
+from hank_mfg.replication.jedc_2010 import run as suite
 from hank_mfg.runs.storage import RunError, read_config
 from hank_mfg.solve.classical.krusell_smith import solve_classical
 

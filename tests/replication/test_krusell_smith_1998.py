@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.replication import krusell_smith_1998 as paper
 from hank_mfg.replication import two_solutions
+from hank_mfg.replication.krusell_smith_1998 import run as paper
 from hank_mfg.solve.classical.krusell_smith import solve_classical
 
 BETA = "krusell_smith_stochastic_beta"

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hank_mfg.replication import rspg_benchmark as benchmark
-from hank_mfg.replication.memory import chosen_paths
-from hank_mfg.replication.rspg_figures import mean_curve
+from hank_mfg.replication.wibault_2026 import run as benchmark
+from hank_mfg.replication.wibault_2026.figures import mean_curve
+from hank_mfg.replication.wibault_2026.memory import chosen_paths
 from hank_mfg.runs.manifest import read_manifest, write_manifest
 from hank_mfg.runs.storage import RunError, read_config
 from hank_mfg.solve.baselines.game_settings import settings_for

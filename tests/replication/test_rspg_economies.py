@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hank_mfg.replication import rspg_economies as economies
+from hank_mfg.replication.wibault_2026 import economies
 
 TINY = {"updates": 4, "paths": 2, "units": 4, "width": 4}
 SIZES = {"asset_points": 20, "horizon": 4, "bins": 5}

@@ -29,11 +29,12 @@ from hank_mfg.evaluate.exploitability.deviation import economy_exploitability
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.model.gallery import load_model
-from hank_mfg.replication.rspg_benchmark import RATES, Plan, Tell, compare, standard_error
 from hank_mfg.solve.baselines.game_settings import METHODS
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.play.as_game import as_game
 from hank_mfg.solve.solve import solve
+
+from .run import RATES, Plan, Tell, compare, standard_error
 
 ECONOMIES = ("krusell_smith", "huggett")
 PATHS = 16

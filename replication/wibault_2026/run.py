@@ -26,14 +26,16 @@ import pandas as pd
 from hank_mfg.environment.games import GAMES, load_game
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
-from hank_mfg.replication.memory import LABELS, memory_series, plot_memory
-from hank_mfg.replication.rspg_figures import plot_exploitability
+from hank_mfg.replication import published_numbers
 from hank_mfg.report.game_report import evaluate_game
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import holds_run, is_recorded, record
 from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import UNFINISHED, RunError, read_config, read_metrics
 from hank_mfg.solve.baselines.game_settings import settings_for
+
+from .figures import plot_exploitability
+from .memory import LABELS, memory_series, plot_memory
 
 IN_PAPER = ("linear_quadratic", "beach_bar", "rspg_macro")
 STRUCTURAL = ("rspg", "spg")
@@ -44,14 +46,7 @@ MANY = 64  # paths of other games; they are stratified, those of the first three
 QUICK = 10  # a quick run makes so many times fewer updates
 
 FLOORS = {"linear_quadratic": 0.7254, "beach_bar": 2.44}  # no policy of public information is below: docs/games.md
-PUBLISHED = {
-    ("linear_quadratic", "rspg"): "60.4 +- 4.1, 10 seeds, 200 updates",
-    ("linear_quadratic", "spg"): "86.6 +- 16.3, 10 seeds, 200 updates",
-    ("beach_bar", "rspg"): "121 after 267 s",
-    ("beach_bar", "spg"): "137 after 267 s",
-    ("rspg_macro", "rspg"): "1.36 after 1,104 s",
-    ("rspg_macro", "spg"): "1.11 after 1,040 s",
-}  # the public code on two CPU cores: docs/games.md
+PUBLISHED = published_numbers(__file__, ("game", "method"), "exploitability")  # the public code on two CPU cores
 
 Tell = Callable[[str], None]
 
