@@ -26,8 +26,8 @@ from hank_mfg.evaluate.impulse_response import change_in, unit_of
 from hank_mfg.precision import float64_allowed
 
 HANK = {
-    "asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
-    "tremble": 0.0,
+    "asset_points": 100, "paths": 8, "epochs": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
+    "price_noise": 0.0,
 }  # fmt: skip
 ECONOMIES = {"huggett": {}, "one_asset_hank": HANK, "one_asset_hank_bound": HANK}
 PERIODS = {"huggett": 10_000, "one_asset_hank": 1_000, "one_asset_hank_bound": 1_000}  # of the evaluation

@@ -241,8 +241,8 @@ def krusell_smith_with(aggregate_chain, **parameters) -> hm.Model:
 def small() -> hm.RSPG:
     """Settings that solve Krusell and Smith's economy roughly within seconds, in two compiled calls."""
     return hm.RSPG(
-        asset_points=60, updates=22, paths=4, horizon=20, passes=4, knots=10, units=8, width=8, warmup=50,
-        learning_rate=1e-2, trace=0.95,
+        asset_points=60, updates=22, paths=4, horizon=20, epochs=4, knots=10, units=8, width=8, warmup=50,
+        learning_rate=1e-2, td_lambda=0.95,
     )  # fmt: skip
 
 

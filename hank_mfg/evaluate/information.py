@@ -150,7 +150,7 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     settings = dataclasses.replace(settings, updates=updates, **same)
     play, training = prepare(solution.model, settings, solution.steady, seed=seed, sees=model)
     everybody = solution.play(settings.asset_points, DTYPES[settings.precision])
-    states = jax.tree.map(jnp.asarray, solution.states)._replace(tremble=None)
+    states = jax.tree.map(jnp.asarray, solution.states)._replace(price_noise=None)
     memory = jnp.broadcast_to(play.policy.initial_memory(), (settings.paths, *play.policy.initial_memory().shape))
     training = training._replace(states=(states, memory))
     return play._replace(policy=train_deviator(everybody, play, training, settings, updates))

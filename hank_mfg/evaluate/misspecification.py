@@ -115,13 +115,13 @@ def _settled(solution: Solution) -> Solution:
     play = solution.play(settings.asset_points, DTYPES[settings.precision])
     states = jax.tree.map(jnp.asarray, solution.states)
     keys = jax.random.split(jax.random.PRNGKey(solution.seed), states.aggregate.shock.shape[0])
-    last = _live(play, states._replace(tremble=None), keys, BURN)
+    last = _live(play, states._replace(price_noise=None), keys, BURN)
     if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(last)):
         raise SolveError(
             f"The mass or what people remember became NaN or infinite within {BURN} periods in the new world: its "
             "prices or signals are too far from those of training; change the parameters by less, or solve it."
         )
-    return dataclasses.replace(solution, states=last._replace(tremble=states.tremble))
+    return dataclasses.replace(solution, states=last._replace(price_noise=states.price_noise))
 
 
 @eqx.filter_jit

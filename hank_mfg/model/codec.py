@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.errors import HankError
-from hank_mfg.model.moved import MOVED
+from hank_mfg.model.moved import MOVED, modern
 
 GROUPS: list[Any] = []  # `Named`, which model/named.py adds: it is pickled by this module
 PUBLIC = {"optax": "optax", "equinox": "equinox.nn"}  # where other packages show what they define elsewhere
@@ -261,6 +261,8 @@ def assemble(kind: type, fields: dict[str, Any]) -> Any:
     A field that is missing takes its default. Raises CodecError for one without, and for one that the class lacks.
     """
     names = field_names(kind)
+    if kind.__module__.partition(".")[0] == "hank_mfg":
+        fields = modern(kind.__name__, fields)
     unknown = [name for name in fields if name not in names]
     if dataclasses.is_dataclass(kind):
         defaults = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}

@@ -1,4 +1,7 @@
-"""Where classes lived when files were written by earlier versions: those files are read as well."""
+"""Names that earlier versions gave to modules, classes and fields: files that hold them are read as well."""
+
+from collections.abc import Mapping
+from typing import Any
 
 MOVED = {  # module of the class when it was saved: module today
     "hank_mfg.compare_cli": "hank_mfg.cli.compare",
@@ -53,3 +56,18 @@ MOVED = {  # module of the class when it was saved: module today
     "hank_mfg.solve.transition": "hank_mfg.solve.sequence.transition",
     "hank_mfg.solve.game_solution": "hank_mfg.solve.solution",
 }
+
+_OF_SETTINGS = {"passes": "epochs", "spread": "uniform_weight"}
+RENAMED_FIELDS: dict[str, dict[str, str]] = {  # class: fields of earlier versions, and what they are called today
+    "RSPG": {**_OF_SETTINGS, "trace": "td_lambda", "tremble": "price_noise"},
+    "GameRSPG": {**_OF_SETTINGS, "action_spread": "uniform_action_weight"},
+    "State": {"tremble": "price_noise"},
+    "Training": {"trembles": "price_noise_sd"},
+    "Solution": {"trembles": "price_noise_sd"},
+}
+
+
+def modern(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The `fields` of an object of the library's class `kind`, by the names of today."""
+    renamed = RENAMED_FIELDS.get(kind, {})
+    return {renamed.get(name, name): value for name, value in fields.items()}

@@ -50,7 +50,7 @@ class Sizes(NamedTuple):
 
 QUICK = Sizes(
     KSAlgorithm(asset_points=100, histogram_points=150, capital_points=8, periods=2000, burn_in=300, tolerance=1e-5),
-    RSPG(asset_points=80, updates=20, paths=4, knots=12, units=8, width=16, passes=8, warmup=50, learning_rate=1e-2),
+    RSPG(asset_points=80, updates=20, paths=4, knots=12, units=8, width=16, epochs=8, warmup=50, learning_rate=1e-2),
     periods=1000,
     points=None,
 )

@@ -330,9 +330,9 @@ def load_economy_run(folder: str | Path, model: type[Model] | Model | None = Non
     economy = run_model(folder, config, model)
     settings, steady = RSPG(**config["method"]), load_steady_state(folder / STEADY, economy)
     training, history = load_checkpoint(folder, economy, settings, steady, config["seed"])
-    policy, optimizer, states, key, trembles = training
+    policy, optimizer, states, key, price_noise_sd = training
     return Solution(
-        economy, settings, steady, policy, optimizer, states, key, trembles, history, Status[config["status"]],
+        economy, settings, steady, policy, optimizer, states, key, price_noise_sd, history, Status[config["status"]],
         config["seed"], config["device"], config["seconds_compile"], config["seconds_train"], config["seconds_total"],
         _family(config),
     )  # fmt: skip

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.files import WriteError, refused, write_bytes, write_text
+from hank_mfg.model.moved import modern
 from hank_mfg.runs.manifest import (
     CHECKPOINT,
     CURE,
@@ -73,8 +74,13 @@ def require_place(folder: str | Path) -> None:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The configuration of a run. Raises RunError when the folder holds none or config.json was changed."""
-    return checked_config(folder)
+    """The configuration of a run. Raises RunError when the folder holds none or config.json was changed.
+
+    The settings of the method have the names of today, whatever they were called when the run was made.
+    """
+    config = checked_config(folder)
+    kind, place = (config["method"], "settings") if "game" in config else ("RSPG", "method")
+    return {**config, place: modern(kind, config[place])} if place in config else config
 
 
 def is_game_run(folder: str | Path) -> bool:

@@ -67,7 +67,7 @@ class Solution(Answers):
     optimizer: optax.OptState
     states: State
     key: Array
-    trembles: Array
+    price_noise_sd: Array
     history: dict[str, np.ndarray]
     status: Status
     seed: int
@@ -119,7 +119,7 @@ class Solution(Answers):
 
     def training(self) -> Training[State]:
         """What training carries: enough to go on."""
-        return Training(self.policy, self.optimizer, self.states, self.key, self.trembles)
+        return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
         """The trained policy on a grid and in a precision of choice, by default twice as fine as in training."""

@@ -271,6 +271,6 @@ def test_training_on_a_game_reaches_the_equilibrium_of_the_economy(float64):
     """Krusell and Smith after 40 updates: exploitability is below .05 percent of consumption, from above 1 percent."""
     with jax.numpy_rank_promotion("allow"):
         game = hm.as_game(hm.load_model("krusell_smith"), asset_points=40, horizon=30)
-        settings = {"passes": 4, "learning_rate": 1e-2}
+        settings = {"epochs": 4, "learning_rate": 1e-2}
         solution = hm.solve(game, hm.GameRSPG(updates=40, **settings), verbose=False)
         assert hm.exploitability(solution, paths=8).percent[HOUSEHOLDS] < 0.05

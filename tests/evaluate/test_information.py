@@ -73,7 +73,7 @@ def test_a_word_that_is_no_option_is_refused(refuses):
 
 @pytest.fixture(scope="module")
 def brief():
-    return hm.RSPG(asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, passes=4)
+    return hm.RSPG(asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, epochs=4)
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_run_remembers_what_was_seen(tmp_path, brief):
 def test_memory_recovers_most_of_what_the_filter_is_worth():
     """At least 80 percent; a filter that sees prices as well cannot do worse than prices alone."""
     solution = hm.solve(noisy("filter"), hm.SPG(paths=32))
-    taught = {"passes": 16, "final_rate": 0.1, "final_step": 0.1}
+    taught = {"epochs": 16, "final_rate": 0.1, "final_step": 0.1}
     blind, recalls = hm.SPG(**taught), hm.RSPG(units=64, **taught)
     kinds = {
         "prices": (noisy(), blind), "memory": (noisy(), recalls), "filter": (noisy("filter"), blind),

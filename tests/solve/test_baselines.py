@@ -21,10 +21,10 @@ from hank_mfg.solve.baselines.mirror_descent import (
     MOMD,
     Replay,
     behavior,
-    heat_after,
     mean_targets,
     munchausen_targets,
     q_values,
+    temperature_after,
 )
 from hank_mfg.solve.baselines.ppo import (
     IPPO,
@@ -144,8 +144,8 @@ def test_the_clipped_objective_is_that_of_every_individual():
 
 def test_munchausen_targets_against_a_loop():
     lived, log_odds, values = episode()
-    discount, heat = jnp.asarray(0.9, jnp.float32), jnp.asarray(0.7, jnp.float32)
-    targets = munchausen_targets(Replay(lived, log_odds), values, discount, heat, 0.6)
+    discount, temperature = jnp.asarray(0.9, jnp.float32), jnp.asarray(0.7, jnp.float32)
+    targets = munchausen_targets(Replay(lived, log_odds), values, discount, temperature, 0.6)
     expected = np.zeros(targets.shape)
     for t, person in np.ndindex(*targets.shape):
         s, a = int(lived.states[t, person]), int(lived.options[t, person])
@@ -175,8 +175,8 @@ def test_where_the_level_is_off_scores_feel_nothing_of_it_on_average():
     log_odds = jax.nn.log_softmax(jnp.asarray(2.0 * draws.normal(size=(4, 5, 3)).astype(np.float32)))
     nobody = jnp.zeros((4, 1), jnp.int32)
     replay = Replay(Episode(Sight((eye,), None), nobody, nobody, nobody), log_odds)
-    size, heat = jnp.asarray(3.0, jnp.float32), jnp.asarray(2.0, jnp.float32)
-    values = q_values(strategy, level, signals, replay, (size, heat), settings)
+    size, temperature = jnp.asarray(3.0, jnp.float32), jnp.asarray(2.0, jnp.float32)
+    values = q_values(strategy, level, signals, replay, (size, temperature), settings)
     shares = 0.6 * np.exp(np.asarray(log_odds)) + 0.4 / 3
     assert np.asarray(behavior(jnp.exp(log_odds), settings)) == pytest.approx(shares, abs=1e-6)
     levels = 3.0 * np.asarray(values_along(level, signals, replay.episode.sight))
@@ -188,8 +188,8 @@ def test_where_the_level_is_off_scores_feel_nothing_of_it_on_average():
 
 def test_the_temperature_of_mirror_descent_falls_geometrically():
     settings = MOMD(updates=10, temperature=8.0, final_temperature=2.0)
-    heats = [float(heat_after(settings, jnp.asarray(done, jnp.int32))) for done in (0, 4, 8, 10)]
-    assert heats == pytest.approx([8.0, 4.0, 2.0, 2.0], rel=1e-5)
+    temperatures = [float(temperature_after(settings, jnp.asarray(done, jnp.int32))) for done in (0, 4, 8, 10)]
+    assert temperatures == pytest.approx([8.0, 4.0, 2.0, 2.0], rel=1e-5)
 
 
 def test_the_critic_knows_the_period_and_the_policy_does_not():
@@ -274,7 +274,7 @@ def test_learners_see_what_players_saw_with_memory_from_first_to_last():
 TINY = {"individuals": 20, "paths": 2, "updates": 2, "units": 4, "width": 4}
 METHODS = {
     "ippo": IPPO(epochs=2, minibatches=1, **TINY),
-    "rspg": GameRSPG(updates=2, paths=2, passes=2, units=4, width=4),
+    "rspg": GameRSPG(updates=2, paths=2, epochs=2, units=4, width=4),
     "momd": MOMD(refreshes=2, steps=1, batch=1, temperature=0.5, final_temperature=0.1, **TINY),
 }
 

@@ -16,7 +16,7 @@ from hank_mfg.precision import cast
 from hank_mfg.solve.gradient.game_spg import GameLesson, GameRSPG, climbed, missing, softened
 from hank_mfg.solve.play.game_play import action_values, best_values
 
-TINY = {"paths": 2, "updates": 40, "passes": 2, "units": 8, "width": 16}
+TINY = {"paths": 2, "updates": 40, "epochs": 2, "units": 8, "width": 16}
 
 
 def lq(dtype):
@@ -75,7 +75,7 @@ def test_weight_times_move_does_not_depend_on_the_bound():
     products = []
     for limit in (0.1, 1.0, 100.0):
         target, weight = softened(
-            scores, values, jnp.asarray(0.5), GameRSPG(rate=2.0, max_move=limit, action_spread=0.01)
+            scores, values, jnp.asarray(0.5), GameRSPG(rate=2.0, max_move=limit, uniform_action_weight=0.01)
         )
         assert float(jnp.abs(target - scores).max()) <= limit * (1 + 1e-6)
         products.append(np.asarray(weight * (target - scores)))
@@ -128,7 +128,7 @@ def test_an_action_at_the_end_rests_when_the_best_lies_beyond():
 
 @pytest.fixture(scope="module")
 def trained():
-    return hm.solve(hm.load_game("linear_quadratic"), hm.GameRSPG(paths=2, updates=240, passes=8))
+    return hm.solve(hm.load_game("linear_quadratic"), hm.GameRSPG(paths=2, updates=240, epochs=8))
 
 
 def equilibrium_exploitability() -> float:
@@ -142,7 +142,7 @@ def equilibrium_exploitability() -> float:
     all_actions = action_values_of(game.populations[name].actions, jnp.float64)
 
     @jax.jit
-    def sweep(scores, heat):
+    def sweep(scores, temperature):
         values, gains = [], 0.0
         for place, direction in enumerate((1.0, -1.0)):
             odds = jax.nn.softmax(scores[place], axis=-1)
@@ -153,7 +153,7 @@ def equilibrium_exploitability() -> float:
             gains += 0.5 * jnp.sum(now.masses[name][0] * (best[0] - v[0]))
             values.append(q)
         first = 0.5 * (values[0][0] + values[1][0])
-        wanted = jnp.stack([q.at[0].set(first) for q in values]) / heat
+        wanted = jnp.stack([q.at[0].set(first) for q in values]) / temperature
         centered = lambda x: x - x.max(axis=-1, keepdims=True)  # noqa: E731
         return centered(scores) + 0.2 * (centered(wanted) - centered(scores)), gains
 
@@ -174,7 +174,7 @@ def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(traine
 @pytest.mark.slow
 def test_memory_lowers_exploitability(trained):
     """Without memory nobody can count the phases of the current."""
-    forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, passes=8))
+    forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, epochs=8))
     without = hm.exploitability(forgetful, paths=4).clairvoyant["individuals"]
     assert without > 5.0 * hm.exploitability(trained, paths=4).clairvoyant["individuals"]
 
@@ -209,7 +209,7 @@ def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
 @pytest.mark.parametrize("name", ["crowded_beach_bar", "rspg_macro"])
 def test_training_lowers_exploitability_on_the_other_games(name):
     game = hm.load_game(name)
-    settings = hm.settings_for(name, updates=40, passes=4, paths=4, temperature=2.0)
+    settings = hm.settings_for(name, updates=40, epochs=4, paths=4, temperature=2.0)
     before = hm.solve(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
     after = hm.solve(game, settings, chunk=10)
     gains = [next(iter(hm.exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
@@ -221,7 +221,7 @@ def test_without_noise_two_populations_come_to_rest():
     """Where nothing is hidden the best response gains little in either population: scores fitted with their level in
     each state, which softmax does not see, left prey a gain of 1.3."""
     game = hm.load_game("predators_and_prey", common_noise=False)
-    exact = {"paths": 1, "updates": 600, "rate": 0.3, "passes": 8, "learning_rate": 3e-3, "memory": "lru"}
+    exact = {"paths": 1, "updates": 600, "rate": 0.3, "epochs": 8, "learning_rate": 3e-3, "memory": "lru"}
     solution = hm.solve(game, hm.settings_for("predators_and_prey", **exact))
     report = hm.exploitability(solution, paths=1)
     for population, gain in report.clairvoyant.items():
@@ -232,7 +232,7 @@ def test_without_noise_two_populations_come_to_rest():
 def test_a_continuous_action_is_worth_a_percent_of_consumption():
 
     solution = hm.solve(
-        hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, passes=4, paths=4)
+        hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, epochs=4, paths=4)
     )
     report = hm.exploitability(solution, paths=2)
     gain, value = report.clairvoyant["households"], report.value["households"]

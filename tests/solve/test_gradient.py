@@ -68,7 +68,12 @@ def three_ways(detour):
     backward = jax.value_and_grad(value)(still, detour, terminal)
     economy = detour.play.economy
     conditions = jax.vmap(lambda step, ahead: first_order(economy, step, ahead))(detour.steps, detour.ahead)
-    return forward, backward, [structural_gradient(economy, conditions, trace) for trace in (0.0, 1.0)], conditions
+    return (
+        forward,
+        backward,
+        [structural_gradient(economy, conditions, td_lambda) for td_lambda in (0.0, 1.0)],
+        conditions,
+    )
 
 
 @pytest.fixture(scope="module")

@@ -131,7 +131,7 @@ def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, train
     for world in range(2):
         economy = jax.tree.map(lambda x, w=world: x[w] if eqx.is_array(x) else x, worlds.economies)
         there = play._replace(economy=economy)
-        state = jax.tree.map(lambda x: x[2], states)._replace(tremble=None)
+        state = jax.tree.map(lambda x: x[2], states)._replace(price_noise=None)
         shocks = economy.shocks_from(state.aggregate.shock, jax.random.uniform(keys[2], (LIFE,), jnp.float64))
         _, path = eqx.filter_jit(freeze)(there, state, shocks, False)
         each = np.sum(path.now.state.aggregate.mass * np.log(path.now.cash - path.now.savings), axis=(1, 2))
@@ -203,7 +203,7 @@ def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, train
 def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, others):
     """Patience of .88 or .92, equally likely: the saving rate is alpha times .9, and alpha beta where it is known."""
     settings = hm.RSPG(
-        asset_points=60, updates=160, paths=4, horizon=20, passes=8, knots=10, units=8, width=8, warmup=50,
+        asset_points=60, updates=160, paths=4, horizon=20, epochs=8, knots=10, units=8, width=8, warmup=50,
         learning_rate=5e-3, tolerance=1e-6,
     )  # fmt: skip
     family = hm.Family({"discount_factor": others}, penalty=1e9)

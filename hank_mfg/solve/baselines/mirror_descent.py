@@ -156,7 +156,7 @@ def begin_training(game: AbstractGame, settings: MOMD, *, seed: int) -> MirrorTr
     )  # fmt: skip
 
 
-def heat_after(settings: MOMD, done: Array) -> Array:
+def temperature_after(settings: MOMD, done: Array) -> Array:
     """The temperature after `done` iterations."""
     fall = jnp.clip(done / (0.8 * settings.updates), 0.0, 1.0).astype(DTYPES[settings.precision])
     return settings.temperature * (settings.final_temperature / settings.temperature) ** fall
@@ -229,17 +229,19 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
     return decided.signal, replays, rewards
 
 
-def munchausen_targets(replay: Replay, values: Array, discount_factor: Array, heat: Array, alpha: float) -> Array:
+def munchausen_targets(
+    replay: Replay, values: Array, discount_factor: Array, temperature: Array, alpha: float
+) -> Array:
     """What Q should be at the transitions of one path, (time, individuals); see the module's formula.
 
-    `values` (time, states, actions) are Q' of the target network, `heat` is the temperature.
+    `values` (time, states, actions) are Q' of the target network, `temperature` is in units of the reward.
     """
     episode, log_odds = replay.episode, replay.log_odds
-    soft = jnp.sum(jnp.exp(log_odds) * (values - heat * log_odds), axis=-1)
+    soft = jnp.sum(jnp.exp(log_odds) * (values - temperature * log_odds), axis=-1)
     ahead = jnp.take_along_axis(soft[1:], episode.states[1:], axis=1)
     ahead = jnp.concatenate([ahead, jnp.zeros_like(ahead[:1])])
     time = jnp.arange(log_odds.shape[0], dtype=jnp.int32)[:, None]
-    bonus = alpha * heat * log_odds[time, episode.states, episode.options]
+    bonus = alpha * temperature * log_odds[time, episode.states, episode.options]
     return episode.rewards + bonus + discount_factor * ahead
 
 
@@ -255,14 +257,14 @@ def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], 
     """All optimizer steps of an iteration: (training, mean loss)."""
     key, order_key = jax.random.split(training.key)
     moving, fixed = split_networks((training.strategies, training.levels))
-    heat = heat_after(settings, training.done)
+    temperature = temperature_after(settings, training.done)
 
     def values_of(moving, signals, replays):
         strategies, levels = eqx.combine(moving, fixed)
         return {
             name: jax.vmap(
                 lambda o, r, name=name: q_values(
-                    strategies[name], levels[name], o, r, (training.sizes[name], heat), settings
+                    strategies[name], levels[name], o, r, (training.sizes[name], temperature), settings
                 )
             )(signals, replay)
             for name, replay in replays.items()
@@ -280,7 +282,9 @@ def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], 
         lessons = {}
         for name, values in values_of(carry[0], signals, replays).items():
             discount, axis = discount_of(game, replays[name].episode.discount)
-            aims = jax.vmap(lambda r, v, d: munchausen_targets(r, v, d, heat, settings.alpha), in_axes=(0, 0, axis))
+            aims = jax.vmap(
+                lambda r, v, d: munchausen_targets(r, v, d, temperature, settings.alpha), in_axes=(0, 0, axis)
+            )
             lessons[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
 
         def step(carry, key):

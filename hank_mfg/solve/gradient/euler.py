@@ -11,8 +11,8 @@ costate is F_1 plus a gap that accumulates the errors ahead,
     gap_t = x_a [ residual_t + beta E gap_{t+1} ],      residual_t = F_2 + beta E F_1'.
 
 `residual` uses the exact expectation over every next aggregate state, `gap` the drawn path, so the noise of the
-sampled shocks is multiplied by errors that vanish at the solution. trace = 1 is the exact gradient of the objective
-along the path with the critic at its end, trace = 0 the one-step first-order condition.
+sampled shocks is multiplied by errors that vanish at the solution. td_lambda = 1 is the exact gradient of the objective
+along the path with the critic at its end, td_lambda = 0 the one-step first-order condition.
 
 A firm that sets its price has one state, the price of the period before, and all firms are alike: its critic F_q is
 known, its gradient F_p + E[L F_q'] vanishes where its outlook x, the network's, is the expectation.
@@ -79,11 +79,11 @@ def implied_outlook(economy: Economy, now: Decision, ahead: Decision) -> Array:
     return odds @ jax.vmap(lambda public: economy.outlook(now.public, public))(ahead.public)
 
 
-def structural_gradient(economy: Economy, path: FirstOrder, trace: float) -> Array:
+def structural_gradient(economy: Economy, path: FirstOrder, td_lambda: float) -> Array:
     """F_2 + beta E V_a' at every period of one path, by the backward recursion of the gap: (time, assets, income)."""
 
     def back(gap_next, period):
-        gradient = period.residual + trace * period.discount_factor * expect(gap_next, period.gamble, period.income)
+        gradient = period.residual + td_lambda * period.discount_factor * expect(gap_next, period.gamble, period.income)
         return period.persistence * gradient, gradient
 
     nothing_left = jnp.zeros(economy.shape, economy.dtype)

@@ -215,7 +215,7 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
     def one(play: Play, state: State, key: Array):
         economy, start = play.economy, state.aggregate.shock
         shocks = economy.shocks_from(start, jax.random.uniform(key, (LIFE,), economy.dtype))
-        _, path = freeze(play, state._replace(tremble=None), shocks, False)
+        _, path = freeze(play, state._replace(price_noise=None), shocks, False)
 
         def flows(savings: Array, public: Public) -> Array:
             value = economy.reward(savings, public)

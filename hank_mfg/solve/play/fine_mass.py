@@ -66,7 +66,7 @@ def at_nodes(step: Step, play: Play, fine: Play) -> tuple[Step, Decision]:
     coarse = now._replace(state=coarsen(now.state, play, fine), **thin)
 
     def following(shock_next: Array) -> Decision:
-        state = fine.follow(step, shock_next)._replace(tremble=None)
+        state = fine.follow(step, shock_next)._replace(price_noise=None)
         return fine.choose(state, fine.economy.public(state.aggregate))
 
     every = jnp.arange(play.economy.shock_count, dtype=jnp.int32)

@@ -30,7 +30,7 @@ class State(NamedTuple):
     aggregate: Aggregate
     memory: Array
     guess: Named = NO_UNKNOWNS
-    tremble: Array | None = None
+    price_noise: Array | None = None
 
 
 class Decision(NamedTuple):
@@ -82,9 +82,9 @@ class Play(NamedTuple):
 
         guess = jnp.stack([state.guess[name] for name in names])
         found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets())
-        if state.tremble is None:
+        if state.price_noise is None:
             return self.at(state, found.x)
-        return self.at(state, found.x + state.tremble)._replace(excess=found.excess)
+        return self.at(state, found.x + state.price_noise)._replace(excess=found.excess)
 
     def at(self, state: State, x: Array) -> Decision:
         """What everybody would do if the prices that clear inside the period were `x` (unknowns,)."""
@@ -121,21 +121,21 @@ class Play(NamedTuple):
         carried = economy.carry(now.public)
         aggregate = economy.arrive(step.settled, now.state.aggregate.shock, shock_next, carried)
         guess = Named("unknowns", {name: now.public.prices[name] for name in economy.unknowns})
-        still = None if now.state.tremble is None else jnp.zeros_like(now.state.tremble)
+        still = None if now.state.price_noise is None else jnp.zeros_like(now.state.price_noise)
         return State(aggregate, now.memory, guess, still)
 
     def look_ahead(self, step: Step) -> Decision:
         """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
         every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
-        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(tremble=None)))(every)
+        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(price_noise=None)))(every)
 
 
-class Trembling(NamedTuple):
-    """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, tremble).
+class NoisyPrices(NamedTuple):
+    """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, price_noise).
 
     Along an equilibrium path a price that clears moves with the state of the economy only, and nothing would teach
     people what to do at another one, on which the market's excess demand, and so the price itself, depends. Tomorrow is
-    looked ahead to without trembles.
+    looked ahead to without price noise.
     """
 
     play: Play
@@ -149,8 +149,8 @@ class Trembling(NamedTuple):
         return self.play.act(now, draw[0])
 
     def follow(self, step: Step, draw: tuple[Array, Array]) -> State:
-        """The start of next period, with its tremble."""
-        return self.play.follow(step, draw[0])._replace(tremble=draw[1])
+        """The start of next period, with its price noise."""
+        return self.play.follow(step, draw[0])._replace(price_noise=draw[1])
 
 
 Beginning = TypeVar("Beginning")
