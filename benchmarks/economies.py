@@ -135,12 +135,12 @@ def foresight_by_state(
     apart = set_apart(economy, ["monetary"])
     found: dict[float, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for size in SIZES.values():
-        chances = np.stack(date_zero(economy, "monetary", size))  # without and with the shock
-        weights = chances[:, apart].sum(axis=2)  # of the levels of the shock
+        probabilities = np.stack(date_zero(economy, "monetary", size))  # without and with the shock
+        weights = probabilities[:, apart].sum(axis=2)  # of the levels of the shock
         found[size] = {}
         for name in RESPONSES:
             levels = np.stack([np.asarray(path.series[name])[:QUARTERS] for path in paths])
-            averaged, of_states, unit = chances @ levels, weights @ levels[apart, 0], unit_of(name, list(levels))
+            averaged, of_states, unit = probabilities @ levels, weights @ levels[apart, 0], unit_of(name, list(levels))
             found[size][name] = (change_in(unit, *averaged), change_in(unit, *of_states))
     return found
 

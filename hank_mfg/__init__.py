@@ -260,7 +260,7 @@ def __getattr__(name: str):
         found = solve if new == "solve" else __getattr__(new)
         return functools.partial(found, **implied) if implied else found
     if name not in _HOME_OF:
-        from hank_mfg.model.mistakes import did_you_mean
+        from hank_mfg.model.spelling import did_you_mean
 
         close = did_you_mean(name, __all__)
         raise AttributeError(f"hank_mfg has no '{name}'{close}; public names: {', '.join(sorted(_HOME_OF))}.")

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from hank_mfg.environment.accounting import Accounts, check_accounts
+from hank_mfg.environment.dependence import names_read
 from hank_mfg.environment.own_state import check_own_state, check_repeatable
-from hank_mfg.environment.reach import read_names
-from hank_mfg.environment.trial import (
+from hank_mfg.environment.probe import (
     ASSET_POINTS,
     Case,
     Results,
@@ -334,7 +334,7 @@ def _traced(model: Model, case: Case, level: float) -> set[str]:
 
     numbers = {name: np.asarray(value, np.float64) for name, value in model.parameters().items() if not _whole(value)}
     try:
-        return read_names(everything, numbers)
+        return names_read(everything, numbers)
     except Exception:  # whatever is wrong was said before, or is said by trying numbers
         return set()
 

@@ -251,7 +251,7 @@ def own_discount(game: AbstractGame, name: str, aggregate: Aggregate, own: Any, 
     return None if jnp.ndim(discount) == 0 else jnp.broadcast_to(discount, actions.shape)
 
 
-def draws_ahead(uniforms: Array) -> Array:
+def next_period_draws(uniforms: Array) -> Array:
     """For every period the numbers that draw the noise of the next, out of `uniforms` (periods, draws) whose first row
     draws the start; the last are of a period that nobody lives."""
     return jnp.concatenate([uniforms[1:], uniforms[:1]])

@@ -76,8 +76,11 @@ def _at(economy: Economy, values: Array, assets: Array) -> Array:
 def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
     """Cash on hand, the composite (consumption, less effort under GHH) and savings at arbitrary assets (n, income),
     given a period's decisions on nodes."""
-    cash, desired = _at(economy, now.cash, assets), _at(economy, now.desired, assets)
-    savings = economy.savings_of(cash, desired, now.public)
+    cash, unconstrained_consumption = (
+        _at(economy, now.cash, assets),
+        _at(economy, now.unconstrained_consumption, assets),
+    )
+    savings = economy.savings_of(cash, unconstrained_consumption, now.public)
     savings = jnp.clip(savings, economy.grid.lower, economy.grid.upper)
     return cash, economy.consumption_of(cash, savings, now.public), savings
 

@@ -191,7 +191,7 @@ def _losses(
         memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
         best, memory = players[-1], memories[-1]
         _, kept = observe_deviator(best, best.policy, memory, path)
-        binds = (kept.wanted < economy.grid.lower) | (kept.wanted > economy.grid.upper)
+        binds = (kept.unconstrained_savings < economy.grid.lower) | (kept.unconstrained_savings > economy.grid.upper)
         slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
 
         def live(savings: Array) -> Array:

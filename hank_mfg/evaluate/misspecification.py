@@ -45,9 +45,9 @@ def under(solution: Solution, **parameters: Any) -> Solution:
     """The same people in an economy with other `parameters`: their policy, memory and beliefs stay those of training.
 
     What people do with their cash on hand and the signals they see does not change: the networks, the scale by which
-    they read signals and the stationary consumption function that they correct are those of training. Everything
-    else is the new world's: prices, budgets, chances, the flow of utility and patience by which choices are judged, and
-    `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
+    they read signals and the stationary consumption function that they correct are those of training. Everything else
+    is the new world's: prices, budgets, probabilities, the flow of utility and patience by which choices are judged,
+    and `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
     world. States are known by their order: the third income state stays the third, whatever it earns. `states` have
     lived 500 periods in the new world; `history`, `status` and seconds tell of training, `family` is left behind.
     Without changes the solution itself is returned.

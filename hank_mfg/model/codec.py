@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.errors import HankError
-from hank_mfg.model.moved import MOVED, modern
+from hank_mfg.model.moved import MOVED, RENAMED_CLASSES, modern
 
 GROUPS: list[Any] = []  # `Named`, which model/named.py adds: it is pickled by this module
 PUBLIC = {"optax": "optax", "equinox": "equinox.nn"}  # where other packages show what they define elsewhere
@@ -50,6 +50,7 @@ def library_name(kind: type) -> str | None:
 
 def library_class(name: str) -> type | None:
     """The class that `library_name` calls so; None where there is none."""
+    name = RENAMED_CLASSES.get(name, name)
     found = re.fullmatch(r"(hank_mfg(?:\.[a-z][a-z0-9_]*)*|optax|equinox\.nn):([A-Za-z_]\w*)", name)
     if found is None:
         return None

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 
 from hank_mfg.model.codec import GROUPS, CodecError
-from hank_mfg.model.mistakes import closest
 from hank_mfg.model.portable import reduced
+from hank_mfg.model.spelling import closest
 from hank_mfg.wording import brief
 
 

@@ -205,9 +205,9 @@ def read_checkpoint(folder: Path, blank: Callable[[], Any]) -> tuple[Any, Histor
         raise RunError(f"{path} belongs to another run than {folder}/manifest.json: {CURE}.")
     history = {name.partition("/")[2]: data.pop(name) for name in list(data) if name.startswith("history/")}
     training = blank()
-    wanted = [leaf for leaf in jax.tree.leaves(training) if eqx.is_array(leaf)]
+    expected = [leaf for leaf in jax.tree.leaves(training) if eqx.is_array(leaf)]
     leaves = [data[name] for name in sorted(data)]
-    if [(w.shape, w.dtype) for w in wanted] != [(x.shape, x.dtype) for x in leaves]:
+    if [(w.shape, w.dtype) for w in expected] != [(x.shape, x.dtype) for x in leaves]:
         raise RunError(f"{path} does not fit the model and settings in config.json: solve again into a new folder.")
     remaining = iter(leaves)
     return jax.tree.map(lambda leaf: jnp.asarray(next(remaining)) if eqx.is_array(leaf) else leaf, training), history

@@ -11,8 +11,8 @@ import numpy as np
 
 from hank_mfg import sizes
 from hank_mfg.environment.game import AbstractGame, Discrete
-from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.moved import RENAMED_FIELDS
+from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.encoders import ENCODERS
 from hank_mfg.precision import DTYPES
 
@@ -197,8 +197,8 @@ def changed(settings: Chosen, options: list[str] | None) -> Chosen:
         try:
             changes[name] = kind(value)
         except ValueError as error:
-            wanted = {int: "a whole number", float: "a number"}[kind]
+            rule = {int: "a whole number", float: "a number"}[kind]
             raise ValueError(
-                f"--option {text}: {name} must be {wanted}, for instance {name}={known[name] or 0.5}."
+                f"--option {text}: {name} must be {rule}, for instance {name}={known[name] or 0.5}."
             ) from error
     return dataclasses.replace(settings, **changes)

@@ -205,8 +205,8 @@ def test_where_nobody_is_the_average_is_that_of_a_few_put_there(float64):
     turns = np.array([[0.0, 1.0], [1.0, 0.0]])
 
     def average(error, xp=np):
-        chances = xp.asarray([[1.0 - error, error], [error, 1.0 - error]])
-        return average_out(hm.private_signals("word", chances, memory=2).transition, turns)
+        probabilities = xp.asarray([[1.0 - error, error], [error, 1.0 - error]])
+        return average_out(hm.private_signals("word", probabilities, memory=2).transition, turns)
 
     sure = average(0.0)
     np.testing.assert_allclose(sure, [[0.5, 0, 0.5, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0.5, 0, 0.5]], atol=1e-15)

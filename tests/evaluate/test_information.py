@@ -23,13 +23,13 @@ def brute_force(model, productivity):
     weight = {True: 0.0, False: 0.0}
     for number in range(2**count):
         booms = [bool(number >> t & 1) for t in range(count)]
-        odds = 0.5
+        probability = 0.5
         for before, after in itertools.pairwise(booms):
-            odds *= stay if before == after else 1 - stay
+            probability *= stay if before == after else 1 - stay
         for boom, z in zip(booms, productivity, strict=True):
             left = z - 1.0 - (gap if boom else -gap)
-            odds *= noise[np.abs(steps - left) < 1e-9].sum()
-        weight[booms[-1]] += odds
+            probability *= noise[np.abs(steps - left) < 1e-9].sum()
+        weight[booms[-1]] += probability
     return weight[True] / (weight[True] + weight[False])
 
 

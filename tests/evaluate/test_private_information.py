@@ -82,7 +82,7 @@ def test_who_does_not_heed_hunches_learns_as_if_there_were_none(float64, without
         prepare(noisy(), SETTINGS, without, seed=0),
         prepare(noisy("private", private_memory=2), SETTINGS, hunched, seed=0, sees=noisy()),
     ]
-    assert plays[1][0].policy.alike.group == tuple(np.repeat([0, 1, 2], 4))
+    assert plays[1][0].policy.information_sets.group == tuple(np.repeat([0, 1, 2], 4))
     reports = [_train(*each, SETTINGS, 4)[1] for each in plays]
     np.testing.assert_allclose(reports[1].loss, reports[0].loss, rtol=1e-6)
     np.testing.assert_allclose(reports[1].euler_error, reports[0].euler_error, rtol=1e-6)

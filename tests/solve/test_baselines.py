@@ -118,8 +118,8 @@ def episode(periods=4, people=50, states=3, actions=2):
     what = jnp.asarray(draws.integers(0, actions, (periods, people)), jnp.int32)
     rewards = jnp.asarray(draws.normal(size=(periods, people)).astype(np.float32))
     tables = draws.normal(size=(2, periods, states, actions)).astype(np.float32)
-    log_odds = jax.nn.log_softmax(jnp.asarray(tables[0]))
-    return Episode(Sight((), None), where, what, rewards), log_odds, jnp.asarray(tables[1])
+    log_probabilities = jax.nn.log_softmax(jnp.asarray(tables[0]))
+    return Episode(Sight((), None), where, what, rewards), log_probabilities, jnp.asarray(tables[1])
 
 
 def test_the_clipped_objective_is_that_of_every_individual():
@@ -143,20 +143,20 @@ def test_the_clipped_objective_is_that_of_every_individual():
 
 
 def test_munchausen_targets_against_a_loop():
-    lived, log_odds, values = episode()
+    lived, log_probabilities, values = episode()
     discount, temperature = jnp.asarray(0.9, jnp.float32), jnp.asarray(0.7, jnp.float32)
-    targets = munchausen_targets(Replay(lived, log_odds), values, discount, temperature, 0.6)
+    targets = munchausen_targets(Replay(lived, log_probabilities), values, discount, temperature, 0.6)
     expected = np.zeros(targets.shape)
     for t, person in np.ndindex(*targets.shape):
         s, a = int(lived.states[t, person]), int(lived.options[t, person])
-        expected[t, person] = lived.rewards[t, person] + 0.6 * 0.7 * log_odds[t, s, a]
+        expected[t, person] = lived.rewards[t, person] + 0.6 * 0.7 * log_probabilities[t, s, a]
         if t + 1 < len(targets):
             s_next = int(lived.states[t + 1, person])
             for b in range(2):
-                soft = values[t + 1, s_next, b] - 0.7 * log_odds[t + 1, s_next, b]
-                expected[t, person] += 0.9 * np.exp(log_odds[t + 1, s_next, b]) * soft
+                soft = values[t + 1, s_next, b] - 0.7 * log_probabilities[t + 1, s_next, b]
+                expected[t, person] += 0.9 * np.exp(log_probabilities[t + 1, s_next, b]) * soft
     assert np.asarray(targets) == pytest.approx(expected, abs=1e-4)
-    counts, means = mean_targets(Replay(lived, log_odds), targets)
+    counts, means = mean_targets(Replay(lived, log_probabilities), targets)
     there = (np.asarray(lived.states[2]) == 1) & (np.asarray(lived.options[2]) == 0)
     assert float(counts[2, 1, 0]) == there.sum()
     assert float(means[2, 1, 0]) == pytest.approx(expected[2, there].mean(), abs=1e-4)
@@ -172,13 +172,13 @@ def test_where_the_level_is_off_scores_feel_nothing_of_it_on_average():
     draws = np.random.default_rng(0)
     signals = jnp.asarray(draws.normal(size=(4, 2)).astype(np.float32))
     eye = jnp.broadcast_to(jnp.eye(5, dtype=jnp.float32), (4, 5, 5))
-    log_odds = jax.nn.log_softmax(jnp.asarray(2.0 * draws.normal(size=(4, 5, 3)).astype(np.float32)))
+    log_probabilities = jax.nn.log_softmax(jnp.asarray(2.0 * draws.normal(size=(4, 5, 3)).astype(np.float32)))
     nobody = jnp.zeros((4, 1), jnp.int32)
-    replay = Replay(Episode(Sight((eye,), None), nobody, nobody, nobody), log_odds)
+    replay = Replay(Episode(Sight((eye,), None), nobody, nobody, nobody), log_probabilities)
     size, temperature = jnp.asarray(3.0, jnp.float32), jnp.asarray(2.0, jnp.float32)
     values = q_values(strategy, level, signals, replay, (size, temperature), settings)
-    shares = 0.6 * np.exp(np.asarray(log_odds)) + 0.4 / 3
-    assert np.asarray(behavior(jnp.exp(log_odds), settings)) == pytest.approx(shares, abs=1e-6)
+    shares = 0.6 * np.exp(np.asarray(log_probabilities)) + 0.4 / 3
+    assert np.asarray(behavior(jnp.exp(log_probabilities), settings)) == pytest.approx(shares, abs=1e-6)
     levels = 3.0 * np.asarray(values_along(level, signals, replay.episode.sight))
     assert (shares * np.asarray(values)).sum(axis=-1) == pytest.approx(levels, abs=1e-5)
     scores = np.asarray(scores_along(strategy, signals, replay.episode.sight))

@@ -113,9 +113,9 @@ def phillips(model: Priced) -> tuple[np.ndarray, np.ndarray]:
     """The condition of firms as log(1 + pi) = margin + worth @ log(1 + pi'), (shocks,) and (shocks, shocks)."""
     with jax.enable_x64(True):
         economy = hm.discretize(model, 10, jnp.float64)
-    z, odds = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
+    z, probabilities = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
     margin = model.slope * (z - 1) * (1 - 1 / model.elasticity)
-    return margin, odds * model.patience_of_firms / (1 + z)[None, :] * z[None, :] / z[:, None]
+    return margin, probabilities * model.patience_of_firms / (1 + z)[None, :] * z[None, :] / z[:, None]
 
 
 @pytest.fixture(scope="module")

@@ -23,50 +23,52 @@ def lq(dtype):
     return cast(hm.load_game("linear_quadratic"), dtype)
 
 
-def follow(game, odds, direction):
-    """Everybody plays the probabilities `odds` (time, states, actions); aggregates are taken as given."""
+def follow(game, probabilities, direction):
+    """Everybody plays the probabilities `probabilities` (time, states, actions); aggregates are taken as given."""
     name = "individuals"
-    values = action_values_of(game.populations[name].actions, odds.dtype)
-    actions = jnp.broadcast_to(values[None], odds.shape[1:])
+    values = action_values_of(game.populations[name].actions, probabilities.dtype)
+    actions = jnp.broadcast_to(values[None], probabilities.shape[1:])
     own = everybody(game, name)
-    start = Aggregate({name: jnp.full(99, 1.0 / 99.0, odds.dtype)}, direction, jnp.zeros((), jnp.int32))
+    start = Aggregate({name: jnp.full(99, 1.0 / 99.0, probabilities.dtype)}, direction, jnp.zeros((), jnp.int32))
 
-    def period(aggregate, odds):
-        settled = land_everybody(game, name, aggregate, own, Choice(actions, odds))
+    def period(aggregate, probabilities):
+        settled = land_everybody(game, name, aggregate, own, Choice(actions, probabilities))
         following = arrive(game, aggregate, {name: settled}, aggregate.noise)
         return following, (aggregate, following)
 
-    return actions, own, jax.lax.scan(period, start, odds)[1]
+    return actions, own, jax.lax.scan(period, start, probabilities)[1]
 
 
 def test_the_mass_times_action_values_is_the_gradient_through_the_mass(float64):
     """dJ/dpi_t(a|s) = beta^t m_t(s) Q_t(s, a), everything aggregate held fixed: automatic differentiation agrees."""
     game, name = lq(jnp.float64), "individuals"
-    odds = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(7), size=(30, 99)))
-    actions, own, (now, following) = follow(game, odds, jnp.asarray(1.0))
+    probabilities = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(7), size=(30, 99)))
+    actions, own, (now, following) = follow(game, probabilities, jnp.asarray(1.0))
     frozen = jax.tree.map(jax.lax.stop_gradient, (now, following))
 
-    def objective(odds):
+    def objective(probabilities):
         def period(carry, inputs):
             mass, discount = carry
-            odds, now, following = inputs
+            probabilities, now, following = inputs
             rewards = game.reward(name, now, following, own, actions)
-            flow = discount * jnp.sum(mass[:, None] * odds * rewards)
-            settled = land_everybody(game, name, now._replace(masses={name: mass}), own, Choice(actions, odds))
+            flow = discount * jnp.sum(mass[:, None] * probabilities * rewards)
+            settled = land_everybody(game, name, now._replace(masses={name: mass}), own, Choice(actions, probabilities))
             moved = arrive(game, now, {name: settled}, now.noise).masses[name]
             return (moved, discount * game.discount_factor), flow
 
         first = (frozen[0].masses[name][0], jnp.ones(()))
-        return jax.lax.scan(period, first, (odds, *frozen))[1].sum()
+        return jax.lax.scan(period, first, (probabilities, *frozen))[1].sum()
 
-    gradient = jax.jit(jax.grad(objective))(odds)
+    gradient = jax.jit(jax.grad(objective))(probabilities)
 
-    choices = Choice(jnp.broadcast_to(actions[None], odds.shape), odds)
+    choices = Choice(jnp.broadcast_to(actions[None], probabilities.shape), probabilities)
     values, value = jax.jit(lambda f, c: action_values(game, name, f, c))(Period(*frozen), choices)
     discount = game.discount_factor ** jnp.arange(30.0)
     ours = discount[:, None, None] * frozen[0].masses[name][..., None] * values
     np.testing.assert_allclose(ours, gradient, atol=1e-11)
-    assert float(jnp.sum(frozen[0].masses[name][0] * value[0])) == pytest.approx(float(objective(odds)), abs=1e-9)
+    assert float(jnp.sum(frozen[0].masses[name][0] * value[0])) == pytest.approx(
+        float(objective(probabilities)), abs=1e-9
+    )
 
 
 def test_weight_times_move_does_not_depend_on_the_bound():
@@ -80,9 +82,9 @@ def test_weight_times_move_does_not_depend_on_the_bound():
         assert float(jnp.abs(target - scores).max()) <= limit * (1 + 1e-6)
         products.append(np.asarray(weight * (target - scores)))
     np.testing.assert_allclose(products[0], products[2], rtol=1e-4, atol=1e-6)
-    odds = np.asarray(jax.nn.softmax(scores, axis=1))
-    soft = np.asarray(values) - 0.5 * np.log(odds)
-    exact = (odds + 0.01) * 2.0 * (soft - (odds * soft).sum(axis=1, keepdims=True))
+    probabilities = np.asarray(jax.nn.softmax(scores, axis=1))
+    soft = np.asarray(values) - 0.5 * np.log(probabilities)
+    exact = (probabilities + 0.01) * 2.0 * (soft - (probabilities * soft).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(products[2], exact, rtol=1e-4, atol=1e-6)
 
 
@@ -145,9 +147,12 @@ def equilibrium_exploitability() -> float:
     def sweep(scores, temperature):
         values, gains = [], 0.0
         for place, direction in enumerate((1.0, -1.0)):
-            odds = jax.nn.softmax(scores[place], axis=-1)
-            actions, _, (now, following) = follow(game, odds, jnp.asarray(direction))
-            path, choices = Period(now, following), Choice(jnp.broadcast_to(actions[None], odds.shape), odds)
+            probabilities = jax.nn.softmax(scores[place], axis=-1)
+            actions, _, (now, following) = follow(game, probabilities, jnp.asarray(direction))
+            path, choices = (
+                Period(now, following),
+                Choice(jnp.broadcast_to(actions[None], probabilities.shape), probabilities),
+            )
             q, v = action_values(game, name, path, choices)
             best = best_values(game, name, path, all_actions)
             gains += 0.5 * jnp.sum(now.masses[name][0] * (best[0] - v[0]))

@@ -156,7 +156,7 @@ def test_the_gradient_vanishes_at_the_stationary_equilibrium(at_rest):
         with quick_compilation():
             now, residual, gradient = jax.tree.map(np.asarray, at_one_date(play, at_rest.start(play)))
         mass, consumption = now.state.aggregate.mass, now.cash - now.savings
-        free = (now.cash - now.desired > 0.0) & (now.savings < play.economy.grid.upper)
+        free = (now.cash - now.unconstrained_consumption > 0.0) & (now.savings < play.economy.grid.upper)
         errors.append([(mass * np.abs(x) * consumption)[free].sum() for x in (residual, gradient)])
         assert 0.0 < mass[~free].sum() < 0.01
         assert np.all(gradient[~free & (now.savings <= 0.0)] < 0.0)  # the limit binds: they would rather borrow

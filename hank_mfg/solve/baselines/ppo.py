@@ -135,12 +135,12 @@ class Episode(NamedTuple):
 class PPOLesson(NamedTuple):
     """What one path teaches one population, time leading.
 
-    `log_odds` (states, actions) of the policy that played; summed positive and negative advantages `gains` and `losses`
-    at the same places; `visits` (states,) and the mean return there, `returns`, in units of the critic.
+    `log_probabilities` (states, actions) of the policy that played; summed positive and negative advantages `gains` and
+    `losses` at the same places; `visits` (states,) and the mean return there, `returns`, in units of the critic.
     """
 
     sight: Sight
-    log_odds: Array
+    log_probabilities: Array
     gains: Array
     losses: Array
     visits: Array
@@ -282,21 +282,22 @@ def at_cells(amounts: Array, cells: Array, shape: tuple[int, ...]) -> Array:
     return sums.reshape(-1, *shape)
 
 
-def make_lesson(episode: Episode, log_odds: Array, advantage: Array, returns: Array) -> PPOLesson:
+def make_lesson(episode: Episode, log_probabilities: Array, advantage: Array, returns: Array) -> PPOLesson:
     """The lesson of one path; `advantage` and `returns` (time, individuals) standardized and in units of the critic."""
-    shape = log_odds.shape[1:]
+    shape = log_probabilities.shape[1:]
     cells = episode.states * shape[1] + episode.options
     visits = at_cells(jnp.ones_like(returns), episode.states, shape[:1])
     return PPOLesson(
-        episode.sight, log_odds,
+        episode.sight, log_probabilities,
         at_cells(jnp.maximum(advantage, 0.0), cells, shape), at_cells(jnp.minimum(advantage, 0.0), cells, shape),
         visits, at_cells(returns, episode.states, shape[:1]) / jnp.maximum(visits, 1.0),
     )  # fmt: skip
 
 
-def clipped_objective(log_odds: Array, lesson: PPOLesson, clip_ratio: float) -> Array:
-    """The sum of min(rho A, clip(rho) A) over the individuals of a lesson; `log_odds` of the policy that learns."""
-    ratio = jnp.exp(jnp.clip(log_odds - lesson.log_odds, -FARTHEST, FARTHEST))
+def clipped_objective(log_probabilities: Array, lesson: PPOLesson, clip_ratio: float) -> Array:
+    """The sum of min(rho A, clip(rho) A) over the individuals of a lesson; `log_probabilities` of the policy that
+    learns."""
+    ratio = jnp.exp(jnp.clip(log_probabilities - lesson.log_probabilities, -FARTHEST, FARTHEST))
     gain = lesson.gains * jnp.minimum(ratio, 1.0 + clip_ratio)
     return jnp.sum(gain + lesson.losses * jnp.maximum(ratio, 1.0 - clip_ratio))
 
@@ -304,11 +305,11 @@ def clipped_objective(log_odds: Array, lesson: PPOLesson, clip_ratio: float) -> 
 def ppo_loss(policy: Strategy, critic: Strategy, signals: Array, lesson: PPOLesson, settings: tuple) -> Array:
     """The loss of one population on one path, summed over individuals; `settings` (IPPO, weight of entropy)."""
     ppo, entropy_weight = settings
-    log_odds = jax.nn.log_softmax(scores_along(policy, signals, lesson.sight))
-    entropy = -jnp.sum(jnp.exp(log_odds) * log_odds, axis=-1)
+    log_probabilities = jax.nn.log_softmax(scores_along(policy, signals, lesson.sight))
+    entropy = -jnp.sum(jnp.exp(log_probabilities) * log_probabilities, axis=-1)
     error = values_along(critic, signals, lesson.sight) - lesson.returns
     states = jnp.sum(lesson.visits * (0.5 * ppo.value_weight * error**2 - entropy_weight * entropy))
-    return states - clipped_objective(log_odds, lesson, ppo.clip_ratio)
+    return states - clipped_objective(log_probabilities, lesson, ppo.clip_ratio)
 
 
 def teach(training: PPOTraining, signals: Array, episodes: dict[str, Episode], game: AbstractGame, settings: IPPO):
@@ -316,7 +317,9 @@ def teach(training: PPOTraining, signals: Array, episodes: dict[str, Episode], g
     critics, sizes, lessons = {}, {}, {}
     for name, episode in episodes.items():
         strategy, critic, size = training.strategies[name], training.critics[name], training.sizes[name]
-        log_odds = jax.nn.log_softmax(jax.vmap(lambda o, s, p=strategy: scores_along(p, o, s))(signals, episode.sight))
+        log_probabilities = jax.nn.log_softmax(
+            jax.vmap(lambda o, s, p=strategy: scores_along(p, o, s))(signals, episode.sight)
+        )
         tables = size * jax.vmap(lambda o, s, c=critic: values_along(c, o, s))(signals, episode.sight)
         values = jnp.take_along_axis(tables, episode.states, axis=2)
         discount, axis = discount_of(game, episode.discount)
@@ -325,7 +328,7 @@ def teach(training: PPOTraining, signals: Array, episodes: dict[str, Episode], g
         )
         critics[name], sizes[name] = resize(critic, size, gain + values, training.done == 0)
         standard = (gain - gain.mean()) / (gain.std() + 1e-8)
-        lessons[name] = jax.vmap(make_lesson)(episode, log_odds, standard, (gain + values) / sizes[name])
+        lessons[name] = jax.vmap(make_lesson)(episode, log_probabilities, standard, (gain + values) / sizes[name])
     return training._replace(critics=critics, sizes=sizes), lessons
 
 

@@ -120,11 +120,12 @@ def untrained(
     It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
     household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
     """
-    economy, alike = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
+    economy, information_sets = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
     dtype = economy.dtype
     if sees is not None:
-        told = discretize(sees, settings.asset_points, dtype)
-        economy, alike = eqx.tree_at(lambda e: e.model, economy, told.model), economy.alike(told.own)
+        shown = discretize(sees, settings.asset_points, dtype)
+        information_sets = economy.information_sets(shown.own)
+        economy = eqx.tree_at(lambda e: e.model, economy, shown.model)
     if steady is None:
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
@@ -139,7 +140,7 @@ def untrained(
     guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike, seen_states(economy))
+    shape = PolicySettings(signals, *sizes, economy.sets_prices, information_sets, seen_states(economy))
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))

@@ -159,13 +159,13 @@ def softened(scores: Array, values: Array, temperature: Array, settings: GameRSP
     `max_move` are cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A
     bad action that is never taken rests.
     """
-    log_odds = jax.nn.log_softmax(scores)
-    odds = jnp.exp(log_odds)
-    soft = values - temperature * log_odds
-    move = settings.rate * (soft - jnp.sum(odds * soft, axis=-1, keepdims=True))
-    rests = (log_odds < FLOOR) & (move < 0)
+    log_probabilities = jax.nn.log_softmax(scores)
+    probabilities = jnp.exp(log_probabilities)
+    soft = values - temperature * log_probabilities
+    move = settings.rate * (soft - jnp.sum(probabilities * soft, axis=-1, keepdims=True))
+    rests = (log_probabilities < FLOOR) & (move < 0)
     excess = jnp.maximum(jnp.abs(move) / settings.max_move, 1.0)
-    weight = (odds + settings.uniform_action_weight) * excess
+    weight = (probabilities + settings.uniform_action_weight) * excess
     return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, weight)
 
 

@@ -188,15 +188,16 @@ def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
 
 
 class Lives(NamedTuple):
-    """Lives from each of several states on, in every world: arrays (paths, worlds), `luck` (paths, worlds, shocks).
+    """Lives from each of several states on, in every world: arrays (paths, worlds), `shock_sums` (paths, worlds,
+    shocks).
 
     `value` is lifetime utility, `percent` what one percent more goods in every period at unchanged hours would add to
-    it, `luck` the discounted sum of every shock less its mean in that world.
+    it, `shock_sums` the discounted sum of every shock less its mean in that world.
     """
 
     value: Array
     percent: Array
-    luck: Array
+    shock_sums: Array
 
 
 def _luck(economy: Economy, path: Array) -> Array:
@@ -247,10 +248,13 @@ def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
             f"World {int(np.argmin(sound))} of the family: lifetime utility became NaN or infinite in {LIFE} periods; "
             "check prices() and resources() there, or leave it out."
         )
-    value, luck = lives.value - lives.value[:, :1], lives.luck - lives.luck[:, :1]  # what they own at the start cancels
-    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (luck, value)]
+    value, shock_sums = (
+        lives.value - lives.value[:, :1],
+        lives.shock_sums - lives.shock_sums[:, :1],
+    )  # what they own at the start cancels
+    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (shock_sums, value)]
     worth = np.linalg.lstsq(*away)[0]
-    return -(value - luck @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
+    return -(value - shock_sums @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
 
 
 class Adversary(NamedTuple):
@@ -289,8 +293,8 @@ def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
 def best_weights(losses: np.ndarray, penalty: float) -> np.ndarray:
     """The weights (worlds,) with the largest `objective`: in closed form, the worst worlds only if theta is zero."""
     behind = losses - losses.max()
-    odds = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
-    return odds / odds.sum()
+    probabilities = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
+    return probabilities / probabilities.sum()
 
 
 def require_same_worlds(history: dict[str, np.ndarray], worlds: Worlds | None) -> None:

@@ -138,17 +138,17 @@ class Training(NamedTuple, Generic[States]):
 class Kept(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
-    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave
-    of the `desired` one, `rise` how much it rises with a unit of next assets less: the asset's price, or less
-    where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that tomorrow
-    adds to their wish to raise the price, `implied` what it is worth in expectation over every next
-    aggregate state.
+    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
+    `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
+    less where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that
+    tomorrow adds to their wish to raise the price, `implied` what it is worth in expectation over every next aggregate
+    state.
     """
 
     signal: Array
     cash: Array
-    desired: Array
-    wanted: Array
+    unconstrained_consumption: Array
+    unconstrained_savings: Array
     savings: Array
     consumption: Array
     goods: Array
@@ -216,7 +216,7 @@ def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) 
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
     implied = implied_outlook(play.economy, now, ahead)
     return Kept(
-        now.signal, now.cash, now.desired, now.wanted, now.savings, consumption,
+        now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
         play.economy.goods(consumption, now.public), rise, mass, reward, now.outlook, implied, condition,
     )  # fmt: skip
 
@@ -236,11 +236,11 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     limit = settings.max_step
     change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
     weight = kept.mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / kept.mass[0].size
-    move = jnp.clip(jnp.log(consumption / kept.desired) + change, -limit, limit)
-    right = (kept.wanted < grid.lower) & (change >= 0)
+    move = jnp.clip(jnp.log(consumption / kept.unconstrained_consumption) + change, -limit, limit)
+    right = (kept.unconstrained_savings < grid.lower) & (change >= 0)
     bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
     lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook, bound)
-    binds = (kept.wanted < grid.lower) | (kept.wanted > grid.upper)
+    binds = (kept.unconstrained_savings < grid.lower) | (kept.unconstrained_savings > grid.upper)
     relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / kept.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
     return lesson, jnp.mean(euler_error), gradient

@@ -36,9 +36,10 @@ class State(NamedTuple):
 class Decision(NamedTuple):
     """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
 
-    `cash` on hand, `desired` consumption before the budget binds and what it would save, `wanted`; `savings` next
-    assets within the bounds; `features` what the heads were given; `outlook` what tomorrow adds to a firm's wish to
-    raise its price; `excess` (unknowns,) what is left over of the equations by which prices clear inside the period.
+    `cash` on hand, `unconstrained_consumption` consumption before the budget binds and what it would save,
+    `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given; `outlook`
+    what tomorrow adds to a firm's wish to raise its price; `excess` (unknowns,) what is left over of the equations by
+    which prices clear inside the period.
     """
 
     state: State
@@ -47,8 +48,8 @@ class Decision(NamedTuple):
     memory: Array
     features: Array
     cash: Array
-    desired: Array
-    wanted: Array
+    unconstrained_consumption: Array
+    unconstrained_savings: Array
     savings: Array
     outlook: Array
     excess: Array
@@ -61,7 +62,7 @@ class Step(NamedTuple):
     """
 
     now: Decision
-    gamble: Lottery
+    lottery: Lottery
     settled: Array
     shock_next: Array
 
@@ -97,14 +98,26 @@ class Play(NamedTuple):
         signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
-        desired = self.desired(features, cash, public)
-        wanted = economy.savings_of(cash, desired, public)
-        savings = jnp.clip(wanted, *economy.bounds(cash, public))
+        unconstrained_consumption = self.unconstrained_consumption(features, cash, public)
+        unconstrained_savings = economy.savings_of(cash, unconstrained_consumption, public)
+        savings = jnp.clip(unconstrained_savings, *economy.bounds(cash, public))
         outlook = self.policy.outlook(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, outlook)
-        return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, outlook, excess)
+        return Decision(
+            state,
+            public,
+            signal,
+            memory,
+            features,
+            cash,
+            unconstrained_consumption,
+            unconstrained_savings,
+            savings,
+            outlook,
+            excess,
+        )
 
-    def desired(self, features: Array, cash: Array, public: Public) -> Array:
+    def unconstrained_consumption(self, features: Array, cash: Array, public: Public) -> Array:
         """What everybody would consume if no bound on savings did bind, (assets, income)."""
         economy = self.economy
         floor = economy.cost(economy.grid.lower, public)
@@ -112,8 +125,8 @@ class Play(NamedTuple):
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""
-        gamble = self.economy.lottery(now.savings)
-        return Step(now, gamble, self.economy.settle(now.state.aggregate.mass, gamble), shock_next)
+        lottery = self.economy.lottery(now.savings)
+        return Step(now, lottery, self.economy.settle(now.state.aggregate.mass, lottery), shock_next)
 
     def follow(self, step: Step, shock_next: Array) -> State:
         """The start of next period in aggregate state `shock_next`."""

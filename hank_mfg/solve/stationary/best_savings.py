@@ -65,9 +65,9 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:
     """The value of a constant `flow` (assets, income) under constant savings: V = flow + beta P V."""
-    discount_factor, gamble = economy.discount_factor(public.shocks), economy.lottery(savings)
+    discount_factor, lottery = economy.discount_factor(public.shocks), economy.lottery(savings)
     chain = economy.income_transition[0, 0]
-    return solve_contraction(lambda value: discount_factor * expect(value, gamble, chain), flow, tolerance=1e-13)
+    return solve_contraction(lambda value: discount_factor * expect(value, lottery, chain), flow, tolerance=1e-13)
 
 
 @eqx.filter_jit
