@@ -216,15 +216,15 @@ def solved_run(command, tiny_options, tmp_path_factory) -> SolvedRun:
     """Krusell and Smith with tiny settings, solved once per session. Copy the folder before changing it."""
     from hank_mfg.runs import run
 
-    folder, kept, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
+    folder, solutions, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
 
     def keep(*arguments, **options):
-        kept.append(solve_run(*arguments, **options))
-        return kept[0]
+        solutions.append(solve_run(*arguments, **options))
+        return solutions[0]
 
     with mock.patch.object(run, "solve_run", keep):
         outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder, "--json")
-    return SolvedRun(folder, outcome.printed, kept[0], outcome.err)
+    return SolvedRun(folder, outcome.printed, solutions[0], outcome.err)
 
 
 OWN_CHAIN = np.array([[0.6, 0.4], [0.05, 0.95]])

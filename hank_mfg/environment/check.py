@@ -306,7 +306,7 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         moves = {name: _nudge(model, name) for name in names if np.ndim(getattr(model, name)) == 0}
         moves = {name: value for name, value in moves.items() if value is not None}
         unread = [name for name in unread if not _matters(model, moves, name, case, level)]
-    for other in _told_otherwise(model) if unread else ():
+    for other in _with_other_choices(model) if unread else ():
         read = _traced(other, make_case(other), level)
         unread = [name for name in unread if name not in read]
     if unread:
@@ -316,7 +316,7 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         )
 
 
-def _told_otherwise(model: Model) -> Iterator[Model]:
+def _with_other_choices(model: Model) -> Iterator[Model]:
     """The same economy with another word or number in one of its choices: some parameters belong to one of them."""
     for field in dataclasses.fields(model):
         for option in field.metadata.get("options", ()):

@@ -219,8 +219,9 @@ def expect(game: AbstractGame, population: str, period: Period, own: Any, action
     return read(ahead(game, population, period.now, period.following.noise, values), landing)
 
 
-def worth(game: AbstractGame, name: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
-    """The reward of the period plus what `values` (states,) of next period are worth today: the shape of actions."""
+def action_value(game: AbstractGame, name: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
+    """The reward of the period plus the discounted expectation of next period's `values` (states,): the shape of
+    actions."""
     ahead_of_actions = expect(game, name, period, own, actions, values)
     discount = game.discount(name, period.now, own)
     return game.reward(name, period.now, period.following, own, actions) + discount * ahead_of_actions

@@ -207,10 +207,10 @@ def _pricing(model: Model, today: Named) -> dict[str, Any]:
     """Profit, what tomorrow's is worth, and its cross derivative in price and price before, which must be positive."""
     if not model.sets_prices():
         return {}
-    worth = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", today, today), ())
+    discounting = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", today, today), ())
     profit = _fits(model, "profit", "the result", ask(model, "profit", 1.0, 1.0, today), ())
     _, _, cross = attempt(model, "profit", profit_slopes, model, today, jnp.float64)
-    return {"profit": profit, "profit_discounting": worth, "cost of changing a price": cross}
+    return {"profit": profit, "profit_discounting": discounting, "cost of changing a price": cross}
 
 
 def _carries(model: Model, carried: dict, following: dict) -> dict:
@@ -225,16 +225,16 @@ def _carries(model: Model, carried: dict, following: dict) -> dict:
 
 def trace(model: Model, case: Case) -> Results:
     """Trace the equations as JAX will: mistakes of code, shapes and names show without a single number."""
-    kept: list[Results] = []
+    records: list[Results] = []
 
     def follow(model, case, shocks, level):
-        kept.append(equations(model, case, shocks, level))
-        return kept[-1]
+        records.append(equations(model, case, shocks, level))
+        return records[-1]
 
     given = (model, case, case.state(0), 1.0)
     abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), jnp.float64) if is_number(x) else x, given)
     eqx.filter_eval_shape(follow, *abstract)
-    return kept[-1]
+    return records[-1]
 
 
 def evaluate(model: Model, case: Case, state: int, level: float, place: float = 0.5) -> Results:

@@ -136,13 +136,13 @@ def _measure(play: Play, path: Path, state: State, people: People, block: int):
         last, steps = rollout(play, state, shocks, lambda step: step)
         ahead = jax.vmap(play.look_ahead)(steps)
         errors = jax.vmap(lambda step, following: _errors(economy, step, following))(steps, ahead)
-        assets, kept = jax.lax.scan(lambda a, x: live(economy, a, x), assets, (steps, ahead, own))
-        return (last, assets), (errors, kept, steps.now.state.aggregate.shock)
+        assets, records = jax.lax.scan(lambda a, x: live(economy, a, x), assets, (steps, ahead, own))
+        return (last, assets), (errors, records, steps.now.state.aggregate.shock)
 
     shocks = path.shocks_next[path.burn :].reshape(-1, block)
     carry = (state, (people.assets, people.assets))
-    _, kept = jax.lax.scan(one_block, carry, (shocks, people.own.reshape(len(shocks), block, -1)))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), kept)
+    _, records = jax.lax.scan(one_block, carry, (shocks, people.own.reshape(len(shocks), block, -1)))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), records)
 
 
 def _followed(

@@ -45,7 +45,7 @@ from hank_mfg.model.units import LEVEL, RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.rollout import Play, State, rollout
-from hank_mfg.solve.solution import GlobalSolution, world_told
+from hank_mfg.solve.solution import GlobalSolution, model_note
 from hank_mfg.wording import readable
 
 WALKERS = 8  # paths on which starting states are looked for, side by side
@@ -161,21 +161,21 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
         wealth = aggregate.mass.sum(axis=1)
         x = economy.consumption_of(step.now.cash, step.now.savings, step.now.public)
         goods = economy.goods(x, step.now.public)
-        kept = _Followed(step.lottery, aggregate.shock, step.shock_next, goods, wealth)
-        return period_series(economy, step.now), kept
+        recorded = _Followed(step.lottery, aggregate.shock, step.shock_next, goods, wealth)
+        return period_series(economy, step.now), recorded
 
-    def follow(groups, kept: _Followed):
-        consumption = jnp.sum(groups * kept.consumption, axis=(1, 2))
+    def follow(groups, recorded: _Followed):
+        consumption = jnp.sum(groups * recorded.consumption, axis=(1, 2))
         wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
-        chain = economy.income_transition[kept.shock, kept.shock_next]
-        return jax.vmap(lambda group: economy.settle(group, kept.lottery) @ chain)(groups), (consumption, wealth)
+        chain = economy.income_transition[recorded.shock, recorded.shock_next]
+        return jax.vmap(lambda group: economy.settle(group, recorded.lottery) @ chain)(groups), (consumption, wealth)
 
     def one(zero, uniform):
         shocks = economy.shocks_from(zero, uniform[1:], order)
-        series, kept = rollout(play, play.follow(step, zero), shocks, record)[1]
+        series, recorded = rollout(play, play.follow(step, zero), shocks, record)[1]
         chain = economy.income_transition[before, zero]
         moved = jax.vmap(lambda group: economy.settle(group, step.lottery) @ chain)(groups)
-        return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1], kept.shock
+        return series, recorded.wealth, jax.lax.scan(follow, moved, recorded)[1], recorded.shock
 
     return jax.lax.map(lambda level: jax.vmap(one)(level[others], uniforms), apart[used])
 
@@ -317,7 +317,7 @@ def impulse_response(
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
         f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
         + "".join(f"; {name} at {level:g} at date 0" for name, level in (given or {}).items())
-        + f". {world_told(solution)}".rstrip()
+        + f". {model_note(solution)}".rstrip()
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note,

@@ -187,5 +187,5 @@ def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Deci
     goods, due = consumption[:count], implied
     if wage is not None:
         goods, due = (economy.labor.goods(x, wage[0, own]) for x in (goods, due))
-    kept = (*assets, goods, savings[:count], due)
-    return (savings[:count], economy.bought(cash[count:] - spent, step.now.public)), kept
+    recorded = (*assets, goods, savings[:count], due)
+    return (savings[:count], economy.bought(cash[count:] - spent, step.now.public)), recorded

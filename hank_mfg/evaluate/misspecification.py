@@ -24,7 +24,7 @@ from hank_mfg.environment.grids import asset_grid
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
-from hank_mfg.evaluate.welfare import average_welfare, percent_worth
+from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -203,7 +203,7 @@ def welfare_cost(
         cost = values["right"] - values[name]
         welfare = average_welfare(lambda factor, name=name: measure(factor)[1][name], scaled[name])
         report[name] = float(cost.mean())
-        report[f"{name}_percent"] = percent_worth(truth.model.preferences(), welfare, float(cost.mean()))
+        report[f"{name}_percent"] = consumption_equivalent(truth.model.preferences(), welfare, float(cost.mean()))
         report[f"{name}_standard_error"] = float(cost.std(ddof=1) / jnp.sqrt(paths)) if paths > 1 else float("nan")
     return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
 

@@ -69,7 +69,7 @@ class Writer:
         self.classes: list[type] = []
         self._seen: dict[int, int] = {}
         self._stored: dict[int, str] = {}
-        self._kept: list[Any] = []  # no object may vanish while its address is remembered
+        self._alive: list[Any] = []  # no object may vanish while its address is remembered
 
     def write(self, value: Any, where: str) -> Any:
         """A value as JSON. Raises CodecError, naming `where` it is, for what cannot be written."""
@@ -88,7 +88,7 @@ class Writer:
         if id(value) in self._seen:
             return {"same": self._seen[id(value)]}
         node = self._object(value, where)
-        self._kept.append(value)
+        self._alive.append(value)
         self._seen[id(value)] = len(self._seen)
         return node
 
@@ -135,7 +135,7 @@ class Writer:
         if id(value) not in self._stored:
             name = f"array_{len(self.arrays):04d}"
             self.arrays[name] = array
-            self._kept.append(value)
+            self._alive.append(value)
             self._stored[id(value)] = name
         return self._stored[id(value)]
 

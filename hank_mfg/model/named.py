@@ -11,7 +11,7 @@ from hank_mfg.model.spelling import closest
 from hank_mfg.wording import brief
 
 
-def told(values: Mapping) -> str:
+def assignments(values: Mapping) -> str:
     """Names and values for a sentence: "stay = 0.6, gap = 0.02"."""
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 

@@ -209,7 +209,7 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
     """Train from the beginning, or from `steady` and a checkpoint `start`, keeping everything in the run folder."""
     folder, config, logs = job.folder, job.config, []
 
-    def keep(training: Training, history: dict[str, np.ndarray]) -> bool | None:
+    def record(training: Training, history: dict[str, np.ndarray]) -> bool | None:
         logs[0](training, history)
         return job.callback(history) if job.callback is not None else None
 
@@ -222,7 +222,7 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
             logs.append(Log(folder, manifest, len(start[1]["update"]) if start else 0, job.save_every, _line))
 
         solution = solve(
-            job.model, job.settings, seed=config["seed"], steady=steady, resume=start, callback=keep, started=started,
+            job.model, job.settings, seed=config["seed"], steady=steady, resume=start, callback=record, started=started,
             family=_family(config),
         )  # fmt: skip
         timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}

@@ -142,12 +142,12 @@ class Solution(Answers):
         return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock, carried), memory, guess)
 
 
-def world_told(solution: GlobalSolution) -> str:
-    """Of which world of several a result tells, a sentence for its note; "" where people were trained for one."""
+def model_note(solution: GlobalSolution) -> str:
+    """A sentence for a note: of which model of a set a result is; "" where the policy was trained for one model."""
     if not isinstance(solution, Solution) or solution.family is None:
         return ""
     count = len(solution.family.changes(solution.model))
-    return f"In the model itself, the first of the {count} worlds that people were trained for."
+    return f"In the model itself, the first of the {count} models that the policy was trained for."
 
 
 def move_mass(mass, points, target) -> np.ndarray:

@@ -132,12 +132,12 @@ def best_reply(masses, noises):
     """Backward induction along the exact path: the best actions (time, states)."""
     values, reply = np.zeros(3), []
     for time in reversed(range(len(noises))):
-        worth = np.zeros((3, 2))
+        action_value = np.zeros((3, 2))
         for state, action in itertools.product(range(3), range(2)):
             flow = reward(noises[time], masses[time], masses[time + 1], state, action)
-            worth[state, action] = flow + 0.9 * lottery(state, action) @ values
-        values = worth.max(axis=1)
-        reply.append(worth.argmax(axis=1))
+            action_value[state, action] = flow + 0.9 * lottery(state, action) @ values
+        values = action_value.max(axis=1)
+        reply.append(action_value.argmax(axis=1))
     return reply[::-1]
 
 

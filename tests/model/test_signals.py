@@ -20,8 +20,8 @@ def test_the_mass_over_signals_is_the_product_of_the_probabilities(memory):
     mass = np.full(3**memory, 3.0**-memory)
     for before, now in itertools.pairwise(path):
         mass = mass @ np.asarray(chain.transition)[before, now]
-    told = np.stack([chain.values[f"word_{age}"] for age in range(memory)])
-    exact = np.prod([CHANCES[path[-1 - age], told[age]] for age in range(memory)], axis=0)
+    observed = np.stack([chain.values[f"word_{age}"] for age in range(memory)])
+    exact = np.prod([CHANCES[path[-1 - age], observed[age]] for age in range(memory)], axis=0)
     np.testing.assert_allclose(mass, exact, atol=1e-15)
 
 

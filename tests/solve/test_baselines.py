@@ -35,7 +35,7 @@ from hank_mfg.solve.baselines.ppo import (
     crowd_play,
     lifetime_reward,
     make_critics,
-    make_lesson,
+    path_targets,
     patient,
     play_crowds,
     resize,
@@ -126,8 +126,8 @@ def test_the_clipped_objective_is_that_of_every_individual():
     lived, old, scores = episode()
     new = jax.nn.log_softmax(scores)
     gain, returns = np.random.default_rng(2).normal(size=(2, *lived.states.shape)).astype(np.float32)
-    lesson = make_lesson(lived, old, jnp.asarray(gain), jnp.asarray(returns))
-    expected, slope = 0.0, jax.grad(lambda n: clipped_objective(n, lesson, 0.2))(new)
+    own_targets = path_targets(lived, old, jnp.asarray(gain), jnp.asarray(returns))
+    expected, slope = 0.0, jax.grad(lambda n: clipped_objective(n, own_targets, 0.2))(new)
     by_hand = np.zeros(new.shape)
     for t, person in np.ndindex(*gain.shape):
         place = t, int(lived.states[t, person]), int(lived.options[t, person])
@@ -135,11 +135,11 @@ def test_the_clipped_objective_is_that_of_every_individual():
         plain, clipped = ratio * gain[t, person], np.clip(ratio, 0.8, 1.2) * gain[t, person]
         expected += min(plain, clipped)
         by_hand[place] += plain if plain <= clipped else 0.0
-    assert float(clipped_objective(new, lesson, 0.2)) == pytest.approx(expected, rel=1e-4)
+    assert float(clipped_objective(new, own_targets, 0.2)) == pytest.approx(expected, rel=1e-4)
     assert np.asarray(slope) == pytest.approx(by_hand, abs=1e-3)
     seen = np.asarray(lived.states[1]) == 2
-    assert float(lesson.visits[1, 2]) == seen.sum()
-    assert float(lesson.returns[1, 2]) == pytest.approx(returns[1, seen].mean(), abs=1e-5)
+    assert float(own_targets.visits[1, 2]) == seen.sum()
+    assert float(own_targets.returns[1, 2]) == pytest.approx(returns[1, seen].mean(), abs=1e-5)
 
 
 def test_munchausen_targets_against_a_loop():
@@ -256,10 +256,10 @@ def test_learners_see_what_players_saw_with_memory_from_first_to_last():
         signals, episodes = play_crowds(play, 30, uniforms, key=key)
         state, scores = GameState(play.game.start(uniforms[0, 0]), crowd_play(play, 30).memory), []
         for signal in signals[0]:  # the same signals, one by one, memory handed on by hand
-            kept = {n: s.remember(state.memory[n], signal) for n, s in strategies.items()}
+            remembered = {n: s.remember(state.memory[n], signal) for n, s in strategies.items()}
             sight = Sight(game.features("prey", state.aggregate), None)
-            scores.append(strategies["prey"].scores(kept["prey"][1], sight))
-            state = state._replace(memory={n: memory for n, (memory, _) in kept.items()})
+            scores.append(strategies["prey"].scores(remembered["prey"][1], sight))
+            state = state._replace(memory={n: memory for n, (memory, _) in remembered.items()})
         sight = jax.tree.map(lambda leaf: leaf[0], episodes["prey"].sight)
         return signals, episodes, jnp.stack(scores), scores_along(strategies["prey"], signals[0], sight)
 

@@ -135,8 +135,8 @@ def firms(folder) -> hm.Solution:
 
 @pytest.mark.slow
 def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
-    margin, worth = phillips(firms.model)
-    truth = np.expm1(np.linalg.solve(np.eye(3) - worth, margin))
+    margin, weights = phillips(firms.model)
+    truth = np.expm1(np.linalg.solve(np.eye(3) - weights, margin))
     simulation = hm.simulate(firms, periods=400, burn=50)
     found = simulation.series["inflation"]
     assert np.ptp(truth) > 0.01
@@ -145,7 +145,7 @@ def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
 
 @pytest.mark.slow
 def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
-    """With an outlook that is d too high everywhere log(1 + pi) is too, and the expectation by d times `worth`."""
+    """With an outlook that is d too high everywhere log(1 + pi) is too, and the expectation by d times `weights`."""
     d = 0.01
     shifted = eqx.tree_at(lambda policy: policy.stationary.outlook, firms.policy, firms.policy.stationary.outlook + d)
     errors = euler_errors(dataclasses.replace(firms, policy=shifted), periods=200, burn=20)

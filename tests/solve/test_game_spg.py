@@ -13,7 +13,7 @@ from hank_mfg.environment.game import Aggregate, Choice, Discrete, Period, Popul
 from hank_mfg.policy.encoders import Attention
 from hank_mfg.policy.strategy import action_values_of, neighborhood
 from hank_mfg.precision import cast
-from hank_mfg.solve.gradient.game_spg import GameLesson, GameRSPG, climbed, missing, softened
+from hank_mfg.solve.gradient.game_spg import GameRSPG, GameTargets, centered_residual, climbed, softened
 from hank_mfg.solve.play.game_play import action_values, best_values
 
 TINY = {"paths": 2, "updates": 40, "epochs": 2, "units": 8, "width": 16}
@@ -93,13 +93,15 @@ def test_a_state_whose_scores_all_move_alike_misses_nothing():
     draws = np.random.default_rng(3)
     scores, move, weight = (jnp.asarray(draws.uniform(0.1, 1.0, size=(5, 4))) for _ in range(3))
     level = jnp.asarray(draws.normal(size=(5, 1)))
-    away = missing(scores, GameLesson(scores + move, weight, None))
-    np.testing.assert_allclose(missing(scores, GameLesson(scores + move + level, weight, None)), away, atol=1e-6)
-    np.testing.assert_allclose(missing(scores, GameLesson(scores + level, weight, None)), 0.0, atol=1e-6)
+    away = centered_residual(scores, GameTargets(scores + move, weight, None))
+    np.testing.assert_allclose(
+        centered_residual(scores, GameTargets(scores + move + level, weight, None)), away, atol=1e-6
+    )
+    np.testing.assert_allclose(centered_residual(scores, GameTargets(scores + level, weight, None)), 0.0, atol=1e-6)
     np.testing.assert_allclose(jnp.sum(weight * away, axis=1), 0.0, atol=1e-6)
     np.testing.assert_allclose(away[:, 1:] - away[:, :1], move[:, :1] - move[:, 1:], atol=1e-6)
-    alone = GameLesson(scores[:, :1] + 2.0, weight[:, :1], None)
-    np.testing.assert_allclose(missing(scores[:, :1], alone), -2.0, atol=1e-6)
+    alone = GameTargets(scores[:, :1] + 2.0, weight[:, :1], None)
+    np.testing.assert_allclose(centered_residual(scores[:, :1], alone), -2.0, atol=1e-6)
 
 
 def test_a_policy_that_is_softmax_of_its_values_stays():
@@ -195,14 +197,14 @@ def leaves(solution):
 def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
     game, settings = hm.load_game("linear_quadratic"), hm.GameRSPG(**TINY, memory=memory)
     whole = hm.solve(game, settings, seed=1)
-    kept = []
+    saved = []
 
     def cut(training, history):
-        kept.append((training, history))
+        saved.append((training, history))
         return True
 
     hm.solve(game, settings, seed=1, callback=cut)
-    resumed = hm.solve(game, settings, seed=1, resume=kept[0])
+    resumed = hm.solve(game, settings, seed=1, resume=saved[0])
     for one, other in zip(leaves(whole), leaves(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
     other = hm.solve(game, settings, seed=2)

@@ -52,31 +52,31 @@ def adversary(monkeypatch):
         player = Adversary(Worlds(None, jnp.full(count, 1 / count)), penalty, 0)
         monkeypatch.setattr(robust_training, "losses", lambda *_: respond(history["weights"][-1]))
         for move in range(moves):
-            _, told = player.move(SimpleNamespace(economy=SimpleNamespace(dtype=float)), None, history, move)
-            history |= {"weights": told["weights"][None], "update": np.zeros(move + 1)}
-        return told
+            _, found = player.move(SimpleNamespace(economy=SimpleNamespace(dtype=float)), None, history, move)
+            history |= {"weights": found["weights"][None], "update": np.zeros(move + 1)}
+        return found
 
     return play
 
 
 def test_the_adversary_settles_on_the_worst_world(adversary):
-    told = adversary(lambda weights: np.array([0.0, 0.3]), 0.0, 6)
-    np.testing.assert_allclose(told["weights"], [1 / 112, 111 / 112], rtol=1e-12)  # 6 / (6 7 8) of a half is left
-    assert told["adversary_gain"] == pytest.approx(0.3 * 0.5 * 6 / (5 * 6 * 7), rel=1e-12)
+    found = adversary(lambda weights: np.array([0.0, 0.3]), 0.0, 6)
+    np.testing.assert_allclose(found["weights"], [1 / 112, 111 / 112], rtol=1e-12)  # 6 / (6 7 8) of a half is left
+    assert found["adversary_gain"] == pytest.approx(0.3 * 0.5 * 6 / (5 * 6 * 7), rel=1e-12)
 
 
 def test_it_settles_where_neither_world_is_worse(adversary):
     """Losses that fall with one's own weight, as when people prepare: to the saddle point, like one over moves."""
     for moves in (50, 500):
-        told = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.0, moves)
-        assert abs(told["weights"][0] - 0.8) < 3 / moves and 0 <= told["adversary_gain"] < 3 / moves
+        found = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.0, moves)
+        assert abs(found["weights"][0] - 0.8) < 3 / moves and 0 <= found["adversary_gain"] < 3 / moves
 
 
 def test_an_adversary_who_pays_for_entropy_settles_where_its_weights_are_best(adversary):
-    told = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.3, 300)
-    best = best_weights(np.array([0.8 - told["weights"][0], 0.0]), 0.3)
-    np.testing.assert_allclose(told["weights"], best, atol=1e-6)
-    assert told["adversary_gain"] < 1e-6
+    found = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.3, 300)
+    best = best_weights(np.array([0.8 - found["weights"][0], 0.0]), 0.3)
+    np.testing.assert_allclose(found["weights"], best, atol=1e-6)
+    assert found["adversary_gain"] < 1e-6
 
 
 def test_the_worlds_of_a_family_are_all_combinations_once():

@@ -253,7 +253,7 @@ def mean_targets(replay: Replay, targets: Array) -> tuple[Array, Array]:
     return counts, at_cells(targets, cells, shape) / jnp.maximum(counts, 1.0)
 
 
-def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], game: AbstractGame, settings: MOMD):
+def fit(training: MirrorTraining, signals: Array, replays: dict[str, Replay], game: AbstractGame, settings: MOMD):
     """All optimizer steps of an iteration: (training, mean loss)."""
     key, order_key = jax.random.split(training.key)
     moving, fixed = split_networks((training.strategies, training.levels))
@@ -270,27 +270,27 @@ def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], 
             for name, replay in replays.items()
         }
 
-    def loss(moving, signals, replays, lessons):
+    def loss(moving, signals, replays, tables):
         total = jnp.zeros((), signals.dtype)
         for name, values in values_of(moving, signals, replays).items():
-            counts, targets = lessons[name]
+            counts, targets = tables[name]
             error = (values - targets) / training.sizes[name]
             total += 0.5 * jnp.sum(counts * error**2) / jnp.sum(counts)
         return total
 
     def refresh(carry, key):
-        lessons = {}
+        tables = {}
         for name, values in values_of(carry[0], signals, replays).items():
             discount, axis = discount_of(game, replays[name].episode.discount)
             aims = jax.vmap(
                 lambda r, v, d: munchausen_targets(r, v, d, temperature, settings.alpha), in_axes=(0, 0, axis)
             )
-            lessons[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
+            tables[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
 
         def step(carry, key):
             moving, optimizer = carry
             chosen = jax.random.permutation(key, settings.paths)[: settings.batch]
-            batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, replays, lessons))
+            batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, replays, tables))
             value, gradient = jax.value_and_grad(loss)(moving, *batch)
             move, optimizer = make_optimizer(settings).update(gradient, optimizer)
             return (optax.apply_updates(moving, move), optimizer), value
@@ -318,6 +318,6 @@ def update(game: AbstractGame, training: MirrorTraining, settings: MOMD):
         returns = jax.vmap(lambda r, d: advantages(r, jnp.zeros_like(r), d, 1.0), in_axes=(0, axis))(flow, discount)
         levels[name], sizes[name] = resize(training.levels[name], training.sizes[name], returns, training.done == 0)
     training = training._replace(levels=levels, sizes=sizes, key=key)
-    training, loss = learn(training, signals, replays, game, settings)
+    training, loss = fit(training, signals, replays, game, settings)
     objective = sum(lifetime_reward(flow, discounts[name][0]) for name, flow in rewards.items())
     return training._replace(done=training.done + 1), {"loss": loss, "objective": objective}

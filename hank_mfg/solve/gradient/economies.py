@@ -280,14 +280,14 @@ def _calls(
 
     def advance(training: Training[State], history: History) -> tuple[Training[State], History]:
         done = made(history)
-        worlds, told = None, {}
+        worlds, reported = None, {}
         if adversary is not None:
             now = play._replace(policy=training.policy)
-            worlds, told = adversary.move(now, training.states, history, done // length)
+            worlds, reported = adversary.move(now, training.states, history, done // length)
         training, reports = compiled.train(play, training, settings, length, worlds, fine)
         check_reports(play.economy, reports, done)
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
-        new |= {name: np.repeat(value[None], length, axis=0) for name, value in told.items()}
+        new |= {name: np.repeat(value[None], length, axis=0) for name, value in reported.items()}
         return training, {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
 
     def converged(history: History) -> bool:

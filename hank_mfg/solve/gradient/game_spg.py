@@ -9,10 +9,10 @@ gradient of the objective in what is done at one state is the mass times Q. It i
 - ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
 
 The network then takes `epochs` Adam steps of weighted least squares toward the moved scores, up to what softmax does
-not see (`missing`). To somebody who sees public signals only, several paths look the same; least squares then takes the
-mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move is
-bounded: what vanishes is the mean slope.
-Several populations learn at the same time, each taking the others as given.
+not see (`centered_residual`). To somebody who sees public signals only, several paths look the same; least squares then
+takes the mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move
+is bounded: what vanishes is the mean slope. Several populations learn at the same time, each taking the others as
+given.
 
 Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
 """
@@ -112,7 +112,7 @@ class GameTraining(NamedTuple):
     key: Array
 
 
-class GameLesson(NamedTuple):
+class GameTargets(NamedTuple):
     """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
     it matters; with them what individuals saw of their states in each period, None where that never changes."""
 
@@ -195,14 +195,14 @@ def resting_share(population: Population) -> float:
     return 0.25 / (len(actions.values) - 1) if isinstance(actions, Discrete) else 1e-3
 
 
-def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, temperature: Array):
+def compute_targets(play: GamePlay, uniforms: Array, settings: GameRSPG, temperature: Array):
     """Roll out one path and work out where every population's scores should be.
 
-    Returns the signals (time, signals), a lesson and the value of following for each population.
+    Returns the signals (time, signals), the targets and the value of following for each population.
     """
     steps = play.path(uniforms)
     frozen = price_taking(steps)
-    lessons, objective = {}, {}
+    targets, objective = {}, {}
     for name, population in play.game.populations.items():
         scores = steps.now.scores[name]
         if play.strategies[name].outputs > 1:
@@ -218,21 +218,21 @@ def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, temperature: Arra
         sight = None
         if play.game.known_landing or not play.game.fixed_features:
             sight = jax.vmap(lambda now, name=name: look(play.game, name, now, play.own[name]))(frozen.now)
-        lessons[name] = GameLesson(target, weight * share[..., None], sight)
+        targets[name] = GameTargets(target, weight * share[..., None], sight)
         objective[name] = jnp.sum(mass[0] * value[0])
-    return steps.now.signal, lessons, objective
+    return steps.now.signal, targets, objective
 
 
-def missing(scores: Array, lesson: GameLesson) -> Array:
+def centered_residual(scores: Array, own_targets: GameTargets) -> Array:
     """How far scores (..., states, outputs) are from where they should be.
 
     Scores of unordered actions mean the same when all at one state move alike, so what counts is the distance from its
     weighted mean over actions: a head that makes scores of the values of landings cannot move a state's level freely.
     """
-    away = scores - lesson.target
+    away = scores - own_targets.target
     if scores.shape[-1] == 1:
         return away
-    weight = lesson.weight
+    weight = own_targets.weight
     total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and uniform_weight is zero
     return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.maximum(total, jnp.finfo(scores.dtype).tiny)
 
@@ -249,26 +249,27 @@ def _one_sight(game: AbstractGame, name: str) -> Sight:
     return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
 
 
-def learn(
-    training: GameTraining, game: AbstractGame, signals: Array, lessons: dict[str, GameLesson], settings: GameRSPG
+def fit(
+    training: GameTraining, game: AbstractGame, signals: Array, targets: dict[str, GameTargets], settings: GameRSPG
 ):
-    """`epochs` optimizer steps toward the lessons of a batch of paths: (training, loss before the first step)."""
+    """`epochs` optimizer steps toward the targets of a batch of paths: (training, loss before the first step)."""
     sights = {
-        name: _one_sight(game, name) if lesson.sight is None else lesson.sight for name, lesson in lessons.items()
+        name: _one_sight(game, name) if own_targets.sight is None else own_targets.sight
+        for name, own_targets in targets.items()
     }
     moving, fixed = eqx.partition(training.strategies, trainable(training.strategies))
 
     def loss(moving):
         strategies = eqx.combine(moving, fixed)
         total = 0.0
-        for name, lesson in lessons.items():
-            same = lesson.sight is None
+        for name, own_targets in targets.items():
+            same = own_targets.sight is None
             along = jax.vmap(
                 lambda s, f, name=name, same=same: scores_along(strategies[name], s, f, same),
                 in_axes=(0, None if same else 0),
             )
             now = along(signals, sights[name])
-            total += 0.5 * jnp.mean(jnp.sum(lesson.weight * missing(now, lesson) ** 2, axis=(2, 3)))
+            total += 0.5 * jnp.mean(jnp.sum(own_targets.weight * centered_residual(now, own_targets) ** 2, axis=(2, 3)))
         return total
 
     def one(carry, _):
@@ -288,7 +289,7 @@ def update(game: AbstractGame, training: GameTraining, settings: GameRSPG):
     temperature = temperature_after(settings, training.done.astype(dtype))
     play = game_play(game, training.strategies)
     uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, dtype)
-    signals, lessons, objective = jax.vmap(lambda u: teach(play, u, settings, temperature))(uniforms)
-    training, loss = learn(training, game, signals, lessons, settings)
+    signals, targets, objective = jax.vmap(lambda u: compute_targets(play, u, settings, temperature))(uniforms)
+    training, loss = fit(training, game, signals, targets, settings)
     report = {"loss": loss, "objective": sum(value.mean() for value in objective.values())}
     return training._replace(done=training.done + 1, key=key), report

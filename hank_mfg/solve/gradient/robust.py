@@ -40,7 +40,7 @@ from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.model.concrete import numbers_of
-from hank_mfg.model.named import differing, told
+from hank_mfg.model.named import assignments, differing
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State
@@ -104,7 +104,7 @@ class Family:
             try:
                 check_model(world)
             except ValueError as error:
-                raise ValueError(f"Family with {told(change)}: {error}" if change else str(error)) from error
+                raise ValueError(f"Family with {assignments(change)}: {error}" if change else str(error)) from error
 
     def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
         """Every world on the same grids, equally likely.
@@ -120,7 +120,7 @@ class Family:
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
         for change, world in zip(changes, each, strict=True):
-            _require_same_grids(told(change), world, each[0])
+            _require_same_grids(assignments(change), world, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
         return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
@@ -253,8 +253,8 @@ def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
         lives.shock_sums - lives.shock_sums[:, :1],
     )  # what they own at the start cancels
     away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (shock_sums, value)]
-    worth = np.linalg.lstsq(*away)[0]
-    return -(value - shock_sums @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
+    coefficients = np.linalg.lstsq(*away)[0]
+    return -(value - shock_sums @ coefficients).mean(axis=0) / lives.percent.mean(axis=0)[0]
 
 
 class Adversary(NamedTuple):

@@ -135,7 +135,7 @@ class Training(NamedTuple, Generic[States]):
     price_noise_sd: Array
 
 
-class Kept(NamedTuple):
+class Record(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
@@ -160,7 +160,7 @@ class Kept(NamedTuple):
     path: FirstOrder
 
 
-class Lesson(NamedTuple):
+class Targets(NamedTuple):
     """What the networks should learn from one path: where log consumption should move, and how much it matters; where
     the outlook of firms should move, (time,); how many asset points from the lowest one are `bound`, (time, income):
     households there are right to save down to the borrowing limit."""
@@ -191,21 +191,21 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
 
 def observe(
     play: Play, state: State, shocks_next: Array, price_noise: Array, fine: Play | None = None
-) -> tuple[State, Kept, Market]:
+) -> tuple[State, Record, Market]:
     """Roll out one path and keep what learning needs; `price_noise` (time, unknowns) is added to clearing prices. The
     mass moves on the grid of the play `fine` where there is one (fine_mass.py)."""
     if fine is None:
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
-        kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
-        return last, kept, worst_market(play, steps.now)
+        record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
+        return last, record, worst_market(play, steps.now)
     economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own world
     inside = fine._replace(policy=play.policy, economy=economy)
     last, steps = rollout(NoisyPrices(inside), refine(state, inside), (shocks_next, price_noise), lambda step: step)
-    kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside), inside.economy))(steps)
-    return coarsen(last, play, inside), kept, worst_market(inside, steps.now)
+    record = jax.vmap(lambda step: record_period(play, *at_nodes(step, play, inside), inside.economy))(steps)
+    return coarsen(last, play, inside), record, worst_market(inside, steps.now)
 
 
-def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Kept:
+def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Record:
     """What learning needs of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass
@@ -215,13 +215,13 @@ def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) 
     price = play.economy.cost(jnp.ones_like(net), now.public)
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
     implied = implied_outlook(play.economy, now, ahead)
-    return Kept(
+    return Record(
         now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
         play.economy.goods(consumption, now.public), rise, mass, reward, now.outlook, implied, condition,
     )  # fmt: skip
 
 
-def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:
+def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets, Array, Array]:
     """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
 
     Where a bound binds the step starts from it and leads beyond, to what would be wanted without it. Nothing else is
@@ -231,19 +231,19 @@ def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]
     td_lambda = settings.td_lambda
     if td_lambda is None:
         td_lambda = 0.0 if play.policy.by_state is None else TD_LAMBDA_BY_STATE
-    gradient = structural_gradient(play.economy, kept.path, td_lambda)
-    step, consumption = -gradient / kept.path.curvature, kept.consumption
+    gradient = structural_gradient(play.economy, record.path, td_lambda)
+    step, consumption = -gradient / record.path.curvature, record.consumption
     limit = settings.max_step
-    change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
-    weight = kept.mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / kept.mass[0].size
-    move = jnp.clip(jnp.log(consumption / kept.unconstrained_consumption) + change, -limit, limit)
-    right = (kept.unconstrained_savings < grid.lower) & (change >= 0)
+    change = jnp.clip(jnp.log1p(jnp.maximum(-step * record.rise / consumption, -0.5)), -limit, limit)
+    weight = record.mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / record.mass[0].size
+    move = jnp.clip(jnp.log(consumption / record.unconstrained_consumption) + change, -limit, limit)
+    right = (record.unconstrained_savings < grid.lower) & (change >= 0)
     bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
-    lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook, bound)
-    binds = (kept.unconstrained_savings < grid.lower) | (kept.unconstrained_savings > grid.upper)
-    relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / kept.goods
-    euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
-    return lesson, jnp.mean(euler_error), gradient
+    targets = Targets(record.signal, move, weight, record.implied - record.outlook, bound)
+    binds = (record.unconstrained_savings < grid.lower) | (record.unconstrained_savings > grid.upper)
+    relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
+    euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
+    return targets, jnp.mean(euler_error), gradient
 
 
 def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
@@ -253,10 +253,10 @@ def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple
     return jax.vmap(lambda f: (policy.correction(f, tables), policy.outlook(f)))(features)
 
 
-def learn(
-    play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson, shares: Array
+def fit(
+    play: Play, training: Training, settings: RSPG, memory: Array, targets: Targets, shares: Array
 ) -> tuple[Policy, optax.OptState, Array]:
-    """`epochs` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
+    """`epochs` optimizer steps toward the targets of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
     and half that of the outlook of firms in units of its `scale` (as it is, Adam would take it for rounding), mean over
@@ -268,13 +268,13 @@ def learn(
 
     def current(moving):
         policy = eqx.combine(moving, fixed)
-        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, lessons.signal)
+        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, targets.signal)
 
-    target, weight = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook)), lessons.weight
+    target, weight = jax.tree.map(jnp.add, current(moving), (targets.move, targets.outlook)), targets.weight
     if training.policy.by_state is not None:
         place = jnp.arange(weight.shape[2])[:, None]
-        free = place >= lessons.bound[:, :, None]
-        first = jnp.minimum(lessons.bound, weight.shape[2] - 1)[:, :, None]
+        free = place >= targets.bound[:, :, None]
+        first = jnp.minimum(targets.bound, weight.shape[2] - 1)[:, :, None]
         target = (jnp.take_along_axis(target[0], jnp.maximum(place, first), axis=2), target[1])
         weight = jnp.where(free, weight, BOUND * weight)
     unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
@@ -290,10 +290,10 @@ def learn(
         step, optimizer = make_optimizer(settings).update(gradient, optimizer)
         return (optax.apply_updates(moving, step), optimizer), value
 
-    (taught, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.epochs)
+    (fitted, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.epochs)
     (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
     part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.epochs))
-    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, taught)
+    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, fitted)
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 
@@ -313,16 +313,16 @@ def update(
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
         shape = (settings.horizon, *training.price_noise_sd.shape)
         normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
-        last, kept, market = observe(play, state, shocks, training.price_noise_sd * normal, fine)
-        lesson, error, gradient = teach(play, kept, settings)
-        parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
+        last, record, market = observe(play, state, shocks, training.price_noise_sd * normal, fine)
+        targets, error, gradient = compute_targets(play, record, settings)
+        parts = (record.signal, record.cash, record.savings, record.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        numbers = (error, jnp.mean(jnp.abs(lesson.outlook)), jnp.mean(kept.reward))
-        return last, lesson, numbers, finite, market
+        numbers = (error, jnp.mean(jnp.abs(targets.outlook)), jnp.mean(record.reward))
+        return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, lessons, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
-    policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons, shares)
+    last, targets, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
+    policy, optimizer, loss = fit(play, training, settings, training.states.memory, targets, shares)
     euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
     report = Progress(loss, euler_error, price_error, objective, finite.T, market)
     return Training(policy, optimizer, last, key, training.price_noise_sd), report

@@ -141,9 +141,9 @@ def _factor(forward: Any, anchor: int) -> "SuperLU":
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu
 
-    kept = csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
+    remaining = csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
     return splu(
-        (eye_array(size, format="csc") + kept).tocsc(), permc_spec="NATURAL",
+        (eye_array(size, format="csc") + remaining).tocsc(), permc_spec="NATURAL",
         options={"SymmetricMode": True}, diag_pivot_thresh=0.0, relax=1,
     )  # fmt: skip
 
