@@ -26,8 +26,8 @@ from hank_mfg.evaluate.impulse_response import change_in, unit_of
 from hank_mfg.precision import float64_allowed
 
 HANK = {
-    "asset_points": 100, "paths": 8, "passes": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
-    "tremble": 0.0,
+    "asset_points": 100, "paths": 8, "epochs": 128, "learning_rate": 3e-3, "final_rate": 0.1, "final_step": 0.1,
+    "price_noise": 0.0,
 }  # fmt: skip
 ECONOMIES = {"huggett": {}, "one_asset_hank": HANK, "one_asset_hank_bound": HANK}
 PERIODS = {"huggett": 10_000, "one_asset_hank": 1_000, "one_asset_hank_bound": 1_000}  # of the evaluation
@@ -135,12 +135,12 @@ def foresight_by_state(
     apart = set_apart(economy, ["monetary"])
     found: dict[float, dict[str, tuple[np.ndarray, np.ndarray]]] = {}
     for size in SIZES.values():
-        chances = np.stack(date_zero(economy, "monetary", size))  # without and with the shock
-        weights = chances[:, apart].sum(axis=2)  # of the levels of the shock
+        probabilities = np.stack(date_zero(economy, "monetary", size))  # without and with the shock
+        weights = probabilities[:, apart].sum(axis=2)  # of the levels of the shock
         found[size] = {}
         for name in RESPONSES:
             levels = np.stack([np.asarray(path.series[name])[:QUARTERS] for path in paths])
-            averaged, of_states, unit = chances @ levels, weights @ levels[apart, 0], unit_of(name, list(levels))
+            averaged, of_states, unit = probabilities @ levels, weights @ levels[apart, 0], unit_of(name, list(levels))
             found[size][name] = (change_in(unit, *averaged), change_in(unit, *of_states))
     return found
 

@@ -18,7 +18,7 @@ import hank_mfg as hm
 MEAN = 1e6  # percent of consumption: the adversary pays so much that all worlds keep their weight
 LEVELS = {"normal": {}, "calm": {"productivity": [0.995, 1.005]}, "rough": {"productivity": [0.97, 1.03]}}
 PERSISTENCE = {"lasting": {}, "passing": {"stay": 0.6}}
-GUESSING = {"paths": 32, "passes": 6, "units": 32, "updates": 200}
+GUESSING = {"paths": 32, "epochs": 6, "units": 32, "updates": 200}
 
 
 def families(quick: bool) -> list[tuple[str, dict[str, dict[str, Any]], dict[str, Any]]]:

@@ -75,7 +75,7 @@ def __getattr__(name: str):
         found = operator.attrgetter(new)(sys.modules[__name__])
         return functools.partial(found, **implied) if implied else found
     if name not in __all__:
-        from hank_mfg.model.mistakes import did_you_mean
+        from hank_mfg.model.spelling import did_you_mean
 
         close = did_you_mean(name, __all__)
         raise AttributeError(f"hank_mfg has no '{name}'{close}; public names: {', '.join(__all__)}.")

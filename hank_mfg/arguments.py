@@ -49,7 +49,7 @@ HOW = {
 }
 RENAMED = (  # arguments of earlier versions, which warn: old, new
     ("key", "seed"), ("watch", "callback"), ("switches", "overrides"), ("model", "problem"), ("game", "problem"),
-    ("game", "model"),
+    ("game", "model"), ("chances", "probabilities"),
 )  # fmt: skip
 PLAIN = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
 

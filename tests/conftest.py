@@ -216,15 +216,15 @@ def solved_run(command, tiny_options, tmp_path_factory) -> SolvedRun:
     """Krusell and Smith with tiny settings, solved once per session. Copy the folder before changing it."""
     from hank_mfg.runs import run
 
-    folder, kept, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
+    folder, solutions, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
 
     def keep(*arguments, **options):
-        kept.append(solve_run(*arguments, **options))
-        return kept[0]
+        solutions.append(solve_run(*arguments, **options))
+        return solutions[0]
 
     with mock.patch.object(run, "solve_run", keep):
         outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder, "--json")
-    return SolvedRun(folder, outcome.printed, kept[0], outcome.err)
+    return SolvedRun(folder, outcome.printed, solutions[0], outcome.err)
 
 
 OWN_CHAIN = np.array([[0.6, 0.4], [0.05, 0.95]])
@@ -241,8 +241,8 @@ def krusell_smith_with(aggregate_chain, **parameters) -> hm.Model:
 def small() -> hm.RSPG:
     """Settings that solve Krusell and Smith's economy roughly within seconds, in two compiled calls."""
     return hm.RSPG(
-        asset_points=60, updates=22, paths=4, horizon=20, passes=4, knots=10, units=8, width=8, warmup=50,
-        learning_rate=1e-2, trace=0.95,
+        asset_points=60, updates=22, paths=4, horizon=20, epochs=4, knots=10, units=8, width=8, warmup=50,
+        learning_rate=1e-2, td_lambda=0.95,
     )  # fmt: skip
 
 

@@ -340,7 +340,7 @@ BAD_INPUT = {
         ["paths must be a whole number, for instance paths=16"],
     ),
     "half a path": (("solve", "krusell_smith", "--option", "paths=2.5"), ["paths=2.5", "a whole number"]),
-    "an option out of range": (("solve", "krusell_smith", "--option", "trace=2"), ["trace", "between 0 and 1"]),
+    "an option out of range": (("solve", "krusell_smith", "--option", "td_lambda=2"), ["td_lambda", "between 0 and 1"]),
     "options of no economy": (("options", "krusell_smit"), ["did you mean 'krusell_smith'?"]),
     "options without aggregate risk": (("options", "aiyagari"), ["no aggregate_shocks()", "steady_state"]),
     "options of an unknown method": (("options", "krusell_smith", "--method", "ippo"), ["--method ippo", "rspg"]),

@@ -8,6 +8,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.report.game_report import evaluation_rows
+from hank_mfg.runs import storage
 from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, read_metrics
 from hank_mfg.solve.baselines.game_settings import settings_for
@@ -63,6 +64,19 @@ def test_what_is_loaded_is_what_was_solved(solved, quick):
     assert loaded.settings == solution.settings and loaded.seconds_train == solution.seconds_train
     for name, values in solution.history.items():
         assert np.array_equal(values, loaded.history[name]), name
+
+
+def test_a_run_of_an_earlier_version_has_the_settings_of_today(solved, quick, monkeypatch):
+    folder, solution = solved
+    config = storage.read_config(folder)
+    old = {"epochs": "passes", "uniform_weight": "spread", "uniform_action_weight": "action_spread"}
+    before = {**config, "settings": {old.get(name, name): value for name, value in config["settings"].items()}}
+    assert set(old.values()) <= before["settings"].keys()
+    monkeypatch.setattr(storage, "checked_config", lambda folder: before)
+    with quick():
+        loaded = load_run(folder)
+    assert loaded.settings == solution.settings
+    assert_same(solution.training, loaded.training)
 
 
 def test_the_log_holds_measures_of_exploitability(solved, quick):

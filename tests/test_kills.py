@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hank_mfg.report.report import _kept_evaluation
+from hank_mfg.report.report import _recorded_evaluation
 from hank_mfg.runs.manifest import RunError, holds_run, read_manifest
 from hank_mfg.runs.run import load_run
 from hank_mfg.runs.seal import read
@@ -187,8 +187,8 @@ def test_twenty_kills_of_a_measurement(program, extra, game, tmp_path):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             load_run(folder)
-            kept = _kept_evaluation(folder, 0, 0)
-        assert kept is None and all("changed" in str(w.message) or "again" in str(w.message) for w in caught)
+            recorded = _recorded_evaluation(folder, 0, 0)
+        assert recorded is None and all("changed" in str(w.message) or "again" in str(w.message) for w in caught)
         assert_same_run(game, folder)
     finish(program, folder, *one)
     with warnings.catch_warnings():

@@ -17,6 +17,7 @@ from hank_mfg.evaluate.simulate import simulate
 from hank_mfg.model.gallery import load_model, read_calibration
 from hank_mfg.report import report
 from hank_mfg.runs import economy_run as run
+from hank_mfg.runs import storage
 from hank_mfg.runs.manifest import read_manifest, write_manifest
 from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, save_checkpoint
@@ -69,6 +70,17 @@ def test_what_is_loaded_is_what_was_solved(solved_run):
 
 
 @pytest.mark.slow
+def test_a_run_of_an_earlier_version_has_the_settings_of_today(solved_run, monkeypatch):
+    config = storage.read_config(solved_run.folder)
+    old = {"epochs": "passes", "td_lambda": "trace", "uniform_weight": "spread", "price_noise": "tremble"}
+    before = {**config, "method": {old.get(name, name): value for name, value in config["method"].items()}}
+    assert set(old.values()) <= before["method"].keys()
+    monkeypatch.setattr(storage, "checked_config", lambda folder: before)
+    loaded = load_run(solved_run.folder)
+    assert loaded.settings == solved_run.solution.settings
+    assert_same(solved_run.solution.policy, loaded.policy)
+
+
 def test_both_simulate_the_same_path(solved_run):
     solved, loaded = (simulate(each, periods=PERIODS) for each in (solved_run.solution, load_run(solved_run.folder)))
     assert np.array_equal(solved.shock, loaded.shock)

@@ -236,7 +236,7 @@ def test_every_public_result_is_kept(trained, small, tmp_path):
     kinds = {"same": (model, dataclasses.replace(small, units=8)), "last": (model, small)}
     game = load_game("linear_quadratic")
     played = hm.solve(game, hm.GameRSPG(updates=2, paths=4, units=4, width=4))
-    kept = {
+    saved = {
         "model": model, "game": game, "settings": (small, hm.GameSPG(), hm.IPPO(), hm.MOMD()),
         "family": hm.Family({"depreciation": [0.03]}),
         "chains": (model.aggregate_shocks(), model.idiosyncratic_shock(), hm.AR1("x", 0.9, stationary_sd=0.1)),
@@ -263,9 +263,9 @@ def test_every_public_result_is_kept(trained, small, tmp_path):
         "game_deviation": hm.exploitability(played, "regression", paths=2),
         "crowd": hm.finite_population(played, (10, 20), paths=4),
     }  # fmt: skip
-    files = [hm.save(value, tmp_path / name) for name, value in kept.items()]
+    files = [hm.save(value, tmp_path / name) for name, value in saved.items()]
     again_elsewhere(*files)
-    for (name, value), file in zip(kept.items(), files, strict=True):
+    for (name, value), file in zip(saved.items(), files, strict=True):
         assert type(hm.load(file)) is type(value), name
         for made in (copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
             hm.save(made, tmp_path / "made")

@@ -143,10 +143,10 @@ def _solved(request: Request) -> Solution:
 def _require_same(request: Request, config: dict[str, Any], model: Model) -> None:
     """Raise RunError unless the run that a folder holds is what was asked for."""
     given = {name: np.asarray(value).tolist() for name, value in model.parameters().items()}
-    kept = request.folder / "model.py"
+    own_file = request.folder / "model.py"
     text = Path(request.source).read_text() if request.source.endswith(".py") else None
     differs = {
-        "another model": config.get("model") != request.source or (text is not None and text != kept.read_text()),
+        "another model": config.get("model") != request.source or (text is not None and text != own_file.read_text()),
         "other parameters": config.get("parameters") != given,
         f"the seed {config.get('seed')}": config.get("seed") != request.seed,
         "other options": request.settings is not None and dataclasses.asdict(request.settings) != config.get("method"),

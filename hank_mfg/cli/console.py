@@ -93,9 +93,9 @@ def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
 
 def world_line(world: dict[str, Any]) -> str:
     """One world of a family: what differs, its weight, what living in it costs."""
-    from hank_mfg.model.named import told
+    from hank_mfg.model.named import assignments
 
-    changes = told(world["changes"]) or "the model itself"
+    changes = assignments(world["changes"]) or "the model itself"
     loss = world["loss_percent"]
     cost = "not measured yet" if loss is None else f"{loss:.3g} percent worse than the first"
     return f"World: {changes}; weight {world['weight']:.3g}, {cost}"
@@ -121,14 +121,14 @@ def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> li
 
 
 def _living_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:
-    from hank_mfg.model.named import told
+    from hank_mfg.model.named import assignments
 
     if trained.family is not None and trained.family.includes(trained.model, changes):
         count = len(trained.family.changes(trained.model))
-        return f"Living under {told(changes)}, one of the {count} worlds that people were trained for."
+        return f"Living under {assignments(changes)}, one of the {count} worlds that people were trained for."
     if solution is trained:
-        return f"Living under {told(changes)}, as in training."
-    return f"Trained in another world, living under {told(changes)}."
+        return f"Living under {assignments(changes)}, as in training."
+    return f"Trained in another world, living under {assignments(changes)}."
 
 
 @contextlib.contextmanager

@@ -91,7 +91,7 @@ def failure(error: BaseException) -> tuple[str, int]:
             "The memory of this machine was not enough: use fewer asset points, paths, starts or periods.",
             WRONG_INPUT,
         )
-    from hank_mfg.model.mistakes import explain
+    from hank_mfg.model.spelling import explain
 
     trace = _innermost(error.__traceback__)
     if trace is None:

@@ -49,10 +49,10 @@ def show_game(source: str, set_: list[str] | None) -> tuple[dict[str, Any], list
     for name, population in game.populations.items():
         actions = population.actions
         if isinstance(actions, Discrete):
-            told = f"{len(actions.values)} from {actions.values[0]:g} to {actions.values[-1]:g}"
+            text = f"{len(actions.values)} from {actions.values[0]:g} to {actions.values[-1]:g}"
         else:
-            told = f"any between {actions.lower:g} and {actions.upper:g}"
-        populations[name] = {"states": list(population.shape), "actions": told}
+            text = f"any between {actions.lower:g} and {actions.upper:g}"
+        populations[name] = {"states": list(population.shape), "actions": text}
     content = {
         "game": source,
         "horizon": game.horizon,

@@ -50,6 +50,7 @@ def main() -> None:
 
     What the library did not foresee is one sentence, too, with status 1; --debug shows the traceback of either.
     """
+    warnings.filterwarnings("default", message="--option", category=DeprecationWarning)
     warnings.showwarning = lambda message, *_, **__: print(f"Warning: {message}", file=sys.stderr)
     run(app)
 

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.trial import Case, ask
+from hank_mfg.environment.probe import Case, ask
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.named import Named

@@ -14,9 +14,9 @@ import jax
 import numpy as np
 
 from hank_mfg.environment.accounting import Accounts, check_accounts
+from hank_mfg.environment.dependence import names_read
 from hank_mfg.environment.own_state import check_own_state, check_repeatable
-from hank_mfg.environment.reach import read_names
-from hank_mfg.environment.trial import (
+from hank_mfg.environment.probe import (
     ASSET_POINTS,
     Case,
     Results,
@@ -306,7 +306,7 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         moves = {name: _nudge(model, name) for name in names if np.ndim(getattr(model, name)) == 0}
         moves = {name: value for name, value in moves.items() if value is not None}
         unread = [name for name in unread if not _matters(model, moves, name, case, level)]
-    for other in _told_otherwise(model) if unread else ():
+    for other in _with_other_choices(model) if unread else ():
         read = _traced(other, make_case(other), level)
         unread = [name for name in unread if name not in read]
     if unread:
@@ -316,7 +316,7 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         )
 
 
-def _told_otherwise(model: Model) -> Iterator[Model]:
+def _with_other_choices(model: Model) -> Iterator[Model]:
     """The same economy with another word or number in one of its choices: some parameters belong to one of them."""
     for field in dataclasses.fields(model):
         for option in field.metadata.get("options", ()):
@@ -334,7 +334,7 @@ def _traced(model: Model, case: Case, level: float) -> set[str]:
 
     numbers = {name: np.asarray(value, np.float64) for name, value in model.parameters().items() if not _whole(value)}
     try:
-        return read_names(everything, numbers)
+        return names_read(everything, numbers)
     except Exception:  # whatever is wrong was said before, or is said by trying numbers
         return set()
 

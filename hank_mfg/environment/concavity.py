@@ -17,7 +17,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine
-from hank_mfg.environment.trial import Case, evaluate, make_case
+from hank_mfg.environment.probe import Case, evaluate, make_case
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today

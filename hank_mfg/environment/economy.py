@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.alike import Alike
 from hank_mfg.environment.grids import AssetGrid, asset_grid
+from hank_mfg.environment.information_sets import InformationSets
 from hank_mfg.environment.long_run import stationary_distribution
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
@@ -114,16 +114,16 @@ class Economy(eqx.Module):
         own = Named("own", {name: values[None, :] for name, values in self.own.items()})
         return self.grid.points[:, None], own
 
-    def alike(self, names: Iterable[str]) -> Alike | None:
-        """Which individual states are one to a household that is told only the quantities `names` of its own; None
-        where it is told all of them."""
+    def information_sets(self, names: Iterable[str]) -> InformationSets | None:
+        """The information sets of a household that observes only the quantities `names` of its own state; None where
+        it observes all of them."""
         if set(names) >= set(self.own):
             return None
-        told = np.stack([np.asarray(self.own[name]) for name in names])
-        group = np.unique(told, axis=1, return_inverse=True)[1].ravel()
+        observed = np.stack([np.asarray(self.own[name]) for name in names])
+        group = np.unique(observed, axis=1, return_inverse=True)[1].ravel()
         mass = np.asarray(self.long_run(), np.float64).sum(axis=0)
         share = mass / np.bincount(group, mass)[group]
-        return Alike(tuple(group.tolist()), tuple(share.tolist()))
+        return InformationSets(tuple(group.tolist()), tuple(share.tolist()))
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -325,7 +325,7 @@ class Economy(eqx.Module):
         in_choice, twice = jax.jvp(lambda x: jax.jvp(lambda y: reward(assets, y), (x,), (ones,))[1], (choice,), (ones,))
         return in_assets, in_choice, twice
 
-    def read_marginal(self, values: Array, gamble: Lottery) -> tuple[Array, Array]:
+    def read_marginal(self, values: Array, lottery: Lottery) -> tuple[Array, Array]:
         """Marginal values on (next assets, income) read at each state's choice, and their slope there.
 
         Interpolated in units of consumption, u'(read((u')^{-1}(V_a))): that is close to linear in assets where V_a is
@@ -333,7 +333,7 @@ class Economy(eqx.Module):
         """
         utility = self.model.preferences()
         equivalent = utility.inverse_marginal_utility(values)
-        return jax.jvp(utility.marginal_utility, (read(equivalent, gamble),), (slope(equivalent, gamble, self.grid),))
+        return jax.jvp(utility.marginal_utility, (read(equivalent, lottery),), (slope(equivalent, lottery, self.grid),))
 
     def draw_shocks(self, shock, periods: int, *, key) -> Array:
         """Draw the aggregate states of the `periods` periods after `shock`: (periods,), the only sampled randomness."""
@@ -354,12 +354,12 @@ class Economy(eqx.Module):
         return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), uniforms)[1]
 
     def lottery(self, choice: Array) -> Lottery:
-        """The gamble on grid points that stands for each choice."""
+        """The lottery over two grid points that replaces each choice."""
         return lottery(choice, self.grid)
 
-    def settle(self, mass: Array, gamble: Lottery) -> Array:
+    def settle(self, mass: Array, lottery: Lottery) -> Array:
         """The mass over (next assets, today's income) once everybody has chosen."""
-        return settle(mass, gamble)
+        return settle(mass, lottery)
 
     def arrive(self, settled: Array, shock, shock_next, carried: Named = NOTHING_CARRIED) -> Aggregate:
         """Next period's aggregate state: idiosyncratic states move, given the aggregate move."""

@@ -154,8 +154,10 @@ class EconomyGame(AbstractGame):
         economy = self.economy
         cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
         most = economy.consumption_of(cash, economy.grid.lower, public, own.own)
-        wanted = economy.savings_of(cash, actions * most, public, own.own)
-        return cash, jnp.clip(wanted, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(wanted)), public))
+        unconstrained_savings = economy.savings_of(cash, actions * most, public, own.own)
+        return cash, jnp.clip(
+            unconstrained_savings, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(unconstrained_savings)), public)
+        )
 
     def shares_of(self, aggregate: Aggregate, savings: Array) -> Array:
         """The actions that choose `savings` in every state: (states, 1). The inverse of `savings` inside its bounds."""

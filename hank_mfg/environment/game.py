@@ -219,8 +219,9 @@ def expect(game: AbstractGame, population: str, period: Period, own: Any, action
     return read(ahead(game, population, period.now, period.following.noise, values), landing)
 
 
-def worth(game: AbstractGame, name: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
-    """The reward of the period plus what `values` (states,) of next period are worth today: the shape of actions."""
+def action_value(game: AbstractGame, name: str, period: Period, own: Any, actions: Array, values: Array) -> Array:
+    """The reward of the period plus the discounted expectation of next period's `values` (states,): the shape of
+    actions."""
     ahead_of_actions = expect(game, name, period, own, actions, values)
     discount = game.discount(name, period.now, own)
     return game.reward(name, period.now, period.following, own, actions) + discount * ahead_of_actions
@@ -251,7 +252,7 @@ def own_discount(game: AbstractGame, name: str, aggregate: Aggregate, own: Any, 
     return None if jnp.ndim(discount) == 0 else jnp.broadcast_to(discount, actions.shape)
 
 
-def draws_ahead(uniforms: Array) -> Array:
+def next_period_draws(uniforms: Array) -> Array:
     """For every period the numbers that draw the noise of the next, out of `uniforms` (periods, draws) whose first row
     draws the start; the last are of a period that nobody lives."""
     return jnp.concatenate([uniforms[1:], uniforms[:1]])

@@ -38,11 +38,11 @@ def stationary_distribution(transition, cure: str = "connect them"):
     """
     xp = array_module(transition)
     states = transition.shape[0]
-    kept = _never_left(transition)
-    if len(kept) > 1:
+    closed = _never_left(transition)
+    if len(closed) > 1:
         raise ValueError(
-            f"The chain has {len(kept)} separate sets of states that nobody ever leaves, around states {kept[0]} and "
-            f"{kept[1]}, and nothing says how many are in each: {cure}."
+            f"The chain has {len(closed)} separate sets of states that nobody ever leaves, around states {closed[0]} "
+            f"and {closed[1]}, and nothing says how many are in each: {cure}."
         )
     last = np.arange(states) == states - 1
     system = xp.where(last[:, None], 1.0, xp.asarray(transition).T - np.eye(states))
@@ -54,7 +54,7 @@ def stationary_distribution(transition, cure: str = "connect them"):
         share = np.linalg.solve(system, right)
         if share.min() > RARE:
             return share
-    return _eliminate(numbers, kept[0])
+    return _eliminate(numbers, closed[0])
 
 
 def _never_left(transition) -> list[int]:

@@ -1,4 +1,4 @@
-"""Young's (2006) lottery: a choice between two grid points is a gamble on both, with the choice as its mean.
+"""Young's (2006) lottery: a choice between two grid points becomes a lottery over both, whose mean is the choice.
 
 `expect` reads next period's values at the chosen assets; `push_forward` moves the mass; the second is the adjoint of
 the first, so mass is conserved and <push_forward(m), v> = <m, expect(v)> by construction.
@@ -32,30 +32,30 @@ def lottery(choice: Array, grid: AssetGrid) -> Lottery:
     return Lottery(index, (choice - low) / (high - low))
 
 
-def read(values: Array, gamble: Lottery) -> Array:
+def read(values: Array, lottery: Lottery) -> Array:
     """Values on (next assets, income) read at each state's choice, income held: (assets, income)."""
-    low = jnp.take_along_axis(values, gamble.index, axis=0)
-    high = jnp.take_along_axis(values, gamble.index + 1, axis=0)
-    return low + gamble.weight * (high - low)
+    low = jnp.take_along_axis(values, lottery.index, axis=0)
+    high = jnp.take_along_axis(values, lottery.index + 1, axis=0)
+    return low + lottery.weight * (high - low)
 
 
-def slope(values: Array, gamble: Lottery, grid: AssetGrid) -> Array:
+def slope(values: Array, lottery: Lottery, grid: AssetGrid) -> Array:
     """The slope of `values` in next assets on the interval that holds each state's choice."""
-    rise = jnp.take_along_axis(values, gamble.index + 1, axis=0) - jnp.take_along_axis(values, gamble.index, axis=0)
-    return rise / (grid.points[gamble.index + 1] - grid.points[gamble.index])
+    rise = jnp.take_along_axis(values, lottery.index + 1, axis=0) - jnp.take_along_axis(values, lottery.index, axis=0)
+    return rise / (grid.points[lottery.index + 1] - grid.points[lottery.index])
 
 
-def expect(values: Array, gamble: Lottery, income_transition: Array) -> Array:
+def expect(values: Array, lottery: Lottery, income_transition: Array) -> Array:
     """E[values(a', e') | a, e]: the income step first (a small dense matrix), then the lottery."""
-    return read(values @ income_transition.T, gamble)
+    return read(values @ income_transition.T, lottery)
 
 
-def settle(mass: Array, gamble: Lottery) -> Array:
+def settle(mass: Array, lottery: Lottery) -> Array:
     """Move the mass to the chosen assets, income unchanged: the adjoint of `read`."""
-    (settled,) = jax.linear_transpose(lambda values: read(values, gamble), mass)(mass)
+    (settled,) = jax.linear_transpose(lambda values: read(values, lottery), mass)(mass)
     return settled
 
 
-def push_forward(mass: Array, gamble: Lottery, income_transition: Array) -> Array:
+def push_forward(mass: Array, lottery: Lottery, income_transition: Array) -> Array:
     """Move the population one period ahead: the adjoint of `expect`."""
-    return settle(mass, gamble) @ income_transition
+    return settle(mass, lottery) @ income_transition

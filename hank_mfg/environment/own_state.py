@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from hank_mfg.environment.trial import Case, Results, ask, declarations, equations
+from hank_mfg.environment.probe import Case, Results, ask, declarations, equations
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.accounting import goods_left
+from hank_mfg.environment.dependence import depends_on
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.reach import reached
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
@@ -89,7 +89,7 @@ def names_of(economy: Economy) -> Names:
         names[:] = values
         return [jnp.asarray(value, economy.dtype) for value in values.values()]
 
-    moves = reached(each, economy.grid.points[:, None])
+    moves = depends_on(each, economy.grid.points[:, None])
     moved = tuple(name for name, by_assets in zip(names, moves, strict=True) if by_assets)
     fixed = tuple(name for name in names if name not in moved)
     given, chosen = dict.fromkeys((*names, *carried), one), dict.fromkeys(model.chosen(), one)
@@ -103,7 +103,7 @@ def names_of(economy: Economy) -> Names:
             excess = economy.markets(now, Named("choices", chosen))
             return [*now.prices.values(), *economy.carry(now).values(), excess]
 
-        return any(reached(what, one))
+        return any(depends_on(what, one))
 
     def matters(choice: str) -> bool:
         def what(value):
@@ -111,7 +111,7 @@ def names_of(economy: Economy) -> Names:
             goods = goods_left(economy, now, choices, Named("tomorrow", given))
             return [economy.markets(now, choices), goods]
 
-        return any(reached(what, one))
+        return any(depends_on(what, one))
 
     unknown = tuple(name for name in moved if not clearing or follows(name))
     prices = tuple(jax.eval_shape(lambda: public(given).prices))

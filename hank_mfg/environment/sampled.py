@@ -28,7 +28,7 @@ from hank_mfg.environment.game import (
     Period,
     Taken,
     closed_reward,
-    draws_ahead,
+    next_period_draws,
 )
 
 NOBODY = -1
@@ -144,8 +144,8 @@ def sampled_start(game: AbstractGame, individuals: int, uniforms: Array, *, key:
     for (name, mass), own_key in zip(
         aggregate.masses.items(), jax.random.split(key, len(aggregate.masses)), strict=True
     ):
-        luck = jax.random.uniform(own_key, (individuals,), mass.dtype)
-        states[name] = draw_outcomes(mass[None], jnp.zeros(individuals, jnp.int32), luck)
+        own_uniforms = jax.random.uniform(own_key, (individuals,), mass.dtype)
+        states[name] = draw_outcomes(mass[None], jnp.zeros(individuals, jnp.int32), own_uniforms)
     return gather_crowd(game, states, aggregate)
 
 
@@ -231,8 +231,8 @@ def sample_options(choice: Choice, rows: Array, *, key: Array) -> tuple[Array, A
     if choice.probabilities.shape[0] > rows.shape[0]:  # fewer individuals than states: look at their rows only
         choice = jax.tree.map(lambda table: table[rows], choice)
         rows = jnp.arange(rows.shape[0], dtype=jnp.int32)
-    luck = jax.random.uniform(key, rows.shape, choice.probabilities.dtype)
-    option = draw_outcomes(choice.probabilities, rows, luck)
+    uniforms = jax.random.uniform(key, rows.shape, choice.probabilities.dtype)
+    option = draw_outcomes(choice.probabilities, rows, uniforms)
     return option, choice.actions[rows, option]
 
 
@@ -280,7 +280,7 @@ def sampled_rollout(
     """
     start_key, key = jax.random.split(key)
     crowd = sampled_start(play.game, play.individuals, uniforms[0], key=start_key)
-    rest = draws_ahead(uniforms)
+    rest = next_period_draws(uniforms)
 
     def period(carry, inputs):
         (crowd, memory), (uniforms, key) = carry, inputs

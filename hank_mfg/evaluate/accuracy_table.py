@@ -3,7 +3,7 @@
 from typing import Any
 
 from hank_mfg.evaluate.bars import verdicts
-from hank_mfg.solve.solution import GlobalSolution, world_told
+from hank_mfg.solve.solution import GlobalSolution, model_note
 from hank_mfg.wording import number
 
 NAMES = {
@@ -81,7 +81,7 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
 
 def accuracy_note(content: dict[str, Any], solution: GlobalSolution | None = None) -> str:
     """How the measures were taken, and in which world, for below the table."""
-    world = "" if "under" in content or solution is None else world_told(solution)
+    world = "" if "under" in content or solution is None else model_note(solution)
     return (
         f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "
         f"seed {content['seed']}. {world}"

@@ -30,7 +30,7 @@ from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution
 from hank_mfg.solve.sequence.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.sequence.transition import Transition, transition
-from hank_mfg.solve.solution import Solution, world_told
+from hank_mfg.solve.solution import Solution, model_note
 from hank_mfg.solve.stationary.steady_state import steady_state
 from hank_mfg.wording import readable
 
@@ -375,11 +375,11 @@ def _of_size(
     """All responses to one size in the units of the comparison."""
     horizon = next(iter(drawn.values())).horizon
 
-    def kept(end: str) -> dict[str, Series]:
+    def responses(end: str) -> dict[str, Series]:
         return {k: {name: getattr(response, end)[name] for name in scale.units} for k, response in drawn.items()}
 
     mean = {method: scale(levels, horizon) for method, levels in zip((LINEAR, FORESIGHT), certain, strict=True)}
-    return Responses(size, expected, {**mean, **kept("mean")}, *(kept(end) for end in ENDS))
+    return Responses(size, expected, {**mean, **responses("mean")}, *(responses(end) for end in ENDS))
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
@@ -395,8 +395,8 @@ def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], s
             "All sizes are lotteries on the same states of the chain, so that a global response is proportional to the "
             "size by construction."
         )
-    told = {label: world_told(each) for label, each in solutions.items()}
-    pieces += [f"{label}: {world}" for label, world in told.items() if world]
+    notes = {label: model_note(each) for label, each in solutions.items()}
+    pieces += [f"{label}: {world}" for label, world in notes.items() if world]
     if left_out:
         pieces.append(f"Not compared, because they reach zero by one method only: {', '.join(left_out)}.")
     return " ".join(pieces)

@@ -76,8 +76,11 @@ def _at(economy: Economy, values: Array, assets: Array) -> Array:
 def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
     """Cash on hand, the composite (consumption, less effort under GHH) and savings at arbitrary assets (n, income),
     given a period's decisions on nodes."""
-    cash, desired = _at(economy, now.cash, assets), _at(economy, now.desired, assets)
-    savings = economy.savings_of(cash, desired, now.public)
+    cash, unconstrained_consumption = (
+        _at(economy, now.cash, assets),
+        _at(economy, now.unconstrained_consumption, assets),
+    )
+    savings = economy.savings_of(cash, unconstrained_consumption, now.public)
     savings = jnp.clip(savings, economy.grid.lower, economy.grid.upper)
     return cash, economy.consumption_of(cash, savings, now.public), savings
 
@@ -133,13 +136,13 @@ def _measure(play: Play, path: Path, state: State, people: People, block: int):
         last, steps = rollout(play, state, shocks, lambda step: step)
         ahead = jax.vmap(play.look_ahead)(steps)
         errors = jax.vmap(lambda step, following: _errors(economy, step, following))(steps, ahead)
-        assets, kept = jax.lax.scan(lambda a, x: live(economy, a, x), assets, (steps, ahead, own))
-        return (last, assets), (errors, kept, steps.now.state.aggregate.shock)
+        assets, records = jax.lax.scan(lambda a, x: live(economy, a, x), assets, (steps, ahead, own))
+        return (last, assets), (errors, records, steps.now.state.aggregate.shock)
 
     shocks = path.shocks_next[path.burn :].reshape(-1, block)
     carry = (state, (people.assets, people.assets))
-    _, kept = jax.lax.scan(one_block, carry, (shocks, people.own.reshape(len(shocks), block, -1)))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), kept)
+    _, records = jax.lax.scan(one_block, carry, (shocks, people.own.reshape(len(shocks), block, -1)))
+    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), records)
 
 
 def _followed(

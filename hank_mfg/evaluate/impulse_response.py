@@ -45,7 +45,7 @@ from hank_mfg.model.units import LEVEL, RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.rollout import Play, State, rollout
-from hank_mfg.solve.solution import GlobalSolution, world_told
+from hank_mfg.solve.solution import GlobalSolution, model_note
 from hank_mfg.wording import readable
 
 WALKERS = 8  # paths on which starting states are looked for, side by side
@@ -136,7 +136,7 @@ class ImpulseResponse:
 class _Followed(NamedTuple):
     """What is kept of one period to follow groups and distributions."""
 
-    gamble: Lottery
+    lottery: Lottery
     shock: Array
     shock_next: Array
     consumption: Array
@@ -161,21 +161,21 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
         wealth = aggregate.mass.sum(axis=1)
         x = economy.consumption_of(step.now.cash, step.now.savings, step.now.public)
         goods = economy.goods(x, step.now.public)
-        kept = _Followed(step.gamble, aggregate.shock, step.shock_next, goods, wealth)
-        return period_series(economy, step.now), kept
+        recorded = _Followed(step.lottery, aggregate.shock, step.shock_next, goods, wealth)
+        return period_series(economy, step.now), recorded
 
-    def follow(groups, kept: _Followed):
-        consumption = jnp.sum(groups * kept.consumption, axis=(1, 2))
+    def follow(groups, recorded: _Followed):
+        consumption = jnp.sum(groups * recorded.consumption, axis=(1, 2))
         wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
-        chain = economy.income_transition[kept.shock, kept.shock_next]
-        return jax.vmap(lambda group: economy.settle(group, kept.gamble) @ chain)(groups), (consumption, wealth)
+        chain = economy.income_transition[recorded.shock, recorded.shock_next]
+        return jax.vmap(lambda group: economy.settle(group, recorded.lottery) @ chain)(groups), (consumption, wealth)
 
     def one(zero, uniform):
         shocks = economy.shocks_from(zero, uniform[1:], order)
-        series, kept = rollout(play, play.follow(step, zero), shocks, record)[1]
+        series, recorded = rollout(play, play.follow(step, zero), shocks, record)[1]
         chain = economy.income_transition[before, zero]
-        moved = jax.vmap(lambda group: economy.settle(group, step.gamble) @ chain)(groups)
-        return series, kept.wealth, jax.lax.scan(follow, moved, kept)[1], kept.shock
+        moved = jax.vmap(lambda group: economy.settle(group, step.lottery) @ chain)(groups)
+        return series, recorded.wealth, jax.lax.scan(follow, moved, recorded)[1], recorded.shock
 
     return jax.lax.map(lambda level: jax.vmap(one)(level[others], uniforms), apart[used])
 
@@ -200,14 +200,14 @@ def on_the_way(transition: np.ndarray, ahead: np.ndarray, now: np.ndarray, targe
 
     P(z, z') A(z', target) / (P A)(z, target), with P the `transition` and A, `ahead`, its power from the next date on.
     """
-    chances = transition[now] * ahead[:, targets].T
-    return chances / chances.sum(axis=1, keepdims=True)
+    probabilities = transition[now] * ahead[:, targets].T
+    return probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def states_drawn(chances: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """The place in each row of `chances` (rows, places) that its number of `uniforms` (rows,) picks: (rows,); chances
-    need not add up to one."""
-    below = np.cumsum(chances, axis=1)
+def states_drawn(probabilities: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """The place in each row of `probabilities` (rows, places) that its number of `uniforms` (rows,) picks: (rows,);
+    they need not add up to one."""
+    below = np.cumsum(probabilities, axis=1)
     return np.argmax(uniforms[:, None] * below[:, -1:] < below, axis=1)
 
 
@@ -225,13 +225,13 @@ def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *
     arrive = arrive * allowed
     draws, looks = np.random.default_rng(seed), math.ceil(count / WALKERS)
     settling = stratified(draws, WALKERS, APART // SPACING).T
-    luck = np.concatenate([settling, stratified(draws, looks * WALKERS, 1).reshape(looks, WALKERS)])
+    uniforms = np.concatenate([settling, stratified(draws, looks * WALKERS, 1).reshape(looks, WALKERS)])
     walk = eqx.filter_jit(
         lambda play, states, shocks: jax.vmap(lambda s, z: rollout(play, s, z, lambda step: None)[0])(states, shocks)
     )
     states = jax.tree.map(lambda x: jnp.broadcast_to(x, (WALKERS, *jnp.shape(x))), solution.start(play))
     found: list[State] = []
-    for look, numbers in enumerate(luck):
+    for look, numbers in enumerate(uniforms):
         path = [np.asarray(states.aggregate.shock)]
         if not arrive[path[0]].any(axis=1).all():
             raise ValueError(
@@ -292,13 +292,13 @@ def impulse_response(
     if not 0.0 < coverage <= 1.0:
         raise ValueError(f"impulse_response(coverage={coverage}): give a share above 0 and at most 1, 0.9 is usual.")
     kinds = kinds_of(play.economy)
-    chances = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
-    allowed = chances[0] > 1e-9
+    probabilities = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
+    allowed = probabilities[0] > 1e-9
     states = [start] if start is not None else starting_states(solution, play, allowed, count=starts, seed=seed)
     assets, apart = np.asarray(play.economy.grid.points), set_apart(play.economy, [shock, *(given or {})])
     draws, each, surprises = np.random.default_rng(seed), [], []
     uniforms = stratified(draws, len(states) * paths, 1 + horizon).reshape(len(states), paths, 1 + horizon)
-    weights = chances[:, apart].sum(axis=2)  # of every level of what is pinned
+    weights = probabilities[:, apart].sum(axis=2)  # of every level of what is pinned
     used = np.flatnonzero((weights > ROUNDING).any(axis=0))
     weights = weights[:, used]
     for series, wealth, followed, index in _followed(play, states, uniforms, apart, used):
@@ -317,7 +317,7 @@ def impulse_response(
         f"Generalized response: mean over {len(states)} starting states and {paths} paths each; band {coverage:.0%} of "
         f"starting states; histogram on {len(assets)} points, float64, seed {seed}"
         + "".join(f"; {name} at {level:g} at date 0" for name, level in (given or {}).items())
-        + f". {world_told(solution)}".rstrip()
+        + f". {model_note(solution)}".rstrip()
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note,

@@ -138,9 +138,12 @@ def at(economy: Economy, values: Array, assets: Array, own: Array) -> Array:
 
 def _choose(economy: Economy, now: Decision, assets: Array, own: Array) -> tuple[Array, Array, Array]:
     """Cash on hand, consumption and savings of individuals (n,), given a period's decisions on nodes."""
-    cash, desired = at(economy, now.cash, assets, own), at(economy, now.desired, assets, own)
+    cash, unconstrained_consumption = (
+        at(economy, now.cash, assets, own),
+        at(economy, now.unconstrained_consumption, assets, own),
+    )
     wage = economy.wage(now.public)
-    net = desired if wage is None else economy.labor.net(desired, wage[0, own])
+    net = unconstrained_consumption if wage is None else economy.labor.net(unconstrained_consumption, wage[0, own])
     savings = jnp.clip(economy.bought(cash - net, now.public), economy.grid.lower, economy.grid.upper)
     return cash, consumed(economy, now, economy.unspent(cash, savings, now.public), own), savings
 
@@ -184,5 +187,5 @@ def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Deci
     goods, due = consumption[:count], implied
     if wage is not None:
         goods, due = (economy.labor.goods(x, wage[0, own]) for x in (goods, due))
-    kept = (*assets, goods, savings[:count], due)
-    return (savings[:count], economy.bought(cash[count:] - spent, step.now.public)), kept
+    recorded = (*assets, goods, savings[:count], due)
+    return (savings[:count], economy.bought(cash[count:] - spent, step.now.public)), recorded

@@ -29,7 +29,7 @@ from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.evaluate.exploitability.deviation import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
-from hank_mfg.evaluate.welfare import average_welfare, percent_worth
+from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -117,7 +117,7 @@ def information_value(
     found = {}
     for name, loss in zip(kinds, np.asarray(losses).T, strict=True):
         error = float(loss.std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
-        percent = percent_worth(solution.model.preferences(), welfare, loss.mean())
+        percent = consumption_equivalent(solution.model.preferences(), welfare, loss.mean())
         found[name] = Informed(float(loss.mean()), error, percent)
     return InformationValue(found, paths, horizon, burn_in, updates, seed)
 
@@ -150,7 +150,7 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     settings = dataclasses.replace(settings, updates=updates, **same)
     play, training = prepare(solution.model, settings, solution.steady, seed=seed, sees=model)
     everybody = solution.play(settings.asset_points, DTYPES[settings.precision])
-    states = jax.tree.map(jnp.asarray, solution.states)._replace(tremble=None)
+    states = jax.tree.map(jnp.asarray, solution.states)._replace(price_noise=None)
     memory = jnp.broadcast_to(play.policy.initial_memory(), (settings.paths, *play.policy.initial_memory().shape))
     training = training._replace(states=(states, memory))
     return play._replace(policy=train_deviator(everybody, play, training, settings, updates))
@@ -190,9 +190,11 @@ def _losses(
         _, path = freeze(everybody, last, shocks[burn_in:], True)
         memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
         best, memory = players[-1], memories[-1]
-        _, kept = observe_deviator(best, best.policy, memory, path)
-        binds = (kept.wanted < economy.grid.lower) | (kept.wanted > economy.grid.upper)
-        slope = jnp.where(binds, jnp.abs(kept.path.residual), 0.0)
+        _, record = observe_deviator(best, best.policy, memory, path)
+        binds = (record.unconstrained_savings < economy.grid.lower) | (
+            record.unconstrained_savings > economy.grid.upper
+        )
+        slope = jnp.where(binds, jnp.abs(record.path.residual), 0.0)
 
         def live(savings: Array) -> Array:
             """The discounted loss of `savings`, the flows of them, and the sum of all weights: (4,)."""
@@ -206,11 +208,11 @@ def _losses(
                 discounted = mass * economy.discount_factor(now.public.shocks)
                 return push_forward(discounted, economy.lottery(savings), chain), jnp.sum(mass * each, axis=(1, 2))
 
-            given = (savings, kept.savings, slope, kept.path.curvature, path.now, path.shock_next)
+            given = (savings, record.savings, slope, record.path.curvature, path.now, path.shock_next)
             left, sums = jax.lax.scan(period, last.aggregate.mass, given)
-            cost, weight, *worth = sums.sum(axis=0)
+            cost, weight, *gains = sums.sum(axis=0)
             scale = 1.0 + jnp.sum(left.sum(axis=0) * annuities) / weight  # of a life to that of its first periods
-            return scale * jnp.stack([cost, *worth])
+            return scale * jnp.stack([cost, *gains])
 
         lives = [live(deviate(play, play.policy, m, path).savings) for play, m in zip(players, memories, strict=True)]
         return jnp.stack([life[0] for life in lives]), lives[-1][1:]

@@ -24,7 +24,7 @@ from hank_mfg.environment.grids import asset_grid
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
-from hank_mfg.evaluate.welfare import average_welfare, percent_worth
+from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -45,9 +45,9 @@ def under(solution: Solution, **parameters: Any) -> Solution:
     """The same people in an economy with other `parameters`: their policy, memory and beliefs stay those of training.
 
     What people do with their cash on hand and the signals they see does not change: the networks, the scale by which
-    they read signals and the stationary consumption function that they correct are those of training. Everything
-    else is the new world's: prices, budgets, chances, the flow of utility and patience by which choices are judged, and
-    `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
+    they read signals and the stationary consumption function that they correct are those of training. Everything else
+    is the new world's: prices, budgets, probabilities, the flow of utility and patience by which choices are judged,
+    and `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
     world. States are known by their order: the third income state stays the third, whatever it earns. `states` have
     lived 500 periods in the new world; `history`, `status` and seconds tell of training, `family` is left behind.
     Without changes the solution itself is returned.
@@ -115,13 +115,13 @@ def _settled(solution: Solution) -> Solution:
     play = solution.play(settings.asset_points, DTYPES[settings.precision])
     states = jax.tree.map(jnp.asarray, solution.states)
     keys = jax.random.split(jax.random.PRNGKey(solution.seed), states.aggregate.shock.shape[0])
-    last = _live(play, states._replace(tremble=None), keys, BURN)
+    last = _live(play, states._replace(price_noise=None), keys, BURN)
     if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(last)):
         raise SolveError(
             f"The mass or what people remember became NaN or infinite within {BURN} periods in the new world: its "
             "prices or signals are too far from those of training; change the parameters by less, or solve it."
         )
-    return dataclasses.replace(solution, states=last._replace(tremble=states.tremble))
+    return dataclasses.replace(solution, states=last._replace(price_noise=states.price_noise))
 
 
 @eqx.filter_jit
@@ -203,7 +203,7 @@ def welfare_cost(
         cost = values["right"] - values[name]
         welfare = average_welfare(lambda factor, name=name: measure(factor)[1][name], scaled[name])
         report[name] = float(cost.mean())
-        report[f"{name}_percent"] = percent_worth(truth.model.preferences(), welfare, float(cost.mean()))
+        report[f"{name}_percent"] = consumption_equivalent(truth.model.preferences(), welfare, float(cost.mean()))
         report[f"{name}_standard_error"] = float(cost.std(ddof=1) / jnp.sqrt(paths)) if paths > 1 else float("nan")
     return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
 

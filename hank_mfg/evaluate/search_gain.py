@@ -20,7 +20,7 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
-from hank_mfg.evaluate.welfare import average_welfare, consumption_percent, percent_worth
+from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent, consumption_percent
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -90,7 +90,7 @@ def search_gain(
     welfare = average_welfare(again, found["welfare"])
     preferences = play.economy.model.preferences()
     gains = {name: np.asarray(found[name] - found["policy"]) for name in ("search", "points")}
-    percent, on_points = (percent_worth(preferences, welfare, each.mean()) for each in gains.values())
+    percent, on_points = (consumption_equivalent(preferences, welfare, each.mean()) for each in gains.values())
     mean = float(gains["search"].mean())
     spread = float(gains["search"].std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
     error = spread * percent / mean if mean else 0.0

@@ -64,17 +64,17 @@ def _simulate(play: Play, start: State, shocks_next: Array, block: int):
         following = play.follow(step, step.shock_next)
         mass, tomorrow = now.state.aggregate.mass, play.economy.aggregates(following.aggregate)
         market = goods_left(play.economy, now.public, play.economy.choices(mass, now.public, now.savings), tomorrow)
-        kept = (period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum(), now.excess)
-        return kept, (now if play.economy.unknowns else None)
+        recorded = (period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum(), now.excess)
+        return recorded, (now if play.economy.unknowns else None)
 
     def one_block(state, shocks):
-        last, (kept, decisions) = rollout(play, state, shocks, record)
-        return last, (kept, state.aggregate.mass, None if decisions is None else worst_market(play, decisions))
+        last, (recorded, decisions) = rollout(play, state, shocks, record)
+        return last, (recorded, state.aggregate.mass, None if decisions is None else worst_market(play, decisions))
 
-    end, (kept, masses, worst) = jax.lax.scan(one_block, start, shocks_next.reshape(-1, block))
+    end, (recorded, masses, worst) = jax.lax.scan(one_block, start, shocks_next.reshape(-1, block))
     return (
         end,
-        jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), kept),
+        jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), recorded),
         masses.mean(axis=0),
         worst,
     )

@@ -31,7 +31,7 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility; Newton or bisection steps
 
 
-def percent_worth(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:
+def consumption_equivalent(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:
     """The permanent percent of consumption goods, at unchanged hours, that is worth a `gain` of lifetime utility.
 
     `welfare(factor)` returns V(factor) and V'(factor): lifetime utility with so many times the goods. Plus or minus
@@ -94,7 +94,7 @@ def consumption_percent(steady: SteadyState, gain: float) -> float:
         value, slope = _stationary(steady.economy, steady.public, *given)
         return float(value), float(slope)
 
-    return percent_worth(steady.economy.model.preferences(), welfare, gain)
+    return consumption_equivalent(steady.economy.model.preferences(), welfare, gain)
 
 
 @eqx.filter_jit

@@ -13,11 +13,11 @@ import numpy as np
 
 from hank_mfg.errors import HankError
 from hank_mfg.model.assets import Assets
-from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.today import read_groups
+from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.model.units import check_period
 
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.errors import HankError
-from hank_mfg.model.moved import MOVED
+from hank_mfg.model.moved import MOVED, RENAMED_CLASSES, modern
 
 GROUPS: list[Any] = []  # `Named`, which model/named.py adds: it is pickled by this module
 PUBLIC = {"optax": "optax", "equinox": "equinox.nn"}  # where other packages show what they define elsewhere
@@ -50,6 +50,7 @@ def library_name(kind: type) -> str | None:
 
 def library_class(name: str) -> type | None:
     """The class that `library_name` calls so; None where there is none."""
+    name = RENAMED_CLASSES.get(name, name)
     found = re.fullmatch(r"(hank_mfg(?:\.[a-z][a-z0-9_]*)*|optax|equinox\.nn):([A-Za-z_]\w*)", name)
     if found is None:
         return None
@@ -68,7 +69,7 @@ class Writer:
         self.classes: list[type] = []
         self._seen: dict[int, int] = {}
         self._stored: dict[int, str] = {}
-        self._kept: list[Any] = []  # no object may vanish while its address is remembered
+        self._alive: list[Any] = []  # no object may vanish while its address is remembered
 
     def write(self, value: Any, where: str) -> Any:
         """A value as JSON. Raises CodecError, naming `where` it is, for what cannot be written."""
@@ -87,7 +88,7 @@ class Writer:
         if id(value) in self._seen:
             return {"same": self._seen[id(value)]}
         node = self._object(value, where)
-        self._kept.append(value)
+        self._alive.append(value)
         self._seen[id(value)] = len(self._seen)
         return node
 
@@ -134,7 +135,7 @@ class Writer:
         if id(value) not in self._stored:
             name = f"array_{len(self.arrays):04d}"
             self.arrays[name] = array
-            self._kept.append(value)
+            self._alive.append(value)
             self._stored[id(value)] = name
         return self._stored[id(value)]
 
@@ -261,6 +262,8 @@ def assemble(kind: type, fields: dict[str, Any]) -> Any:
     A field that is missing takes its default. Raises CodecError for one without, and for one that the class lacks.
     """
     names = field_names(kind)
+    if kind.__module__.partition(".")[0] == "hank_mfg":
+        fields = modern(kind.__name__, fields)
     unknown = [name for name in fields if name not in names]
     if dataclasses.is_dataclass(kind):
         defaults = {f.name: f.default for f in dataclasses.fields(kind) if f.default is not dataclasses.MISSING}

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from hank_mfg.model.base import Model, check_names, choice_names, parameter_names
-from hank_mfg.model.mistakes import did_you_mean, explain
 from hank_mfg.model.model_files import classes_in, shipped_folder, source_text
+from hank_mfg.model.spelling import did_you_mean, explain
 from hank_mfg.model.units import check_period
 
 HEADER = ("model", "period", "source", "about")

@@ -6,7 +6,7 @@ import sys
 import types
 from pathlib import Path
 
-from hank_mfg.model.mistakes import explain
+from hank_mfg.model.spelling import explain
 
 FILE_MODULE = "model_file_"  # how the modules of model files are called
 

@@ -1,12 +1,18 @@
-"""Where classes lived when files were written by earlier versions: those files are read as well."""
+"""Names that earlier versions gave to modules, classes and fields: files that hold them are read as well."""
+
+from collections.abc import Mapping
+from typing import Any
 
 MOVED = {  # module of the class when it was saved: module today
     "hank_mfg.compare_cli": "hank_mfg.cli.compare",
+    "hank_mfg.environment.reach": "hank_mfg.environment.dependence",
+    "hank_mfg.environment.trial": "hank_mfg.environment.probe",
     "hank_mfg.evaluate.exploitability": "hank_mfg.evaluate.exploitability.deviation",
     "hank_mfg.evaluate.finite_population": "hank_mfg.evaluate.exploitability.finite_population",
     "hank_mfg.evaluate.game_deviation": "hank_mfg.evaluate.exploitability.game_deviation",
     "hank_mfg.evaluate.game_exploitability": "hank_mfg.evaluate.exploitability.game_exploitability",
     "hank_mfg.gallery": "hank_mfg.model.gallery",
+    "hank_mfg.model.mistakes": "hank_mfg.model.spelling",
     "hank_mfg.report.compare": "hank_mfg.evaluate.compare",
     "hank_mfg.report.compare_shocks": "hank_mfg.evaluate.compare_shocks",
     "hank_mfg.report.grid_error": "hank_mfg.evaluate.grid_error",
@@ -53,3 +59,22 @@ MOVED = {  # module of the class when it was saved: module today
     "hank_mfg.solve.transition": "hank_mfg.solve.sequence.transition",
     "hank_mfg.solve.game_solution": "hank_mfg.solve.solution",
 }
+
+RENAMED_CLASSES = {  # class when it was saved, "module:Name": class today
+    "hank_mfg.environment.alike:Alike": "hank_mfg.environment.information_sets:InformationSets",
+}
+_OF_SETTINGS = {"passes": "epochs", "spread": "uniform_weight"}
+RENAMED_FIELDS: dict[str, dict[str, str]] = {  # class: fields of earlier versions, and what they are called today
+    "RSPG": {**_OF_SETTINGS, "trace": "td_lambda", "tremble": "price_noise"},
+    "GameRSPG": {**_OF_SETTINGS, "action_spread": "uniform_action_weight"},
+    "State": {"tremble": "price_noise"},
+    "Training": {"trembles": "price_noise_sd"},
+    "Policy": {"alike": "information_sets"},
+    "Solution": {"trembles": "price_noise_sd"},
+}
+
+
+def modern(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The `fields` of an object of the library's class `kind`, by the names of today."""
+    renamed = RENAMED_FIELDS.get(kind, {})
+    return {renamed.get(name, name): value for name, value in fields.items()}

@@ -6,12 +6,12 @@ import jax
 import numpy as np
 
 from hank_mfg.model.codec import GROUPS, CodecError
-from hank_mfg.model.mistakes import closest
 from hank_mfg.model.portable import reduced
+from hank_mfg.model.spelling import closest
 from hank_mfg.wording import brief
 
 
-def told(values: Mapping) -> str:
+def assignments(values: Mapping) -> str:
     """Names and values for a sentence: "stay = 0.6, gap = 0.02"."""
     return ", ".join(f"{name} = {value}" for name, value in values.items())
 

@@ -8,7 +8,7 @@ Nothing is inferred from the spelling of a name.
 from collections.abc import Iterable
 from typing import Any
 
-from hank_mfg.model.mistakes import did_you_mean
+from hank_mfg.model.spelling import did_you_mean
 
 RATE, SHARE, LEVEL = KINDS = ("rate", "share", "level")
 PERIODS = {"year": 1, "quarter": 4, "two months": 6, "month": 12}  # how many of them a year has

@@ -179,8 +179,8 @@ class Attention(AbstractEncoder):
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """Shift the window by one signal and attend to it."""
         count = jnp.minimum(memory[-1] + 1.0, self.window)
-        kept = memory[: -1 - signal.shape[0]]
-        signals = jnp.concatenate([signal, kept]).reshape(self.window, -1)
+        window = memory[: -1 - signal.shape[0]]
+        signals = jnp.concatenate([signal, window]).reshape(self.window, -1)
         split = lambda x: x.reshape(*x.shape[:-1], self.heads, -1)  # noqa: E731
         asked = split(self.ask(signal))
         keys, values = split(jax.vmap(self.key)(signals) + self.age), split(jax.vmap(self.value)(signals) + self.age)

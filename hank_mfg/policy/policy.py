@@ -28,8 +28,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.alike import Alike
 from hank_mfg.environment.grids import AssetGrid, asset_grid, assets_at, coordinate, spline_matrix
+from hank_mfg.environment.information_sets import InformationSets
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.concrete import in_jax
 from hank_mfg.model.portable import portable
@@ -154,9 +154,9 @@ class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 
     `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk. Memory and features are those
-    of households, then those of `firms` where there are any. `alike` are the states that a household cannot tell from
-    each other: with the same cash on hand it consumes the same in all of a group. It corrects one stationary policy by
-    one percentage there, the policy being the mean over the group of those of households who know their state.
+    of households, then those of `firms` where there are any. `information_sets` is the
+    partition of income states that a household can distinguish: in all states of a set it corrects, by one percentage,
+    one stationary policy, the mean over the set of the policies of households who know their state.
     """
 
     encoder: AbstractEncoder
@@ -168,7 +168,7 @@ class Policy(eqx.Module):
     pivot: Array | None = None
     firms: Firms | None = None
     by_state: ByState | None = None
-    alike: Alike | None = eqx.field(static=True, default=None)
+    information_sets: InformationSets | None = eqx.field(static=True, default=None)
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
@@ -214,8 +214,8 @@ class Policy(eqx.Module):
             first_order = tuple(np.stack(table) for table in zip(*each, strict=True))
         spread = spline_matrix(*(self._coordinate(x) for x in (knots, at)))
         tables = (*first_order, response)
-        if self.alike is not None:
-            tables = map(self.alike.average, tables)
+        if self.information_sets is not None:
+            tables = map(self.information_sets.average, tables)
         cash, here, slope, response = tables
         found = (jnp.asarray(x, dtype) for x in (spread, cash, here, slope, response, at))
         return Tables(*found, grid=grid)
@@ -240,7 +240,7 @@ class Policy(eqx.Module):
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
         move = tables.spread @ self.head(features[: self.encoder.feature_count])
-        return move if self.alike is None else move[:, np.asarray(self.alike.group)]
+        return move if self.information_sets is None else move[:, np.asarray(self.information_sets.group)]
 
     def baseline(self, features: Array, cash: Array, tables: Tables, floor: Array) -> Array:
         """Consumption before any correction, read at today's cash on hand m: (points, income).
@@ -256,7 +256,7 @@ class Policy(eqx.Module):
         state = features[-1].astype(jnp.int32)
         there, slope, consumption = tables.cash[state], tables.slope[state], tables.consumption[state]
         scale = jnp.ones_like(cash[:1])
-        if self.alike is None:
+        if self.information_sets is None:
             bottom, known = cash[:1] - floor, there[:1] - floor
             positive = (bottom > 0) & (known > 0)
             scale = jnp.where(positive, jnp.where(positive, bottom, 1.0) / jnp.where(positive, known, 1.0), 1.0)
@@ -288,7 +288,7 @@ class PolicySettings(NamedTuple):
     width: int = 32
     knots: int = 24
     sets_prices: bool = False
-    alike: Alike | None = None
+    information_sets: InformationSets | None = None
     seen: SeenStates | None = None
 
 
@@ -299,7 +299,7 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
-    income = income if settings.alike is None else max(settings.alike.group) + 1
+    income = income if settings.information_sets is None else max(settings.information_sets.group) + 1
     shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
     encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
     whitening = no_whitening(settings.signals, dtype)
@@ -309,7 +309,7 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     if settings.sets_prices:
         firms = Firms(*make_networks(shape, (), dtype, seed=seed + 1000), jnp.asarray(np.ones((), dtype)))
     by_state = None if settings.seen is None else _same_in_all(stationary, settings.seen)
-    return Policy(encoder, head, whitening, stationary, *places, firms, by_state, settings.alike)
+    return Policy(encoder, head, whitening, stationary, *places, firms, by_state, settings.information_sets)
 
 
 def _same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:

@@ -68,8 +68,8 @@ class Strategy(eqx.Module):
             if self.outputs > 1:
                 return Choice(jnp.broadcast_to(values[None], scores.shape), jax.nn.softmax(scores, axis=-1))
             low, upper = neighbors(scores, actions)
-            odds = jnp.concatenate([1.0 - upper, upper], axis=1)
-            return Choice(jnp.concatenate([values[low], values[low + 1]], axis=1), odds)
+            probabilities = jnp.concatenate([1.0 - upper, upper], axis=1)
+            return Choice(jnp.concatenate([values[low], values[low + 1]], axis=1), probabilities)
         first, length = extent(population)
         return Choice(first + length * jax.nn.sigmoid(scores), jnp.ones_like(scores))
 
@@ -125,13 +125,13 @@ def neighborhood(scores: Array, population: Population) -> Choice:
         low, upper = neighbors(scores, actions)
         middle = jnp.clip(jnp.where(upper > 0.5, low + 1, low), 1, len(actions.values) - 2)
         three = middle + jnp.arange(-1, 2)[None]
-        odds = jnp.where(three == low, 1.0 - upper, 0.0) + jnp.where(three == low + 1, upper, 0.0)
-        return Choice(action_values_of(actions, scores.dtype)[three], odds)
+        probabilities = jnp.where(three == low, 1.0 - upper, 0.0) + jnp.where(three == low + 1, upper, 0.0)
+        return Choice(action_values_of(actions, scores.dtype)[three], probabilities)
     first, length = extent(population)
     step = REACH * length
     middle = jnp.clip(first + length * jax.nn.sigmoid(scores), first + 1.5 * step, first + length - 1.5 * step)
-    odds = jnp.broadcast_to(jnp.asarray([[0.0, 1.0, 0.0]], scores.dtype), (scores.shape[0], 3))
-    return Choice(middle + step * jnp.arange(-1.0, 2.0, dtype=scores.dtype)[None], odds)
+    probabilities = jnp.broadcast_to(jnp.asarray([[0.0, 1.0, 0.0]], scores.dtype), (scores.shape[0], 3))
+    return Choice(middle + step * jnp.arange(-1.0, 2.0, dtype=scores.dtype)[None], probabilities)
 
 
 def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorical: bool = False) -> dict[str, Strategy]:

@@ -50,7 +50,7 @@ class Sizes(NamedTuple):
 
 QUICK = Sizes(
     KSAlgorithm(asset_points=100, histogram_points=150, capital_points=8, periods=2000, burn_in=300, tolerance=1e-5),
-    RSPG(asset_points=80, updates=20, paths=4, knots=12, units=8, width=16, passes=8, warmup=50, learning_rate=1e-2),
+    RSPG(asset_points=80, updates=20, paths=4, knots=12, units=8, width=16, epochs=8, warmup=50, learning_rate=1e-2),
     periods=1000,
     points=None,
 )
@@ -87,7 +87,7 @@ def solve_twice(name: str, folder: Path, sizes: Sizes, tell: Tell) -> dict[str, 
         "RSPG": lambda: solved_run(name, folder, sizes.recurrent),
     }
     for label, solve in solvers.items():
-        with told(tell, f"{name}, {label}: "):
+        with passing_on(tell, f"{name}, {label}: "):
             solution = solve()
             tell(f"{name}, {label}: solved in {solution.seconds_total:.1f} s, {solution.status.name.lower()}")
             found[label] = measure(solution, sizes)
@@ -95,7 +95,7 @@ def solve_twice(name: str, folder: Path, sizes: Sizes, tell: Tell) -> dict[str, 
 
 
 @contextlib.contextmanager
-def told(tell: Tell, before: str) -> Iterator[None]:
+def passing_on(tell: Tell, before: str) -> Iterator[None]:
     """Pass warnings on to the reader with the name of what they are about, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -114,8 +114,8 @@ def solved_run(name: str, folder: Path, settings: RSPG) -> Solution:
     config = read_config(folder)
     model = load_model(name)
     same = config["method"] == dataclasses.asdict(settings) and config["model"] == name
-    kept = run_model(folder, config).parameters() if same else {}
-    if not same or differing(model.parameters(), kept):
+    saved = run_model(folder, config).parameters() if same else {}
+    if not same or differing(model.parameters(), saved):
         raise RunError(
             f"{folder} was made with other settings or parameters: choose another --out, or delete that folder."
         )

@@ -36,7 +36,7 @@ from hank_mfg.report.policy_figure import policy_figure
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run, is_recorded
 from hank_mfg.sizes import require_whole
-from hank_mfg.solve.solution import Solution, world_told
+from hank_mfg.solve.solution import Solution, model_note
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import display_name, signed
 
@@ -72,7 +72,7 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | N
     note = (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points moved exactly, "
         f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, 100 x in percentage points, or x itself "
-        f"of a level that reaches zero. {_about_filter(smoothing, period)} {world_told(solution)}"
+        f"of a level that reaches zero. {_about_filter(smoothing, period)} {model_note(solution)}"
     ).rstrip()
     return tabulate(simulation.series, smoothing=smoothing, units=units, note=note)
 
@@ -151,20 +151,20 @@ class _Measured(NamedTuple):
 
 def _measure(solution: Solution, folder: Path, periods: int, seed: int) -> _Measured:
     """Accuracy from evaluation.json where it holds what would be measured, so that no deviator is trained again."""
-    kept = _kept_evaluation(folder, periods, seed)
-    if kept is not None:
-        name, lawful = kept["variable"], kept["law_of_motion"] is not None
+    recorded = _recorded_evaluation(folder, periods, seed)
+    if recorded is not None:
+        name, lawful = recorded["variable"], recorded["law_of_motion"] is not None
         fitted = simulate(solution, periods=periods, seed=seed)
         forecast = den_haan(solution, fitted, name, seed=seed + 1, periods=periods) if lawful else None
         means = [fitted.series[name].mean(), *([] if forecast is None else [100 * forecast.mean])]
-        before = [kept[f"{name}_mean"], *([kept["den_haan_mean_percent"]] if lawful else [])]
+        before = [recorded[f"{name}_mean"], *([recorded["den_haan_mean_percent"]] if lawful else [])]
         if np.allclose(means, before, rtol=1e-8):
-            return _Measured(kept, fitted, forecast)
+            return _Measured(recorded, fitted, forecast)
     accuracy = evaluate(solution, periods=periods, seed=seed)
     return _Measured(accuracy.to_dict(), accuracy.simulation, accuracy.forecast)
 
 
-def _kept_evaluation(folder: Path, periods: int, seed: int) -> dict[str, Any] | None:
+def _recorded_evaluation(folder: Path, periods: int, seed: int) -> dict[str, Any] | None:
     path = folder / "evaluation.json"
     if not path.exists():
         return None
@@ -275,26 +275,26 @@ def write_report(
     folder = Path(folder)
     written: list[Path] = []
 
-    def keep(paths) -> None:
+    def record_files(paths) -> None:
         written.extend(paths)
         for path in paths:
             tell(f"Wrote {path}")
 
     tell(f"Simulating {periods:,} periods and measuring accuracy, unless evaluation.json holds it.")
     measured = _measure(solution, folder, periods, seed)
-    keep(_write_accuracy(measured.content, solution, folder))
-    keep(_write_moments(_moments_of(solution, measured.simulation, None), folder))
-    keep(_write_distributions(solution, measured.simulation, folder))
+    record_files(_write_accuracy(measured.content, solution, folder))
+    record_files(_write_moments(_moments_of(solution, measured.simulation, None), folder))
+    record_files(_write_distributions(solution, measured.simulation, folder))
     drawn = {**_simulation_figures(solution, measured), **_solution_figures(solution, measured.simulation)}
     for name, figure in drawn.items():
-        keep(save_figure(figure, folder / "figures" / name))
+        record_files(save_figure(figure, folder / "figures" / name))
     economy = solution.play(10).economy
     first = True
     for shock in economy.shock_values:
         _, deviation, room = _levels(economy, shock)
         if min(deviation, room) > 0:
             tell(f"Computing responses to {shock}.")
-            keep(_write_pair(solution, folder, shock, _size(deviation, room), first))
+            record_files(_write_pair(solution, folder, shock, _size(deviation, room), first))
             first = False
     return written
 
@@ -325,7 +325,7 @@ def _as_one(pair: list[ImpulseResponse]) -> list[ImpulseResponse]:
 def _path_note(simulation: Simulation, solution: Solution) -> str:
     return (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points, float64, seed "
-        f"{simulation.seed}. {world_told(solution)}"
+        f"{simulation.seed}. {model_note(solution)}"
     ).rstrip()
 
 

@@ -209,7 +209,7 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
     """Train from the beginning, or from `steady` and a checkpoint `start`, keeping everything in the run folder."""
     folder, config, logs = job.folder, job.config, []
 
-    def keep(training: Training, history: dict[str, np.ndarray]) -> bool | None:
+    def record(training: Training, history: dict[str, np.ndarray]) -> bool | None:
         logs[0](training, history)
         return job.callback(history) if job.callback is not None else None
 
@@ -222,7 +222,7 @@ def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
             logs.append(Log(folder, manifest, len(start[1]["update"]) if start else 0, job.save_every, _line))
 
         solution = solve(
-            job.model, job.settings, seed=config["seed"], steady=steady, resume=start, callback=keep, started=started,
+            job.model, job.settings, seed=config["seed"], steady=steady, resume=start, callback=record, started=started,
             family=_family(config),
         )  # fmt: skip
         timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train", "seconds_total")}
@@ -330,9 +330,9 @@ def load_economy_run(folder: str | Path, model: type[Model] | Model | None = Non
     economy = run_model(folder, config, model)
     settings, steady = RSPG(**config["method"]), load_steady_state(folder / STEADY, economy)
     training, history = load_checkpoint(folder, economy, settings, steady, config["seed"])
-    policy, optimizer, states, key, trembles = training
+    policy, optimizer, states, key, price_noise_sd = training
     return Solution(
-        economy, settings, steady, policy, optimizer, states, key, trembles, history, Status[config["status"]],
+        economy, settings, steady, policy, optimizer, states, key, price_noise_sd, history, Status[config["status"]],
         config["seed"], config["device"], config["seconds_compile"], config["seconds_train"], config["seconds_total"],
         _family(config),
     )  # fmt: skip

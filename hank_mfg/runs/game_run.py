@@ -111,11 +111,11 @@ def _train(folder: Path, manifest: Manifest, job: tuple, save_every: float, call
     measured = [line["update"] for line in map(json.loads, log.text.splitlines()) if "exploitability" in line]
     meter = Meter(game, config["measure"], settings.updates, measured[-1] if measured else 0)
 
-    def keep(training: Any, history: History) -> bool | None:
+    def record(training: Any, history: History) -> bool | None:
         log(training, history, **meter(training, history))
         return callback(history) if callback is not None else None
 
-    solution = solve(game, settings, seed=config["seed"], chunk=config["chunk"], resume=start, callback=keep)
+    solution = solve(game, settings, seed=config["seed"], chunk=config["chunk"], resume=start, callback=record)
     ended = {"status": FINISHED, "device": solution.device, "updates": solution.updates}
     timings = {name: getattr(solution, name) for name in ("seconds_compile", "seconds_train")}
     finish(folder, log.end(solution.training, solution.history, {**ended, **timings}))

@@ -28,22 +28,22 @@ def require_nothing_new(
         )
     config = unfinished_config(folder)
     source = config["game"] if "game" in config else config["model"]
-    for option, value, kept, same in (
+    for option, value, recorded, same in (
         ("MODEL", model, source, _same_source(folder, model, source)),
         ("--method", method, _method_of(config), _same_method(method, config)),
         ("--seed", seed, config["seed"], seed == config["seed"]),
     ):
         if value is not None and not same:
             raise ValueError(
-                f"--resume with {option} {value}: {folder} holds a run with {kept}; leave {option} out to continue it, "
-                "or start a new run in another --out."
+                f"--resume with {option} {value}: {folder} holds a run with {recorded}; leave {option} out to continue "
+                "it, or start a new run in another --out."
             )
     return source
 
 
-def _same_source(folder: Path, given: str | Path | None, kept: str) -> bool:
+def _same_source(folder: Path, given: str | Path | None, recorded: str) -> bool:
     """Whether a model is the run's: the same name, or a file with the text that the run keeps."""
-    if given is None or str(given) in ("", kept):
+    if given is None or str(given) in ("", recorded):
         return True
     copies = [folder / name for name in ("model.py", "game.py") if (folder / name).exists()]
     path = Path(given).expanduser()

@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.files import WriteError, refused, write_bytes, write_text
+from hank_mfg.model.moved import modern
 from hank_mfg.runs.manifest import (
     CHECKPOINT,
     CURE,
@@ -73,8 +74,13 @@ def require_place(folder: str | Path) -> None:
 
 
 def read_config(folder: str | Path) -> dict[str, Any]:
-    """The configuration of a run. Raises RunError when the folder holds none or config.json was changed."""
-    return checked_config(folder)
+    """The configuration of a run. Raises RunError when the folder holds none or config.json was changed.
+
+    The settings of the method have the names of today, whatever they were called when the run was made.
+    """
+    config = checked_config(folder)
+    kind, place = (config["method"], "settings") if "game" in config else ("RSPG", "method")
+    return {**config, place: modern(kind, config[place])} if place in config else config
 
 
 def is_game_run(folder: str | Path) -> bool:
@@ -199,9 +205,9 @@ def read_checkpoint(folder: Path, blank: Callable[[], Any]) -> tuple[Any, Histor
         raise RunError(f"{path} belongs to another run than {folder}/manifest.json: {CURE}.")
     history = {name.partition("/")[2]: data.pop(name) for name in list(data) if name.startswith("history/")}
     training = blank()
-    wanted = [leaf for leaf in jax.tree.leaves(training) if eqx.is_array(leaf)]
+    expected = [leaf for leaf in jax.tree.leaves(training) if eqx.is_array(leaf)]
     leaves = [data[name] for name in sorted(data)]
-    if [(w.shape, w.dtype) for w in wanted] != [(x.shape, x.dtype) for x in leaves]:
+    if [(w.shape, w.dtype) for w in expected] != [(x.shape, x.dtype) for x in leaves]:
         raise RunError(f"{path} does not fit the model and settings in config.json: solve again into a new folder.")
     remaining = iter(leaves)
     return jax.tree.map(lambda leaf: jnp.asarray(next(remaining)) if eqx.is_array(leaf) else leaf, training), history

@@ -1,27 +1,48 @@
 """What settings of all methods have in common: checks in one sentence, sizes of networks, changes from text."""
 
 import dataclasses
-from typing import Any, ClassVar, TypeVar
+import functools
+import sys
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
 from hank_mfg import sizes
 from hank_mfg.environment.game import AbstractGame, Discrete
-from hank_mfg.model.mistakes import did_you_mean
+from hank_mfg.model.moved import RENAMED_FIELDS
+from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.encoders import ENCODERS
 from hank_mfg.precision import DTYPES
 
 Chosen = TypeVar("Chosen", bound="MethodSettings")
+Kind = TypeVar("Kind", bound=type)
 
 
 class MethodSettings:
-    """Base of the frozen dataclasses that hold a method's settings."""
+    """Base of the frozen dataclasses that hold a method's settings.
+
+    A setting can be read, and be given to the constructor (`accepts_old_names`), by the name that it had in earlier
+    versions; a DeprecationWarning names the new one.
+    """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
     memory: str
     units: int
     width: int
     precision: str
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A setting by its name in an earlier version. Raises AttributeError for any other name."""
+            kind = type(self).__name__
+            new = RENAMED_FIELDS.get(kind, {}).get(name)
+            if new is None:
+                raise AttributeError(f"{kind!r} object has no attribute {name!r}")
+            _warn_renamed(f"{kind}.{name}", new)
+            return getattr(self, new)
 
     def check(
         self, *, counts: tuple[str, ...] = (), positive: tuple[str, ...] = (), shares: tuple[str, ...] = ()
@@ -122,12 +143,51 @@ def is_real(value: Any) -> bool:
     )
 
 
+def accepts_old_names(kind: Kind) -> Kind:
+    """The same dataclass of settings, whose constructor also takes the names of earlier versions, with a warning.
+
+    Raises TypeError where a setting is given by its old and its new name.
+    """
+    construct: Any = kind.__init__
+
+    @functools.wraps(construct)
+    def init(self, *args: Any, **kwargs: Any) -> None:
+        construct(self, *args, **_renamed(kind.__name__, kwargs))
+
+    kind.__init__ = init
+    return kind
+
+
+def _renamed(kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a constructor by the names of today."""
+    renamed, found = RENAMED_FIELDS.get(kind, {}), {}
+    for name, value in given.items():
+        new = renamed.get(name, name)
+        if new != name and new in given:
+            raise TypeError(f"{kind}({name}={value!r}, {new}={given[new]!r}): {name} is now {new}: give {new} only.")
+        if new != name:
+            _warn_renamed(f"{kind}({name}=...)", f"{new}=...")
+        found[new] = value
+    return found
+
+
+def _warn_renamed(old: str, new: str) -> None:
+    """A DeprecationWarning at the line that called the library."""
+    depth, frame = 1, sys._getframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("hank_mfg", "dataclasses"):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(f"{old} is now {new}: change the name.", DeprecationWarning, stacklevel=depth)
+
+
 def changed(settings: Chosen, options: list[str] | None) -> Chosen:
     """Settings with NAME=VALUE changes of the type that they have. Raises ValueError for unknown names and types."""
     known = {field.name: getattr(settings, field.name) for field in dataclasses.fields(settings)}
-    changes = {}
+    changes, renamed = {}, RENAMED_FIELDS.get(type(settings).__name__, {})
     for text in options or []:
         name, sign, value = (part.strip() for part in text.partition("="))
+        if sign and name in renamed:
+            warnings.warn(f"--option {name} is now --option {renamed[name]}.", DeprecationWarning, stacklevel=2)
+            name = renamed[name]
         if name in changes:
             raise ValueError(f"--option {text}: {name} is given twice, {changes[name]} before: give it once.")
         if not sign or name not in known:
@@ -137,8 +197,8 @@ def changed(settings: Chosen, options: list[str] | None) -> Chosen:
         try:
             changes[name] = kind(value)
         except ValueError as error:
-            wanted = {int: "a whole number", float: "a number"}[kind]
+            rule = {int: "a whole number", float: "a number"}[kind]
             raise ValueError(
-                f"--option {text}: {name} must be {wanted}, for instance {name}={known[name] or 0.5}."
+                f"--option {text}: {name} must be {rule}, for instance {name}={known[name] or 0.5}."
             ) from error
     return dataclasses.replace(settings, **changes)

@@ -67,7 +67,7 @@ class Solution(Answers):
     optimizer: optax.OptState
     states: State
     key: Array
-    trembles: Array
+    price_noise_sd: Array
     history: dict[str, np.ndarray]
     status: Status
     seed: int
@@ -119,7 +119,7 @@ class Solution(Answers):
 
     def training(self) -> Training[State]:
         """What training carries: enough to go on."""
-        return Training(self.policy, self.optimizer, self.states, self.key, self.trembles)
+        return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
         """The trained policy on a grid and in a precision of choice, by default twice as fine as in training."""
@@ -142,12 +142,12 @@ class Solution(Answers):
         return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock, carried), memory, guess)
 
 
-def world_told(solution: GlobalSolution) -> str:
-    """Of which world of several a result tells, a sentence for its note; "" where people were trained for one."""
+def model_note(solution: GlobalSolution) -> str:
+    """A sentence for a note: of which model of a set a result is; "" where the policy was trained for one model."""
     if not isinstance(solution, Solution) or solution.family is None:
         return ""
     count = len(solution.family.changes(solution.model))
-    return f"In the model itself, the first of the {count} worlds that people were trained for."
+    return f"In the model itself, the first of the {count} models that the policy was trained for."
 
 
 def move_mass(mass, points, target) -> np.ndarray:

@@ -130,8 +130,8 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     is missed, but for that on seconds, which is one on the machine too (not with `quick`).
     """
     sizes = QUICK if quick else SIZES
-    kept = folder / "runs" / (f"{ECONOMY}_quick" if quick else ECONOMY)
-    solutions = solve_twice(ECONOMY, kept, sizes, tell)
+    runs = folder / "runs" / (f"{ECONOMY}_quick" if quick else ECONOMY)
+    solutions = solve_twice(ECONOMY, runs, sizes, tell)
     tested = {label: tests_of(each) for label, each in solutions.items()}
     moments = {label: moments_of(each) for label, each in solutions.items()}
     same = {key: (yardstick, bar, bar) for key, (yardstick, bar) in MOMENTS.items()}

@@ -27,7 +27,16 @@ from hank_mfg.latex import to_latex
 from hank_mfg.model.gallery import load_model
 from hank_mfg.replication import published_numbers
 from hank_mfg.replication.solution_figures import plot_laws, plot_wealth
-from hank_mfg.replication.two_solutions import QUICK, Measured, Sizes, Tell, as_json, solve_twice, told, wealth_row
+from hank_mfg.replication.two_solutions import (
+    QUICK,
+    Measured,
+    Sizes,
+    Tell,
+    as_json,
+    passing_on,
+    solve_twice,
+    wealth_row,
+)
 from hank_mfg.report.style import save_figure
 from hank_mfg.solve.classical.law_search import KSAlgorithm
 from hank_mfg.solve.gradient.spg import RSPG
@@ -99,9 +108,9 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     economies = {}
     for name, paper in ECONOMIES.items():
         sizes = QUICK if quick else paper.sizes
-        kept = folder / "runs" / (f"{name}_quick" if quick else name)
-        solutions = solve_twice(name, kept, sizes, tell)
-        with told(tell, f"{name}, without aggregate risk: "):
+        runs = folder / "runs" / (f"{name}_quick" if quick else name)
+        solutions = solve_twice(name, runs, sizes, tell)
+        with passing_on(tell, f"{name}, without aggregate risk: "):
             steady = steady_state(load_model(name), asset_points=sizes.points or 200)
         economies[name] = Economy(paper, solutions, steady)
     tables = {"laws": law_table(economies), "wealth": wealth_table(economies), "accuracy": accuracy_table(economies)}

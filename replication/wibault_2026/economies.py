@@ -38,7 +38,7 @@ from .run import RATES, Plan, Tell, compare, standard_error
 
 ECONOMIES = ("krusell_smith", "huggett")
 PATHS = 16
-STRUCTURAL = {"paths": 8, "updates": 150, "passes": 4, "learning_rate": 1e-2}
+STRUCTURAL = {"paths": 8, "updates": 150, "epochs": 4, "learning_rate": 1e-2}
 SAMPLED = {"individuals": 1000, "paths": 4, "updates": 300, "minibatches": 2}
 SETTINGS: dict[str, dict[str, Any]] = {
     "rspg": STRUCTURAL,

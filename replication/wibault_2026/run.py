@@ -200,8 +200,8 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
         entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
         entry["device"] = read_config(run)["device"]
         if job.seed == 0:
-            kept = job.quick or job.plan.percent is not None
-            entry["evaluation"] = None if kept else _evaluation(run, job.paths())
+            unmeasured = job.quick or job.plan.percent is not None
+            entry["evaluation"] = None if unmeasured else _evaluation(run, job.paths())
             tried = [other for other in sweep if other[:2] == job[:2]]
             entry["sweep"] = {
                 f"{other.settings().learning_rate:.3g}": float(other.curve(folder).values[-1]) for other in tried

@@ -72,25 +72,25 @@ def happen(game: EconomyGame, savings, uniforms) -> Happened:
     now, own = game.start(uniforms[0]), everybody(game, HOUSEHOLDS)
     stationary = game.shares_of(now, savings)
     actions = jnp.concatenate([stationary, 0.98 * stationary], axis=1)
-    odds = jnp.broadcast_to(jnp.asarray([0.9, 0.1]), actions.shape)
-    taken = everybody_takes(now, {HOUSEHOLDS: own}, {HOUSEHOLDS: Choice(actions, odds)})
+    probabilities = jnp.broadcast_to(jnp.asarray([0.9, 0.1]), actions.shape)
+    taken = everybody_takes(now, {HOUSEHOLDS: own}, {HOUSEHOLDS: Choice(actions, probabilities)})
     now = game.clear(now, taken) if game.clears else now
-    landed = land_everybody(game, HOUSEHOLDS, now, own, Choice(actions, odds))
+    landed = land_everybody(game, HOUSEHOLDS, now, own, Choice(actions, probabilities))
     following = arrive(game, now, {HOUSEHOLDS: landed}, game.draw(now, uniforms[1]))
     reward = game.reward(HOUSEHOLDS, now, following, own, actions)
     return Happened(Period(now, following), taken, game.savings(game.public(now), own, actions)[1], landed, reward)
 
 
 @eqx.filter_jit
-def of_the_economy(game: EconomyGame, now, savings, odds, shock_next):
+def of_the_economy(game: EconomyGame, now, savings, probabilities, shock_next):
     """The same savings (options, assets, income) put through the economy's own period."""
     economy, noise = game.economy, now.noise
     mass = now.masses[HOUSEHOLDS].reshape(economy.shape)
     public = economy.public(ec.Aggregate(mass, noise.shock, noise.carried), noise.unknowns)
-    settled = sum(odds[k] * economy.settle(mass, economy.lottery(savings[k])) for k in range(2))
+    settled = sum(probabilities[k] * economy.settle(mass, economy.lottery(savings[k])) for k in range(2))
     following = economy.arrive(settled, noise.shock, shock_next, economy.carry(public))
     rewards = jnp.stack([economy.reward(each, public) for each in savings])
-    totals = [economy.choices(odds[k] * mass, public, savings[k]) for k in range(2)]
+    totals = [economy.choices(probabilities[k] * mass, public, savings[k]) for k in range(2)]
     excess = economy.markets(public, jax.tree.map(jnp.add, *totals))
     return public, settled, following, rewards, excess
 
@@ -103,8 +103,8 @@ def test_a_period_of_the_game_is_a_period_of_the_economy(name, float64):
     now, following = happened.period
     shape = game.economy.shape
     savings = jnp.moveaxis(happened.savings.reshape(*shape, 2), -1, 0)
-    odds = jnp.asarray([0.9, 0.1])
-    public, settled, after, rewards, excess = of_the_economy(game, now, savings, odds, following.noise.shock)
+    probabilities = jnp.asarray([0.9, 0.1])
+    public, settled, after, rewards, excess = of_the_economy(game, now, savings, probabilities, following.noise.shock)
 
     close = functools.partial(np.testing.assert_allclose, rtol=0, atol=1e-12)
     close(happened.landed.reshape(shape), settled)
@@ -271,6 +271,6 @@ def test_training_on_a_game_reaches_the_equilibrium_of_the_economy(float64):
     """Krusell and Smith after 40 updates: exploitability is below .05 percent of consumption, from above 1 percent."""
     with jax.numpy_rank_promotion("allow"):
         game = hm.as_game(hm.load_model("krusell_smith"), asset_points=40, horizon=30)
-        settings = {"passes": 4, "learning_rate": 1e-2}
+        settings = {"epochs": 4, "learning_rate": 1e-2}
         solution = hm.solve(game, hm.GameRSPG(updates=40, **settings), verbose=False)
         assert hm.exploitability(solution, paths=8).percent[HOUSEHOLDS] < 0.05

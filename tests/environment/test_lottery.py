@@ -30,11 +30,11 @@ def make(draw, borrowing_limit=-2.0):
 def test_moving_the_mass_is_the_adjoint_of_expecting_values(draw):
     with jax.enable_x64(True):
         grid, choice, mass, values, chain = make(draw)
-        gamble = lottery(choice, grid)
-        moved = jnp.vdot(push_forward(mass, gamble, chain), values)
-        expected = jnp.vdot(mass, expect(values, gamble, chain))
+        young = lottery(choice, grid)
+        moved = jnp.vdot(push_forward(mass, young, chain), values)
+        expected = jnp.vdot(mass, expect(values, young, chain))
         assert abs(float(moved - expected)) < 1e-12
-        assert abs(float(jnp.vdot(settle(mass, gamble), values) - jnp.vdot(mass, read(values, gamble)))) < 1e-12
+        assert abs(float(jnp.vdot(settle(mass, young), values) - jnp.vdot(mass, read(values, young)))) < 1e-12
 
 
 @hypothesis.given(draws)
@@ -48,14 +48,14 @@ def test_mass_is_conserved_and_stays_a_probability(draw):
 
 
 @hypothesis.given(draws)
-def test_the_choice_is_the_mean_of_the_gamble(draw):
+def test_the_choice_is_the_mean_of_the_lottery(draw):
     with jax.enable_x64(True):
         grid, choice, mass, _, _ = make(draw)
-        gamble = lottery(choice, grid)
-        assert float(gamble.weight.min()) >= 0.0 and float(gamble.weight.max()) <= 1.0
+        young = lottery(choice, grid)
+        assert float(young.weight.min()) >= 0.0 and float(young.weight.max()) <= 1.0
         own_values = jnp.broadcast_to(grid.points[:, None], choice.shape)
-        np.testing.assert_allclose(read(own_values, gamble), choice, atol=1e-12)
-        mean = jnp.sum(settle(mass, gamble) * own_values)
+        np.testing.assert_allclose(read(own_values, young), choice, atol=1e-12)
+        mean = jnp.sum(settle(mass, young) * own_values)
         assert abs(float(mean - jnp.sum(mass * choice))) < 1e-11
 
 

@@ -205,8 +205,8 @@ def test_where_nobody_is_the_average_is_that_of_a_few_put_there(float64):
     turns = np.array([[0.0, 1.0], [1.0, 0.0]])
 
     def average(error, xp=np):
-        chances = xp.asarray([[1.0 - error, error], [error, 1.0 - error]])
-        return average_out(hm.private_signals("word", chances, memory=2).transition, turns)
+        probabilities = xp.asarray([[1.0 - error, error], [error, 1.0 - error]])
+        return average_out(hm.private_signals("word", probabilities, memory=2).transition, turns)
 
     sure = average(0.0)
     np.testing.assert_allclose(sure, [[0.5, 0, 0.5, 0], [0, 0, 1, 0], [0, 1, 0, 0], [0, 0.5, 0, 0.5]], atol=1e-15)
@@ -239,9 +239,9 @@ def test_a_transition_may_be_differentiated():
 def test_the_states_of_a_model_are_described():
     """Krusell and Smith: states that last eight quarters; work as in the long run of the joint chain."""
     model = hm.load_model("krusell_smith")
-    told = describe_states(model)
-    assert (told["aggregate_states"], told["individual_states"], told["permanent_types"]) == (2, 2, [1.0])
-    productivity, employed = told["aggregate_shocks"]["productivity"], told["individual_shocks"]["employed"]
+    found = describe_states(model)
+    assert (found["aggregate_states"], found["individual_states"], found["permanent_types"]) == (2, 2, [1.0])
+    productivity, employed = found["aggregate_shocks"]["productivity"], found["individual_shocks"]["employed"]
     assert productivity["values"] == [0.99, 1.01] and employed["values"] == [0.0, 1.0]
     assert productivity["autocorrelation"] == pytest.approx(0.75, abs=1e-5)
     joint, works = np.asarray(model.joint_transition), np.array([0.0, 1.0, 0.0, 1.0])
@@ -259,10 +259,10 @@ def test_several_shocks_and_permanent_types_are_described():
             types = hm.permanent_types([0.25, 0.75], patience=[0.99, 0.97], home=[1.0, 1.0])
             return hm.independent_chains(hm.AR1("skill", 0.9, stationary_sd=0.5, states=3), types)
 
-    told = describe_states(Patient(**hm.load_model("one_asset_hank").parameters()))
-    assert (told["aggregate_states"], told["individual_states"]) == (30, 6)
-    assert told["permanent_types"] == [0.25, 0.75]
-    shocks, own = told["aggregate_shocks"], told["individual_shocks"]
+    found = describe_states(Patient(**hm.load_model("one_asset_hank").parameters()))
+    assert (found["aggregate_states"], found["individual_states"]) == (30, 6)
+    assert found["permanent_types"] == [0.25, 0.75]
+    shocks, own = found["aggregate_shocks"], found["individual_shocks"]
     assert {name: len(shock["values"]) for name, shock in shocks.items()} == {
         "patience": 5, "productivity": 2, "monetary": 3,
     }  # fmt: skip

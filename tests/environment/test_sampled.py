@@ -227,8 +227,8 @@ def test_private_signals_reach_those_who_respond():
     def respond(population, choice, observations):
         """Those who see a one take the last option, the others the first."""
         last = choice.actions.shape[1] - 1
-        odds = jax.nn.one_hot(last * observations[:, 0].astype(jnp.int32), last + 1)
-        return Choice(choice.actions, odds)
+        probabilities = jax.nn.one_hot(last * observations[:, 0].astype(jnp.int32), last + 1)
+        return Choice(choice.actions, probabilities)
 
     crowd = crowd_play(play, 40, observe=observe, respond=respond)
     record = lambda step: (step.observations, step.options)  # noqa: E731

@@ -20,8 +20,11 @@ def midpoints(play, state, slip):
     """
     economy, now = play.economy, play.decide(state)
     lower, upper = economy.bounds(now.cash, now.public)
-    desired = (1.0 + slip) * now.desired
-    now = now._replace(desired=desired, savings=jnp.clip(now.cash - desired, lower, upper))
+    unconstrained_consumption = (1.0 + slip) * now.unconstrained_consumption
+    now = now._replace(
+        unconstrained_consumption=unconstrained_consumption,
+        savings=jnp.clip(now.cash - unconstrained_consumption, lower, upper),
+    )
     points = economy.grid.points
     between = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (len(points) - 1, economy.shape[1]))
     _, consumption, savings = choose_at(economy, now, between)
@@ -46,12 +49,12 @@ def test_the_implied_consumption_is_that_of_plain_loops(trained, float64):
                 rate = float(ahead.public.prices.interest_rate[shock_next])
                 for income_next in range(2):
                     at = float(savings[place, income])
-                    cash, desired = (
+                    cash, unconstrained_consumption = (
                         np.interp(at, points, np.asarray(x)[shock_next, :, income_next])
-                        for x in (ahead.cash, ahead.desired)
+                        for x in (ahead.cash, ahead.unconstrained_consumption)
                     )
-                    odds = transition[shock, shock_next] * own[shock, shock_next, income, income_next]
-                    expected += odds * (1.0 + rate) / min(desired, cash)
+                    probability = transition[shock, shock_next] * own[shock, shock_next, income, income_next]
+                    expected += probability * (1.0 + rate) / min(unconstrained_consumption, cash)
             assert float(implied[place, income]) == pytest.approx(1.0 / (0.99 * expected), rel=1e-10)
 
 

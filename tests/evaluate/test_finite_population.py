@@ -92,10 +92,10 @@ def uniform_play(name, **switches):
 
 def lottery(state, action):
     """Where a walker is next: (3,)."""
-    odds = np.zeros(3)
-    odds[(state + action) % 3] += STAY
-    odds[(state + action + 1) % 3] += 1 - STAY
-    return odds
+    probabilities = np.zeros(3)
+    probabilities[(state + action) % 3] += STAY
+    probabilities[(state + action + 1) % 3] += 1 - STAY
+    return probabilities
 
 
 def reward(noise, now, following, state, action):
@@ -123,8 +123,8 @@ def exact_path(policy, noises):
     """Masses of the mean field, by pushing them forward: a list of (3,)."""
     masses = [np.array([0.6, 0.3, 0.1])]
     for noise in noises:
-        odds = policy(masses[-1], noise)
-        masses.append(sum(masses[-1][s] * odds[s, a] * lottery(s, a) for s in range(3) for a in range(2)))
+        probabilities = policy(masses[-1], noise)
+        masses.append(sum(masses[-1][s] * probabilities[s, a] * lottery(s, a) for s in range(3) for a in range(2)))
     return masses
 
 
@@ -132,12 +132,12 @@ def best_reply(masses, noises):
     """Backward induction along the exact path: the best actions (time, states)."""
     values, reply = np.zeros(3), []
     for time in reversed(range(len(noises))):
-        worth = np.zeros((3, 2))
+        action_value = np.zeros((3, 2))
         for state, action in itertools.product(range(3), range(2)):
             flow = reward(noises[time], masses[time], masses[time + 1], state, action)
-            worth[state, action] = flow + 0.9 * lottery(state, action) @ values
-        values = worth.max(axis=1)
-        reply.append(worth.argmax(axis=1))
+            action_value[state, action] = flow + 0.9 * lottery(state, action) @ values
+        values = action_value.max(axis=1)
+        reply.append(action_value.argmax(axis=1))
     return reply[::-1]
 
 
@@ -149,10 +149,10 @@ def lifetime_reward(policy, noises, reply):
         moved = np.zeros((3, 3))
         for first, second in itertools.product(range(3), repeat=2):
             now = (np.eye(3)[first] + np.eye(3)[second]) / 2
-            odds = policy(now, noise)
-            own = odds[first] if reply is None else np.eye(2)[reply[time][first]]
+            probabilities = policy(now, noise)
+            own = probabilities[first] if reply is None else np.eye(2)[reply[time][first]]
             for mine, yours in itertools.product(range(2), repeat=2):
-                chance = together[first, second] * own[mine] * odds[second, yours]
+                chance = together[first, second] * own[mine] * probabilities[second, yours]
                 both = np.outer(lottery(first, mine), lottery(second, yours))
                 moved += chance * both
                 for there, then in itertools.product(range(3), repeat=2):
@@ -176,8 +176,8 @@ def test_two_walkers_against_every_outcome_by_hand():
     for first, *flips in itertools.product((1.0, -1.0), (1.0, -1.0), (1.0, -1.0)):
         noises = np.cumprod([first, *flips])
         reply = best_reply(exact_path(policy, noises), noises)
-        odds = 0.5 * np.prod([0.75 if flip > 0 else 0.25 for flip in flips])
-        gain += odds * (lifetime_reward(policy, noises, reply) - lifetime_reward(policy, noises, None))
+        probability = 0.5 * np.prod([0.75 if flip > 0 else 0.25 for flip in flips])
+        gain += probability * (lifetime_reward(policy, noises, reply) - lifetime_reward(policy, noises, None))
     error = float(found.deviation["walkers"].standard_error[0])
     assert float(found.deviation["walkers"].mean[0]) == pytest.approx(gain, abs=4 * error)
     assert abs(gain - found.limit["walkers"][0]) > 10 * error  # without the own weight the number is another one

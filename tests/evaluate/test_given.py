@@ -72,10 +72,11 @@ def test_a_given_individual_is_followed(trained, begin, by_hand, float64):
 
     def choose(decision, period, assets, state):
         index = period if isinstance(period, tuple) else (period,)
-        cash, desired = (
-            np.interp(assets, grid, x[(*index, slice(None), state)]) for x in (decision.cash, decision.desired)
+        cash, unconstrained_consumption = (
+            np.interp(assets, grid, x[(*index, slice(None), state)])
+            for x in (decision.cash, decision.unconstrained_consumption)
         )
-        return cash, min(desired, cash)
+        return cash, min(unconstrained_consumption, cash)
 
     for person, start in enumerate((2.0, 0.3)):
         assets = twin = start
@@ -86,8 +87,8 @@ def test_a_given_individual_is_followed(trained, begin, by_hand, float64):
             for z in range(2):
                 rate = float(ahead.public.prices.interest_rate[t, z])
                 for e in range(2):
-                    odds = chain[SHOCKS[t], z] * income[SHOCKS[t], z, state, e]
-                    expected += odds * (1.0 + rate) / choose(ahead, (t, z), cash_twin - planned, e)[1]
+                    probability = chain[SHOCKS[t], z] * income[SHOCKS[t], z, state, e]
+                    expected += probability * (1.0 + rate) / choose(ahead, (t, z), cash_twin - planned, e)[1]
             implied = min(1.0 / (0.99 * expected), cash_twin)
             assert found.assets[t, person] == pytest.approx(assets, rel=1e-12)
             assert found.consumption[t, person] == pytest.approx(consumption, rel=1e-12)

@@ -23,13 +23,13 @@ def brute_force(model, productivity):
     weight = {True: 0.0, False: 0.0}
     for number in range(2**count):
         booms = [bool(number >> t & 1) for t in range(count)]
-        odds = 0.5
+        probability = 0.5
         for before, after in itertools.pairwise(booms):
-            odds *= stay if before == after else 1 - stay
+            probability *= stay if before == after else 1 - stay
         for boom, z in zip(booms, productivity, strict=True):
             left = z - 1.0 - (gap if boom else -gap)
-            odds *= noise[np.abs(steps - left) < 1e-9].sum()
-        weight[booms[-1]] += odds
+            probability *= noise[np.abs(steps - left) < 1e-9].sum()
+        weight[booms[-1]] += probability
     return weight[True] / (weight[True] + weight[False])
 
 
@@ -71,7 +71,7 @@ def test_a_word_that_is_no_option_is_refused(refuses):
 
 @pytest.fixture(scope="module")
 def brief():
-    return hm.RSPG(asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, passes=4)
+    return hm.RSPG(asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, epochs=4)
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_a_run_remembers_what_was_seen(tmp_path, brief):
 def test_memory_recovers_most_of_what_the_filter_is_worth():
     """At least 80 percent; a filter that sees prices as well cannot do worse than prices alone."""
     solution = hm.solve(noisy("filter"), hm.SPG(paths=32))
-    taught = {"passes": 16, "final_rate": 0.1, "final_step": 0.1}
+    taught = {"epochs": 16, "final_rate": 0.1, "final_step": 0.1}
     blind, recalls = hm.SPG(**taught), hm.RSPG(units=64, **taught)
     kinds = {
         "prices": (noisy(), blind), "memory": (noisy(), recalls), "filter": (noisy("filter"), blind),

@@ -95,8 +95,8 @@ def savings_of(solution, economy, public):
     """What people do at constant prices, by their own tables, on the grid of `economy`."""
     play, cash = solution.play(economy.grid.size), economy.resources(public)
     features = jnp.zeros(1)  # of the first aggregate state: both are alike, and nothing is corrected before training
-    desired = play.policy.baseline(features, cash, play.tables, economy.grid.lower)
-    return feasible_savings(economy, public, cash, desired)
+    unconstrained_consumption = play.policy.baseline(features, cash, play.tables, economy.grid.lower)
+    return feasible_savings(economy, public, cash, unconstrained_consumption)
 
 
 @pytest.mark.slow

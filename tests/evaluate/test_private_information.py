@@ -13,7 +13,7 @@ from hank_mfg.solve.gradient.economies import _train, prepare, untrained
 from hank_mfg.solve.play.rollout import Play, rollout
 
 SETTINGS = hm.SPG(
-    asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, passes=4,
+    asset_points=60, updates=10, paths=4, horizon=10, knots=10, units=8, width=8, warmup=50, epochs=4,
     precision="float64",
 )  # fmt: skip
 
@@ -82,7 +82,7 @@ def test_who_does_not_heed_hunches_learns_as_if_there_were_none(float64, without
         prepare(noisy(), SETTINGS, without, seed=0),
         prepare(noisy("private", private_memory=2), SETTINGS, hunched, seed=0, sees=noisy()),
     ]
-    assert plays[1][0].policy.alike.group == tuple(np.repeat([0, 1, 2], 4))
+    assert plays[1][0].policy.information_sets.group == tuple(np.repeat([0, 1, 2], 4))
     reports = [_train(*each, SETTINGS, 4)[1] for each in plays]
     np.testing.assert_allclose(reports[1].loss, reports[0].loss, rtol=1e-6)
     np.testing.assert_allclose(reports[1].euler_error, reports[0].euler_error, rtol=1e-6)
@@ -159,7 +159,7 @@ def test_how_many_hunches_are_remembered_is_a_whole_number(refuses):
 @pytest.mark.slow
 def test_hunches_that_are_sure_are_the_state_itself():
     """Accuracy one: nobody has a wrong hunch, and training ends where it does when all see the persistent part."""
-    longer = dataclasses.replace(SETTINGS, updates=200, horizon=20, spread=0.001)
+    longer = dataclasses.replace(SETTINGS, updates=200, horizon=20, uniform_weight=0.001)
     models = {"prices": noisy(), "sure": noisy("private", private_accuracy=1.0), "state": noisy("state")}
     consumed, errors, wrong = {}, {}, np.zeros(())
     for name, model in models.items():

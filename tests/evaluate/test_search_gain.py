@@ -134,10 +134,10 @@ def test_a_cliff_in_slumps_alone_is_refused(cliff, float64):
 @pytest.mark.slow
 def test_what_is_allowed_carries_a_mark(cliff, tmp_path):
     """Saved and loaded too."""
-    told = "resources() is not concave in assets: d resources / d assets rises from"
+    message = "resources() is not concave in assets: d resources / d assets rises from"
     loaded = hm.load(hm.save(cliff, tmp_path / "cliff.npz"))
     for found in (cliff, loaded):
-        assert told in found.nonconcave and told in repr(found) and "not sufficient" in repr(found)
+        assert message in found.nonconcave and message in repr(found) and "not sufficient" in repr(found)
     right = loaded._replace(economy=hm.discretize(Outside(**VALUES), 60))
     assert right.nonconcave == "" and repr(right).endswith("residual 2e-10)")
 

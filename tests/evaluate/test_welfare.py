@@ -13,7 +13,7 @@ from reference_bonds import Effortless, Working
 
 import hank_mfg as hm
 from hank_mfg.environment.economy import Aggregate
-from hank_mfg.evaluate.welfare import consumption_percent, percent_worth
+from hank_mfg.evaluate.welfare import consumption_equivalent, consumption_percent
 from hank_mfg.model.named import Named
 
 pytestmark = pytest.mark.usefixtures("float64")
@@ -73,9 +73,9 @@ def test_more_goods_at_unchanged_hours_are_read_back(kind, risk_aversion):
 
     for change in CHANGES:
         gain = value(1.0 + change / 100.0) - value(1.0)
-        found = percent_worth(preferences_of(kind, risk_aversion), welfare, gain)
+        found = consumption_equivalent(preferences_of(kind, risk_aversion), welfare, gain)
         assert found == pytest.approx(change, rel=1e-6), (kind, change)
-    assert percent_worth(preferences_of(kind, risk_aversion), welfare, 0.0) == 0.0
+    assert consumption_equivalent(preferences_of(kind, risk_aversion), welfare, 0.0) == 0.0
 
 
 def test_what_no_consumption_is_worth_is_infinite():
@@ -88,8 +88,8 @@ def test_what_no_consumption_is_worth_is_infinite():
             flow = [flow_by_hand(kind, 2.0, factor * each * goods, hours) for each in (1, 1 + 1e-7)]
             return weights @ flow[0], weights @ (flow[1] - flow[0]) / (1e-7 * factor)
 
-        assert percent_worth(preferences_of(kind, 2.0), welfare, 1e3) == np.inf
-        assert np.isnan(percent_worth(preferences_of(kind, 2.0), welfare, np.nan))
+        assert consumption_equivalent(preferences_of(kind, 2.0), welfare, 1e3) == np.inf
+        assert np.isnan(consumption_equivalent(preferences_of(kind, 2.0), welfare, np.nan))
 
 
 def by_hand(steady, kind):

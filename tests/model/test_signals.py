@@ -13,15 +13,15 @@ CHANCES = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
 
 
 @pytest.mark.parametrize("memory", [1, 2, 3])
-def test_the_mass_over_what_was_told_is_the_product_of_the_chances(memory):
+def test_the_mass_over_signals_is_the_product_of_the_probabilities(memory):
     """Whatever the path of the aggregate state: signals are independent given it, and only the last ones count."""
     chain = hm.private_signals("word", CHANCES, memory=memory)
     path = [0, 1, 1, 0, 1]
     mass = np.full(3**memory, 3.0**-memory)
     for before, now in itertools.pairwise(path):
         mass = mass @ np.asarray(chain.transition)[before, now]
-    told = np.stack([chain.values[f"word_{age}"] for age in range(memory)])
-    exact = np.prod([CHANCES[path[-1 - age], told[age]] for age in range(memory)], axis=0)
+    observed = np.stack([chain.values[f"word_{age}"] for age in range(memory)])
+    exact = np.prod([CHANCES[path[-1 - age], observed[age]] for age in range(memory)], axis=0)
     np.testing.assert_allclose(mass, exact, atol=1e-15)
 
 
@@ -58,13 +58,15 @@ def test_signals_beside_other_risk_are_one_chain():
 @pytest.mark.slow
 def test_how_often_a_signal_is_right_is_differentiable(float64):
     def chance(accuracy):
-        chances = [[accuracy, 1 - accuracy], [1 - accuracy, accuracy]]
-        return hm.private_signals("word", chances, memory=2).transition[0, 1, 2, 3]
+        probabilities = [[accuracy, 1 - accuracy], [1 - accuracy, accuracy]]
+        return hm.private_signals("word", probabilities, memory=2).transition[0, 1, 2, 3]
 
     assert float(chance(0.8)) == pytest.approx(0.8) and float(jax.grad(chance)(0.8)) == pytest.approx(1.0)
 
 
 def test_wrong_declarations_are_refused(refuses):
-    refuses(lambda: hm.private_signals("word", [0.5, 0.5]), "chances have shape (2,)", "a row per aggregate state")
-    refuses(lambda: hm.private_signals("word", [[0.5, 0.4]]), "chances[0] sums to 0.9", "one signal")
+    refuses(
+        lambda: hm.private_signals("word", [0.5, 0.5]), "probabilities have shape (2,)", "a row per aggregate state"
+    )
+    refuses(lambda: hm.private_signals("word", [[0.5, 0.4]]), "probabilities[0] sums to 0.9", "one signal")
     refuses(lambda: hm.private_signals("word", CHANCES, memory=0), "memory = 0", "1 or more")

@@ -97,8 +97,8 @@ def test_a_bar_says_what_it_asks_for():
 
 @pytest.mark.slow
 def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
-    told: list[str] = []
-    done = suite.run(tmp_path, quick=True, tell=told.append)
+    messages: list[str] = []
+    done = suite.run(tmp_path, quick=True, tell=messages.append)
     table = pd.read_csv(tmp_path / "tests.csv").set_index("Quantity")
     for state, (intercept, slope) in zip(("bad", "good"), suite.LAW, strict=True):  # the yardstick's law
         assert table.loc[f"Slope, {state}", "classical_value"] == pytest.approx(slope, abs=5e-4)
@@ -115,7 +115,7 @@ def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
         "tests.csv", "tests.tex", "moments.csv", "moments.tex", "forecasts.pdf", "forecasts.png", "results.json",
     }  # fmt: skip
     assert json.loads((tmp_path / "results.json").read_text())["tests"][0]["yardstick"] == suite.LAW[0][0]
-    assert "Den Haan, largest" in (tmp_path / "tests.tex").read_text() and "at most 0.25" in told[0]
+    assert "Den Haan, largest" in (tmp_path / "tests.tex").read_text() and "at most 0.25" in messages[0]
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ def benchmark(quick, tmp_path_factory):
 
     The classical solution is in both places: RSPG takes longer to compile, and the slow tests have it.
     """
-    folder, told = tmp_path_factory.mktemp("paper"), []
+    folder, messages = tmp_path_factory.mktemp("paper"), []
 
     def classical_twice(name, kept, sizes, tell):
         solution = solve_classical(hm.load_model(name), sizes.classical)
@@ -85,12 +85,12 @@ def benchmark(quick, tmp_path_factory):
     with quick(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper, "ECONOMIES", {"krusell_smith_1998": paper.ECONOMIES["krusell_smith_1998"]})
         patch.setattr(paper, "solve_twice", classical_twice)
-        return folder, paper.run(folder, quick=True, tell=told.append), told
+        return folder, paper.run(folder, quick=True, tell=messages.append), messages
 
 
 @pytest.mark.slow
 def test_a_small_run_writes_published_numbers_beside_ours(benchmark):
-    folder, done, told = benchmark
+    folder, done, messages = benchmark
     laws = pd.read_csv(folder / "laws.csv").set_index(["State", "Solution"])
     assert tuple(laws.loc[("Good", "Published"), ["Intercept", "Slope"]]) == (0.095, 0.962)
     assert laws.loc[("Bad", "Classical"), "Slope"] == pytest.approx(0.965, abs=0.002)
@@ -102,7 +102,7 @@ def test_a_small_run_writes_published_numbers_beside_ours(benchmark):
         "laws.csv", "laws.tex", "wealth.csv", "wealth.tex", "accuracy.csv", "accuracy.tex", "results.json",
         "lorenz.pdf", "lorenz.png", "laws.pdf", "laws.png",
     }  # fmt: skip
-    assert any("Gini .82 +- .03 and top 1 percent 24 +- 3 points" in text for text in told)
+    assert any("Gini .82 +- .03 and top 1 percent 24 +- 3 points" in text for text in messages)
 
 
 def test_what_is_too_far_from_the_published_is_named():

@@ -31,13 +31,13 @@ def small(monkeypatch):
 
 @pytest.mark.slow
 def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
-    told: list[str] = []
-    plan = {"games": ("linear_quadratic",), "methods": ("rspg", "spg", "ippo"), "seeds": 2, "tell": told.append}
+    messages: list[str] = []
+    plan = {"games": ("linear_quadratic",), "methods": ("rspg", "spg", "ippo"), "seeds": 2, "tell": messages.append}
     with quick():
         done = benchmark.run(tmp_path, **plan)
     results = done["results"]["linear_quadratic"]
-    assert len([line for line in told if " of 3: " in line]) == 3  # three learning rates of the baseline, seed 0
-    assert len([line for line in told if " of 6: " in line]) == 5  # the best of them is not trained again
+    assert len([line for line in messages if " of 3: " in line]) == 3  # three learning rates of the baseline, seed 0
+    assert len([line for line in messages if " of 6: " in line]) == 5  # the best of them is not trained again
     swept = results["ippo"]["sweep"]
     rates = {f"{factor * settings_for('linear_quadratic', 'ippo').learning_rate:.3g}" for factor in (1 / 3, 1, 3)}
     assert set(swept) == rates

@@ -183,7 +183,7 @@ def test_what_is_declared_in_one_chain_with_the_shock_is_part_of_it(float64):
     np.testing.assert_array_equal(set_apart(economy, ["wedge", "news"]), np.arange(8)[:, None])
 
 
-def test_the_chances_on_the_way_are_those_of_all_paths_that_arrive():
+def test_the_probabilities_of_moves_are_those_of_all_paths_that_arrive():
     """Every path of three moves between three states, one of which is never followed by another."""
     chain = np.array([[0.5, 0.3, 0.2], [0.1, 0.9, 0.0], [0.6, 0.2, 0.2]])
     for first, target in itertools.product(range(3), range(3)):

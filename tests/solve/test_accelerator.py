@@ -50,13 +50,13 @@ def test_a_population_keeps_its_mass_in_float32():
         draws = np.random.default_rng(0)
         chain = draws.dirichlet(np.ones(7), 7).astype(np.float32)
         mass = draws.dirichlet(np.ones(32 * 200 * 7)).reshape(32, 200, 7).astype(np.float32)
-        gamble = Lottery(
+        lottery = Lottery(
             jnp.asarray(draws.integers(0, 199, mass.shape)), jnp.asarray(draws.random(mass.shape, np.float32))
         )
         move = jax.jit(jax.vmap(lambda m, g: push_forward(m, g, jnp.asarray(chain))))
         mass = jnp.asarray(mass)
         for _ in range(200):
-            mass = move(mass, gamble)
+            mass = move(mass, lottery)
         return float(np.asarray(mass, np.float64).sum())
 
     assert total() == pytest.approx(1.0, abs=1e-4)

@@ -21,10 +21,10 @@ from hank_mfg.solve.baselines.mirror_descent import (
     MOMD,
     Replay,
     behavior,
-    heat_after,
     mean_targets,
     munchausen_targets,
     q_values,
+    temperature_after,
 )
 from hank_mfg.solve.baselines.ppo import (
     IPPO,
@@ -35,7 +35,7 @@ from hank_mfg.solve.baselines.ppo import (
     crowd_play,
     lifetime_reward,
     make_critics,
-    make_lesson,
+    path_targets,
     patient,
     play_crowds,
     resize,
@@ -118,16 +118,16 @@ def episode(periods=4, people=50, states=3, actions=2):
     what = jnp.asarray(draws.integers(0, actions, (periods, people)), jnp.int32)
     rewards = jnp.asarray(draws.normal(size=(periods, people)).astype(np.float32))
     tables = draws.normal(size=(2, periods, states, actions)).astype(np.float32)
-    log_odds = jax.nn.log_softmax(jnp.asarray(tables[0]))
-    return Episode(Sight((), None), where, what, rewards), log_odds, jnp.asarray(tables[1])
+    log_probabilities = jax.nn.log_softmax(jnp.asarray(tables[0]))
+    return Episode(Sight((), None), where, what, rewards), log_probabilities, jnp.asarray(tables[1])
 
 
 def test_the_clipped_objective_is_that_of_every_individual():
     lived, old, scores = episode()
     new = jax.nn.log_softmax(scores)
     gain, returns = np.random.default_rng(2).normal(size=(2, *lived.states.shape)).astype(np.float32)
-    lesson = make_lesson(lived, old, jnp.asarray(gain), jnp.asarray(returns))
-    expected, slope = 0.0, jax.grad(lambda n: clipped_objective(n, lesson, 0.2))(new)
+    own_targets = path_targets(lived, old, jnp.asarray(gain), jnp.asarray(returns))
+    expected, slope = 0.0, jax.grad(lambda n: clipped_objective(n, own_targets, 0.2))(new)
     by_hand = np.zeros(new.shape)
     for t, person in np.ndindex(*gain.shape):
         place = t, int(lived.states[t, person]), int(lived.options[t, person])
@@ -135,28 +135,28 @@ def test_the_clipped_objective_is_that_of_every_individual():
         plain, clipped = ratio * gain[t, person], np.clip(ratio, 0.8, 1.2) * gain[t, person]
         expected += min(plain, clipped)
         by_hand[place] += plain if plain <= clipped else 0.0
-    assert float(clipped_objective(new, lesson, 0.2)) == pytest.approx(expected, rel=1e-4)
+    assert float(clipped_objective(new, own_targets, 0.2)) == pytest.approx(expected, rel=1e-4)
     assert np.asarray(slope) == pytest.approx(by_hand, abs=1e-3)
     seen = np.asarray(lived.states[1]) == 2
-    assert float(lesson.visits[1, 2]) == seen.sum()
-    assert float(lesson.returns[1, 2]) == pytest.approx(returns[1, seen].mean(), abs=1e-5)
+    assert float(own_targets.visits[1, 2]) == seen.sum()
+    assert float(own_targets.returns[1, 2]) == pytest.approx(returns[1, seen].mean(), abs=1e-5)
 
 
 def test_munchausen_targets_against_a_loop():
-    lived, log_odds, values = episode()
-    discount, heat = jnp.asarray(0.9, jnp.float32), jnp.asarray(0.7, jnp.float32)
-    targets = munchausen_targets(Replay(lived, log_odds), values, discount, heat, 0.6)
+    lived, log_probabilities, values = episode()
+    discount, temperature = jnp.asarray(0.9, jnp.float32), jnp.asarray(0.7, jnp.float32)
+    targets = munchausen_targets(Replay(lived, log_probabilities), values, discount, temperature, 0.6)
     expected = np.zeros(targets.shape)
     for t, person in np.ndindex(*targets.shape):
         s, a = int(lived.states[t, person]), int(lived.options[t, person])
-        expected[t, person] = lived.rewards[t, person] + 0.6 * 0.7 * log_odds[t, s, a]
+        expected[t, person] = lived.rewards[t, person] + 0.6 * 0.7 * log_probabilities[t, s, a]
         if t + 1 < len(targets):
             s_next = int(lived.states[t + 1, person])
             for b in range(2):
-                soft = values[t + 1, s_next, b] - 0.7 * log_odds[t + 1, s_next, b]
-                expected[t, person] += 0.9 * np.exp(log_odds[t + 1, s_next, b]) * soft
+                soft = values[t + 1, s_next, b] - 0.7 * log_probabilities[t + 1, s_next, b]
+                expected[t, person] += 0.9 * np.exp(log_probabilities[t + 1, s_next, b]) * soft
     assert np.asarray(targets) == pytest.approx(expected, abs=1e-4)
-    counts, means = mean_targets(Replay(lived, log_odds), targets)
+    counts, means = mean_targets(Replay(lived, log_probabilities), targets)
     there = (np.asarray(lived.states[2]) == 1) & (np.asarray(lived.options[2]) == 0)
     assert float(counts[2, 1, 0]) == there.sum()
     assert float(means[2, 1, 0]) == pytest.approx(expected[2, there].mean(), abs=1e-4)
@@ -172,13 +172,13 @@ def test_where_the_level_is_off_scores_feel_nothing_of_it_on_average():
     draws = np.random.default_rng(0)
     signals = jnp.asarray(draws.normal(size=(4, 2)).astype(np.float32))
     eye = jnp.broadcast_to(jnp.eye(5, dtype=jnp.float32), (4, 5, 5))
-    log_odds = jax.nn.log_softmax(jnp.asarray(2.0 * draws.normal(size=(4, 5, 3)).astype(np.float32)))
+    log_probabilities = jax.nn.log_softmax(jnp.asarray(2.0 * draws.normal(size=(4, 5, 3)).astype(np.float32)))
     nobody = jnp.zeros((4, 1), jnp.int32)
-    replay = Replay(Episode(Sight((eye,), None), nobody, nobody, nobody), log_odds)
-    size, heat = jnp.asarray(3.0, jnp.float32), jnp.asarray(2.0, jnp.float32)
-    values = q_values(strategy, level, signals, replay, (size, heat), settings)
-    shares = 0.6 * np.exp(np.asarray(log_odds)) + 0.4 / 3
-    assert np.asarray(behavior(jnp.exp(log_odds), settings)) == pytest.approx(shares, abs=1e-6)
+    replay = Replay(Episode(Sight((eye,), None), nobody, nobody, nobody), log_probabilities)
+    size, temperature = jnp.asarray(3.0, jnp.float32), jnp.asarray(2.0, jnp.float32)
+    values = q_values(strategy, level, signals, replay, (size, temperature), settings)
+    shares = 0.6 * np.exp(np.asarray(log_probabilities)) + 0.4 / 3
+    assert np.asarray(behavior(jnp.exp(log_probabilities), settings)) == pytest.approx(shares, abs=1e-6)
     levels = 3.0 * np.asarray(values_along(level, signals, replay.episode.sight))
     assert (shares * np.asarray(values)).sum(axis=-1) == pytest.approx(levels, abs=1e-5)
     scores = np.asarray(scores_along(strategy, signals, replay.episode.sight))
@@ -188,8 +188,8 @@ def test_where_the_level_is_off_scores_feel_nothing_of_it_on_average():
 
 def test_the_temperature_of_mirror_descent_falls_geometrically():
     settings = MOMD(updates=10, temperature=8.0, final_temperature=2.0)
-    heats = [float(heat_after(settings, jnp.asarray(done, jnp.int32))) for done in (0, 4, 8, 10)]
-    assert heats == pytest.approx([8.0, 4.0, 2.0, 2.0], rel=1e-5)
+    temperatures = [float(temperature_after(settings, jnp.asarray(done, jnp.int32))) for done in (0, 4, 8, 10)]
+    assert temperatures == pytest.approx([8.0, 4.0, 2.0, 2.0], rel=1e-5)
 
 
 def test_the_critic_knows_the_period_and_the_policy_does_not():
@@ -256,10 +256,10 @@ def test_learners_see_what_players_saw_with_memory_from_first_to_last():
         signals, episodes = play_crowds(play, 30, uniforms, key=key)
         state, scores = GameState(play.game.start(uniforms[0, 0]), crowd_play(play, 30).memory), []
         for signal in signals[0]:  # the same signals, one by one, memory handed on by hand
-            kept = {n: s.remember(state.memory[n], signal) for n, s in strategies.items()}
+            remembered = {n: s.remember(state.memory[n], signal) for n, s in strategies.items()}
             sight = Sight(game.features("prey", state.aggregate), None)
-            scores.append(strategies["prey"].scores(kept["prey"][1], sight))
-            state = state._replace(memory={n: memory for n, (memory, _) in kept.items()})
+            scores.append(strategies["prey"].scores(remembered["prey"][1], sight))
+            state = state._replace(memory={n: memory for n, (memory, _) in remembered.items()})
         sight = jax.tree.map(lambda leaf: leaf[0], episodes["prey"].sight)
         return signals, episodes, jnp.stack(scores), scores_along(strategies["prey"], signals[0], sight)
 
@@ -274,7 +274,7 @@ def test_learners_see_what_players_saw_with_memory_from_first_to_last():
 TINY = {"individuals": 20, "paths": 2, "updates": 2, "units": 4, "width": 4}
 METHODS = {
     "ippo": IPPO(epochs=2, minibatches=1, **TINY),
-    "rspg": GameRSPG(updates=2, paths=2, passes=2, units=4, width=4),
+    "rspg": GameRSPG(updates=2, paths=2, epochs=2, units=4, width=4),
     "momd": MOMD(refreshes=2, steps=1, batch=1, temperature=0.5, final_temperature=0.1, **TINY),
 }
 

@@ -106,7 +106,7 @@ def test_a_period_on_the_finer_grid_is_that_of_its_nodes(plays, float64):
 
     (step, ahead), (thin, thin_ahead) = both(play, fine, state)
     np.testing.assert_allclose(thin.now.savings, step.now.savings, atol=1e-12)
-    np.testing.assert_allclose(thin.gamble.weight, step.gamble.weight, atol=1e-9)
+    np.testing.assert_allclose(thin.lottery.weight, step.lottery.weight, atol=1e-9)
     np.testing.assert_allclose(thin_ahead.public.aggregates.capital, ahead.public.aggregates.capital, rtol=1e-12)
     assert thin_ahead.savings.shape == (2, *fine.economy.shape)
     np.testing.assert_allclose(thin_ahead.savings[:, ::2], ahead.savings, atol=1e-9)

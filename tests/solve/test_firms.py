@@ -113,9 +113,9 @@ def phillips(model: Priced) -> tuple[np.ndarray, np.ndarray]:
     """The condition of firms as log(1 + pi) = margin + worth @ log(1 + pi'), (shocks,) and (shocks, shocks)."""
     with jax.enable_x64(True):
         economy = hm.discretize(model, 10, jnp.float64)
-    z, odds = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
+    z, probabilities = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
     margin = model.slope * (z - 1) * (1 - 1 / model.elasticity)
-    return margin, odds * model.patience_of_firms / (1 + z)[None, :] * z[None, :] / z[:, None]
+    return margin, probabilities * model.patience_of_firms / (1 + z)[None, :] * z[None, :] / z[:, None]
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +135,8 @@ def firms(folder) -> hm.Solution:
 
 @pytest.mark.slow
 def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
-    margin, worth = phillips(firms.model)
-    truth = np.expm1(np.linalg.solve(np.eye(3) - worth, margin))
+    margin, weights = phillips(firms.model)
+    truth = np.expm1(np.linalg.solve(np.eye(3) - weights, margin))
     simulation = hm.simulate(firms, periods=400, burn=50)
     found = simulation.series["inflation"]
     assert np.ptp(truth) > 0.01
@@ -145,7 +145,7 @@ def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
 
 @pytest.mark.slow
 def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
-    """With an outlook that is d too high everywhere log(1 + pi) is too, and the expectation by d times `worth`."""
+    """With an outlook that is d too high everywhere log(1 + pi) is too, and the expectation by d times `weights`."""
     d = 0.01
     shifted = eqx.tree_at(lambda policy: policy.stationary.outlook, firms.policy, firms.policy.stationary.outlook + d)
     errors = euler_errors(dataclasses.replace(firms, policy=shifted), periods=200, burn=20)

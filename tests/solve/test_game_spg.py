@@ -13,60 +13,62 @@ from hank_mfg.environment.game import Aggregate, Choice, Discrete, Period, Popul
 from hank_mfg.policy.encoders import Attention
 from hank_mfg.policy.strategy import action_values_of, neighborhood
 from hank_mfg.precision import cast
-from hank_mfg.solve.gradient.game_spg import GameLesson, GameRSPG, climbed, missing, softened
+from hank_mfg.solve.gradient.game_spg import GameRSPG, GameTargets, centered_residual, climbed, softened
 from hank_mfg.solve.play.game_play import action_values, best_values
 
-TINY = {"paths": 2, "updates": 40, "passes": 2, "units": 8, "width": 16}
+TINY = {"paths": 2, "updates": 40, "epochs": 2, "units": 8, "width": 16}
 
 
 def lq(dtype):
     return cast(hm.load_game("linear_quadratic"), dtype)
 
 
-def follow(game, odds, direction):
-    """Everybody plays the probabilities `odds` (time, states, actions); aggregates are taken as given."""
+def follow(game, probabilities, direction):
+    """Everybody plays the probabilities `probabilities` (time, states, actions); aggregates are taken as given."""
     name = "individuals"
-    values = action_values_of(game.populations[name].actions, odds.dtype)
-    actions = jnp.broadcast_to(values[None], odds.shape[1:])
+    values = action_values_of(game.populations[name].actions, probabilities.dtype)
+    actions = jnp.broadcast_to(values[None], probabilities.shape[1:])
     own = everybody(game, name)
-    start = Aggregate({name: jnp.full(99, 1.0 / 99.0, odds.dtype)}, direction, jnp.zeros((), jnp.int32))
+    start = Aggregate({name: jnp.full(99, 1.0 / 99.0, probabilities.dtype)}, direction, jnp.zeros((), jnp.int32))
 
-    def period(aggregate, odds):
-        settled = land_everybody(game, name, aggregate, own, Choice(actions, odds))
+    def period(aggregate, probabilities):
+        settled = land_everybody(game, name, aggregate, own, Choice(actions, probabilities))
         following = arrive(game, aggregate, {name: settled}, aggregate.noise)
         return following, (aggregate, following)
 
-    return actions, own, jax.lax.scan(period, start, odds)[1]
+    return actions, own, jax.lax.scan(period, start, probabilities)[1]
 
 
 def test_the_mass_times_action_values_is_the_gradient_through_the_mass(float64):
     """dJ/dpi_t(a|s) = beta^t m_t(s) Q_t(s, a), everything aggregate held fixed: automatic differentiation agrees."""
     game, name = lq(jnp.float64), "individuals"
-    odds = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(7), size=(30, 99)))
-    actions, own, (now, following) = follow(game, odds, jnp.asarray(1.0))
+    probabilities = jnp.asarray(np.random.default_rng(0).dirichlet(np.ones(7), size=(30, 99)))
+    actions, own, (now, following) = follow(game, probabilities, jnp.asarray(1.0))
     frozen = jax.tree.map(jax.lax.stop_gradient, (now, following))
 
-    def objective(odds):
+    def objective(probabilities):
         def period(carry, inputs):
             mass, discount = carry
-            odds, now, following = inputs
+            probabilities, now, following = inputs
             rewards = game.reward(name, now, following, own, actions)
-            flow = discount * jnp.sum(mass[:, None] * odds * rewards)
-            settled = land_everybody(game, name, now._replace(masses={name: mass}), own, Choice(actions, odds))
+            flow = discount * jnp.sum(mass[:, None] * probabilities * rewards)
+            settled = land_everybody(game, name, now._replace(masses={name: mass}), own, Choice(actions, probabilities))
             moved = arrive(game, now, {name: settled}, now.noise).masses[name]
             return (moved, discount * game.discount_factor), flow
 
         first = (frozen[0].masses[name][0], jnp.ones(()))
-        return jax.lax.scan(period, first, (odds, *frozen))[1].sum()
+        return jax.lax.scan(period, first, (probabilities, *frozen))[1].sum()
 
-    gradient = jax.jit(jax.grad(objective))(odds)
+    gradient = jax.jit(jax.grad(objective))(probabilities)
 
-    choices = Choice(jnp.broadcast_to(actions[None], odds.shape), odds)
+    choices = Choice(jnp.broadcast_to(actions[None], probabilities.shape), probabilities)
     values, value = jax.jit(lambda f, c: action_values(game, name, f, c))(Period(*frozen), choices)
     discount = game.discount_factor ** jnp.arange(30.0)
     ours = discount[:, None, None] * frozen[0].masses[name][..., None] * values
     np.testing.assert_allclose(ours, gradient, atol=1e-11)
-    assert float(jnp.sum(frozen[0].masses[name][0] * value[0])) == pytest.approx(float(objective(odds)), abs=1e-9)
+    assert float(jnp.sum(frozen[0].masses[name][0] * value[0])) == pytest.approx(
+        float(objective(probabilities)), abs=1e-9
+    )
 
 
 def test_weight_times_move_does_not_depend_on_the_bound():
@@ -75,14 +77,14 @@ def test_weight_times_move_does_not_depend_on_the_bound():
     products = []
     for limit in (0.1, 1.0, 100.0):
         target, weight = softened(
-            scores, values, jnp.asarray(0.5), GameRSPG(rate=2.0, max_move=limit, action_spread=0.01)
+            scores, values, jnp.asarray(0.5), GameRSPG(rate=2.0, max_move=limit, uniform_action_weight=0.01)
         )
         assert float(jnp.abs(target - scores).max()) <= limit * (1 + 1e-6)
         products.append(np.asarray(weight * (target - scores)))
     np.testing.assert_allclose(products[0], products[2], rtol=1e-4, atol=1e-6)
-    odds = np.asarray(jax.nn.softmax(scores, axis=1))
-    soft = np.asarray(values) - 0.5 * np.log(odds)
-    exact = (odds + 0.01) * 2.0 * (soft - (odds * soft).sum(axis=1, keepdims=True))
+    probabilities = np.asarray(jax.nn.softmax(scores, axis=1))
+    soft = np.asarray(values) - 0.5 * np.log(probabilities)
+    exact = (probabilities + 0.01) * 2.0 * (soft - (probabilities * soft).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(products[2], exact, rtol=1e-4, atol=1e-6)
 
 
@@ -91,13 +93,15 @@ def test_a_state_whose_scores_all_move_alike_misses_nothing():
     draws = np.random.default_rng(3)
     scores, move, weight = (jnp.asarray(draws.uniform(0.1, 1.0, size=(5, 4))) for _ in range(3))
     level = jnp.asarray(draws.normal(size=(5, 1)))
-    away = missing(scores, GameLesson(scores + move, weight, None))
-    np.testing.assert_allclose(missing(scores, GameLesson(scores + move + level, weight, None)), away, atol=1e-6)
-    np.testing.assert_allclose(missing(scores, GameLesson(scores + level, weight, None)), 0.0, atol=1e-6)
+    away = centered_residual(scores, GameTargets(scores + move, weight, None))
+    np.testing.assert_allclose(
+        centered_residual(scores, GameTargets(scores + move + level, weight, None)), away, atol=1e-6
+    )
+    np.testing.assert_allclose(centered_residual(scores, GameTargets(scores + level, weight, None)), 0.0, atol=1e-6)
     np.testing.assert_allclose(jnp.sum(weight * away, axis=1), 0.0, atol=1e-6)
     np.testing.assert_allclose(away[:, 1:] - away[:, :1], move[:, :1] - move[:, 1:], atol=1e-6)
-    alone = GameLesson(scores[:, :1] + 2.0, weight[:, :1], None)
-    np.testing.assert_allclose(missing(scores[:, :1], alone), -2.0, atol=1e-6)
+    alone = GameTargets(scores[:, :1] + 2.0, weight[:, :1], None)
+    np.testing.assert_allclose(centered_residual(scores[:, :1], alone), -2.0, atol=1e-6)
 
 
 def test_a_policy_that_is_softmax_of_its_values_stays():
@@ -128,7 +132,7 @@ def test_an_action_at_the_end_rests_when_the_best_lies_beyond():
 
 @pytest.fixture(scope="module")
 def trained():
-    return hm.solve(hm.load_game("linear_quadratic"), hm.GameRSPG(paths=2, updates=240, passes=8))
+    return hm.solve(hm.load_game("linear_quadratic"), hm.GameRSPG(paths=2, updates=240, epochs=8))
 
 
 def equilibrium_exploitability() -> float:
@@ -142,18 +146,21 @@ def equilibrium_exploitability() -> float:
     all_actions = action_values_of(game.populations[name].actions, jnp.float64)
 
     @jax.jit
-    def sweep(scores, heat):
+    def sweep(scores, temperature):
         values, gains = [], 0.0
         for place, direction in enumerate((1.0, -1.0)):
-            odds = jax.nn.softmax(scores[place], axis=-1)
-            actions, _, (now, following) = follow(game, odds, jnp.asarray(direction))
-            path, choices = Period(now, following), Choice(jnp.broadcast_to(actions[None], odds.shape), odds)
+            probabilities = jax.nn.softmax(scores[place], axis=-1)
+            actions, _, (now, following) = follow(game, probabilities, jnp.asarray(direction))
+            path, choices = (
+                Period(now, following),
+                Choice(jnp.broadcast_to(actions[None], probabilities.shape), probabilities),
+            )
             q, v = action_values(game, name, path, choices)
             best = best_values(game, name, path, all_actions)
             gains += 0.5 * jnp.sum(now.masses[name][0] * (best[0] - v[0]))
             values.append(q)
         first = 0.5 * (values[0][0] + values[1][0])
-        wanted = jnp.stack([q.at[0].set(first) for q in values]) / heat
+        wanted = jnp.stack([q.at[0].set(first) for q in values]) / temperature
         centered = lambda x: x - x.max(axis=-1, keepdims=True)  # noqa: E731
         return centered(scores) + 0.2 * (centered(wanted) - centered(scores)), gains
 
@@ -174,7 +181,7 @@ def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(traine
 @pytest.mark.slow
 def test_memory_lowers_exploitability(trained):
     """Without memory nobody can count the phases of the current."""
-    forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, passes=8))
+    forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, epochs=8))
     without = hm.exploitability(forgetful, paths=4).clairvoyant["individuals"]
     assert without > 5.0 * hm.exploitability(trained, paths=4).clairvoyant["individuals"]
 
@@ -190,14 +197,14 @@ def leaves(solution):
 def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
     game, settings = hm.load_game("linear_quadratic"), hm.GameRSPG(**TINY, memory=memory)
     whole = hm.solve(game, settings, seed=1)
-    kept = []
+    saved = []
 
     def cut(training, history):
-        kept.append((training, history))
+        saved.append((training, history))
         return True
 
     hm.solve(game, settings, seed=1, callback=cut)
-    resumed = hm.solve(game, settings, seed=1, resume=kept[0])
+    resumed = hm.solve(game, settings, seed=1, resume=saved[0])
     for one, other in zip(leaves(whole), leaves(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
     other = hm.solve(game, settings, seed=2)
@@ -209,7 +216,7 @@ def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
 @pytest.mark.parametrize("name", ["crowded_beach_bar", "rspg_macro"])
 def test_training_lowers_exploitability_on_the_other_games(name):
     game = hm.load_game(name)
-    settings = hm.settings_for(name, updates=40, passes=4, paths=4, temperature=2.0)
+    settings = hm.settings_for(name, updates=40, epochs=4, paths=4, temperature=2.0)
     before = hm.solve(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
     after = hm.solve(game, settings, chunk=10)
     gains = [next(iter(hm.exploitability(s, paths=2).clairvoyant.values())) for s in (before, after)]
@@ -221,7 +228,7 @@ def test_without_noise_two_populations_come_to_rest():
     """Where nothing is hidden the best response gains little in either population: scores fitted with their level in
     each state, which softmax does not see, left prey a gain of 1.3."""
     game = hm.load_game("predators_and_prey", common_noise=False)
-    exact = {"paths": 1, "updates": 600, "rate": 0.3, "passes": 8, "learning_rate": 3e-3, "memory": "lru"}
+    exact = {"paths": 1, "updates": 600, "rate": 0.3, "epochs": 8, "learning_rate": 3e-3, "memory": "lru"}
     solution = hm.solve(game, hm.settings_for("predators_and_prey", **exact))
     report = hm.exploitability(solution, paths=1)
     for population, gain in report.clairvoyant.items():
@@ -232,7 +239,7 @@ def test_without_noise_two_populations_come_to_rest():
 def test_a_continuous_action_is_worth_a_percent_of_consumption():
 
     solution = hm.solve(
-        hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, passes=4, paths=4)
+        hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, epochs=4, paths=4)
     )
     report = hm.exploitability(solution, paths=2)
     gain, value = report.clairvoyant["households"], report.value["households"]

@@ -68,7 +68,12 @@ def three_ways(detour):
     backward = jax.value_and_grad(value)(still, detour, terminal)
     economy = detour.play.economy
     conditions = jax.vmap(lambda step, ahead: first_order(economy, step, ahead))(detour.steps, detour.ahead)
-    return forward, backward, [structural_gradient(economy, conditions, trace) for trace in (0.0, 1.0)], conditions
+    return (
+        forward,
+        backward,
+        [structural_gradient(economy, conditions, td_lambda) for td_lambda in (0.0, 1.0)],
+        conditions,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +156,7 @@ def test_the_gradient_vanishes_at_the_stationary_equilibrium(at_rest):
         with quick_compilation():
             now, residual, gradient = jax.tree.map(np.asarray, at_one_date(play, at_rest.start(play)))
         mass, consumption = now.state.aggregate.mass, now.cash - now.savings
-        free = (now.cash - now.desired > 0.0) & (now.savings < play.economy.grid.upper)
+        free = (now.cash - now.unconstrained_consumption > 0.0) & (now.savings < play.economy.grid.upper)
         errors.append([(mass * np.abs(x) * consumption)[free].sum() for x in (residual, gradient)])
         assert 0.0 < mass[~free].sum() < 0.01
         assert np.all(gradient[~free & (now.savings <= 0.0)] < 0.0)  # the limit binds: they would rather borrow

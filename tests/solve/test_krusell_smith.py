@@ -94,8 +94,10 @@ def test_policies_are_those_of_the_reference(jedc, reference):
             gross, wage = reference.parameters.prices(capital, shock)
             cash = gross * points[:, None] + wage * reference.parameters.earnings()[shock]
             features, lowest = jnp.asarray([capital, productivity]), play.economy.grid.lower
-            desired = read(play.policy, features, jnp.asarray(cash), play.tables, jnp.zeros(0), lowest)
-            savings = np.maximum(cash - np.asarray(desired), 0.0)
+            unconstrained_consumption = read(
+                play.policy, features, jnp.asarray(cash), play.tables, jnp.zeros(0), lowest
+            )
+            savings = np.maximum(cash - np.asarray(unconstrained_consumption), 0.0)
             for employed in (0, 1):
                 theirs = classical.savings_at(reference, points, employed, capital, shock)
                 consumption = cash[:, employed] - theirs

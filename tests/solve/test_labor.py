@@ -165,7 +165,7 @@ def test_two_prices_clear_at_rest_and_in_a_period(float64):
     assert steady.residual < 1e-8
     settings = hm.RSPG(asset_points=40, paths=2, knots=10, units=8, width=8, warmup=20, precision="float64")
     play, training = prepare(model, settings, steady, seed=0)
-    state = jax.tree.map(lambda x: x[1], training.states)._replace(tremble=None)
+    state = jax.tree.map(lambda x: x[1], training.states)._replace(price_noise=None)
     now = play.decide(state)
     assert np.abs(now.excess).max() < 1e-10
     hours = (now.public.shocks.aggregate_income / now.public.prices.wage) ** 2
@@ -176,7 +176,7 @@ def test_two_prices_clear_at_rest_and_in_a_period(float64):
 
 @pytest.mark.slow
 def test_two_prices_clear_along_a_path_of_trained_policies():
-    settings = hm.RSPG(asset_points=60, updates=20, paths=8, horizon=10, knots=10, units=8, width=16, passes=4)
+    settings = hm.RSPG(asset_points=60, updates=20, paths=8, horizon=10, knots=10, units=8, width=16, epochs=4)
     path = hm.simulate(hm.solve(working(TwoPrices), settings), periods=200, burn=50)
     assert np.abs(path.excess_demand).max() < 1e-9
     wage, z = path.series["wage"], path.series["aggregate_income"]

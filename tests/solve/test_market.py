@@ -130,7 +130,7 @@ def promised():
 
 @pytest.fixture(scope="module")
 def brief():
-    return hm.RSPG(asset_points=60, updates=20, paths=4, knots=10, units=8, width=8, warmup=50, passes=4)
+    return hm.RSPG(asset_points=60, updates=20, paths=4, knots=10, units=8, width=8, warmup=50, epochs=4)
 
 
 @pytest.mark.slow
@@ -167,13 +167,13 @@ def test_markets_clear_in_every_period_of_every_path(which, promised, brief, flo
     model = promised if which == "promised" else hm.load_model("huggett")
     settings = dataclasses.replace(brief, precision="float64")
     play, training = prepare(model, settings, hm.steady_state(model, asset_points=120), seed=0)
-    state = jax.tree.map(lambda x: x[0], training.states)._replace(tremble=None)
+    state = jax.tree.map(lambda x: x[0], training.states)._replace(price_noise=None)
     now = play.decide(state)
     assert np.abs(now.excess) < 1e-10
     saved = float(jnp.sum(now.state.aggregate.mass * now.savings))
     assert saved == pytest.approx(model.bond_supply, abs=1e-9)
     spent = float(jnp.sum(now.state.aggregate.mass * (now.cash - now.savings)))
-    aggregates, prices = now.public.aggregates, now.public.prices  # trembles have moved bonds off their supply
+    aggregates, prices = now.public.aggregates, now.public.prices  # price noise has moved bonds off their supply
     rate = prices.promise if which == "promised" else prices.interest_rate
     tax = prices.tax if which == "promised" else 0.0
     held = (1.0 + rate) * aggregates.bonds - tax

@@ -52,31 +52,31 @@ def adversary(monkeypatch):
         player = Adversary(Worlds(None, jnp.full(count, 1 / count)), penalty, 0)
         monkeypatch.setattr(robust_training, "losses", lambda *_: respond(history["weights"][-1]))
         for move in range(moves):
-            _, told = player.move(SimpleNamespace(economy=SimpleNamespace(dtype=float)), None, history, move)
-            history |= {"weights": told["weights"][None], "update": np.zeros(move + 1)}
-        return told
+            _, found = player.move(SimpleNamespace(economy=SimpleNamespace(dtype=float)), None, history, move)
+            history |= {"weights": found["weights"][None], "update": np.zeros(move + 1)}
+        return found
 
     return play
 
 
 def test_the_adversary_settles_on_the_worst_world(adversary):
-    told = adversary(lambda weights: np.array([0.0, 0.3]), 0.0, 6)
-    np.testing.assert_allclose(told["weights"], [1 / 112, 111 / 112], rtol=1e-12)  # 6 / (6 7 8) of a half is left
-    assert told["adversary_gain"] == pytest.approx(0.3 * 0.5 * 6 / (5 * 6 * 7), rel=1e-12)
+    found = adversary(lambda weights: np.array([0.0, 0.3]), 0.0, 6)
+    np.testing.assert_allclose(found["weights"], [1 / 112, 111 / 112], rtol=1e-12)  # 6 / (6 7 8) of a half is left
+    assert found["adversary_gain"] == pytest.approx(0.3 * 0.5 * 6 / (5 * 6 * 7), rel=1e-12)
 
 
 def test_it_settles_where_neither_world_is_worse(adversary):
     """Losses that fall with one's own weight, as when people prepare: to the saddle point, like one over moves."""
     for moves in (50, 500):
-        told = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.0, moves)
-        assert abs(told["weights"][0] - 0.8) < 3 / moves and 0 <= told["adversary_gain"] < 3 / moves
+        found = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.0, moves)
+        assert abs(found["weights"][0] - 0.8) < 3 / moves and 0 <= found["adversary_gain"] < 3 / moves
 
 
 def test_an_adversary_who_pays_for_entropy_settles_where_its_weights_are_best(adversary):
-    told = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.3, 300)
-    best = best_weights(np.array([0.8 - told["weights"][0], 0.0]), 0.3)
-    np.testing.assert_allclose(told["weights"], best, atol=1e-6)
-    assert told["adversary_gain"] < 1e-6
+    found = adversary(lambda weights: np.array([0.8 - weights[0], 0.0]), 0.3, 300)
+    best = best_weights(np.array([0.8 - found["weights"][0], 0.0]), 0.3)
+    np.testing.assert_allclose(found["weights"], best, atol=1e-6)
+    assert found["adversary_gain"] < 1e-6
 
 
 def test_the_worlds_of_a_family_are_all_combinations_once():
@@ -131,7 +131,7 @@ def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, train
     for world in range(2):
         economy = jax.tree.map(lambda x, w=world: x[w] if eqx.is_array(x) else x, worlds.economies)
         there = play._replace(economy=economy)
-        state = jax.tree.map(lambda x: x[2], states)._replace(tremble=None)
+        state = jax.tree.map(lambda x: x[2], states)._replace(price_noise=None)
         shocks = economy.shocks_from(state.aggregate.shock, jax.random.uniform(keys[2], (LIFE,), jnp.float64))
         _, path = eqx.filter_jit(freeze)(there, state, shocks, False)
         each = np.sum(path.now.state.aggregate.mass * np.log(path.now.cash - path.now.savings), axis=(1, 2))
@@ -150,11 +150,11 @@ def test_luck_is_the_discounted_sum_of_what_is_unusual(float64, trained):
     lives = _lives(trained.play(60), worlds, states, keys)
     levels, chain = np.array([-0.03, 0.03]), np.asarray(worlds.economies.shock_transition[1])
     state = int(states.aggregate.shock[0])
-    luck = levels[state]
+    shock_sums = levels[state]
     for period, uniform in enumerate(np.asarray(jax.random.uniform(keys[0], (LIFE,), jnp.float64))):
         state = int(uniform >= chain[state, 0])
-        luck += 0.99 ** (period + 1) * levels[state]
-    assert float(lives.luck[0, 1, 0]) == pytest.approx(luck, abs=1e-8)  # the published chain is rounded
+        shock_sums += 0.99 ** (period + 1) * levels[state]
+    assert float(lives.shock_sums[0, 1, 0]) == pytest.approx(shock_sums, abs=1e-8)  # the published chain is rounded
 
 
 @pytest.mark.slow
@@ -203,7 +203,7 @@ def test_worlds_that_are_all_the_model_teach_what_the_model_teaches(small, train
 def test_people_who_cannot_tell_worlds_apart_do_what_is_right_on_average(beta, others):
     """Patience of .88 or .92, equally likely: the saving rate is alpha times .9, and alpha beta where it is known."""
     settings = hm.RSPG(
-        asset_points=60, updates=160, paths=4, horizon=20, passes=8, knots=10, units=8, width=8, warmup=50,
+        asset_points=60, updates=160, paths=4, horizon=20, epochs=8, knots=10, units=8, width=8, warmup=50,
         learning_rate=5e-3, tolerance=1e-6,
     )  # fmt: skip
     family = hm.Family({"discount_factor": others}, penalty=1e9)

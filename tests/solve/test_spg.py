@@ -33,7 +33,7 @@ from hank_mfg.solve.train import chunk_length
 def limit(riskless):
     """Training on an economy in which nothing aggregate happens, from its stationary equilibrium on the same grid."""
     settings = hm.RSPG(
-        asset_points=500, updates=60, paths=1, horizon=40, passes=12, knots=10, units=8, width=8, warmup=20,
+        asset_points=500, updates=60, paths=1, horizon=40, epochs=12, knots=10, units=8, width=8, warmup=20,
         memory="lstm", learning_rate=2e-3, tolerance=1e-5,
     )  # fmt: skip
     return hm.solve(riskless, settings, steady=hm.steady_state(riskless, asset_points=500))
@@ -104,8 +104,8 @@ def representative(model, asset_points) -> SteadyState:
 @pytest.fixture(scope="module")
 def brock_mirman():
     settings = hm.SPG(
-        asset_points=100, updates=400, paths=8, horizon=10, knots=10, width=16, warmup=20, passes=12,
-        learning_rate=5e-4, trace=0.0,
+        asset_points=100, updates=400, paths=8, horizon=10, knots=10, width=16, warmup=20, epochs=12,
+        learning_rate=5e-4, td_lambda=0.0,
     )  # fmt: skip
     return hm.solve(BrockMirman(), settings, steady=representative(BrockMirman(), 100))
 
@@ -283,10 +283,10 @@ def test_an_economy_without_aggregate_shocks_has_nothing_to_train():
 
 
 BAD_SETTINGS = {
-    "paths": 0, "horizon": 2.5, "updates": -1, "passes": 0, "units": 0, "width": 0, "warmup": 0, "knots": 9,
+    "paths": 0, "horizon": 2.5, "updates": -1, "epochs": 0, "units": 0, "width": 0, "warmup": 0, "knots": 9,
     "asset_points": 5, "learning_rate": 0.0, "clip_norm": -1.0, "max_step": 0.0, "tolerance": float("nan"),
-    "trace": 1.5, "spread": -0.1, "final_rate": 2, "final_step": 1.1, "precision": "float16",
-    "memory": "transformer", "tremble": -0.1,
+    "td_lambda": 1.5, "uniform_weight": -0.1, "final_rate": 2, "final_step": 1.1, "precision": "float16",
+    "memory": "transformer", "price_noise": -0.1,
 }  # fmt: skip
 
 

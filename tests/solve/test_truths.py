@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_household
 import reference_krusell_smith
 
-TINY = {"paths": 2, "horizon": 10, "updates": 8, "passes": 2, "units": 8, "width": 8, "knots": 10, "warmup": 20}
+TINY = {"paths": 2, "horizon": 10, "updates": 8, "epochs": 2, "units": 8, "width": 8, "knots": 10, "warmup": 20}
 
 
 def aiyagari(persistence, stationary_sd, risk_aversion):
@@ -190,7 +190,7 @@ def test_not_a_number_stops_the_run_and_keeps_the_last_good_checkpoint(tmp_path)
 @pytest.mark.parametrize("memory", ["none", "gru", "lstm"])
 def test_every_memory_goes_through_the_same_solver_and_seeds_decide(small, memory):
     """The same seed gives the same bits, another seed others; training lowers the Euler error."""
-    settings = hm.RSPG(**{**TINY, "asset_points": 40, "updates": 40, "passes": 6, "memory": memory})
+    settings = hm.RSPG(**{**TINY, "asset_points": 40, "updates": 40, "epochs": 6, "memory": memory})
     steady = hm.steady_state(small, asset_points=160)
     first, second, other = (hm.solve(small, settings, steady=steady, seed=key) for key in (0, 0, 1))
     for one, two in zip(_leaves(first.policy), _leaves(second.policy), strict=True):

@@ -12,8 +12,8 @@ from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
 from hank_mfg.environment.games.predators_and_prey import PredatorsAndPrey
 from hank_mfg.environment.games.rspg_macro import RSPGMacro
 from hank_mfg.model.base import ParameterError
-from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.model_files import classes_in
+from hank_mfg.model.spelling import did_you_mean
 
 
 def crowded_beach_bar(

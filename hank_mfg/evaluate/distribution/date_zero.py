@@ -7,7 +7,7 @@ import numpy as np
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import declared_chains, stationary_distribution
-from hank_mfg.model.mistakes import did_you_mean
+from hank_mfg.model.spelling import did_you_mean
 
 
 def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:

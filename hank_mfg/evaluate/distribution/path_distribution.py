@@ -186,9 +186,9 @@ def distribution_path(
     before = start if moved else wealth_groups(still.mass, chosen)  # a shock may change jobs, not wealth, on impact
     without = follow(still.economy, before, saved, spent, constant_chain)
     current, constant = _current(path.mass, path.consumption, assets), _current(still.mass, resting, assets)
-    kept = [name for name in current if name in constant]
-    levels = {**{name: current[name] for name in kept}, **group_series(*after, chosen)}
-    flat = {name: np.broadcast_to(constant[name], path.mass.shape[:1]) for name in kept}
+    names = [name for name in current if name in constant]
+    levels = {**{name: current[name] for name in names}, **group_series(*after, chosen)}
+    flat = {name: np.broadcast_to(constant[name], path.mass.shape[:1]) for name in names}
     reference = {**flat, **group_series(*without, chosen)}
     units = {
         name: unit_of(SHARE if name in SHARES else LEVEL, values, reference[name]) for name, values in levels.items()

@@ -13,18 +13,18 @@ from hank_mfg.solve.gradient.game_spg import GameRSPG, GameSPG
 
 AT_THE_BAR = {"paths": 16, "learning_rate": 1e-2, "max_move": 2.0, "width": 128, "memory": "lru"}
 BENCHMARK = {
-    "linear_quadratic": {"paths": 8, "updates": 1500, "passes": 8, "learning_rate": 3e-3},
+    "linear_quadratic": {"paths": 8, "updates": 1500, "epochs": 8, "learning_rate": 3e-3},
     "beach_bar": {**AT_THE_BAR, "updates": 400, "temperature": 0.1, "final_temperature": 3e-3},
     "crowded_beach_bar": {
         **AT_THE_BAR,
         "updates": 1000,
-        "passes": 16,
+        "epochs": 16,
         "rate": 0.1,
         "temperature": 10.0,
         "final_temperature": 0.15,
-        "action_spread": 0.1,
+        "uniform_action_weight": 0.1,
     },
-    "rspg_macro": {"paths": 8, "updates": 200, "passes": 2, "learning_rate": 1e-2},
+    "rspg_macro": {"paths": 8, "updates": 200, "epochs": 2, "learning_rate": 1e-2},
     "epidemic": {"paths": 16, "updates": 400, "learning_rate": 1e-2},
     "predators_and_prey": {
         "paths": 32,

@@ -135,7 +135,7 @@ class Replay(NamedTuple):
     policy at the start of the iteration."""
 
     episode: Episode
-    log_odds: Array
+    log_probabilities: Array
 
 
 def make_optimizer(settings: MOMD) -> optax.GradientTransformation:
@@ -156,15 +156,15 @@ def begin_training(game: AbstractGame, settings: MOMD, *, seed: int) -> MirrorTr
     )  # fmt: skip
 
 
-def heat_after(settings: MOMD, done: Array) -> Array:
+def temperature_after(settings: MOMD, done: Array) -> Array:
     """The temperature after `done` iterations."""
     fall = jnp.clip(done / (0.8 * settings.updates), 0.0, 1.0).astype(DTYPES[settings.precision])
     return settings.temperature * (settings.final_temperature / settings.temperature) ** fall
 
 
-def behavior(odds: Array, settings: MOMD) -> Array:
+def behavior(probabilities: Array, settings: MOMD) -> Array:
     """The probabilities of explorers, given those of the policy (..., actions)."""
-    return (1.0 - settings.exploration) * odds + settings.exploration / odds.shape[-1]
+    return (1.0 - settings.exploration) * probabilities + settings.exploration / probabilities.shape[-1]
 
 
 def q_values(
@@ -173,7 +173,7 @@ def q_values(
     """Q along one path of signals: (time, states, actions); `scales` (size, temperature)."""
     size, temperature = scales
     scores = scores_along(strategy, signals, replay.episode.sight)
-    mean = jnp.sum(behavior(jnp.exp(replay.log_odds), settings) * scores, axis=-1, keepdims=True)
+    mean = jnp.sum(behavior(jnp.exp(replay.log_probabilities), settings) * scores, axis=-1, keepdims=True)
     levels = size * values_along(level, signals, replay.episode.sight)
     return levels[..., None] + temperature * (scores - mean)
 
@@ -188,9 +188,9 @@ def explore(
     """
 
     def period(states, inputs):
-        given, (actions, odds), key = inputs
+        given, (actions, probabilities), key = inputs
         option_key, move_key = jax.random.split(key)
-        options, taken = sample_options(Choice(actions, behavior(odds, settings)), states, key=option_key)
+        options, taken = sample_options(Choice(actions, behavior(probabilities, settings)), states, key=option_key)
         own = game.place(name, states)
         rewards = closed_reward(game, name, given, own, taken)
         discount = own_discount(game, name, given.now, own, taken)
@@ -200,8 +200,8 @@ def explore(
 
     start_key, key = jax.random.split(key)
     masses = jax.tree.map(lambda leaf: leaf[0], path.now).masses
-    luck = jax.random.uniform(start_key, (settings.individuals,), masses[name].dtype)
-    first = draw_outcomes(masses[name][None], jnp.zeros(settings.individuals, jnp.int32), luck)
+    uniforms = jax.random.uniform(start_key, (settings.individuals,), masses[name].dtype)
+    first = draw_outcomes(masses[name][None], jnp.zeros(settings.individuals, jnp.int32), uniforms)
     keys = jax.random.split(key, path.now.time.shape[0])
     return jax.lax.scan(period, first, (path, choices, keys))[1]
 
@@ -223,70 +223,74 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
     _, (decided, path, rewards, sights) = sampled_rollout(crowd, uniforms, key=crowd_key, record=record)
     replays = {}
     for (name, sight), own_key in zip(sights.items(), keys, strict=True):
-        log_odds = jnp.maximum(jax.nn.log_softmax(decided.scores[name]), -FARTHEST)
+        log_probabilities = jnp.maximum(jax.nn.log_softmax(decided.scores[name]), -FARTHEST)
         lived = explore(play.game, name, path, decided.choices[name], settings, key=own_key)
-        replays[name] = Replay(Episode(sight, *lived), log_odds)
+        replays[name] = Replay(Episode(sight, *lived), log_probabilities)
     return decided.signal, replays, rewards
 
 
-def munchausen_targets(replay: Replay, values: Array, discount_factor: Array, heat: Array, alpha: float) -> Array:
+def munchausen_targets(
+    replay: Replay, values: Array, discount_factor: Array, temperature: Array, alpha: float
+) -> Array:
     """What Q should be at the transitions of one path, (time, individuals); see the module's formula.
 
-    `values` (time, states, actions) are Q' of the target network, `heat` is the temperature.
+    `values` (time, states, actions) are Q' of the target network, `temperature` is in units of the reward.
     """
-    episode, log_odds = replay.episode, replay.log_odds
-    soft = jnp.sum(jnp.exp(log_odds) * (values - heat * log_odds), axis=-1)
+    episode, log_probabilities = replay.episode, replay.log_probabilities
+    soft = jnp.sum(jnp.exp(log_probabilities) * (values - temperature * log_probabilities), axis=-1)
     ahead = jnp.take_along_axis(soft[1:], episode.states[1:], axis=1)
     ahead = jnp.concatenate([ahead, jnp.zeros_like(ahead[:1])])
-    time = jnp.arange(log_odds.shape[0], dtype=jnp.int32)[:, None]
-    bonus = alpha * heat * log_odds[time, episode.states, episode.options]
+    time = jnp.arange(log_probabilities.shape[0], dtype=jnp.int32)[:, None]
+    bonus = alpha * temperature * log_probabilities[time, episode.states, episode.options]
     return episode.rewards + bonus + discount_factor * ahead
 
 
 def mean_targets(replay: Replay, targets: Array) -> tuple[Array, Array]:
     """How many explorers took each action at each state and the mean of their targets: (time, states, actions) each."""
-    shape = replay.log_odds.shape[1:]
+    shape = replay.log_probabilities.shape[1:]
     cells = replay.episode.states * shape[1] + replay.episode.options
     counts = at_cells(jnp.ones_like(targets), cells, shape)
     return counts, at_cells(targets, cells, shape) / jnp.maximum(counts, 1.0)
 
 
-def learn(training: MirrorTraining, signals: Array, replays: dict[str, Replay], game: AbstractGame, settings: MOMD):
+def fit(training: MirrorTraining, signals: Array, replays: dict[str, Replay], game: AbstractGame, settings: MOMD):
     """All optimizer steps of an iteration: (training, mean loss)."""
     key, order_key = jax.random.split(training.key)
     moving, fixed = split_networks((training.strategies, training.levels))
-    heat = heat_after(settings, training.done)
+    temperature = temperature_after(settings, training.done)
 
     def values_of(moving, signals, replays):
         strategies, levels = eqx.combine(moving, fixed)
         return {
             name: jax.vmap(
                 lambda o, r, name=name: q_values(
-                    strategies[name], levels[name], o, r, (training.sizes[name], heat), settings
+                    strategies[name], levels[name], o, r, (training.sizes[name], temperature), settings
                 )
             )(signals, replay)
             for name, replay in replays.items()
         }
 
-    def loss(moving, signals, replays, lessons):
+    def loss(moving, signals, replays, tables):
         total = jnp.zeros((), signals.dtype)
         for name, values in values_of(moving, signals, replays).items():
-            counts, targets = lessons[name]
+            counts, targets = tables[name]
             error = (values - targets) / training.sizes[name]
             total += 0.5 * jnp.sum(counts * error**2) / jnp.sum(counts)
         return total
 
     def refresh(carry, key):
-        lessons = {}
+        tables = {}
         for name, values in values_of(carry[0], signals, replays).items():
             discount, axis = discount_of(game, replays[name].episode.discount)
-            aims = jax.vmap(lambda r, v, d: munchausen_targets(r, v, d, heat, settings.alpha), in_axes=(0, 0, axis))
-            lessons[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
+            aims = jax.vmap(
+                lambda r, v, d: munchausen_targets(r, v, d, temperature, settings.alpha), in_axes=(0, 0, axis)
+            )
+            tables[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
 
         def step(carry, key):
             moving, optimizer = carry
             chosen = jax.random.permutation(key, settings.paths)[: settings.batch]
-            batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, replays, lessons))
+            batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, replays, tables))
             value, gradient = jax.value_and_grad(loss)(moving, *batch)
             move, optimizer = make_optimizer(settings).update(gradient, optimizer)
             return (optax.apply_updates(moving, move), optimizer), value
@@ -314,6 +318,6 @@ def update(game: AbstractGame, training: MirrorTraining, settings: MOMD):
         returns = jax.vmap(lambda r, d: advantages(r, jnp.zeros_like(r), d, 1.0), in_axes=(0, axis))(flow, discount)
         levels[name], sizes[name] = resize(training.levels[name], training.sizes[name], returns, training.done == 0)
     training = training._replace(levels=levels, sizes=sizes, key=key)
-    training, loss = learn(training, signals, replays, game, settings)
+    training, loss = fit(training, signals, replays, game, settings)
     objective = sum(lifetime_reward(flow, discounts[name][0]) for name, flow in rewards.items())
     return training._replace(done=training.done + 1), {"loss": loss, "objective": objective}

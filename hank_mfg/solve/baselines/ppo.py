@@ -132,15 +132,15 @@ class Episode(NamedTuple):
     discount: Array | None = None
 
 
-class PPOLesson(NamedTuple):
-    """What one path teaches one population, time leading.
+class PPOTargets(NamedTuple):
+    """What one population is fitted to on one path, time leading.
 
-    `log_odds` (states, actions) of the policy that played; summed positive and negative advantages `gains` and `losses`
-    at the same places; `visits` (states,) and the mean return there, `returns`, in units of the critic.
+    `log_probabilities` (states, actions) of the policy that played; summed positive and negative advantages `gains` and
+    `losses` at the same places; `visits` (states,) and the mean return there, `returns`, in units of the critic.
     """
 
     sight: Sight
-    log_odds: Array
+    log_probabilities: Array
     gains: Array
     losses: Array
     visits: Array
@@ -182,9 +182,9 @@ def patient(strategy: Strategy, horizon: int) -> Strategy:
     if not isinstance(strategy.encoder, GRU):
         return strategy
     units, dtype = strategy.encoder.cell.hidden_size, strategy.whitening.mean.dtype
-    keep = np.log(np.geomspace(1.0, max(horizon - 1.0, 1.0), units))
+    gates = np.log(np.geomspace(1.0, max(horizon - 1.0, 1.0), units))
     taken = np.where(np.arange(units) % 2, -1.0, 1.0)
-    bias = np.concatenate([np.zeros(units), keep, taken])  # of the gates that reset, that keep, of what is taken in
+    bias = np.concatenate([np.zeros(units), gates, taken])  # of the gates that reset, that keep, of what is taken in
     return eqx.tree_at(lambda s: s.encoder.cell.bias, strategy, jnp.asarray(bias.astype(dtype)))
 
 
@@ -282,41 +282,47 @@ def at_cells(amounts: Array, cells: Array, shape: tuple[int, ...]) -> Array:
     return sums.reshape(-1, *shape)
 
 
-def make_lesson(episode: Episode, log_odds: Array, advantage: Array, returns: Array) -> PPOLesson:
-    """The lesson of one path; `advantage` and `returns` (time, individuals) standardized and in units of the critic."""
-    shape = log_odds.shape[1:]
+def path_targets(episode: Episode, log_probabilities: Array, advantage: Array, returns: Array) -> PPOTargets:
+    """The targets of one path; `advantage` and `returns` (time, individuals) standardized and in units of the
+    critic."""
+    shape = log_probabilities.shape[1:]
     cells = episode.states * shape[1] + episode.options
     visits = at_cells(jnp.ones_like(returns), episode.states, shape[:1])
-    return PPOLesson(
-        episode.sight, log_odds,
+    return PPOTargets(
+        episode.sight, log_probabilities,
         at_cells(jnp.maximum(advantage, 0.0), cells, shape), at_cells(jnp.minimum(advantage, 0.0), cells, shape),
         visits, at_cells(returns, episode.states, shape[:1]) / jnp.maximum(visits, 1.0),
     )  # fmt: skip
 
 
-def clipped_objective(log_odds: Array, lesson: PPOLesson, clip_ratio: float) -> Array:
-    """The sum of min(rho A, clip(rho) A) over the individuals of a lesson; `log_odds` of the policy that learns."""
-    ratio = jnp.exp(jnp.clip(log_odds - lesson.log_odds, -FARTHEST, FARTHEST))
-    gain = lesson.gains * jnp.minimum(ratio, 1.0 + clip_ratio)
-    return jnp.sum(gain + lesson.losses * jnp.maximum(ratio, 1.0 - clip_ratio))
+def clipped_objective(log_probabilities: Array, own_targets: PPOTargets, clip_ratio: float) -> Array:
+    """The sum of min(rho A, clip(rho) A) over the individuals of a path; `log_probabilities` of the policy that
+    learns."""
+    ratio = jnp.exp(jnp.clip(log_probabilities - own_targets.log_probabilities, -FARTHEST, FARTHEST))
+    gain = own_targets.gains * jnp.minimum(ratio, 1.0 + clip_ratio)
+    return jnp.sum(gain + own_targets.losses * jnp.maximum(ratio, 1.0 - clip_ratio))
 
 
-def ppo_loss(policy: Strategy, critic: Strategy, signals: Array, lesson: PPOLesson, settings: tuple) -> Array:
+def ppo_loss(policy: Strategy, critic: Strategy, signals: Array, own_targets: PPOTargets, settings: tuple) -> Array:
     """The loss of one population on one path, summed over individuals; `settings` (IPPO, weight of entropy)."""
     ppo, entropy_weight = settings
-    log_odds = jax.nn.log_softmax(scores_along(policy, signals, lesson.sight))
-    entropy = -jnp.sum(jnp.exp(log_odds) * log_odds, axis=-1)
-    error = values_along(critic, signals, lesson.sight) - lesson.returns
-    states = jnp.sum(lesson.visits * (0.5 * ppo.value_weight * error**2 - entropy_weight * entropy))
-    return states - clipped_objective(log_odds, lesson, ppo.clip_ratio)
+    log_probabilities = jax.nn.log_softmax(scores_along(policy, signals, own_targets.sight))
+    entropy = -jnp.sum(jnp.exp(log_probabilities) * log_probabilities, axis=-1)
+    error = values_along(critic, signals, own_targets.sight) - own_targets.returns
+    states = jnp.sum(own_targets.visits * (0.5 * ppo.value_weight * error**2 - entropy_weight * entropy))
+    return states - clipped_objective(log_probabilities, own_targets, ppo.clip_ratio)
 
 
-def teach(training: PPOTraining, signals: Array, episodes: dict[str, Episode], game: AbstractGame, settings: IPPO):
-    """Lessons of all paths for each population: (training with critics in new units, lessons)."""
-    critics, sizes, lessons = {}, {}, {}
+def compute_targets(
+    training: PPOTraining, signals: Array, episodes: dict[str, Episode], game: AbstractGame, settings: IPPO
+):
+    """Targets of all paths for each population: (training with critics in new units, targets)."""
+    critics, sizes, targets = {}, {}, {}
     for name, episode in episodes.items():
         strategy, critic, size = training.strategies[name], training.critics[name], training.sizes[name]
-        log_odds = jax.nn.log_softmax(jax.vmap(lambda o, s, p=strategy: scores_along(p, o, s))(signals, episode.sight))
+        log_probabilities = jax.nn.log_softmax(
+            jax.vmap(lambda o, s, p=strategy: scores_along(p, o, s))(signals, episode.sight)
+        )
         tables = size * jax.vmap(lambda o, s, c=critic: values_along(c, o, s))(signals, episode.sight)
         values = jnp.take_along_axis(tables, episode.states, axis=2)
         discount, axis = discount_of(game, episode.discount)
@@ -325,27 +331,27 @@ def teach(training: PPOTraining, signals: Array, episodes: dict[str, Episode], g
         )
         critics[name], sizes[name] = resize(critic, size, gain + values, training.done == 0)
         standard = (gain - gain.mean()) / (gain.std() + 1e-8)
-        lessons[name] = jax.vmap(make_lesson)(episode, log_odds, standard, (gain + values) / sizes[name])
-    return training._replace(critics=critics, sizes=sizes), lessons
+        targets[name] = jax.vmap(path_targets)(episode, log_probabilities, standard, (gain + values) / sizes[name])
+    return training._replace(critics=critics, sizes=sizes), targets
 
 
-def learn(training: PPOTraining, signals: Array, lessons: dict[str, PPOLesson], settings: IPPO, *, key: Array):
+def fit(training: PPOTraining, signals: Array, targets: dict[str, PPOTargets], settings: IPPO, *, key: Array):
     """All epochs over the update's paths: (training, mean loss)."""
     moving, fixed = split_networks((training.strategies, training.critics))
     fall = jnp.clip(1.0 - training.done / (0.8 * settings.updates), 0.0, 1.0).astype(signals.dtype)
     weight = settings.final_entropy + (settings.entropy_weight - settings.final_entropy) * fall
 
-    def loss(moving, signals, lessons):
+    def loss(moving, signals, targets):
         policies, critics = eqx.combine(moving, fixed)
         total = jnp.zeros((), signals.dtype)
-        for name, lesson in lessons.items():
+        for name, own_targets in targets.items():
             one = lambda o, s, name=name: ppo_loss(policies[name], critics[name], o, s, (settings, weight))  # noqa: E731
-            total += jnp.sum(jax.vmap(one)(signals, lesson)) / jnp.sum(lesson.visits)
+            total += jnp.sum(jax.vmap(one)(signals, own_targets)) / jnp.sum(own_targets.visits)
         return total
 
     def step(carry, chosen):
         moving, optimizer = carry
-        batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, lessons))
+        batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, targets))
         value, gradient = jax.value_and_grad(loss)(moving, *batch)
         move, optimizer = make_optimizer(settings).update(gradient, optimizer)
         return (optax.apply_updates(moving, move), optimizer), value
@@ -365,6 +371,6 @@ def update(game: AbstractGame, training: PPOTraining, settings: IPPO):
     uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, DTYPES[settings.precision])
     signals, episodes = play_crowds(play, settings.individuals, uniforms, key=crowd_key)
     objective = sum(lifetime_reward(each.rewards, discount_of(game, each.discount)[0]) for each in episodes.values())
-    training, lessons = teach(training, signals, episodes, game, settings)
-    training, loss = learn(training, signals, lessons, settings, key=order_key)
+    training, targets = compute_targets(training, signals, episodes, game, settings)
+    training, loss = fit(training, signals, targets, settings, key=order_key)
     return training._replace(done=training.done + 1, key=key), {"loss": loss, "objective": objective}

@@ -165,7 +165,7 @@ class _Known(NamedTuple):
     cash: Array
     gross: Array
     blend: Array
-    odds: Array
+    probabilities: Array
 
 
 def _tomorrow(economy: PerceivedEconomy, others: Named, nodes: Array, law: Array) -> _Known:
@@ -184,12 +184,12 @@ def _tomorrow(economy: PerceivedEconomy, others: Named, nodes: Array, law: Array
         return jnp.zeros_like(nodes).at[first + jnp.arange(4)].set(weights)
 
     cash, gross = jax.vmap(lambda row: jax.vmap(lambda s: jax.vmap(lambda k: one(k, s))(row))(every))(ahead)
-    odds = (
+    probabilities = (
         jax.vmap(lambda shock: economy.discount_factor(economy.shocks(shock)))(every)[..., None]
         * economy.shock_transition[:, :, None, None]
         * economy.income_transition
     )
-    return _Known(cash, gross, jax.vmap(jax.vmap(weight))(ahead), odds)
+    return _Known(cash, gross, jax.vmap(jax.vmap(weight))(ahead), probabilities)
 
 
 @eqx.filter_jit
@@ -205,10 +205,10 @@ def solve_policies(
 
     def sweep(logs: Array) -> Array:
         blended = jnp.einsum("zkj,yjae->zykae", known.blend, jnp.exp(logs))
-        desired = read(known.cash, economy.grid.points[:, None] + blended, blended)
-        consumption = known.cash - jnp.clip(known.cash - desired, lower, upper)
+        unconstrained_consumption = read(known.cash, economy.grid.points[:, None] + blended, blended)
+        consumption = known.cash - jnp.clip(known.cash - unconstrained_consumption, lower, upper)
         marginal = known.gross * utility.marginal_utility(consumption)
-        return jnp.log(utility.inverse_marginal_utility(jnp.einsum("zykaf,zyef->zkae", marginal, known.odds)))
+        return jnp.log(utility.inverse_marginal_utility(jnp.einsum("zykaf,zyef->zkae", marginal, known.probabilities)))
 
     found = fixed_point(sweep, jnp.log(start), tolerance=tolerance, max_iterations=5_000)
     return Sweeps(jnp.exp(found.point), found.change, found.iterations)

@@ -190,14 +190,14 @@ class Search:
         Raises SolveError where somebody cannot consume.
         """
         play = play_of(self.programs.histogram, self.programs.economy, self.table, self.nodes)
-        state, kept = self.begin, []
+        state, records = self.begin, []
         length = self.settings.burn_in + self.settings.periods // (4 if self.short else 1)
         for shocks in self.shocks.reshape(-1, block_of(len(self.shocks))):
-            if len(kept) * len(shocks) >= length:
+            if len(records) * len(shocks) >= length:
                 break
             state, record = self.programs.walk(play, state, shocks)
-            kept.append(jax.tree.map(np.asarray, record))
-        aggregates, shock, top, least = jax.tree.map(lambda *parts: np.concatenate(parts), *kept)
+            records.append(jax.tree.map(np.asarray, record))
+        aggregates, shock, top, least = jax.tree.map(lambda *parts: np.concatenate(parts), *records)
         series = aggregates[self.moved]
         if not (np.isfinite(series).all() and least.min() > 0):
             period = int(np.argmin(np.isfinite(series) & (least > 0)))

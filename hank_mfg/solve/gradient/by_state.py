@@ -20,9 +20,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.dependence import depends_on
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import form, names_of, stack
-from hank_mfg.environment.reach import reached
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
@@ -57,7 +57,7 @@ def seen_states(economy: Economy) -> SeenStates | None:
     def moved(values):
         return signal(Named("aggregates", dict(zip(total, values, strict=True))), economy.shocks(0))
 
-    by_aggregates = np.any([reached(lambda x, i=i: moved([*[one] * i, x, *[one] * (len(total) - i - 1)]), one)
+    by_aggregates = np.any([depends_on(lambda x, i=i: moved([*[one] * i, x, *[one] * (len(total) - i - 1)]), one)
                             for i in range(len(total))], axis=0)  # fmt: skip
     places = tuple(int(place) for place in np.flatnonzero(~by_aggregates))
     if not places:
@@ -99,8 +99,8 @@ def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
         return jax.vmap(lambda p, value: egm_step(economy, p, value, same))(public, ahead)
 
     def sweep(logs: Array) -> Array:
-        desired = jax.vmap(lambda function, m: function(m))(functions(jnp.exp(logs)), cash)
-        savings = jax.vmap(lambda p, m, c: feasible_savings(economy, p, m, c))(public, cash, desired)
+        unconstrained_consumption = jax.vmap(lambda function, m: function(m))(functions(jnp.exp(logs)), cash)
+        savings = jax.vmap(lambda p, m, c: feasible_savings(economy, p, m, c))(public, cash, unconstrained_consumption)
         return jnp.log(jax.vmap(economy.consumption_of)(cash, savings, public))
 
     most = jax.vmap(lambda m, p: economy.consumption_of(m, economy.grid.lower, p))(cash, public)

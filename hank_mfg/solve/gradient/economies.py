@@ -28,7 +28,7 @@ from hank_mfg.solve.gradient.reports import check_reports
 from hank_mfg.solve.gradient.robust import Adversary, Worlds, on_paths
 from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.play.fine_mass import finer
-from hank_mfg.solve.play.rollout import Play, State, Trembling, rollout
+from hank_mfg.solve.play.rollout import NoisyPrices, Play, State, rollout
 from hank_mfg.solve.solution import Solution, initial_aggregate
 from hank_mfg.solve.stationary.steady_state import SteadyState, stationary_of, steady_state
 from hank_mfg.solve.train import chunk_length, last_errors, made, repeated, train
@@ -37,10 +37,10 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 
 @eqx.filter_jit
-def _warm_up(play: Play, training: Training[State], key, trembles: Array, settings: RSPG, worlds: Worlds | None):
+def _warm_up(play: Play, training: Training[State], key, price_noise_sd: Array, settings: RSPG, worlds: Worlds | None):
     """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
-    that cleared inside the period (paths, time, unknowns), which they miss by `trembles` (unknowns,), and the outlook
-    of firms if tomorrow were like today (paths, time)."""
+    that cleared inside the period (paths, time, unknowns), which they miss by `price_noise_sd` (unknowns,), and the
+    outlook of firms if tomorrow were like today (paths, time)."""
     periods = settings.warmup
 
     def one(play, start, key):
@@ -51,8 +51,10 @@ def _warm_up(play: Play, training: Training[State], key, trembles: Array, settin
             return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
 
         shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
-        missed = trembles * jax.random.normal(jax.random.fold_in(key, 1), (periods, *trembles.shape), trembles.dtype)
-        return rollout(Trembling(play), start, (shocks, missed), record)
+        missed = price_noise_sd * jax.random.normal(
+            jax.random.fold_in(key, 1), (periods, *price_noise_sd.shape), price_noise_sd.dtype
+        )
+        return rollout(NoisyPrices(play), start, (shocks, missed), record)
 
     return on_paths(play, worlds, one, training.states, jax.random.split(key, settings.paths))
 
@@ -82,10 +84,12 @@ def prepare(
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
     arguments, others = (play, training, warmup_key), (settings, worlds)
-    last, (signals, unknowns, outlooks) = walk(*arguments, training.trembles, *others)
-    trembles = jnp.asarray(settings.tremble * np.asarray(unknowns).std(axis=(0, 1)))
-    if play.economy.unknowns and settings.tremble > 0:  # signals are standardized on what people will see in training
-        last, (signals, _, outlooks) = walk(*arguments, trembles, *others)
+    last, (signals, unknowns, outlooks) = walk(*arguments, training.price_noise_sd, *others)
+    price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(unknowns).std(axis=(0, 1)))
+    if (
+        play.economy.unknowns and settings.price_noise > 0
+    ):  # signals are standardized on what people will see in training
+        last, (signals, _, outlooks) = walk(*arguments, price_noise_sd, *others)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
@@ -97,7 +101,7 @@ def prepare(
     scale = np.asarray(outlooks).std()
     if policy.firms is not None and scale > 0:
         policy = eqx.tree_at(lambda p: p.firms.scale, policy, jnp.asarray(scale))
-    training = training._replace(policy=policy, states=last, key=train_key, trembles=trembles)
+    training = training._replace(policy=policy, states=last, key=train_key, price_noise_sd=price_noise_sd)
     return play._replace(policy=policy), training
 
 
@@ -116,11 +120,12 @@ def untrained(
     It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
     household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
     """
-    economy, alike = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
+    economy, information_sets = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
     dtype = economy.dtype
     if sees is not None:
-        told = discretize(sees, settings.asset_points, dtype)
-        economy, alike = eqx.tree_at(lambda e: e.model, economy, told.model), economy.alike(told.own)
+        shown = discretize(sees, settings.asset_points, dtype)
+        information_sets = economy.information_sets(shown.own)
+        economy = eqx.tree_at(lambda e: e.model, economy, shown.model)
     if steady is None:
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
@@ -135,7 +140,7 @@ def untrained(
     guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices, alike, seen_states(economy))
+    shape = PolicySettings(signals, *sizes, economy.sets_prices, information_sets, seen_states(economy))
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
@@ -171,7 +176,7 @@ def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | No
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
     options = quick_compilation()
-    walk = _warm_up.lower(play, training, training.key, training.trembles, settings, worlds)
+    walk = _warm_up.lower(play, training, training.key, training.price_noise_sd, settings, worlds)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)
         by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
@@ -257,8 +262,9 @@ def train_economy(
     end = time.perf_counter()
     device = play.economy.grid.points.devices().pop()
     return Solution(
-        model, settings, steady, training.policy, training.optimizer, training.states, training.key, training.trembles,
-        history, status, seed, f"{device.platform} ({device.device_kind})", compiled.seconds, end - ready, end - begin,
+        model, settings, steady, training.policy, training.optimizer, training.states, training.key,
+        training.price_noise_sd, history, status, seed, f"{device.platform} ({device.device_kind})", compiled.seconds,
+        end - ready, end - begin,
     )  # fmt: skip
 
 
@@ -274,14 +280,14 @@ def _calls(
 
     def advance(training: Training[State], history: History) -> tuple[Training[State], History]:
         done = made(history)
-        worlds, told = None, {}
+        worlds, reported = None, {}
         if adversary is not None:
             now = play._replace(policy=training.policy)
-            worlds, told = adversary.move(now, training.states, history, done // length)
+            worlds, reported = adversary.move(now, training.states, history, done // length)
         training, reports = compiled.train(play, training, settings, length, worlds, fine)
         check_reports(play.economy, reports, done)
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
-        new |= {name: np.repeat(value[None], length, axis=0) for name, value in told.items()}
+        new |= {name: np.repeat(value[None], length, axis=0) for name, value in reported.items()}
         return training, {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}
 
     def converged(history: History) -> bool:

@@ -11,8 +11,8 @@ costate is F_1 plus a gap that accumulates the errors ahead,
     gap_t = x_a [ residual_t + beta E gap_{t+1} ],      residual_t = F_2 + beta E F_1'.
 
 `residual` uses the exact expectation over every next aggregate state, `gap` the drawn path, so the noise of the
-sampled shocks is multiplied by errors that vanish at the solution. trace = 1 is the exact gradient of the objective
-along the path with the critic at its end, trace = 0 the one-step first-order condition.
+sampled shocks is multiplied by errors that vanish at the solution. td_lambda = 1 is the exact gradient of the objective
+along the path with the critic at its end, td_lambda = 0 the one-step first-order condition.
 
 A firm that sets its price has one state, the price of the period before, and all firms are alike: its critic F_q is
 known, its gradient F_p + E[L F_q'] vanishes where its outlook x, the network's, is the expectation.
@@ -34,14 +34,14 @@ class FirstOrder(NamedTuple):
 
     `residual` = F_2 + beta E F_1'; `curvature` = F_22 + min(beta E dF_1'/da', 0) < 0, since values are concave although
     those of a policy in training need not be, between two close points of the grid; `persistence` = x_a, zero where a
-    bound binds; `gamble` the lottery; `income` (E, E) the idiosyncratic chain along the drawn move; `discount_factor`
+    bound binds; `lottery` the lottery; `income` (E, E) the idiosyncratic chain along the drawn move; `discount_factor`
     (1, income) today's.
     """
 
     residual: Array
     curvature: Array
     persistence: Array
-    gamble: Lottery
+    lottery: Lottery
     income: Array
     discount_factor: Array
 
@@ -53,7 +53,7 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
     economy `there`, by default that of `economy`.
     """
     now, shock = step.now, step.now.state.aggregate.shock
-    there, gamble = (economy, step.gamble) if there is None else (there, there.lottery(now.savings))
+    there, lottery = (economy, step.lottery) if there is None else (there, there.lottery(now.savings))
 
     def expected(shock_next, decision):
         marginal, _, _ = there.marginal_rewards(decision.savings, decision.public)
@@ -63,27 +63,29 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
     discount_factor = economy.discount_factor(now.public.shocks)
     value = discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
-    ahead_here, ahead_slope = there.read_marginal(value, gamble)
-    interior = (now.wanted >= economy.grid.lower) & (now.savings < economy.grid.upper)
+    ahead_here, ahead_slope = there.read_marginal(value, lottery)
+    interior = (now.unconstrained_savings >= economy.grid.lower) & (now.savings < economy.grid.upper)
     slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
     persistence = jnp.where(interior, slopes, 0.0)
     income = economy.income_transition[shock, step.shock_next]
     residual, curvature = in_choice + ahead_here, twice + jnp.minimum(ahead_slope, 0.0)
-    return FirstOrder(residual, curvature, persistence, step.gamble, income, discount_factor)
+    return FirstOrder(residual, curvature, persistence, step.lottery, income, discount_factor)
 
 
 def implied_outlook(economy: Economy, now: Decision, ahead: Decision) -> Array:
     """E[L F_q'] / F_pq, exact over next period's aggregate states: what tomorrow adds to a firm's wish to raise its
     price, a number. `ahead` holds the decisions in every state that may follow."""
-    odds = economy.shock_transition[now.state.aggregate.shock]
-    return odds @ jax.vmap(lambda public: economy.outlook(now.public, public))(ahead.public)
+    probabilities = economy.shock_transition[now.state.aggregate.shock]
+    return probabilities @ jax.vmap(lambda public: economy.outlook(now.public, public))(ahead.public)
 
 
-def structural_gradient(economy: Economy, path: FirstOrder, trace: float) -> Array:
+def structural_gradient(economy: Economy, path: FirstOrder, td_lambda: float) -> Array:
     """F_2 + beta E V_a' at every period of one path, by the backward recursion of the gap: (time, assets, income)."""
 
     def back(gap_next, period):
-        gradient = period.residual + trace * period.discount_factor * expect(gap_next, period.gamble, period.income)
+        gradient = period.residual + td_lambda * period.discount_factor * expect(
+            gap_next, period.lottery, period.income
+        )
         return period.persistence * gradient, gradient
 
     nothing_left = jnp.zeros(economy.shape, economy.dtype)

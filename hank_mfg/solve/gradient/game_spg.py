@@ -8,11 +8,11 @@ gradient of the objective in what is done at one state is the mass times Q. It i
   does not. The temperature falls quadratically to `final_temperature` at 80 % of training;
 - ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
 
-The network then takes `passes` Adam steps of weighted least squares toward the moved scores, up to what softmax does
-not see (`missing`). To somebody who sees public signals only, several paths look the same; least squares then takes the
-mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move is
-bounded: what vanishes is the mean slope.
-Several populations learn at the same time, each taking the others as given.
+The network then takes `epochs` Adam steps of weighted least squares toward the moved scores, up to what softmax does
+not see (`centered_residual`). To somebody who sees public signals only, several paths look the same; least squares then
+takes the mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move
+is bounded: what vanishes is the mean slope. Several populations learn at the same time, each taking the others as
+given.
 
 Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
 """
@@ -30,29 +30,30 @@ from hank_mfg.environment.game import AbstractGame, Discrete, Population
 from hank_mfg.policy.strategy import Sight, Strategy, extent, look, make_strategies, neighborhood
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.play.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
-from hank_mfg.solve.settings import MethodSettings, cells_of
+from hank_mfg.solve.settings import MethodSettings, accepts_old_names, cells_of
 
 FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
 
 
+@accepts_old_names
 @dataclasses.dataclass(frozen=True)
 class GameRSPG(MethodSettings):
     """Settings of recurrent structural policy gradient for games.
 
-    `paths` sampled paths per update, `updates` in all, each with `passes` steps of the network; `learning_rate` falls
+    `paths` sampled paths per update, `updates` in all, each with `epochs` steps of the network; `learning_rate` falls
     as a cosine to `final_rate` times itself, `clip_norm` bounds the gradient. Scores of unordered actions move by
     `rate`, in one over the unit of the reward, times their natural gradient; `temperature` weights entropy in the
     reward, in its unit, at the start, and `final_temperature` from 80 % of training on. Ordered actions and intervals
-    take the share `step` of a Newton step. `max_move` bounds every move, in units of the score. `spread` is the weight
-    of states outside the current mass, `action_spread` is added to the probability of an unordered action in its
-    weight, so that actions never taken can come back; more of it fits rare actions better and frequent ones worse.
-    `memory` ("gru", "lstm", "lru", "attention", "none"), `units` and `width` shape the networks; `precision`
-    ("float32", "float64") is that of training.
+    take the share `step` of a Newton step. `max_move` bounds every move, in units of the score. `uniform_weight` is the
+    weight of states outside the current mass, `uniform_action_weight` is added to the probability of an unordered
+    action in its weight, so that actions never taken can come back; more of it fits rare actions better and frequent
+    ones worse. `memory` ("gru", "lstm", "lru", "attention", "none"), `units` and `width` shape the networks;
+    `precision` ("float32", "float64") is that of training.
     """
 
     paths: int = 8
     updates: int = 600
-    passes: int = 4
+    epochs: int = 4
     learning_rate: float = 3e-3
     final_rate: float = 0.01
     clip_norm: float = 1.0
@@ -61,8 +62,8 @@ class GameRSPG(MethodSettings):
     final_temperature: float = 0.05
     step: float = 1.0
     max_move: float = 1.0
-    spread: float = 0.02
-    action_spread: float = 1e-4
+    uniform_weight: float = 0.02
+    uniform_action_weight: float = 1e-4
     memory: str = "gru"
     units: int = 32
     width: int = 64
@@ -71,9 +72,9 @@ class GameRSPG(MethodSettings):
     def __post_init__(self):
         """Check every field. Raises ValueError naming the field, its value and the range."""
         self.check(
-            counts=("paths", "updates", "passes"),
+            counts=("paths", "updates", "epochs"),
             positive=("learning_rate", "clip_norm", "rate", "temperature", "final_temperature", "max_move"),
-            shares=("final_rate", "spread", "action_spread"),
+            shares=("final_rate", "uniform_weight", "uniform_action_weight"),
         )
         self.demand("step", 0 < self.step <= 1, "above 0 and at most 1")
         self.price()
@@ -84,7 +85,7 @@ class GameRSPG(MethodSettings):
         periods, networks = float(self.paths) * horizon, self.network_numbers()
         self.require_room(
             numbers=4.0 * periods * cells + networks + 5.0 * self.updates,
-            steps=float(self.updates) * periods * (10.0 * cells + 2.0 * self.passes * networks),
+            steps=float(self.updates) * periods * (10.0 * cells + 2.0 * self.epochs * networks),
         )
 
     def begin(self, game: AbstractGame, *, seed: int) -> "GameTraining":
@@ -111,7 +112,7 @@ class GameTraining(NamedTuple):
     key: Array
 
 
-class GameLesson(NamedTuple):
+class GameTargets(NamedTuple):
     """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
     it matters; with them what individuals saw of their states in each period, None where that never changes."""
 
@@ -140,31 +141,31 @@ def begin_training(game: AbstractGame, settings: GameRSPG, *, seed: int) -> Game
 
 def make_optimizer(settings: GameRSPG) -> optax.GradientTransformation:
     """Adam with gradient clipping and a cosine schedule."""
-    steps = settings.updates * settings.passes
+    steps = settings.updates * settings.epochs
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
     return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
-def temperature(settings: GameRSPG, done: Array) -> Array:
+def temperature_after(settings: GameRSPG, done: Array) -> Array:
     """The weight of entropy after `done` updates."""
     left = jnp.clip(1.0 - done / (0.8 * settings.updates), 0.0, 1.0)
     return settings.final_temperature + (settings.temperature - settings.final_temperature) * left**2
 
 
-def softened(scores: Array, values: Array, heat: Array, settings: GameRSPG) -> tuple[Array, Array]:
-    """Scores (..., actions) moved by `rate` times the natural gradient of Q + heat * entropy, and their weight.
+def softened(scores: Array, values: Array, temperature: Array, settings: GameRSPG) -> tuple[Array, Array]:
+    """Scores (..., actions) moved by `rate` times the natural gradient of Q + temperature * entropy, and their weight.
 
-    The move is rate [Q - heat log pi - its mean under pi], the weight pi + action_spread. Moves beyond `max_move` are
-    cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A bad action that
-    is never taken rests.
+    The move is rate [Q - temperature log pi - its mean under pi], the weight pi + uniform_action_weight. Moves beyond
+    `max_move` are cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A
+    bad action that is never taken rests.
     """
-    log_odds = jax.nn.log_softmax(scores)
-    odds = jnp.exp(log_odds)
-    soft = values - heat * log_odds
-    move = settings.rate * (soft - jnp.sum(odds * soft, axis=-1, keepdims=True))
-    rests = (log_odds < FLOOR) & (move < 0)
+    log_probabilities = jax.nn.log_softmax(scores)
+    probabilities = jnp.exp(log_probabilities)
+    soft = values - temperature * log_probabilities
+    move = settings.rate * (soft - jnp.sum(probabilities * soft, axis=-1, keepdims=True))
+    rests = (log_probabilities < FLOOR) & (move < 0)
     excess = jnp.maximum(jnp.abs(move) / settings.max_move, 1.0)
-    weight = (odds + settings.action_spread) * excess
+    weight = (probabilities + settings.uniform_action_weight) * excess
     return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, weight)
 
 
@@ -194,45 +195,45 @@ def resting_share(population: Population) -> float:
     return 0.25 / (len(actions.values) - 1) if isinstance(actions, Discrete) else 1e-3
 
 
-def teach(play: GamePlay, uniforms: Array, settings: GameRSPG, heat: Array):
+def compute_targets(play: GamePlay, uniforms: Array, settings: GameRSPG, temperature: Array):
     """Roll out one path and work out where every population's scores should be.
 
-    Returns the signals (time, signals), a lesson and the value of following for each population.
+    Returns the signals (time, signals), the targets and the value of following for each population.
     """
     steps = play.path(uniforms)
     frozen = price_taking(steps)
-    lessons, objective = {}, {}
+    targets, objective = {}, {}
     for name, population in play.game.populations.items():
         scores = steps.now.scores[name]
         if play.strategies[name].outputs > 1:
-            values, value = action_values(play.game, name, frozen, steps.now.choices[name], heat)
-            target, weight = softened(scores, values, heat, settings)
+            values, value = action_values(play.game, name, frozen, steps.now.choices[name], temperature)
+            target, weight = softened(scores, values, temperature, settings)
         else:
             tried = jax.vmap(lambda s, population=population: neighborhood(s, population))(scores)
             values, value = action_values(play.game, name, frozen, tried)
             target, weight = climbed(scores, values, tried.actions, population, settings.max_move)
             target = scores + settings.step * (target - scores)
         mass = frozen.now.masses[name]
-        share = mass * (1.0 - settings.spread) + settings.spread / mass.shape[1]
+        share = mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / mass.shape[1]
         sight = None
         if play.game.known_landing or not play.game.fixed_features:
             sight = jax.vmap(lambda now, name=name: look(play.game, name, now, play.own[name]))(frozen.now)
-        lessons[name] = GameLesson(target, weight * share[..., None], sight)
+        targets[name] = GameTargets(target, weight * share[..., None], sight)
         objective[name] = jnp.sum(mass[0] * value[0])
-    return steps.now.signal, lessons, objective
+    return steps.now.signal, targets, objective
 
 
-def missing(scores: Array, lesson: GameLesson) -> Array:
+def centered_residual(scores: Array, own_targets: GameTargets) -> Array:
     """How far scores (..., states, outputs) are from where they should be.
 
     Scores of unordered actions mean the same when all at one state move alike, so what counts is the distance from its
     weighted mean over actions: a head that makes scores of the values of landings cannot move a state's level freely.
     """
-    away = scores - lesson.target
+    away = scores - own_targets.target
     if scores.shape[-1] == 1:
         return away
-    weight = lesson.weight
-    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and no spread is asked for
+    weight = own_targets.weight
+    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and uniform_weight is zero
     return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.maximum(total, jnp.finfo(scores.dtype).tiny)
 
 
@@ -248,26 +249,27 @@ def _one_sight(game: AbstractGame, name: str) -> Sight:
     return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
 
 
-def learn(
-    training: GameTraining, game: AbstractGame, signals: Array, lessons: dict[str, GameLesson], settings: GameRSPG
+def fit(
+    training: GameTraining, game: AbstractGame, signals: Array, targets: dict[str, GameTargets], settings: GameRSPG
 ):
-    """`passes` optimizer steps toward the lessons of a batch of paths: (training, loss before the first step)."""
+    """`epochs` optimizer steps toward the targets of a batch of paths: (training, loss before the first step)."""
     sights = {
-        name: _one_sight(game, name) if lesson.sight is None else lesson.sight for name, lesson in lessons.items()
+        name: _one_sight(game, name) if own_targets.sight is None else own_targets.sight
+        for name, own_targets in targets.items()
     }
     moving, fixed = eqx.partition(training.strategies, trainable(training.strategies))
 
     def loss(moving):
         strategies = eqx.combine(moving, fixed)
         total = 0.0
-        for name, lesson in lessons.items():
-            same = lesson.sight is None
+        for name, own_targets in targets.items():
+            same = own_targets.sight is None
             along = jax.vmap(
                 lambda s, f, name=name, same=same: scores_along(strategies[name], s, f, same),
                 in_axes=(0, None if same else 0),
             )
             now = along(signals, sights[name])
-            total += 0.5 * jnp.mean(jnp.sum(lesson.weight * missing(now, lesson) ** 2, axis=(2, 3)))
+            total += 0.5 * jnp.mean(jnp.sum(own_targets.weight * centered_residual(now, own_targets) ** 2, axis=(2, 3)))
         return total
 
     def one(carry, _):
@@ -276,7 +278,7 @@ def learn(
         step, optimizer = make_optimizer(settings).update(gradient, optimizer)
         return (optax.apply_updates(moving, step), optimizer), value
 
-    (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.epochs)
     return training._replace(strategies=eqx.combine(moving, fixed), optimizer=optimizer), values[0]
 
 
@@ -284,10 +286,10 @@ def update(game: AbstractGame, training: GameTraining, settings: GameRSPG):
     """One update on fresh paths: (training, report)."""
     key, path_key = jax.random.split(training.key)
     dtype = DTYPES[settings.precision]
-    heat = temperature(settings, training.done.astype(dtype))
+    temperature = temperature_after(settings, training.done.astype(dtype))
     play = game_play(game, training.strategies)
     uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, dtype)
-    signals, lessons, objective = jax.vmap(lambda u: teach(play, u, settings, heat))(uniforms)
-    training, loss = learn(training, game, signals, lessons, settings)
+    signals, targets, objective = jax.vmap(lambda u: compute_targets(play, u, settings, temperature))(uniforms)
+    training, loss = fit(training, game, signals, targets, settings)
     report = {"loss": loss, "objective": sum(value.mean() for value in objective.values())}
     return training._replace(done=training.done + 1, key=key), report

@@ -40,7 +40,7 @@ from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.model.concrete import numbers_of
-from hank_mfg.model.named import differing, told
+from hank_mfg.model.named import assignments, differing
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State
@@ -104,7 +104,7 @@ class Family:
             try:
                 check_model(world)
             except ValueError as error:
-                raise ValueError(f"Family with {told(change)}: {error}" if change else str(error)) from error
+                raise ValueError(f"Family with {assignments(change)}: {error}" if change else str(error)) from error
 
     def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
         """Every world on the same grids, equally likely.
@@ -120,7 +120,7 @@ class Family:
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
         for change, world in zip(changes, each, strict=True):
-            _require_same_grids(told(change), world, each[0])
+            _require_same_grids(assignments(change), world, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
         return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
@@ -188,15 +188,16 @@ def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
 
 
 class Lives(NamedTuple):
-    """Lives from each of several states on, in every world: arrays (paths, worlds), `luck` (paths, worlds, shocks).
+    """Lives from each of several states on, in every world: arrays (paths, worlds), `shock_sums` (paths, worlds,
+    shocks).
 
     `value` is lifetime utility, `percent` what one percent more goods in every period at unchanged hours would add to
-    it, `luck` the discounted sum of every shock less its mean in that world.
+    it, `shock_sums` the discounted sum of every shock less its mean in that world.
     """
 
     value: Array
     percent: Array
-    luck: Array
+    shock_sums: Array
 
 
 def _luck(economy: Economy, path: Array) -> Array:
@@ -215,7 +216,7 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
     def one(play: Play, state: State, key: Array):
         economy, start = play.economy, state.aggregate.shock
         shocks = economy.shocks_from(start, jax.random.uniform(key, (LIFE,), economy.dtype))
-        _, path = freeze(play, state._replace(tremble=None), shocks, False)
+        _, path = freeze(play, state._replace(price_noise=None), shocks, False)
 
         def flows(savings: Array, public: Public) -> Array:
             value = economy.reward(savings, public)
@@ -247,10 +248,13 @@ def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
             f"World {int(np.argmin(sound))} of the family: lifetime utility became NaN or infinite in {LIFE} periods; "
             "check prices() and resources() there, or leave it out."
         )
-    value, luck = lives.value - lives.value[:, :1], lives.luck - lives.luck[:, :1]  # what they own at the start cancels
-    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (luck, value)]
-    worth = np.linalg.lstsq(*away)[0]
-    return -(value - luck @ worth).mean(axis=0) / lives.percent.mean(axis=0)[0]
+    value, shock_sums = (
+        lives.value - lives.value[:, :1],
+        lives.shock_sums - lives.shock_sums[:, :1],
+    )  # what they own at the start cancels
+    away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (shock_sums, value)]
+    coefficients = np.linalg.lstsq(*away)[0]
+    return -(value - shock_sums @ coefficients).mean(axis=0) / lives.percent.mean(axis=0)[0]
 
 
 class Adversary(NamedTuple):
@@ -289,8 +293,8 @@ def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
 def best_weights(losses: np.ndarray, penalty: float) -> np.ndarray:
     """The weights (worlds,) with the largest `objective`: in closed form, the worst worlds only if theta is zero."""
     behind = losses - losses.max()
-    odds = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
-    return odds / odds.sum()
+    probabilities = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
+    return probabilities / probabilities.sum()
 
 
 def require_same_worlds(history: dict[str, np.ndarray], worlds: Worlds | None) -> None:

@@ -24,43 +24,47 @@ from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_outlo
 from hank_mfg.solve.gradient.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
-from hank_mfg.solve.play.rollout import Decision, Play, State, Step, Trembling, rollout, worst_market
-from hank_mfg.solve.settings import MethodSettings, is_real
+from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, rollout, worst_market
+from hank_mfg.solve.settings import MethodSettings, accepts_old_names, is_real
 
 BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
-TRACE_BY_STATE = 0.9  # the trace where the policy starts from an optimum in every aggregate state
+TD_LAMBDA_BY_STATE = 0.9  # td_lambda where the policy starts from an optimum in every aggregate state
 States = TypeVar("States")
 
 
+@accepts_old_names
 @dataclasses.dataclass(frozen=True)
 class RSPG(MethodSettings):
     """Settings of recurrent structural policy gradient.
 
-    `paths` sampled paths of `horizon` periods per update, `updates` at most, each with `passes` steps of the
-    network toward what the rollout taught; `learning_rate` falls as a cosine to `final_rate` times itself;
-    `clip_norm` bounds the gradient. Of the way that the passes of an update lead the network goes all at first and,
-    falling as a cosine, `final_step` at last. `trace` in [0, 1] weights the errors further ahead on a path: unless
-    given .9 where the policy starts from an optimum in every aggregate state (by_state.py), 0 elsewhere.
-    `spread` is the weight of states outside the current mass; `max_step` the largest change of log consumption
-    aimed at in one update. `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` shape
-    the policy; `asset_points` the grid; `precision` ("float32", "float64") training. Training stops when the
-    mass-weighted Euler error, relative consumption, and that of firms, in units of inflation, fall below
-    `tolerance`; `warmup` periods under the stationary policy measure the scale of the signals first. Prices that
-    clear miss by `tremble` times their standard deviation in training.
+    `paths` paths of `horizon` periods are sampled in every update, at most `updates` times. The network then takes
+    `epochs` Adam steps toward the targets of these paths. `learning_rate` falls along a cosine to `final_rate` times
+    itself; `clip_norm` bounds the norm of the gradient. Each update interpolates between the old and the new network;
+    the weight on the new one falls from 1 to `final_step` along a cosine. `td_lambda` in [0, 1] weights errors further
+    ahead on a path in the gradient; None means .9 where the policy starts from an optimum in every aggregate state
+    (by_state.py) and 0 elsewhere. `uniform_weight` is the weight, in the fit, of states outside the current mass;
+    `max_step` bounds the change of log consumption aimed at in one update.
+
+    `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` set the size of the policy's
+    network, `asset_points` the grid, `precision` ("float32", "float64") the precision of training. Training stops when
+    the mass-weighted Euler error, relative to consumption, and the error of firms, in units of inflation, are below
+    `tolerance`. The scale of the signals is measured first, in `warmup` periods under the stationary policy. During
+    training, clearing prices are perturbed by noise with `price_noise` times their standard deviation, so that the
+    policy learns its response off the equilibrium path.
     """
 
     paths: int = 16
     horizon: int = 20
     updates: int = 120
-    passes: int = 16
+    epochs: int = 16
     learning_rate: float = 2e-3
     final_rate: float = 0.01
     final_step: float = 1.0
     clip_norm: float = 1.0
-    trace: float | None = None
-    spread: float = 0.02
+    td_lambda: float | None = None
+    uniform_weight: float = 0.02
     max_step: float = 0.2
-    tremble: float = 0.1
+    price_noise: float = 0.1
     memory: str = "gru"
     units: int = 16
     width: int = 64
@@ -73,14 +77,14 @@ class RSPG(MethodSettings):
     def __post_init__(self):
         """Check every field. Raises ValueError naming the field, its value and the range."""
         self.check(
-            counts=("paths", "horizon", "updates", "passes", "warmup"),
+            counts=("paths", "horizon", "updates", "epochs", "warmup"),
             positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
-            shares=("spread", "final_rate", "final_step"),
+            shares=("uniform_weight", "final_rate", "final_step"),
         )
-        if self.trace is not None:
-            valid = is_real(self.trace) and 0 <= self.trace <= 1
-            self.demand("trace", valid, "between 0 and 1, or None to let the economy decide")
-        self.demand("tremble", self.tremble >= 0, "zero or positive")
+        if self.td_lambda is not None:
+            valid = is_real(self.td_lambda) and 0 <= self.td_lambda <= 1
+            self.demand("td_lambda", valid, "between 0 and 1, or None to let the economy decide")
+        self.demand("price_noise", self.price_noise >= 0, "zero or positive")
         self.demand("knots", self.knots >= 10, "an integer of at least 10")
         self.demand("asset_points", self.asset_points >= 10, "at least 10")
         self.price()
@@ -93,7 +97,7 @@ class RSPG(MethodSettings):
         splines = 2.0 * self.knots * (self.knots + float(self.asset_points))
         self.require_room(
             numbers=12.0 * periods * cells + networks + splines + warm + 10.0 * self.updates,
-            steps=self.updates * periods * (100.0 * cells * shocks + 2.0 * self.passes * networks),
+            steps=self.updates * periods * (100.0 * cells * shocks + 2.0 * self.epochs * networks),
         )
 
 
@@ -121,31 +125,30 @@ class Training(NamedTuple, Generic[States]):
     """Everything that training carries from one update to the next; saved and loaded, it goes on as if unbroken.
 
     `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
-    `trembles` (unknowns,) are the standard deviations by which prices miss clearing while people learn what to do at
-    any price.
+    `price_noise_sd` (unknowns,) are the standard deviations of the noise added to clearing prices in training.
     """
 
     policy: Policy
     optimizer: optax.OptState
     states: States
     key: Array
-    trembles: Array
+    price_noise_sd: Array
 
 
-class Kept(NamedTuple):
+class Record(NamedTuple):
     """What a rollout keeps of each period for learning; (time, assets, income) unless said.
 
-    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave
-    of the `desired` one, `rise` how much it rises with a unit of next assets less: the asset's price, or less
-    where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that tomorrow
-    adds to their wish to raise the price, `implied` what it is worth in expectation over every next
-    aggregate state.
+    `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
+    `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
+    less where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that
+    tomorrow adds to their wish to raise the price, `implied` what it is worth in expectation over every next aggregate
+    state.
     """
 
     signal: Array
     cash: Array
-    desired: Array
-    wanted: Array
+    unconstrained_consumption: Array
+    unconstrained_savings: Array
     savings: Array
     consumption: Array
     goods: Array
@@ -157,7 +160,7 @@ class Kept(NamedTuple):
     path: FirstOrder
 
 
-class Lesson(NamedTuple):
+class Targets(NamedTuple):
     """What the networks should learn from one path: where log consumption should move, and how much it matters; where
     the outlook of firms should move, (time,); how many asset points from the lowest one are `bound`, (time, income):
     households there are right to save down to the borrowing limit."""
@@ -181,28 +184,28 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
 
     Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast.
     """
-    steps = settings.updates * settings.passes
+    steps = settings.updates * settings.epochs
     schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
     return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
 def observe(
-    play: Play, state: State, shocks_next: Array, trembles: Array, fine: Play | None = None
-) -> tuple[State, Kept, Market]:
-    """Roll out one path and keep what learning needs; prices that clear miss by `trembles` (time, unknowns). The mass
-    moves on the grid of the play `fine` where there is one (fine_mass.py)."""
+    play: Play, state: State, shocks_next: Array, price_noise: Array, fine: Play | None = None
+) -> tuple[State, Record, Market]:
+    """Roll out one path and keep what learning needs; `price_noise` (time, unknowns) is added to clearing prices. The
+    mass moves on the grid of the play `fine` where there is one (fine_mass.py)."""
     if fine is None:
-        last, steps = rollout(Trembling(play), state, (shocks_next, trembles), lambda step: step)
-        kept = jax.vmap(lambda step: keep(play, step, play.look_ahead(step)))(steps)
-        return last, kept, worst_market(play, steps.now)
+        last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
+        record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
+        return last, record, worst_market(play, steps.now)
     economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own world
     inside = fine._replace(policy=play.policy, economy=economy)
-    last, steps = rollout(Trembling(inside), refine(state, inside), (shocks_next, trembles), lambda step: step)
-    kept = jax.vmap(lambda step: keep(play, *at_nodes(step, play, inside), inside.economy))(steps)
-    return coarsen(last, play, inside), kept, worst_market(inside, steps.now)
+    last, steps = rollout(NoisyPrices(inside), refine(state, inside), (shocks_next, price_noise), lambda step: step)
+    record = jax.vmap(lambda step: record_period(play, *at_nodes(step, play, inside), inside.economy))(steps)
+    return coarsen(last, play, inside), record, worst_market(inside, steps.now)
 
 
-def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Kept:
+def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Record:
     """What learning needs of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass
@@ -212,35 +215,35 @@ def keep(play: Play, step: Step, ahead: Decision, there: Economy | None = None) 
     price = play.economy.cost(jnp.ones_like(net), now.public)
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
     implied = implied_outlook(play.economy, now, ahead)
-    return Kept(
-        now.signal, now.cash, now.desired, now.wanted, now.savings, consumption,
+    return Record(
+        now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
         play.economy.goods(consumption, now.public), rise, mass, reward, now.outlook, implied, condition,
     )  # fmt: skip
 
 
-def teach(play: Play, kept: Kept, settings: RSPG) -> tuple[Lesson, Array, Array]:
+def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets, Array, Array]:
     """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
 
     Where a bound binds the step starts from it and leads beyond, to what would be wanted without it. Nothing else is
     as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
     """
     grid = play.economy.grid
-    trace = settings.trace
-    if trace is None:
-        trace = 0.0 if play.policy.by_state is None else TRACE_BY_STATE
-    gradient = structural_gradient(play.economy, kept.path, trace)
-    step, consumption = -gradient / kept.path.curvature, kept.consumption
+    td_lambda = settings.td_lambda
+    if td_lambda is None:
+        td_lambda = 0.0 if play.policy.by_state is None else TD_LAMBDA_BY_STATE
+    gradient = structural_gradient(play.economy, record.path, td_lambda)
+    step, consumption = -gradient / record.path.curvature, record.consumption
     limit = settings.max_step
-    change = jnp.clip(jnp.log1p(jnp.maximum(-step * kept.rise / consumption, -0.5)), -limit, limit)
-    weight = kept.mass * (1.0 - settings.spread) + settings.spread / kept.mass[0].size
-    move = jnp.clip(jnp.log(consumption / kept.desired) + change, -limit, limit)
-    right = (kept.wanted < grid.lower) & (change >= 0)
+    change = jnp.clip(jnp.log1p(jnp.maximum(-step * record.rise / consumption, -0.5)), -limit, limit)
+    weight = record.mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / record.mass[0].size
+    move = jnp.clip(jnp.log(consumption / record.unconstrained_consumption) + change, -limit, limit)
+    right = (record.unconstrained_savings < grid.lower) & (change >= 0)
     bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
-    lesson = Lesson(kept.signal, move, weight, kept.implied - kept.outlook, bound)
-    binds = (kept.wanted < grid.lower) | (kept.wanted > grid.upper)
-    relative = jnp.abs(kept.path.residual / kept.path.curvature) * kept.rise / kept.goods
-    euler_error = jnp.sum(jnp.where(binds, 0.0, kept.mass * relative), axis=(1, 2))
-    return lesson, jnp.mean(euler_error), gradient
+    targets = Targets(record.signal, move, weight, record.implied - record.outlook, bound)
+    binds = (record.unconstrained_savings < grid.lower) | (record.unconstrained_savings > grid.upper)
+    relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
+    euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
+    return targets, jnp.mean(euler_error), gradient
 
 
 def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
@@ -250,10 +253,10 @@ def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple
     return jax.vmap(lambda f: (policy.correction(f, tables), policy.outlook(f)))(features)
 
 
-def learn(
-    play: Play, training: Training, settings: RSPG, memory: Array, lessons: Lesson, shares: Array
+def fit(
+    play: Play, training: Training, settings: RSPG, memory: Array, targets: Targets, shares: Array
 ) -> tuple[Policy, optax.OptState, Array]:
-    """`passes` optimizer steps toward the lessons of a batch of paths: (policy, optimizer, loss before the first).
+    """`epochs` optimizer steps toward the targets of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
     and half that of the outlook of firms in units of its `scale` (as it is, Adam would take it for rounding), mean over
@@ -265,13 +268,13 @@ def learn(
 
     def current(moving):
         policy = eqx.combine(moving, fixed)
-        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, lessons.signal)
+        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, targets.signal)
 
-    target, weight = jax.tree.map(jnp.add, current(moving), (lessons.move, lessons.outlook)), lessons.weight
+    target, weight = jax.tree.map(jnp.add, current(moving), (targets.move, targets.outlook)), targets.weight
     if training.policy.by_state is not None:
         place = jnp.arange(weight.shape[2])[:, None]
-        free = place >= lessons.bound[:, :, None]
-        first = jnp.minimum(lessons.bound, weight.shape[2] - 1)[:, :, None]
+        free = place >= targets.bound[:, :, None]
+        first = jnp.minimum(targets.bound, weight.shape[2] - 1)[:, :, None]
         target = (jnp.take_along_axis(target[0], jnp.maximum(place, first), axis=2), target[1])
         weight = jnp.where(free, weight, BOUND * weight)
     unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
@@ -287,10 +290,10 @@ def learn(
         step, optimizer = make_optimizer(settings).update(gradient, optimizer)
         return (optax.apply_updates(moving, step), optimizer), value
 
-    (taught, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.passes)
+    (fitted, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.epochs)
     (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
-    part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.passes))
-    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, taught)
+    part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.epochs))
+    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, fitted)
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 
@@ -308,18 +311,18 @@ def update(
 
     def one(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
-        shape = (settings.horizon, *training.trembles.shape)
+        shape = (settings.horizon, *training.price_noise_sd.shape)
         normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
-        last, kept, market = observe(play, state, shocks, training.trembles * normal, fine)
-        lesson, error, gradient = teach(play, kept, settings)
-        parts = (kept.signal, kept.cash, kept.savings, kept.mass, gradient)
+        last, record, market = observe(play, state, shocks, training.price_noise_sd * normal, fine)
+        targets, error, gradient = compute_targets(play, record, settings)
+        parts = (record.signal, record.cash, record.savings, record.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        numbers = (error, jnp.mean(jnp.abs(lesson.outlook)), jnp.mean(kept.reward))
-        return last, lesson, numbers, finite, market
+        numbers = (error, jnp.mean(jnp.abs(targets.outlook)), jnp.mean(record.reward))
+        return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, lessons, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
-    policy, optimizer, loss = learn(play, training, settings, training.states.memory, lessons, shares)
+    last, targets, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
+    policy, optimizer, loss = fit(play, training, settings, training.states.memory, targets, shares)
     euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
     report = Progress(loss, euler_error, price_error, objective, finite.T, market)
-    return Training(policy, optimizer, last, key, training.trembles), report
+    return Training(policy, optimizer, last, key, training.price_noise_sd), report

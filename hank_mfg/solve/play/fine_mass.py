@@ -62,13 +62,16 @@ def at_nodes(step: Step, play: Play, fine: Play) -> tuple[Step, Decision]:
     """A period on the finer grid as one at the nodes of `play`, and decisions in every aggregate state that may follow,
     on the finer grid, leading axis (shocks,)."""
     now = step.now
-    thin = {name: getattr(now, name)[::FINER] for name in ("cash", "desired", "wanted", "savings")}
+    thin = {
+        name: getattr(now, name)[::FINER]
+        for name in ("cash", "unconstrained_consumption", "unconstrained_savings", "savings")
+    }
     coarse = now._replace(state=coarsen(now.state, play, fine), **thin)
 
     def following(shock_next: Array) -> Decision:
-        state = fine.follow(step, shock_next)._replace(tremble=None)
+        state = fine.follow(step, shock_next)._replace(price_noise=None)
         return fine.choose(state, fine.economy.public(state.aggregate))
 
     every = jnp.arange(play.economy.shock_count, dtype=jnp.int32)
-    gamble = play.economy.lottery(coarse.savings)
-    return Step(coarse, gamble, step.settled, step.shock_next), jax.vmap(following)(every)
+    lottery = play.economy.lottery(coarse.savings)
+    return Step(coarse, lottery, step.settled, step.shock_next), jax.vmap(following)(every)

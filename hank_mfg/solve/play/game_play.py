@@ -24,11 +24,11 @@ from hank_mfg.environment.game import (
     Choice,
     Period,
     arrive,
-    draws_ahead,
     everybody,
     everybody_takes,
     expect,
     land_everybody,
+    next_period_draws,
     values_at_end,
 )
 from hank_mfg.errors import SolveError
@@ -100,7 +100,7 @@ class GamePlay(NamedTuple):
     def path(self, uniforms: Array) -> GameStep:
         """A whole play, time as the leading axis; `uniforms` (horizon, draws): the first row draws the start."""
         state = GameState(*start_of(self.game, uniforms[0], self.strategies))
-        rest = draws_ahead(uniforms)
+        rest = next_period_draws(uniforms)
         return rollout(self, state, rest, lambda step: step)[1]
 
 
@@ -139,14 +139,14 @@ def action_values(game: AbstractGame, name: str, path: Period, choices: Choice, 
     `choices` (time, states, options) are the options at every state and how they are mixed; `bonus` weights the entropy
     of the mixture in the reward.
     """
-    odds = choices.probabilities
-    entropy = -jnp.sum(jax.scipy.special.xlogy(odds, odds), axis=2)
+    probabilities = choices.probabilities
+    entropy = -jnp.sum(jax.scipy.special.xlogy(probabilities, probabilities), axis=2)
 
     def value_of(values, inputs):
-        odds, entropy = inputs
-        return jnp.sum(odds * values, axis=1) + bonus * entropy
+        probabilities, entropy = inputs
+        return jnp.sum(probabilities * values, axis=1) + bonus * entropy
 
-    return _backward(game, name, path, choices.actions, value_of, (odds, entropy))
+    return _backward(game, name, path, choices.actions, value_of, (probabilities, entropy))
 
 
 def best_values(game: AbstractGame, name: str, path: Period, actions: Array) -> Array:

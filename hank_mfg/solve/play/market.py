@@ -32,14 +32,17 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
     x, lower, upper = (float(np.asarray(each)[place]) for each in (market.x, market.lower, market.upper))
     ends = [float(each[place]) for each in economy.brackets()]
     if not np.isfinite([excess[place], lower, upper]).all():
-        cure = "it is not a number: training broke down, so raise tremble or lower learning_rate"
+        cure = "it is not a number: training broke down, so raise price_noise or lower learning_rate"
     elif np.sign(lower) == np.sign(upper):
         cure = (
             "it has the same sign at both: widen the bracket in unknowns(), check the sign of excess_demand(), demand "
-            "less supply, or raise tremble, with which people learn to respond to prices"
+            "less supply, or raise price_noise, with which households learn to respond to prices"
         )
     else:
-        cure = "there is a root between that was not found: raise tremble, with which people learn to respond to prices"
+        cure = (
+            "there is a root between that was not found: raise price_noise, with which households learn to respond to "
+            "prices"
+        )
     return (
         f"{economy.unknowns[place]} does not clear its market: excess demand is still {float(excess[place]):.3g} at "
         f"{x:.6g}, {lower:.3g} at the lower end {ends[0]:.6g} of its bracket and {upper:.3g} at the upper end "

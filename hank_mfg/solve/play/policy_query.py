@@ -119,7 +119,7 @@ def _at_last(play: Play, shock: Array, total: dict[str, Array], unknowns: dict[s
     last = jax.tree.map(lambda x: x[-1], (shock, total, unknowns))
     today = public(*last)
     cash = economy.resources(today)
-    desired = play.desired(features[-1], cash, today)
-    savings = jnp.clip(economy.savings_of(cash, desired, today), *economy.bounds(cash, today))
+    unconstrained_consumption = play.unconstrained_consumption(features[-1], cash, today)
+    savings = jnp.clip(economy.savings_of(cash, unconstrained_consumption, today), *economy.bounds(cash, today))
     consumption = economy.goods(economy.consumption_of(cash, savings, today), today)
     return cash, consumption, savings

@@ -30,15 +30,16 @@ class State(NamedTuple):
     aggregate: Aggregate
     memory: Array
     guess: Named = NO_UNKNOWNS
-    tremble: Array | None = None
+    price_noise: Array | None = None
 
 
 class Decision(NamedTuple):
     """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
 
-    `cash` on hand, `desired` consumption before the budget binds and what it would save, `wanted`; `savings` next
-    assets within the bounds; `features` what the heads were given; `outlook` what tomorrow adds to a firm's wish to
-    raise its price; `excess` (unknowns,) what is left over of the equations by which prices clear inside the period.
+    `cash` on hand, `unconstrained_consumption` consumption before the budget binds and what it would save,
+    `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given; `outlook`
+    what tomorrow adds to a firm's wish to raise its price; `excess` (unknowns,) what is left over of the equations by
+    which prices clear inside the period.
     """
 
     state: State
@@ -47,8 +48,8 @@ class Decision(NamedTuple):
     memory: Array
     features: Array
     cash: Array
-    desired: Array
-    wanted: Array
+    unconstrained_consumption: Array
+    unconstrained_savings: Array
     savings: Array
     outlook: Array
     excess: Array
@@ -61,7 +62,7 @@ class Step(NamedTuple):
     """
 
     now: Decision
-    gamble: Lottery
+    lottery: Lottery
     settled: Array
     shock_next: Array
 
@@ -82,9 +83,9 @@ class Play(NamedTuple):
 
         guess = jnp.stack([state.guess[name] for name in names])
         found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets())
-        if state.tremble is None:
+        if state.price_noise is None:
             return self.at(state, found.x)
-        return self.at(state, found.x + state.tremble)._replace(excess=found.excess)
+        return self.at(state, found.x + state.price_noise)._replace(excess=found.excess)
 
     def at(self, state: State, x: Array) -> Decision:
         """What everybody would do if the prices that clear inside the period were `x` (unknowns,)."""
@@ -97,14 +98,26 @@ class Play(NamedTuple):
         signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
-        desired = self.desired(features, cash, public)
-        wanted = economy.savings_of(cash, desired, public)
-        savings = jnp.clip(wanted, *economy.bounds(cash, public))
+        unconstrained_consumption = self.unconstrained_consumption(features, cash, public)
+        unconstrained_savings = economy.savings_of(cash, unconstrained_consumption, public)
+        savings = jnp.clip(unconstrained_savings, *economy.bounds(cash, public))
         outlook = self.policy.outlook(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, outlook)
-        return Decision(state, public, signal, memory, features, cash, desired, wanted, savings, outlook, excess)
+        return Decision(
+            state,
+            public,
+            signal,
+            memory,
+            features,
+            cash,
+            unconstrained_consumption,
+            unconstrained_savings,
+            savings,
+            outlook,
+            excess,
+        )
 
-    def desired(self, features: Array, cash: Array, public: Public) -> Array:
+    def unconstrained_consumption(self, features: Array, cash: Array, public: Public) -> Array:
         """What everybody would consume if no bound on savings did bind, (assets, income)."""
         economy = self.economy
         floor = economy.cost(economy.grid.lower, public)
@@ -112,8 +125,8 @@ class Play(NamedTuple):
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""
-        gamble = self.economy.lottery(now.savings)
-        return Step(now, gamble, self.economy.settle(now.state.aggregate.mass, gamble), shock_next)
+        lottery = self.economy.lottery(now.savings)
+        return Step(now, lottery, self.economy.settle(now.state.aggregate.mass, lottery), shock_next)
 
     def follow(self, step: Step, shock_next: Array) -> State:
         """The start of next period in aggregate state `shock_next`."""
@@ -121,21 +134,21 @@ class Play(NamedTuple):
         carried = economy.carry(now.public)
         aggregate = economy.arrive(step.settled, now.state.aggregate.shock, shock_next, carried)
         guess = Named("unknowns", {name: now.public.prices[name] for name in economy.unknowns})
-        still = None if now.state.tremble is None else jnp.zeros_like(now.state.tremble)
+        still = None if now.state.price_noise is None else jnp.zeros_like(now.state.price_noise)
         return State(aggregate, now.memory, guess, still)
 
     def look_ahead(self, step: Step) -> Decision:
         """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
         every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
-        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(tremble=None)))(every)
+        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(price_noise=None)))(every)
 
 
-class Trembling(NamedTuple):
-    """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, tremble).
+class NoisyPrices(NamedTuple):
+    """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, price_noise).
 
     Along an equilibrium path a price that clears moves with the state of the economy only, and nothing would teach
     people what to do at another one, on which the market's excess demand, and so the price itself, depends. Tomorrow is
-    looked ahead to without trembles.
+    looked ahead to without price noise.
     """
 
     play: Play
@@ -149,8 +162,8 @@ class Trembling(NamedTuple):
         return self.play.act(now, draw[0])
 
     def follow(self, step: Step, draw: tuple[Array, Array]) -> State:
-        """The start of next period, with its tremble."""
-        return self.play.follow(step, draw[0])._replace(tremble=draw[1])
+        """The start of next period, with its price noise."""
+        return self.play.follow(step, draw[0])._replace(price_noise=draw[1])
 
 
 Beginning = TypeVar("Beginning")

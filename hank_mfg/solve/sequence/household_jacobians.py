@@ -141,10 +141,10 @@ def household_jacobians(rest: Rest, names: Names, household: Household, inputs: 
     decision, news = _news(rest, household, inputs, felt, horizon)
     each = contributions(economy, economy.shocks(0), names.moved)
     outputs = jnp.concatenate([decision.chosen, each])
-    gamble, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
+    lottery, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
 
     def forward(expected, _):
-        return jax.vmap(lambda v: expect(v, gamble, chain))(expected), expected
+        return jax.vmap(lambda v: expect(v, lottery, chain))(expected), expected
 
     expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
     later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))

@@ -13,8 +13,8 @@ from hank_mfg.environment.quantities import Names
 from hank_mfg.errors import HankError
 from hank_mfg.model.base import Model, ParameterError
 from hank_mfg.model.concrete import numbers_of
-from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
+from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 UNSETTLED = 0.01  # of the largest deviation: what may be left of it in the last period

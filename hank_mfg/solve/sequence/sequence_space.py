@@ -224,7 +224,7 @@ def _goods_off(solution: LinearSolution, rest: Rest, periods: int | None = None)
 def _why_goods_are_off(solution: LinearSolution, off: _Off, income_risk: bool) -> str:
     """Whether the horizon cuts responses off, tried with longer ones, or an equation is wrong."""
     model, horizon = type(solution.steady.economy.model).__name__, solution.horizon
-    told = (
+    message = (
         f"{model}.goods_market(): in the linear response to {off.shock} goods of {100 * abs(off.left):.3g} % of what "
         f"consumption moves by are {'left over' if off.left > 0 else 'missing'} in period {off.period}"
     )
@@ -237,12 +237,13 @@ def _why_goods_are_off(solution: LinearSolution, off: _Off, income_risk: bool) -
         then = _goods_off(longer, rest, max(1, horizon // 2))
         if then is None:
             return (
-                f"{told}, because horizon = {horizon} cuts responses off: with horizon={tried} goods are accounted for."
+                f"{message}, because horizon = {horizon} cuts responses off: with horizon={tried} goods are "
+                "accounted for."
             )
         if abs(then.left) > 0.5 * before:
             break
     return (
-        f"{told}, though every declared market clears and the stationary equilibrium closes"
+        f"{message}, though every declared market clears and the stationary equilibrium closes"
         f"{f', and so it is with horizon={tried}' if tried > horizon else ''}: an equation is wrong away from it; "
         "compare prices() and resources() with goods_market()."
     )

@@ -42,12 +42,14 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
     points, discount_factor = economy.grid.points, economy.discount_factor(public.shocks)
     share = jnp.arange(parts, dtype=points.dtype)[None] / parts
     between = (points[:-1, None] + share * jnp.diff(points)[:, None]).reshape(-1)
-    worth = (ahead[:-1, None] * (1 - share[..., None]) + ahead[1:, None] * share[..., None]).reshape(-1, ahead.shape[1])
-    choices, worth = jnp.append(between, points[-1]), jnp.concatenate([worth, ahead[-1:]])
+    ahead_of_choice = (ahead[:-1, None] * (1 - share[..., None]) + ahead[1:, None] * share[..., None]).reshape(
+        -1, ahead.shape[1]
+    )
+    choices, ahead_of_choice = jnp.append(between, points[-1]), jnp.concatenate([ahead_of_choice, ahead[-1:]])
     most = economy.bounds(economy.resources(public), public)[1]
 
-    def value_of(choice: Array, worth: Array) -> Array:
-        value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * worth
+    def value_of(choice: Array, ahead_of_choice: Array) -> Array:
+        value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * ahead_of_choice
         return jnp.where((choice <= most) & ~jnp.isnan(value), value, -jnp.inf)
 
     def better(best: Best, block: tuple[Array, Array]) -> tuple[Best, None]:
@@ -59,15 +61,15 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
     own = economy.reward(savings, public) + discount_factor * read(ahead, economy.lottery(savings))
     size = max(1, min(len(choices), TOGETHER // own.size))
     padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
-    choices, worth = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, worth))
-    return jax.lax.scan(better, Best(own, savings), (choices, worth))[0]
+    choices, ahead_of_choice = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, ahead_of_choice))
+    return jax.lax.scan(better, Best(own, savings), (choices, ahead_of_choice))[0]
 
 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:
     """The value of a constant `flow` (assets, income) under constant savings: V = flow + beta P V."""
-    discount_factor, gamble = economy.discount_factor(public.shocks), economy.lottery(savings)
+    discount_factor, lottery = economy.discount_factor(public.shocks), economy.lottery(savings)
     chain = economy.income_transition[0, 0]
-    return solve_contraction(lambda value: discount_factor * expect(value, gamble, chain), flow, tolerance=1e-13)
+    return solve_contraction(lambda value: discount_factor * expect(value, lottery, chain), flow, tolerance=1e-13)
 
 
 @eqx.filter_jit
@@ -78,20 +80,20 @@ def stationary_best(economy: Economy, public: Public, savings: Array, parts: int
     """
     chain = economy.income_transition[0, 0]
 
-    def worth(savings: Array) -> Array:
+    def value_of(savings: Array) -> Array:
         return value_of_constant(economy, public, savings, economy.reward(savings, public))
 
     def improve(state):
         now, _, count = state
         better = best_choice(economy, public, now.value @ chain.T, savings, parts)
-        value = worth(better.savings)
+        value = value_of(better.savings)
         rise = jnp.max(value - now.value) / jnp.max(jnp.abs(value))
         return Best(value, better.savings), rise, count + 1
 
     def unfinished(state):
         return (state[1] > SETTLED) & (state[2] < ROUNDS)
 
-    own = worth(savings)
+    own = value_of(savings)
     start = (Best(own, savings), jnp.asarray(jnp.inf, own.dtype), jnp.asarray(0))
     return own, jax.lax.while_loop(unfinished, improve, start)[0]
 

@@ -18,8 +18,8 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of, supplied
 from hank_mfg.model.base import Model
-from hank_mfg.model.mistakes import did_you_mean
 from hank_mfg.model.named import Named
+from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass

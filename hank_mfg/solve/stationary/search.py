@@ -18,7 +18,7 @@ from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
 from hank_mfg.model.concrete import numbers_of
-from hank_mfg.model.mistakes import did_you_mean
+from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial, not_resumed
 from hank_mfg.solve.stationary.clearing.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start

@@ -202,12 +202,12 @@ def root_between(candidates: Candidates, ends, trials, tolerance: float) -> Tria
 
 def distinct(trials: list[Trial]) -> list[Trial]:
     """Those that clear, each once, in the order of their first unknown."""
-    kept: list[Trial] = []
+    roots: list[Trial] = []
     for trial in sorted((each for each in trials if each.size <= CLEARED), key=lambda each: float(each.unknown[0])):
         scale = np.maximum(np.abs(trial.unknown), 1e-3)
-        if not any(np.all(np.abs(trial.unknown - other.unknown) <= SAME * scale) for other in kept):
-            kept.append(trial)
-    return kept
+        if not any(np.all(np.abs(trial.unknown - other.unknown) <= SAME * scale) for other in roots):
+            roots.append(trial)
+    return roots
 
 
 def sweeps_of_one(candidates: Candidates, tolerance: float, budget: Budget, widen: float = 0.0) -> list[Sweep]:

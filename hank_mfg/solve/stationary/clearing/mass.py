@@ -39,8 +39,8 @@ def stationary_mass(economy: Economy, savings: Array, neighbor: Array | None = N
     """
     if neighbor is None:
         neighbor = jnp.full(economy.shape, jnp.nan)
-    gamble, chains, neighbors = _types(economy, savings, neighbor)
-    found = jax.vmap(lambda *one: _call(_null_vector, *one))(gamble, chains, neighbors, jnp.arange(len(chains)))
+    lottery, chains, neighbors = _types(economy, savings, neighbor)
+    found = jax.vmap(lambda *one: _call(_null_vector, *one))(lottery, chains, neighbors, jnp.arange(len(chains)))
     return _together(economy.shares[:, None, None] * found)
 
 
@@ -55,24 +55,24 @@ def mass_response(economy: Economy, savings: Array, mass: Array, flow: Array) ->
     return _together(jax.vmap(_type_response)(*given, _apart(economy, flow)))
 
 
-def _type_response(gamble: Lottery, chain: Array, mass: Array, flow: Array) -> Array:
+def _type_response(lottery: Lottery, chain: Array, mass: Array, flow: Array) -> Array:
     mass, anchor = mass / jnp.sum(mass), jnp.argmax(mass)
 
     def matrix(change):
-        return change - push_forward(change, gamble, chain) + mass * jnp.sum(change)
+        return change - push_forward(change, lottery, chain) + mass * jnp.sum(change)
 
     def solve(transpose: bool):
-        return lambda _, right: _call(_response, gamble, chain, anchor, mass, right, transpose=transpose)
+        return lambda _, right: _call(_response, lottery, chain, anchor, mass, right, transpose=transpose)
 
     return jax.lax.custom_linear_solve(matrix, flow, solve(False), solve(True))
 
 
 def _types(economy: Economy, savings: Array, mass: Array) -> tuple[Lottery, Array, Array]:
     """Lotteries, chains (types, own, own) and masses (types, assets, own) of the permanent types of an economy."""
-    gamble = Lottery(*(_apart(economy, each) for each in economy.lottery(savings)))
+    lottery = Lottery(*(_apart(economy, each) for each in economy.lottery(savings)))
     chain, count = economy.income_transition[0, 0], len(economy.shares)
     blocks = chain.reshape(count, len(chain) // count, count, -1)
-    return gamble, jnp.moveaxis(jnp.diagonal(blocks, axis1=0, axis2=2), -1, 0), _apart(economy, mass)
+    return lottery, jnp.moveaxis(jnp.diagonal(blocks, axis1=0, axis2=2), -1, 0), _apart(economy, mass)
 
 
 def _apart(economy: Economy, values: Array) -> Array:
@@ -85,20 +85,20 @@ def _together(values: Array) -> Array:
     return jnp.moveaxis(values, 0, 1).reshape(values.shape[1], -1)
 
 
-def _call(function: Callable, gamble: Lottery, *arrays, **options) -> Array:
+def _call(function: Callable, lottery: Lottery, *arrays, **options) -> Array:
     """Call a host function on (index, weight, *arrays) from traced code.
 
     The host's thread does not know of the caller's switch to float64 and would be handed, and hand back, float32:
     numbers cross as pairs of 32 bits.
     """
-    shape = gamble.index.shape
+    shape = lottery.index.shape
 
     def host(*given):
         numbers = [np.asarray(x) for x in given]
         numbers = [np.ascontiguousarray(x).view(np.float64)[..., 0] if x.dtype == np.uint32 else x for x in numbers]
         return _each(function, numbers, len(shape), **options)[..., None].view(np.uint32)
 
-    given = [_bits(x) if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.int32) for x in (*gamble, *arrays)]
+    given = [_bits(x) if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.int32) for x in (*lottery, *arrays)]
     kind = jax.ShapeDtypeStruct((*shape, 2), jnp.uint32)
     return jax.lax.bitcast_convert_type(jax.pure_callback(host, kind, *given, vmap_method="broadcast_all"), jnp.float64)
 
@@ -141,9 +141,9 @@ def _factor(forward: Any, anchor: int) -> "SuperLU":
     from scipy.sparse import csc_array, eye_array
     from scipy.sparse.linalg import splu
 
-    kept = csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
+    remaining = csc_array((entries, forward.indices, forward.indptr), shape=(size, size))
     return splu(
-        (eye_array(size, format="csc") + kept).tocsc(), permc_spec="NATURAL",
+        (eye_array(size, format="csc") + remaining).tocsc(), permc_spec="NATURAL",
         options={"SymmetricMode": True}, diag_pivot_thresh=0.0, relax=1,
     )  # fmt: skip
 

@@ -180,13 +180,13 @@ def _too_patient(candidates: Candidates, survey: Survey, budget: Budget) -> str:
     """Wealth grows without bound at every price."""
     names, place = candidates.names, int(np.nanargmin(np.where(survey.finite, survey.growth, np.inf)))
     first, lowest, last = (words(names.searched, survey.unknown[each]) for each in (0, place, -1))
-    told = (
+    message = (
         f"beta (1 + r) does not cross one for {', '.join(names.searched)} between {first} and {last}: at {lowest} it "
         f"is lowest, {survey.patience[place]:.6g}, and wealth grows by a factor of {survey.growth[place]:.6g} a period"
     )
     cures = [with_wider_bracket(candidates, budget), with_less_patience(candidates, budget)]
     tried = ", or else ".join(cure.rstrip(".") for cure in cures if cure is not None)
-    return f"{told}; {tried}." if tried else f"{told}: check discount_factor and the interest rate in prices()."
+    return f"{message}; {tried}." if tried else f"{message}: check discount_factor and the interest rate in prices()."
 
 
 # ------------------------------------------------------------------------------------------------------- one unknown
@@ -218,9 +218,9 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
     values = np.asarray([trial.excess[0] for trial in finite])
     if candidates.names.clearing and len(values) > 3 and np.ptp(values) <= 1e-9 * np.abs(values).max():
         equation = equation_names(candidates.economy, candidates.names)[0]
-        told = f"{equation} of excess_demand() is {values[0]:.6g} and does not move with {name}"
+        message = f"{equation} of excess_demand() is {values[0]:.6g} and does not move with {name}"
         wider = with_wider_bracket(candidates, budget)
-        return f"{told}; {wider}" if wider is not None else f"{told}: let it depend on choices or prices."
+        return f"{message}; {wider}" if wider is not None else f"{message}: let it depend on choices or prices."
     if len(signs) > 1:
         return jump(candidates, evidence, budget)
     return _same_sign(candidates, evidence, signs.pop(), budget)
@@ -247,12 +247,12 @@ def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budge
     side = "more" if sign > 0 else "less"
     if names.clearing:
         equation = equation_names(candidates.economy, names)[0]
-        told = (
+        message = (
             f"{equation} of excess_demand() is {'positive' if sign > 0 else 'negative'} at every {name} from "
             f"{finite[0].unknown[0]:.6g} to {finite[-1].unknown[0]:.6g}, {best.excess[0]:.3g} at {best.unknown[0]:.6g}"
         )
     else:
-        told = (
+        message = (
             f"The market for {name} could not be cleared: {side} is supplied than assumed at every value from "
             f"{finite[0].unknown[0]:.4g} to {finite[-1].unknown[0]:.4g}, "
             f"{100 * float(np.expm1(min(best.excess[0], 700.0))):.3g} % at {best.unknown[0]:.6g}"
@@ -265,9 +265,9 @@ def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budge
     for cure in cures:
         found = cure(candidates, budget)
         if found is not None:
-            return f"{told}; {found.rstrip('.')}."
+            return f"{message}; {found.rstrip('.')}."
     return (
-        f"{told}; wider brackets, a higher top of the asset grid and less patience did not help: check the sign and "
+        f"{message}; wider brackets, a higher top of the asset grid and less patience did not help: check the sign and "
         "units of the equation for this market."
     )
 
@@ -288,28 +288,28 @@ def _several(candidates: Candidates, evidence: list, budget: Budget) -> str | No
     best: Trial = evidence[0]
     equations = equation_names(candidates.economy, names)
     left = ", ".join(f"{name} {value:.3g}" for name, value in zip(equations, best.excess, strict=True))
-    told = (
+    message = (
         f"The markets for {', '.join(names.searched)} could not be cleared: the closest is "
         f"{words(names.searched, best.unknown)}, where what is left is {left}"
     )
     found = with_wider_bracket(candidates, budget, best)
     if found is not None:
-        return f"{told}; {found.rstrip('.')}."
+        return f"{message}; {found.rstrip('.')}."
     seen = np.asarray([each for each in candidates.seen if np.isfinite(each).all()])
     for place, name in enumerate(equations):
         if len(seen) > 8 and len(set(np.sign(seen[:, place]))) == 1:
             side = "positive" if seen[0, place] > 0 else "negative"
             return (
-                f"{told}; the equation for {name} is {side} at each of {len(seen)} values tried and with wider "
+                f"{message}; the equation for {name} is {side} at each of {len(seen)} values tried and with wider "
                 f"brackets, {np.abs(seen[:, place]).min():.3g} from zero at least: check its sign and units."
             )
     for cure in (with_a_higher_top, with_less_patience):
         found = cure(candidates, budget)
         if found is not None:
-            return f"{told}; {found.rstrip('.')}."
+            return f"{message}; {found.rstrip('.')}."
     return (
-        f"{told}; wider brackets, a higher top of the asset grid and less patience did not help: check the equations "
-        "with the largest of these numbers, or give a guess."
+        f"{message}; wider brackets, a higher top of the asset grid and less patience did not help: check the "
+        "equations with the largest of these numbers, or give a guess."
     )
 
 
@@ -342,8 +342,8 @@ def _rank(candidates: Candidates, evidence: list[Trial], budget: Budget) -> str 
         return None
     rows, columns = (np.any([lack[place] for lack in lacks], axis=0) for place in (0, 1))
     idle = np.all([lack.idle for lack in lacks], axis=0)
-    told = what_is_tied(candidates, Deficiency(rows, columns, idle, lacks[0].direction))
-    return f"{told}: so it is at each of {len(lacks)} points tried, and markets clear at none of them."
+    message = what_is_tied(candidates, Deficiency(rows, columns, idle, lacks[0].direction))
+    return f"{message}: so it is at each of {len(lacks)} points tried, and markets clear at none of them."
 
 
 def _remains(candidates: Candidates, outcome: Any) -> str:

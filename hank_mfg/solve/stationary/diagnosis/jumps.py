@@ -34,19 +34,19 @@ def jump(candidates: Candidates, evidence: list, budget: Budget) -> str:
     nearest = min(roots, key=lambda trial: trial.size, default=None)
     if nearest is None:
         return f"The excess of {name} changes its sign, but time ran out before its root was found: give a guess."
-    told = f"The excess of {name} jumps over zero at {nearest.unknown[0]:.10g}"
+    message = f"The excess of {name} jumps over zero at {nearest.unknown[0]:.10g}"
     sides = _sides(candidates, nearest)
     if sides is None:
-        return f"{told}, where it is still {nearest.excess[0]:.3g}, and not the same each time it is computed."
+        return f"{message}, where it is still {nearest.excess[0]:.3g}, and not the same each time it is computed."
     one, other = sides
-    told = f"{told}, from {one.excess[0]:.3g} to {other.excess[0]:.3g}"
+    message = f"{message}, from {one.excess[0]:.3g} to {other.excess[0]:.3g}"
     for price in names.prices:
         before, after = (float(each.found.public.prices[price]) for each in sides)
         if abs(after - before) > JUMP * (abs(before) + abs(after)):
-            return f"{told}, and {price} from {before:.6g} to {after:.6g}: let prices() be continuous in {name}."
+            return f"{message}, and {price} from {before:.6g} to {after:.6g}: let prices() be continuous in {name}."
     moved = 0.5 * float(np.abs(np.asarray(one.found.mass) - np.asarray(other.found.mass)).sum())
     if moved < JUMP:
-        return f"{told}, where households stay where they are: an equation jumps; let it be continuous in {name}."
+        return f"{message}, where households stay where they are: an equation jumps; let it be continuous in {name}."
     upper = float(candidates.economy.grid.upper)
     for factor in OTHER_TOPS:
         if any_root(regridded(candidates, upper=factor * upper), budget) is not None:
@@ -55,8 +55,8 @@ def jump(candidates: Candidates, evidence: list, budget: Budget) -> str:
     else:
         cure = "use another number of asset_points, or declare more risk"
     return (
-        f"{told}, as {100 * moved:.3g} % of households move to other points of the asset grid at once, which they do "
-        f"where hardly any risk spreads them; {cure}."
+        f"{message}, as {100 * moved:.3g} % of households move to other points of the asset grid at once, which they "
+        f"do where hardly any risk spreads them; {cure}."
     )
 
 

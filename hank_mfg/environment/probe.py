@@ -1,7 +1,7 @@
 """Evaluate the equations of a declared model on a small grid, in the order of a period, without solving anything.
 
-Everybody holds the same assets, so that every aggregate takes many values while the rest stays as declared. Errors that
-arise in the user's file are re-raised as one sentence with file, line and method.
+All households hold the same assets; these take many values, and so do the aggregates. An error raised in the user's
+file is re-raised as one sentence that gives file, line and method.
 """
 
 import weakref
@@ -26,9 +26,9 @@ from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
 from hank_mfg.model.concrete import in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
-from hank_mfg.model.mistakes import explain
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import not_known, today
+from hank_mfg.model.spelling import explain
 
 ASSET_POINTS = 32
 
@@ -36,7 +36,8 @@ Results = dict[str, dict[str, Any]]
 
 
 class Case(NamedTuple):
-    """Where equations are tried: assets (assets, 1), own values (1, income), shares (income,), shocks (shocks,)."""
+    """The points at which equations are evaluated: assets (assets, 1), own values (1, income), shares (income,), shocks
+    (shocks,)."""
 
     points: Any
     own: dict[str, Any]
@@ -49,7 +50,7 @@ class Case(NamedTuple):
 
     @property
     def states(self) -> range:
-        """Aggregate states to try: all of them, or some sixteen spread over many."""
+        """The aggregate states to evaluate: all, or about sixteen of many."""
         count = len(next(iter(self.shocks.values()))) if self.shocks else 1
         return range(0, count, max(1, count // 16))
 
@@ -78,7 +79,7 @@ def declarations(model: Model) -> dict[str, Any]:
 
 
 def make_case(model: Model) -> Case:
-    """Asset points and shock values to try, from the declarations. Raises ValueError for a wrong one."""
+    """Asset points and shock values at which to evaluate, from the declarations. Raises ValueError for a wrong one."""
     declared, name = declarations(model), type(model).__name__
     space = declared["asset_space"]
     if not isinstance(space, Assets):
@@ -102,7 +103,7 @@ def make_case(model: Model) -> Case:
 
 
 def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, place: Any = 0.5) -> Results:
-    """Every equation when everybody holds assets `level`: results by method and name. Prices that clear inside the
+    """Every equation when all households hold assets `level`: results by method and name. Prices that clear inside the
     period are at `place`, between 0 and 1, of their brackets.
 
     Works on NumPy arrays, JAX arrays and tracers. Raises ValueError for a method that fails and for a result that is
@@ -209,10 +210,10 @@ def _pricing(model: Model, now: Named) -> dict[str, Any]:
     """Profit, what tomorrow's is worth, and its cross derivative in price and price before, which must be positive."""
     if not model.sets_prices():
         return {}
-    worth = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", now, now), ())
+    discounting = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", now, now), ())
     profit = _fits(model, "profit", "the result", ask(model, "profit", 1.0, 1.0, now), ())
     _, _, cross = attempt(model, "profit", profit_slopes, model, now, jnp.float64)
-    return {"profit": profit, "profit_discounting": worth, "cost of changing a price": cross}
+    return {"profit": profit, "profit_discounting": discounting, "cost of changing a price": cross}
 
 
 def _carries(model: Model, carried: dict, following: dict) -> dict:
@@ -227,16 +228,16 @@ def _carries(model: Model, carried: dict, following: dict) -> dict:
 
 def trace(model: Model, case: Case) -> Results:
     """Trace the equations as JAX will: mistakes of code, shapes and names show without a single number."""
-    kept: list[Results] = []
+    records: list[Results] = []
 
     def follow(model, case, shocks, level):
-        kept.append(equations(model, case, shocks, level))
-        return kept[-1]
+        records.append(equations(model, case, shocks, level))
+        return records[-1]
 
     given = (model, case, case.state(0), 1.0)
     abstract = jax.tree.map(lambda x: jax.ShapeDtypeStruct(np.shape(x), jnp.float64) if is_number(x) else x, given)
     eqx.filter_eval_shape(follow, *abstract)
-    return kept[-1]
+    return records[-1]
 
 
 def evaluate(model: Model, case: Case, state: int, level: float, place: float = 0.5) -> Results:

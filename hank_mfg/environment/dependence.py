@@ -1,4 +1,4 @@
-"""What is computed from what, read off traced equations without a single number."""
+"""Which results of traced equations depend on which arguments, from the jaxpr, without evaluating anything."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -6,14 +6,14 @@ from typing import Any
 import jax
 
 
-def reached(function: Callable[[Any], Any], argument: Any) -> list[bool]:
-    """Which of the arrays that `function` returns are computed from its argument."""
+def depends_on(function: Callable[[Any], Any], argument: Any) -> list[bool]:
+    """Whether each array that `function` returns depends on its argument."""
     jaxpr = jax.make_jaxpr(function)(argument).jaxpr
     return _follow(jaxpr, jaxpr.invars)
 
 
-def read_names(function: Callable[[dict[str, Any]], Any], values: Mapping[str, Any]) -> set[str]:
-    """The names in `values` from which anything is computed that `function` of them returns."""
+def names_read(function: Callable[[dict[str, Any]], Any], values: Mapping[str, Any]) -> set[str]:
+    """The names in `values` on which any result of `function` depends."""
     names = sorted(values)
     jaxpr = jax.make_jaxpr(lambda *given: function(dict(zip(names, given, strict=True))))(*(values[n] for n in names))
     return {

@@ -1,13 +1,15 @@
-"""Income states that a household cannot tell apart."""
+"""Partitions of the individual states by what a household observes of its own state."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 
-class Alike(NamedTuple):
-    """Individual states that somebody cannot tell apart: the number of the `group` of every income state, from 0 on,
-    and its long-run `share` of those in the group; both (income,)."""
+class InformationSets(NamedTuple):
+    """A partition of income states into information sets, the states that a household cannot distinguish.
+
+    `group` (income,) is the number of each state's set, from 0 on; `share` (income,) its long-run share of the set.
+    """
 
     group: tuple[int, ...]
     share: tuple[float, ...]
