@@ -27,8 +27,8 @@ from hank_mfg.model.bracket import Bracket
 from hank_mfg.model.concrete import in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
-from hank_mfg.model.today import not_known, today
 from hank_mfg.model.spelling import explain
+from hank_mfg.model.today import not_known, today
 
 ASSET_POINTS = 32
 

@@ -16,8 +16,8 @@ from hank_mfg.model.assets import Assets
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
-from hank_mfg.model.today import read_groups
 from hank_mfg.model.spelling import did_you_mean
+from hank_mfg.model.today import read_groups
 from hank_mfg.model.units import check_period
 
 
