@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.moments import hp_filter as hp_filter
     from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
     from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
+    from hank_mfg.evaluate.propensities import marginal_propensities as marginal_propensities
     from hank_mfg.evaluate.propensities import mpc_path as mpc_path
     from hank_mfg.evaluate.propensities import static_mpcs as static_mpcs
     from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
@@ -126,9 +127,6 @@ if TYPE_CHECKING:
     from hank_mfg.report.path_figures import plot_distribution_path as plot_distribution_path
     from hank_mfg.report.path_figures import plot_intertemporal_mpcs as plot_intertemporal_mpcs
     from hank_mfg.report.report import (
-        marginal_propensities as marginal_propensities,
-    )
-    from hank_mfg.report.report import (
         moment_table as moment_table,
     )
     from hank_mfg.report.report import (
@@ -139,6 +137,7 @@ if TYPE_CHECKING:
     from hank_mfg.runs.run import solve_run as solve_run
     from hank_mfg.runs.saving import load as load
     from hank_mfg.runs.saving import save as save
+    from hank_mfg.runs.steady_run import steady_state_run as steady_state_run
     from hank_mfg.solve.baselines.game_settings import settings_for as settings_for
     from hank_mfg.solve.baselines.mirror_descent import MOMD as MOMD
     from hank_mfg.solve.baselines.ppo import IPPO as IPPO
@@ -201,7 +200,13 @@ _HOMES = {
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
     "evaluate.moments": ("hp_filter",),
-    "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
+    "evaluate.propensities": (
+        "PropensityPath",
+        "intertemporal_mpcs",
+        "marginal_propensities",
+        "mpc_path",
+        "static_mpcs",
+    ),
     "evaluate.search_gain": ("SearchGain", "search_gain"),
     "evaluate.simulate": ("simulate",),
     "evaluate.welfare": ("consumption_percent",),
@@ -219,10 +224,11 @@ _HOMES = {
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
     "report.game_figures": ("plot_finite_population",),
     "report.path_figures": ("animate_distribution", "plot_distribution_path", "plot_intertemporal_mpcs"),
-    "report.report": ("marginal_propensities", "moment_table", "write_report"),
+    "report.report": ("moment_table", "write_report"),
     "runs.manifest": ("trust_run",),
     "runs.run": ("load_run", "solve_run"),
     "runs.saving": ("load", "save"),
+    "runs.steady_run": ("steady_state_run",),
     "solve.baselines.game_settings": ("settings_for",),
     "solve.baselines.mirror_descent": ("MOMD",),
     "solve.baselines.ppo": ("IPPO", "RIPPO"),

@@ -16,13 +16,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.distribution.statistics import gini, has_shares, top_share
-from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, steady_state
 from hank_mfg.wording import readable
 
@@ -136,13 +133,9 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
     return float(values[0] + error), float(abs(error)), order if len(gaps) > 1 else None
 
 
-@float64_allowed
 def _quantities(steady: SteadyState) -> dict[str, float]:
     """What is judged, by name."""
-    economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
-    mass, savings = jnp.asarray(steady.mass), jnp.asarray(steady.savings)
-    named = {**economy.series(public), **economy.choices(mass, public, savings)}
-    found = {name: float(value) for name, value in named.items() if name not in public.shocks}
+    economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
     if has_shares(steady.mass, assets):
         found["gini_wealth"] = float(gini(steady.mass, assets))
