@@ -69,7 +69,11 @@ def as_latex(frame: "pd.DataFrame", path: str | os.PathLike | None = None, **opt
     """
     from hank_mfg.latex import to_latex
 
-    text = to_latex(frame, **options)
+    return also_written(to_latex(frame, **options), path)
+
+
+def also_written(text: str, path: str | os.PathLike | None) -> str:
+    """The text, which is also written to `path` where one is given. Raises OSError where the disk refuses."""
     if path is not None:
         write_text(path, text)
     return text

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 
 POINTS = 40
 ROOT = Path(__file__).resolve().parents[1]
-SIZES = {"asset_points": POINTS}
+SIZES: dict[str, Any] = {"asset_points": POINTS}
 TABLES = ("outcomes", "distribution", "propensities", "marginal_propensities")
 FIGURES = ("wealth_distribution", "lorenz", "policy", "mpc", "intertemporal_mpcs")
 
@@ -341,7 +342,7 @@ def test_commands_that_need_aggregate_risk_name_what_to_use(command, kept, words
 @pytest.mark.slow
 def test_an_evaluation_has_the_error_of_the_grid(command, kept):
     content = command("evaluate", kept[0], "--json").printed
-    finer = hm.steady_state("aiyagari", asset_points=4 * POINTS)
+    finer = hm.steady_state(hm.load_model("aiyagari"), asset_points=4 * POINTS)
     error = content["grid_error"]["capital"]["error"]
     assert abs(float(kept[1].aggregates.capital) - float(finer.aggregates.capital)) < 3 * error
     assert 0 <= content["search_gain_percent"] < 0.01
@@ -352,7 +353,7 @@ def test_an_evaluation_has_the_error_of_the_grid(command, kept):
 
 @pytest.mark.slow
 def test_within_a_year_a_quarterly_economy_spends_what_the_first_column_adds_up_to():
-    steady = hm.steady_state("one_asset_hank", asset_points=60)
+    steady = hm.steady_state(hm.load_model("one_asset_hank"), asset_points=60)
     responses = hm.intertemporal_mpcs(steady, horizon=20)
     found = stationary_content(steady)["propensities"]
     assert found["mpc_first_year"] == pytest.approx(responses[:4, 0].sum(), rel=1e-9)

@@ -15,11 +15,11 @@ from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.compare import Comparison, compare, require_sampling, usual_label
 from hank_mfg.evaluate.compare_methods import ABOUT, LINEAR
 from hank_mfg.evaluate.compare_shocks import make_plan
+from hank_mfg.evaluate.compare_tables import ROUNDING
 from hank_mfg.evaluate.units import counted
 from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model
 from hank_mfg.report.compare_figures import write_comparison
-from hank_mfg.report.compare_tables import ROUNDING
 from hank_mfg.runs.economy_run import run_model
 from hank_mfg.runs.manifest import holds_run
 from hank_mfg.runs.run import load_run, solve_run

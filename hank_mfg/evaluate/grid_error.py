@@ -12,6 +12,7 @@ Source: Richardson (1911); Roache (1994), Journal of Fluids Engineering 116(3), 
 """
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -20,8 +21,9 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.distribution.statistics import gini, has_shares, top_share
+from hank_mfg.files import as_latex
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, steady_state
-from hank_mfg.wording import readable
+from hank_mfg.wording import display_name, readable
 
 FEWEST = 37  # points, so that a quarter of the spaces still makes a grid of 10
 ORDERS = (1.0, 2.0)  # between which an observed order is believed
@@ -53,6 +55,10 @@ class GridError:
             for name, values in self.values.items()
         }
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "grid error", "limit", "order"])
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table().rename(index=display_name), path, **options)
 
     def exceeding(self, digits: int = 3) -> list[str]:
         """Names of the quantities whose error is more than half a unit of their last of so many significant digits."""

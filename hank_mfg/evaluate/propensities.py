@@ -195,6 +195,12 @@ class PropensityPath:
     stationary_mean: float
     stationary_constrained: float
 
+    def to_frame(self) -> pd.DataFrame:
+        """One row a period: the mean MPC and the share of the constrained, decimals, then `deviations` of both and of
+        the parts of the mean, in columns that end in _change."""
+        changes = {f"{name}_change": values for name, values in self.deviations().items()}
+        return pd.DataFrame({"mean_mpc": self.mean, "constrained": self.constrained, **changes}).rename_axis("period")
+
     def deviations(self) -> dict[str, np.ndarray]:
         """Responses of "mean_mpc", its parts "composition" and "policy", and "constrained": levels, (horizon,) each."""
         mean, composition = self.mean - self.stationary_mean, self.composition - self.stationary_mean
