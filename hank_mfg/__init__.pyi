@@ -26,6 +26,7 @@ from .evaluate.linear import winding_number as winding_number
 from .evaluate.misspecification import under as under
 from .evaluate.misspecification import welfare_cost as welfare_cost
 from .evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
+from .evaluate.propensities import marginal_propensities as marginal_propensities
 from .evaluate.propensities import mpc_path as mpc_path
 from .evaluate.propensities import static_mpcs as static_mpcs
 from .evaluate.search_gain import search_gain as search_gain
@@ -50,7 +51,6 @@ from .model.shocks import split_joint_chain as split_joint_chain
 from .model.signals import private_signals as private_signals
 from .replication import replicate as replicate
 from .report.compare_figures import write_comparison as write_comparison
-from .report.report import marginal_propensities as marginal_propensities
 from .report.report import moment_table as moment_table
 from .report.report import write_report as write_report
 from .runs.manifest import trust_run as trust_run
@@ -58,6 +58,7 @@ from .runs.run import load_run as load_run
 from .runs.run import solve_run as solve_run
 from .runs.saving import load as load
 from .runs.saving import save as save
+from .runs.steady_run import steady_state_run as steady_state_run
 from .solve.baselines.game_settings import settings_for as settings_for
 from .solve.baselines.mirror_descent import MOMD as MOMD
 from .solve.baselines.ppo import IPPO as IPPO

@@ -6,8 +6,12 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from hank_mfg.errors import HankError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def write_bytes(path: str | os.PathLike, content: bytes) -> Path:
@@ -56,3 +60,20 @@ def refused(path: Path) -> Iterator[None]:
 def write_text(path: str | os.PathLike, text: str) -> Path:
     """Write text as UTF-8 by `write_bytes`: complete or not at all. Returns the path; raises OSError."""
     return write_bytes(path, text.encode("utf-8"))
+
+
+def as_latex(frame: "pd.DataFrame", path: str | os.PathLike | None = None, **options: Any) -> str:
+    """A table as LaTeX source, by `hank_mfg.latex.to_latex` with its `options`; also written to `path` where given.
+
+    Every result that has a `table()` has a `to_latex(path)` that calls this. Raises OSError where the disk refuses.
+    """
+    from hank_mfg.latex import to_latex
+
+    return also_written(to_latex(frame, **options), path)
+
+
+def also_written(text: str, path: str | os.PathLike | None) -> str:
+    """The text, which is also written to `path` where one is given. Raises OSError where the disk refuses."""
+    if path is not None:
+        write_text(path, text)
+    return text

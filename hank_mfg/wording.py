@@ -19,6 +19,12 @@ def display_name(name: str) -> str:
     return name if len(name) == 1 else NAMES.get(name, name[:1].upper() + name[1:].replace("_", " "))
 
 
+def state_names(values: Mapping[str, Any]) -> list[str]:
+    """One name per state of a chain, from the values that it gives to named quantities."""
+    states = zip(*(np.asarray(level) for level in values.values()), strict=True)
+    return [", ".join(f"{display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]
+
+
 def signed(size: float) -> str:
     """A number with its sign and 3 significant digits, with a proper minus."""
     return f"{size:+.3g}".replace("-", "\u2212")

@@ -9,16 +9,17 @@ import numpy as np
 
 from hank_mfg.cli.console import aligned, columns, progress, say, training_line
 from hank_mfg.cli.games import refuse_game
+from hank_mfg.cli.stationary import refuse_stationary
 from hank_mfg.environment.check import check_model
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.compare import Comparison, compare, require_sampling, usual_label
 from hank_mfg.evaluate.compare_methods import ABOUT, LINEAR
 from hank_mfg.evaluate.compare_shocks import make_plan
+from hank_mfg.evaluate.compare_tables import ROUNDING
 from hank_mfg.evaluate.units import counted
 from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model
 from hank_mfg.report.compare_figures import write_comparison
-from hank_mfg.report.compare_tables import ROUNDING
 from hank_mfg.runs.economy_run import run_model
 from hank_mfg.runs.manifest import holds_run
 from hank_mfg.runs.run import load_run, solve_run
@@ -108,6 +109,7 @@ def _finished_run(request: Request) -> Solution:
     """The solution in the run folder that was named instead of a model."""
     run = Path(request.source)
     refuse_game("comparison of methods", run=run)
+    refuse_stationary("comparison of methods", run)
     if request.overrides or request.settings is not None:
         raise ValueError(f"{run} is solved already: leave out --set and --option, or name a model.")
     make_plan(run_model(run, finished_config(run)), request.shock, request.sizes)  # refuses before anything is loaded

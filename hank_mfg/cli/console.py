@@ -11,7 +11,7 @@ import numpy as np
 
 from hank_mfg.progress import OFTEN, lines_every
 from hank_mfg.solve.train import NotConvergedWarning, not_converged
-from hank_mfg.wording import number
+from hank_mfg.wording import number, state_names
 
 History = Mapping[str, np.ndarray]
 UNITS = ("percent", "share", "seconds")
@@ -111,7 +111,6 @@ def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> li
         judged_lines,
         law_of_motion_rows,
     )
-    from hank_mfg.report.report import state_names
 
     states = state_names(solution.play(10).economy.shock_values)
     others = {**gain_rows(content), **law_of_motion_rows(content, states)}

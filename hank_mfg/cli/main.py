@@ -119,38 +119,22 @@ def new(
 
 @app.command("steady-state")
 def steady_state_command(
-    model: Source, set_: Set = None, asset_points: int = 200, grid_error: GridToo = False, as_json: Json = False
-) -> None:
-    """Solve the stationary equilibrium, without aggregate risk, in float64."""
+    model: Source,
+    set_: Set = None,
+    out: Annotated[
+        Path | None, typer.Option(parser=folder_of, help="keep it as a run, with tables and figures, in this folder")
+    ] = None,
+    asset_points: int = 200, grid_error: GridToo = False, quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Solve the stationary equilibrium, without aggregate risk, in float64; with --out keep, tabulate and draw it."""
     _cache()
-    import numpy as np
-
+    from hank_mfg.cli.console import say
     from hank_mfg.cli.games import refuse_game
-    from hank_mfg.environment.check import check_model
-    from hank_mfg.evaluate.distribution.statistics import gini_where_defined
-    from hank_mfg.evaluate.grid_error import error_of_grid
-    from hank_mfg.model.gallery import load_model
-    from hank_mfg.solve.stationary.steady_state import steady_state
+    from hank_mfg.cli.stationary import solve_stationary
 
     refuse_game("stationary equilibrium", model)
-    economy = load_model(model, **_overrides(set_))
-    check_model(economy)
-    steady = steady_state(economy, asset_points=asset_points)
-    content = {
-        "model": model,
-        "parameters": {name: np.asarray(value).tolist() for name, value in economy.parameters().items()},
-        **{name: float(value) for name, value in {**steady.prices, **steady.aggregates}.items()},
-        "saving_rate": steady.saving_rate(),
-        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
-        "residual": steady.residual,
-        "top_of_grid_mass": steady.top_of_grid_mass,
-        "asset_points": asset_points, "precision": "float64",
-        "seconds_compile": steady.seconds_compile, "seconds_run": steady.seconds_run,
-    }  # fmt: skip
-    lines = [f"{name:20} {value:.6g}" if isinstance(value, float) else f"{name:20} {value}"
-             for name, value in content.items() if name not in ("model", "parameters")]  # fmt: skip
-    measured, more = error_of_grid(steady) if grid_error else ({}, [])
-    _emit(as_json, content | measured, lines + more)
+    sizes = {"asset_points": asset_points, "grid_error": grid_error}
+    _emit(as_json, *solve_stationary(model, _overrides(set_), out, **sizes, tell=functools.partial(say, quiet)))
 
 
 @app.command("options")
@@ -250,16 +234,21 @@ def evaluate_command(
     """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
     _cache()
     from hank_mfg.cli.games import evaluate_game_command, is_game_run, refuse_game
+    from hank_mfg.cli.stationary import evaluate_stationary, refuse_stationary
+    from hank_mfg.runs.storage import is_stationary_run
 
     changes = _overrides(under_)
     if is_game_run(run) and not changes:
         return _emit(as_json, *evaluate_game_command(run, paths, seed))
+    if is_stationary_run(run) and not changes:
+        return _emit(as_json, *evaluate_stationary(run))
     from hank_mfg.cli.console import evaluation_lines, telling_steps
     from hank_mfg.evaluate.misspecification import under
     from hank_mfg.report.report import write_evaluation
     from hank_mfg.runs.run import load_run
 
     refuse_game("parameters to live under", run=run)
+    refuse_stationary("policy that could be used under other parameters", run)
     trained = load_run(run)
     solution = under(trained, **changes)
     with telling_steps(quiet):
@@ -283,10 +272,12 @@ def irf_command(
     _cache()
     from hank_mfg.cli.console import response_lines
     from hank_mfg.cli.games import refuse_game
+    from hank_mfg.cli.stationary import refuse_stationary
     from hank_mfg.report.report import write_impulse_response
     from hank_mfg.runs.run import load_run
 
     refuse_game("impulse responses", run=run)
+    refuse_stationary("impulse responses", run)
     sampling = {"horizon": horizon, "starts": starts, "paths": paths, "seed": seed}
     response, written = write_impulse_response(load_run(run), run, shock, size, given=_overrides(given), **sampling)
     _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
@@ -334,10 +325,12 @@ def moments_command(
     """The table of moments of a long simulation, as CSV and LaTeX."""
     _cache()
     from hank_mfg.cli.games import refuse_game
+    from hank_mfg.cli.stationary import refuse_stationary
     from hank_mfg.report.report import write_moments
     from hank_mfg.runs.run import load_run
 
     refuse_game("moments", run=run)
+    refuse_stationary("moments over time", run)
     table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing)
     content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
     _emit(as_json, content, [repr(table), *_wrote(written)])
@@ -351,10 +344,14 @@ def report_command(
     _cache()
     from hank_mfg.cli.console import say, telling_steps
     from hank_mfg.cli.games import is_game_run, report_game_command
+    from hank_mfg.cli.stationary import report_stationary
     from hank_mfg.report.report import write_report
     from hank_mfg.runs.run import load_run
+    from hank_mfg.runs.storage import is_stationary_run
 
     tell = functools.partial(say, quiet)
+    if is_stationary_run(run):
+        return _emit(as_json, *report_stationary(run, tell))
     if is_game_run(run):
         written = report_game_command(run, paths, seed, tell)
     else:

@@ -1,12 +1,17 @@
 """The long run of a finite chain: its stationary distribution, and the moments that it achieves."""
 
+import os
 import warnings
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hank_mfg.files import as_latex
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.shocks import AR1
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SLOW = 1e-4  # a state that is left less often, or
 RARE = 1e-10  # one that is visited less often, takes an elimination without subtractions
@@ -28,6 +33,24 @@ class ChainMoments(NamedTuple):
     asked_sd: float | None = None
     asked_autocorrelation: float | None = None
     exponential: bool = False
+
+    def table(self) -> "pd.DataFrame":
+        """Mean, standard deviation and autocorrelation: of the level, of the log, and as asked for; missing where there
+        is none."""
+        import pandas as pd
+
+        columns = {
+            "level": (self.mean, self.sd, self.autocorrelation),
+            "log": (self.log_mean, self.log_sd, self.log_autocorrelation),
+            f"asked for, of the {'log' if self.exponential else 'level'}": (
+                None, self.asked_sd, self.asked_autocorrelation,
+            ),
+        }  # fmt: skip
+        return pd.DataFrame(columns, index=pd.Index(["mean", "sd", "autocorrelation"], name="moment"), dtype=float)
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table(), path, **options)
 
 
 def stationary_distribution(transition, cure: str = "connect them"):

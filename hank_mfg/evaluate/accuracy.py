@@ -1,7 +1,9 @@
 """The accuracy report: every measure at once, each with the sizes, precision and seeds behind it."""
 
 import dataclasses
+import os
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,12 +15,16 @@ from hank_mfg.evaluate.exploitability.deviation import Exploitability, economy_e
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
 from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
+from hank_mfg.files import as_latex
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.progress import Lines, telling
 from hank_mfg.sizes import require_sizes, require_whole
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion
 from hank_mfg.solve.solution import GlobalSolution, Solution
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 20  # periods on which a law of motion can be fitted
 ENOUGH = "a law of motion fitted on one path and tested on another needs 100 periods or more"
@@ -52,6 +58,17 @@ class Accuracy:
                 f"{self.variable} clears; pass variable=NAME to evaluate() to fit one."
             )
         return self.forecast.law
+
+    def table(self) -> "pd.DataFrame":
+        """Every measure with its unit in its name: its value, and the verdict of its bar (bars.py), "" without one."""
+        import pandas as pd
+
+        rows = accuracy_rows(self.to_dict())
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["Value", "Verdict"], dtype=object).rename_axis("")
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table(), path, **{"note": accuracy_note(self.to_dict()), "digits": 4, **options})
 
     def to_dict(self) -> dict:
         """The report as plain numbers: names ending in _percent are percent, the rest are levels or decimals.

@@ -14,6 +14,7 @@ it starts from the ergodic set.
 """
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -22,8 +23,10 @@ import pandas as pd
 
 from hank_mfg.evaluate.compare_methods import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
 from hank_mfg.evaluate.compare_shocks import Plan, make_plan
+from hank_mfg.evaluate.compare_tables import gaps_to_latex
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.units import PERCENT, POINTS, factor, kinds_of, of_rate
+from hank_mfg.files import also_written
 from hank_mfg.model.units import RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -160,6 +163,16 @@ class Comparison:
                     rows = {**head, "period": np.arange(self.horizon), "response": values, **band, **gap}
                     tables.append(pd.DataFrame(rows))
         return pd.concat(tables, ignore_index=True)
+
+    to_frame = frame
+
+    def table(self) -> pd.DataFrame:
+        """The table of gaps, `gaps`."""
+        return self.gaps
+
+    def to_latex(self, path: str | os.PathLike | None = None) -> str:
+        """The table of gaps as LaTeX (booktabs), also written to `path` where given."""
+        return also_written(gaps_to_latex(self), path)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, None where one is missing: what was compared, responses by size, both tables, the note."""

@@ -69,7 +69,7 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     if not model.aggregate_shocks():
         raise ValueError(
             f"{type(model).__name__} declares no aggregate_shocks(), so there is nothing to respond to: its stationary "
-            "equilibrium, steady_state(model), is the whole solution."
+            "equilibrium, `hank-mfg steady-state MODEL` or hm.steady_state(model), is the whole solution."
         )
     economy = discretize(model, 10, jnp.float64)
     names = list(economy.shock_values)

@@ -14,8 +14,9 @@ once consuming c_euler every period, its errors accumulating in assets, and comp
 largest error is that of one individual on one path, so several are followed and the largest of each is reported.
 """
 
+import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,12 +28,16 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
 from hank_mfg.evaluate.individuals import Followed, People, live, people_of
 from hank_mfg.evaluate.simulate import block_length
+from hank_mfg.files import as_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.euler import implied_outlook
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.stationary.household import asset_return
 from hank_mfg.wording import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LIMITS = (1e-3, 1e-2)  # errors whose share of the mass is reported
 
@@ -62,6 +67,24 @@ class EulerErrors(NamedTuple):
     above_tenth: float = 0.0
     above_one: float = 0.0
     dynamic_maxima: tuple[float, ...] = ()
+
+    def table(self) -> "pd.DataFrame":
+        """Mean and maximum, in percent of consumption, of the one-step errors and of the dynamic test; where firms set
+        prices, what is missing in the Phillips curve, in percentage points of inflation per period."""
+        import pandas as pd
+
+        rows = {
+            "Euler error (percent)": (self.mean, self.maximum),
+            "Dynamic Euler error (percent)": (self.dynamic_mean, self.dynamic_maximum),
+        }
+        if self.price_mean is not None and self.price_maximum is not None:
+            rows["Phillips-curve error (points of inflation)"] = (self.price_mean, self.price_maximum)
+        frame = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "maximum"])
+        return (100.0 * frame).rename_axis("error")
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table(), path, **options)
 
 
 def _at(economy: Economy, values: Array, assets: Array) -> Array:

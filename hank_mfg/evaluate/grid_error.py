@@ -12,19 +12,18 @@ Source: Richardson (1911); Roache (1994), Journal of Fluids Engineering 116(3), 
 """
 
 import dataclasses
+import os
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.distribution.statistics import gini, has_shares, top_share
-from hank_mfg.precision import float64_allowed
+from hank_mfg.files import as_latex
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, steady_state
-from hank_mfg.wording import readable
+from hank_mfg.wording import display_name, readable
 
 FEWEST = 37  # points, so that a quarter of the spaces still makes a grid of 10
 ORDERS = (1.0, 2.0)  # between which an observed order is believed
@@ -56,6 +55,10 @@ class GridError:
             for name, values in self.values.items()
         }
         return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "grid error", "limit", "order"])
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table().rename(index=display_name), path, **options)
 
     def exceeding(self, digits: int = 3) -> list[str]:
         """Names of the quantities whose error is more than half a unit of their last of so many significant digits."""
@@ -136,13 +139,9 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
     return float(values[0] + error), float(abs(error)), order if len(gaps) > 1 else None
 
 
-@float64_allowed
 def _quantities(steady: SteadyState) -> dict[str, float]:
     """What is judged, by name."""
-    economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
-    mass, savings = jnp.asarray(steady.mass), jnp.asarray(steady.savings)
-    named = {**economy.series(public), **economy.choices(mass, public, savings)}
-    found = {name: float(value) for name, value in named.items() if name not in public.shocks}
+    economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
     if has_shares(steady.mass, assets):
         found["gini_wealth"] = float(gini(steady.mass, assets))

@@ -23,8 +23,9 @@ the model declares a rate or a share (`Model.units`), and in their own units for
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -41,12 +42,13 @@ from hank_mfg.evaluate.distribution.date_zero import date_zero, set_apart
 from hank_mfg.evaluate.distribution.groups import group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.evaluate.units import ANNUAL, change_in, in_names, kinds_of, periods_a_year, unit_of
+from hank_mfg.files import as_latex
 from hank_mfg.model.units import LEVEL, RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, model_note
-from hank_mfg.wording import readable
+from hank_mfg.wording import display_name, readable
 
 WALKERS = 8  # paths on which starting states are looked for, side by side
 SPACING = 50  # periods between two starting states of a walker
@@ -54,6 +56,7 @@ APART = 4 * SPACING  # periods that walkers take to lose sight of each other
 TOGETHER = 64  # paths that are followed at once
 ROUNDING = 1e-14  # a state with less weight at date 0 is there by the rounding of the mean, and is not followed
 Series = dict[str, np.ndarray]
+DATES = (0, 4, 8, 20, 40)  # periods in a table
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
 
 
@@ -107,6 +110,30 @@ class ImpulseResponse:
                 middle = "" if what == "mean" else f"_{what}"
                 columns[f"{name}{middle}_{unit}"] = getattr(self, what)[name]
         return pd.DataFrame(columns).rename_axis("period")
+
+    def table(self, periods: Sequence[int] | None = None) -> pd.DataFrame:
+        """One row a variable: its unit, then its response in chosen periods and the standard errors of these.
+
+        `periods` are by default 0, 4, 8, 20 and 40, as far as the response goes. Raises ValueError for one beyond.
+        """
+        shown = [t for t in DATES if t < self.horizon] if periods is None else list(periods)
+        for each in shown:
+            if not 0 <= each < self.horizon:
+                raise ValueError(f"periods asks for {each}: the response has the periods 0 to {self.horizon - 1}.")
+        rows = {
+            name: (self.units[name], *values[shown], *self.error[name][shown]) for name, values in self.mean.items()
+        }
+        groups = (("Response in period", shown), ("Standard error in period", shown))
+        columns = [("", "Unit"), *((group, str(t)) for group, dates in groups for t in dates)]
+        frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("variable")
+        return frame.set_axis(pd.MultiIndex.from_tuples(columns), axis=1)
+
+    def to_latex(
+        self, path: str | os.PathLike | None = None, periods: Sequence[int] | None = None, **options: Any
+    ) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        frame = self.table(periods).rename(index=display_name).rename_axis(None)
+        return as_latex(frame, path, **{"note": self.note, **options})
 
     def to_dict(self) -> dict:
         """Plain numbers: shock, size, unit, horizon, and for each variable its list of responses and its unit."""

@@ -16,13 +16,15 @@ consumption to near-rational alternatives", American Economic Review 79(3).
 """
 
 import dataclasses
+import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from jax import Array
 
 from hank_mfg.environment.lottery import push_forward
@@ -30,6 +32,7 @@ from hank_mfg.environment.markov import to_chain
 from hank_mfg.evaluate.exploitability.deviation import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
+from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -63,6 +66,20 @@ class InformationValue:
     burn_in: int
     updates: int
     seed: int
+
+    def table(self) -> pd.DataFrame:
+        """One row a kind of household: its loss in lifetime utility, the standard error of that over paths, the loss in
+        percent of permanent consumption and its standard error in the same unit."""
+        rows = {}
+        for name, each in self.kinds.items():
+            error = abs(each.standard_error * each.percent / each.loss) if each.loss else 0.0
+            rows[name] = each.loss, each.standard_error, each.percent, error
+        columns = ["loss (lifetime utility)", "standard error", "percent of consumption", "standard error (percent)"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("household")
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table(), path, **options)
 
     def recovered(self, name: str, *, least: str, most: str) -> float:
         """The share of what `most` gains over `least` that the kind `name` gains."""

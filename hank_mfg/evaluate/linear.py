@@ -1,12 +1,15 @@
 """What a linear solution says without simulating: second moments, and whether the equilibrium is determinate."""
 
-from typing import NamedTuple
+import os
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from hank_mfg.environment.markov import combine, stationary_distribution
+from hank_mfg.files import as_latex
 from hank_mfg.solve.sequence.sequence_space import LinearSolution
-from hank_mfg.wording import readable
+from hank_mfg.wording import display_name, readable
 
 CIRCLE = 4096  # points on the unit circle
 
@@ -21,6 +24,20 @@ class SecondMoments(NamedTuple):
     def standard_deviation(self) -> dict[str, float]:
         """Of every series, in its own units."""
         return dict(zip(self.names, np.sqrt(np.diagonal(self.covariance[0])), strict=True))
+
+    def table(self) -> pd.DataFrame:
+        """One row a series: its standard deviation in its own unit, its autocorrelation at every lag, and where there
+        is a series called output the correlation with it."""
+        columns: dict[str, Any] = {"sd": list(self.standard_deviation().values())}
+        for lag in range(1, len(self.covariance)):
+            columns[f"autocorrelation, lag {lag}"] = np.diagonal(self.correlation(lag))
+        if "output" in self.names:
+            columns["correlation with output"] = self.correlation()[:, self.names.index("output")]
+        return pd.DataFrame(columns, index=pd.Index(self.names, name="series"))
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table().rename(index=display_name), path, **options)
 
     def correlation(self, lag: int = 0) -> np.ndarray:
         """Corr(a_t, b_{t+lag}): (names, names); NaN for a series that never moves."""

@@ -11,12 +11,14 @@ where V(x; y) is lifetime utility of behaving as people of x in world A when eve
 """
 
 import dataclasses
+import os
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from jax import Array
 
 from hank_mfg.environment.economy import discretize
@@ -25,6 +27,7 @@ from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
 from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
+from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -152,6 +155,21 @@ class WelfareCost(NamedTuple):
     horizon: int
     paths: int
     seed: int
+
+    def table(self) -> pd.DataFrame:
+        """The cost of one household that is wrong, partial, and of everybody, general: in lifetime utility with its
+        standard error over paths, and in percent of permanent consumption with its standard error in this unit."""
+        rows = {}
+        for name in ("partial", "general"):
+            cost, percent = getattr(self, name), getattr(self, f"{name}_percent")
+            error = getattr(self, f"{name}_standard_error")
+            rows[name] = cost, error, percent, abs(error * percent / cost) if cost else float("nan")
+        columns = ["cost (lifetime utility)", "standard error", "percent of consumption", "standard error (percent)"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("who is wrong")
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table(), path, **options)
 
 
 @float64_allowed

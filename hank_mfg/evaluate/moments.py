@@ -87,6 +87,10 @@ class MomentTable:
     data: pd.DataFrame
     note: str = ""
 
+    def table(self) -> pd.DataFrame:
+        """The moments, one row a variable: `data`."""
+        return self.data
+
     def to_latex(
         self, path: str | os.PathLike | None = None, *, caption: str | None = None, label: str | None = None
     ) -> str:

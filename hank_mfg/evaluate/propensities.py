@@ -25,14 +25,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 from jax import Array
 
 from hank_mfg.environment.quantities import Names, names_of, public_of
+from hank_mfg.evaluate.distribution.statistics import marginal_propensities_by_wealth
+from hank_mfg.model.units import PERIODS
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.sequence.household_jacobians import Household, Rest, at_rest, household_jacobians
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.transition import Transition
+from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.stationary.household import marginal_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import readable
@@ -140,6 +144,38 @@ def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array, chai
     return jax.lax.map(one, (inputs, marginals_next, chains))
 
 
+def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
+    """Marginal propensities to consume out of cash on hand by wealth quintile, in the stationary equilibrium.
+
+    The slopes of the policy itself, `static_mpcs`, weighed with the stationary mass; `constrained` are households that
+    save down to the borrowing limit. `solution` may also be a stationary equilibrium.
+    """
+    steady = solution if isinstance(solution, SteadyState) else solution.steady
+    mpc, constrained = static_mpcs(steady)
+    assets = np.asarray(steady.economy.grid.points)
+    table = marginal_propensities_by_wealth(steady.mass, assets, mpc)
+    bound = marginal_propensities_by_wealth(steady.mass, assets, constrained.astype(float))
+    return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
+
+
+def mean_propensities(steady: SteadyState, responses: np.ndarray | None = None) -> dict[str, float]:
+    """Mean marginal propensities to consume of everybody in a stationary equilibrium, and the share of the constrained.
+
+    `mpc_PERIOD`: out of one unexpected unit of cash, spent in the same period, sum of mass times `static_mpcs`;
+    `mpc_first_year`, where a year has several periods: what of it is spent within the first year, sum_{t < n} M[t, 0]
+    with M from `intertemporal_mpcs` and n the periods of a year; `constrained`: households, as a decimal, that save
+    down to the borrowing limit. `responses` is M, of at least n periods, computed here unless given.
+    """
+    period = steady.economy.model.period
+    mpc, constrained = static_mpcs(steady)
+    found = {f"mpc_{(period or 'period').replace(' ', '_')}": float(np.sum(steady.mass * mpc))}
+    count = PERIODS.get(period, 1)
+    if count > 1:
+        within = intertemporal_mpcs(steady, horizon=count) if responses is None else responses
+        found["mpc_first_year"] = float(within[:count, 0].sum())
+    return {**found, "constrained": float(np.sum(steady.mass * constrained))}
+
+
 @readable
 @dataclasses.dataclass(frozen=True)
 class PropensityPath:
@@ -158,6 +194,12 @@ class PropensityPath:
     composition: np.ndarray
     stationary_mean: float
     stationary_constrained: float
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a period: the mean MPC and the share of the constrained, decimals, then `deviations` of both and of
+        the parts of the mean, in columns that end in _change."""
+        changes = {f"{name}_change": values for name, values in self.deviations().items()}
+        return pd.DataFrame({"mean_mpc": self.mean, "constrained": self.constrained, **changes}).rename_axis("period")
 
     def deviations(self) -> dict[str, np.ndarray]:
         """Responses of "mean_mpc", its parts "composition" and "policy", and "constrained": levels, (horizon,) each."""

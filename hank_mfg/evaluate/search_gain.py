@@ -9,7 +9,8 @@ The gain is an upper bound as the clairvoyant one is: the searcher knows the pat
 paths, as permanent percent of consumption (welfare.py).
 """
 
-from typing import NamedTuple
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -21,6 +22,7 @@ from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
 from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent, consumption_percent
+from hank_mfg.files import as_latex
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -31,6 +33,9 @@ from hank_mfg.solve.stationary.best_savings import best_choice, stationary_best
 from hank_mfg.solve.stationary.household import feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PARTS = 2  # choices tried between neighboring asset points of a path, plus one
 
@@ -50,6 +55,24 @@ class SearchGain(NamedTuple):
     horizon: int
     asset_points: int
     seed: int
+
+    def table(self) -> "pd.DataFrame":
+        """One row: the gain in lifetime utility and in percent of permanent consumption, with the standard error of the
+        latter over paths, and what choices on asset points alone gain, in percent."""
+        import pandas as pd
+
+        row = (self.gain, self.percent, self.standard_error_percent, self.percent_on_points)
+        columns = [
+            "gain (lifetime utility)",
+            "percent of consumption",
+            "standard error (percent)",
+            "on points (percent)",
+        ]
+        return pd.DataFrame([row], index=pd.Index(["search"], name="deviator"), columns=columns)
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table(), path, **options)
 
 
 @float64_allowed

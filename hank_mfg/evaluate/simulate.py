@@ -1,7 +1,7 @@
 """Simulate a solved economy along one long path of aggregate shocks, in float64, without sampling individuals."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import numpy as np
@@ -18,6 +18,9 @@ from hank_mfg.solve.play.market import Market, first_missed
 from hank_mfg.solve.play.rollout import Decision, Play, State, rollout, worst_market
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.wording import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNCLEARED = 1e-6  # excess demand that is an error
 
@@ -45,6 +48,13 @@ class Simulation(NamedTuple):
     start: State
     end: State
     seed: int | None
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a period: the index of the aggregate state and every series as the model has it, a level or a decimal
+        per period."""
+        import pandas as pd
+
+        return pd.DataFrame({"shock": np.asarray(self.shock), **self.series}).rename_axis("period")
 
     @property
     def periods(self) -> int:

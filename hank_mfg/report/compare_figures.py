@@ -14,9 +14,9 @@ import numpy as np
 
 from hank_mfg.evaluate.compare import Comparison, flattened
 from hank_mfg.evaluate.compare_methods import LINEAR
+from hank_mfg.evaluate.compare_tables import gaps_to_latex, methods_to_latex
 from hank_mfg.evaluate.units import PERCENT, POINTS, counted, since, size_in
 from hank_mfg.files import write_text
-from hank_mfg.report.compare_tables import gaps_to_latex, methods_to_latex
 from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels, require_known, save_figure
 from hank_mfg.runs.manifest import into_run
 from hank_mfg.wording import display_name

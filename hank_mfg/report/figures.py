@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WINDOW = 500  # periods of a long path that are drawn where single periods matter
+TITLES = {"savings": "next assets minus assets", "mpc": "MPC"}  # of panels of policies
 MOST_DOTS = 500  # points drawn for each aggregate state
 
 
@@ -177,7 +178,7 @@ def plot_policy(
 
     `savings`, the next assets, are shown less assets, which a picture of almost 45 degrees would hide. `beside` is
     another policy of the same choices and shapes, drawn as thin lines: the note has to say which.
-    `assets` (assets,) level; `policies` maps a name (consumption, savings, ...) to levels, (assets, income) or
+    `assets` (assets,) level; `policies` maps a name (consumption, savings, mpc, ...) to levels, (assets, income) or
     (assets,); `labels` one per income state; `largest` ends the axis, by default at the last grid point. Of more states
     than can be told apart in gray, evenly spaced ones are shown, and the note says so.
     Raises ValueError for a policy of another shape or labels of another number.
@@ -194,7 +195,7 @@ def plot_policy(
     width = PAGE if len(policies) > 1 else COLUMN
     figure, axes = panels(len(policies), min(len(policies), 2), width, 2.4, " ".join(filter(None, remarks)))
     for panel, (name, values) in zip(axes, policies.items(), strict=True):
-        shown_name = "next assets minus assets" if name == "savings" else display_name(name).lower()
+        shown_name = TITLES.get(name, display_name(name).lower())
         if name == "savings":
             panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
         values = _by_state(name, values, assets)
@@ -205,8 +206,10 @@ def plot_policy(
             panel.plot(assets[shown], values[shown, state], label=names[state], **line)
             if thin is not None:
                 panel.plot(assets[shown], thin[shown, state], **{**line, "linewidth": 0.4})
-        panel.set(title=f"{what}: {shown_name}", xlabel="Assets (level)", ylabel="Level")
-        panel.set_xlim(assets[0], end)
+        panel.set(title=f"{what}: {shown_name}", xlabel="Assets (level)")
+        panel.set(ylabel="Per unit of cash on hand" if name == "mpc" else "Level", xlim=(assets[0], end))
+        if name == "mpc":
+            panel.set_ylim(0, None)
     several = any(np.ndim(values) == 2 and np.shape(values)[1] > 1 for values in policies.values())
     return finish(figure, axes[0] if several else None)
 

@@ -249,12 +249,12 @@ def _moving_picture(result: DistributionPath, periods: Sequence[int], speed: flo
 
 @journal_style()
 def plot_intertemporal_mpcs(
-    responses: np.ndarray, periods: Sequence[int] = (0, 5, 10, 20), length: int | None = None
+    responses: np.ndarray, periods: Sequence[int] = (0, 5, 10, 20), length: int | None = None, *, period: str = ""
 ) -> "Figure":
     """Columns of M: the response of consumption over time to one unit of goods for everybody in each of `periods`.
 
     `responses` (horizon, horizon) from `intertemporal_mpcs`; `length` is the number of periods shown, by default twice
-    the last of `periods`. Raises ValueError for a period beyond the horizon.
+    the last of `periods`; `period` is what the axis counts. Raises ValueError for a period beyond the horizon.
     Source: the figure of intertemporal MPCs in Auclert, Rognlie and Straub (2024).
     """
     responses = np.asarray(responses, dtype=float)
@@ -263,8 +263,9 @@ def plot_intertemporal_mpcs(
     length = min(len(responses), max(2 * max(periods), 10) + 1 if length is None else length)
     note = "Aggregate consumption when everybody gets one unit of goods, known from period 0 on, at stationary prices."
     figure, (panel,) = panels(1, 1, COLUMN, 2.5, note)
-    for period, line in zip(periods, line_styles(len(periods)), strict=True):
-        panel.plot(np.arange(length), responses[:length, period], label=f"Transfer in period {period}", **line)
-    panel.set(xlabel="Period", ylabel="Consumption per unit of transfer", xlim=(0, length - 1), ylim=(0, None))
+    date = counted(period)
+    for place, line in zip(periods, line_styles(len(periods)), strict=True):
+        panel.plot(np.arange(length), responses[:length, place], label=f"Transfer in {date.lower()} {place}", **line)
+    panel.set(xlabel=date, ylabel="Consumption per unit of transfer", xlim=(0, length - 1), ylim=(0, None))
     panel.legend(loc="best")
     return finish(figure)

@@ -15,17 +15,12 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows
-from hank_mfg.evaluate.distribution.statistics import (
-    distribution_table,
-    has_shares,
-    lorenz_curve,
-    marginal_propensities_by_wealth,
-)
+from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.moments import SMOOTHING, MomentTable, require_smoothing
 from hank_mfg.evaluate.moments import moment_table as tabulate
-from hank_mfg.evaluate.propensities import static_mpcs
+from hank_mfg.evaluate.propensities import marginal_propensities
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.evaluate.units import kinds_of, level_unit, size_in, unit_of
 from hank_mfg.files import write_text
@@ -33,12 +28,13 @@ from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.policy_figure import policy_figure
+from hank_mfg.report.stationary_report import write_stationary_report
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run, is_recorded
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import Solution, model_note
 from hank_mfg.solve.stationary.steady_state import SteadyState
-from hank_mfg.wording import display_name, signed
+from hank_mfg.wording import signed, state_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -86,20 +82,6 @@ def _about_filter(smoothing: float | None, period: str) -> str:
         )
     of = f", a period being a {period}" if period and smoothing == SMOOTHING[period] else ""
     return f"HP: Hodrick-Prescott filter with smoothing {smoothing:g}{of}."
-
-
-def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
-    """Marginal propensities to consume out of cash on hand by wealth quintile, in the stationary equilibrium.
-
-    The slopes of the policy itself, `static_mpcs`, weighed with the stationary mass; `constrained` are households that
-    save down to the borrowing limit. `solution` may also be a stationary equilibrium.
-    """
-    steady = solution if isinstance(solution, SteadyState) else solution.steady
-    mpc, constrained = static_mpcs(steady)
-    assets = np.asarray(steady.economy.grid.points)
-    table = marginal_propensities_by_wealth(steady.mass, assets, mpc)
-    bound = marginal_propensities_by_wealth(steady.mass, assets, constrained.astype(float))
-    return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
 
 
 @into_run
@@ -264,13 +246,21 @@ def _size(deviation: float, room: float) -> float:
 @float64_allowed
 @into_run
 def write_report(
-    solution: Solution, folder: Path, *, periods: int = 10_000, seed: int = 1, tell: Tell = lambda text: None
+    solution: Solution | SteadyState,
+    folder: Path,
+    *,
+    periods: int = 10_000,
+    seed: int = 1,
+    tell: Tell = lambda text: None,
 ) -> list[Path]:
     """Every table and figure of a run: accuracy, moments, distribution, responses, training. Returns the paths.
 
     `tell` is called with a line of text when a long step begins and when files are written. Accuracy is read from
-    evaluation.json when it was measured with the same periods and seed on the same solution.
+    evaluation.json when it was measured with the same periods and seed on the same solution. Of a stationary
+    equilibrium, where nothing is simulated: outcomes, distribution, marginal propensities and policies.
     """
+    if isinstance(solution, SteadyState):
+        return write_stationary_report(solution, folder, tell=tell)[1]
     require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
     folder = Path(folder)
     written: list[Path] = []
@@ -384,9 +374,3 @@ def _solution_figures(solution: Solution, simulation: Simulation) -> dict[str, "
         "policy": policy_figure(solution, simulation, own),
         "training": figures.plot_training(history, ["euler_error_percent", "loss"], note, tolerances),
     }
-
-
-def state_names(values: Mapping[str, Any]) -> list[str]:
-    """One name per state of a chain, from the values that it gives to named quantities."""
-    states = zip(*(np.asarray(level) for level in values.values()), strict=True)
-    return [", ".join(f"{display_name(n)} {v:.4g}" for n, v in zip(values, s, strict=True)) for s in states]

@@ -32,6 +32,7 @@ from hank_mfg.progress import saying
 from hank_mfg.runs.lock import writing
 from hank_mfg.runs.manifest import (
     CURE,
+    EQUILIBRIUM,
     Manifest,
     begin,
     check_equations,
@@ -67,7 +68,7 @@ from hank_mfg.solve.solve import require_aggregate_risk, solve
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import Status
 
-STEADY, OWN = "steady_state.npz", "model.py"
+STEADY, OWN = EQUILIBRIUM, "model.py"
 
 
 def solve_economy_run(
@@ -98,7 +99,7 @@ def solve_economy_run(
     config = {
         "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
-        "other_fields": _other_fields(model),
+        "other_fields": other_fields(model),
         "method": dataclasses.asdict(settings),
         "family": None if family is None else _family_config(family),
         "seed": seed,
@@ -172,7 +173,7 @@ class _Job(NamedTuple):
     manifest: Manifest | None = None
 
 
-def _other_fields(model: Model) -> dict[str, str | None]:
+def other_fields(model: Model) -> dict[str, str | None]:
     """Fields that are not parameters and not at their default, as Python literals; None for one that has no literal."""
     found = {}
     for field in dataclasses.fields(model):
@@ -273,8 +274,8 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
     return rebuilt
 
 
-def save_steady_state(path: Path, steady: SteadyState) -> None:
-    """Write a stationary equilibrium as one npz file."""
+def save_steady_state(path: Path, steady: SteadyState, texts: dict[str, str] | None = None) -> None:
+    """Write a stationary equilibrium, and `texts`, as one sealed npz file."""
     arrays = {
         "cash": steady.policy.cash, "composite": steady.policy.composite, "consumption": steady.consumption,
         "savings": steady.savings, "mass": steady.mass, "residual": steady.residual,
@@ -282,7 +283,7 @@ def save_steady_state(path: Path, steady: SteadyState) -> None:
     }  # fmt: skip
     groups = {"shocks": steady.public.shocks, "aggregates": steady.public.aggregates, "prices": steady.public.prices}
     named = {f"{label}/{name}": value for label, group in groups.items() for name, value in group.items()}
-    write_bytes(path, pack({**arrays, **named}))
+    write_bytes(path, pack({**arrays, **named}, texts))
 
 
 @float64_allowed

@@ -29,7 +29,8 @@ from hank_mfg.runs.lock import writing
 from hank_mfg.runs.seal import DamagedError, checksum, read
 
 MANIFEST, CONFIG, METRICS, CHECKPOINT = "manifest.json", "config.json", "metrics.jsonl", "checkpoint/latest.npz"
-FORMAT = 1
+EQUILIBRIUM, STATIONARY = "steady_state.npz", "stationary"  # its file; the kind of a run that holds nothing else
+FORMAT = 2  # 1 for runs that are trained, which earlier versions read too; 2 for stationary equilibria
 CURE = "solve again into a new folder, or copy the file from where it is whole"
 
 Manifest = dict[str, Any]
@@ -50,25 +51,38 @@ def place(file: str | Path | None = None) -> dict[str, str]:
 
 def begin(folder: Path, config: Mapping[str, Any], declared: Any, files: Iterable[str]) -> Manifest:
     """Write the manifest and then config.json of a run whose training begins; `files` are there already."""
-    manifest = {
-        "format": FORMAT,
+    return begin_with(folder, new_manifest(folder, config, declared, files), [])
+
+
+def new_manifest(folder: Path, config: Mapping[str, Any], declared: Any, files: Iterable[str]) -> Manifest:
+    """The manifest of a new run, not written yet; `files` are there already."""
+    return {
+        "format": FORMAT if config.get("kind") == STATIONARY else 1,
         "config": _plain(config),
         "equations": fingerprint(declared),
         "place": {"folder": str(folder.resolve()), **place()},
         "trusted": [],
-        "files": {name: checksum((folder / name).read_bytes()) for name in files},
+        "files": _checksums(folder, files),
         "ended": None,
         "results": {},
     }
+
+
+def begin_with(folder: Path, manifest: Manifest, files: Iterable[str]) -> Manifest:
+    """Write a manifest, with the checksums of more `files` that are there, and then config.json."""
+    manifest = {**manifest, "files": {**manifest["files"], **_checksums(folder, files)}}
     write_manifest(folder, manifest)
     write_json(folder / CONFIG, manifest["config"])
     return manifest
 
 
+def _checksums(folder: Path, files: Iterable[str]) -> dict[str, str]:
+    return {name: checksum((folder / name).read_bytes()) for name in files}
+
+
 def finish(folder: Path, manifest: Manifest) -> None:
     """Write the manifest, which has `ended`, and then config.json of a run whose training has ended."""
-    more = {name: checksum((folder / name).read_bytes()) for name in (CHECKPOINT, METRICS)}
-    manifest = {**manifest, "files": {**manifest["files"], **more}}
+    manifest = {**manifest, "files": {**manifest["files"], **_checksums(folder, (CHECKPOINT, METRICS))}}
     write_manifest(folder, manifest)
     write_json(folder / CONFIG, full_config(manifest))
 
@@ -109,7 +123,8 @@ def holds_run(folder: str | Path) -> bool:
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
-    """The manifest of a run, rebuilt from the checkpoint where it is lost; None for a run of an earlier version.
+    """The manifest of a run, rebuilt where it is lost from the checkpoint, or from the equilibrium of a stationary run;
+    None for a run of an earlier version.
 
     Raises RunError where it is damaged and cannot be rebuilt.
     """
@@ -125,13 +140,15 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         if content is not None and stated == checksum(_canonical(content).encode()):
             return content
         problem = f"{path} is damaged"
-    manifest = _from_checkpoint(folder)
+    source, manifest = CHECKPOINT, _from_checkpoint(folder)
+    if manifest is None:
+        source, manifest = EQUILIBRIUM, _from_equilibrium(folder)
     if manifest is None:
         if not path.exists():
             return None
         raise RunError(f"{problem} and no checkpoint is there to rebuild it from: {CURE}.")
     write_manifest(folder, manifest)
-    warnings.warn(f"{problem}: rebuilt from {CHECKPOINT}.", stacklevel=2)
+    warnings.warn(f"{problem}: rebuilt from {source}.", stacklevel=2)
     return manifest
 
 
@@ -155,6 +172,18 @@ def _from_checkpoint(folder: Path) -> Manifest | None:
         return manifest
     more = {CHECKPOINT: checksum((folder / CHECKPOINT).read_bytes()), METRICS: checksum(texts["metrics"].encode())}
     return {**manifest, "files": {**manifest["files"], **more}}
+
+
+def _from_equilibrium(folder: Path) -> Manifest | None:
+    """The manifest that the equilibrium of a stationary run carries; None where there is no whole one."""
+    try:
+        texts = read(folder / EQUILIBRIUM, sealed=True)[1]
+    except DamagedError:
+        return None
+    manifest = json.loads(texts.get("manifest", "null"))
+    if manifest is None:
+        return None
+    return {**manifest, "files": {**manifest["files"], **_checksums(folder, [EQUILIBRIUM])}}
 
 
 def checked_config(folder: str | Path) -> dict[str, Any]:

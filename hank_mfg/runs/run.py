@@ -1,6 +1,7 @@
 """Run folders of economies and of games: solve into one, continue one, load one.
 
-This is the one place that asks whether a run is of an economy (economy_run.py) or of a game (game_run.py).
+This is the one place that asks whether a run is of an economy (economy_run.py), of a game (game_run.py), or a
+stationary equilibrium alone (steady_run.py).
 """
 
 from collections.abc import Callable
@@ -16,7 +17,8 @@ from hank_mfg.model.base import Model
 from hank_mfg.runs.economy_run import load_economy_run, solve_economy_run
 from hank_mfg.runs.game_run import load_game_run, solve_game_run
 from hank_mfg.runs.manifest import holds_run
-from hank_mfg.runs.storage import is_game_run
+from hank_mfg.runs.steady_run import load_steady_run
+from hank_mfg.runs.storage import is_game_run, is_stationary_run
 from hank_mfg.solve.gradient.robust import Family
 
 Source = str | Path | type[Model] | Model | type[AbstractGame] | AbstractGame
@@ -66,7 +68,8 @@ def solve_run(
 
 
 def load_run(folder: str | Path, model: Any = None) -> Any:
-    """The `Solution` of an economy or the `GameSolution` of a game in a run folder.
+    """The `Solution` of an economy, the `SteadyState` of a stationary equilibrium or the `GameSolution` of a game in a
+    run folder.
 
     `model` gives the class of a model or game that was not passed by name, or the object. Every file is compared with
     the checksums of manifest.json, and the equations with those that were solved. What can be rebuilt is, with a
@@ -74,6 +77,8 @@ def load_run(folder: str | Path, model: Any = None) -> Any:
     anything else that is not what it was; for a folder without a run or with one whose training did not end; and for a
     run with a Python file of its own that was solved elsewhere, until `trust_run` allows it.
     """
+    if is_stationary_run(folder):
+        return load_steady_run(folder, model)
     load: Any = load_game_run if is_game_run(folder) else load_economy_run
     return load(folder, model)
 

@@ -28,6 +28,7 @@ from hank_mfg.runs.manifest import (
     CHECKPOINT,
     CURE,
     METRICS,
+    STATIONARY,
     Manifest,
     RunError,
     check_files,
@@ -86,6 +87,11 @@ def read_config(folder: str | Path) -> dict[str, Any]:
 def is_game_run(folder: str | Path) -> bool:
     """Whether the run in a folder is of a game; a run of an economy has a model. Raises RunError without a run."""
     return "game" in read_config(folder)
+
+
+def is_stationary_run(folder: str | Path) -> bool:
+    """Whether the run in a folder is a stationary equilibrium alone. Raises RunError without a run."""
+    return read_config(folder).get("kind") == STATIONARY
 
 
 def unfinished_config(folder: str | Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def require_aggregate_risk(model: Model) -> None:
     if not model.aggregate_shocks():
         raise ValueError(
             f"{type(model).__name__} declares no aggregate_shocks(): without aggregate risk the stationary equilibrium "
-            "is the whole solution; call steady_state(model)."
+            "is the whole solution; use `hank-mfg steady-state MODEL --out RUN`, or hm.steady_state(model) in Python."
         )
 
 

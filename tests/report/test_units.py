@@ -9,11 +9,11 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.cli.compare import comparison_lines
 from hank_mfg.evaluate.compare import Comparison, Responses
+from hank_mfg.evaluate.compare_tables import gaps_to_latex
 from hank_mfg.evaluate.impulse_response import ImpulseResponse
 from hank_mfg.evaluate.moments import moment_table
 from hank_mfg.evaluate.units import change_in, unit_of
 from hank_mfg.model.units import declared_kinds
-from hank_mfg.report.compare_tables import gaps_to_latex
 
 # Each named against its kind, with values before and after, and what is right.
 SERIES = {

@@ -278,7 +278,7 @@ def test_a_learning_rate_that_blows_up_is_named(small, tmp_path):
 
 
 def test_an_economy_without_aggregate_shocks_has_nothing_to_train():
-    with pytest.raises(ValueError, match=r"Aiyagari declares no aggregate_shocks\(\).*call steady_state"):
+    with pytest.raises(ValueError, match=r"Aiyagari declares no aggregate_shocks\(\).*hm\.steady_state"):
         hm.solve(hm.load_model("aiyagari"))
 
 

@@ -21,7 +21,7 @@ Newton's method with the stationary Jacobian.
 import dataclasses
 import time
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
@@ -64,6 +64,9 @@ from hank_mfg.solve.sequence.sequence_space import LinearSolution, linearize
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import readable
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 @readable
 @portable
@@ -98,6 +101,13 @@ class Transition:
     def precision(self) -> str:
         """The precision of every number here."""
         return "float64"
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row a period: every series as the model has it, and its deviation in a column that ends in _change."""
+        import pandas as pd
+
+        changes = {f"{name}_change": values for name, values in self.deviations().items()}
+        return pd.DataFrame({**self.series, **changes}).rename_axis("period")
 
     def deviations(self) -> dict[str, np.ndarray]:
         """Every series less its value in the final stationary equilibrium, (horizon,) each."""

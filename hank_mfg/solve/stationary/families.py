@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
@@ -37,6 +37,9 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, implicit
 from hank_mfg.solve.stationary.search import household_tolerance
 from hank_mfg.solve.stationary.steady_state import SteadyStateError
 from hank_mfg.wording import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST = 30  # points of a grid on which something is found out roughly
 EXTRAPOLATION = ((1.0, 0.0, 0.0), (2.0, -1.0, 0.0), (3.0, -3.0, 1.0))  # from the last three, newest first
@@ -130,6 +133,18 @@ class SteadyStates:
     excess: np.ndarray
     seconds: float
     nonconcave: str = ""
+
+    def to_frame(self) -> "pd.DataFrame":
+        """One row an equilibrium: the parameters that differ, prices, aggregates, and the excess of supply; a parameter
+        with several numbers has a column for each, NAME_0, NAME_1 and so on."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {}
+        for name, value in self.values.items():
+            flat = np.asarray(value).reshape(len(value), -1)
+            names = [name] if np.ndim(value) == 1 else [f"{name}_{place}" for place in range(flat.shape[1])]
+            columns |= dict(zip(names, flat.T, strict=True))
+        return pd.DataFrame({**columns, **self.prices, **self.aggregates, "excess": self.excess})
 
 
 @float64_allowed

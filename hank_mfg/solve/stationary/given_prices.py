@@ -5,9 +5,10 @@ the stationary mass, where there is one: wealth must not grow without bound (can
 has to clear. Everything is in float64.
 """
 
+import os
 import time
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,6 +18,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of, supplied
+from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
@@ -27,6 +29,10 @@ from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
 from hank_mfg.solve.stationary.household import feasible_savings, policy_of, solve_household
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
+from hank_mfg.wording import display_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class HouseholdAtPrices(NamedTuple):
@@ -58,6 +64,18 @@ class HouseholdAtPrices(NamedTuple):
         """Where budgets are not concave in assets at these prices, so that the policy, which solves first-order
         conditions, need not be the best one: a sentence, "" where they are."""
         return nonconcave_budgets(self.economy, Public(self.economy.shocks(0), Named("aggregates", {}), self.prices))
+
+    def table(self) -> "pd.DataFrame":
+        """One row a quantity: prices, aggregates and choices, each as the model has it, and which of these it is."""
+        import pandas as pd
+
+        groups = {"price": self.prices, "aggregate": self.aggregates, "choice": self.choices}
+        rows = {name: (float(value), kind) for kind, group in groups.items() for name, value in group.items()}
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "kind"]).rename_axis("quantity")
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        return as_latex(self.table().rename(index=display_name), path, **{"digits": 5, **options})
 
     def __repr__(self) -> str:
         return summary(self, {**self.prices, **self.aggregates}, f"growth of high wealth {self.growth:.6g}")

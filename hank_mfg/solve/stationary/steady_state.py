@@ -3,10 +3,11 @@
 The numbers are those of equilibrium.py, compiled once per shape; everything is in float64.
 """
 
+import os
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,6 +18,7 @@ from jax import Array
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of
+from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named, differing
 from hank_mfg.model.portable import portable
@@ -28,7 +30,12 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
+from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_at_rest, outcomes_table
 from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
+from hank_mfg.wording import display_name
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
 
@@ -91,6 +98,27 @@ class SteadyState(NamedTuple):
 
     def __repr__(self) -> str:
         return summary(self, {**self.prices, **self.aggregates}, f"residual {self.residual:.1g}")
+
+    @property
+    def outcomes(self) -> dict[str, float]:
+        """Every price, aggregate, declared outcome and choice summed over households, by name; decimals per period."""
+        return outcomes_at_rest(self.economy, self.public, self.mass, self.savings)
+
+    @property
+    def goods_market(self) -> float | None:
+        """Excess supply of goods relative to output by the model's own accounting; None where it declares none."""
+        return goods_left_over(self.economy, self.public, self.mass, self.savings)
+
+    def table(self) -> "pd.DataFrame":
+        """One row a quantity of `outcomes`: value, unit and, where the model reports output, levels over output."""
+        return outcomes_table(self.economy, self.outcomes)
+
+    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
+        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+        points, states = self.economy.shape
+        note = f"Stationary equilibrium, {points} asset points, {states} income states, float64."
+        frame = self.table().rename(index=display_name, columns=display_name).rename_axis("")
+        return as_latex(frame, path, **{"note": note, "digits": 5, **options})
 
     def saving_rate(self) -> float | None:
         """1 - consumption / output, where the model declares an outcome named output; None otherwise."""

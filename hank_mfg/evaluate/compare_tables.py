@@ -1,6 +1,6 @@
 """The tables of a comparison: what each method is, how accurate and how fast, and how far from the linear response."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pandas as pd
 
@@ -9,13 +9,11 @@ from hank_mfg.evaluate.units import counted
 from hank_mfg.latex import to_latex
 from hank_mfg.wording import display_name
 
-if TYPE_CHECKING:
-    from hank_mfg.evaluate.compare import Comparison
-
+Comparison = Any  # compare.py imports this file
 ROUNDING = 1e-8  # a gap below this, in percent of the peak, is printed as 0
 
 
-def gaps_to_latex(comparison: "Comparison") -> str:
+def gaps_to_latex(comparison: Comparison) -> str:
     """The table of gaps as LaTeX: sizes and variables for a reader, without variables that do not respond."""
     gaps = comparison.gaps.dropna(subset=[(comparison.others[0], "gap")])
     for method in comparison.others:
@@ -45,7 +43,7 @@ def gaps_to_latex(comparison: "Comparison") -> str:
     return to_latex(frame, caption=f"Responses to {_shock(comparison)} beside the linear response", note=note)
 
 
-def methods_to_latex(comparison: "Comparison") -> str:
+def methods_to_latex(comparison: Comparison) -> str:
     """The table of methods as LaTeX, one column per method; what each is stands in the note."""
     table = comparison.methods
     frame = table.drop(columns=ABOUT).T.rename_axis("")
@@ -58,5 +56,5 @@ def methods_to_latex(comparison: "Comparison") -> str:
     return to_latex(frame, caption="Methods compared", note=note)
 
 
-def _shock(comparison: "Comparison") -> str:
+def _shock(comparison: Comparison) -> str:
     return comparison.shock.replace("_", " ")

@@ -1,0 +1,107 @@
+"""What the commands of the command line do with a stationary equilibrium and with the run folder of one."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hank_mfg.cli.console import aligned, columns, named
+from hank_mfg.environment.check import check_model
+from hank_mfg.evaluate.distribution.statistics import gini_where_defined
+from hank_mfg.evaluate.grid_error import error_of_grid
+from hank_mfg.model.gallery import load_model
+from hank_mfg.report.stationary_report import (
+    evaluation_rows,
+    stationary_facts,
+    write_stationary_evaluation,
+    write_stationary_report,
+)
+from hank_mfg.runs.run import load_run
+from hank_mfg.runs.steady_run import steady_state_run
+from hank_mfg.runs.storage import is_stationary_run, read_config
+from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
+
+Tell = Callable[[str], None]
+
+
+def solve_stationary(
+    source: str, overrides: Mapping[str, Any], out: Path | None, *, asset_points: int, grid_error: bool, tell: Tell
+) -> tuple[dict[str, Any], list[str]]:
+    """Solve a stationary equilibrium, or read it where `out` holds it already, and write its tables and figures into
+    `out`; as JSON and as text."""
+    model = load_model(source, **overrides)
+    check_model(model)
+    if out is None:
+        steady = steady_state(model, asset_points=asset_points)
+        measured, more = error_of_grid(steady) if grid_error else ({}, [])
+        content = {**_content(source, steady), **measured}
+        return content, [*_lines(steady), *more]
+    steady = steady_state_run(source, out, overrides=dict(overrides), asset_points=asset_points)
+    measured, more = {}, []
+    if grid_error:
+        evaluation, files = write_stationary_evaluation(steady, out)
+        measured = {"grid_error": evaluation["grid_error"]}
+        more = ["", *aligned(evaluation_rows(evaluation)), *(f"Wrote {path}" for path in files)]
+    tables, written = write_stationary_report(steady, out, tell=tell)
+    content = {**_content(source, steady), "run": str(out), **tables, **measured, "files": [str(x) for x in written]}
+    return content, [*_lines(steady), *more, f"Wrote {len(written)} files into {out}."]
+
+
+def _content(source: str, steady: SteadyState) -> dict[str, Any]:
+    """The equilibrium as plain numbers, one level deep."""
+    parameters = steady.economy.model.parameters()
+    return {
+        "model": source,
+        "parameters": {name: np.asarray(value).tolist() for name, value in parameters.items()},
+        **steady.outcomes,
+        "saving_rate": steady.saving_rate(),
+        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
+        **stationary_facts(steady),
+        "asset_points": steady.economy.grid.size, "precision": "float64",
+        "seconds_compile": steady.seconds_compile, "seconds_run": steady.seconds_run,
+    }  # fmt: skip
+
+
+def _lines(steady: SteadyState) -> list[str]:
+    """The equilibrium for a reader: outcomes with units, inequality, how well it clears."""
+    table = steady.table()
+    heads = ("quantity", "unit", *(name for name in table.columns if name != "unit"))
+    rows = [
+        (str(name), row["unit"], *("" if np.isnan(row[head]) else f"{row[head]:.6g}" for head in heads[2:]))
+        for name, row in zip(table.index, table.to_dict("records"), strict=True)
+    ]
+    facts = {
+        "saving_rate": steady.saving_rate(),
+        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
+        **stationary_facts(steady),
+        "seconds_compile": steady.seconds_compile,
+        "seconds_run": steady.seconds_run,
+    }
+    shown = {named(name): value for name, value in facts.items() if value is not None}
+    return [*columns(heads, rows), "", *aligned(shown)]
+
+
+def evaluate_stationary(run: Path) -> tuple[dict[str, Any], list[str]]:
+    """Measure the run of a stationary equilibrium; as JSON and as text."""
+    content, written = write_stationary_evaluation(load_run(run), run, nonconcave=read_config(run)["nonconcave"])
+    return content, [*aligned(evaluation_rows(content)), *(f"Wrote {path}" for path in written)]
+
+
+def report_stationary(run: Path, tell: Tell) -> tuple[dict[str, Any], list[str]]:
+    """Every table and figure of the run of a stationary equilibrium; as JSON and as text."""
+    content, written = write_stationary_report(load_run(run), run, tell=tell)
+    files = [str(path) for path in written]
+    return {"run": str(run), "files": files, **content}, [f"Wrote {len(files)} files into {run}."]
+
+
+def refuse_stationary(what: str, run: Path) -> None:
+    """Raise ValueError when a command for solutions with aggregate risk is given a run without."""
+    if not is_stationary_run(run):
+        return
+    config = read_config(run)
+    raise ValueError(
+        f"{run} holds a stationary equilibrium of {config['class']}, without aggregate risk, which has no {what}: see "
+        f"`hank-mfg report {run}`; for aggregate shocks `hank-mfg solve MODEL --out ANOTHER`, for linear responses "
+        "hm.linearize, for a path of a parameter hm.transition, both from hm.load_run."
+    )

@@ -1,0 +1,219 @@
+"""The tables and figures of a stationary equilibrium, written into its run folder; nothing is solved again.
+
+outcomes.csv/.tex                prices, aggregates, declared outcomes, choices: value, unit, ratio to output
+distribution.csv/.tex            wealth: Gini coefficient, top shares, percentiles, households at the limit
+propensities.csv/.tex            mean marginal propensities to consume, per period and within a year
+marginal_propensities.csv/.tex   the same by wealth quintile
+figures/                         wealth_distribution, lorenz, policy, intertemporal_mpcs, each as PDF and PNG
+evaluation.json, accuracy.tex    where it is measured: markets, the grid, first-order conditions
+"""
+
+import functools
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
+from hank_mfg.evaluate.grid_error import FEWEST, grid_error
+from hank_mfg.evaluate.propensities import (
+    intertemporal_mpcs,
+    marginal_propensities,
+    mean_propensities,
+    static_mpcs,
+)
+from hank_mfg.evaluate.search_gain import search_gain
+from hank_mfg.files import write_text
+from hank_mfg.latex import to_latex
+from hank_mfg.precision import float64_allowed
+from hank_mfg.report import figures
+from hank_mfg.report.path_figures import plot_intertemporal_mpcs
+from hank_mfg.report.style import save_figure
+from hank_mfg.runs.manifest import into_run, is_recorded
+from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
+from hank_mfg.wording import display_name, state_names
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+HORIZON = 41  # periods of the intertemporal propensities that are drawn
+SHOWN, POOR = 0.999, 0.5  # share of households inside the axis of policies, and of propensities
+EVALUATION = "evaluation.json"
+NAMES = {
+    "residual": "Excess supply of markets, largest relative",
+    "goods_market_residual": "Goods market residual (relative to output)",
+    "euler_change": "Last step of the household's iteration (relative change of consumption)",
+    "top_of_grid_mass": "Households at the top of the grid (share)",
+    "search_gain_percent": "Gain by search, no first-order condition (percent of consumption)",
+}
+
+
+def stationary_facts(steady: SteadyState) -> dict[str, Any]:
+    """How well a stationary equilibrium clears, from what is solved already: numbers by name, None for what the model
+    does not declare."""
+    return {
+        "residual": steady.residual,
+        "goods_market_residual": steady.goods_market,
+        "euler_change": steady.euler_change,
+        "top_of_grid_mass": steady.top_of_grid_mass,
+    }
+
+
+def stationary_content(steady: SteadyState, responses: np.ndarray | None = None) -> dict[str, Any]:
+    """The tables of a stationary equilibrium as plain numbers, for JSON; `responses` as for `mean_propensities`."""
+    table = steady.table()
+    distribution = distribution_table(steady.mass, np.asarray(steady.economy.grid.points))
+    ratios = table["ratio to output"].dropna().to_dict() if "ratio to output" in table else {}
+    return {
+        "outcomes": table["value"].to_dict(),
+        "units": table["unit"].to_dict(),
+        "ratios_to_output": ratios,
+        "distribution": distribution["value"].to_dict(),
+        "propensities": mean_propensities(steady, responses),
+        "accuracy": stationary_facts(steady),
+    }
+
+
+@into_run
+def write_stationary_evaluation(
+    steady: SteadyState, folder: Path, *, nonconcave: str = "refuse"
+) -> tuple[dict[str, Any], list[Path]]:
+    """Measure a stationary equilibrium: markets, goods, the grid, and what a search without first-order conditions
+    gains; write evaluation.json and accuracy.tex, and return the numbers and the paths.
+
+    The error of the grid solves on half and a quarter of it, `nonconcave` as for `steady_state`; it is None on fewer
+    than 37 asset points.
+    """
+    folder, model = Path(folder), steady.economy.model
+    again = functools.partial(_again, model, nonconcave)
+    rough = grid_error(steady, again=again).to_dict() if steady.economy.grid.size >= FEWEST else None
+    content = {
+        **stationary_facts(steady),
+        "search_gain_percent": search_gain(steady).percent,
+        "grid_error": rough,
+        "asset_points": steady.economy.grid.size,
+        "precision": "float64",
+    }
+    rows = evaluation_rows(content)
+    frame = pd.DataFrame({"Value": pd.Series(rows, dtype=object)}).rename_axis("")
+    return content, [
+        write_text(folder / EVALUATION, json.dumps(content, indent=2) + "\n"),
+        write_text(folder / "accuracy.tex", to_latex(frame, note=_note(steady), digits=3)),
+    ]
+
+
+def _again(model: Any, nonconcave: str, count: int) -> SteadyState:
+    return steady_state(model, asset_points=count, nonconcave=nonconcave)
+
+
+def evaluation_rows(content: Mapping[str, Any]) -> dict[str, float]:
+    """The measures of an evaluation under names for a reader; what does not apply is left out."""
+    rows = {text: content[name] for name, text in NAMES.items() if content.get(name) is not None}
+    for name, row in (content.get("grid_error") or {}).items():
+        rows[f"Grid error of {display_name(name).lower()} (its own unit)"] = row["error"]
+    return rows
+
+
+@float64_allowed
+@into_run
+def write_stationary_report(
+    steady: SteadyState, folder: Path, *, tell: Callable[[str], None] = lambda text: None
+) -> tuple[dict[str, Any], list[Path]]:
+    """Every table and figure of a stationary equilibrium; returns the numbers, as `stationary_content`, and the paths.
+
+    The estimated error of the grid joins the outcomes where evaluation.json, as written into this run, holds it.
+    """
+    folder, written = Path(folder), []
+
+    def keep(paths: Any) -> None:
+        written.extend(paths)
+        for path in paths:
+            tell(f"Wrote {path}")
+
+    responses = intertemporal_mpcs(steady, horizon=HORIZON)
+    content = stationary_content(steady, responses)
+    for name, (frame, note, digits) in _tables(steady, content, _measured(folder)).items():
+        shown = frame.rename(index=_shown, columns=display_name).rename_axis("")
+        keep([
+            write_text(folder / f"{name}.csv", frame.to_csv()),
+            write_text(folder / f"{name}.tex", to_latex(shown, note=note, digits=digits)),
+        ])  # fmt: skip
+    for name, figure in _figures(steady, responses).items():
+        keep(save_figure(figure, folder / "figures" / name))
+    return content, written
+
+
+def _shown(name: str) -> str:
+    """The name of a row for a reader."""
+    what, _, rest = name.partition("_")
+    if what == "mpc":
+        return f"Mean MPC, {rest.replace('_', ' ') if rest == 'first_year' else 'one ' + rest.replace('_', ' ')}"
+    return "Constrained households (share)" if name == "constrained" else display_name(name)
+
+
+def _measured(folder: Path) -> dict[str, Any]:
+    """The grid errors of this run by quantity; none where they were not measured, or not by this run."""
+    path = folder / EVALUATION
+    if not path.is_file() or not is_recorded(folder, EVALUATION):
+        return {}
+    return json.loads(path.read_text()).get("grid_error") or {}
+
+
+def _tables(
+    steady: SteadyState, content: dict[str, Any], errors: dict[str, Any]
+) -> dict[str, tuple[pd.DataFrame, str, int]]:
+    """Every table with its note and its digits."""
+    outcomes, note = steady.table(), _note(steady)
+    if errors:
+        outcomes["grid error"] = [errors.get(name, {}).get("error", np.nan) for name in outcomes.index]
+    left = steady.goods_market
+    accounts = (
+        "The model declares no goods_market()."
+        if left is None
+        else f"Goods left over by the model's own accounting: {left:.1g} of output."
+    )
+    if "ratio to output" in outcomes:
+        accounts = f"Ratios are to output of one {steady.economy.model.period or 'period'}. {accounts}"
+    propensities = pd.DataFrame({"value": pd.Series(content["propensities"], dtype=float)}).rename_axis("statistic")
+    spent = "MPC: consumption out of another unit of cash on hand, unexpected and once; all of them as decimals."
+    return {
+        "outcomes": (outcomes, f"{note} {accounts}", 5),
+        "distribution": (
+            distribution_table(steady.mass, np.asarray(steady.economy.grid.points)),
+            f"{note} Levels are in goods.",
+            4,
+        ),
+        "propensities": (propensities, f"{note} {spent}", 4),
+        "marginal_propensities": (marginal_propensities(steady), f"{note} {spent}", 3),
+    }
+
+
+def _note(steady: SteadyState) -> str:
+    points, states = steady.economy.shape
+    return f"Stationary equilibrium, {points} asset points, {states} income states, float64."
+
+
+def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
+    """Wealth, its Lorenz curve, policies with marginal propensities, and spending over time."""
+    assets, note = np.asarray(steady.economy.grid.points), _note(steady)
+    labels = state_names(steady.economy.own)
+    reached = np.cumsum(steady.mass.sum(axis=1))
+
+    def policy(values: dict[str, np.ndarray], share: float, more: str = "") -> "Figure":
+        end = assets[min(int(np.searchsorted(reached, share)) + 1, len(assets) - 1)]
+        inside = f"{note} {100 * share:g} percent of households are inside the axis.{more}"
+        return figures.plot_policy(assets, values, labels, inside, float(end))
+
+    drawn = {
+        "policy": policy({"consumption": steady.consumption, "savings": steady.savings}, SHOWN),
+        "mpc": policy({"mpc": static_mpcs(steady)[0]}, POOR, " Steps: policies are linear between asset points."),
+        "intertemporal_mpcs": plot_intertemporal_mpcs(responses, period=steady.economy.model.period),
+    }
+    if float(steady.mass[0].sum()) < SHOWN:
+        drawn["wealth_distribution"] = figures.plot_wealth_distribution(assets, steady.mass, note, labels)
+    if has_shares(steady.mass, assets):
+        drawn["lorenz"] = figures.plot_lorenz({"Wealth": lorenz_curve(steady.mass, assets)}, note)
+    return drawn

@@ -1,0 +1,58 @@
+"""What a stationary equilibrium reports: every price, aggregate, declared outcome and choice, with its unit."""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.environment.accounting import goods_at_rest
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.units import LEVEL, RATE, SHARE, declared_kinds
+from hank_mfg.precision import float64_allowed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OUTPUT = "output"  # the name of the quantity that others are divided by
+
+
+@float64_allowed
+def outcomes_at_rest(economy: Economy, public: Public, mass: Any, savings: Any) -> dict[str, float]:
+    """Aggregates, prices, declared outcomes and choices summed over households, by name; shocks, which rest at their
+    means, are left out. `mass` and `savings` (assets, income); decimals per model period."""
+    public = jax.tree.map(jnp.asarray, public)
+    named = {
+        **economy.series(public),
+        **economy.choices(jnp.asarray(mass), public, jnp.asarray(savings)),
+    }
+    return {name: float(value) for name, value in named.items() if name not in public.shocks}
+
+
+@float64_allowed
+def goods_left_over(economy: Economy, public: Public, mass: Any, savings: Any) -> float | None:
+    """Excess supply of goods relative to output, as the model's goods_market() states it; None where it does not."""
+    public = jax.tree.map(jnp.asarray, public)
+    left = goods_at_rest(economy, public, jnp.asarray(mass), jnp.asarray(savings))
+    return None if left is None else float(left)
+
+
+def outcomes_table(economy: Economy, values: dict[str, float]) -> "pd.DataFrame":
+    """One row a quantity of `values`: its value, its unit and, where there is output, levels over output.
+
+    A rate is a decimal per model period, a share a decimal, anything else a level in units of its own.
+    """
+    import pandas as pd
+
+    model = economy.model
+    kinds = declared_kinds(model, [*economy.shock_values, *values])
+    units = {RATE: f"decimal per {model.period or 'period'}", SHARE: "decimal", LEVEL: "level"}
+    columns: dict[str, list[Any]] = {
+        "value": list(values.values()),
+        "unit": [units[kinds[name]] for name in values],
+    }
+    output = values.get(OUTPUT)
+    if output:
+        ratios = [value / output if kinds[name] == LEVEL else np.nan for name, value in values.items()]
+        columns["ratio to output"] = ratios
+    return pd.DataFrame(columns, index=pd.Index(list(values), name="quantity"))
