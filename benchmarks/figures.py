@@ -85,11 +85,11 @@ def misspecification(quick: bool) -> "Figure":
     rows = json.loads((RESULTS / "misspecification.json").read_text())["table"]
     rows = [row for row in rows if row["model"] == "krusell_smith" and row["people"] != row["world"]]
     worlds = ["calm", "normal", "rough"]
-    people = ["calm", "normal", "rough", "worst", "mean"]
-    shown = [*(f"trained in {name}" for name in people[:3]), "robust: worst world", "robust: mean of worlds"]
+    solutions = ["calm", "normal", "rough", "worst", "mean"]
+    shown = [*(f"trained in {name}" for name in solutions[:3]), "robust: worst world", "robust: mean of worlds"]
     figure, axes = panels(2, 2, PAGE, 2.2, "")
     for panel, kind in zip(axes, ("partial", "general"), strict=True):
-        for place, (name, label) in enumerate(zip(people, shown, strict=True)):
+        for place, (name, label) in enumerate(zip(solutions, shown, strict=True)):
             mine = {row["world"]: row for row in rows if row["people"] == name}
             where = np.array([worlds.index(world) for world in mine]) + 0.13 * (place - 2)
             middle = np.array([row[kind] for row in mine.values()])

@@ -33,31 +33,31 @@ def families(quick: bool) -> list[tuple[str, dict[str, dict[str, Any]], dict[str
 def trained(model: str, worlds: dict[str, dict], settings: dict, seed: int) -> dict[str, hm.Solution]:
     """People of every world, and those who are prepared for all."""
     method = hm.RSPG(**settings)
-    people = {}
+    solutions = {}
     for name, changes in worlds.items():
         progress(f"{model}: {name}, seed {seed}")
-        people[name] = hm.solve(hm.load_model(model, **changes), method, seed=seed)
+        solutions[name] = hm.solve(hm.load_model(model, **changes), method, seed=seed)
     alternatives: dict[str, list] = {}
     for changes in worlds.values():
         for parameter, value in changes.items():
             alternatives.setdefault(parameter, []).append(value)
     for name, penalty in (("worst", 0.0), ("mean", MEAN)):
         progress(f"{model}: prepared for the {name}, seed {seed}")
-        people[name] = hm.solve(hm.load_model(model), method, seed=seed, family=hm.Family(alternatives, penalty))
-    return people
+        solutions[name] = hm.solve(hm.load_model(model), method, seed=seed, family=hm.Family(alternatives, penalty))
+    return solutions
 
 
 def costs(
-    people: Sequence[dict[str, hm.Solution]], worlds: dict[str, dict], paths: int
+    solutions: Sequence[dict[str, hm.Solution]], worlds: dict[str, dict], paths: int
 ) -> dict[tuple[str, str], list[hm.results.WelfareCost]]:
     """By who they are and where they live, one cost per seed."""
     found: dict[tuple[str, str], list[hm.results.WelfareCost]] = {}
-    for seed, mine in enumerate(people):
+    for seed, mine in enumerate(solutions):
         for world in worlds:
             right = mine[world]
             for name, each in mine.items():
                 progress(f"{name} living in {world}, seed {seed}")
-                believed = people[(seed + 1) % len(people)][world] if name == world else each
+                believed = solutions[(seed + 1) % len(solutions)][world] if name == world else each
                 there = hm.under(believed, **right.model.parameters())
                 found.setdefault((name, world), []).append(hm.welfare_cost(there, right, paths=paths))
     return found
@@ -67,8 +67,8 @@ def measure(quick: bool) -> dict:
     """Every experiment."""
     rows, weights = [], {}
     for model, worlds, settings in families(quick):
-        people = [trained(model, worlds, settings, seed) for seed in range(2 if quick else 3)]
-        for (name, world), each in costs(people, worlds, 2 if quick else 32).items():
+        solutions = [trained(model, worlds, settings, seed) for seed in range(2 if quick else 3)]
+        for (name, world), each in costs(solutions, worlds, 2 if quick else 32).items():
             row: dict[str, Any] = {"model": model, "people": name, "world": world}
             for kind in ("partial", "general"):
                 numbers = [getattr(cost, f"{kind}_percent") for cost in each]
@@ -76,7 +76,7 @@ def measure(quick: bool) -> dict:
                 row[f"{kind} error"] = max(getattr(c, f"{kind}_standard_error") * getattr(c, f"{kind}_percent")
                                            / getattr(c, kind) for c in each)  # fmt: skip
             rows.append(row)
-        weights[model] = {name: [group[name].worlds() for group in people] for name in ("worst", "mean")}
+        weights[model] = {name: [group[name].worlds() for group in solutions] for name in ("worst", "mean")}
     return {"precision": {"training": "float32", "measurement": "float64"}, "table": rows, "weights": weights}
 
 

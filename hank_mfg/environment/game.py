@@ -201,7 +201,7 @@ def ahead(game: AbstractGame, population: str, aggregate: Aggregate, noise_next:
     return (values.reshape(-1, kernel.shape[0]) @ kernel.T).reshape(-1)
 
 
-def everybody(game: AbstractGame, population: str) -> Any:
+def all_states(game: AbstractGame, population: str) -> Any:
     """`place` of all states, in a column to go with actions (states, options)."""
     return game.place(population, jnp.arange(game.populations[population].size, dtype=jnp.int32)[:, None])
 
@@ -258,7 +258,7 @@ def next_period_draws(uniforms: Array) -> Array:
     return jnp.concatenate([uniforms[1:], uniforms[:1]])
 
 
-def everybody_takes(aggregate: Aggregate, owns: dict[str, Any], choices: dict[str, Choice]) -> dict[str, Taken]:
+def population_actions(aggregate: Aggregate, owns: dict[str, Any], choices: dict[str, Choice]) -> dict[str, Taken]:
     """What everybody does when each population mixes actions as in `choices`: `Taken` by population."""
     return {
         name: Taken(owns[name], choice.actions, aggregate.masses[name][:, None] * choice.probabilities)

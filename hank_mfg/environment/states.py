@@ -32,11 +32,11 @@ def describe_states(model: Model) -> dict[str, Any]:
     moves = given_moves(own, chain.transition)
     average = average_out(moves, chain.transition, own.shares)
     mass = joint_distribution(chain.transition, moves, own.shares).sum(axis=0)
-    everybody = stationary_distribution(chain.transition)
+    long_run = stationary_distribution(chain.transition)
     declared = {name: each for shock in declared_chains(model.aggregate_shocks()) for name, each in shock.asked.items()}
     return {
-        "aggregate_states": len(everybody),
-        "aggregate_shocks": _quantities(chain.values, chain.transition, everybody, declared),
+        "aggregate_states": len(long_run),
+        "aggregate_shocks": _quantities(chain.values, chain.transition, long_run, declared),
         "individual_states": len(mass),
         "individual_shocks": _quantities(own.values, average, mass, own.asked),
         "permanent_types": np.asarray(own.shares).tolist(),

@@ -119,15 +119,15 @@ def information_value(
     )
     _require_kinds(kinds)
     begin = {name: _trained(solution, name, *kind, updates=updates, seed=seed) for name, kind in kinds.items()}
-    everybody = solution.play()
-    players = [_fine(play, everybody) for play in begin.values()]
+    baseline = solution.play()
+    players = [_fine(play, baseline) for play in begin.values()]
     keys = jax.random.split(jax.random.PRNGKey(seed + 1), paths)
-    start, steady = solution.start(everybody), solution.steady.economy
+    start, steady = solution.start(baseline), solution.steady.economy
     annuities = steady.annuities()
 
     def measure(factor: float):
         periods = (burn_in, horizon)
-        return _losses(everybody, players, start, periods, annuities, keys, factor=jnp.asarray(factor))
+        return _losses(baseline, players, start, periods, annuities, keys, factor=jnp.asarray(factor))
 
     losses, scaled = measure(1.0)
     welfare = average_welfare(lambda factor: measure(factor)[1], scaled)
@@ -166,24 +166,24 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     same = {each: getattr(solution.settings, each) for each in ("asset_points", "paths", "horizon", "precision")}
     settings = dataclasses.replace(settings, updates=updates, **same)
     play, training = prepare(solution.model, settings, solution.steady, seed=seed, sees=model)
-    everybody = solution.play(settings.asset_points, DTYPES[settings.precision])
+    baseline = solution.play(settings.asset_points, DTYPES[settings.precision])
     states = jax.tree.map(jnp.asarray, solution.states)._replace(price_noise=None)
     memory = jnp.broadcast_to(play.policy.initial_memory(), (settings.paths, *play.policy.initial_memory().shape))
     training = training._replace(states=(states, memory))
-    return play._replace(policy=train_deviator(everybody, play, training, settings, updates))
+    return play._replace(policy=train_deviator(baseline, play, training, settings, updates))
 
 
-def _fine(play: Play, everybody: Play) -> Play:
-    """The same household on the grid of `everybody`, float64, seeing what it sees."""
-    policy = cast(play.policy, everybody.economy.dtype)
-    model = cast(play.economy.model, everybody.economy.dtype)
-    economy = eqx.tree_at(lambda e: e.model, everybody.economy, model)
+def _fine(play: Play, baseline: Play) -> Play:
+    """The same household on the grid of `baseline`, float64, seeing what it sees."""
+    policy = cast(play.policy, baseline.economy.dtype)
+    model = cast(play.economy.model, baseline.economy.dtype)
+    economy = eqx.tree_at(lambda e: e.model, baseline.economy, model)
     return Play(economy, policy, policy.tables(economy.grid.points))
 
 
 @eqx.filter_jit
 def _losses(
-    everybody: Play,
+    baseline: Play,
     players: list[Play],
     state: State,
     periods: tuple[int, int],
@@ -198,13 +198,13 @@ def _losses(
     `annuities` (income,) are what a unit of utility in every period is worth after the last one.
     """
     burn_in, horizon = periods
-    economy = everybody.economy
+    economy = baseline.economy
     flows = scaled_flows(economy, factor)
 
     def one(key):
         shocks = economy.draw_shocks(state.aggregate.shock, burn_in + horizon, key=key)
-        last, before = freeze(everybody, state, shocks[:burn_in], False)
-        _, path = freeze(everybody, last, shocks[burn_in:], True)
+        last, before = freeze(baseline, state, shocks[:burn_in], False)
+        _, path = freeze(baseline, last, shocks[burn_in:], True)
         memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
         best, memory = players[-1], memories[-1]
         _, record = observe_deviator(best, best.policy, memory, path)

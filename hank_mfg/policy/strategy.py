@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Discrete, Landing, Population, everybody, read
+from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Discrete, Landing, Population, all_states, read
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
 
@@ -82,7 +82,7 @@ def _combine(functions: tuple[Array, ...], values: Array) -> Array:
 
 
 def look(game: AbstractGame, name: str, aggregate: Aggregate, own: Any) -> Sight:
-    """What a strategy of the population sees of individual states in a period; `own` is `everybody`."""
+    """What a strategy of the population sees of individual states in a period; `own` is `all_states`."""
     population = game.populations[name]
     actions = population.actions
     landing = None
@@ -145,7 +145,7 @@ def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorica
     signals = jax.eval_shape(game.signal, aggregate).shape[0]
     strategies = {}
     for place, (name, population) in enumerate(game.populations.items()):
-        sight = jax.eval_shape(lambda a, name=name: look(game, name, a, everybody(game, name)), aggregate)
+        sight = jax.eval_shape(lambda a, name=name: look(game, name, a, all_states(game, name)), aggregate)
         actions = population.actions
         outputs = 1
         if isinstance(actions, Discrete) and (categorical or not actions.ordered):

@@ -17,11 +17,11 @@ from hank_mfg.environment.game import (
     Period,
     Taken,
     ahead,
+    all_states,
     arrive,
-    everybody,
-    everybody_takes,
     expect,
     land_everybody,
+    population_actions,
 )
 from hank_mfg.environment.sampled import cleared, sampled_start
 from hank_mfg.policy.strategy import make_strategies
@@ -69,11 +69,11 @@ class Happened(NamedTuple):
 
 @eqx.filter_jit
 def happen(game: EconomyGame, savings, uniforms) -> Happened:
-    now, own = game.start(uniforms[0]), everybody(game, HOUSEHOLDS)
+    now, own = game.start(uniforms[0]), all_states(game, HOUSEHOLDS)
     stationary = game.shares_of(now, savings)
     actions = jnp.concatenate([stationary, 0.98 * stationary], axis=1)
     probabilities = jnp.broadcast_to(jnp.asarray([0.9, 0.1]), actions.shape)
-    taken = everybody_takes(now, {HOUSEHOLDS: own}, {HOUSEHOLDS: Choice(actions, probabilities)})
+    taken = population_actions(now, {HOUSEHOLDS: own}, {HOUSEHOLDS: Choice(actions, probabilities)})
     now = game.clear(now, taken) if game.clears else now
     landed = land_everybody(game, HOUSEHOLDS, now, own, Choice(actions, probabilities))
     following = arrive(game, now, {HOUSEHOLDS: landed}, game.draw(now, uniforms[1]))
@@ -160,14 +160,14 @@ def test_a_model_with_one_discount_factor_keeps_it(float64):
     """Where patience is alike it is one number, so that nothing is discounted household by household."""
     game = made("huggett_1993").game
     assert float(game.discount_factor) == 0.99322
-    assert jnp.ndim(game.discount(HOUSEHOLDS, game.start(jnp.full(1, 0.5)), everybody(game, HOUSEHOLDS))) == 0
+    assert jnp.ndim(game.discount(HOUSEHOLDS, game.start(jnp.full(1, 0.5)), all_states(game, HOUSEHOLDS))) == 0
 
 
 @pytest.mark.slow
 def test_patience_that_moves_is_that_of_the_model(float64):
     """Stochastic patience is discounted with the household's own factor, in the order of the economy's states."""
     game = made("krusell_smith_stochastic_beta").game
-    now, own = game.start(jnp.full(1, 0.5)), everybody(game, HOUSEHOLDS)
+    now, own = game.start(jnp.full(1, 0.5)), all_states(game, HOUSEHOLDS)
     expected = jnp.tile(game.economy.discount_factor(game.economy.shocks(0))[0], POINTS)
     assert jnp.array_equal(game.discount(HOUSEHOLDS, now, own)[:, 0], expected)
 
@@ -194,7 +194,7 @@ def test_a_path_records_prices_that_clear(float64):
     def step(state):
         happened = play.act(play.decide(state), jnp.full(1, 0.5))
         now = happened.now
-        return happened, everybody_takes(now.state.aggregate, play.own, now.choices)
+        return happened, population_actions(now.state.aggregate, play.own, now.choices)
 
     happened, taken = eqx.filter_jit(step)(state)
     assert price_taking(happened).now.noise.unknowns == happened.now.state.aggregate.noise.unknowns

@@ -15,7 +15,7 @@ import reference_games as reference
 from tabulated import Tabulated, loaded
 
 import hank_mfg as hm
-from hank_mfg.environment.game import Choice, ahead, everybody, land_everybody, read, settle
+from hank_mfg.environment.game import Choice, ahead, all_states, land_everybody, read, settle
 from hank_mfg.evaluate.exploitability.game_exploitability import path_gains
 from hank_mfg.policy.strategy import action_values_of
 from hank_mfg.solve.play.game_play import draw_uniforms, game_play
@@ -87,7 +87,7 @@ def test_moving_the_mass_is_the_adjoint_of_expecting_values(name):
     game = loaded(name)
     population_name, population = only(game)
     aggregate = game.start(jnp.full(game.draws, 0.3))
-    own, draws = everybody(game, population_name), np.random.default_rng(0)
+    own, draws = all_states(game, population_name), np.random.default_rng(0)
     shape = (population.size, len(population.actions.values))
     values = jnp.asarray(draws.normal(size=population.size))
     actions = jnp.broadcast_to(action_values_of(population.actions, jnp.float64)[None], shape)

@@ -17,7 +17,7 @@ import reference_more_games as reference
 from tabulated import Tabulated, loaded
 
 import hank_mfg as hm
-from hank_mfg.environment.game import Choice, ahead, arrive, everybody, land_everybody, read, settle
+from hank_mfg.environment.game import Choice, ahead, all_states, arrive, land_everybody, read, settle
 from hank_mfg.environment.sampled import sampled_rollout
 from hank_mfg.evaluate.exploitability.game_exploitability import path_gains
 from hank_mfg.policy.strategy import action_values_of, make_strategies
@@ -137,7 +137,7 @@ def test_moving_the_mass_is_the_adjoint_of_expecting_values(name):
         choice = Choice(
             jnp.broadcast_to(actions[None], (states, count)), jnp.asarray(draws.dirichlet(np.ones(count), states))
         )
-        own = everybody(game, population)
+        own = all_states(game, population)
         settled[population] = land_everybody(game, population, aggregate, own, choice)
         landing = game.land(population, aggregate, own, choice.actions)
         expected = read(ahead(game, population, aggregate, noise, values[population]), landing)
@@ -180,7 +180,7 @@ def test_one_infectious_infects_as_many_as_the_reproduction_number_says():
     """Few are infectious and everybody has normal contacts: infections per infectious week times mean weeks = R."""
     game = loaded("epidemic", report_sd=0.0)
     few = jnp.zeros((3, 4)).at[:, 2].set(jnp.asarray([2e-5, 0.0, 1e-5])).at[1, 0].set(1.0 - 3e-5).reshape(-1)
-    own = everybody(game, "individuals")
+    own = all_states(game, "individuals")
     for variant, reproduction in ((0.0, 2.5), (1.0, 2.5 * 1.97)):
         aggregate = game.start(jnp.full(2, 0.7))
         noise = aggregate.noise._replace(variant=jnp.asarray(variant))
@@ -201,7 +201,7 @@ def test_what_prey_lose_predators_gain():
         rewards = []
         for game in games:
             now = game.start(jnp.full(3, 0.4))._replace(masses=masses)
-            rewards.append(game.reward(name, now, now, everybody(game, name), jnp.zeros((48, 1)))[:, 0])
+            rewards.append(game.reward(name, now, now, all_states(game, name), jnp.zeros((48, 1)))[:, 0])
         parts.append(float(mass @ (rewards[1] - rewards[0])))
         total += parts[-1]
     assert abs(parts[0]) > 0.1 and total == pytest.approx(0.0, abs=1e-12)

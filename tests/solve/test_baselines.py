@@ -112,11 +112,11 @@ def test_with_lambda_one_advantages_are_returns_minus_values():
     assert float(lifetime_reward(rewards[None], 0.9)) == pytest.approx(np.mean(returns[0]), abs=1e-5)
 
 
-def episode(periods=4, people=50, states=3, actions=2):
+def episode(periods=4, individuals=50, states=3, actions=2):
     draws = np.random.default_rng(1)
-    where = jnp.asarray(draws.integers(0, states, (periods, people)), jnp.int32)
-    what = jnp.asarray(draws.integers(0, actions, (periods, people)), jnp.int32)
-    rewards = jnp.asarray(draws.normal(size=(periods, people)).astype(np.float32))
+    where = jnp.asarray(draws.integers(0, states, (periods, individuals)), jnp.int32)
+    what = jnp.asarray(draws.integers(0, actions, (periods, individuals)), jnp.int32)
+    rewards = jnp.asarray(draws.normal(size=(periods, individuals)).astype(np.float32))
     tables = draws.normal(size=(2, periods, states, actions)).astype(np.float32)
     log_probabilities = jax.nn.log_softmax(jnp.asarray(tables[0]))
     return Episode(Sight((), None), where, what, rewards), log_probabilities, jnp.asarray(tables[1])

@@ -9,7 +9,16 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.environment.game import Aggregate, Choice, Discrete, Period, Population, arrive, everybody, land_everybody
+from hank_mfg.environment.game import (
+    Aggregate,
+    Choice,
+    Discrete,
+    Period,
+    Population,
+    all_states,
+    arrive,
+    land_everybody,
+)
 from hank_mfg.policy.encoders import Attention
 from hank_mfg.policy.strategy import action_values_of, neighborhood
 from hank_mfg.precision import cast
@@ -28,7 +37,7 @@ def follow(game, probabilities, direction):
     name = "individuals"
     values = action_values_of(game.populations[name].actions, probabilities.dtype)
     actions = jnp.broadcast_to(values[None], probabilities.shape[1:])
-    own = everybody(game, name)
+    own = all_states(game, name)
     start = Aggregate({name: jnp.full(99, 1.0 / 99.0, probabilities.dtype)}, direction, jnp.zeros((), jnp.int32))
 
     def period(aggregate, probabilities):

@@ -1,10 +1,10 @@
-"""Robust training: people who do not know in which of several worlds they live, and want to do well in the worst.
+"""Robust training: one policy for a set of models, chosen for the worst weighting of these models.
 
-A family of worlds m = 1..M differs in parameters. People choose one policy, the adversary weights on the worlds,
+The models m = 1..M ("worlds") differ in parameters. Households choose one policy, the adversary weights on the worlds,
 
     max over policies, min over w of   sum_m w_m V_m + theta sum_m w_m log(M w_m),
 
-with V_m lifetime utility in world m where everybody follows the policy, and prices follow. With theta = 0 that is the
+with V_m lifetime utility in model m when all households follow the policy and prices adjust. With theta = 0 that is the
 worst of the worlds (max-min), with a large theta the mean of them, between them multiplier preferences, whose adversary
 pays theta for every unit of relative entropy. Paths of one batch live in all worlds, and what they teach counts by the
 weight of theirs: where worlds cannot be told apart by what people see and remember, they learn what is right on average
@@ -52,11 +52,12 @@ RECENT = 3  # what is best in the n-th move counts like n to the power of this l
 
 @dataclasses.dataclass(frozen=True)
 class Family:
-    """Worlds that people think possible: `Family({"stay": [0.7, 0.95], "gap": [0.02]}, penalty=0.1)`.
+    """A set of models for which one policy is trained: `Family({"stay": [0.7, 0.95], "gap": [0.02]}, penalty=0.1)`.
 
     `alternatives` gives further values of parameters; every combination with the model's own values is a world, the
-    model itself the first. `penalty` is theta, in percent of consumption: a world in which people are worse off by that
-    much gets e times the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no numbers.
+    model itself the first. `penalty` is theta, in percent of consumption: a model in which households are worse off by
+    that much gets e times the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no
+    numbers.
     """
 
     alternatives: Mapping[str, Sequence[Any]]

@@ -23,12 +23,12 @@ from hank_mfg.environment.game import (
     Aggregate,
     Choice,
     Period,
+    all_states,
     arrive,
-    everybody,
-    everybody_takes,
     expect,
     land_everybody,
     next_period_draws,
+    population_actions,
     values_at_end,
 )
 from hank_mfg.errors import SolveError
@@ -64,7 +64,7 @@ class GameStep(NamedTuple):
 
 
 class GamePlay(NamedTuple):
-    """Who plays what: a game and the strategy of each population; `own` is `everybody` of each, looked up once."""
+    """Who plays what: a game and the strategy of each population; `own` is `all_states` of each, looked up once."""
 
     game: AbstractGame
     strategies: dict[str, Strategy]
@@ -85,7 +85,7 @@ class GamePlay(NamedTuple):
         """Carry out a decision; `uniforms` (draws,) become the common noise of next period."""
         aggregate = now.state.aggregate
         if self.game.clears:
-            aggregate = self.game.clear(aggregate, everybody_takes(aggregate, self.own, now.choices))
+            aggregate = self.game.clear(aggregate, population_actions(aggregate, self.own, now.choices))
             now = now._replace(state=now.state._replace(aggregate=aggregate))
         settled = {
             name: land_everybody(self.game, name, aggregate, self.own[name], choice)
@@ -106,7 +106,7 @@ class GamePlay(NamedTuple):
 
 def game_play(game: AbstractGame, strategies: dict[str, Strategy]) -> GamePlay:
     """Everybody follows `strategies`."""
-    return GamePlay(game, strategies, {name: everybody(game, name) for name in game.populations})
+    return GamePlay(game, strategies, {name: all_states(game, name) for name in game.populations})
 
 
 def draw_uniforms(key, paths: int, periods: int, draws: int, dtype) -> Array:
@@ -165,7 +165,7 @@ def _backward(game: AbstractGame, name: str, path: Period, actions: Array, value
 
     Rewards are worked out for all periods at once, outside the scan.
     """
-    own = everybody(game, name)
+    own = all_states(game, name)
     rewards = jax.vmap(lambda period, actions: game.reward(name, period.now, period.following, own, actions))(
         path, actions
     )

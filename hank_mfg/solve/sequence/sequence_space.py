@@ -376,8 +376,8 @@ def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> 
         return total
     risk = jnp.einsum("ortu,zrus->ozts", found.jacobians[:, -len(moved.basis) :], moved.chain)
     settled = rest.economy.settle(rest.mass, rest.economy.lottery(found.decision.savings))
-    people = jnp.einsum("toaf,ae->toef", found.outputs, settled)
-    return total + risk + jnp.einsum("toef,zsef->ozts", people, moved.first)
+    households = jnp.einsum("toaf,ae->toef", found.outputs, settled)
+    return total + risk + jnp.einsum("toef,zsef->ozts", households, moved.first)
 
 
 @eqx.filter_jit
