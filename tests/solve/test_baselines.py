@@ -46,13 +46,6 @@ from hank_mfg.solve.play.game_play import GameState, draw_uniforms, game_play
 from hank_mfg.solve.solve import solve
 
 
-@pytest.fixture(autouse=True)
-def quickly(quick):
-    """Compile without optimizations, and each program once."""
-    with quick():
-        yield
-
-
 class Chase(AbstractGame):
     """Two populations on a ring of 5: hunters like to be where the prey will be, prey where no hunters will be."""
 
@@ -332,9 +325,9 @@ LEARNERS = {
 
 
 @pytest.fixture(scope="module")
-def uniform_play(quick):
+def uniform_play():
     """The exploitability of taking every action with the same probability."""
-    with quick(), jax.enable_x64(True):
+    with jax.enable_x64(True):
         game = cast(LinearQuadratic(), jnp.float64)
         strategies = make_strategies(game, LEARNERS["ippo"].networks(), seed=0, categorical=True)
         return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
