@@ -27,10 +27,6 @@ class Patient(LinearQuadratic):
 '''
 
 
-class Killed(Exception):
-    """Stands for a process that dies."""
-
-
 def leaves(tree) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray)]
 
@@ -70,26 +66,6 @@ def test_the_log_holds_measures_of_exploitability(solved):
     final = hm.exploitability(solution, paths=2)
     assert lines[-1]["exploitability"]["individuals"] == pytest.approx(final.clairvoyant["individuals"], rel=1e-9)
     assert lines[-1]["objective"] == pytest.approx(solution.history["objective"][-2:].mean())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["rspg", "ippo"])
-def test_a_killed_run_goes_on_to_the_same_numbers(method, tmp_path):
-    settings = small(method) if method == "rspg" else small(method, individuals=20, epochs=1, minibatches=2)
-
-    def die(history):
-        if len(history["loss"]) >= 4:
-            raise Killed
-
-    whole = solve_run("linear_quadratic", tmp_path / "whole", settings, chunk=2)
-    with pytest.raises(Killed):
-        solve_run("linear_quadratic", tmp_path / "cut", settings, chunk=2, callback=die, save_every=0)
-    with pytest.raises(RunError, match="unfinished run.*--resume"):
-        load_run(tmp_path / "cut")
-    resumed = solve_run("linear_quadratic", tmp_path / "cut", resume=True)
-    assert_same(whole.training, resumed.training)
-    assert np.array_equal(whole.history["loss"], resumed.history["loss"])
-    assert [line["update"] for line in read_metrics(tmp_path / "cut")] == [2, 4, 6]
 
 
 def test_a_run_is_not_overwritten(solved):

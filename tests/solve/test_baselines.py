@@ -335,11 +335,10 @@ def uniform_play():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
-def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
-    solution, again = (solve(LinearQuadratic(), LEARNERS[name]) for _ in range(2))
+def test_exploitability_falls_well_below_that_of_uniform_play(name, uniform_play):
+    """The docs: the model-free baselines learn."""
+    solution = solve(LinearQuadratic(), LEARNERS[name])
     after = game_exploitability(solution, paths=8).clairvoyant["individuals"]
     assert after < 0.3 * uniform_play, (uniform_play, after)
     objective = solution.history["objective"]
     assert objective[-5:].mean() > objective[0]
-    first, second = (jax.tree.leaves(eqx.filter(one.training, eqx.is_array)) for one in (solution, again))
-    assert all((np.asarray(a) == np.asarray(b)).all() for a, b in zip(first, second, strict=True))
