@@ -2,28 +2,59 @@
 
 Warnings are errors (pyproject.toml). JAX stays in its default precision: the library switches float64 on where it
 needs it, and tests that need it ask for the fixture `float64`.
-"""
 
-import atexit
+Everything is compiled in one way, without costly optimizations, and kept in one folder of the checkout, which all
+processes of a session share and later sessions find again.
+"""
+# ruff: noqa: E402 - the environment is set before JAX is imported
+
 import contextlib
 import dataclasses
 import functools
+import hashlib
 import io
 import json
 import os
+import platform
 import re
 import shutil
 import sys
-import tempfile
 import warnings
+from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
 
+
+def compiled_folder(most: int = 2**30) -> Path:
+    """Where compiled programs are kept, one folder for each jaxlib and processor; the oldest beyond `most` bytes go.
+
+    JAX finds a program by its code, the compiler's flags and its version: a program that has changed is not found.
+    """
+    facts = Path("/proc/cpuinfo")
+    flags = re.search(r"^(flags|Features).*", facts.read_text(), re.MULTILINE) if facts.exists() else None
+    processor = platform.machine() + (flags[0] if flags else "")
+    name = f"{version('jaxlib')}-{hashlib.sha256(processor.encode()).hexdigest()[:8]}"
+    folder = Path(__file__).parents[1] / ".pytest_cache" / "compiled" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        files = sorted((entry.stat().st_mtime, entry.stat().st_size, entry.path) for entry in os.scandir(folder))
+        size = sum(bytes_ for _, bytes_, _ in files)
+        for _, bytes_, path in files:
+            if size <= most:
+                break
+            Path(path).unlink(missing_ok=True)
+            size -= bytes_
+    return folder
+
+
+# Before JAX is imported, and inherited by every process that a test starts. Tests compile thousands of small programs
+# and run each for a moment: LLVM without its costly passes takes a quarter less of the time.
 os.environ.setdefault("MPLBACKEND", "Agg")
-# Tests compile thousands of small programs and run each for a moment: LLVM without its costly passes takes a quarter
-# less of the time. Before JAX is imported.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(compiled_folder()))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 import equinox as eqx
 import hypothesis
@@ -31,7 +62,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax.experimental.compilation_cache.compilation_cache import reset_cache
+from filelock import FileLock
 
 import hank_mfg as hm
 from hank_mfg.cli.template import EXAMPLE
@@ -41,19 +72,13 @@ from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 hypothesis.settings.register_profile("project", derandomize=True, deadline=None, max_examples=25)
 hypothesis.settings.load_profile("project")
 
-# A program that several tests need is compiled once per session, for all its processes.
-_COMPILED = "HANK_MFG_TESTS_COMPILED"
-if _COMPILED not in os.environ:  # the first process, which starts the others
-    os.environ[_COMPILED] = tempfile.mkdtemp(prefix="hank_mfg_compiled_")
-    atexit.register(shutil.rmtree, os.environ[_COMPILED], ignore_errors=True)
-jax.config.update("jax_compilation_cache_dir", os.environ[_COMPILED])
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
-
 
 def pytest_configure(config):
     """Warnings are errors, except that tiny trainings did not converge: tests of that use pytest.warns."""
     for said in ("Updates ran out", "The objective of the game", r"\d+ updates are too few"):
         config.addinivalue_line("filterwarnings", f"ignore:{said}:hank_mfg.solve.train.NotConvergedWarning")
+    # A process that was killed while it kept a program leaves half of it: JAX compiles it again, and says so.
+    config.addinivalue_line("filterwarnings", "ignore:Error (reading|writing) persistent compilation cache entry")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -143,39 +168,18 @@ class Outcome(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def quick(tmp_path_factory):
-    """A context in which XLA leaves out optimizations and what it has compiled once in this session is found again."""
-    folder = str(tmp_path_factory.mktemp("compiled"))
-    cache = {"jax_compilation_cache_dir": folder, "jax_persistent_cache_min_compile_time_secs": 0.2}
-
-    @contextlib.contextmanager
-    def context():
-        before = {name: getattr(jax.config, name) for name in cache}
-        optimizations = "jax_disable_most_optimizations"
-        before[optimizations] = jax.config.read(optimizations)
-        try:
-            for name, value in {**cache, optimizations: True}.items():
-                jax.config.update(name, value)
-            reset_cache()  # JAX decides once whether it has a cache; earlier tests compiled without
-            with mock.patch.dict(os.environ, {"JAX_COMPILATION_CACHE_DIR": folder}):
-                yield
-        finally:
-            for name, value in before.items():
-                jax.config.update(name, value)
-            reset_cache()
-
-    return context
-
-
-@pytest.fixture(scope="session")
-def command(quick):
-    """Run the command line in this process, compiling as `quick` says; returns an `Outcome`."""
+def command():
+    """Run the command line in this process; returns an `Outcome`."""
     from hank_mfg.cli.main import main
 
+    kept = ("jax_persistent_cache_min_compile_time_secs", "jax_persistent_cache_min_entry_size_bytes")
+
     def run(*arguments) -> Outcome:
+        before = {name: getattr(jax.config, name) for name in kept}
         out, err = io.StringIO(), io.StringIO()
         with contextlib.ExitStack() as stack:
-            stack.enter_context(quick())
+            for name, value in before.items():  # the command line changes them for its process
+                stack.callback(jax.config.update, name, value)
             stack.enter_context(mock.patch.object(sys, "argv", ["hank-mfg", *map(str, arguments)]))
             stack.enter_context(contextlib.redirect_stdout(out))
             stack.enter_context(contextlib.redirect_stderr(err))
@@ -188,8 +192,31 @@ def command(quick):
     return run
 
 
+@pytest.fixture(scope="session")
+def once(tmp_path_factory, request):
+    """A folder that one process of the session fills and the others read: `once(name, fill)`; fill(folder) fills it.
+
+    Source: the documentation of pytest-xdist, "Making session-scoped fixtures execute only once".
+    """
+    shared = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # one of several processes
+        shared = shared.parent
+
+    def made(name: str, fill: Callable[[Path], object]) -> Path:
+        folder = shared / f"once_{name}"
+        with FileLock(shared / f"once_{name}.lock"):
+            if not (folder / "complete").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                fill(folder)
+                (folder / "complete").touch()
+        return folder
+
+    return made
+
+
 class SolvedRun(NamedTuple):
-    """A tiny run made by the command line: its folder, what was printed, the solution in memory, standard error."""
+    """A tiny run made by the command line: its folder, what was printed, the solution (saved apart), standard error."""
 
     folder: Path
     printed: dict
@@ -212,19 +239,25 @@ def tiny_options(tiny) -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="session")
-def solved_run(command, tiny_options, tmp_path_factory) -> SolvedRun:
-    """Krusell and Smith with tiny settings, solved once per session. Copy the folder before changing it."""
+def solved_run(command, tiny_options, once) -> SolvedRun:
+    """Krusell and Smith with tiny settings, solved once for all processes. Copy the folder before changing it."""
     from hank_mfg.runs import run
 
-    folder, solutions, solve_run = tmp_path_factory.mktemp("runs") / "tiny", [], run.solve_run
+    def fill(folder: Path) -> None:
+        solutions, solve_run = [], run.solve_run
 
-    def keep(*arguments, **options):
-        solutions.append(solve_run(*arguments, **options))
-        return solutions[0]
+        def keep(*arguments, **options):
+            solutions.append(solve_run(*arguments, **options))
+            return solutions[0]
 
-    with mock.patch.object(run, "solve_run", keep):
-        outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder, "--json")
-    return SolvedRun(folder, outcome.printed, solutions[0], outcome.err)
+        with mock.patch.object(run, "solve_run", keep):
+            outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder / "tiny", "--json")
+        hm.save(solutions[0], folder / "solution.npz")
+        (folder / "said.json").write_text(json.dumps([outcome.printed, outcome.err]))
+
+    folder = once("solved_run", fill)
+    printed, err = json.loads((folder / "said.json").read_text())
+    return SolvedRun(folder / "tiny", printed, hm.load(folder / "solution.npz"), err)
 
 
 OWN_CHAIN = np.array([[0.6, 0.4], [0.05, 0.95]])
@@ -247,9 +280,13 @@ def small() -> hm.RSPG:
 
 
 @pytest.fixture(scope="session")
-def trained(small) -> hm.Solution:
-    """Krusell and Smith's economy, solved roughly, seed 0."""
-    return hm.solve(hm.load_model("krusell_smith"), small)
+def trained(small, once) -> hm.Solution:
+    """Krusell and Smith's economy, solved roughly, seed 0, once for all processes."""
+
+    def fill(folder: Path) -> None:
+        hm.save(hm.solve(hm.load_model("krusell_smith"), small), folder / "solution.npz")
+
+    return hm.load(once("trained", fill) / "solution.npz")
 
 
 @pytest.fixture(scope="session")

@@ -28,10 +28,6 @@ class Patient(LinearQuadratic):
 '''
 
 
-class Killed(Exception):
-    """Stands for a process that dies."""
-
-
 def leaves(tree) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree) if isinstance(leaf, jax.Array | np.ndarray)]
 
@@ -49,65 +45,40 @@ def small(method: str, **changes):
 
 
 @pytest.fixture(scope="module")
-def solved(quick, tmp_path_factory):
+def solved(tmp_path_factory):
     """A short run with measures: its folder and the solution in memory."""
     folder = tmp_path_factory.mktemp("games") / "lq"
-    with quick():
-        return folder, solve_run("linear_quadratic", folder, small("rspg"), measure=2, chunk=2)
+    return folder, solve_run("linear_quadratic", folder, small("rspg"), measure=2, chunk=2)
 
 
-def test_what_is_loaded_is_what_was_solved(solved, quick):
+def test_what_is_loaded_is_what_was_solved(solved):
     folder, solution = solved
-    with quick():
-        loaded = load_run(folder)
+    loaded = load_run(folder)
     assert_same(solution.training, loaded.training)
     assert loaded.settings == solution.settings and loaded.seconds_train == solution.seconds_train
     for name, values in solution.history.items():
         assert np.array_equal(values, loaded.history[name]), name
 
 
-def test_a_run_of_an_earlier_version_has_the_settings_of_today(solved, quick, monkeypatch):
+def test_a_run_of_an_earlier_version_has_the_settings_of_today(solved, monkeypatch):
     folder, solution = solved
     config = storage.read_config(folder)
     old = {"epochs": "passes", "uniform_weight": "spread", "uniform_action_weight": "action_spread"}
     before = {**config, "settings": {old.get(name, name): value for name, value in config["settings"].items()}}
     assert set(old.values()) <= before["settings"].keys()
     monkeypatch.setattr(storage, "checked_config", lambda folder: before)
-    with quick():
-        loaded = load_run(folder)
+    loaded = load_run(folder)
     assert loaded.settings == solution.settings
     assert_same(solution.training, loaded.training)
 
 
-def test_the_log_holds_measures_of_exploitability(solved, quick):
+def test_the_log_holds_measures_of_exploitability(solved):
     folder, solution = solved
     lines = read_metrics(folder)
     assert [line["update"] for line in lines] == [2, 4, 6]
-    with quick():
-        final = hm.exploitability(solution, paths=2)
+    final = hm.exploitability(solution, paths=2)
     assert lines[-1]["exploitability"]["individuals"] == pytest.approx(final.clairvoyant["individuals"], rel=1e-9)
     assert lines[-1]["objective"] == pytest.approx(solution.history["objective"][-2:].mean())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("method", ["rspg", "ippo"])
-def test_a_killed_run_goes_on_to_the_same_numbers(method, quick, tmp_path):
-    settings = small(method) if method == "rspg" else small(method, individuals=20, epochs=1, minibatches=2)
-
-    def die(history):
-        if len(history["loss"]) >= 4:
-            raise Killed
-
-    with quick():
-        whole = solve_run("linear_quadratic", tmp_path / "whole", settings, chunk=2)
-        with pytest.raises(Killed):
-            solve_run("linear_quadratic", tmp_path / "cut", settings, chunk=2, callback=die, save_every=0)
-        with pytest.raises(RunError, match="unfinished run.*--resume"):
-            load_run(tmp_path / "cut")
-        resumed = solve_run("linear_quadratic", tmp_path / "cut", resume=True)
-    assert_same(whole.training, resumed.training)
-    assert np.array_equal(whole.history["loss"], resumed.history["loss"])
-    assert [line["update"] for line in read_metrics(tmp_path / "cut")] == [2, 4, 6]
 
 
 def test_a_run_is_not_overwritten(solved):
@@ -118,15 +89,14 @@ def test_a_run_is_not_overwritten(solved):
 
 
 @pytest.mark.slow
-def test_your_own_game_by_its_file(quick, tmp_path):
+def test_your_own_game_by_its_file(tmp_path):
     file = tmp_path / "patient.py"
     file.write_text(OWN_GAME)
     game = hm.load_game(file, idiosyncratic_noise=False)
     assert game.discount_factor == 1.0 and np.array_equal(game.matrix, np.eye(99))
-    with quick():
-        solve_run(file, tmp_path / "run", small("spg", updates=2), overrides={"idiosyncratic_noise": False})
-        file.unlink()  # the run holds a copy
-        assert load_run(tmp_path / "run").game.discount_factor == 1.0
+    solve_run(file, tmp_path / "run", small("spg", updates=2), overrides={"idiosyncratic_noise": False})
+    file.unlink()  # the run holds a copy
+    assert load_run(tmp_path / "run").game.discount_factor == 1.0
 
 
 def test_a_file_without_a_game_is_refused(refuses, tmp_path):

@@ -91,7 +91,7 @@ replicate("rspg-benchmark", folder, quick=True, seeds=2, games=["linear_quadrati
 
 def begin(program: str, folder: Path, *extra: str) -> subprocess.Popen:
     """A process that runs a program on a folder."""
-    cache = os.environ["HANK_MFG_TESTS_COMPILED"]  # compiled once for all of them
+    cache = os.environ["JAX_COMPILATION_CACHE_DIR"] + "-killed"  # a kill may leave half a program there
     return subprocess.Popen(
         [sys.executable, "-c", program, str(folder), *extra], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "JAX_COMPILATION_CACHE_DIR": cache},

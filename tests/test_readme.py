@@ -80,15 +80,14 @@ def test_the_first_examples_are_a_model_and_ten_lines_over_every_stage():
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*has not settled:UserWarning")
 @pytest.mark.filterwarnings("ignore:.*reached the top of the asset grid:UserWarning")  # four updates on few points
-def test_the_python_runs(small, quick, tmp_path, monkeypatch):
+def test_the_python_runs(small, tmp_path, monkeypatch):
     """Block after block, as one script, in a folder with nothing but the model file that the README shows."""
     monkeypatch.chdir(tmp_path)
     Path("my_model.py").write_text(python_blocks()[0])
     names: dict = {"__name__": "readme"}
-    with quick():
-        for page in (README, DOCS / "methods.md"):
-            for number, block in enumerate(python_blocks(page), 1):
-                exec(compile(block, f"{page.name}, Python block {number}", "exec"), names)
+    for page in (README, DOCS / "methods.md"):
+        for number, block in enumerate(python_blocks(page), 1):
+            exec(compile(block, f"{page.name}, Python block {number}", "exec"), names)
     assert names["accuracy"].to_dict()["capital_mean"] > 0
     assert r"\toprule" in Path("table_1.tex").read_text()
     assert Path("figure_1.pdf").read_bytes().startswith(b"%PDF")

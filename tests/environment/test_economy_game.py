@@ -28,14 +28,6 @@ from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.play.game_play import GameState, action_values, game_play, price_taking
 
-
-@pytest.fixture(autouse=True)
-def quickly(quick):
-    """Programs that run once: XLA leaves optimizations out."""
-    with quick():
-        yield
-
-
 POINTS = 20
 SIZES = {"asset_points": POINTS, "horizon": 4, "knots": 5}
 FAST = ("huggett_1993",)

@@ -6,7 +6,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import quantecon.markov as qe
 import scipy.stats
 
 import hank_mfg as hm
@@ -125,6 +124,8 @@ def test_chains_that_cannot_be_are_refused(refuses, declared, pieces):
 @pytest.mark.parametrize(("persistence", "states"), [(-0.5, 2), (0.0, 3), (0.6, 7), (0.98, 15), (0.99, 5)])
 @pytest.mark.filterwarnings("ignore")  # of moments that are off; quantecon's rouwenhorst, of the order of arguments
 def test_chains_are_those_of_quantecon(method, persistence, states):
+    import quantecon.markov as qe  # slow to import: only the process that runs this needs it
+
     chain = discretize_ar1(hm.AR1("x", persistence, innovation_sd=0.2, mean=1.5, states=states, method=method))
     constant = 1.5 * (1.0 - persistence)
     if method == "rouwenhorst":

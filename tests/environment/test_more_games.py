@@ -32,13 +32,6 @@ RIVALS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def quickly(quick):
-    """Programs that run once: XLA leaves optimizations out."""
-    with quick():
-        yield
-
-
 def shapes(game) -> dict[str, tuple[int, int, int]]:
     """The shape (time, states, actions) of a table of each population."""
     return {name: (game.horizon, p.size, len(p.actions.values)) for name, p in game.populations.items()}

@@ -27,13 +27,6 @@ from hank_mfg.solve.baselines.ppo import crowd_play
 from hank_mfg.solve.play.game_play import game_play
 
 
-@pytest.fixture(autouse=True)
-def quickly(quick):
-    """Programs that run once: XLA leaves optimizations out."""
-    with quick():
-        yield
-
-
 class Market(AbstractGame):
     """Two populations: sellers on a ring of 4, buyers at 2 places with 3 tastes; each seeks the other."""
 

@@ -24,10 +24,8 @@ STAY = 0.8  # the probability that the exogenous move leaves somebody where the 
 
 
 @pytest.fixture(autouse=True)
-def quickly(quick, float64):
-    """Programs that run once, in float64: XLA leaves optimizations out."""
-    with quick():
-        yield
+def in_float64(float64):
+    """Every test here."""
 
 
 class Square(AbstractGame):

@@ -54,11 +54,10 @@ def best_on_the_beach(bar: int, mixed: bool) -> float:
 
 
 @pytest.mark.slow
-def test_the_gain_on_the_beach_is_that_of_dynamic_programming(quick):
+def test_the_gain_on_the_beach_is_that_of_dynamic_programming():
     play = untrained("beach_bar")
-    with quick():
-        found = deviation_of(play, paths=PATHS)
-        bound = exploitability_of(play, paths=PATHS)
+    found = deviation_of(play, paths=PATHS)
+    bound = exploitability_of(play, paths=PATHS)
     expected = np.mean([best_on_the_beach(b, False) - best_on_the_beach(b, True) for b in range(25, 76)])
     assert found.gain["individuals"] == pytest.approx(expected, rel=1e-5)
     assert found.gain["individuals"] < bound.clairvoyant["individuals"] - 2
@@ -68,11 +67,10 @@ def test_the_gain_on_the_beach_is_that_of_dynamic_programming(quick):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear_quadratic", pytest.param("crowded_beach_bar", marks=pytest.mark.slow)])
-def test_without_common_noise_there_is_nothing_to_foresee(name, quick):
+def test_without_common_noise_there_is_nothing_to_foresee(name):
     play = untrained(name, common_noise=False)
     paths = {"linear_quadratic": 2, "crowded_beach_bar": PATHS}[name]
-    with quick():
-        found, bound = deviation_of(play, paths=paths), exploitability_of(play, paths=paths)
+    found, bound = deviation_of(play, paths=paths), exploitability_of(play, paths=paths)
     tolerance = {"linear_quadratic": 1e-10, "crowded_beach_bar": 1e-4}[name]  # where the bar stands is drawn
     assert found.gain["individuals"] == pytest.approx(bound.clairvoyant["individuals"], rel=tolerance)
     # on the beach everybody mixes all actions alike, on the line everybody takes the middle one

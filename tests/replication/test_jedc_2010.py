@@ -24,11 +24,10 @@ RECORDED = Path(classical.__file__).with_name("krusell_smith_jedc.csv")
 
 
 @pytest.fixture(scope="module")
-def solved(quick):
+def solved():
     """The classical solution, small, in both places: RSPG takes longer to compile, and the slow tests have it."""
-    with quick():
-        solution = solve_classical(hm.load_model("krusell_smith"), two_solutions.QUICK.classical)
-        one = two_solutions.measure(solution, two_solutions.QUICK)
+    solution = solve_classical(hm.load_model("krusell_smith"), two_solutions.QUICK.classical)
+    one = two_solutions.measure(solution, two_solutions.QUICK)
     return {"Classical": one, "RSPG": one}
 
 

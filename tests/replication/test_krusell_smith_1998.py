@@ -47,10 +47,9 @@ def test_households_in_debt_do_not_jump_with_the_grid():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", paper.ECONOMIES)
-def test_wealth_without_aggregate_risk_is_near_the_published(name, quick):
+def test_wealth_without_aggregate_risk_is_near_the_published(name):
     """The bars: shares within 3 points, Gini coefficient within .03; those of stochastic beta are the paper's point."""
-    with quick():
-        steady = hm.steady_state(hm.load_model(name), asset_points=200)
+    steady = hm.steady_state(hm.load_model(name), asset_points=200)
     found = two_solutions.wealth_row(steady.mass, np.asarray(steady.economy.grid.points))
     published = paper.ECONOMIES[name].wealth
     for quantity, value in published.items():
@@ -58,10 +57,9 @@ def test_wealth_without_aggregate_risk_is_near_the_published(name, quick):
 
 
 @pytest.mark.slow
-def test_the_classical_law_with_stochastic_beta_is_near_the_published(quick):
+def test_the_classical_law_with_stochastic_beta_is_near_the_published():
     """The most patient have beta R > 1, yet the algorithm converges, here on a small grid."""
-    with quick():
-        solution = solve_classical(hm.load_model(BETA), two_solutions.QUICK.classical)
+    solution = solve_classical(hm.load_model(BETA), two_solutions.QUICK.classical)
     assert solution.status.name == "CONVERGED"
     assert 0.9930 * (1.0 + float(solution.steady.prices.interest_rate)) > 1.0
     law = np.column_stack([solution.law.intercept, solution.law.slope])
@@ -71,7 +69,7 @@ def test_the_classical_law_with_stochastic_beta_is_near_the_published(quick):
 
 
 @pytest.fixture(scope="module")
-def benchmark(quick, tmp_path_factory):
+def benchmark(tmp_path_factory):
     """The benchmark economy alone, small: the folder, what was returned and what was said.
 
     The classical solution is in both places: RSPG takes longer to compile, and the slow tests have it.
@@ -82,7 +80,7 @@ def benchmark(quick, tmp_path_factory):
         solution = solve_classical(hm.load_model(name), sizes.classical)
         return dict.fromkeys(("Classical", "RSPG"), two_solutions.measure(solution, sizes))
 
-    with quick(), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper, "ECONOMIES", {"krusell_smith_1998": paper.ECONOMIES["krusell_smith_1998"]})
         patch.setattr(paper, "solve_twice", classical_twice)
         return folder, paper.run(folder, quick=True, tell=messages.append), messages

@@ -30,11 +30,10 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
+def test_trained_once_compared_and_drawn(small, tmp_path, monkeypatch):
     messages: list[str] = []
     plan = {"games": ("linear_quadratic",), "methods": ("rspg", "spg", "ippo"), "seeds": 2, "tell": messages.append}
-    with quick():
-        done = benchmark.run(tmp_path, **plan)
+    done = benchmark.run(tmp_path, **plan)
     results = done["results"]["linear_quadratic"]
     assert len([line for line in messages if " of 3: " in line]) == 3  # three learning rates of the baseline, seed 0
     assert len([line for line in messages if " of 6: " in line]) == 5  # the best of them is not trained again
@@ -51,33 +50,30 @@ def test_trained_once_compared_and_drawn(small, quick, tmp_path, monkeypatch):
     assert json.loads((tmp_path / "results.json").read_text())["linear_quadratic"] == results
 
     monkeypatch.setattr(benchmark, "solve_run", None)  # nothing is left to train
-    with quick():
-        assert benchmark.run(tmp_path, **plan)["results"] == done["results"]
+    assert benchmark.run(tmp_path, **plan)["results"] == done["results"]
 
 
 @pytest.mark.slow
-def test_a_run_that_was_cut_off_goes_on(small, quick, tmp_path):
+def test_a_run_that_was_cut_off_goes_on(small, tmp_path):
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     calls: list[str] = []
 
     def die(history):
         raise KeyboardInterrupt
 
-    with quick():
-        with pytest.raises(KeyboardInterrupt):
-            benchmark.solve_run(
-                job.game, job.folder(tmp_path), job.settings(), measure=2, chunk=1, callback=die, save_every=0
-            )
-        benchmark.train(tmp_path, [job], calls.append)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark.solve_run(
+            job.game, job.folder(tmp_path), job.settings(), measure=2, chunk=1, callback=die, save_every=0
+        )
+    benchmark.train(tmp_path, [job], calls.append)
     assert read_config(job.folder(tmp_path))["status"] == "FINISHED" and len(calls) == 1
     assert benchmark.curve(job.folder(tmp_path)).updates.tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.slow
-def test_runs_with_other_settings_are_not_mixed(small, quick, tmp_path):
+def test_runs_with_other_settings_are_not_mixed(small, tmp_path):
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
-    with quick():
-        benchmark.train(tmp_path, [job], lambda text: None)
+    benchmark.train(tmp_path, [job], lambda text: None)
     manifest = read_manifest(job.folder(tmp_path))
     config = manifest["config"]
     manifest["config"] = {**config, "settings": {**config["settings"], "paths": 99}}

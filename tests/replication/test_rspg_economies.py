@@ -20,11 +20,10 @@ def small(monkeypatch):
 
 
 @pytest.mark.slow
-def test_trained_measured_in_percent_and_drawn(small, quick, tmp_path):
+def test_trained_measured_in_percent_and_drawn(small, tmp_path):
     """Curves are in percent of consumption, tables and figures are written, and nothing is trained twice."""
     plan = {"economies": ["huggett_1993"], "methods": ["spg", "ippo"], "seeds": 1, "rates": (1.0,), "own": False}
-    with quick():
-        done = economies.run(tmp_path, **plan, **SIZES, tell=lambda text: None)
+    done = economies.run(tmp_path, **plan, **SIZES, tell=lambda text: None)
     entry = done["results"]["huggett_1993"]["spg"]["curves"][0]
     table = pd.read_csv(tmp_path / "tables" / "exploitability.csv").set_index("Method")
     assert table.loc["spg", "Exploitability"] == pytest.approx(entry["values"][-1])
@@ -32,8 +31,7 @@ def test_trained_measured_in_percent_and_drawn(small, quick, tmp_path):
     names = {file.rsplit("/", 1)[-1] for file in done["files"]}
     assert {"results.json", "exploitability.tex", "exploitability.png"} <= names
     assert json.loads((tmp_path / "results.json").read_text()) == done["results"]
-    with quick():
-        again = economies.run(tmp_path, **plan, **SIZES, tell=lambda text: None)
+    again = economies.run(tmp_path, **plan, **SIZES, tell=lambda text: None)
     assert again["results"] == done["results"]
 
 

@@ -30,21 +30,21 @@ def impatient(**parameters) -> hm.Model:
 
 
 @pytest.fixture(scope="module")
-def solved(quick):
-    with quick(), warnings.catch_warnings():
+def solved():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return hm.solve(impatient(), hm.KSAlgorithm(**SMALL, tolerance=1e-5))
 
 
 @pytest.fixture(scope="module")
-def side(solved, quick):
+def side(solved):
     """The comparison, with accuracy made up: it is measured, slowly, by `evaluate`, which has its own tests."""
 
     class Measured:
         def to_dict(self):
             return MEASURED
 
-    with quick(), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compare_methods, "evaluate", lambda *_, **__: Measured())
         return hm.compare(solved, **BRIEF)
 
@@ -88,11 +88,10 @@ def test_little_aggregate_risk_makes_little_difference(side):
 
 
 @pytest.mark.slow
-def test_a_response_that_is_not_computed_again_is_the_one_that_would_be(side, solved, quick):
+def test_a_response_that_is_not_computed_again_is_the_one_that_would_be(side, solved):
     """With two aggregate states every size moves the same probabilities; bands change sides with the sign."""
     assert "proportional to the size by construction" in side.note
-    with quick():
-        direct = hm.impulse_response(solved, "productivity", 0.001, horizon=30, starts=2, paths=8)
+    direct = hm.impulse_response(solved, "productivity", 0.001, horizon=30, starts=2, paths=8)
     item = side.responses[2]
     for name in MAIN:
         for end in ("mean", "lower", "upper"):

@@ -46,13 +46,6 @@ from hank_mfg.solve.play.game_play import GameState, draw_uniforms, game_play
 from hank_mfg.solve.solve import solve
 
 
-@pytest.fixture(autouse=True)
-def quickly(quick):
-    """Compile without optimizations, and each program once."""
-    with quick():
-        yield
-
-
 class Chase(AbstractGame):
     """Two populations on a ring of 5: hunters like to be where the prey will be, prey where no hunters will be."""
 
@@ -332,9 +325,9 @@ LEARNERS = {
 
 
 @pytest.fixture(scope="module")
-def uniform_play(quick):
+def uniform_play():
     """The exploitability of taking every action with the same probability."""
-    with quick(), jax.enable_x64(True):
+    with jax.enable_x64(True):
         game = cast(LinearQuadratic(), jnp.float64)
         strategies = make_strategies(game, LEARNERS["ippo"].networks(), seed=0, categorical=True)
         return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
@@ -342,11 +335,10 @@ def uniform_play(quick):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
-def test_exploitability_falls_well_below_that_of_uniform_play_and_the_same_seed_gives_the_same_bits(name, uniform_play):
-    solution, again = (solve(LinearQuadratic(), LEARNERS[name]) for _ in range(2))
+def test_exploitability_falls_well_below_that_of_uniform_play(name, uniform_play):
+    """The docs: the model-free baselines learn."""
+    solution = solve(LinearQuadratic(), LEARNERS[name])
     after = game_exploitability(solution, paths=8).clairvoyant["individuals"]
     assert after < 0.3 * uniform_play, (uniform_play, after)
     objective = solution.history["objective"]
     assert objective[-5:].mean() > objective[0]
-    first, second = (jax.tree.leaves(eqx.filter(one.training, eqx.is_array)) for one in (solution, again))
-    assert all((np.asarray(a) == np.asarray(b)).all() for a, b in zip(first, second, strict=True))

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -193,32 +192,6 @@ def test_memory_lowers_exploitability(trained):
     forgetful = hm.solve(hm.load_game("linear_quadratic"), hm.GameSPG(paths=2, updates=240, epochs=8))
     without = hm.exploitability(forgetful, paths=4).clairvoyant["individuals"]
     assert without > 5.0 * hm.exploitability(trained, paths=4).clairvoyant["individuals"]
-
-
-def leaves(solution):
-    return [np.asarray(x) for x in jax.tree.leaves(eqx.filter(solution.strategies, eqx.is_array))]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "memory", ["none", "gru", *(pytest.param(name, marks=pytest.mark.slow) for name in ("lstm", "lru", "attention"))]
-)
-def test_the_same_seed_gives_the_same_bits_and_a_resumed_run_too(memory):
-    game, settings = hm.load_game("linear_quadratic"), hm.GameRSPG(**TINY, memory=memory)
-    whole = hm.solve(game, settings, seed=1)
-    saved = []
-
-    def cut(training, history):
-        saved.append((training, history))
-        return True
-
-    hm.solve(game, settings, seed=1, callback=cut)
-    resumed = hm.solve(game, settings, seed=1, resume=saved[0])
-    for one, other in zip(leaves(whole), leaves(resumed), strict=True):
-        np.testing.assert_array_equal(one, other)
-    other = hm.solve(game, settings, seed=2)
-    assert any(not np.array_equal(x, y) for x, y in zip(leaves(whole), leaves(other), strict=True))
-    assert whole.updates == 40 and len(whole.history["seconds"]) == 2
 
 
 @pytest.mark.slow

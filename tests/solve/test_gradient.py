@@ -1,6 +1,5 @@
 """The structural gradient against automatic differentiation through the mass, and against loops."""
 
-import contextlib
 import sys
 from pathlib import Path
 
@@ -51,14 +50,6 @@ def value(shift, detour, terminal):
     return jnp.sum(detour.start.aggregate.mass * values)
 
 
-@contextlib.contextmanager
-def quick_compilation():
-    """Let XLA leave out optimizations: these programs run once."""
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-
-
 @eqx.filter_jit
 def three_ways(detour):
     """The objective and its gradient, forward and backward, and the library's gradient per unit of mass."""
@@ -78,7 +69,7 @@ def three_ways(detour):
 
 @pytest.fixture(scope="module")
 def measured(detour):
-    with jax.enable_x64(True), quick_compilation():
+    with jax.enable_x64(True):
         return {points: (detour(points), three_ways(detour(points))) for points in (60, 120)}
 
 
@@ -153,8 +144,7 @@ def test_the_gradient_vanishes_at_the_stationary_equilibrium(at_rest):
     errors = []
     for points in (60, 120):
         play = at_rest.play(points)
-        with quick_compilation():
-            now, residual, gradient = jax.tree.map(np.asarray, at_one_date(play, at_rest.start(play)))
+        now, residual, gradient = jax.tree.map(np.asarray, at_one_date(play, at_rest.start(play)))
         mass, consumption = now.state.aggregate.mass, now.cash - now.savings
         free = (now.cash - now.unconstrained_consumption > 0.0) & (now.savings < play.economy.grid.upper)
         errors.append([(mass * np.abs(x) * consumption)[free].sum() for x in (residual, gradient)])

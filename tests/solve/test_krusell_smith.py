@@ -149,11 +149,8 @@ def test_a_shock_of_no_size_leaves_the_stationary_equilibrium():
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_numbers(quick):
-    again = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL), steady=quick.steady)
-    np.testing.assert_array_equal(again.history["distance"], quick.history["distance"])
-    np.testing.assert_array_equal(again.law.slope, quick.law.slope)
-    np.testing.assert_array_equal(again.policy.choice_consumption, quick.policy.choice_consumption)
+def test_another_seed_draws_another_path_and_changes_the_law_little(quick):
+    """By less than .005: the path of 2,000 periods is long enough."""
     other = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL), steady=quick.steady, seed=1)
     assert 1e-7 < np.abs(other.law.slope - quick.law.slope).max() < 5e-3
 

@@ -225,10 +225,9 @@ def test_a_path_cannot_start_with_other_shares(alike, refuses):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The mean of capital moves")  # a short simulation of a policy that is hardly trained
-def test_training_keeps_every_type_at_its_share(tiny, quick, refuses):
-    with quick():
-        solution = hm.solve(declare(AggregateRisk, "krusell_smith", gap=0.01, **QUICK), hm.RSPG(**tiny))
-        accuracy = hm.evaluate(solution, periods=200, asset_points=60)
+def test_training_keeps_every_type_at_its_share(tiny, refuses):
+    solution = hm.solve(declare(AggregateRisk, "krusell_smith", gap=0.01, **QUICK), hm.RSPG(**tiny))
+    accuracy = hm.evaluate(solution, periods=200, asset_points=60)
     paths = np.asarray(solution.states.aggregate.mass)
     expected = np.broadcast_to([[SHARE], [1.0 - SHARE]], (2, len(paths)))
     np.testing.assert_allclose(share_of_each(paths), expected, atol=1e-6)
