@@ -106,6 +106,7 @@ if TYPE_CHECKING:
         split_joint_chain as split_joint_chain,
     )
     from hank_mfg.model.signals import private_signals as private_signals
+    from hank_mfg.model.var1 import VAR1 as VAR1
     from hank_mfg.replication import replicate as replicate
     from hank_mfg.report.compare_figures import plot_comparison as plot_comparison
     from hank_mfg.report.compare_figures import write_comparison as write_comparison
@@ -214,6 +215,7 @@ _HOMES = {
     "model.production": ("CobbDouglas",),
     "model.shocks": ("AR1", "ConditionalChain", "MarkovChain", "permanent_types", "split_joint_chain"),
     "model.signals": ("private_signals",),
+    "model.var1": ("VAR1",),
     "replication": ("replicate",),
     "report.compare_figures": ("plot_comparison", "write_comparison"),
     "report.figures": ("plot_impulse_response", "plot_lorenz", "plot_wealth_distribution", "save_figure"),
