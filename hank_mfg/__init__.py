@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.misspecification import WelfareCost as WelfareCost
     from hank_mfg.evaluate.misspecification import under as under
     from hank_mfg.evaluate.misspecification import welfare_cost as welfare_cost
+    from hank_mfg.evaluate.moments import hamilton_filter as hamilton_filter
     from hank_mfg.evaluate.moments import hp_filter as hp_filter
     from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
     from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
@@ -201,7 +202,7 @@ _HOMES = {
     "evaluate.information": ("InformationValue", "information_value"),
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
-    "evaluate.moments": ("hp_filter",),
+    "evaluate.moments": ("hamilton_filter", "hp_filter"),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.search_gain": ("SearchGain", "search_gain"),
     "evaluate.simulate": ("simulate",),

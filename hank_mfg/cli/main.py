@@ -328,6 +328,7 @@ def moments_command(
     smoothing: Annotated[
         float | None, typer.Option(help="of the HP filter; by default 1600, 6.25 or 129600, by the model's period")
     ] = None,
+    filter: Annotated[str, typer.Option(help="hp, or hamilton: a regression two years ahead (Hamilton 2018)")] = "hp",
     as_json: Json = False,
 ) -> None:
     """The table of moments of a long simulation, as CSV and LaTeX."""
@@ -337,7 +338,7 @@ def moments_command(
     from hank_mfg.runs.run import load_run
 
     refuse_game("moments", run=run)
-    table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing)
+    table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing, filter=filter)
     content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
     _emit(as_json, content, [repr(table), *_wrote(written)])
 

@@ -50,6 +50,7 @@ class Correlated(hm.Model):
         return {"interest_rate": prices.interest_rate, "wage": prices.wage}
 
 
+@pytest.mark.slow
 def test_an_economy_with_related_shocks_is_solved_and_linearized():
     """Held at their means the shocks are those of the economy with two AR(1)s, so the equilibrium and the responses to
     given paths are, too; second moments are those of the chain."""
