@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from hank_mfg.evaluate.misspecification import welfare_cost as welfare_cost
     from hank_mfg.evaluate.moments import hamilton_filter as hamilton_filter
     from hank_mfg.evaluate.moments import hp_filter as hp_filter
+    from hank_mfg.evaluate.policy_functions import PolicyFunctions as PolicyFunctions
+    from hank_mfg.evaluate.policy_functions import policy_functions as policy_functions
     from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
     from hank_mfg.evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
     from hank_mfg.evaluate.propensities import mpc_path as mpc_path
@@ -203,6 +205,7 @@ _HOMES = {
     "evaluate.linear": ("SecondMoments", "second_moments", "winding_number"),
     "evaluate.misspecification": ("WelfareCost", "under", "welfare_cost"),
     "evaluate.moments": ("hamilton_filter", "hp_filter"),
+    "evaluate.policy_functions": ("PolicyFunctions", "policy_functions"),
     "evaluate.propensities": ("PropensityPath", "intertemporal_mpcs", "mpc_path", "static_mpcs"),
     "evaluate.search_gain": ("SearchGain", "search_gain"),
     "evaluate.simulate": ("simulate",),
