@@ -80,7 +80,8 @@ def _discretized(persistence, innovations, states, width, draws, seed) -> _Discr
 
     def simulate(simulated: np.ndarray, fixed: bool) -> _Discretized | None:
         moved = innovations if fixed else covariance - simulated @ covariance @ simulated.T
-        return _simulated(simulated, _root(moved), covariance, states, width, draws, seed)
+        grid = {"states": states, "width": width, "draws": draws, "seed": seed}
+        return _simulated(simulated, _root(moved), covariance, **grid)
 
     best, gap = None, np.inf
     for fixed in (True, False):
@@ -124,7 +125,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     return directions * np.sqrt(np.maximum(size, 0.0))
 
 
-def _simulated(persistence, loading, covariance, states, width, draws, seed) -> _Discretized | None:
+def _simulated(persistence, loading, covariance, *, states, width, draws, seed) -> _Discretized | None:
     """One chain of quantecon's, values mapped to the covariance; None where its variables are not independent."""
     import quantecon.markov  # loaded on first use: it brings numba
 
