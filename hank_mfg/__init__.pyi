@@ -25,6 +25,7 @@ from .evaluate.linear import second_moments as second_moments
 from .evaluate.linear import winding_number as winding_number
 from .evaluate.misspecification import under as under
 from .evaluate.misspecification import welfare_cost as welfare_cost
+from .evaluate.policy_functions import policy_functions as policy_functions
 from .evaluate.propensities import intertemporal_mpcs as intertemporal_mpcs
 from .evaluate.propensities import marginal_propensities as marginal_propensities
 from .evaluate.propensities import mpc_path as mpc_path
@@ -49,6 +50,7 @@ from .model.shocks import MarkovChain as MarkovChain
 from .model.shocks import permanent_types as permanent_types
 from .model.shocks import split_joint_chain as split_joint_chain
 from .model.signals import private_signals as private_signals
+from .model.var1 import VAR1 as VAR1
 from .replication import replicate as replicate
 from .report.compare_figures import write_comparison as write_comparison
 from .report.report import moment_table as moment_table

@@ -6,10 +6,12 @@ from hank_mfg.evaluate.distribution.statistics import gini as _gini
 from hank_mfg.evaluate.distribution.statistics import lorenz_curve as _lorenz_curve
 from hank_mfg.evaluate.distribution.statistics import quantile as _quantile
 from hank_mfg.evaluate.distribution.statistics import top_share as _top_share
+from hank_mfg.evaluate.moments import hamilton_filter as _hamilton_filter
 from hank_mfg.evaluate.moments import hp_filter as _hp_filter
 
 distribution_table = checked(_distribution_table)
 gini = checked(_gini)
+hamilton_filter = checked(_hamilton_filter)
 hp_filter = checked(_hp_filter)
 lorenz_curve = checked(_lorenz_curve)
 quantile = checked(_quantile)

@@ -107,8 +107,8 @@ def test_what_contradicts_the_run_is_refused(kept, unsolvable, refuses, model, g
 def test_changed_equations_are_refused(kept, unsolvable, refuses):
     aiyagari = type(hm.load_model("aiyagari"))
 
-    def resources(self, assets, own, prices, shocks):
-        return (1.0 + prices.interest_rate) * assets + prices.wage * own.labor + 0.01
+    def resources(self, assets, own, today):
+        return (1.0 + today.interest_rate) * assets + today.wage * own.labor + 0.01
 
     changed = type("Aiyagari", (aiyagari,), {"resources": resources, "__module__": __name__})
     model = changed(**{**hm.load_model("aiyagari").parameters(), "period": "year"})

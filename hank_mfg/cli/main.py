@@ -320,6 +320,7 @@ def moments_command(
     smoothing: Annotated[
         float | None, typer.Option(help="of the HP filter; by default 1600, 6.25 or 129600, by the model's period")
     ] = None,
+    filter: Annotated[str, typer.Option(help="hp, or hamilton: a regression two years ahead (Hamilton 2018)")] = "hp",
     as_json: Json = False,
 ) -> None:
     """The table of moments of a long simulation, as CSV and LaTeX."""
@@ -331,7 +332,7 @@ def moments_command(
 
     refuse_game("moments", run=run)
     refuse_stationary("moments over time", run)
-    table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing)
+    table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing, filter=filter)
     content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
     _emit(as_json, content, [repr(table), *_wrote(written)])
 

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,8 +22,10 @@ LARGEST = 2_000  # states for which it is done
 class ChainMoments(NamedTuple):
     """What a chain achieves in the long run for one quantity: `mean`, `sd` and `autocorrelation` of its level, and the
     same of its log, None where it is not positive everywhere; `asked_sd` and `asked_autocorrelation` are those that an
-    `AR1` declared, of the log where `exponential`, else of the level, None for other chains. An autocorrelation is None
-    where nothing varies."""
+    `AR1` or `VAR1` declared, of the log where `exponential`, else of the level, None for other chains. An
+    autocorrelation is None where nothing varies. `correlations` are those with the other quantities of the chain, by
+    name, of logs where those were declared `exponential`; None with one that does not vary. `asked_correlations` are
+    those that a `VAR1` declared."""
 
     mean: float
     sd: float
@@ -33,6 +36,8 @@ class ChainMoments(NamedTuple):
     asked_sd: float | None = None
     asked_autocorrelation: float | None = None
     exponential: bool = False
+    correlations: dict[str, float | None] | None = None
+    asked_correlations: dict[str, float] | None = None
 
     def table(self) -> "pd.DataFrame":
         """Mean, standard deviation and autocorrelation: of the level, of the log, and as asked for; missing where there
@@ -137,7 +142,26 @@ def chain_moments_of(values: Any, transition: Any, share: Any, asked: Any = None
         log = moments_of(np.log(np.asarray(values, np.float64)), transition, share)
     if asked is None:
         return ChainMoments(*level, *log)
-    return ChainMoments(*level, *log, float(asked.sd), float(asked.persistence), bool(asked.exponential))
+    related = None if asked.correlations is None else {k: float(v) for k, v in asked.correlations.items()}
+    return ChainMoments(*level, *log, float(asked.sd), float(asked.persistence), bool(asked.exponential), None, related)
+
+
+def correlations_of(values: Mapping[str, Any], share: Any, exponential: Mapping[str, bool]) -> dict[str, dict]:
+    """Correlations of every quantity, (states,), with every other in the long run, of logs where `exponential`."""
+    share = np.asarray(share, np.float64)
+    gaps = {}
+    for name, each in values.items():
+        level = np.asarray(each, np.float64)
+        level = np.log(level) if exponential.get(name, False) else level
+        level = level - level[0]
+        gaps[name] = level - share @ level
+    sd = {name: np.sqrt(share @ gap**2) for name, gap in gaps.items()}
+
+    def one(name: str, other: str) -> float | None:
+        scale = sd[name] * sd[other]
+        return float(share @ (gaps[name] * gaps[other]) / scale) if scale > 0 else None
+
+    return {name: {other: one(name, other) for other in gaps if other != name} for name in gaps}
 
 
 def check_moments(shock: AR1, transition: Any, values: Any) -> None:

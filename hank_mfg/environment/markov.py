@@ -13,14 +13,17 @@ from hank_mfg.environment.long_run import (
     ChainMoments,
     chain_moments_of,
     check_moments,
+    correlations_of,
     stationary_distribution,
 )
+from hank_mfg.environment.var_chain import discretize_var1
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import AR1, Asked, ConditionalChain, MarkovChain, with_asked
+from hank_mfg.model.var1 import VAR1
 from hank_mfg.sizes import require_room, shown
 
-Shock = AR1 | MarkovChain | ConditionalChain
+Shock = AR1 | VAR1 | MarkovChain | ConditionalChain
 NOBODY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
 
 
@@ -156,9 +159,16 @@ def to_chain(shock) -> MarkovChain | ConditionalChain:
     """A declared shock as a finite chain. Raises TypeError for anything that is not a shock."""
     if isinstance(shock, AR1):
         return discretize_ar1(shock)
+    if isinstance(shock, VAR1):
+        return discretize_var1(shock)
     if isinstance(shock, MarkovChain | ConditionalChain):
         return shock
-    raise TypeError(f"{shock!r} is not a shock: declare a MarkovChain, an AR1 or a ConditionalChain.")
+    if type(shock).__module__.startswith("quantecon."):
+        raise TypeError(
+            "A quantecon.MarkovChain has no names for its values: declare hm.MarkovChain(chain, 'income') with the "
+            "name of the quantity, or one name per column of its state values."
+        )
+    raise TypeError(f"{shock!r} is not a shock: declare a MarkovChain, an AR1, a VAR1 or a ConditionalChain.")
 
 
 def declared_chains(shocks) -> list[MarkovChain]:
@@ -251,16 +261,18 @@ def average_out(conditional, aggregate, shares=(1.0,)):
 def chain_moments(shock: Any) -> dict[str, ChainMoments]:
     """What a declared shock achieves in the long run, by quantity, beside what was asked for: a `ChainMoments` each.
 
-    `shock` is a `MarkovChain`, an `AR1` or one of several by `independent_chains`; with permanent types moments are
-    over the whole population. Raises TypeError for a `ConditionalChain`, whose long run depends on the aggregate shocks
-    (`hank-mfg show` has it), and ValueError where states do not connect.
+    `shock` is a `MarkovChain`, an `AR1`, a `VAR1` or one of several by `independent_chains`; with permanent types
+    moments are over the whole population. Raises TypeError for a `ConditionalChain`, whose long run depends on the
+    aggregate shocks (`hank-mfg show` has it), and ValueError where states do not connect.
     """
     chain = to_chain(shock)
     if not isinstance(chain, MarkovChain):
         raise TypeError("chain_moments() got a ConditionalChain: its long run depends on the aggregate shocks as well.")
     transition = np.asarray(chain.transition, np.float64)
     share = joint_distribution(np.ones((1, 1)), transition[None, None], np.asarray(chain.shares))[0]
-    return {
+    found = {
         name: chain_moments_of(values, transition, share, chain.asked.get(name))
         for name, values in chain.values.items()
     }
+    related = correlations_of(chain.values, share, {name: each.exponential for name, each in chain.asked.items()})
+    return {name: each._replace(correlations=related[name]) for name, each in found.items()}

@@ -17,6 +17,8 @@ from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.units import PERIODS
 from hank_mfg.wording import display_name
 
+FILTERS = {"hp": "HP-filtered", "hamilton": "Hamilton-filtered"}
+AHEAD = {period: (2 * a_year, a_year) for period, a_year in PERIODS.items()}  # h and p of Hamilton (2018): 2 years, 1
 SMOOTHING = {period: 1600.0 * (a_year / 4) ** 4 for period, a_year in PERIODS.items()}  # Ravn and Uhlig (2002)
 
 _HEADINGS = {  # group, heading, and a heading of at most two short lines for a terminal
@@ -31,6 +33,11 @@ _HEADINGS = {  # group, heading, and a heading of at most two short lines for a 
     "sd relative to output, HP-filtered (ratio)": ("HP-filtered fluctuations", "sd over that of output", "rel"),
     "autocorrelation, HP-filtered": ("HP-filtered fluctuations", "auto- correlation", "auto"),
     "correlation with output, HP-filtered": ("HP-filtered fluctuations", "correlation with output", "corr"),
+}
+_HEADINGS |= {
+    name.replace("HP", "Hamilton"): (group.replace("HP", "Hamilton"), heading, short.replace("HP", "H"))
+    for name, (group, heading, short) in _HEADINGS.items()
+    if FILTERS["hp"] in name
 }
 _SHORT = (
     "HP-filtered: HP sd in unit; rel, sd over that of output; auto, autocorrelation; corr, correlation with output."
@@ -74,6 +81,56 @@ def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray
     bands[0] += 1.0
     trend = solveh_banded(bands, series, lower=True)
     return series - trend, trend
+
+
+def hamilton_filter(series, horizon: int = 8, lags: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Split a series into cycle and trend: the cycle is what a regression of y_{t+h} on recent values does not explain,
+
+        y_{t+h} = b_0 + b_1 y_t + ... + b_p y_{t-p+1} + cycle_{t+h},     by ordinary least squares.
+
+    `horizon` h is two years and `lags` p one year of periods: 8 and 4 for quarters, 2 and 1 for years, 24 and 12 for
+    months. `series` (time,) or (time, variables), any unit; take logs first. Returns (cycle, trend), each of that
+    shape, with cycle + trend = series; the first h + p - 1 periods are NaN in both. By `quantecon.hamilton_filter`,
+    where the recent values are not collinear; else, as for a straight line, by the least-squares solution of least
+    norm.
+
+    Raises ValueError for entries that are not finite, and for fewer than h + 2 p + 1 periods, more than which leave the
+    regression residuals.
+    Source: Hamilton (2018), Review of Economics and Statistics 100(5), equation 20.
+    """
+    series = numbers_of("series", series)
+    for name, value in (("horizon", horizon), ("lags", lags)):
+        if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+            raise ValueError(f"{name} = {value!r} must be a whole number, 1 or more: 8 and 4 are usual for quarters.")
+    least = horizon + 2 * lags + 1
+    if series.ndim not in (1, 2) or series.shape[0] < least:
+        raise ValueError(
+            f"series has shape {series.shape}: give at least {least} periods, time along the first axis, or a shorter "
+            "horizon and fewer lags."
+        )
+    if not np.all(np.isfinite(series)):
+        period = int(np.argwhere(~np.isfinite(series))[0][0])
+        raise ValueError(f"series is not finite in period {period}: drop or repair that period before filtering.")
+    columns = series.reshape(len(series), -1).T
+    cycle = np.stack([_hamilton_cycle(column, horizon, lags) for column in columns], axis=-1).reshape(series.shape)
+    return cycle, series - cycle
+
+
+def _hamilton_cycle(series: np.ndarray, horizon: int, lags: int) -> np.ndarray:
+    """The cycle of one series (time,)."""
+    size = np.ptp(series)
+    if size == 0.0:
+        return np.where(np.arange(len(series)) < horizon + lags - 1, np.nan, 0.0)
+    scaled = (series - series.mean()) / size  # the regression has a constant: neither matters, but for rounding
+    recent = np.lib.stride_tricks.sliding_window_view(scaled[: len(scaled) - horizon], lags)
+    recent = np.concatenate([np.ones((len(recent), 1)), recent], axis=1)
+    if np.linalg.cond(recent) < 1e6:
+        import quantecon  # loaded on first use: it brings numba
+
+        return size * quantecon.hamilton_filter(scaled, horizon, lags)[0]
+    ahead = scaled[horizon + lags - 1 :]
+    left = ahead - recent @ np.linalg.lstsq(recent, ahead, rcond=None)[0]
+    return size * np.concatenate([np.full(horizon + lags - 1, np.nan), left])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -124,8 +181,10 @@ class MomentTable:
         shown = self._shown()
         shown.columns = pd.Index([_HEADINGS[name][2] for name in shown.columns])
         text = shown.to_string(float_format=lambda value: f"{value:.3g}", na_rep="--")
-        filtered = "sd, HP-filtered (in unit)" in self.data
-        short = _SHORT if filtered else _SHORT.replace("HP-filtered: HP sd in unit; rel", "Not filtered: rel")
+        used = [how for how in FILTERS.values() if f"sd, {how} (in unit)" in self.data]
+        short = _SHORT.replace("HP-filtered: HP sd in unit; rel", "Not filtered: rel")
+        if used:
+            short = _SHORT if used[0] == FILTERS["hp"] else _SHORT.replace("HP-f", "Hamilton-f").replace("HP", "H")
         return "\n".join([text, *textwrap.wrap(short, _WIDTH), *textwrap.wrap(self.note, _WIDTH)])
 
     def _repr_html_(self) -> str:
@@ -138,10 +197,13 @@ def moment_table(
     *,
     output: str = "output",
     smoothing: float | None = 1600.0,
+    filter: str = "hp",
+    horizon: int = 8,
+    lags: int = 4,
     units: dict[str, str] | None = None,
     note: str = "",
 ) -> MomentTable:
-    """Means, standard deviations and co-movement of simulated series, in levels and after the HP filter.
+    """Means, standard deviations and co-movement of simulated series, in levels and after a filter.
 
     Fluctuations are 100 log x, in percent, of a level that stays above zero, x itself of one that does not, and 100 x,
     in percentage points, of a rate or a share; the column `unit` says which. `units` decides it by name ("percent",
@@ -151,13 +213,15 @@ def moment_table(
 
     `series`     name -> (time,), every variable over the same periods, levels as the model has them
     `output`     the series to compare with; without a series called "output" those columns are left out
-    `smoothing`  of `hp_filter`, 1600 for quarters, 6.25 for years; None leaves the filter out
+    `filter`     "hp", or "hamilton", which leaves out the first `horizon` + `lags` - 1 periods
+    `smoothing`  of `hp_filter`, 1600 for quarters, 6.25 for years; None leaves that filter out
+    `horizon`, `lags`  of `hamilton_filter`, 8 and 4 for quarters, 2 and 1 for years
     `note`       what the reader must know: number of periods, method, precision
 
-    Columns: mean (level); sd (level); unit of fluctuations; sd and HP-filtered sd (in that unit); HP-filtered sd
-    relative to output's (ratio), missing for levels that are not in percent as output is; first-order autocorrelation
-    and correlation with output, both HP-filtered. Without a filter the last three are those of the fluctuations
-    themselves, and the names say so.
+    Columns: mean (level); sd (level); unit of fluctuations; sd and filtered sd (in that unit); filtered sd relative
+    to output's (ratio), missing for levels that are not in percent as output is; first-order autocorrelation and
+    correlation with output, both filtered; names say by which filter. Without a filter the last three are those of the
+    fluctuations themselves, and the names say so.
     Raises ValueError for no series, series of several lengths or with entries that are not finite, an `output` that is
     not among them, or a unit that is not known.
     Source: Cooley and Prescott (1995), table 1.1, for the layout.
@@ -174,9 +238,10 @@ def moment_table(
         for name, level in levels.items()
     }
     moving = {name: value - value[0] for name, value in moving.items()}  # a constant then has exactly no deviation
-    filtered = smoothing is not None
-    cycles = {name: value if smoothing is None else hp_filter(value, smoothing)[0] for name, value in moving.items()}
-    how = ", HP-filtered" if filtered else ""
+    require_filter(filter)
+    filtered = filter == "hamilton" or smoothing is not None
+    cycles = {name: _cycle(value, filter, smoothing, horizon, lags) for name, value in moving.items()}
+    how = f", {FILTERS[filter]}" if filtered else ""
     rows = {}
     for name, level in levels.items():
         cycle = cycles[name]
@@ -187,7 +252,7 @@ def moment_table(
             "sd (in unit)": moving[name].std(ddof=1),
         }
         if filtered:
-            row["sd, HP-filtered (in unit)"] = cycle.std(ddof=1)
+            row[f"sd{how} (in unit)"] = cycle.std(ddof=1)
         if output in levels:
             same = chosen[name] != OWN or chosen[output] == OWN  # goods over percent is no ratio
             row[f"sd relative to output{how} (ratio)"] = _ratio(cycle, cycles[output]) if same else np.nan
@@ -196,6 +261,19 @@ def moment_table(
             row[f"correlation with output{how}"] = _correlation(cycle, cycles[output])
         rows[name] = row
     return MomentTable(pd.DataFrame.from_dict(rows, orient="index").rename_axis("variable"), note)
+
+
+def require_filter(filter: str) -> None:
+    """Raise ValueError for a filter that is not known."""
+    if filter not in FILTERS:
+        raise ValueError(f"filter = {filter!r} is not known: choose one of {', '.join(map(repr, FILTERS))}.")
+
+
+def _cycle(series: np.ndarray, filter: str, smoothing: float | None, horizon: int, lags: int) -> np.ndarray:
+    """The cycle of a series, or the series itself where nothing is filtered."""
+    if filter == "hamilton":
+        return hamilton_filter(series, horizon, lags)[0][horizon + lags - 1 :]
+    return series if smoothing is None else hp_filter(series, smoothing)[0]
 
 
 def _checked(series: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -5,6 +5,7 @@ are integrated exactly. Several independent aggregate shocks are declared as a t
 realized at the start of the period, before prices form and choices are made.
 """
 
+import sys
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
@@ -61,16 +62,56 @@ def _check_values(kind: str, values: dict, count: int, first: str = "transition"
 
 
 class Asked(NamedTuple):
-    """The stationary standard deviation and the persistence that an AR(1) declared, of the log where `exponential`."""
+    """The stationary standard deviation and the autocorrelation that an AR(1) or a VAR(1) declared, of the log where
+    `exponential`; of a VAR(1) also the `correlations` with its other variables, by name."""
 
     sd: Any
     persistence: Any
     exponential: bool
+    correlations: Any = None
 
 
 def with_asked(chain: Any, asked: dict[str, Asked]) -> Any:
     """The chain, with what was asked for by quantity."""
     return eqx.tree_at(lambda c: c.asked, chain, Named("asked moments", asked), is_leaf=lambda x: isinstance(x, Named))
+
+
+def _of_quantecon(given: Any) -> bool:
+    """Whether something is a `quantecon.MarkovChain`; where quantecon was never loaded nothing is."""
+    module = sys.modules.get("quantecon.markov.core")
+    return module is not None and isinstance(given, module.MarkovChain)
+
+
+def _dense(given: Any) -> Any:
+    """The transition matrix of a `quantecon.MarkovChain`; anything else as it is."""
+    if not _of_quantecon(given):
+        return given
+    return given.P.toarray() if given.is_sparse else given.P
+
+
+def _named_states(chain: Any, names: tuple[str, ...], values: dict[str, Any]) -> dict[str, Any]:
+    """The state values of a `quantecon.MarkovChain` under the `names` given to them, beside other `values`."""
+    if not names:
+        return values
+    what = f"MarkovChain(..., {', '.join(map(repr, names))})"
+    if not _of_quantecon(chain):
+        raise ValueError(
+            f"{what} names the states of a quantecon.MarkovChain, and the first argument is none: give values by "
+            "keyword, for instance income=[0.5, 1]."
+        )
+    if not all(isinstance(name, str) and name.isidentifier() for name in names) or len({*names, *values}) < len(
+        names
+    ) + len(values):
+        raise ValueError(f"{what}: names are different texts without spaces, such as 'income'.")
+    states = chain.state_values
+    states = numbers_of("state_values of the quantecon.MarkovChain", np.arange(chain.n) if states is None else states)
+    columns = states.reshape(len(states), -1).T
+    if len(columns) != len(names):
+        raise ValueError(
+            f"{what} has {len(names)} names but every state has {len(columns)} values: name each of them, in their "
+            "order."
+        )
+    return {**dict(zip(names, columns, strict=True)), **values}
 
 
 def _matrix(kind: str, transition: Any) -> Any:
@@ -86,7 +127,10 @@ class MarkovChain(eqx.Module):
     `transition[i, j]` is the probability of state j tomorrow given i today; rows sum to one. Each keyword names a
     quantity and gives its value in every state, so one chain may move several quantities together. `shares` are those
     of permanent types, whose states lie together: one type unless `permanent_types` says otherwise. `asked` holds what
-    an `AR1` declared, where the chain was made from one.
+    an `AR1` or `VAR1` declared, where the chain was made from one.
+
+    A `quantecon.MarkovChain` may take the place of the matrix, with the name of its state values, or one name for each
+    of their columns: `MarkovChain(quantecon.markov.rouwenhorst(7, 0.9, 0.1), "log_income")`.
 
     Raises ValueError when a row does not sum to one or a list has the wrong length.
     """
@@ -96,9 +140,9 @@ class MarkovChain(eqx.Module):
     shares: Any
     asked: Named
 
-    def __init__(self, transition, **values):
-        self.transition = _matrix("MarkovChain", transition)
-        self.values = Named("shock values", values)
+    def __init__(self, transition, /, *names: str, **values):
+        self.transition = _matrix("MarkovChain", _dense(transition))
+        self.values = Named("shock values", _named_states(transition, names, values))
         self.shares = np.ones(1)
         self.asked = Named("asked moments", {})
 
@@ -146,10 +190,12 @@ class ConditionalChain(eqx.Module):
 def split_joint_chain(joint: Any, own_states: int) -> tuple[Any, Any]:
     """Split a joint chain over (aggregate, own) into the aggregate chain and the conditional one.
 
-    `joint[(z, e), (z', e')]`, aggregate state slowest, shape (Z E, Z E). Returns `(aggregate, conditional)` of shapes
-    (Z, Z) and (Z, Z, E, E) with joint = aggregate x conditional. Raises ValueError when the aggregate move depends on
-    the individual's own state by more than 1e-6: then the aggregate is not a Markov chain of its own.
+    `joint[(z, e), (z', e')]`, aggregate state slowest, shape (Z E, Z E), or a `quantecon.MarkovChain`. Returns
+    `(aggregate, conditional)` of shapes (Z, Z) and (Z, Z, E, E) with joint = aggregate x conditional. Raises ValueError
+    when the aggregate move depends on the individual's own state by more than 1e-6: then the aggregate is not a Markov
+    chain of its own.
     """
+    joint = _dense(joint)
     xp: Any = array_module(joint)
     joint = xp.asarray(joint, dtype=float) if xp is not np else numbers_of("joint", joint)
     if joint.ndim != 2 or joint.shape[0] != joint.shape[1] or joint.shape[0] % own_states:

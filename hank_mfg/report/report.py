@@ -18,7 +18,7 @@ from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows
 from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
-from hank_mfg.evaluate.moments import SMOOTHING, MomentTable, require_smoothing
+from hank_mfg.evaluate.moments import AHEAD, SMOOTHING, MomentTable, require_filter, require_smoothing
 from hank_mfg.evaluate.moments import moment_table as tabulate
 from hank_mfg.evaluate.propensities import marginal_propensities
 from hank_mfg.evaluate.simulate import Simulation, simulate
@@ -45,20 +45,36 @@ Tell = Callable[[str], None]
 
 
 def moment_table(
-    solution: Solution, *, periods: int = 10_000, seed: int = 1, smoothing: float | None = None
+    solution: Solution, *, periods: int = 10_000, seed: int = 1, smoothing: float | None = None, filter: str = "hp"
 ) -> MomentTable:
     """Moments of a long simulation: means, standard deviations, autocorrelations, correlations with output.
+
+    `filter` is "hp", Hodrick and Prescott's, or "hamilton", Hamilton's (2018) regression, whose horizon and lags are
+    two years and one year in periods of the model: `hamilton_filter`.
 
     `smoothing` of the HP filter is by default the usual one for the period that the model declares: 1600 for a quarter,
     6.25 for a year, 129600 for a month. Where the model declares none, nothing is filtered, and the note says so.
     """
     require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
+    _require_choice(solution, filter, smoothing)
+    return _moments_of(solution, simulate(solution, periods=periods, seed=seed), smoothing, filter)
+
+
+def _require_choice(solution: Solution, filter: str, smoothing: float | None) -> None:
+    """Raise ValueError for a filter that is not known or lacks the length of a period, before anything is simulated."""
+    require_filter(filter)
     if smoothing is not None:
         require_smoothing(smoothing)
-    return _moments_of(solution, simulate(solution, periods=periods, seed=seed), smoothing)
+        if filter != "hp":
+            raise ValueError(f"smoothing = {smoothing} is of the filter 'hp': leave it out with filter={filter!r}.")
+    if filter == "hamilton" and solution.model.period not in AHEAD:
+        raise ValueError(
+            "filter = 'hamilton' looks two years ahead, and the model does not declare its period: write period = "
+            '"quarter" (or "year", "month") in the class, or filter the series of hm.simulate by hm.stats.hamilton_filter.'
+        )
 
 
-def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | None) -> MomentTable:
+def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | None, filter: str = "hp") -> MomentTable:
     """The same, of a simulation at hand."""
     economy = solution.play(10).economy
     kinds = kinds_of(economy)
@@ -68,13 +84,22 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | N
     note = (
         f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points moved exactly, "
         f"float64, seed {simulation.seed}. Fluctuations: 100 log x in percent, 100 x in percentage points, or x itself "
-        f"of a level that reaches zero. {_about_filter(smoothing, period)} {model_note(solution)}"
+        f"of a level that reaches zero. {_about_filter(filter, smoothing, period)} {model_note(solution)}"
     ).rstrip()
-    return tabulate(simulation.series, smoothing=smoothing, units=units, note=note)
+    horizon, lags = AHEAD.get(period, (8, 4))
+    return tabulate(
+        simulation.series, smoothing=smoothing, filter=filter, horizon=horizon, lags=lags, units=units, note=note
+    )
 
 
-def _about_filter(smoothing: float | None, period: str) -> str:
+def _about_filter(filter: str, smoothing: float | None, period: str) -> str:
     """What was filtered, for below the table."""
+    if filter == "hamilton":
+        horizon, lags = AHEAD[period]
+        return (
+            f"Hamilton: residuals of a regression on a constant and {lags} values {horizon} and more periods before, "
+            f"a period being a {period} (Hamilton 2018)."
+        )
     if smoothing is None:
         return (
             'Not filtered, because the model does not declare its period: write period = "quarter" (or "year", '
@@ -218,20 +243,20 @@ def _in_its_unit(response: ImpulseResponse, solution: Solution) -> ImpulseRespon
 
 @into_run
 def write_moments(
-    solution: Solution, folder: Path, *, periods: int, seed: int, smoothing: float | None = None
+    solution: Solution, folder: Path, *, periods: int, seed: int, smoothing: float | None = None, filter: str = "hp"
 ) -> tuple[MomentTable, list[Path]]:
     """Compute the moment table and write moments.csv and moments.tex; return the table and the paths.
 
-    `smoothing` as for `moment_table`.
+    `smoothing` and `filter` as for `moment_table`; with Hamilton's the files are moments_hamilton.csv and .tex.
     """
-    table = moment_table(solution, periods=periods, seed=seed, smoothing=smoothing)
-    return table, _write_moments(table, Path(folder))
+    table = moment_table(solution, periods=periods, seed=seed, smoothing=smoothing, filter=filter)
+    return table, _write_moments(table, Path(folder), "moments" if filter == "hp" else f"moments_{filter}")
 
 
-def _write_moments(table: MomentTable, folder: Path) -> list[Path]:
-    path = table.to_csv(folder / "moments.csv")
-    table.to_latex(folder / "moments.tex")
-    return [path, folder / "moments.tex"]
+def _write_moments(table: MomentTable, folder: Path, stem: str = "moments") -> list[Path]:
+    path = table.to_csv(folder / f"{stem}.csv")
+    table.to_latex(folder / f"{stem}.tex")
+    return [path, folder / f"{stem}.tex"]
 
 
 def _size(deviation: float, room: float) -> float:

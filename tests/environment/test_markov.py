@@ -217,7 +217,7 @@ def test_where_nobody_is_the_average_is_that_of_a_few_put_there(float64):
 
 
 def test_what_is_not_a_shock_is_refused():
-    with pytest.raises(TypeError, match=r"3.0 is not a shock: declare a MarkovChain, an AR1 or a ConditionalChain"):
+    with pytest.raises(TypeError, match="3.0 is not a shock: declare a MarkovChain, an AR1, a VAR1 or a Cond"):
         to_chain(3.0)
     conditional = hm.ConditionalChain(np.full((1, 1, 2, 2), 0.5), e=[0, 1])
     with pytest.raises(TypeError, match="only idiosyncratic shocks can be conditional"):

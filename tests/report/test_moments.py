@@ -12,8 +12,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+import quantecon
 
-from hank_mfg.evaluate.moments import MomentTable, hp_filter, moment_table
+from hank_mfg.evaluate.moments import MomentTable, hamilton_filter, hp_filter, moment_table
 
 RANDOM = np.random.default_rng(3)
 
@@ -197,3 +198,68 @@ def test_the_printed_table_fits_80_columns():
 def test_every_numeric_column_says_its_unit():
     columns = moment_table({"output": np.exp(ar1(0.9, 60))}).data.columns.drop("unit")
     assert all(column.endswith(("(level)", "unit)", "(ratio)")) or "correlation" in column for column in columns)
+
+
+@pytest.mark.parametrize(("horizon", "lags"), [(8, 4), (2, 1), (24, 12)])
+def test_hamiltons_cycle_is_what_least_squares_leaves(horizon, lags):
+    series = np.cumsum(RANDOM.standard_normal((300, 2)), axis=0) + 5e3
+    cycle, trend = hamilton_filter(series, horizon, lags)
+    first = horizon + lags - 1
+    assert np.isnan(cycle[:first]).all() and np.isnan(trend[:first]).all()
+    np.testing.assert_allclose((cycle + trend)[first:], series[first:], rtol=1e-14)
+    for column in range(2):
+        y = series[:, column] - series[:, column].mean()
+        rows = [[1.0, *(y[t - horizon - lag] for lag in range(lags))] for t in range(first, 300)]
+        left = y[first:] - np.array(rows) @ np.linalg.lstsq(np.array(rows), y[first:], rcond=None)[0]
+        np.testing.assert_allclose(cycle[first:, column], left, atol=1e-9)
+    theirs = quantecon.hamilton_filter(series[:, 0] - series[0, 0], horizon, lags)[0]
+    np.testing.assert_allclose(cycle[first:, 0], theirs[first:], atol=1e-8)
+
+
+def test_hamiltons_filter_of_an_ar1_leaves_forecast_errors():
+    """With y an AR(1) the regression finds its forecast two years ahead: the variance of the cycle is
+    sd^2 (1 - persistence^(2 h)) (Hamilton 2018, section III)."""
+    persistence, periods = 0.9, 60_000
+    cycle = hamilton_filter(ar1(persistence, periods))[0][11:]
+    expected = 0.01 / np.sqrt(1 - persistence**2) * np.sqrt(1 - persistence**16)
+    assert cycle.std() == pytest.approx(expected, rel=0.02)
+
+
+def test_constants_and_straight_lines_have_no_cycle_by_hamilton():
+    np.testing.assert_array_equal(hamilton_filter(np.full(60, 3.0))[0][11:], 0.0)
+    np.testing.assert_allclose(hamilton_filter(3.0 + 0.7 * np.arange(200.0))[0][11:], 0.0, atol=1e-10)
+
+
+def test_the_table_after_hamiltons_filter():
+    output, rate = np.exp(ar1(0.9, 400)), 0.01 + ar1(0.5, 400, seed=1)
+    series = {"output": output, "interest_rate": rate, "labor": np.full(400, 0.93)}
+    made = moment_table(series, filter="hamilton", units={"interest_rate": "percentage points"})
+    cycle, of_rate = (hamilton_filter(each)[0][11:] for each in (100 * np.log(output), 100 * rate))
+    table = made.data
+    np.testing.assert_allclose(
+        table["sd, Hamilton-filtered (in unit)"], [cycle.std(ddof=1), of_rate.std(ddof=1), 0.0], atol=1e-9
+    )
+    together = table["correlation with output, Hamilton-filtered"]
+    np.testing.assert_allclose(together.iloc[:2], [1.0, np.corrcoef(of_rate, cycle)[0, 1]], rtol=1e-8)
+    again = table["autocorrelation, Hamilton-filtered"]["interest_rate"]
+    assert again == pytest.approx(np.corrcoef(of_rate[1:], of_rate[:-1])[0, 1])
+    assert not any("HP" in column for column in table.columns)
+    assert "Hamilton-filtered: H sd in unit" in repr(made) and "HP" not in repr(made) + made.to_latex()
+    assert max(map(len, repr(made).splitlines())) <= 80
+    short = moment_table(series, filter="hamilton", horizon=2, lags=1).data["sd, Hamilton-filtered (in unit)"]
+    assert short["output"] == pytest.approx(hamilton_filter(100 * np.log(output), 2, 1)[0][2:].std(ddof=1))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: hamilton_filter(np.arange(16.0)), r"series has shape \(16,\): give at least 17 periods"),
+        (lambda: hamilton_filter(np.full(30, np.nan)), "series is not finite in period 0"),
+        (lambda: hamilton_filter(np.arange(30.0), 0), "horizon = 0 must be a whole number"),
+        (lambda: hamilton_filter(np.arange(30.0), 8, 1.5), "lags = 1.5 must be a whole number"),
+        (lambda: moment_table({"output": np.ones(30)}, filter="bandpass"), "filter = 'bandpass' is not known: choose"),
+    ],
+)
+def test_errors_of_hamiltons_filter(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

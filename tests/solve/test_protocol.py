@@ -22,7 +22,7 @@ from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import RunError, read_config, read_metrics
 
 ECONOMY = {
-    "asset_points": 60, "updates": 22, "paths": 2, "horizon": 5, "passes": 2, "knots": 10, "units": 4, "width": 4,
+    "asset_points": 60, "updates": 22, "paths": 2, "horizon": 5, "epochs": 2, "knots": 10, "units": 4, "width": 4,
     "warmup": 10,
 }  # fmt: skip
 GAME = {"updates": 6, "paths": 4, "units": 4, "width": 4}
@@ -54,13 +54,13 @@ PROBLEMS = {
 }
 OF_GAMES = {
     "GameRSPG": hm.settings_for("linear_quadratic", "rspg", **GAME),  # as test_game_run.py has it
-    "GameSPG": hm.GameSPG(**GAME, passes=2),
+    "GameSPG": hm.GameSPG(**GAME, epochs=2),
     "IPPO": hm.IPPO(**CROWD, epochs=1, minibatches=2),
     "RIPPO": hm.RIPPO(**CROWD, epochs=1, minibatches=2),
     "MOMD": hm.MOMD(**CROWD, refreshes=2, steps=1, batch=2),
-    "GameRSPG lstm": hm.GameRSPG(**GAME, passes=2, memory="lstm"),
-    "GameRSPG lru": hm.GameRSPG(**GAME, passes=2, memory="lru"),
-    "GameRSPG attention": hm.GameRSPG(**GAME, passes=2, memory="attention"),
+    "GameRSPG lstm": hm.GameRSPG(**GAME, epochs=2, memory="lstm"),
+    "GameRSPG lru": hm.GameRSPG(**GAME, epochs=2, memory="lru"),
+    "GameRSPG attention": hm.GameRSPG(**GAME, epochs=2, memory="attention"),
 }
 METHODS = {
     "economy": {

@@ -23,12 +23,13 @@ from hank_mfg.solve.play.rollout import Play
 
 
 class Asked(NamedTuple):
-    """What a household does: `cash` on hand before it chooses, `consumption` of goods and `savings`, next assets;
-    each of the shape asked for, float64, goods per period."""
+    """What a household does: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
+    `hours`, None where they are not chosen; each of the shape asked for, float64, goods or hours per period."""
 
     cash: np.ndarray
     consumption: np.ndarray
     savings: np.ndarray
+    hours: np.ndarray | None = None
 
 
 class Played(Protocol):
@@ -76,7 +77,8 @@ def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
     play = play._replace(economy=eqx.tree_at(lambda e: e.grid.points, economy, nodes), tables=play.policy.tables(nodes))
     found = _at_last(play, jnp.asarray(shock), total, unknowns)
     index = (where[:-1].reshape(levels.shape), places)
-    return Asked(*(np.asarray(each)[index] for each in found))
+    cash, consumption, savings = (np.asarray(each)[index] for each in found[:3])
+    return Asked(cash, consumption, savings, None if found[3] is None else np.asarray(found[3])[index])
 
 
 def _public_history(economy: Economy, history: Any) -> tuple[np.ndarray, dict[str, Array], dict[str, Array]]:
@@ -121,5 +123,6 @@ def _at_last(play: Play, shock: Array, total: dict[str, Array], unknowns: dict[s
     cash = economy.resources(today)
     unconstrained_consumption = play.unconstrained_consumption(features[-1], cash, today)
     savings = jnp.clip(economy.savings_of(cash, unconstrained_consumption, today), *economy.bounds(cash, today))
-    consumption = economy.goods(economy.consumption_of(cash, savings, today), today)
-    return cash, consumption, savings
+    chosen = economy.chosen(today, savings, economy.consumption_of(cash, savings, today))
+    hours = jnp.broadcast_to(chosen["hours"], savings.shape) if economy.works else None
+    return cash, chosen["consumption"], savings, hours
