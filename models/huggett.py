@@ -42,7 +42,7 @@ class Huggett(hm.Model):
     def aggregates(self, assets, own, today):
         return {"bonds": assets, "income": own.income * today.aggregate_income}
 
-    def unknowns(self):
+    def clearing_prices(self):
         return {"interest_rate": hm.Bracket(self.lowest_rate, self.highest_rate)}
 
     def excess_demand(self, today, choices):

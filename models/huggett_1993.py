@@ -32,7 +32,7 @@ class Huggett1993(hm.Model):
     def aggregates(self, assets, own, today):
         return {"credit": assets, "income": own.income}
 
-    def unknowns(self):
+    def clearing_prices(self):
         return {"price": hm.Bracket(self.lowest_price, self.highest_price)}
 
     def excess_demand(self, today, choices):

@@ -68,10 +68,10 @@ class KrusellSmithNoisy(hm.Model):
     def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
 
-    def carried(self):
+    def state_variables(self):
         return {"prior": 0.5, "last_productivity": 1.0}
 
-    def carry(self, today):
+    def next_state(self, today):
         boom = self.posterior(today.prior, today)
         return {
             "prior": self.stay * boom + (1 - self.stay) * (1 - boom),

@@ -64,10 +64,10 @@ class OneAssetHANK(hm.Model):
     def aggregates(self, assets, own, today):
         return {"bonds": assets, "skill": own.skill}
 
-    def unknowns(self):
+    def clearing_prices(self):
         return {"wage": hm.Bracket(0.2, 2.0), "output": hm.Bracket(0.5, 1.5), "inflation": hm.Bracket(-0.2, 0.2)}
 
-    def carried(self):
+    def state_variables(self):
         return {"nominal_rate": self.natural_rate, "public_debt": self.debt, "last_inflation": 0.0}
 
     def prices(self, today):
@@ -89,11 +89,11 @@ class OneAssetHANK(hm.Model):
         return (1 + today.interest_rate) * assets + (today.dividends - today.taxes) * own.skill
 
     def excess_demand(self, today, choices):
-        bonds = choices.savings - self.carry(today)["public_debt"]
+        bonds = choices.savings - self.next_state(today)["public_debt"]
         labor = today.output / today.productivity - choices.earnings / today.wage
         return {"bonds": bonds / self.debt, "labor": labor}
 
-    def carry(self, today):
+    def next_state(self, today):
         target = self.natural_rate + self.taylor * today.inflation
         rate = self.smoothing * today.nominal_rate + (1 - self.smoothing) * target + today.monetary
         debt = (1 + today.interest_rate) * today.public_debt - today.taxes

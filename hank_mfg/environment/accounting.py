@@ -64,7 +64,7 @@ def check_accounts(model: Model, case: Case, levels: list[float]) -> Accounts:
     books = _Books(model, case, _function(model, case))
     if books.goods(levels[0], books.start(levels[0]), 0, PRICES[0]) is None:
         return Accounts("undeclared")
-    if not model.unknowns():
+    if not model.clearing_prices():
         return _closed_form(books, levels)
     return _clearing(books, levels)
 
@@ -216,8 +216,8 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
         each = ask_model("aggregates", assets + 0.0 * case.points[:1], own, now)
         return {name: mean(value) for name, value in each.items()}
 
-    candidates = {n: end.lower + part * (end.upper - end.lower) for n, end in ask_model("unknowns").items()}
-    total = {**summed(level), **ask_model("carried")}
+    candidates = {n: end.lower + part * (end.upper - end.lower) for n, end in ask_model("clearing_prices").items()}
+    total = {**summed(level), **ask_model("state_variables")}
     prices = {**candidates, **ask_model("prices", today(shocks, total, candidates))}
     known, given = today(shocks, total, prices), today(shocks, prices)
     everything = today(known, ask_model("outcomes", known))
@@ -227,7 +227,7 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
     excess = ask_model("excess_demand", everything, summed_choices)
-    tomorrow = Named("tomorrow", {**summed(savings), **ask_model("carry", everything)})
+    tomorrow = Named("tomorrow", {**summed(savings), **ask_model("next_state", everything)})
     left = ask_model("goods_market", everything, summed_choices, tomorrow)
     return {"excess": dict(excess), "goods": left, "at": {**total, **prices, **shocks}}
 

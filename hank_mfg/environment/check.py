@@ -89,7 +89,7 @@ def _check_asset_price(name: str, periods: list[Results]) -> None:
         if not float(price) > 0:
             raise ValueError(
                 f"{name}.asset_price(): {what}, is {float(price):.6g}: assets must cost something, so correct its "
-                "formula, or narrow the bracket in unknowns()."
+                "formula, or narrow the bracket in clearing_prices()."
             )
 
 
@@ -106,7 +106,7 @@ def _check_names(model: Model, case: Case, result: Results) -> None:
         )
     groups = {
         "aggregate_shocks": case.shocks,
-        **{method: result[method] for method in ("aggregates", "carried", "prices", "outcomes")},
+        **{method: result[method] for method in ("aggregates", "state_variables", "prices", "outcomes")},
     }
     seen = {}
     for method, group in groups.items():
@@ -184,7 +184,7 @@ def _check_numbers(model: Model, case: Case) -> float:
     still, halfway = (_level(case, patience, at, levels, target) for target in (1.0, 0.5 * (1.0 + patience)))
     if all(_shortfall(case, at(level)) for level in (still, halfway)):
         _report_shortfall(model, case, at(still))
-    if len(model.unknowns()) == 1:
+    if len(model.clearing_prices()) == 1:
         _check_repayment(model, case, patience, still)
     return still
 

@@ -86,7 +86,7 @@ def circumstances(model: Model, public: Public, moved: tuple[str, ...]) -> Itera
     yield public
     declared = model.aggregate_shocks() if public.aggregates else ()
     values = combine(declared).values if declared else {}
-    still = {name: public.prices[name] for name in model.unknowns()}
+    still = {name: public.prices[name] for name in model.clearing_prices()}
     for state in range(len(next(iter(values.values()))) if values else 0):
         shocks = Named("shocks", {name: np.float64(each[state]) for name, each in values.items()})
         for factor in AROUND if moved else AROUND[:1]:

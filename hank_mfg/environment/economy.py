@@ -23,17 +23,17 @@ from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import require_patience
 from hank_mfg.model.today import today
 
-NOTHING_CARRIED, NO_UNKNOWNS = Named("carried"), Named("unknowns")
+NO_STATE_VARIABLES, NO_CLEARING_PRICES = Named("state_variables"), Named("clearing_prices")
 
 
 @portable
 class Aggregate(NamedTuple):
     """The aggregate state at the start of a period: `mass` (assets, income), the index of the realized shock, and what
-    the period before `carried` over, a number each."""
+    the period before `state_variables` over, a number each."""
 
     mass: Array
     shock: Array
-    carried: Named = NOTHING_CARRIED
+    state_variables: Named = NO_STATE_VARIABLES
 
 
 @portable
@@ -126,20 +126,20 @@ class Economy(eqx.Module):
         return InformationSets(tuple(group.tolist()), tuple(share.tolist()))
 
     @property
-    def unknowns(self) -> tuple[str, ...]:
+    def clearing_prices(self) -> tuple[str, ...]:
         """Names of the prices that clear inside the period."""
-        return tuple(self.model.unknowns())
+        return tuple(self.model.clearing_prices())
 
     def brackets(self) -> tuple[Array, Array]:
-        """Between what every unknown lies: lower and upper ends, (unknowns,) each."""
-        brackets = self.model.unknowns().values()
+        """Between what every unknown lies: lower and upper ends, (clearing prices,) each."""
+        brackets = self.model.clearing_prices().values()
         ends = ([getattr(each, end) for each in brackets] for end in ("lower", "upper"))
         lower, upper = (jnp.asarray(each, self.dtype) for each in ends)
         return lower, upper
 
-    def public(self, aggregate: Aggregate, unknowns: Named = NO_UNKNOWNS) -> Public:
+    def public(self, aggregate: Aggregate, clearing_prices: Named = NO_CLEARING_PRICES) -> Public:
         """Sum the aggregates over the mass and form prices, given candidate values of what clears in the period."""
-        return self.form(self.aggregates(aggregate), self.shocks(aggregate.shock), unknowns)
+        return self.form(self.aggregates(aggregate), self.shocks(aggregate.shock), clearing_prices)
 
     def aggregates(self, aggregate: Aggregate) -> Named:
         """What is summed over the mass and what was carried over."""
@@ -147,12 +147,14 @@ class Economy(eqx.Module):
         each = named(
             "aggregates", self.model.aggregates(assets, own, today(self.shocks(aggregate.shock))), "aggregates"
         )
-        return Named("aggregates", {**{k: jnp.sum(aggregate.mass * v) for k, v in each.items()}, **aggregate.carried})
+        return Named(
+            "aggregates", {**{k: jnp.sum(aggregate.mass * v) for k, v in each.items()}, **aggregate.state_variables}
+        )
 
-    def form(self, total: Named, shocks: Named, unknowns: Named = NO_UNKNOWNS) -> Public:
+    def form(self, total: Named, shocks: Named, clearing_prices: Named = NO_CLEARING_PRICES) -> Public:
         """Prices, from aggregates in `total`, shocks, and candidate values of what clears in the period."""
-        closed = named("prices", self.model.prices(today(shocks, total, unknowns)), "prices")
-        return Public(shocks, total, Named("prices", {**unknowns, **closed}))
+        closed = named("prices", self.model.prices(today(shocks, total, clearing_prices)), "prices")
+        return Public(shocks, total, Named("prices", {**clearing_prices, **closed}))
 
     def chosen(self, public: Public, savings: Array, x: Array, own: Named | None = None) -> Named:
         """What is chosen in every state, given the x of a policy, (assets, income) each: consumption, savings and,
@@ -215,24 +217,34 @@ class Economy(eqx.Module):
         utility = self.model.preferences().utility
         return utility(net) if wage is None else self.labor.flow(self.labor.consumed(net, wage), wage)
 
-    def excess_demand(self, mass: Array, public: Public, savings: Array, outlook: Array | None = None) -> Array:
-        """What is left over of every equation of the period: (unknowns,)."""
-        choices = self.choices(mass, public, savings) if self.unknowns else Named("choices")
-        return self.markets(public, choices, outlook)
+    def excess_demand(
+        self, mass: Array, public: Public, savings: Array, expected_inflation_term: Array | None = None
+    ) -> Array:
+        """What is left over of every equation of the period: (clearing prices,)."""
+        choices = self.choices(mass, public, savings) if self.clearing_prices else Named("choices")
+        return self.markets(public, choices, expected_inflation_term)
 
-    def markets(self, public: Public, choices: Named, outlook: Array | None = None) -> Array:
-        """What is left over of every equation of the period, (unknowns,), given what everybody chose, summed over the
-        mass: demand less supply, and where firms set prices F_p / F_pq + `outlook`, by which they want to raise them.
+    def markets(self, public: Public, choices: Named, expected_inflation_term: Array | None = None) -> Array:
+        """What is left over of every equation of the period, (clearing prices,), given what everybody chose, summed
+        over the mass: demand less supply, and where firms set prices F_p / F_pq + `expected_inflation_term`, by which
+        they want to raise them.
 
-        The last one is in units of inflation. Without an outlook tomorrow is like today.
+        The last one is in units of inflation. Without an expected_inflation_term tomorrow is like today.
         """
-        if not self.unknowns:
+        if not self.clearing_prices:
             return jnp.zeros(0, self.dtype)
         excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
         left = [jnp.asarray(value, self.dtype) for value in excess.values()]
         if self.sets_prices:
             own, _, scale = profit_slopes(self.model, self.series(public), self.dtype)
-            left.append(own / scale + (self.outlook(public, public) if outlook is None else outlook))
+            left.append(
+                own / scale
+                + (
+                    self.expected_inflation_term(public, public)
+                    if expected_inflation_term is None
+                    else expected_inflation_term
+                )
+            )
         return jnp.stack(left)
 
     @property
@@ -240,7 +252,7 @@ class Economy(eqx.Module):
         """Whether there are firms that set prices."""
         return self.model.sets_prices()
 
-    def outlook(self, public: Public, following: Public, after: "Economy | None" = None) -> Array:
+    def expected_inflation_term(self, public: Public, following: Public, after: "Economy | None" = None) -> Array:
         """What tomorrow adds to a firm's wish to raise its price today, L F_q' / F_pq: in units of inflation.
 
         F is the firm's profit, F_q' its slope tomorrow, in the economy `after` where parameters move, in the price of
@@ -254,18 +266,18 @@ class Economy(eqx.Module):
         _, _, scale = profit_slopes(self.model, now, self.dtype)
         return self.model.profit_discounting(now, tomorrow) * slope / scale
 
-    def unknown_values(self, public: Public) -> Array:
-        """The prices that clear inside the period, in the order declared: (unknowns,)."""
-        values = [jnp.asarray(public.prices[name], self.dtype) for name in self.unknowns]
+    def clearing_values(self, public: Public) -> Array:
+        """The prices that clear inside the period, in the order declared: (clearing prices,)."""
+        values = [jnp.asarray(public.prices[name], self.dtype) for name in self.clearing_prices]
         return jnp.stack(values) if values else jnp.zeros(0, self.dtype)
 
-    def carry(self, public: Public) -> Named:
+    def next_state(self, public: Public) -> Named:
         """What this period leaves to the next."""
-        names = self.model.carried()
+        names = self.model.state_variables()
         if not names:
-            return NOTHING_CARRIED
-        following = named("carried", self.model.carry(self.series(public)), "carry")
-        return Named("carried", {name: jnp.asarray(following[name], self.dtype) for name in names})
+            return NO_STATE_VARIABLES
+        following = named("state_variables", self.model.next_state(self.series(public)), "next_state")
+        return Named("state_variables", {name: jnp.asarray(following[name], self.dtype) for name in names})
 
     def series(self, public: Public) -> Named:
         """Shocks, aggregates, prices and declared outcomes of a period under one roof."""
@@ -361,9 +373,9 @@ class Economy(eqx.Module):
         """The mass over (next assets, today's income) once everybody has chosen."""
         return settle(mass, lottery)
 
-    def arrive(self, settled: Array, shock, shock_next, carried: Named = NOTHING_CARRIED) -> Aggregate:
+    def arrive(self, settled: Array, shock, shock_next, state_variables: Named = NO_STATE_VARIABLES) -> Aggregate:
         """Next period's aggregate state: idiosyncratic states move, given the aggregate move."""
-        return Aggregate(settled @ self.income_transition[shock, shock_next], shock_next, carried)
+        return Aggregate(settled @ self.income_transition[shock, shock_next], shock_next, state_variables)
 
     def advance(self, aggregate: Aggregate, choice: Array, shock_next) -> Aggregate:
         """The aggregate state of next period, exact given the next shock, where nothing is carried over."""

@@ -25,7 +25,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.clearing import clear
-from hank_mfg.environment.economy import NOTHING_CARRIED, Economy, Public
+from hank_mfg.environment.economy import NO_STATE_VARIABLES, Economy, Public
 from hank_mfg.environment.economy import Aggregate as EconomyAggregate
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Interval, Landing, Population, Taken
 from hank_mfg.environment.lottery import lottery
@@ -44,8 +44,8 @@ class EconomyNoise(NamedTuple):
     prices that clear inside the period, those of the period before until everybody has acted."""
 
     shock: Array
-    carried: Named
-    unknowns: Named
+    state_variables: Named
+    clearing_prices: Named
 
 
 class Member(NamedTuple):
@@ -60,14 +60,13 @@ class Start(NamedTuple):
     """Where a game starts and how it ends.
 
     `shares` (shocks,) are the probabilities of the first aggregate shock, `masses` (shocks, states) the mass in each,
-    `unknowns` the prices before it; `end` (states,) is the value after the last period. `weight` is the mean value of
-    one unit of utility in every period, `slope` that of one percent more consumption times 100, in the stationary
-    equilibrium.
-    """
+    `clearing_prices` the prices before it; `end` (states,) is the value after the last period. `weight` is the mean
+    value of one unit of utility in every period, `slope` that of one percent more consumption times 100, in the
+    stationary equilibrium."""
 
     shares: Any
     masses: Any
-    unknowns: Named
+    clearing_prices: Named
     end: Any
     weight: Any
     slope: Any
@@ -95,7 +94,7 @@ class EconomyGame(AbstractGame):
     @property
     def clears(self) -> bool:
         """Whether there are prices that clear inside the period."""
-        return bool(self.economy.unknowns)
+        return bool(self.economy.clearing_prices)
 
     @property
     def populations(self) -> dict[str, Population]:
@@ -110,25 +109,29 @@ class EconomyGame(AbstractGame):
         dtype = self.economy.dtype
         shares, masses = jnp.asarray(self.begin.shares, dtype), jnp.asarray(self.begin.masses, dtype)
         shock = jnp.sum(uniforms[0] >= jnp.cumsum(shares)[:-1]).astype(jnp.int32)
-        first = {name: jnp.asarray(value, dtype) for name, value in self.economy.model.carried().items()}
-        carried = Named("carried", first) if first else NOTHING_CARRIED
-        unknowns = Named("unknowns", {name: jnp.asarray(x, dtype) for name, x in self.begin.unknowns.items()})
-        return Aggregate({HOUSEHOLDS: masses[shock]}, EconomyNoise(shock, carried, unknowns), jnp.zeros((), jnp.int32))
+        first = {name: jnp.asarray(value, dtype) for name, value in self.economy.model.state_variables().items()}
+        state_variables = Named("state_variables", first) if first else NO_STATE_VARIABLES
+        clearing_prices = Named(
+            "clearing_prices", {name: jnp.asarray(x, dtype) for name, x in self.begin.clearing_prices.items()}
+        )
+        return Aggregate(
+            {HOUSEHOLDS: masses[shock]}, EconomyNoise(shock, state_variables, clearing_prices), jnp.zeros((), jnp.int32)
+        )
 
     def draw(self, aggregate: Aggregate, uniforms: Array) -> EconomyNoise:
         """The aggregate shock of next period, what this one carries over, and its prices."""
         noise = aggregate.noise
         shock = self.economy.shocks_from(noise.shock, uniforms[:1])[0]
-        return EconomyNoise(shock, self.economy.carry(self.public(aggregate)), noise.unknowns)
+        return EconomyNoise(shock, self.economy.next_state(self.public(aggregate)), noise.clearing_prices)
 
     def public(self, aggregate: Aggregate) -> Public:
         """Shocks, aggregates and prices of the period."""
-        return self._at(aggregate, aggregate.noise.unknowns)
+        return self._at(aggregate, aggregate.noise.clearing_prices)
 
-    def _at(self, aggregate: Aggregate, unknowns: Named) -> Public:
+    def _at(self, aggregate: Aggregate, clearing_prices: Named) -> Public:
         """The same at other prices that clear inside the period."""
         mass, noise = aggregate.masses[HOUSEHOLDS].reshape(self.economy.shape), aggregate.noise
-        return self.economy.public(EconomyAggregate(mass, noise.shock, noise.carried), unknowns)
+        return self.economy.public(EconomyAggregate(mass, noise.shock, noise.state_variables), clearing_prices)
 
     def signal(self, aggregate: Aggregate) -> Array:
         """The signals that the model declares; prices that clear inside the period are those of the period before."""
@@ -200,7 +203,8 @@ class EconomyGame(AbstractGame):
         return jnp.asarray(self.begin.end, self.economy.dtype)
 
     def excess(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Array:
-        """What is left over of every equation of the period, (unknowns,), at its prices; see `Economy.markets`."""
+        """What is left over of every equation of the period, (clearing prices,), at its prices; see
+        `Economy.markets`."""
         return self._excess(self.public(aggregate), taken[HOUSEHOLDS])
 
     def _excess(self, public: Public, taken: Taken) -> Array:
@@ -213,15 +217,15 @@ class EconomyGame(AbstractGame):
 
     def clear(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Aggregate:
         """Prices at which the shares that everybody chose clear the markets, from those of the period before."""
-        names, before = self.economy.unknowns, aggregate.noise.unknowns
+        names, before = self.economy.clearing_prices, aggregate.noise.clearing_prices
 
         def excess(x: Array) -> Array:
-            candidates = Named("unknowns", dict(zip(names, x, strict=True)))
+            candidates = Named("clearing_prices", dict(zip(names, x, strict=True)))
             return self._excess(self._at(aggregate, candidates), taken[HOUSEHOLDS])
 
         found = clear(excess, jnp.stack([before[name] for name in names]), *self.economy.brackets())
-        unknowns = Named("unknowns", dict(zip(names, found.x, strict=True)))
-        return aggregate._replace(noise=aggregate.noise._replace(unknowns=unknowns))
+        clearing_prices = Named("clearing_prices", dict(zip(names, found.x, strict=True)))
+        return aggregate._replace(noise=aggregate.noise._replace(clearing_prices=clearing_prices))
 
     def consumption_equivalent(self, gain: Array, value: Array) -> Array:
         """The permanent percent of goods, at unchanged hours, worth `gain` of mean lifetime utility.

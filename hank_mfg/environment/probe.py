@@ -114,8 +114,8 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
     own, now = Named("own", case.own), today(shocks)
     each = _ask_names(model, "aggregates", shape, level + 0.0 * case.points, own, now)
     summed = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
-    carried = _ask_names(model, "carried", ())
-    total = {**summed, **carried}
+    state_variables = _ask_names(model, "state_variables", ())
+    total = {**summed, **state_variables}
     candidates = {name: end.lower + place * (end.upper - end.lower) for name, end in _brackets(model).items()}
     before = today(now, total, candidates)
     prices = {**candidates, **_ask_names(model, "prices", (), before)}
@@ -132,7 +132,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
         "aggregates": summed,
-        "carried": carried,
+        "state_variables": state_variables,
         "prices": prices,
         "outcomes": outcomes,
         "signal": signal,
@@ -143,7 +143,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
         "goods_market": market,
         "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), everything, choices)),
         "profit": _pricing(model, everything),
-        "carry": _carries(model, carried, _ask_names(model, "carry", (), everything)),
+        "next_state": _carries(model, state_variables, _ask_names(model, "next_state", (), everything)),
     }
 
 
@@ -184,11 +184,11 @@ def _most(model: Model, room: Any, own: Named, given: Named) -> Any:
 
 def _brackets(model: Model) -> dict[str, Bracket]:
     """The brackets of prices that clear inside the period. Raises ValueError for anything else."""
-    brackets = named("unknowns", ask(model, "unknowns"), "unknowns")
+    brackets = named("clearing_prices", ask(model, "clearing_prices"), "clearing_prices")
     for name, each in brackets.items():
         if not isinstance(each, Bracket):
             raise ValueError(
-                f"{type(model).__name__}.unknowns(): {name} is {each!r}: give hm.Bracket(lower, upper), between "
+                f"{type(model).__name__}.clearing_prices(): {name} is {each!r}: give hm.Bracket(lower, upper), between "
                 "which it clears its market."
             )
     return dict(brackets)
@@ -200,7 +200,8 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
     if len(candidates) != len(excess) + sets_prices:
         more = " and profit() gives one more equation" if sets_prices else ""
         raise ValueError(
-            f"{type(model).__name__}.unknowns() names {', '.join(candidates) or 'nothing'} but excess_demand() names "
+            f"{type(model).__name__}.clearing_prices() names {', '.join(candidates) or 'nothing'} but "
+            "excess_demand() names "
             f"{', '.join(excess) or 'nothing'}{more}: give one {'equation' if sets_prices else 'market'} per unknown."
         )
     return excess
@@ -216,11 +217,12 @@ def _pricing(model: Model, now: Named) -> dict[str, Any]:
     return {"profit": profit, "profit_discounting": discounting, "cost of changing a price": cross}
 
 
-def _carries(model: Model, carried: dict, following: dict) -> dict:
-    """The next value of everything carried, and of nothing else. Raises ValueError otherwise."""
-    if set(carried) != set(following):
+def _carries(model: Model, state_variables: dict, following: dict) -> dict:
+    """The next value of everything state_variables, and of nothing else. Raises ValueError otherwise."""
+    if set(state_variables) != set(following):
         raise ValueError(
-            f"{type(model).__name__}.carried() names {', '.join(carried) or 'nothing'} but carry() returns "
+            f"{type(model).__name__}.state_variables() names {', '.join(state_variables) or 'nothing'} but "
+            "next_state() returns "
             f"{', '.join(following) or 'nothing'}: give the first and the next value of the same quantities."
         )
     return following

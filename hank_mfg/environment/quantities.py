@@ -33,10 +33,9 @@ class Names(NamedTuple):
     """Names of what is unknown and known, in order.
 
     `unknown` are the aggregates that choices move and prices follow from; `other` those that choices move and no price
-    follows from, `fixed` those they do not move; `clearing` the prices that clear inside the period, `carried` what one
-    period leaves to the next; `prices` (the clearing ones first) and `shocks` are what households take as given;
-    `choices` what is summed of their choices, consumption first.
-    """
+    follows from, `fixed` those they do not move; `clearing` the prices that clear inside the period, `state_variables`
+    what one period leaves to the next; `prices` (the clearing ones first) and `shocks` are what households take as
+    given; `choices` what is summed of their choices, consumption first."""
 
     unknown: tuple[str, ...]
     fixed: tuple[str, ...]
@@ -44,7 +43,7 @@ class Names(NamedTuple):
     shocks: tuple[str, ...]
     other: tuple[str, ...] = ()
     clearing: tuple[str, ...] = ()
-    carried: tuple[str, ...] = ()
+    state_variables: tuple[str, ...] = ()
     choices: tuple[str, ...] = ("consumption",)
 
     @property
@@ -65,7 +64,7 @@ class Names(NamedTuple):
     @property
     def path(self) -> tuple[str, ...]:
         """What is unknown in every period of a path."""
-        return self.moved + self.clearing + self.carried
+        return self.moved + self.clearing + self.state_variables
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -81,7 +80,7 @@ def names_of(economy: Economy) -> Names:
     model = economy.model
     _, own = economy.states()
     shocks, one = economy.shocks(0), jnp.ones((), economy.dtype)
-    clearing, carried = economy.unknowns, tuple(model.carried())
+    clearing, state_variables = economy.clearing_prices, tuple(model.state_variables())
     names: list[str] = []
 
     def each(assets):
@@ -92,16 +91,16 @@ def names_of(economy: Economy) -> Names:
     moves = depends_on(each, economy.grid.points[:, None])
     moved = tuple(name for name, by_assets in zip(names, moves, strict=True) if by_assets)
     fixed = tuple(name for name in names if name not in moved)
-    given, chosen = dict.fromkeys((*names, *carried), one), dict.fromkeys(model.chosen(), one)
+    given, chosen = dict.fromkeys((*names, *state_variables), one), dict.fromkeys(model.chosen(), one)
 
     def public(total: dict) -> Public:
-        return economy.form(Named("aggregates", total), shocks, Named("unknowns", dict.fromkeys(clearing, one)))
+        return economy.form(Named("aggregates", total), shocks, Named("clearing_prices", dict.fromkeys(clearing, one)))
 
     def follows(name: str) -> bool:
         def what(value):
             now = public({**given, name: value})
             excess = economy.markets(now, Named("choices", chosen))
-            return [*now.prices.values(), *economy.carry(now).values(), excess]
+            return [*now.prices.values(), *economy.next_state(now).values(), excess]
 
         return any(depends_on(what, one))
 
@@ -117,13 +116,15 @@ def names_of(economy: Economy) -> Names:
     prices = tuple(jax.eval_shape(lambda: public(given).prices))
     other = tuple(name for name in moved if name not in unknown)
     choices = tuple(name for name in chosen if name != "savings" or matters(name))
-    return Names(unknown, fixed, prices, tuple(shocks), other, clearing, carried, choices)
+    return Names(unknown, fixed, prices, tuple(shocks), other, clearing, state_variables, choices)
 
 
 def require_closed_form(names: Names, method: str) -> Names:
     """The names, unless prices clear inside the period: `method` does not solve for these, ValueError."""
-    if names.clearing or names.carried:
-        what, how = (names.clearing[0], "clears inside") if names.clearing else (names.carried[0], "is carried over")
+    if names.clearing or names.state_variables:
+        what, how = (
+            (names.clearing[0], "clears inside") if names.clearing else (names.state_variables[0], "is carried over")
+        )
         raise ValueError(
             f"{method} needs prices that are a closed form of aggregates and shocks, unlike {what}, which {how} "
             "the period: solve with RSPG()."
@@ -167,28 +168,28 @@ def form(economy: Economy, names: Names, known: Mapping[str, Array], shocks: Nam
     mass = jnp.zeros(economy.shape).at[0].set(share)
     fixed = dict(zip(names.fixed, supplied(economy, names.fixed, mass, shocks), strict=True))
     total = {**fixed, **{name: value for name, value in known.items() if name not in names.clearing}}
-    candidates = Named("unknowns", {name: known[name] for name in names.clearing})
+    candidates = Named("clearing_prices", {name: known[name] for name in names.clearing})
     return economy.form(Named("aggregates", total), shocks, candidates)
 
 
 def form_at_rest(economy: Economy, names: Names, searched: Array, shocks: Named, share: Array) -> Public:
-    """Everything aggregate when a period leaves to the next what it found, x = carry(x), given what is `searched`.
+    """Everything aggregate when a period leaves to the next what it found, x = next_state(x), given what is `searched`.
 
     Newton's method from the declared first values, exact in one step where the rule is linear.
     """
     known = dict(zip(names.searched, searched, strict=True))
 
     def at(x: Array) -> Public:
-        return form(economy, names, {**known, **dict(zip(names.carried, x, strict=True))}, shocks, share)
+        return form(economy, names, {**known, **dict(zip(names.state_variables, x, strict=True))}, shocks, share)
 
     def change(x: Array) -> Array:
-        return stack(economy.carry(at(x)), names.carried) - x
+        return stack(economy.next_state(at(x)), names.state_variables) - x
 
     def newton(_, x: Array) -> Array:
         return x - jnp.linalg.solve(jax.jacfwd(change)(x), change(x))
 
-    first = stack(Named("carried", economy.model.carried()), names.carried)
-    return at(jax.lax.fori_loop(0, NEWTON, newton, first) if names.carried else first)
+    first = stack(Named("state_variables", economy.model.state_variables()), names.state_variables)
+    return at(jax.lax.fori_loop(0, NEWTON, newton, first) if names.state_variables else first)
 
 
 def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> Array | None:
@@ -196,7 +197,7 @@ def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> 
     model does not state it."""
     choices = {name: series[name][:-1] for name in names.choices}
     now = {name: path[:-1] for name, path in series.items() if name not in choices}
-    after = {name: series[name][1:] for name in names.moved + names.fixed + names.carried}
+    after = {name: series[name][1:] for name in names.moved + names.fixed + names.state_variables}
 
     def one(now, choices, after):
         groups = ("today", now), ("choices", choices), ("tomorrow", after)
@@ -207,11 +208,11 @@ def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> 
 
 class Period(NamedTuple):
     """What follows in one period of a path: `inputs` (inputs,) of households, `excess` demand (clearing,), what is left
-    to the next, `carried` (carried,), and everything aggregate."""
+    to the next, `state_variables` (state_variables,), and everything aggregate."""
 
     inputs: Array
     excess: Array
-    carried: Array
+    state_variables: Array
     public: Public
 
 
@@ -244,8 +245,8 @@ def period(economy: Economy, names: Names) -> Callable[[Moment, Moment, Array], 
         public, shocks = public_at(now), now.shocks
         here, after = (with_parameters(economy, moment.parameters) for moment in (now, following))
         chosen = Named("choices", dict(zip(names.choices, choices, strict=True)))
-        excess = here.markets(public, chosen, here.outlook(public, public_at(following), after))
+        excess = here.markets(public, chosen, here.expected_inflation_term(public, public_at(following), after))
         inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
-        return Period(inputs, excess, stack(here.carry(public), names.carried), public)
+        return Period(inputs, excess, stack(here.next_state(public), names.state_variables), public)
 
     return equations

@@ -30,7 +30,7 @@ from hank_mfg.evaluate.individuals import Followed, People, live, people_of
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import as_latex
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.gradient.euler import implied_outlook
+from hank_mfg.solve.gradient.euler import implied_inflation_term
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.stationary.household import asset_return
@@ -144,7 +144,7 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
     node_binds = step.now.savings <= economy.grid.lower
     constrained = jnp.sum(jnp.where(node_binds, step.now.state.aggregate.mass, 0.0))
-    price = jnp.abs(implied_outlook(economy, step.now, ahead) - step.now.outlook)
+    price = jnp.abs(implied_inflation_term(economy, step.now, ahead) - step.now.expected_inflation_term)
     above = (jnp.sum(jnp.where(error > limit, used, 0.0)) for limit in LIMITS)
     return jnp.sum(used * error), jnp.sum(used), *above, largest, constrained, price
 

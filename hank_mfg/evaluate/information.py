@@ -152,7 +152,7 @@ def _require_kinds(kinds: Mapping[str, tuple[Model, RSPG]]) -> None:
 def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, updates: int, seed: int) -> Play:
     """A household of one kind, trained against the frozen economy, in the training precision."""
     differs = changed_parameters(model, solution.model)
-    if differs or model.carried().keys() != solution.model.carried().keys():
+    if differs or model.state_variables().keys() != solution.model.state_variables().keys():
         raise ValueError(
             f"The household '{name}' lives in another economy ({', '.join(differs) or 'others are carried over'}): "
             "give a model that differs from the solution's in what households see only."

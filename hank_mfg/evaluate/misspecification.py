@@ -214,7 +214,7 @@ def welfare_cost(
     if not float(excess.max()) <= UNCLEARED:
         raise SolveError(
             f"Prices leave an excess demand of {float(excess.max()):.3g} when everybody behaves as people of the other "
-            "world do: widen the bracket in unknowns(), or compare worlds that differ less."
+            "world do: widen the bracket in clearing_prices(), or compare worlds that differ less."
         )
     report = {}
     for name in ("partial", "general"):

@@ -31,12 +31,12 @@ class Simulation(NamedTuple):
     """A simulated path. Every entry of `series` has shape (periods,): aggregates, prices, shocks and outcomes of the
     period, and the chosen consumption and savings summed over the mass.
 
-    `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly
-    spaced periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to
-    output, or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point;
-    `excess_demand` (periods, unknowns) what is left of it where prices clear inside the period; `start` and `end` the
-    states of the first period and of the one after the last; `seed` drew the shocks, None where they were given.
-    """
+    `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly spaced
+    periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to output,
+    or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point;
+    `excess_demand` (periods, clearing_prices) what is left of it where prices clear inside the period; `start` and
+    `end` the states of the first period and of the one after the last; `seed` drew the shocks, None where they were
+    given."""
 
     series: dict[str, np.ndarray]
     shock: np.ndarray
@@ -75,7 +75,7 @@ def _simulate(play: Play, start: State, shocks_next: Array, block: int):
         mass, tomorrow = now.state.aggregate.mass, play.economy.aggregates(following.aggregate)
         market = goods_left(play.economy, now.public, play.economy.choices(mass, now.public, now.savings), tomorrow)
         recorded = (period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum(), now.excess)
-        return recorded, (now if play.economy.unknowns else None)
+        return recorded, (now if play.economy.clearing_prices else None)
 
     def one_block(state, shocks):
         last, (recorded, decisions) = rollout(play, state, shocks, record)

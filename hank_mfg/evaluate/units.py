@@ -34,8 +34,8 @@ def series_names(economy: Economy) -> tuple[str, ...]:
     def period(one):
         assets, own = economy.states()
         shocks = economy.shocks(0)
-        given = (*economy.model.aggregates(assets, own, today(shocks)), *economy.model.carried())
-        guess = Named("unknowns", dict.fromkeys(economy.unknowns, one))
+        given = (*economy.model.aggregates(assets, own, today(shocks)), *economy.model.state_variables())
+        guess = Named("clearing_prices", dict.fromkeys(economy.clearing_prices, one))
         names[:] = economy.series(economy.form(Named("aggregates", dict.fromkeys(given, one)), shocks, guess))
 
     jax.eval_shape(period, jnp.ones((), economy.dtype))

@@ -17,7 +17,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.model.today import read_groups
+from hank_mfg.model.today import take_older_equations
 from hank_mfg.model.units import check_period
 
 
@@ -123,13 +123,14 @@ class Model(eqx.Module):
         hourly_wage(own, today)                   what an hour earns, where preferences() are Separable or GHH
         asset_price(today)                        q, what one unit of the chosen assets costs; one unless declared
     For prices that clear inside the period
-        unknowns()                                dict name -> `Bracket`: found every period such that markets clear
-        excess_demand(today, choices)             dict market -> demand less supply, one for every unknown
-        carried()                                 dict name -> first value of what one period leaves to the next
-        carry(today)                              dict name -> its value next period
+        clearing_prices()                         dict name -> `Bracket`: found every period such that markets clear
+        excess_demand(today, choices)             dict market -> demand less supply, one for every clearing price
+    For aggregate state variables other than the distribution, such as a promised rate or public debt
+        state_variables()                         dict name -> value in the first period
+        next_state(today)                         dict name -> value next period
     For firms that set prices
         profit(price, before, today)              one firm's profit at its price relative to the price level
-        profit_discounting(today, tomorrow)       what a unit of profit tomorrow is worth today
+        profit_discounting(today, tomorrow)       the value today of a unit of profit tomorrow
 
     Every equation reads one namespace, `today`, by name: `today.wage`. It grows in the order of the period: first the
     shocks, which is all that aggregates() and discounting() read; then state variables, aggregates and clearing prices,
@@ -148,10 +149,7 @@ class Model(eqx.Module):
     def __init_subclass__(cls, **options):
         """Make `period = "quarter"` in the body of a class the value of the field `period`."""
         super().__init_subclass__(**options)
-        for equation, function in list(vars(cls).items()):
-            adapted = read_groups(equation, function) if callable(function) else None
-            if adapted is not None:
-                setattr(cls, equation, adapted)
+        take_older_equations(cls)
         value = vars(cls).get("period")
         if value is not None and not isinstance(value, dataclasses.Field):
             cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "period": str}
@@ -259,7 +257,7 @@ class Model(eqx.Module):
         works = type(self).hourly_wage is not Model.hourly_wage
         return ("consumption", "savings", *(("hours", "earnings") if works else ()))
 
-    def unknowns(self) -> dict:
+    def clearing_prices(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.
 
         They are solved for in every period, given what everybody would choose at the price that they would then see,
@@ -268,7 +266,7 @@ class Model(eqx.Module):
         return {}
 
     def excess_demand(self, today, choices) -> dict:
-        """Demand less supply in every market that clears inside the period, as many as there are unknowns.
+        """Demand less supply in every market that clears inside the period, as many as there are clearing prices.
 
         `today` holds aggregates, prices, shocks and outcomes of this period; `choices` the chosen consumption, savings
         and, where hours are chosen, hours and earnings (hours times the wage), each summed over the mass. Relative to
@@ -276,15 +274,17 @@ class Model(eqx.Module):
         """
         return {}
 
-    def carried(self) -> dict:
-        """What one period leaves to the next beside the distribution, a promised interest rate or a public debt: names
-        and values in the first period. prices() reads them and hands on what resources() and
-        signal() need; none unless declared."""
+    def state_variables(self) -> dict:
+        """Predetermined aggregate state variables other than the distribution, such as a promised interest rate or
+        public debt, with their values in the first period; none unless declared. prices() reads them and hands on what
+        resources() needs."""
         return {}
 
-    def carry(self, today) -> dict:
-        """Next period's value of everything `carried`, given aggregates, prices, shocks and outcomes of `today`."""
+    def next_state(self, today) -> dict:
+        """The state variables of next period, given aggregates, prices, shocks and outcomes of `today`."""
         return {}
+
+    unknowns, carried, carry = clearing_prices, state_variables, next_state  # names of earlier versions
 
     def profit(self, price, before, today):
         """One firm's profit F(p, q, today), in goods, where firms set prices; None where there are none.
@@ -294,8 +294,8 @@ class Model(eqx.Module):
 
             F_p(1, 1, today) + E[ L(today, tomorrow) F_q(1, 1, tomorrow) ] = 0,
 
-        the Phillips curve. It is one more equation of the period, so unknowns() names one more than excess_demand().
-        Source: Rotemberg (1982), Journal of Political Economy 90(6), for the cost of changing a price.
+        the Phillips curve. It is one more equation of the period, so clearing_prices() names one more than
+        excess_demand(). Source: Rotemberg (1982), Journal of Political Economy 90(6), for the cost of changing a price.
         """
         return None
 

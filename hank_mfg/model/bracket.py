@@ -9,7 +9,7 @@ from hank_mfg.model.concrete import concrete, require_numbers
 
 
 class Bracket(eqx.Module):
-    """The interval, `lower` < x < `upper`, in which an unknown of `Model.unknowns` lies in every period.
+    """The interval, `lower` < x < `upper`, in which an unknown of `Model.clearing_prices` lies in every period.
 
     In the units of the unknown, per model period (an interest rate of 2 percent is 0.02). The excess demand must change
     sign between the ends whatever the state of the economy; a wide interval costs nothing.

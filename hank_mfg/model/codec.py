@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.errors import HankError
-from hank_mfg.model.moved import MOVED, RENAMED_CLASSES, modern
+from hank_mfg.model.moved import MOVED, RENAMED_CLASSES, RENAMED_LABELS, modern
 
 GROUPS: list[Any] = []  # `Named`, which model/named.py adds: it is pickled by this module
 PUBLIC = {"optax": "optax", "equinox": "equinox.nn"}  # where other packages show what they define elsewhere
@@ -216,7 +216,8 @@ class Reader:
         return self._made[kind, name]
 
     def _named(self, node: dict[str, Any]) -> Any:
-        return GROUPS[0](node["named"], {name: self.read(value) for name, value in node["values"]})
+        label = RENAMED_LABELS.get(node["named"], node["named"])
+        return GROUPS[0](label, {name: self.read(value) for name, value in node["values"]})
 
     def _record(self, node: dict[str, Any]) -> Any:
         known = node["type"]

@@ -17,6 +17,7 @@ import dis
 import functools
 import hashlib
 import inspect
+import json
 import sys
 import types
 from collections.abc import Iterator, Mapping
@@ -47,9 +48,26 @@ def fingerprint(thing: Any) -> Fingerprint:
 
 
 def differences(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> list[str]:
-    """Names of what is in one fingerprint and not in the other, or differs; in the order of `before`."""
+    """Names of what is in one fingerprint and not in the other, or differs; in the order of `before`.
+
+    The equations of a shipped model that was written anew since and means the same (rewritten.json) do not differ.
+    """
     names = [*before, *(name for name in now if name not in before)]
-    return [name for name in names if name not in before or name not in now or _differ(before[name], now[name])]
+    changed = [name for name in names if name not in before or name not in now or _differ(before[name], now[name])]
+    if changed and _rewritten().get(summary(before), "") == summary(now):
+        return [name for name in changed if "value" in {**before.get(name, {}), **now.get(name, {})}]
+    return changed
+
+
+def summary(equations: Mapping[str, Mapping[str, str]]) -> str:
+    """One digest of the texts of all equations in a fingerprint."""
+    return _digest(repr(sorted((name, entry["source"]) for name, entry in equations.items() if "source" in entry)))
+
+
+@functools.cache
+def _rewritten() -> dict[str, str]:
+    """Shipped models that were written anew and mean the same: summaries of what was, and of what is today."""
+    return json.loads(Path(__file__).with_name("rewritten.json").read_text(encoding="utf-8"))
 
 
 def incomparable(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> list[str]:

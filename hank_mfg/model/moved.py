@@ -63,11 +63,21 @@ MOVED = {  # module of the class when it was saved: module today
 RENAMED_CLASSES = {  # class when it was saved, "module:Name": class today
     "hank_mfg.environment.alike:Alike": "hank_mfg.environment.information_sets:InformationSets",
 }
+RENAMED_LABELS = {"carried": "state_variables", "unknowns": "clearing_prices"}  # of groups of named quantities
 _OF_SETTINGS = {"passes": "epochs", "spread": "uniform_weight"}
 RENAMED_FIELDS: dict[str, dict[str, str]] = {  # class: fields of earlier versions, and what they are called today
     "RSPG": {**_OF_SETTINGS, "trace": "td_lambda", "tremble": "price_noise"},
     "GameRSPG": {**_OF_SETTINGS, "action_spread": "uniform_action_weight"},
     "State": {"tremble": "price_noise"},
+    "Aggregate": {"carried": "state_variables"},
+    "EconomyNoise": {"carried": "state_variables", "unknowns": "clearing_prices"},
+    "Start": {"unknowns": "clearing_prices"},
+    "Names": {"carried": "state_variables"},
+    "Period": {"carried": "state_variables"},
+    "Stationary": {"unknowns": "clearing_prices", "outlook": "expected_inflation_term"},
+    "Record": {"outlook": "expected_inflation_term"},
+    "Targets": {"outlook": "expected_inflation_term"},
+    "Decision": {"outlook": "expected_inflation_term"},
     "Training": {"trembles": "price_noise_sd"},
     "Policy": {"alike": "information_sets"},
     "Solution": {"trembles": "price_noise_sd"},

@@ -6,7 +6,7 @@ It grows in the order of the period:
     prices()                                        + state variables, aggregates, clearing prices
     resources(), hourly_wage(), asset_price()       shocks and prices: what a household takes as given
     signal(), outcomes()                            shocks, state variables, aggregates, prices
-    excess_demand(), goods_market(), carry(), profit()    + outcomes
+    excess_demand(), goods_market(), next_state(), profit()    + outcomes
 
 A household takes prices and shocks as given, and nothing else, so that it can be solved along any path of prices: a
 quantity that resources() needs is handed on by prices().
@@ -29,7 +29,8 @@ _GROUPS = {
     "hourly_wage": ("own, prices, shocks", 1),
     "asset_price": ("prices, shocks", 0),
 }
-_LATER = ("aggregates", "carried", "unknowns", "prices", "outcomes", "signal")
+_RENAMED = {"carried": "state_variables", "carry": "next_state", "unknowns": "clearing_prices"}
+_LATER = ("aggregates", "state_variables", "clearing_prices", "prices", "outcomes", "signal")
 
 
 def today(*groups: Mapping[str, Any]) -> Named:
@@ -37,10 +38,32 @@ def today(*groups: Mapping[str, Any]) -> Named:
     return Named("today", {name: value for group in groups for name, value in group.items()})
 
 
-def read_groups(equation: str, function: Callable) -> Callable | None:
+def take_older_equations(model: type) -> None:
+    """Let a class of models have equations of earlier versions: under other names, or written for separate groups.
+
+    Warns, FutureWarning, at the line of each.
+    """
+    for old, new in _RENAMED.items():
+        if new in vars(model):
+            setattr(model, old, vars(model)[new])  # what super() asks for in a class of an earlier version
+        elif old in vars(model):
+            _warn(vars(model)[old], f"{old}() is now called {new}(): rename it.")
+            setattr(model, new, vars(model)[old])
+    for equation, function in list(vars(model).items()):
+        adapted = _read_groups(equation, function) if callable(function) else None
+        if adapted is not None:
+            setattr(model, equation, adapted)
+
+
+def _warn(function: Callable, message: str) -> None:
+    code = inspect.unwrap(function).__code__
+    warnings.warn_explicit(message, FutureWarning, code.co_filename, code.co_firstlineno)
+
+
+def _read_groups(equation: str, function: Callable) -> Callable | None:
     """A function of `today` that calls one written for separate groups, such as prices(aggregates, shocks).
 
-    None where `function` takes `today` already. Warns, FutureWarning, at the line of the function.
+    None where `function` takes `today` already.
     """
     if equation not in _GROUPS:
         return None
@@ -54,13 +77,10 @@ def read_groups(equation: str, function: Callable) -> Callable | None:
     if len(parameters) != count or any(each.kind not in kinds for each in parameters):
         return None
     new = ", ".join([*old.split(", ")[:before], "today"])
-    code = inspect.unwrap(function).__code__
-    warnings.warn_explicit(
+    _warn(
+        function,
         f"{equation}(self, {old}) is now written {equation}(self, {new}): read every quantity of the period from "
         "today, for instance today.wage.",
-        FutureWarning,
-        code.co_filename,
-        code.co_firstlineno,
     )
 
     @functools.wraps(function)

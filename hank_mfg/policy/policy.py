@@ -17,7 +17,7 @@ kinks of consumption, where the borrowing limit starts to bind today or tomorrow
 aggregate state, and the smooth correction is left with what aggregates that move add.
 
 Where firms set prices they have an encoder and a head of their own, which give what tomorrow adds to the wish to raise
-the price: the outlook of rest plus one number per path and period.
+the price: the expected inflation term of rest plus one number per path and period.
 """
 
 from typing import NamedTuple
@@ -41,12 +41,11 @@ from hank_mfg.policy.tables import ConsumptionFunction
 class Tables(NamedTuple):
     """What a policy needs at given asset points, computed once: not trained.
 
-    `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the
-    stationary cash on hand, consumption, and marginal propensity to consume; `response` (unknowns, points, income) is
-    that of log consumption to prices that clear inside the period. Where policies start from one in every aggregate
-    state, `cash` has a leading axis of these, `slope` of the same shape is that of assets in cash on hand, and
-    `consumption` (states, `grid`, income) lies on a fine grid of assets; `points` are those asked for.
-    """
+    `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the stationary
+    cash on hand, consumption, and marginal propensity to consume; `response` (clearing prices, points, income) is that
+    of log consumption to prices that clear inside the period. Where policies start from one in every aggregate state,
+    `cash` has a leading axis of these, `slope` of the same shape is that of assets in cash on hand, and `consumption`
+    (states, `grid`, income) lies on a fine grid of assets; `points` are those asked for."""
 
     spread: Array
     cash: Array
@@ -77,16 +76,16 @@ def _read(function: ConsumptionFunction, cash: np.ndarray) -> np.ndarray:
 class Stationary(NamedTuple):
     """The stationary policy: consumption as a `function` of cash on hand, `cash` (assets, income) at asset `points`.
 
-    `unknowns` are the stationary values of the prices that clear inside the period, (unknowns,), and `response` what
-    they do to log consumption at given cash on hand, (unknowns, assets, income); `outlook` is that of firms.
-    """
+    `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,), and
+    `response` what they do to log consumption at given cash on hand, (clearing prices, assets, income);
+    `expected_inflation_term` is that of firms."""
 
     function: ConsumptionFunction
     points: Array
     cash: Array
-    unknowns: Array
+    clearing_prices: Array
     response: Array
-    outlook: Array
+    expected_inflation_term: Array
 
 
 class SeenStates(NamedTuple):
@@ -188,11 +187,13 @@ class Policy(eqx.Module):
     def _encoders(self) -> tuple[AbstractEncoder, ...]:
         return (self.encoder,) if self.firms is None else (self.encoder, self.firms.encoder)
 
-    def outlook(self, features: Array) -> Array:
+    def expected_inflation_term(self, features: Array) -> Array:
         """What tomorrow adds to a firm's wish to raise its price, in units of inflation: a number."""
         if self.firms is None:
-            return self.stationary.outlook
-        return self.stationary.outlook + self.firms.scale * self.firms.head(features[self.encoder.feature_count :])
+            return self.stationary.expected_inflation_term
+        return self.stationary.expected_inflation_term + self.firms.scale * self.firms.head(
+            features[self.encoder.feature_count :]
+        )
 
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
@@ -268,12 +269,12 @@ class Policy(eqx.Module):
         above = jnp.take_along_axis(consumption, index + 1, axis=0)
         return scale * (below + (assets - low) / (high - low) * (above - below))
 
-    def consumption(self, features: Array, cash: Array, tables: Tables, unknowns: Array, floor: Array) -> Array:
+    def consumption(self, features: Array, cash: Array, tables: Tables, clearing_prices: Array, floor: Array) -> Array:
         """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods
         per period; `floor` as in `baseline`."""
         move = self.correction(features, tables)
-        if unknowns.shape[0]:
-            move = move + jnp.tensordot(unknowns - self.stationary.unknowns, tables.response, 1)
+        if clearing_prices.shape[0]:
+            move = move + jnp.tensordot(clearing_prices - self.stationary.clearing_prices, tables.response, 1)
         return self.baseline(features, cash, tables, floor) * jnp.exp(move)
 
 

@@ -46,7 +46,7 @@ def _nearest_to_the_mean(economy: Economy, simulation: Simulation) -> tuple[dict
     first = min(simulation.periods // 2, SEEN)
     moving = {
         name: simulation.series[name]
-        for name in (*names.unknown, *names.carried, *names.clearing, *shocks)
+        for name in (*names.unknown, *names.state_variables, *names.clearing, *shocks)
         if np.std(simulation.series[name]) > 1e-10 * np.abs(simulation.series[name]).max()
     }
     far = sum(((values - values.mean()) / values.std()) ** 2 for values in moving.values())

@@ -70,7 +70,7 @@ def _require_choice(solution: Solution, filter: str, smoothing: float | None) ->
     if filter == "hamilton" and solution.model.period not in AHEAD:
         raise ValueError(
             "filter = 'hamilton' looks two years ahead, and the model does not declare its period: write period = "
-            '"quarter" (or "year", "month") in the class, or filter the series of hm.simulate by hm.stats.hamilton_filter.'
+            '"quarter" (or "year", "month") in the class, or filter simulated series by hm.stats.hamilton_filter.'
         )
 
 

@@ -136,10 +136,10 @@ class Solution(Answers):
         moved = move_mass(mass / mass.sum(), points, play.economy.grid.points)
         shock = jnp.asarray(np.asarray(self.states.aggregate.shock[path], np.int32))
         memory = jnp.asarray(np.asarray(self.states.memory[path], dtype))
-        carried, guess = cast(
-            jax.tree.map(lambda x: x[path], (self.states.aggregate.carried, self.states.guess)), dtype
+        state_variables, guess = cast(
+            jax.tree.map(lambda x: x[path], (self.states.aggregate.state_variables, self.states.guess)), dtype
         )
-        return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock, carried), memory, guess)
+        return State(Aggregate(jnp.asarray(moved.astype(dtype)), shock, state_variables), memory, guess)
 
 
 def model_note(solution: GlobalSolution) -> str:
@@ -168,10 +168,13 @@ def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
     """The stationary mass and what is carried over at rest on the grid of `economy`, in the middle aggregate state."""
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     shock = np.int32((economy.shock_count - 1) // 2)
-    carried = {
-        name: jnp.asarray(np.asarray(steady.aggregates[name], economy.dtype)) for name in economy.model.carried()
+    state_variables = {
+        name: jnp.asarray(np.asarray(steady.aggregates[name], economy.dtype))
+        for name in economy.model.state_variables()
     }
-    return Aggregate(jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock), Named("carried", carried))
+    return Aggregate(
+        jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock), Named("state_variables", state_variables)
+    )
 
 
 @readable

@@ -109,7 +109,7 @@ MISTAKES = {
     ),
     "no shock": (
         [("return hm.AR1(\n            \"labor\"", "return dict(name=\"labor\"")],
-        ["MyModel.idiosyncratic_shock(): ", "is not a shock: declare a MarkovChain, an AR1 or a ConditionalChain."],
+        ["MyModel.idiosyncratic_shock(): ", "is not a shock: declare a MarkovChain, an AR1, a VAR1 or"],
     ),
     "preferences without their formulas": (
         [("return hm.CRRA(self.risk_aversion)", "return self.risk_aversion")],

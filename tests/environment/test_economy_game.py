@@ -78,9 +78,9 @@ def of_the_economy(game: EconomyGame, now, savings, probabilities, shock_next):
     """The same savings (options, assets, income) put through the economy's own period."""
     economy, noise = game.economy, now.noise
     mass = now.masses[HOUSEHOLDS].reshape(economy.shape)
-    public = economy.public(ec.Aggregate(mass, noise.shock, noise.carried), noise.unknowns)
+    public = economy.public(ec.Aggregate(mass, noise.shock, noise.state_variables), noise.clearing_prices)
     settled = sum(probabilities[k] * economy.settle(mass, economy.lottery(savings[k])) for k in range(2))
-    following = economy.arrive(settled, noise.shock, shock_next, economy.carry(public))
+    following = economy.arrive(settled, noise.shock, shock_next, economy.next_state(public))
     rewards = jnp.stack([economy.reward(each, public) for each in savings])
     totals = [economy.choices(probabilities[k] * mass, public, savings[k]) for k in range(2)]
     excess = economy.markets(public, jax.tree.map(jnp.add, *totals))
@@ -102,7 +102,7 @@ def test_a_period_of_the_game_is_a_period_of_the_economy(name, float64):
     close(happened.landed.reshape(shape), settled)
     close(following.masses[HOUSEHOLDS].reshape(shape), after.mass)
     close(following.masses[HOUSEHOLDS].sum(), 1.0)
-    jax.tree.map(close, following.noise.carried, after.carried)
+    jax.tree.map(close, following.noise.state_variables, after.state_variables)
     finite = np.isfinite(rewards)
     np.testing.assert_allclose(
         np.moveaxis(happened.reward.reshape(*shape, 2), -1, 0)[finite], rewards[finite], rtol=1e-12, atol=1e-12
@@ -173,7 +173,7 @@ def test_sampled_households_clear_the_market_they_make(float64):
     states = crowd.states[HOUSEHOLDS]
     taken = {HOUSEHOLDS: Taken(game.place(HOUSEHOLDS, states), actions[HOUSEHOLDS], jnp.full(400, 1 / 400))}
     assert abs(float(game.excess(after.aggregate, taken)[0])) < 1e-8
-    assert float(after.aggregate.noise.unknowns.price) != float(crowd.aggregate.noise.unknowns.price)
+    assert float(after.aggregate.noise.clearing_prices.price) != float(crowd.aggregate.noise.clearing_prices.price)
 
 
 def test_a_path_records_prices_that_clear(float64):
@@ -189,12 +189,12 @@ def test_a_path_records_prices_that_clear(float64):
         return happened, population_actions(now.state.aggregate, play.own, now.choices)
 
     happened, taken = eqx.filter_jit(step)(state)
-    assert price_taking(happened).now.noise.unknowns == happened.now.state.aggregate.noise.unknowns
+    assert price_taking(happened).now.noise.clearing_prices == happened.now.state.aggregate.noise.clearing_prices
     left = float(game.excess(happened.now.state.aggregate, taken)[0])
-    price = float(happened.now.state.aggregate.noise.unknowns.price)
+    price = float(happened.now.state.aggregate.noise.clearing_prices.price)
     ends = [float(end[0]) for end in game.economy.brackets()]
     assert abs(left) < 1e-8 or price in ends
-    assert happened.following.noise.unknowns == happened.now.state.aggregate.noise.unknowns
+    assert happened.following.noise.clearing_prices == happened.now.state.aggregate.noise.clearing_prices
 
 
 @pytest.mark.slow

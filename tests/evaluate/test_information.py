@@ -47,7 +47,7 @@ def test_the_filter_is_bayes_rule_over_all_histories(float64):
         seen.append(float(model.productivity(shocks)))
         assert float(model.posterior(prior, shocks)) == pytest.approx(brute_force(model, seen), abs=1e-12)
         today = Named("today", {**shocks, "prior": prior})
-        prior = float(model.carry(today)["prior"])
+        prior = float(model.next_state(today)["prior"])
 
 
 def test_the_argument_decides_what_is_seen(float64):

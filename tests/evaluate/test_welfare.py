@@ -122,8 +122,8 @@ def somebody(model):
     """Some savings and some mass, no equilibrium: what a gain is worth does not depend on its being one."""
     economy = hm.discretize(model, 30, jnp.float64, aggregate_risk=False)
     mass = np.random.default_rng(0).dirichlet(np.ones(economy.shape[0] * economy.shape[1])).reshape(economy.shape)
-    levels = {name: 0.01 for name in economy.unknowns}
-    public = economy.public(Aggregate(jnp.asarray(mass), jnp.asarray(0)), Named("unknowns", levels))
+    levels = {name: 0.01 for name in economy.clearing_prices}
+    public = economy.public(Aggregate(jnp.asarray(mass), jnp.asarray(0)), Named("clearing_prices", levels))
     cash, points = np.asarray(economy.resources(public)), np.asarray(economy.grid.points)
     savings = np.clip(0.9 * (cash - points[0]) + points[0], points[0], 0.9 * points[-1])
     savings = np.minimum(savings, cash - 0.2 * (cash - points[0])) if not economy.works else savings

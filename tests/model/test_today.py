@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.model.fingerprint import _rewritten, fingerprint, summary
 
 FIRM = hm.CobbDouglas(0.36, 0.08)
 
@@ -110,3 +111,39 @@ def test_the_cure_of_a_name_that_households_are_not_given_works():
             return super().resources(assets, own, today) + 0.0 * today.wealth
 
     assert hm.check_model(Cured()).verdict == "undeclared"
+
+
+def test_equations_under_their_names_of_earlier_versions_are_read_with_a_warning():
+    huggett = type(hm.load_model("huggett"))
+
+    with pytest.warns(FutureWarning) as warned:
+
+        class Older(huggett):
+            def unknowns(self):
+                return {**super().unknowns()}
+
+            def carried(self):
+                return {"promise": 0.01}
+
+            def carry(self, today):
+                return {"promise": 0.5 * today.promise}
+
+    said = [str(each.message) for each in warned]
+    assert sorted(said) == [
+        "carried() is now called state_variables(): rename it.",
+        "carry() is now called next_state(): rename it.",
+        "unknowns() is now called clearing_prices(): rename it.",
+    ]
+    older = Older(**hm.load_model("huggett").parameters())
+    assert older.clearing_prices() == hm.load_model("huggett").clearing_prices() == older.unknowns()
+    assert older.state_variables() == {"promise": 0.01}
+
+
+def test_shipped_models_written_anew_are_those_that_are_listed():
+    """Runs of earlier versions are read because rewritten.json says that the equations of today mean the same."""
+    listed = set(_rewritten().values())
+    models = [hm.load_model(name) for name in hm.model_names()]
+    assert listed == {summary(fingerprint(model)) for model in models}
+    model = hm.load_model("huggett")
+    before, after = next(pair for pair in _rewritten().items() if pair[1] == summary(fingerprint(model)))
+    assert before != after

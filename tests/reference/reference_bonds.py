@@ -10,10 +10,10 @@ Huggett = type(hm.load_model("huggett"))
 class Promised(Huggett):
     """Bonds pay tomorrow the rate that clears today's market; a lump-sum tax pays the interest."""
 
-    def carried(self):
+    def state_variables(self):
         return {"promised_rate": 0.0}
 
-    def carry(self, today):
+    def next_state(self, today):
         return {"promised_rate": today.interest_rate}
 
     def prices(self, today):
@@ -62,8 +62,8 @@ class Priced(Huggett):
     slope: float = hm.parameter("of the Phillips curve in marginal cost", above=0, default=0.1)
     patience_of_firms: float = hm.parameter("what a unit of profit tomorrow is worth", above=0, below=1, default=0.9)
 
-    def unknowns(self):
-        return {**super().unknowns(), "inflation": hm.Bracket(-0.5, 0.5)}
+    def clearing_prices(self):
+        return {**super().clearing_prices(), "inflation": hm.Bracket(-0.5, 0.5)}
 
     def cost(self, today):
         """Marginal cost, its mean that of no inflation."""

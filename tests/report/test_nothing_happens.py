@@ -54,7 +54,7 @@ def test_a_shock_of_zero_changes_nothing(name):
     for series, values in (linear.response(**zeros) if zeros else {}).items():
         assert np.abs(values).max() <= NOTHING, ("linear", series)
     options = ({}, zeros, {"initial": steady}, {"initial": steady.mass})
-    if linear.names.carried:
+    if linear.names.state_variables:
         options = options[:3]  # a mass alone does not say what is carried over
     for given in options:
         path = hm.transition(steady, horizon=horizon, linear=linear, tolerance=1e-12, **given)

@@ -109,7 +109,7 @@ def test_what_does_not_fit_a_path_is_refused(growing, linear, refuses):
     refuses(path(maximum_assets=[80.0]), "maximum_assets moves asset_space()")
     refuses(path(level=[1.0, -1.0]), "path of level is out of range", "must be above 0")
     refuses(path(level=[1.0, np.nan]), "path of level", "a finite value per period")
-    refuses(path(state_variables={"debt": 1.0}), "state_variables names 'debt'", "carried() declares none")
+    refuses(path(state_variables={"debt": 1.0}), "state_variables names 'debt'", "state_variables() declares none")
 
 
 @pytest.mark.slow

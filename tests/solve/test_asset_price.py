@@ -111,10 +111,10 @@ class Discounted(type(hm.load_model("huggett"))):
     def asset_price(self, today):
         return 1.0 / (1.0 + today.interest_rate)
 
-    def carried(self):
+    def state_variables(self):
         return {"due": self.bond_supply}
 
-    def carry(self, today):
+    def next_state(self, today):
         return {"due": (1.0 + today.interest_rate) * self.bond_supply}
 
     def excess_demand(self, today, choices):

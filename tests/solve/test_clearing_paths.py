@@ -23,7 +23,7 @@ PATH = 1e-3 * 0.8 ** np.arange(PERIODS)
 class Rented(Economy):
     """The rental rate of capital as an unknown price: what firms rent at it is what households own."""
 
-    def unknowns(self):
+    def clearing_prices(self):
         return {"interest_rate": hm.Bracket(-0.02, 0.2)}
 
     def rented(self, rate, productivity):
@@ -40,10 +40,10 @@ class Rented(Economy):
 class Late(Economy):
     """Productivity is that of the period before."""
 
-    def carried(self):
+    def state_variables(self):
         return {"before": self.productivity}
 
-    def carry(self, today):
+    def next_state(self, today):
         return {"before": today.productivity}
 
     def prices(self, today):
@@ -92,7 +92,7 @@ def test_what_is_carried_over_acts_a_period_late(plain):
     steady, linear = solved(Late)
     news = np.concatenate([[0.0], PATH[:-1]])
     ours, theirs = linear.response(productivity=PATH), plain[1].response(productivity=news)
-    assert linear.names.carried == ("before",) and linear.names.path == ("capital", "before")
+    assert linear.names.state_variables == ("before",) and linear.names.path == ("capital", "before")
     for name in ("capital", "interest_rate", "wage", "consumption"):
         assert gap(ours[name], theirs[name]) < 1e-8, name
     np.testing.assert_allclose(ours["before"], news, atol=1e-15)

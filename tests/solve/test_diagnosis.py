@@ -53,7 +53,7 @@ def _labor_taken_away(self, assets, own, today):
 
 
 def _labor_added(self, today, choices):
-    bonds = choices.savings - self.carry(today)["public_debt"]
+    bonds = choices.savings - self.next_state(today)["public_debt"]
     return {"bonds": bonds / self.debt, "labor": today.output / today.productivity + choices.earnings / today.wage}
 
 
@@ -191,7 +191,7 @@ def _identity(self, today, choices):
 
 def _hank_goods(self, today, choices):
     """Bonds twice in place of labor."""
-    bonds = (choices.savings - self.carry(today)["public_debt"]) / self.debt
+    bonds = (choices.savings - self.next_state(today)["public_debt"]) / self.debt
     return {"bonds": bonds, "paper": 2.0 * bonds}
 
 

@@ -88,7 +88,9 @@ def test_along_a_path_firms_are_on_the_textbook_phillips_curve():
 def test_what_is_left_of_the_condition_is_in_units_of_inflation(float64):
     economy = hm.discretize(priced(), 20, jnp.float64, aggregate_risk=False)
     mass = jnp.full(economy.shape, 1.0 / np.prod(economy.shape))
-    public = economy.public(Aggregate(mass, jnp.asarray(0)), Named("unknowns", interest_rate=0.01, inflation=0.03))
+    public = economy.public(
+        Aggregate(mass, jnp.asarray(0)), Named("clearing_prices", interest_rate=0.01, inflation=0.03)
+    )
     model, shocks = economy.model, economy.shocks(0)
     left = economy.excess_demand(mass, public, economy.resources(public) * 0.5, jnp.asarray(0.02))[-1]
     cost = float(model.cost(shocks))
@@ -145,9 +147,14 @@ def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
 
 @pytest.mark.slow
 def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
-    """With an outlook that is d too high everywhere log(1 + pi) is too, and the expectation by d times `weights`."""
+    """With an expected_inflation_term that is d too high everywhere log(1 + pi) is too, and the expectation by d times
+    `weights`."""
     d = 0.01
-    shifted = eqx.tree_at(lambda policy: policy.stationary.outlook, firms.policy, firms.policy.stationary.outlook + d)
+    shifted = eqx.tree_at(
+        lambda policy: policy.stationary.expected_inflation_term,
+        firms.policy,
+        firms.policy.stationary.expected_inflation_term + d,
+    )
     errors = euler_errors(dataclasses.replace(firms, policy=shifted), periods=200, burn=20)
     missed = d * (1.0 - phillips(firms.model)[1].sum(axis=1))
     assert missed.min() - 1e-4 < errors.price_mean <= errors.price_maximum < missed.max() + 1e-4
@@ -171,7 +178,10 @@ def test_one_equation_too_few_is_refused(refuses):
             return {}
 
     refuses(
-        lambda: hm.check_model(Short(**priced().parameters())), "unknowns()", "profit()", "one equation per unknown"
+        lambda: hm.check_model(Short(**priced().parameters())),
+        "clearing_prices()",
+        "profit()",
+        "one equation per unknown",
     )
 
 

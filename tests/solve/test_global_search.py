@@ -43,7 +43,7 @@ class Hours(Aiyagari):
     def aggregates(self, assets, own, today):
         return {"capital": assets, "skill": own.labor}
 
-    def unknowns(self):
+    def clearing_prices(self):
         return {"hours": hm.Bracket(self.low, self.high)}
 
     def excess_demand(self, today, choices):

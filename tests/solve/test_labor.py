@@ -135,8 +135,8 @@ def test_goods_and_hours_add_up_and_the_rich_work_less(float64):
 class TwoPrices(Working):
     """Firms turn hours into goods one for one; the wage clears the market for hours as the rate that for bonds."""
 
-    def unknowns(self):
-        return {**super().unknowns(), "wage": hm.Bracket(0.2, 5.0)}
+    def clearing_prices(self):
+        return {**super().clearing_prices(), "wage": hm.Bracket(0.2, 5.0)}
 
     def hourly_wage(self, own, today):
         return today.wage * own.income

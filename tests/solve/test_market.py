@@ -180,7 +180,7 @@ def test_markets_clear_in_every_period_of_every_path(which, promised, brief, flo
     assert spent == pytest.approx(float(aggregates.income + held - model.bond_supply), abs=1e-9)
     following = play.follow(play.act(now, jnp.asarray(2)), jnp.asarray(2))
     if which == "promised":
-        assert float(following.aggregate.carried.promised_rate) == float(now.public.prices.interest_rate)
+        assert float(following.aggregate.state_variables.promised_rate) == float(now.public.prices.interest_rate)
     assert float(following.guess.interest_rate) == float(now.public.prices.interest_rate)
 
 
@@ -211,7 +211,7 @@ def test_a_stationary_rate_outside_its_bracket_is_refused(low, high):
     if low > 0:
 
         class Narrow(type(model)):
-            def unknowns(self):
+            def clearing_prices(self):
                 return {"interest_rate": hm.Bracket(low, high)}
 
         model = Narrow(**model.parameters())
@@ -247,7 +247,7 @@ def at(model, level):
     """An economy on a coarse grid in which everybody holds `level`."""
     economy = hm.discretize(model, 20, jnp.float64)
     mass = jnp.zeros(economy.shape).at[level].set(1.0 / economy.shape[1])
-    return economy, State(Aggregate(mass, jnp.asarray(0)), jnp.zeros(0), Named("unknowns", interest_rate=0.0))
+    return economy, State(Aggregate(mass, jnp.asarray(0)), jnp.zeros(0), Named("clearing_prices", interest_rate=0.0))
 
 
 def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
@@ -256,7 +256,7 @@ def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
             return {"lending_rate": today.interest_rate + 0.01}
 
     economy, state = at(Spread(**hm.load_model("huggett").parameters()), 3)
-    public = economy.public(state.aggregate, Named("unknowns", interest_rate=jnp.asarray(0.02)))
+    public = economy.public(state.aggregate, Named("clearing_prices", interest_rate=jnp.asarray(0.02)))
     assert dict(public.prices) == {"interest_rate": 0.02, "lending_rate": pytest.approx(0.03)}
     assert set(public.aggregates) == {"bonds", "income"}
 
@@ -264,12 +264,12 @@ def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"unknowns": lambda self: {"interest_rate": 0.01}}, r"interest_rate is 0.01: give hm.Bracket"),
+        ({"clearing_prices": lambda self: {"interest_rate": 0.01}}, r"interest_rate is 0.01: give hm.Bracket"),
         (
-            {"unknowns": lambda self: {}},
+            {"clearing_prices": lambda self: {}},
             r"0 unknowns \(none\) but excess_demand\(\) names 1 markets \(bonds\)|no 'interest",
         ),
-        ({"carried": lambda self: {"debt": 1.0}}, r"carried\(\) names debt but carry\(\) returns nothing"),
+        ({"state_variables": lambda self: {"debt": 1.0}}, r"carried\(\) names debt but carry\(\) returns nothing"),
         ({"prices": lambda self, today: {"bonds": 1.0}}, "declares 'bonds' in aggregates.*prices"),
     ],
 )

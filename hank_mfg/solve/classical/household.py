@@ -128,7 +128,7 @@ class TabulatedPolicy(eqx.Module):
         """Nothing to remember: (0,)."""
         return jnp.zeros(0, self.nodes.dtype)
 
-    def outlook(self, features: Array) -> Array:
+    def expected_inflation_term(self, features: Array) -> Array:
         """No firm sets prices: zero."""
         return jnp.zeros((), features.dtype)
 

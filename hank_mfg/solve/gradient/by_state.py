@@ -44,7 +44,7 @@ def seen_states(economy: Economy) -> SeenStates | None:
     Entries of the signal that are computed from shocks alone must differ between any two states.
     """
     names = names_of(economy)
-    if names.clearing or names.carried or economy.shock_count < 2:
+    if names.clearing or names.state_variables or economy.shock_count < 2:
         return None
     model, one = economy.model, jnp.ones((), economy.dtype)
     total = Named("aggregates", dict.fromkeys((*names.unknown, *names.fixed), one))

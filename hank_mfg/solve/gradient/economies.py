@@ -39,8 +39,8 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 @eqx.filter_jit
 def _warm_up(play: Play, training: Training[State], key, price_noise_sd: Array, settings: RSPG, worlds: Worlds | None):
     """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
-    that cleared inside the period (paths, time, unknowns), which they miss by `price_noise_sd` (unknowns,), and the
-    outlook of firms if tomorrow were like today (paths, time)."""
+    that cleared inside the period (paths, time, clearing_prices), which they miss by `price_noise_sd` (clearing
+    prices,), and the expected inflation term of firms if tomorrow were like today (paths, time)."""
     periods = settings.warmup
 
     def one(play, start, key):
@@ -48,7 +48,7 @@ def _warm_up(play: Play, training: Training[State], key, price_noise_sd: Array, 
 
         def record(step):
             public = step.now.public
-            return step.now.signal, economy.unknown_values(public), economy.outlook(public, public)
+            return step.now.signal, economy.clearing_values(public), economy.expected_inflation_term(public, public)
 
         shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
         missed = price_noise_sd * jax.random.normal(
@@ -84,10 +84,10 @@ def prepare(
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
     arguments, others = (play, training, warmup_key), (settings, worlds)
-    last, (signals, unknowns, outlooks) = walk(*arguments, training.price_noise_sd, *others)
-    price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(unknowns).std(axis=(0, 1)))
+    last, (signals, clearing_prices, outlooks) = walk(*arguments, training.price_noise_sd, *others)
+    price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(clearing_prices).std(axis=(0, 1)))
     if (
-        play.economy.unknowns and settings.price_noise > 0
+        play.economy.clearing_prices and settings.price_noise > 0
     ):  # signals are standardized on what people will see in training
         last, (signals, _, outlooks) = walk(*arguments, price_noise_sd, *others)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
@@ -129,20 +129,24 @@ def untrained(
     if steady is None:
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
-        zeros = np.zeros((len(economy.unknowns), *cash.shape), dtype)
+        zeros = np.zeros((len(economy.clearing_prices), *cash.shape), dtype)
         others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros((), dtype)))
         stationary = Stationary(ConsumptionFunction(cash, cash), assets, cash, *others)
         mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
-        carried = Named("carried", {name: jnp.asarray(np.zeros((), dtype)) for name in model.carried()})
-        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), carried)
+        state_variables = Named(
+            "state_variables", {name: jnp.asarray(np.zeros((), dtype)) for name in model.state_variables()}
+        )
+        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), state_variables)
     else:
         stationary, aggregate = cast(stationary_of(steady), dtype), initial_aggregate(economy, steady)
-    guess = Named("unknowns", dict(zip(economy.unknowns, np.asarray(stationary.unknowns), strict=True)))
+    guess = Named(
+        "clearing_prices", dict(zip(economy.clearing_prices, np.asarray(stationary.clearing_prices), strict=True))
+    )
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
     shape = PolicySettings(signals, *sizes, economy.sets_prices, information_sets, seen_states(economy))
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
-    still = jnp.asarray(np.zeros(len(economy.unknowns), dtype))
+    still = jnp.asarray(np.zeros(len(economy.clearing_prices), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
     start = State(aggregate, memory, jax.tree.map(jnp.asarray, guess), still)
     states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)

@@ -20,7 +20,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables
-from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_outlook, structural_gradient
+from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_inflation_term, structural_gradient
 from hank_mfg.solve.gradient.robust import Worlds, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
@@ -125,7 +125,7 @@ class Training(NamedTuple, Generic[States]):
     """Everything that training carries from one update to the next; saved and loaded, it goes on as if unbroken.
 
     `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
-    `price_noise_sd` (unknowns,) are the standard deviations of the noise added to clearing prices in training.
+    `price_noise_sd` (clearing prices,) are the standard deviations of the noise added to clearing prices in training.
     """
 
     policy: Policy
@@ -140,10 +140,9 @@ class Record(NamedTuple):
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
     `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
-    less where earnings fall with it; `goods` is consumption of goods. `outlook` (time,) is what firms think that
-    tomorrow adds to their wish to raise the price, `implied` what it is worth in expectation over every next aggregate
-    state.
-    """
+    less where earnings fall with it; `goods` is consumption of goods. `expected_inflation_term` (time,) is what firms
+    think that tomorrow adds to their wish to raise the price, `implied` what it is worth in expectation over every next
+    aggregate state."""
 
     signal: Array
     cash: Array
@@ -155,20 +154,20 @@ class Record(NamedTuple):
     rise: Array
     mass: Array
     reward: Array
-    outlook: Array
+    expected_inflation_term: Array
     implied: Array
     path: FirstOrder
 
 
 class Targets(NamedTuple):
     """What the networks should learn from one path: where log consumption should move, and how much it matters; where
-    the outlook of firms should move, (time,); how many asset points from the lowest one are `bound`, (time, income):
-    households there are right to save down to the borrowing limit."""
+    the expected inflation term of firms should move, (time,); how many asset points from the lowest one are `bound`,
+    (time, income): households there are right to save down to the borrowing limit."""
 
     signal: Array
     move: Array
     weight: Array
-    outlook: Array
+    expected_inflation_term: Array
     bound: Array
 
 
@@ -192,8 +191,8 @@ def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
 def observe(
     play: Play, state: State, shocks_next: Array, price_noise: Array, fine: Play | None = None
 ) -> tuple[State, Record, Market]:
-    """Roll out one path and keep what learning needs; `price_noise` (time, unknowns) is added to clearing prices. The
-    mass moves on the grid of the play `fine` where there is one (fine_mass.py)."""
+    """Roll out one path and keep what learning needs; `price_noise` (time, clearing_prices) is added to clearing
+    prices. The mass moves on the grid of the play `fine` where there is one (fine_mass.py)."""
     if fine is None:
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
         record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
@@ -214,10 +213,11 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
     net = play.economy.unspent(now.cash, now.savings, now.public)
     price = play.economy.cost(jnp.ones_like(net), now.public)
     consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
-    implied = implied_outlook(play.economy, now, ahead)
+    implied = implied_inflation_term(play.economy, now, ahead)
     return Record(
         now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
-        play.economy.goods(consumption, now.public), rise, mass, reward, now.outlook, implied, condition,
+        play.economy.goods(consumption, now.public), rise, mass, reward, now.expected_inflation_term, implied,
+        condition,
     )  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
     move = jnp.clip(jnp.log(consumption / record.unconstrained_consumption) + change, -limit, limit)
     right = (record.unconstrained_savings < grid.lower) & (change >= 0)
     bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
-    targets = Targets(record.signal, move, weight, record.implied - record.outlook, bound)
+    targets = Targets(record.signal, move, weight, record.implied - record.expected_inflation_term, bound)
     binds = (record.unconstrained_savings < grid.lower) | (record.unconstrained_savings > grid.upper)
     relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
@@ -248,9 +248,9 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
 
 def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
     """What the networks say along one path of signals (time, signals): the log correction of consumption, (time,
-    assets, income), and the outlook of firms, (time,)."""
+    assets, income), and the expected inflation term of firms, (time,)."""
     _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
-    return jax.vmap(lambda f: (policy.correction(f, tables), policy.outlook(f)))(features)
+    return jax.vmap(lambda f: (policy.correction(f, tables), policy.expected_inflation_term(f)))(features)
 
 
 def fit(
@@ -259,18 +259,20 @@ def fit(
     """`epochs` optimizer steps toward the targets of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
-    and half that of the outlook of firms in units of its `scale` (as it is, Adam would take it for rounding), mean over
-    periods and over paths, which count by their `shares` (paths,) of mean one. What a rollout teaches is worth several
-    cheap steps of the network, and some of it is peculiar to its paths: a network that goes only part of the way is a
-    mean over the last rollouts.
-    """
+    and half that of the expected inflation term of firms in units of its `scale` (as it is, Adam would take it for
+    rounding), mean over periods and over paths, which count by their `shares` (paths,) of mean one. What a rollout
+    teaches is worth several cheap steps of the network, and some of it is peculiar to its paths: a network that goes
+    only part of the way is a mean over the last rollouts."""
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
     def current(moving):
         policy = eqx.combine(moving, fixed)
         return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, targets.signal)
 
-    target, weight = jax.tree.map(jnp.add, current(moving), (targets.move, targets.outlook)), targets.weight
+    target, weight = (
+        jax.tree.map(jnp.add, current(moving), (targets.move, targets.expected_inflation_term)),
+        targets.weight,
+    )
     if training.policy.by_state is not None:
         place = jnp.arange(weight.shape[2])[:, None]
         free = place >= targets.bound[:, :, None]
@@ -317,7 +319,7 @@ def update(
         targets, error, gradient = compute_targets(play, record, settings)
         parts = (record.signal, record.cash, record.savings, record.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        numbers = (error, jnp.mean(jnp.abs(targets.outlook)), jnp.mean(record.reward))
+        numbers = (error, jnp.mean(jnp.abs(targets.expected_inflation_term)), jnp.mean(record.reward))
         return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)

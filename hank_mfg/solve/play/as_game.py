@@ -52,9 +52,11 @@ def as_game(
     end, slopes = _stationary_values(quiet, jax.tree.map(jnp.asarray, steady.public), steady.policy)
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     weight = float(np.sum(mass * np.asarray(quiet.annuities())[None]))
-    unknowns = Named("unknowns", {name: np.asarray(steady.prices[name]) for name in economy.unknowns})
+    clearing_prices = Named(
+        "clearing_prices", {name: np.asarray(steady.prices[name]) for name in economy.clearing_prices}
+    )
     shares, masses = start_masses(mass, np.asarray(economy.long_run()))
-    begin = Start(shares, masses, unknowns, np.asarray(end).reshape(-1), weight, float(np.sum(mass * slopes)))
+    begin = Start(shares, masses, clearing_prices, np.asarray(end).reshape(-1), weight, float(np.sum(mass * slopes)))
     spline = spline_matrix(np.linspace(0.0, 1.0, knots), np.linspace(0.0, 1.0, economy.grid.size))
     return EconomyGame(
         economy=economy, begin=begin, spline=spline, discount_factor=mean_discount(economy), horizon=horizon, bins=bins

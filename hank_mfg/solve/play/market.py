@@ -11,7 +11,7 @@ from hank_mfg.environment.economy import Economy
 
 class Market(NamedTuple):
     """Where along a path markets cleared worst: the `period`, the unknowns `x`, their `excess` demand there, and at the
-    `lower` and `upper` ends of the brackets; (unknowns,) each."""
+    `lower` and `upper` ends of the brackets; (clearing prices,) each."""
 
     period: Array
     x: Array
@@ -35,7 +35,8 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
         cure = "it is not a number: training broke down, so raise price_noise or lower learning_rate"
     elif np.sign(lower) == np.sign(upper):
         cure = (
-            "it has the same sign at both: widen the bracket in unknowns(), check the sign of excess_demand(), demand "
+            "it has the same sign at both: widen the bracket in clearing_prices(), check the sign of "
+            "excess_demand(), demand "
             "less supply, or raise price_noise, with which households learn to respond to prices"
         )
     else:
@@ -44,7 +45,8 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
             "prices"
         )
     return (
-        f"{economy.unknowns[place]} does not clear its market: excess demand is still {float(excess[place]):.3g} at "
+        f"{economy.clearing_prices[place]} does not clear its market: excess demand is still "
+        f"{float(excess[place]):.3g} at "
         f"{x:.6g}, {lower:.3g} at the lower end {ends[0]:.6g} of its bracket and {upper:.3g} at the upper end "
         f"{ends[1]:.6g}; {cure}."
     )
@@ -52,14 +54,20 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
 
 def _explain_several(economy: Economy, x: np.ndarray, excess: np.ndarray) -> str:
     """What to say of several prices that clear together; no equation is the business of one of them alone."""
-    values = ", ".join(f"{name} = {value:.6g}" for name, value in zip(economy.unknowns, x, strict=True))
-    ends = [f"{n} at {v:g}" for n, v, *pair in zip(economy.unknowns, x, *economy.brackets(), strict=True) if v in pair]
+    values = ", ".join(f"{name} = {value:.6g}" for name, value in zip(economy.clearing_prices, x, strict=True))
+    ends = [
+        f"{n} at {v:g}"
+        for n, v, *pair in zip(economy.clearing_prices, x, *economy.brackets(), strict=True)
+        if v in pair
+    ]
     at_end = f" ({', '.join(ends)}: an end of its bracket)" if ends else ""
     left = ", ".join(f"{value:.3g}" for value in excess)
     firms = ", firms last" if economy.sets_prices else ""
     return (
-        f"{', '.join(economy.unknowns)} do not clear together: at {values}{at_end} the equations of the period are "
-        f"still {left}, in the order of excess_demand(){firms}; widen brackets in unknowns(), lower learning_rate, "
+        f"{', '.join(economy.clearing_prices)} do not clear together: at {values}{at_end} the equations of the "
+        "period are "
+        f"still {left}, in the order of excess_demand(){firms}; widen brackets in clearing_prices(), lower "
+        "learning_rate, "
         "or ask whether there is an equilibrium: see docs/when_it_does_not_converge.md."
     )
 
@@ -67,7 +75,7 @@ def _explain_several(economy: Economy, x: np.ndarray, excess: np.ndarray) -> str
 def first_missed(economy: Economy, markets: Market, tolerance: float) -> tuple[tuple[int, ...], str] | None:
     """The first of many markets, any leading axes, that did not clear within `tolerance`: its place and what to say."""
     markets = jax.tree.map(np.asarray, markets)
-    for place in np.ndindex(markets.period.shape) if economy.unknowns else ():
+    for place in np.ndindex(markets.period.shape) if economy.clearing_prices else ():
         problem = explain_market(economy, jax.tree.map(lambda x, at=place: x[at], markets), tolerance)
         if problem is not None:
             return place, problem

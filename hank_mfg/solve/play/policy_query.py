@@ -70,12 +70,12 @@ def ask_policy(solution: Played, assets: Any, own: Any, history: Any) -> Asked:
     count = economy.shape[1]
     if not np.issubdtype(places.dtype, np.integer) or places.min() < 0 or places.max() >= count:
         raise ValueError(f"own = {places.tolist()}: give places of own states, whole numbers from 0 to {count - 1}.")
-    shock, total, unknowns = _public_history(economy, history)
+    shock, total, clearing_prices = _public_history(economy, history)
     points, where = np.unique(np.append(levels.ravel(), lower), return_inverse=True)  # the lowest assets among them
     nodes = jnp.asarray(points)
     play = solution.play(10)
     play = play._replace(economy=eqx.tree_at(lambda e: e.grid.points, economy, nodes), tables=play.policy.tables(nodes))
-    found = _at_last(play, jnp.asarray(shock), total, unknowns)
+    found = _at_last(play, jnp.asarray(shock), total, clearing_prices)
     index = (where[:-1].reshape(levels.shape), places)
     cash, consumption, savings = (np.asarray(each)[index] for each in found[:3])
     return Asked(cash, consumption, savings, None if found[3] is None else np.asarray(found[3])[index])
@@ -85,7 +85,7 @@ def _public_history(economy: Economy, history: Any) -> tuple[np.ndarray, dict[st
     """Aggregate states, aggregates and clearing prices of a history, (periods,) each."""
     series, shock = (history, history.get("shock")) if isinstance(history, Mapping) else (history.series, history.shock)
     names = names_of(economy)
-    groups = [(*names.unknown, *names.other, *names.fixed, *names.carried), names.clearing]
+    groups = [(*names.unknown, *names.other, *names.fixed, *names.state_variables), names.clearing]
     missing = [name for group in groups for name in group if name not in series]
     if missing or shock is None:
         raise ValueError(
@@ -102,23 +102,25 @@ def _public_history(economy: Economy, history: Any) -> tuple[np.ndarray, dict[st
             raise ValueError(
                 f"history's {name} has shape {value.shape}: give {len(shock)} finite numbers, as of shock."
             )
-    total, unknowns = ({name: jnp.asarray(value) for name, value in each.items()} for each in found)
-    return shock.astype(np.int32), total, unknowns
+    total, clearing_prices = ({name: jnp.asarray(value) for name, value in each.items()} for each in found)
+    return shock.astype(np.int32), total, clearing_prices
 
 
 @eqx.filter_jit
-def _at_last(play: Play, shock: Array, total: dict[str, Array], unknowns: dict[str, Array]):
+def _at_last(play: Play, shock: Array, total: dict[str, Array], clearing_prices: dict[str, Array]):
     """Cash on hand, consumption and savings in the last period of a history, at the points of the play's grid."""
     economy, policy = play.economy, play.policy
 
-    def public(shock, total, unknowns):
-        return economy.form(Named("aggregates", total), economy.shocks(shock), Named("unknowns", unknowns))
+    def public(shock, total, clearing_prices):
+        return economy.form(
+            Named("aggregates", total), economy.shocks(shock), Named("clearing_prices", clearing_prices)
+        )
 
     def see(memory, given):
         return policy.remember(memory, economy.signal(public(*given)))
 
-    _, features = jax.lax.scan(see, policy.initial_memory(), (shock, total, unknowns))
-    last = jax.tree.map(lambda x: x[-1], (shock, total, unknowns))
+    _, features = jax.lax.scan(see, policy.initial_memory(), (shock, total, clearing_prices))
+    last = jax.tree.map(lambda x: x[-1], (shock, total, clearing_prices))
     today = public(*last)
     cash = economy.resources(today)
     unconstrained_consumption = play.unconstrained_consumption(features[-1], cash, today)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.clearing import clear
-from hank_mfg.environment.economy import NO_UNKNOWNS, Aggregate, Economy, Public
+from hank_mfg.environment.economy import NO_CLEARING_PRICES, Aggregate, Economy, Public
 from hank_mfg.environment.lottery import Lottery
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
@@ -25,11 +25,12 @@ from hank_mfg.solve.play.market import Market
 @portable
 class State(NamedTuple):
     """The start of a period: the aggregate state, everybody's memory of earlier signals, where to look first for the
-    prices that clear inside the period, and by how much they then miss clearing, (unknowns,): in training only."""
+    prices that clear inside the period, and by how much they then miss clearing, (clearing prices,): in training
+    only."""
 
     aggregate: Aggregate
     memory: Array
-    guess: Named = NO_UNKNOWNS
+    guess: Named = NO_CLEARING_PRICES
     price_noise: Array | None = None
 
 
@@ -37,10 +38,9 @@ class Decision(NamedTuple):
     """A period from signal to choice; (assets, income) arrays are over the individual states of that period.
 
     `cash` on hand, `unconstrained_consumption` consumption before the budget binds and what it would save,
-    `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given; `outlook`
-    what tomorrow adds to a firm's wish to raise its price; `excess` (unknowns,) what is left over of the equations by
-    which prices clear inside the period.
-    """
+    `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given;
+    `expected_inflation_term` what tomorrow adds to a firm's wish to raise its price; `excess` (clearing prices,) what
+    is left over of the equations by which prices clear inside the period."""
 
     state: State
     public: Public
@@ -51,7 +51,7 @@ class Decision(NamedTuple):
     unconstrained_consumption: Array
     unconstrained_savings: Array
     savings: Array
-    outlook: Array
+    expected_inflation_term: Array
     excess: Array
 
 
@@ -77,7 +77,7 @@ class Play(NamedTuple):
     def decide(self, state: State) -> Decision:
         """Form prices, show the signal, update memory, choose."""
         economy = self.economy
-        names = economy.unknowns
+        names = economy.clearing_prices
         if not names:
             return self.choose(state, economy.public(state.aggregate))
 
@@ -88,8 +88,8 @@ class Play(NamedTuple):
         return self.at(state, found.x + state.price_noise)._replace(excess=found.excess)
 
     def at(self, state: State, x: Array) -> Decision:
-        """What everybody would do if the prices that clear inside the period were `x` (unknowns,)."""
-        candidates = Named("unknowns", dict(zip(self.economy.unknowns, x, strict=True)))
+        """What everybody would do if the prices that clear inside the period were `x` (clearing prices,)."""
+        candidates = Named("clearing_prices", dict(zip(self.economy.clearing_prices, x, strict=True)))
         return self.choose(state, self.economy.public(state.aggregate, candidates))
 
     def choose(self, state: State, public: Public) -> Decision:
@@ -101,8 +101,8 @@ class Play(NamedTuple):
         unconstrained_consumption = self.unconstrained_consumption(features, cash, public)
         unconstrained_savings = economy.savings_of(cash, unconstrained_consumption, public)
         savings = jnp.clip(unconstrained_savings, *economy.bounds(cash, public))
-        outlook = self.policy.outlook(features)
-        excess = economy.excess_demand(state.aggregate.mass, public, savings, outlook)
+        expected_inflation_term = self.policy.expected_inflation_term(features)
+        excess = economy.excess_demand(state.aggregate.mass, public, savings, expected_inflation_term)
         return Decision(
             state,
             public,
@@ -113,7 +113,7 @@ class Play(NamedTuple):
             unconstrained_consumption,
             unconstrained_savings,
             savings,
-            outlook,
+            expected_inflation_term,
             excess,
         )
 
@@ -121,7 +121,7 @@ class Play(NamedTuple):
         """What everybody would consume if no bound on savings did bind, (assets, income)."""
         economy = self.economy
         floor = economy.cost(economy.grid.lower, public)
-        return self.policy.consumption(features, cash, self.tables, economy.unknown_values(public), floor)
+        return self.policy.consumption(features, cash, self.tables, economy.clearing_values(public), floor)
 
     def act(self, now: Decision, shock_next: Array) -> Step:
         """Carry out a decision, given the aggregate state of the next period."""
@@ -131,9 +131,9 @@ class Play(NamedTuple):
     def follow(self, step: Step, shock_next: Array) -> State:
         """The start of next period in aggregate state `shock_next`."""
         economy, now = self.economy, step.now
-        carried = economy.carry(now.public)
-        aggregate = economy.arrive(step.settled, now.state.aggregate.shock, shock_next, carried)
-        guess = Named("unknowns", {name: now.public.prices[name] for name in economy.unknowns})
+        state_variables = economy.next_state(now.public)
+        aggregate = economy.arrive(step.settled, now.state.aggregate.shock, shock_next, state_variables)
+        guess = Named("clearing_prices", {name: now.public.prices[name] for name in economy.clearing_prices})
         still = None if now.state.price_noise is None else jnp.zeros_like(now.state.price_noise)
         return State(aggregate, now.memory, guess, still)
 
@@ -203,7 +203,7 @@ def worst_market(play: Play, decisions: Decision) -> Market:
     size = jnp.max(jnp.abs(decisions.excess), axis=1, initial=0.0)
     period = jnp.argmax(jnp.where(jnp.isfinite(size), size, jnp.inf))
     now = jax.tree.map(lambda x: x[period], decisions)
-    if not play.economy.unknowns:
+    if not play.economy.clearing_prices:
         return Market(period, now.excess, now.excess, now.excess, now.excess)
     ends = (play.at(now.state, end).excess for end in play.economy.brackets())
-    return Market(period, play.economy.unknown_values(now.public), now.excess, *ends)
+    return Market(period, play.economy.clearing_values(now.public), now.excess, *ends)

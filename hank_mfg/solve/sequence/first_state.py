@@ -31,16 +31,21 @@ class Contradiction(NamedTuple):
 
 
 def state_that_closes(
-    goods: Goods, steady: np.ndarray, mass: np.ndarray, carried: np.ndarray, names: Sequence[str], free: Sequence[str]
+    goods: Goods,
+    steady: np.ndarray,
+    mass: np.ndarray,
+    state_variables: np.ndarray,
+    names: Sequence[str],
+    free: Sequence[str],
 ) -> Contradiction | None:
     """The state variable of period 0 that does not agree with the mass; None where none is to blame.
 
-    `goods(mass, carried)` is what is left of goods (horizon,) on the path from a mass and the values of all state
-    variables `names`, None where none is found; `steady` is the mass at rest, `free` the names that were not given.
-    """
+    `goods(mass, state_variables)` is what is left of goods (horizon,) on the path from a mass and the values of all
+    state variables `names`, None where none is found; `steady` is the mass at rest, `free` the names that were not
+    given."""
     for part in PARTS:
         near = steady + part * (mass - steady)
-        left = goods(near, carried)
+        left = goods(near, state_variables)
         if left is not None:
             break
     else:
@@ -50,15 +55,15 @@ def state_that_closes(
     closing = []
     for name in free:
         place = list(names).index(name)
-        change = _closing(lambda x, at=place: goods(near, _with(carried, at, x)), float(left[0]))
+        change = _closing(lambda x, at=place: goods(near, _with(state_variables, at, x)), float(left[0]))
         if change is not None:
-            closing.append((abs(change) / max(abs(carried[place]), STEP), place, name, change))
+            closing.append((abs(change) / max(abs(state_variables[place]), STEP), place, name, change))
     if not closing:
         return None
     _, place, name, change = min(closing)
-    whole = goods(mass, _with(carried, place, change / part))
+    whole = goods(mass, _with(state_variables, place, change / part))
     found = whole is not None and abs(whole[0]) < CLOSED
-    return Contradiction(name, float(carried[place]), float(carried[place]) + change / part, found)
+    return Contradiction(name, float(state_variables[place]), float(state_variables[place]) + change / part, found)
 
 
 def _closing(goods: Callable[[float], np.ndarray | None], left: float) -> float | None:
@@ -76,8 +81,8 @@ def _closing(goods: Callable[[float], np.ndarray | None], left: float) -> float 
     return None
 
 
-def _with(carried: np.ndarray, place: int, change: float) -> np.ndarray:
-    other = np.array(carried)
+def _with(state_variables: np.ndarray, place: int, change: float) -> np.ndarray:
+    other = np.array(state_variables)
     other[place] += change
     return other
 

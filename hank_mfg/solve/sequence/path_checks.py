@@ -102,15 +102,16 @@ def first_state(steady: SteadyState, initial: Any, names: Names, given: Mapping[
     """The state variables of period 0 by name: those `given`, else of `initial` where it is an equilibrium, else of
     `steady`. Raises ValueError for a name that is none of them and for a value that is not a number."""
     for name, value in given.items():
-        if name not in names.carried:
+        if name not in names.state_variables:
             raise ValueError(
-                f"state_variables names {name!r}{did_you_mean(name, names.carried)}: "
-                f"{type(steady.economy.model).__name__}.carried() declares {', '.join(names.carried) or 'none'}."
+                f"state_variables names {name!r}{did_you_mean(name, names.state_variables)}: "
+                f"{type(steady.economy.model).__name__}.state_variables() declares "
+                f"{', '.join(names.state_variables) or 'none'}."
             )
         if np.ndim(value) or not np.isfinite(float(value)):
             raise ValueError(f"state_variables[{name!r}] = {value} is not a finite number: give its value in period 0.")
     usual = (initial if isinstance(initial, SteadyState) else steady).aggregates
-    return {name: float(given.get(name, usual[name])) for name in names.carried}
+    return {name: float(given.get(name, usual[name])) for name in names.state_variables}
 
 
 def check_households(steady: SteadyState, least: Any, mass: Any) -> None:

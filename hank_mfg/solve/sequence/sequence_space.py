@@ -5,7 +5,7 @@ every period carries over to the next. Prices and so what households take as giv
 model's equations (quantities.py), everybody's choices by household Jacobians (household_jacobians.py), and in every
 period
 
-    what they supply - U = 0,     excess demand = 0,     carry(period before) - U = 0,
+    what they supply - U = 0,     excess demand = 0,     next_state(period before) - U = 0,
 
 with nothing left over by the period before the first. Together they are H(U, Z) = 0, and
 
@@ -144,7 +144,7 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     paths stay bounded. With `income_risk=False` the chain of income stays at its average
     where it would move with the aggregate state. Raises ValueError for a horizon below 2.
     """
-    cells, others = steady.mass.size, 4.0 * (8 + len(steady.economy.unknowns))
+    cells, others = steady.mass.size, 4.0 * (8 + len(steady.economy.clearing_prices))
     require_sizes(
         "linearize", {"horizon": (horizon, -(2**63), 300)},
         lambda: (others * float(horizon) ** 2 + 2.0 * abs(horizon) * cells, abs(float(horizon)) ** 3),
@@ -322,7 +322,7 @@ def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved:
     beyond = _beyond(rest, names, found, moved)
     by_now, by_next, by_choice = _slopes(rest, names)
     through, seen = found.jacobians[:, : len(priced)], jnp.asarray(priced, int)
-    brought = slice(len(names.path) - len(names.carried), None)
+    brought = slice(len(names.path) - len(names.state_variables), None)
     by_carried, ahead = by_now.inputs.here[seen, brought], by_next.excess.here[:, brought]
 
     def rows(what: str, outputs: Array) -> Array:
@@ -330,10 +330,10 @@ def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved:
         outputs, and these the rest."""
         by, lead = jax.tree.map(lambda x: getattr(x, what), (by_now, by_next), is_leaf=lambda x: isinstance(x, Moment))
         outputs = outputs + jnp.einsum("oits,id->odts", through, by.inputs[seen])
-        outputs = outputs.at[..., -1].add(jnp.einsum("oit,ic,cd->odt", after, by_carried, by.carried))
-        excess, left = (jnp.einsum("md,ts->mdts", x, jnp.eye(horizon)) for x in (by.excess, by.carried))
+        outputs = outputs.at[..., -1].add(jnp.einsum("oit,ic,cd->odt", after, by_carried, by.state_variables))
+        excess, left = (jnp.einsum("md,ts->mdts", x, jnp.eye(horizon)) for x in (by.excess, by.state_variables))
         excess += jnp.einsum("md,ts->mdts", lead.excess, jnp.eye(horizon, k=1))
-        excess = excess.at[..., -1, -1].add(ahead @ by.carried)  # the period after the last one
+        excess = excess.at[..., -1, -1].add(ahead @ by.state_variables)  # the period after the last one
         excess += jnp.einsum("mc,cdts->mdts", by_choice.excess, outputs[: len(names.choices)])
         left = jnp.pad(left[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))  # found one period later
         return jnp.concatenate([outputs[len(names.choices) :], excess, left])

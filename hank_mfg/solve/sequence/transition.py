@@ -189,10 +189,10 @@ def transition(
 
     `initial` is the mass (assets, income) of period 0, or a stationary equilibrium that has it: another economy's for a
     permanent change, its grid and income states being the same; `steady`'s by default. `state_variables` are the values
-    in period 0 of what one period leaves to the next (the model's carried()), by name; those not given are taken from
-    `initial` where it is a stationary equilibrium, else from `steady`. `linear`, of `steady` and the same horizon,
-    saves computing it again. With `income_risk=False` the chain of income stays at its average where it would move with
-    the aggregate state.
+    in period 0 of what one period leaves to the next (the model's state_variables()), by name; those not given are
+    taken from `initial` where it is a stationary equilibrium, else from `steady`. `linear`, of `steady` and the same
+    horizon, saves computing it again. With `income_risk=False` the chain of income stays at its average where it would
+    move with the aggregate state.
 
     Stops when the largest excess (`Transition.residual`) is below `tolerance`. Warns where the path has not come to
     rest within `horizon`. Raises ValueError for paths, a mass or state variables that do not fit, TransitionError
@@ -209,29 +209,31 @@ def transition(
     deviations = np.array(list(shocks.values())).reshape(len(shocks), horizon).T
     mass, given = _start(rest, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
     given = given._replace(parameters=parameters)
-    carried = stack(first_state(steady, initial, names, state_variables or {}), names.carried)
+    inherited = stack(first_state(steady, initial, names, state_variables or {}), names.state_variables)
     guess = _first_guess(rest, linear, mass, given, shocks if initial is None and shocks else None)
 
     begin = time.perf_counter()
-    program = _path.lower(rest, names, mass, carried, given, guess).compile(compiler_options=quick_compilation())
+    program = _path.lower(rest, names, mass, inherited, given, guess).compile(compiler_options=quick_compilation())
     compiled = time.perf_counter()
 
-    def search(mass: Array, carried: Array, guess: Array) -> _Searched:
-        solve = lambda x: program(rest, names, mass, carried, given, x)  # noqa: E731
+    def search(mass: Array, inherited: Array, guess: Array) -> _Searched:
+        solve = lambda x: program(rest, names, mass, inherited, given, x)  # noqa: E731
         return _newton(solve, guess, linear, scale, tolerance, max_iterations)
 
-    found, guess, relative, iteration = search(mass, carried, guess)
+    found, guess, relative, iteration = search(mass, inherited, guess)
     if not relative.max() <= tolerance:
-        free = [name for name in names.carried if initial is not None and name not in (state_variables or {})]
+        free = [name for name in names.state_variables if initial is not None and name not in (state_variables or {})]
 
-        def goods_of(mass: np.ndarray, carried: np.ndarray) -> np.ndarray | None:
+        def goods_of(mass: np.ndarray, inherited: np.ndarray) -> np.ndarray | None:
             start = _first_guess(rest, linear, jnp.asarray(mass), given, None)
-            tried = search(jnp.asarray(mass), jnp.asarray(carried), start)
+            tried = search(jnp.asarray(mass), jnp.asarray(inherited), start)
             return np.asarray(tried.path.goods) if tried.relative.max() <= tolerance else None
 
         state = None
         if free and found.goods is not None:
-            state = state_that_closes(goods_of, steady.mass, np.asarray(mass), np.asarray(carried), names.carried, free)
+            state = state_that_closes(
+                goods_of, steady.mass, np.asarray(mass), np.asarray(inherited), names.state_variables, free
+            )
         if state is not None:
             raise TransitionError(explain_state(state))
         raise failure(names, relative, iteration, tolerance, np.asarray(guess))
@@ -349,14 +351,14 @@ def _scale(rest: Rest, names: Names) -> Array:
     return jnp.ones(len(rest.here)).at[: len(held)].set(jnp.sum(held * rest.mass, axis=(1, 2)))
 
 
-def _last(rest: Rest, carried: Array, share: Array) -> Moment:
+def _last(rest: Rest, state_variables: Array, share: Array) -> Moment:
     """The period after the last one: at rest but for what was carried over and the shares of income states."""
-    return Moment(rest.here.at[len(rest.here) - len(carried) :].set(carried), rest.shocks, share)
+    return Moment(rest.here.at[len(rest.here) - len(state_variables) :].set(state_variables), rest.shocks, share)
 
 
-def _after(rest: Rest, names: Names, carried: Array, share: Array) -> Array:
+def _after(rest: Rest, names: Names, state_variables: Array, share: Array) -> Array:
     """Marginal values V_a after the last period, (assets, income): at rest but for what was carried over."""
-    last = _last(rest, carried, share)
+    last = _last(rest, state_variables, share)
     inputs = period(rest.economy, names)(last, last, rest.choices).inputs
     return step(rest.economy, names, rest.marginal, inputs).marginal
 
@@ -384,22 +386,24 @@ def _goods(
 
 
 @eqx.filter_jit
-def _path(rest: Rest, names: Names, mass: Array, carried: Array, given: Given, guess: Array) -> _Path:
+def _path(rest: Rest, names: Names, mass: Array, state_variables: Array, given: Given, guess: Array) -> _Path:
     """Everything on the path that a guess of the unknowns (horizon, path) implies, ending at `rest`."""
     economy = rest.economy
     equations = jax.vmap(period(economy, names))
     assumed = jnp.broadcast_to(rest.choices, (len(guess), len(rest.choices)))
     moments = Moment(guess, given.shocks, given.share, given.parameters)
     now = equations(moments, moments, assumed)  # nothing but excess demand depends on what is chosen or comes after
-    marginal_end = _after(rest, names, now.carried[-1], given.share[-1]) if names.carried else rest.marginal
+    marginal_end = (
+        _after(rest, names, now.state_variables[-1], given.share[-1]) if names.state_variables else rest.marginal
+    )
     decisions = decisions_along(economy, names, marginal_end, now.inputs, given.chain, given.parameters)
     masses = masses_along(economy, mass, decisions.savings, given.chain)
     chosen = jnp.einsum("tcae,tae->tc", decisions.chosen, masses)
-    last = _last(rest, now.carried[-1], given.share[-1])._replace(parameters=_final(economy, given.parameters))
+    last = _last(rest, now.state_variables[-1], given.share[-1])._replace(parameters=_final(economy, given.parameters))
     following = jax.tree.map(lambda x, end: jnp.concatenate([x[1:], end[None]]), moments, last)
     now = equations(moments, following, chosen)
     supply = jax.vmap(lambda m, now: _supplied(economy, names, m, now))(masses, moments)
-    left = jnp.concatenate([carried[None], now.carried[:-1]])
+    left = jnp.concatenate([state_variables[None], now.state_variables[:-1]])
     moved, _, brought = jnp.split(guess, np.cumsum([len(names.moved), len(names.clearing)]), axis=1)
     excess = jnp.concatenate([supply - moved, now.excess, left - brought], axis=1)
     shown = jax.vmap(lambda public, p: with_parameters(economy, p).series(public))(now.public, given.parameters)

@@ -94,7 +94,7 @@ def household(
         at_home = hm.household(model, prices={"interest_rate": 0.03, "wage": 1.0})
         at_home.aggregates.capital, at_home.choices.consumption
 
-    `prices` gives every price of the model by name, per model period: those of prices() and those of unknowns().
+    `prices` gives every price of the model by name, per model period: those of prices() and those of clearing_prices().
     Aggregate shocks are held at their means. Without a stationary `mass`, where wealth grows without bound,
     `mass=False` returns the policy alone, which then depends on the top of the asset grid.
 

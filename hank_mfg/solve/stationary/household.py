@@ -107,19 +107,19 @@ def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -
     """What prices that clear inside the period do to log consumption at the stationary cash on hand.
 
     From stationary `consumption` (assets, income): one step of the endogenous grid method with the price changed today
-    and everything tomorrow as it was but for what today's price carries over. (unknowns, assets, income), per unit.
-    """
-    names, cash = economy.unknowns, economy.resources(public)
+    and everything tomorrow as it was but for what today's price carries over. (clearing prices, assets, income), per
+    unit."""
+    names, cash = economy.clearing_prices, economy.resources(public)
     following = policy_of(economy, public, consumption)
 
     def today(values: Array) -> Array:
         changed = dict(zip(names, values, strict=True))
-        now = economy.form(public.aggregates, public.shocks, Named("unknowns", changed))
-        total = Named("aggregates", {**public.aggregates, **economy.carry(now)})
-        tomorrow = economy.form(total, public.shocks, Named("unknowns", {n: public.prices[n] for n in names}))
+        now = economy.form(public.aggregates, public.shocks, Named("clearing_prices", changed))
+        total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
+        tomorrow = economy.form(total, public.shocks, Named("clearing_prices", {n: public.prices[n] for n in names}))
         resources = economy.resources(tomorrow)
         saved = feasible_savings(economy, tomorrow, resources, following(resources))
         marginal = marginal_value(economy, tomorrow, economy.consumption_of(resources, saved, tomorrow))
         return jnp.log(egm_step(economy, now, marginal, economy.income_transition[0, 0])(cash))
 
-    return jnp.moveaxis(jax.jacfwd(today)(economy.unknown_values(public)), -1, 0)
+    return jnp.moveaxis(jax.jacfwd(today)(economy.clearing_values(public)), -1, 0)

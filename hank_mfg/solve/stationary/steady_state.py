@@ -243,12 +243,15 @@ def stationary_of(steady: SteadyState) -> Stationary:
     """What a policy with aggregate risk starts from: the stationary one and its response to what clears, float64."""
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     cash = economy.resources(public)
-    if economy.unknowns:
+    if economy.clearing_prices:
         response = _response(economy, public, jnp.asarray(steady.composite))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
-    unknowns, outlook = economy.unknown_values(public), economy.outlook(public, public)
-    return Stationary(steady.policy, economy.grid.points, cash, unknowns, response, outlook)
+    clearing_prices, expected_inflation_term = (
+        economy.clearing_values(public),
+        economy.expected_inflation_term(public, public),
+    )
+    return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected_inflation_term)
 
 
 _response = eqx.filter_jit(response_to_unknowns)

@@ -133,7 +133,7 @@ def what_is_tied(candidates: Candidates, lack: Deficiency) -> str:
     if idle:
         return (
             f"{', '.join(idle)} moves none of the equations {', '.join(equations)}: nothing determines it; let "
-            "prices() or excess_demand() depend on it, or take it out of unknowns()"
+            "prices() or excess_demand() depend on it, or take it out of clearing_prices()"
         )
     also = f"{', '.join(loose)} are not determined together" if len(loose) > 1 else f"{loose[0]} is not determined"
     return (

@@ -49,7 +49,8 @@ def regridded(candidates: Candidates, lower: float | None = None, upper: float |
 
 
 def with_wider_bracket(candidates: Candidates, budget: Budget, near: Trial | None = None) -> str | None:
-    """Where markets clear outside the brackets of unknowns(): next to the trial `near` first, where there is one."""
+    """Where markets clear outside the brackets of clearing_prices(): next to the trial `near` first, where there is
+    one."""
     names = candidates.names
     if not names.clearing:
         return None
@@ -66,7 +67,7 @@ def with_wider_bracket(candidates: Candidates, budget: Budget, near: Trial | Non
             if not low <= value <= high
         ]
         if outside:
-            return f"{', and '.join(outside)}: widen the bracket in unknowns(), with which it is found."
+            return f"{', and '.join(outside)}: widen the bracket in clearing_prices(), with which it is found."
     return None
 
 

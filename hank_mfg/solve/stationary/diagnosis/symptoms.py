@@ -30,8 +30,8 @@ def equation_names(economy: Economy, names: Names) -> list[str]:
     one = jnp.ones(())
 
     def markets():
-        total = Named("aggregates", dict.fromkeys((*names.moved, *names.fixed, *names.carried), one))
-        public = economy.form(total, shocks, Named("unknowns", dict.fromkeys(names.clearing, one)))
+        total = Named("aggregates", dict.fromkeys((*names.moved, *names.fixed, *names.state_variables), one))
+        public = economy.form(total, shocks, Named("clearing_prices", dict.fromkeys(names.clearing, one)))
         chosen = Named("choices", dict.fromkeys(economy.model.chosen(), one))
         return dict(economy.model.excess_demand(economy.series(public), chosen))
 
@@ -58,22 +58,23 @@ def without_risk(economy: Economy) -> str | None:
 
 @eqx.filter_jit
 def _changes(economy: Economy, names: Names, unknown: Array, states: Array) -> tuple[Array, Array]:
-    """By how much carry() moves the state variables from `states` (n, carried), and the derivatives of that."""
+    """By how much next_state() moves the state variables from `states` (n, state_variables), and the derivatives of
+    that."""
 
     def change(x: Array) -> Array:
-        known = {**dict(zip(names.searched, unknown, strict=True)), **dict(zip(names.carried, x, strict=True))}
+        known = {**dict(zip(names.searched, unknown, strict=True)), **dict(zip(names.state_variables, x, strict=True))}
         public = form(economy, names, known, economy.shocks(0), economy.long_run()[0])
-        return stack(economy.carry(public), names.carried) - x
+        return stack(economy.next_state(public), names.state_variables) - x
 
     return jax.lax.map(lambda x: (change(x), jax.jacfwd(change)(x)), states)
 
 
 def state_without_rest(economy: Economy, names: Names, unknown: np.ndarray) -> str | None:
-    """A state variable with a unit root, tried at a candidate: what carry() adds to it is the same at any value of the
-    state variables, or it is nothing and any value is at rest."""
-    if not names.carried:
+    """A state variable with a unit root, tried at a candidate: what next_state() adds to it is the same at any value of
+    the state variables, or it is nothing and any value is at rest."""
+    if not names.state_variables:
         return None
-    first = np.asarray(stack(Named("carried", economy.model.carried()), names.carried))
+    first = np.asarray(stack(Named("state_variables", economy.model.state_variables()), names.state_variables))
     others = first + np.random.default_rng(0).uniform(-0.1, 0.1, (4, len(first))) * np.maximum(np.abs(first), 0.1)
     moves, slopes = map(np.asarray, _changes(economy, names, jnp.asarray(unknown), jnp.asarray([first, *others])))
     if not np.isfinite(moves).all() or not np.isfinite(slopes).all():
@@ -84,17 +85,20 @@ def state_without_rest(economy: Economy, names: Names, unknown: np.ndarray) -> s
     fixed, drifts = left[:, -1], moves @ left[:, -1]
     if np.ptp(drifts) > 1e-8 * np.abs(drifts).max() and np.abs(drifts).max() > 1e-10:
         return None
-    tied = [name for name, weight in zip(names.carried, fixed, strict=True) if abs(weight) > 1e-6]
+    tied = [name for name, weight in zip(names.state_variables, fixed, strict=True) if abs(weight) > 1e-6]
     move = float(moves[0, int(np.argmax(np.abs(fixed)))])
     where = words(names.searched, unknown)
     if np.abs(drifts).max() > 1e-10:
         return (
-            f"The state variable {', '.join(tied)} has no stationary value: carry() moves it by {move:.4g} a period at "
-            f"{where} whatever it is; let carry() lead back to a value at rest, as a fiscal or monetary rule does."
+            f"The state variable {', '.join(tied)} has no stationary value: next_state() moves it by {move:.4g} "
+            "a period at "
+            f"{where} whatever it is; let next_state() lead back to a value at rest, as a fiscal or monetary rule does."
         )
     return (
-        f"Nothing determines the stationary value of the state variable {', '.join(tied)}: carry() leaves it where it "
-        f"is, at {where} and whatever it is; let carry() lead back to one value, as a fiscal or monetary rule does."
+        f"Nothing determines the stationary value of the state variable {', '.join(tied)}: next_state() leaves "
+        "it where it "
+        f"is, at {where} and whatever it is; let next_state() lead back to one value, as a fiscal or monetary "
+        "rule does."
     )
 
 
@@ -106,7 +110,7 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
     for group, method in ((public.aggregates, "aggregates"), (public.prices, "prices")):
         for each, value in group.items():
             if not np.isfinite(np.asarray(value)).all():
-                method = "carry" if each in names.carried else method
+                method = "next_state" if each in names.state_variables else method
                 return f"{name}.{method}(): {each} is {float(np.asarray(value)):g} at {at}"
     prices = words(public.prices, public.prices.values())
     factor = np.asarray(economy.discount_factor(public.shocks))[0]
@@ -127,9 +131,9 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
 
 
 class Observed(NamedTuple):
-    """What the equations say at a few candidates: state variables `now` and `then`, a period later, (n, carried);
-    `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with each own value at the
-    lowest assets, on average over income states, (n, own)."""
+    """What the equations say at a few candidates: state variables `now` and `then`, a period later, (n,
+    state_variables); `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with
+    each own value at the lowest assets, on average over income states, (n, own)."""
 
     now: Array
     then: Array
@@ -143,7 +147,10 @@ def _observe(economy: Economy, names: Names, unknown: Array) -> Observed:
 
     def at(each: Array) -> Observed:
         public = given(economy, names, each)
-        now, then = stack(public.aggregates, names.carried), stack(economy.carry(public), names.carried)
+        now, then = (
+            stack(public.aggregates, names.state_variables),
+            stack(economy.next_state(public), names.state_variables),
+        )
 
         def cash(own):
             values = economy.model.resources(assets[:1], own, public.given)
@@ -167,8 +174,8 @@ def observe(economy: Economy, names: Names, survey: Survey) -> tuple[np.ndarray,
 
 
 def state_not_at_rest(names: Names, survey: Survey, picked: np.ndarray, seen: Observed) -> str | None:
-    """A state variable that carry() moves wherever one looks: there is no stationary value of it."""
-    if not names.carried:
+    """A state variable that next_state() moves wherever one looks: there is no stationary value of it."""
+    if not names.state_variables:
         return None
     now, then = np.asarray(seen.now), np.asarray(seen.then)
     stays = (np.abs(then - now) <= 1e-6 * (1.0 + np.abs(now))).any(axis=0)
@@ -176,10 +183,10 @@ def state_not_at_rest(names: Names, survey: Survey, picked: np.ndarray, seen: Ob
         return None
     place, middle = int(np.argmin(stays)), len(picked) // 2
     return (
-        f"The state variable {names.carried[place]} has no stationary value: carry() moves it from "
+        f"The state variable {names.state_variables[place]} has no stationary value: next_state() moves it from "
         f"{now[middle, place]:.6g} to {then[middle, place]:.6g} at "
-        f"{words(names.searched, survey.unknown[picked[middle]])}, and so at every value tried; let carry() lead back "
-        "to a value at rest, as a fiscal or monetary rule does."
+        f"{words(names.searched, survey.unknown[picked[middle]])}, and so at every value tried; let next_state() lead "
+        "back to a value at rest, as a fiscal or monetary rule does."
     )
 
 
