@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from hank_mfg.cli.console import aligned, columns, progress, say, training_line
-from hank_mfg.cli.games import refuse_game
-from hank_mfg.cli.stationary import refuse_stationary
+from hank_mfg.cli.kinds import require_economy
 from hank_mfg.environment.check import check_model
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.compare import Comparison, compare, require_sampling, usual_label
@@ -108,8 +107,7 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
 def _finished_run(request: Request) -> Solution:
     """The solution in the run folder that was named instead of a model."""
     run = Path(request.source)
-    refuse_game("comparison of methods", run=run)
-    refuse_stationary("comparison of methods", run)
+    require_economy("comparison of methods", run=run)
     if request.overrides or request.settings is not None:
         raise ValueError(f"{run} is solved already: leave out --set and --option, or name a model.")
     make_plan(run_model(run, finished_config(run)), request.shock, request.sizes)  # refuses before anything is loaded
@@ -118,7 +116,7 @@ def _finished_run(request: Request) -> Solution:
 
 def _solved(request: Request) -> Solution:
     """Train the model in the folder of the comparison, continue a run that is there, or use a finished one."""
-    refuse_game("comparison of methods", request.source)
+    require_economy("comparison of methods", source=request.source)
     model = load_model(request.source, **request.overrides)
     check_model(model)
     make_plan(model, request.shock, request.sizes)

@@ -1,17 +1,21 @@
 """What the commands of the command line do when they are given a game instead of an economy."""
 
+import functools
 import inspect
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hank_mfg.cli.console import aligned, named, progress, said_below
+from hank_mfg.cli.console import aligned, named, progress, said_below, say
+from hank_mfg.cli.kinds import Asked
 from hank_mfg.environment.game import Discrete
-from hank_mfg.environment.games import GAMES, is_game, load_game
-from hank_mfg.runs.storage import how_to_continue, is_game_run, read_metrics, require_free, unfinished_config
+from hank_mfg.environment.games import GAMES, load_game
+from hank_mfg.report.game_report import evaluation_note, evaluation_rows, write_game_evaluation, write_game_report
+from hank_mfg.runs.run import load_run, solve_run
+from hank_mfg.runs.storage import how_to_continue, read_metrics, require_free, unfinished_config
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.train import not_settled
 
+Answer = tuple[dict[str, Any], list[str]]
 WORDS = {"true": True, "false": False, "none": None}
 
 
@@ -42,7 +46,12 @@ def game_settings(game: str, method: str, options: list[str] | None) -> Any:
     return changed(settings_for(game, method) if game in BENCHMARK else METHODS[method](), options)
 
 
-def show_game(source: str, set_: list[str] | None) -> tuple[dict[str, Any], list[str]]:
+def settings_of(source: str, method: str) -> Any:
+    """The settings of a method for a game where no option is given."""
+    return game_settings(source, method, None)
+
+
+def show(source: str, set_: list[str] | None) -> Answer:
     """What a game is: horizon, discounting, populations, actions, signals."""
     game = load_game(source, **switches(set_))
     populations = {}
@@ -67,26 +76,25 @@ def show_game(source: str, set_: list[str] | None) -> tuple[dict[str, Any], list
     return content, aligned(rows)
 
 
-def solve_game_command(
-    source: str | None, folder: Path, settings: tuple[str, list[str] | None], set_: list[str] | None, seed: int, *,
-    measure: int, resume: bool, quiet: bool, seconds: Callable[[], float],
-) -> tuple[dict[str, Any], list[str]]:  # fmt: skip
-    """Train a game in a run folder; `settings` are the method's name and its options. As JSON and as text."""
+def solve(asked: Asked) -> Answer:
+    """Train a game in a run folder, or go on with one."""
     from hank_mfg.runs.game_run import SETTINGS
-    from hank_mfg.runs.run import solve_run
 
-    if resume:
+    if asked.family or asked.penalty:
+        raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
+    folder, source, given = asked.folder, str(asked.source), switches(asked.set_)
+    if asked.resume:
         config = unfinished_config(folder)
         chosen = SETTINGS[config["method"]](**config["settings"])
     else:
         require_free(folder)
-        chosen = game_settings(str(source), *settings)
-        load_game(str(source), **switches(set_))  # refuses before the bar is drawn
+        chosen = game_settings(source, asked.method or "rspg", asked.option)
+        load_game(source, **given)  # refuses before the bar is drawn
     try:
-        with said_below(), progress(chosen.updates, quiet, _progress_line) as watch:
+        with said_below(), progress(chosen.updates, asked.quiet, _progress_line) as watch:
             solution = solve_run(
-                str(source), folder, chosen, seed=seed, overrides=switches(set_), measure=measure, resume=resume,
-                callback=watch,
+                source, folder, chosen, seed=asked.seed or 0, overrides=given, measure=asked.measure,
+                resume=asked.resume, callback=watch,
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
@@ -96,7 +104,7 @@ def solve_game_command(
         "settled": solution.settled,
         "updates": solution.updates,
         "objective": float(solution.history["objective"][-20:].mean()),
-        "seconds_total": seconds(),
+        "seconds_total": asked.seconds(),
         "seconds_compile": solution.seconds_compile,
         "seconds_train": solution.seconds_train,
         "precision": solution.precision,
@@ -115,30 +123,26 @@ def _progress_line(history: Any) -> tuple[int, str]:
     return done, f"objective {history['objective'][-20:].mean():.5g}  loss {history['loss'][-20:].mean():.3g}"
 
 
-def evaluate_game_command(run: Path, paths: int, seed: int) -> tuple[dict[str, Any], list[str]]:
+def evaluate(run: Path, changes: dict[str, Any], *, paths: int, seed: int, **_: Any) -> Answer:
     """Measure a game's run: both exploitabilities."""
-    from hank_mfg.report.game_report import evaluation_note, evaluation_rows, write_game_evaluation
-    from hank_mfg.runs.run import load_run
-
+    if changes:
+        raise ValueError(has_no("parameters to live under", run))
     require_sizes("evaluate", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
     content, written = write_game_evaluation(load_run(run), run, paths=paths, seed=seed)
     return content, [*aligned(evaluation_rows(content)), evaluation_note(content), *(f"Wrote {x}" for x in written)]
 
 
-def report_game_command(run: Path, paths: int, seed: int, tell: Callable[[str], None]) -> list[str]:
+def report(run: Path, *, paths: int, seed: int, quiet: bool, **_: Any) -> Answer:
     """Every table and figure of a game's run."""
-    from hank_mfg.report.game_report import write_game_report
-    from hank_mfg.runs.run import load_run
-
     require_sizes("report", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
+    tell = functools.partial(say, quiet)
+    written = write_game_report(load_run(run), run, read_metrics(run), paths=paths, seed=seed, tell=tell)
+    files = [str(path) for path in written]
+    return {"run": str(run), "files": files}, [f"Wrote {len(files)} files into {run}."]
 
-    solution = load_run(run)
-    return [str(x) for x in write_game_report(solution, run, read_metrics(run), paths=paths, seed=seed, tell=tell)]
 
-
-def refuse_game(what: str, source: str | None = None, run: Path | None = None) -> None:
-    """Raise ValueError when a command for economies is given a game or the run of one."""
-    if source is not None and is_game(source):
-        raise ValueError(f"{source} is a game, which has no {what}: try `hank-mfg solve {source}`.")
-    if run is not None and is_game_run(run):
-        raise ValueError(f"{run} holds a game, which has no {what}: try `hank-mfg report {run}`.")
+def has_no(what: str, source: str | Path) -> str:
+    """The sentence for a command of economies that is given a game, or the run of one."""
+    if isinstance(source, Path):
+        return f"{source} holds a game, which has no {what}: try `hank-mfg report {source}`."
+    return f"{source} is a game, which has no {what}: try `hank-mfg solve {source}`."

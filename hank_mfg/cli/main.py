@@ -77,10 +77,6 @@ def _cache() -> Path:
     return folder
 
 
-def _entries(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("*")) if folder.exists() else 0
-
-
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
     """List the shipped economies and games."""
@@ -99,10 +95,10 @@ def list_models(as_json: Json = False) -> None:
 @app.command()
 def show(model: Source, set_: Set = None, as_json: Json = False) -> None:
     """Show a model's parameters, shocks and individual states, and check its equations; or what a game is."""
-    from hank_mfg.cli.games import is_game, show_game
-    from hank_mfg.cli.show import show_model
+    from hank_mfg.cli.kinds import commands
+    from hank_mfg.runs.kinds import kind_of
 
-    _emit(as_json, *(show_game(model, set_) if is_game(model) else show_model(model, _overrides(set_))))
+    _emit(as_json, *commands(kind_of(model)).show(model, set_))
 
 
 @app.command()
@@ -129,10 +125,10 @@ def steady_state_command(
     """Solve the stationary equilibrium, without aggregate risk, in float64; with --out keep, tabulate and draw it."""
     _cache()
     from hank_mfg.cli.console import say
-    from hank_mfg.cli.games import refuse_game
+    from hank_mfg.cli.kinds import require_economy
     from hank_mfg.cli.stationary import solve_stationary
 
-    refuse_game("stationary equilibrium", model)
+    require_economy("stationary equilibrium", source=model)
     sizes = {"asset_points": asset_points, "grid_error": grid_error}
     _emit(as_json, *solve_stationary(model, _overrides(set_), out, **sizes, tell=functools.partial(say, quiet)))
 
@@ -143,26 +139,6 @@ def options_command(model: Source, method: Method = "rspg", as_json: Json = Fals
     from hank_mfg.cli.show import show_options
 
     _emit(as_json, *show_options(model, method))
-
-
-def _solved(solution: Any, folder: Path, chunk: int, cache: str) -> dict[str, Any]:
-    """What `solve` prints of an economy."""
-    return {
-        "run": str(folder),
-        "status": solution.status.name.lower(),
-        "updates": solution.updates,
-        "objective": solution.objective,
-        "euler_error_percent": 100 * float(solution.history["euler_error"][-chunk:].mean()),
-        "seconds_total": time.perf_counter() - _START,
-        "seconds_compile": solution.seconds_compile,
-        "seconds_train": solution.seconds_train,
-        "compilation_cache": cache,
-        "precision": solution.precision,
-        "device": solution.device,
-        "seed": solution.seed,
-        **({"adversary_gain_percent": solution.adversary_gain()} if solution.family else {}),
-        **({"worlds": solution.worlds()} if solution.family else {}),
-    }
 
 
 @app.command("solve")
@@ -186,44 +162,18 @@ def solve_command(
         raise ValueError("Name a MODEL to solve (hank-mfg list), or give --resume --out RUN to continue a run.")
     cache = _cache()
     folder = out if out is not None else Path("runs") / Path(str(model)).stem
-    from hank_mfg.cli.games import solve_game_command
+    from hank_mfg.cli.kinds import Asked, commands
+    from hank_mfg.runs.kinds import kind_to_solve
     from hank_mfg.runs.resuming import require_nothing_new
-    from hank_mfg.runs.run import means_game
 
     if resume:
         changes = {"--set": set_, "--option": option, "--family": family, "--penalty": penalty, "--measure": measure}
         model = require_nothing_new(folder, model, method, seed, changes)
-    if means_game(model, folder, resume):
-        given = (method or "rspg", option), set_, seed or 0
-        seconds = lambda: time.perf_counter() - _START  # noqa: E731
-        options = {"measure": measure or 0, "resume": resume, "quiet": quiet, "seconds": seconds}
-        if family or penalty:
-            raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
-        return _emit(as_json, *solve_game_command(model, folder, *given, **options))
-    if measure is not None:
-        raise ValueError(f"--measure {measure} is for games: `hank-mfg evaluate RUN` measures the run of an economy.")
-    from hank_mfg.cli.console import progress, said_below, solve_lines, training_line
-    from hank_mfg.runs.economy_run import check_new_run, make_family, named_method, resumed_settings
-    from hank_mfg.runs.run import solve_run
-    from hank_mfg.runs.storage import how_to_continue
-    from hank_mfg.solve.train import chunk_length
-
-    settings = resumed_settings(folder) if resume else named_method(method or "rspg", option)
-    worlds = make_family(_overrides(family), penalty)
-    if not resume:
-        check_new_run(str(model), folder, _overrides(set_), settings, worlds)
-    before = _entries(cache)
-    chunk = chunk_length(settings.updates)
-    try:
-        with said_below(), progress(settings.updates, quiet, training_line(chunk), "stationary equilibrium") as watch:
-            solution = solve_run(
-                str(model), folder, None if resume else settings, seed=seed or 0, overrides=_overrides(set_),
-                resume=resume, callback=watch, family=worlds,
-            )  # fmt: skip
-    except KeyboardInterrupt as interrupt:
-        raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
-    content = _solved(solution, folder, chunk, "cold" if _entries(cache) > before else "warm")
-    _emit(as_json, content, solve_lines(solution, content))
+    seconds = lambda: time.perf_counter() - _START  # noqa: E731
+    asked = Asked(
+        model, folder, method, option, set_, seed, family, penalty, measure, resume, quiet, cache, seconds
+    )  # fmt: skip
+    _emit(as_json, *commands(kind_to_solve(model, folder, resume)).solve(asked))
 
 
 @app.command("evaluate")
@@ -233,27 +183,11 @@ def evaluate_command(
 ) -> None:  # fmt: skip
     """Measure the accuracy of a run: Euler errors, Den Haan's test, clearing, exploitability."""
     _cache()
-    from hank_mfg.cli.games import evaluate_game_command, is_game_run, refuse_game
-    from hank_mfg.cli.stationary import evaluate_stationary, refuse_stationary
-    from hank_mfg.runs.storage import is_stationary_run
+    from hank_mfg.cli.kinds import commands
+    from hank_mfg.runs.kinds import kind_of_run
 
-    changes = _overrides(under_)
-    if is_game_run(run) and not changes:
-        return _emit(as_json, *evaluate_game_command(run, paths, seed))
-    if is_stationary_run(run) and not changes:
-        return _emit(as_json, *evaluate_stationary(run))
-    from hank_mfg.cli.console import evaluation_lines, telling_steps
-    from hank_mfg.evaluate.misspecification import under
-    from hank_mfg.report.report import write_evaluation
-    from hank_mfg.runs.run import load_run
-
-    refuse_game("parameters to live under", run=run)
-    refuse_stationary("policy that could be used under other parameters", run)
-    trained = load_run(run)
-    solution = under(trained, **changes)
-    with telling_steps(quiet):
-        content, written = write_evaluation(solution, run, changes, periods=periods, seed=seed)
-    _emit(as_json, content, [*evaluation_lines(solution, content, trained), *_wrote(written)])
+    sizes = {"periods": periods, "paths": paths, "seed": seed, "quiet": quiet}
+    _emit(as_json, *commands(kind_of_run(run)).evaluate(run, _overrides(under_), **sizes))
 
 
 def _wrote(paths: list[Path]) -> list[str]:
@@ -271,13 +205,11 @@ def irf_command(
     """The generalized impulse response to one shock, from the global solution."""
     _cache()
     from hank_mfg.cli.console import response_lines
-    from hank_mfg.cli.games import refuse_game
-    from hank_mfg.cli.stationary import refuse_stationary
+    from hank_mfg.cli.kinds import require_economy
     from hank_mfg.report.report import write_impulse_response
     from hank_mfg.runs.run import load_run
 
-    refuse_game("impulse responses", run=run)
-    refuse_stationary("impulse responses", run)
+    require_economy("impulse responses", run=run)
     sampling = {"horizon": horizon, "starts": starts, "paths": paths, "seed": seed}
     response, written = write_impulse_response(load_run(run), run, shock, size, given=_overrides(given), **sampling)
     _emit(as_json, response.to_dict(), [response.note, *response_lines(response), *_wrote(written)])
@@ -325,13 +257,11 @@ def moments_command(
 ) -> None:
     """The table of moments of a long simulation, as CSV and LaTeX."""
     _cache()
-    from hank_mfg.cli.games import refuse_game
-    from hank_mfg.cli.stationary import refuse_stationary
+    from hank_mfg.cli.kinds import require_economy
     from hank_mfg.report.report import write_moments
     from hank_mfg.runs.run import load_run
 
-    refuse_game("moments", run=run)
-    refuse_stationary("moments over time", run)
+    require_economy("moments over time", run=run)
     table, written = write_moments(load_run(run), run, periods=periods, seed=seed, smoothing=smoothing, filter=filter)
     content = {"note": table.note, "moments": json.loads(table.data.to_json(orient="index") or "{}")}
     _emit(as_json, content, [repr(table), *_wrote(written)])
@@ -343,22 +273,10 @@ def report_command(
 ) -> None:  # fmt: skip
     """Rebuild every figure and table of a run from what it saved, without solving."""
     _cache()
-    from hank_mfg.cli.console import say, telling_steps
-    from hank_mfg.cli.games import is_game_run, report_game_command
-    from hank_mfg.cli.stationary import report_stationary
-    from hank_mfg.report.report import write_report
-    from hank_mfg.runs.run import load_run
-    from hank_mfg.runs.storage import is_stationary_run
+    from hank_mfg.cli.kinds import commands
+    from hank_mfg.runs.kinds import kind_of_run
 
-    tell = functools.partial(say, quiet)
-    if is_stationary_run(run):
-        return _emit(as_json, *report_stationary(run, tell))
-    if is_game_run(run):
-        written = report_game_command(run, paths, seed, tell)
-    else:
-        with telling_steps(quiet):
-            written = [str(path) for path in write_report(load_run(run), run, periods=periods, seed=seed, tell=tell)]
-    _emit(as_json, {"run": str(run), "files": written}, [f"Wrote {len(written)} files into {run}."])
+    _emit(as_json, *commands(kind_of_run(run)).report(run, periods=periods, paths=paths, seed=seed, quiet=quiet))
 
 
 @app.command("trust")

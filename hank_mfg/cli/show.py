@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.cli.console import aligned
-from hank_mfg.cli.games import game_settings, is_game
+from hank_mfg.cli.kinds import commands
 from hank_mfg.environment.check import check_model
 from hank_mfg.environment.concavity import explain_rise, rise_before_solving
 from hank_mfg.environment.economy import discretize
@@ -19,8 +19,7 @@ from hank_mfg.evaluate.moments import SMOOTHING
 from hank_mfg.evaluate.units import kinds_of
 from hank_mfg.model.gallery import calibration_table, load_model
 from hank_mfg.model.units import KINDS, LEVEL, RATE, SHARE
-from hank_mfg.runs.economy_run import named_method
-from hank_mfg.solve.solve import require_aggregate_risk
+from hank_mfg.runs.kinds import kind_of
 from hank_mfg.wording import number
 
 WIDTH = 80  # of a paragraph
@@ -92,9 +91,7 @@ def _achieved(shock: dict[str, Any]) -> str:
 def show_options(source: str, method: str) -> tuple[dict[str, Any], list[str]]:
     """The options of a method: what its settings say of them, and the values that `solve` takes for this economy or
     game unless they are given. Raises ValueError, as `solve` does, where they do not go together."""
-    if not is_game(source):
-        require_aggregate_risk(load_model(source))
-    settings = game_settings(source, method, None) if is_game(source) else named_method(method)
+    settings = commands(kind_of(source)).settings_of(source, method)
     about, values = inspect.getdoc(settings) or "", dataclasses.asdict(settings)
     paragraphs = [textwrap.fill(paragraph, WIDTH) for paragraph in about.split("\n\n")]
     content = {"model": source, "method": method, "about": about, "options": values}

@@ -1,12 +1,13 @@
 """What the commands of the command line do with a stationary equilibrium and with the run folder of one."""
 
+import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hank_mfg.cli.console import aligned, columns, named
+from hank_mfg.cli.console import aligned, columns, named, say
 from hank_mfg.environment.check import check_model
 from hank_mfg.evaluate.distribution.statistics import gini_where_defined
 from hank_mfg.evaluate.grid_error import error_of_grid
@@ -19,15 +20,16 @@ from hank_mfg.report.stationary_report import (
 )
 from hank_mfg.runs.run import load_run
 from hank_mfg.runs.steady_run import steady_state_run
-from hank_mfg.runs.storage import is_stationary_run, read_config
+from hank_mfg.runs.storage import read_config
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
 
+Answer = tuple[dict[str, Any], list[str]]
 Tell = Callable[[str], None]
 
 
 def solve_stationary(
     source: str, overrides: Mapping[str, Any], out: Path | None, *, asset_points: int, grid_error: bool, tell: Tell
-) -> tuple[dict[str, Any], list[str]]:
+) -> Answer:
     """Solve a stationary equilibrium, or read it where `out` holds it already, and write its tables and figures into
     `out`; as JSON and as text."""
     model = load_model(source, **overrides)
@@ -82,26 +84,25 @@ def _lines(steady: SteadyState) -> list[str]:
     return [*columns(heads, rows), "", *aligned(shown)]
 
 
-def evaluate_stationary(run: Path) -> tuple[dict[str, Any], list[str]]:
-    """Measure the run of a stationary equilibrium; as JSON and as text."""
+def evaluate(run: Path, changes: dict[str, Any], **_: Any) -> Answer:
+    """Measure the run of a stationary equilibrium."""
+    if changes:
+        raise ValueError(has_no("policy that could be used under other parameters", run))
     content, written = write_stationary_evaluation(load_run(run), run, nonconcave=read_config(run)["nonconcave"])
     return content, [*aligned(evaluation_rows(content)), *(f"Wrote {path}" for path in written)]
 
 
-def report_stationary(run: Path, tell: Tell) -> tuple[dict[str, Any], list[str]]:
-    """Every table and figure of the run of a stationary equilibrium; as JSON and as text."""
-    content, written = write_stationary_report(load_run(run), run, tell=tell)
+def report(run: Path, *, quiet: bool, **_: Any) -> Answer:
+    """Every table and figure of the run of a stationary equilibrium."""
+    content, written = write_stationary_report(load_run(run), run, tell=functools.partial(say, quiet))
     files = [str(path) for path in written]
     return {"run": str(run), "files": files, **content}, [f"Wrote {len(files)} files into {run}."]
 
 
-def refuse_stationary(what: str, run: Path) -> None:
-    """Raise ValueError when a command for solutions with aggregate risk is given a run without."""
-    if not is_stationary_run(run):
-        return
-    config = read_config(run)
-    raise ValueError(
-        f"{run} holds a stationary equilibrium of {config['class']}, without aggregate risk, which has no {what}: see "
-        f"`hank-mfg report {run}`; for aggregate shocks `hank-mfg solve MODEL --out ANOTHER`, for linear responses "
-        "hm.linearize, for a path of a parameter hm.transition, both from hm.load_run."
+def has_no(what: str, run: str | Path) -> str:
+    """The sentence for a command of solutions with aggregate risk that is given a run without."""
+    return (
+        f"{run} holds a stationary equilibrium of {read_config(run)['class']}, without aggregate risk, which has no "
+        f"{what}: see `hank-mfg report {run}`; for aggregate shocks `hank-mfg solve MODEL --out ANOTHER`, for linear "
+        "responses hm.linearize, for a path of a parameter hm.transition, both from hm.load_run."
     )

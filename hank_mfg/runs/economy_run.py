@@ -81,7 +81,7 @@ def solve_economy_run(
     resume: bool,
     callback: Callable[[dict[str, np.ndarray]], bool | None] | None,
     save_every: float,
-    family: Family | None,
+    family: Family | None = None,
     verbose: bool | None,
 ) -> Solution:
     """`solve_run` of an economy: arguments, results and errors as there (run.py)."""

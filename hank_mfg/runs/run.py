@@ -1,24 +1,21 @@
 """Run folders of economies and of games: solve into one, continue one, load one.
 
-This is the one place that asks whether a run is of an economy (economy_run.py), of a game (game_run.py), or a
-stationary equilibrium alone (steady_run.py).
+What kind it is says kinds.py; economy_run.py, steady_run.py and game_run.py do the rest.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from hank_mfg.arguments import require_none
 from hank_mfg.environment.game import AbstractGame
-from hank_mfg.environment.games import is_game
 from hank_mfg.model.base import Model
 from hank_mfg.runs.economy_run import load_economy_run, solve_economy_run
 from hank_mfg.runs.game_run import load_game_run, solve_game_run
-from hank_mfg.runs.manifest import holds_run
+from hank_mfg.runs.kinds import ECONOMY, GAME, STATIONARY, WHAT, kind_of_run, kind_to_solve
 from hank_mfg.runs.steady_run import load_steady_run
-from hank_mfg.runs.storage import is_game_run, is_stationary_run
 from hank_mfg.solve.gradient.robust import Family
 
 Source = str | Path | type[Model] | Model | type[AbstractGame] | AbstractGame
@@ -59,12 +56,12 @@ def solve_run(
         "seed": seed, "overrides": overrides, "resume": resume, "callback": callback, "save_every": save_every,
         "verbose": verbose,
     }  # fmt: skip
-    what: Any = source
-    if means_game(source, folder, resume):
-        require_none({"family": family}, "an economy", "this is a game")
-        return solve_game_run(what, folder, method, measure=measure or 0, chunk=chunk or 20, **given)
-    require_none({"measure": measure, "chunk": chunk}, "a game", "this is an economy")
-    return solve_economy_run(what, folder, method, family=family, **given)
+    kind, what = kind_to_solve(source, folder, resume), cast(Any, source)
+    only = {"family": (ECONOMY, family), "measure": (GAME, measure), "chunk": (GAME, chunk)}
+    for name, (owner, value) in only.items():
+        require_none({name: value if owner != kind else None}, WHAT[owner], f"this is {WHAT[kind]}")
+    own = {name: value for name, (owner, value) in only.items() if owner == kind and value is not None}
+    return _SOLVE[kind](what, folder, method, **own, **given)
 
 
 def load_run(folder: str | Path, model: Any = None) -> Any:
@@ -77,16 +74,12 @@ def load_run(folder: str | Path, model: Any = None) -> Any:
     anything else that is not what it was; for a folder without a run or with one whose training did not end; and for a
     run with a Python file of its own that was solved elsewhere, until `trust_run` allows it.
     """
-    if is_stationary_run(folder):
-        return load_steady_run(folder, model)
-    load: Any = load_game_run if is_game_run(folder) else load_economy_run
-    return load(folder, model)
+    return _LOAD[kind_of_run(folder)](folder, model)
 
 
-def means_game(source: Source | None, folder: str | Path, resume: bool) -> bool:
-    """Whether a game is to be solved, or the run of one continued, where `resume` is asked and `folder` holds one."""
-    if resume and holds_run(Path(folder)):
-        return is_game_run(folder)
-    if isinstance(source, str | Path):
-        return is_game(str(source))
-    return isinstance(source, AbstractGame) or (isinstance(source, type) and issubclass(source, AbstractGame))
+_SOLVE: dict[str, Callable[..., Any]] = {
+    ECONOMY: solve_economy_run, STATIONARY: solve_economy_run, GAME: solve_game_run,
+}  # fmt: skip
+_LOAD: dict[str, Callable[..., Any]] = {
+    ECONOMY: load_economy_run, STATIONARY: load_steady_run, GAME: load_game_run,
+}  # fmt: skip

@@ -21,11 +21,11 @@ from hank_mfg.model.gallery import load_model
 from hank_mfg.model.model_files import own_file
 from hank_mfg.progress import saying
 from hank_mfg.runs.economy_run import OWN, STEADY, load_steady_state, other_fields, run_model, save_steady_state
+from hank_mfg.runs.kinds import kind_of_run
 from hank_mfg.runs.lock import writing
 from hank_mfg.runs.manifest import STATIONARY, begin_with, check_equations, holds_run, new_manifest, read_manifest
 from hank_mfg.runs.storage import (
     RunError,
-    is_stationary_run,
     read_config,
     remove_temporary,
     require_place,
@@ -100,7 +100,7 @@ def _write(folder: Path, config: dict[str, Any], steady: SteadyState, text: str 
 def _kept(folder: Path, asked: dict[str, Any], model: Model, by_name: bool) -> SteadyState:
     """The equilibrium that a folder holds. Raises RunError unless it is what was asked for."""
     config = read_config(folder)
-    if not is_stationary_run(folder):
+    if kind_of_run(folder) != STATIONARY:
         raise RunError(f"{folder} holds a run of `hank-mfg solve`, not a stationary equilibrium: choose another --out.")
     differs = [] if config["class"] == asked["class"] else [f"of {config['class']}, not of {asked['class']}"]
     if not differs:

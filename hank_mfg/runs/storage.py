@@ -28,7 +28,6 @@ from hank_mfg.runs.manifest import (
     CHECKPOINT,
     CURE,
     METRICS,
-    STATIONARY,
     Manifest,
     RunError,
     check_files,
@@ -82,16 +81,6 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     config = checked_config(folder)
     kind, place = (config["method"], "settings") if "game" in config else ("RSPG", "method")
     return {**config, place: modern(kind, config[place])} if place in config else config
-
-
-def is_game_run(folder: str | Path) -> bool:
-    """Whether the run in a folder is of a game; a run of an economy has a model. Raises RunError without a run."""
-    return "game" in read_config(folder)
-
-
-def is_stationary_run(folder: str | Path) -> bool:
-    """Whether the run in a folder is a stationary equilibrium alone. Raises RunError without a run."""
-    return read_config(folder).get("kind") == STATIONARY
 
 
 def unfinished_config(folder: str | Path) -> dict[str, Any]:

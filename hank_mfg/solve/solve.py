@@ -6,9 +6,10 @@ training goes through the one loop of train.py.
 """
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
@@ -120,13 +121,39 @@ def solve(
         raise ValueError(
             "resume holds no training and its history: pass (training, history) as callback was given them."
         )
-    if isinstance(problem, AbstractGame):
-        economies_only = {"steady": steady, "started": started, "family": family}
-        require_none(economies_only, "an economy", f"{type(problem).__name__} is a game")
-        settings = method if method is not None else GameRSPG()
-        return _solve_game(BegunGame(problem, settings, seed, chunk or 20, resume), callback, verbose)
-    require_none({"chunk": chunk}, "a game", f"{type(problem).__name__} is an economy")
-    return _solve_economy(problem, method, seed, (steady, resume, family), (callback, started), verbose)
+    asked = _Asked(method, seed, (callback, resume, verbose), {"steady": steady, "started": started, "family": family},
+                   {"chunk": chunk})  # fmt: skip
+    return _solve(problem, asked)
+
+
+class _Asked(NamedTuple):
+    """What `solve` was given: `method`, `seed`, `common` (callback, resume, verbose), and what is only for economies or
+    only for games, by name."""
+
+    method: Any
+    seed: int
+    common: tuple[Any, Any, bool | None]
+    economies: dict[str, Any]
+    games: dict[str, Any]
+
+
+@functools.singledispatch
+def _solve(problem: Model, asked: _Asked) -> Solution | ClassicalSolution | GameSolution:
+    """An economy."""
+    require_none(asked.games, "a game", f"{type(problem).__name__} is an economy")
+    callback, resume, verbose = asked.common
+    only = asked.economies
+    begun = only["steady"], resume, only["family"]
+    return _solve_economy(problem, asked.method, asked.seed, begun, (callback, only["started"]), verbose)
+
+
+@_solve.register
+def _(problem: AbstractGame, asked: _Asked) -> GameSolution:
+    """A game."""
+    require_none(asked.economies, "an economy", f"{type(problem).__name__} is a game")
+    callback, resume, verbose = asked.common
+    settings = asked.method if asked.method is not None else GameRSPG()
+    return _solve_game(BegunGame(problem, settings, asked.seed, asked.games["chunk"] or 20, resume), callback, verbose)
 
 
 def _solve_economy(
@@ -155,7 +182,7 @@ def _solve_economy(
         solution = train_economy(Begun(model, settings, seed, steady, resume, adversary), callback, started, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
-        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
+        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=7)
     return dataclasses.replace(solution, family=family)
 
 
@@ -168,5 +195,5 @@ def _solve_game(begun: BegunGame, callback: Any, verbose: bool | None) -> GameSo
     if solution.status is Status.UPDATES_EXHAUSTED:
         objective = np.asarray(solution.history["objective"])
         more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"
-        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=5)
+        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=7)
     return solution
