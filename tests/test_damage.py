@@ -222,13 +222,13 @@ def test_tables_that_changed_are_not_read(copied, solved_run):
         return [write_text(folder / name, text) for name in ("evaluation.json", "a.csv")]
 
     write(None, copied)
-    assert report._kept_evaluation(copied, 7, 1) == {"periods": 7, "seed": 1}
+    assert report._recorded_evaluation(copied, 7, 1) == {"periods": 7, "seed": 1}
     (copied / "evaluation.json").write_text(json.dumps({"periods": 7, "seed": 1, "gain": 0}))
     (copied / "a.csv").unlink()
     _, said = quietly(copied)
     assert len(said) == 1 and "evaluation.json changed" in said[0] and "a.csv missing" in said[0]
     with pytest.warns(UserWarning, match="measured again"):
-        assert report._kept_evaluation(copied, 7, 1) is None
+        assert report._recorded_evaluation(copied, 7, 1) is None
     write(None, copied)
     assert quietly(copied)[1] == []
 

@@ -34,7 +34,7 @@ RESPONSE = ImpulseResponse(
     2,
     "note",
 )  # fmt: skip
-ERROR = hm.GridError(
+ERROR = hm.results.GridError(
     (200, 100), {"capital": np.array([2.0, 2.1])}, {"capital": 1.9}, {"capital": 0.1}, {"capital": None}
 )
 RESULTS = {
@@ -46,11 +46,13 @@ RESULTS = {
     "gains": Exploitability(0.02, 0.01, 0.2, 0.1, 0.004, 0.002, 104.0, 500, 16, 100, 4),
     "game bound": GameExploitability({"all": 0.1}, {"all": 2.0}, {"all": 0.01}, {"all": None}, {"all": 5}, 64, 4),
     "game gain": GameDeviation({"all": 0.1}, {"all": 0.01}, {"all": "none"}, {"all": 2.0}, {"all": 5.0}, 64, 4),
-    "search": hm.SearchGain(0.1, 0.5, 0.4, 0.05, 4, 150, 100, 5),
+    "search": hm.results.SearchGain(0.1, 0.5, 0.4, 0.05, 4, 150, 100, 5),
     "grid": ERROR,
-    "information": hm.InformationValue({"poor": Informed(0.4, 0.1, 0.2)}, 16, 300, 100, 600, 11),
-    "welfare": hm.WelfareCost(0.4, 0.2, 0.04, 0.02, 0.1, 0.05, 100.0, 500, 64, 4),
-    "second": hm.SecondMoments(("output", "capital"), np.array([[[4.0, 1.0], [1.0, 1.0]], [[2.0, 0.5], [0.5, 0.8]]])),
+    "information": hm.results.InformationValue({"poor": Informed(0.4, 0.1, 0.2)}, 16, 300, 100, 600, 11),
+    "welfare": hm.results.WelfareCost(0.4, 0.2, 0.04, 0.02, 0.1, 0.05, 100.0, 500, 64, 4),
+    "second": hm.results.SecondMoments(
+        ("output", "capital"), np.array([[[4.0, 1.0], [1.0, 1.0]], [[2.0, 0.5], [0.5, 0.8]]])
+    ),
     "response": RESPONSE,
     "moments": moment_table({"output": 1.0 + 0.1 * np.sin(NUMBERS), "capital": 2.0 + np.cos(NUMBERS)}),
 }
@@ -92,7 +94,7 @@ def test_a_period_beyond_the_response_is_refused(refuses):
 def test_equilibria_along_a_grid_are_rows():
     from hank_mfg.model.named import Named
 
-    found = hm.SteadyStates(
+    found = hm.results.SteadyStates(
         {"discount_factor": np.array([0.95, 0.96]), "income": np.ones((2, 2))},
         Named("prices", {"interest_rate": np.array([0.03, 0.02])}),
         Named("aggregates", {"capital": np.array([5.0, 6.0])}),
@@ -107,13 +109,20 @@ def test_the_names_are_the_same_everywhere():
     """A result with a table has LaTeX of it; one with periods has to_frame(); both at once where both make sense."""
     tabular = (
         hm.SteadyState,
-        hm.HouseholdAtPrices,
-        hm.GridError,
-        hm.Comparison,
-        hm.DistributionPath,
-        hm.InformationValue,
+        hm.results.HouseholdAtPrices,
+        hm.results.GridError,
+        hm.results.Comparison,
+        hm.results.DistributionPath,
+        hm.results.InformationValue,
     )
     assert all(callable(kind.table) and callable(kind.to_latex) for kind in tabular)
-    framed = (hm.Transition, hm.PropensityPath, hm.DistributionPath, hm.SteadyStates, hm.Comparison, ImpulseResponse)
+    framed = (
+        hm.results.Transition,
+        hm.results.PropensityPath,
+        hm.results.DistributionPath,
+        hm.results.SteadyStates,
+        hm.results.Comparison,
+        ImpulseResponse,
+    )
     assert all(callable(kind.to_frame) for kind in framed)
-    assert callable(hm.Comparison.frame)  # the name of earlier versions
+    assert callable(hm.results.Comparison.frame)  # the name of earlier versions

@@ -30,7 +30,7 @@ _GROUPS = {
     "asset_price": ("prices, shocks", 0),
 }
 _RENAMED = {"carried": "state_variables", "carry": "next_state", "unknowns": "clearing_prices"}
-_LATER = ("aggregates", "state_variables", "clearing_prices", "prices", "outcomes", "signal")
+_LATER = ("aggregates", "state_variables", "clearing_prices", "prices", "outcomes")  # what returns quantities
 
 
 def today(*groups: Mapping[str, Any]) -> Named:

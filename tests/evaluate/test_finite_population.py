@@ -219,6 +219,7 @@ def test_a_price_taker_with_more_knowledge_gains_more():
     assert abs(excess.mean[1]) < 0.2 * excess.mean[0]
 
 
+@pytest.mark.slow
 def test_the_table_ends_with_the_mean_field():
     found = few_walkers()[1]
     frame = found.table()

@@ -20,7 +20,7 @@ def hank():
     return hm.steady_state(hm.load_model("one_asset_hank"), asset_points=60, others=False)
 
 
-@pytest.mark.parametrize("method", ["monotonic", "linear"])
+@pytest.mark.parametrize("method", [pytest.param("monotonic", marks=pytest.mark.slow), "linear"])
 def test_nodes_are_exact_and_the_budget_holds_between_them(household, method):
     policy = hm.policy_functions(household, method=method)
     nodes, own = np.asarray(household.economy.grid.points), np.arange(household.economy.shape[1])
@@ -35,6 +35,7 @@ def test_nodes_are_exact_and_the_budget_holds_between_them(household, method):
     assert np.diff(found.savings, axis=0).min() >= -1e-12  # as at the nodes: no new extrema
 
 
+@pytest.mark.slow
 def test_cubics_come_closer_than_lines_to_the_policy_that_the_nodes_are_taken_from(household):
     """Every tenth node of a fine policy; the error is that of reading alone. Away from the kink, where savings leave
     the borrowing limit, and from the top."""

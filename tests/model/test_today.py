@@ -1,9 +1,11 @@
 """The namespace of the equations: what each may read, and models written for separate groups of names."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.environment.economy import Aggregate
 from hank_mfg.model.fingerprint import _rewritten, fingerprint, summary
 
 FIRM = hm.CobbDouglas(0.36, 0.08)
@@ -64,9 +66,13 @@ def test_separate_groups_of_names_are_read_with_a_warning_that_names_the_new_arg
     assert said[0] == "prices(self, aggregates, shocks) is now written prices(self, today)"
     assert said[1].endswith("resources(self, assets, own, today)") and len(said) == 4
     assert all(each.filename == __file__ for each in warned)
-    one, two = (hm.steady_state(model(), asset_points=60) for model in (Economy, Separate))
-    np.testing.assert_array_equal(one.mass, two.mass)
-    assert one.prices == two.prices
+    one, two = (hm.discretize(model(), 20) for model in (Economy, Separate))
+    aggregate = Aggregate(jnp.full(one.shape, 1 / (one.shape[0] * one.shape[1])), jnp.asarray(1))
+    mine, theirs = (economy.public(aggregate) for economy in (one, two))
+    assert mine.prices == theirs.prices and float(mine.prices.wage) > 0
+    np.testing.assert_array_equal(one.resources(mine), two.resources(theirs))
+    np.testing.assert_array_equal(one.signal(mine), two.signal(theirs))
+    assert one.series(mine) == two.series(theirs)
 
 
 def _reads_an_outcome(self, today):

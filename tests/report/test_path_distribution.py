@@ -109,6 +109,7 @@ def test_current_percentiles_are_those_of_each_period(steady, path, result):
     np.testing.assert_allclose(result.responses["gini"], 100.0 * gap, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_responses_are_measured_from_the_equilibrium_before_a_permanent_change(steady):
     patient = economy(discount_factor=0.986)
     found = hm.distribution_path(hm.transition(patient, horizon=HORIZON, initial=steady), baseline=steady)

@@ -130,6 +130,7 @@ def test_ordered_actions_climb_to_the_top_of_a_parabola(best):
     assert float(-3.0 + 6.0 * jax.nn.sigmoid(scores[0, 0])) == pytest.approx(best, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_an_action_at_the_end_rests_when_the_best_lies_beyond():
     population = Population((1,), Discrete(np.arange(-3.0, 4.0), ordered=True))
     scores = jnp.full((1, 1), 6.0)

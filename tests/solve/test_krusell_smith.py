@@ -189,6 +189,7 @@ def test_other_aggregates_are_at_their_long_run_values():
     np.testing.assert_allclose(others.labor, [1.0, 0.96 / 0.9], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_aggregates_that_depend_on_history_are_said_to():
     joint = np.kron(AGGREGATE, OWN)
     joint[2:] = np.kron(AGGREGATE[1:], [[0.3, 0.7], [0.02, 0.98]])

@@ -267,9 +267,12 @@ def test_prices_read_what_is_looked_for_among_their_aggregates(float64):
         ({"clearing_prices": lambda self: {"interest_rate": 0.01}}, r"interest_rate is 0.01: give hm.Bracket"),
         (
             {"clearing_prices": lambda self: {}},
-            r"0 unknowns \(none\) but excess_demand\(\) names 1 markets \(bonds\)|no 'interest",
+            r"clearing_prices\(\) names nothing but excess_demand\(\) names bonds|no 'interest",
         ),
-        ({"state_variables": lambda self: {"debt": 1.0}}, r"carried\(\) names debt but carry\(\) returns nothing"),
+        (
+            {"state_variables": lambda self: {"debt": 1.0}},
+            r"state_variables\(\) names debt but next_state\(\) returns nothing",
+        ),
         ({"prices": lambda self, today: {"bonds": 1.0}}, "declares 'bonds' in aggregates.*prices"),
     ],
 )

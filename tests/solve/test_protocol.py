@@ -73,7 +73,7 @@ METHODS = {
     "economy as game": {name: OF_GAMES[name] for name in ("GameRSPG", "GameSPG", "IPPO", "RIPPO", "MOMD")},
 }
 CHUNK = {"economy": {}, "game": {"chunk": 2}, "economy as game": {"chunk": 2}}
-QUICK = {("economy", "RSPG"), ("game", "GameRSPG"), ("economy as game", "IPPO")}  # the others are slow: they compile
+QUICK = {("economy", "RSPG"), ("game", "GameRSPG")}  # the others are slow: they compile
 CASES = [
     pytest.param((kind, name), id=f"{name} on {kind}", marks=[] if (kind, name) in QUICK else pytest.mark.slow)
     for kind, methods in METHODS.items()

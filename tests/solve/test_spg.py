@@ -110,6 +110,7 @@ def brock_mirman():
     return hm.solve(BrockMirman(), settings, steady=representative(BrockMirman(), 100))
 
 
+@pytest.mark.slow
 def test_brock_mirman_in_closed_form(brock_mirman):
     """K' = alpha beta z K^alpha. Source: Brock and Mirman (1972), JET 4(3)."""
     series = hm.simulate(brock_mirman, periods=200, burn=0, asset_points=100).series
