@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-TITLES = {"linear_quadratic": "Linear-quadratic", "rspg_macro": "Macroeconomic game"}
+TITLES = {
+    "linear_quadratic": "Linear-quadratic", "rspg_macro": "Macroeconomic game", "krusell_smith": "Krusell and Smith",
+    "huggett": "Huggett",
+}  # fmt: skip
 
 
 def mean_curve(curves: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
@@ -54,7 +57,7 @@ def plot_exploitability(
             if row == 0:
                 panel.set_title(TITLES.get(game, display_name(game)))
             if place == 0:
-                panel.set_ylabel(f"Exploitability, {unit}" if unit else "Exploitability")
+                panel.set_ylabel(f"Exploitability,\n{unit}" if unit else "Exploitability")
     return finish(figure, axes[0])
 
 
