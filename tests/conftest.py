@@ -241,16 +241,16 @@ def tiny_options(tiny) -> tuple[str, ...]:
 @pytest.fixture(scope="session")
 def solved_run(command, tiny_options, once) -> SolvedRun:
     """Krusell and Smith with tiny settings, solved once for all processes. Copy the folder before changing it."""
-    from hank_mfg.runs import run
+    from hank_mfg.cli import economies
 
     def fill(folder: Path) -> None:
-        solutions, solve_run = [], run.solve_run
+        solutions, solve_run = [], economies.solve_run
 
         def keep(*arguments, **options):
             solutions.append(solve_run(*arguments, **options))
             return solutions[0]
 
-        with mock.patch.object(run, "solve_run", keep):
+        with mock.patch.object(economies, "solve_run", keep):
             outcome = command("solve", "krusell_smith", *tiny_options, "--out", folder / "tiny", "--json")
         hm.save(solutions[0], folder / "solution.npz")
         (folder / "said.json").write_text(json.dumps([outcome.printed, outcome.err]))

@@ -197,8 +197,9 @@ def test_a_bad_call_is_one_sentence(refuses, call):
 
 @pytest.mark.parametrize("paths", [10**9, 10**12, 0])
 def test_paths_of_a_game_are_priced_before_its_run_is_read(refuses, paths):
-    for measure in (game_cli.evaluate_game_command, lambda *given: game_cli.report_game_command(*given, print)):
-        refuses(lambda measure=measure: measure(Path("nowhere"), paths, 1), "paths=")
+    given = {"paths": paths, "seed": 1, "quiet": True}
+    refuses(lambda: game_cli.evaluate(Path("nowhere"), {}, **given), "paths=")
+    refuses(lambda: game_cli.report(Path("nowhere"), **given), "paths=")
 
 
 @pytest.mark.parametrize("smoothing", [-5.0, 0.0, float("nan")])

@@ -305,7 +305,7 @@ def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatc
         (folder / "config.json").write_text("{}")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("hank_mfg.runs.run.solve_run", interrupted)
+    monkeypatch.setattr("hank_mfg.cli.economies.solve_run", interrupted)
     folder = tmp_path / "run"
     outcome = command("solve", "krusell_smith", "--out", folder, "--json")
     assert (outcome.status, outcome.out) == (130, "")
