@@ -230,6 +230,7 @@ def test_the_table_ends_with_the_mean_field():
     assert frame["Mass gap (L1)"].tolist() == [*found.mass_gap["walkers"].mean, 0.0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shift", [0.0, 1.0])
 def test_the_figure_shows_both_limits(shift):
     """Whether gains are positive or not, as they may be where the own weight is large."""

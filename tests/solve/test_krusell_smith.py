@@ -214,6 +214,7 @@ def test_a_range_left_by_the_simulation_is_extended_or_refused():
         hm.solve(model, hm.KSAlgorithm(**SMALL, capital_range=(0.9 * level, 1.1 * level)), steady=solution.steady)
 
 
+@pytest.mark.slow
 def test_a_law_that_did_not_converge_is_said_to():
     with pytest.warns(UserWarning, match="did not converge in max_iterations.*Distance"):
         solution = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL, max_iterations=2))
