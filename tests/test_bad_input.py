@@ -225,10 +225,10 @@ EQUATIONS = {
     "a complex number": (RESOURCES, f"{RESOURCES} + 1j", "complex"),
     "text for a number": (RESOURCES, "float('a') * assets", "in resources(): the text 'a' stands where"),
     "unpacking": (
-        "factors = (agg", "a, b, c, d = 1, 2\n        factors = (agg", "unpacks 4 values where there are 2",
+        "factors = (today", "a, b, c, d = 1, 2\n        factors = (today", "unpacks 4 values where there are 2",
     ),
     "an array as a key": (RESOURCES, "{own.labor: 1}[own.labor]", "used as a key of a dict"),
-    "swapped arguments": ("(self, assets, own, prices", "(self, own, assets, prices", "resources(self, assets, own"),
+    "swapped arguments": ("resources(self, assets, own, today", "resources(self, own, assets, today", "resources(self, assets, own"),
     "two assets": ("upper=self.maximum_assets)", "upper=self.maximum_assets), 3", "only one asset is possible"),
     "sys.exit() in a file": (
         "import hank_mfg as hm\n", "import hank_mfg as hm\nimport sys\nsys.exit()\n", "sys.exit()",

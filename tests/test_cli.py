@@ -37,7 +37,7 @@ FEW = ("--starts", 2, "--paths", 2)
 def evaluated(command, solved_run):
     """What `evaluate` prints. The gains of a deviator, slow to compile, are made up; a slow test measures them."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
+        patch.setattr(accuracy, "economy_exploitability", lambda solution, *, seed: GAINS)
         return command("evaluate", solved_run.folder, *PERIODS, "--json")
 
 
@@ -149,7 +149,7 @@ def test_evaluate(evaluated, solved_run):
 @pytest.mark.slow
 def test_evaluate_under_another_parameter(command, evaluated, solved_run, tmp_path, monkeypatch):
     """The report of the new world stands beside that of the old one, under a name of its own."""
-    monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
+    monkeypatch.setattr(accuracy, "economy_exploitability", lambda solution, *, seed: GAINS)
     folder = shutil.copytree(solved_run.folder, tmp_path / "run")
     before = (folder / "evaluation.json").read_bytes()
     changes = ("--under", "productivity=[1.089,1.111]", "--under", "discount_factor=0.985")
@@ -286,7 +286,7 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     lines = console.solve_lines(solution, outcome.printed)
     assert lines[-2].startswith("World: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]
 
-    monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: GAINS)
+    monkeypatch.setattr(accuracy, "economy_exploitability", lambda solution, *, seed: GAINS)
     text = command("evaluate", folder, *PERIODS, "--under", "productivity=[0.97,1.03]").out
     assert text.startswith(
         "Living under productivity = [0.97, 1.03], one of the 2 worlds that people were trained for."
@@ -296,7 +296,7 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     table = command("moments", folder, "--periods", 100, "--json").printed
     measures = command("evaluate", folder, *PERIODS).out.split("\nWrote")[0]
     for text in (note, table["note"], measures):
-        assert text.endswith(". In the model itself, the first of the 2 worlds that people were trained for.")
+        assert text.endswith(". In the model itself, the first of the 2 models that the policy was trained for.")
 
 
 def test_an_interrupted_solve_says_how_to_continue(command, tmp_path, monkeypatch):

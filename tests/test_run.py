@@ -117,7 +117,7 @@ def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypat
         raise AssertionError("a report must not solve")
 
     gains = Exploitability(0.02, 0.01, 0.2, 0.1, 0.004, 0.002, 104.0, 500, 16, 100, 4)
-    monkeypatch.setattr(accuracy, "exploitability", lambda solution, *, seed: gains)
+    monkeypatch.setattr(accuracy, "economy_exploitability", lambda solution, *, seed: gains)
     monkeypatch.setattr(report, "impulse_response", partial(report.impulse_response, starts=2, paths=2))
     monkeypatch.setattr(report, "MAIN_VARIABLES", ("output", "capital"))  # two panels are drawn sooner than six
     monkeypatch.setattr(solving, "update", refuse)
