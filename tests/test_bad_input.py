@@ -228,7 +228,9 @@ EQUATIONS = {
         "factors = (today", "a, b, c, d = 1, 2\n        factors = (today", "unpacks 4 values where there are 2",
     ),
     "an array as a key": (RESOURCES, "{own.labor: 1}[own.labor]", "used as a key of a dict"),
-    "swapped arguments": ("resources(self, assets, own, today", "resources(self, own, assets, today", "resources(self, assets, own"),
+    "swapped arguments": (
+        "resources(self, assets, own, today", "resources(self, own, assets, today", "resources(self, assets, own",
+    ),
     "two assets": ("upper=self.maximum_assets)", "upper=self.maximum_assets), 3", "only one asset is possible"),
     "sys.exit() in a file": (
         "import hank_mfg as hm\n", "import hank_mfg as hm\nimport sys\nsys.exit()\n", "sys.exit()",
