@@ -1,7 +1,7 @@
 """A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple, Self
 
 import equinox as eqx
 import jax
@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.budget import Budget, GoodsAlone
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.information_sets import InformationSets
 from hank_mfg.environment.long_run import stationary_distribution
@@ -17,7 +18,6 @@ from hank_mfg.environment.markov import average_out, combine, given_moves, joint
 from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, in_jax, is_number
-from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import require_patience
@@ -89,6 +89,10 @@ class Economy(eqx.Module):
         """The number of aggregate states; one without aggregate risk."""
         return self.shock_transition.shape[0]
 
+    def on(self, grid: AssetGrid) -> Self:
+        """This economy on another asset grid."""
+        return eqx.tree_at(lambda e: e.grid, self, grid)
+
     def long_run(self) -> Array:
         """The mass of aggregate and idiosyncratic states in the long run: (Z, income)."""
         return jnp.asarray(joint_distribution(self.shock_transition, self.income_transition, self.shares))
@@ -156,19 +160,10 @@ class Economy(eqx.Module):
         closed = named("prices", self.model.prices(today(shocks, total, clearing_prices)), "prices")
         return Public(shocks, total, Named("prices", {**clearing_prices, **closed}))
 
-    def chosen(self, public: Public, savings: Array, x: Array, own: Named | None = None) -> Named:
-        """What is chosen in every state, given the x of a policy, (assets, income) each: consumption, savings and,
-        where they are chosen, hours and hours times the wage ("earnings")."""
-        wage = self.wage(public, own)
-        chosen = {"consumption": self.goods(x, public, own), "savings": savings}
-        if wage is not None:
-            hours = self.labor.hours(x, wage)
-            chosen |= {"hours": hours, "earnings": wage * hours}
-        return Named("choices", chosen)
-
     def choices(self, mass: Array, public: Public, savings: Array) -> Named:
         """What everybody chose, summed over the mass."""
-        chosen = self.chosen(public, savings, self.consumption_of(self.resources(public), savings, public))
+        budget = self.budget(public)
+        chosen = budget.chosen(savings, budget.consumption_of(self.resources(public), savings))
         return Named("choices", {name: jnp.sum(mass * each) for name, each in chosen.items()})
 
     @property
@@ -176,46 +171,15 @@ class Economy(eqx.Module):
         """Whether households choose hours."""
         return "hours" in self.model.chosen()
 
-    @property
-    def labor(self) -> Separable | GHH:
-        """Preferences over consumption and hours."""
-        return cast(Separable | GHH, self.model.preferences())
-
-    def wage(self, public: Public, own: Named | None = None) -> Array | None:
-        """What an hour earns by income state, (1, income); None where households do not choose hours."""
-        pays = lambda own: self.model.hourly_wage(own, public.given)  # noqa: E731
-        return self._by_income(pays, own) if self.works else None
-
-    # x is what a policy chooses: consumption, or with GHH preferences consumption less the effort of work (labor.py)
-
-    def net(self, x: Array, public: Public, own: Named | None = None) -> Array:
-        """What x takes out of cash on hand, net of earnings: any (n, income)."""
-        wage = self.wage(public, own)
-        return x if wage is None else self.labor.net(x, wage)
-
-    def consumed(self, net: Array, public: Public, own: Named | None = None) -> Array:
-        """The x that takes `net` out of cash on hand: the inverse of `net`."""
-        wage = self.wage(public, own)
-        return net if wage is None else self.labor.consumed(net, wage)
-
-    def consumption_of(self, cash: Array, savings, public: Public, own: Named | None = None) -> Array:
-        """The x of a policy that buys next assets `savings` out of `cash` on hand."""
-        return self.consumed(self.unspent(cash, savings, public), public, own)
-
-    def savings_of(self, cash: Array, x: Array, public: Public, own: Named | None = None) -> Array:
-        """The next assets, bounds aside, that `cash` on hand buys after x: the inverse of `consumption_of`."""
-        return self.bought(cash - self.net(x, public, own), public)
-
-    def goods(self, x: Array, public: Public, own: Named | None = None) -> Array:
-        """Consumption of goods."""
-        wage = self.wage(public, own)
-        return x if wage is None else self.labor.goods(x, wage)
-
-    def flow(self, net: Array, public: Public, own: Named | None = None) -> Array:
-        """Flow utility of taking `net` out of cash on hand, at the best hours."""
-        wage = self.wage(public, own)
-        utility = self.model.preferences().utility
-        return utility(net) if wage is None else self.labor.flow(self.labor.consumed(net, wage), wage)
+    def budget(self, public: Public, own: Named | None = None) -> Budget:
+        """What households can buy and what they value in a period, in every income state or with values `own`."""
+        labor: Any = self.model.preferences()
+        wage = price = None
+        if self.works:
+            wage = self._by_income(lambda own: self.model.hourly_wage(own, public.given), own)
+        if self.model.sells_at_price():
+            price = jnp.asarray(self.model.asset_price(public.given), self.dtype)
+        return Budget(labor if self.works else GoodsAlone(labor), wage, price)
 
     def excess_demand(
         self, mass: Array, public: Public, savings: Array, expected_inflation_term: Array | None = None
@@ -294,42 +258,28 @@ class Economy(eqx.Module):
         assets, own = self.states()
         return self._full(self.model.resources(assets, own, public.given))
 
-    def asset_price(self, public: Public) -> Array | None:
-        """What a unit of next assets costs, q; None where the model leaves it at one."""
-        price = self.model.asset_price(public.given) if self.model.sells_at_price() else None
-        return None if price is None else jnp.asarray(price, self.dtype)
-
-    def unspent(self, cash: Array, savings, public: Public) -> Array:
-        """What is left of cash on hand once next assets are bought, cash - q a'; any shapes that broadcast."""
-        return cash - self.cost(savings, public)
-
-    def bought(self, money: Array, public: Public) -> Array:
-        """The next assets that `money` buys, money / q."""
-        price = self.asset_price(public)
-        return money if price is None else money / price
-
-    def cost(self, savings: Array, public: Public) -> Array:
-        """What next assets cost, q a': the inverse of `bought`."""
-        price = self.asset_price(public)
-        return savings if price is None else price * savings
+    def all_consumed(self, public: Public) -> Array:
+        """The x of a policy that leaves the borrowing limit, in every individual state: (assets, income)."""
+        return self.budget(public).consumption_of(self.resources(public), self.grid.lower)
 
     def bounds(self, resources: Array, public: Public) -> tuple[Array, Array]:
         """The lowest and highest next assets that a household may choose, (assets, income) each: all that cash on hand
         buys at most, or what the grid holds; who chooses hours can save more than cash on hand."""
         lower, upper = (jnp.full(jnp.shape(resources), end) for end in (self.grid.lower, self.grid.upper))
-        return lower, upper if self.works else jnp.minimum(self.bought(resources, public), upper)
+        return lower, upper if self.works else jnp.minimum(self.budget(public).bought(resources), upper)
 
     def reward(self, choice: Array, public: Public) -> Array:
         """Flow utility of choosing next assets `choice`: (assets, income)."""
-        return self.flow(self.unspent(self.resources(public), choice, public), public)
+        budget = self.budget(public)
+        return budget.flow(budget.unspent(self.resources(public), choice))
 
     def marginal_rewards(self, choice: Array, public: Public) -> tuple[Array, Array, Array]:
         """Derivatives of the reward F(a, a'): F_1 in own assets, F_2 in the choice, F_22 in the choice twice."""
-        _, own = self.states()
+        (_, own), budget = self.states(), self.budget(public)
 
         def reward(assets, choice):
             cash = self._full(self.model.resources(assets, own, public.given))
-            return self.flow(self.unspent(cash, choice, public), public)
+            return budget.flow(budget.unspent(cash, choice))
 
         assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)
         ones = jnp.ones(self.shape, self.dtype)

@@ -156,8 +156,8 @@ class EconomyGame(AbstractGame):
         """Cash on hand, and next assets with these shares: they broadcast with `own`; money and assets in goods."""
         economy = self.economy
         cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
-        most = economy.consumption_of(cash, economy.grid.lower, public, own.own)
-        unconstrained_savings = economy.savings_of(cash, actions * most, public, own.own)
+        budget = economy.budget(public, own.own)
+        unconstrained_savings = budget.savings_of(cash, actions * budget.consumption_of(cash, economy.grid.lower))
         return cash, jnp.clip(
             unconstrained_savings, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(unconstrained_savings)), public)
         )
@@ -167,8 +167,9 @@ class EconomyGame(AbstractGame):
         economy, public = self.economy, self.public(aggregate)
         own = self.place(HOUSEHOLDS, jnp.arange(economy.shape[0] * economy.shape[1], dtype=jnp.int32))
         cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
-        most = economy.consumption_of(cash, economy.grid.lower, public, own.own)
-        return (economy.consumption_of(cash, savings.reshape(-1), public, own.own) / most)[:, None]
+        budget = economy.budget(public, own.own)
+        most = budget.consumption_of(cash, economy.grid.lower)
+        return (budget.consumption_of(cash, savings.reshape(-1)) / most)[:, None]
 
     def land(self, population: str, aggregate: Aggregate, own: Member, actions: Array) -> Landing:
         """The lottery over assets of the economy, income held."""
@@ -185,7 +186,8 @@ class EconomyGame(AbstractGame):
         """Flow utility, at the best hours where they are chosen."""
         public = self.public(aggregate)
         cash, savings = self.savings(public, own, actions)
-        return self.economy.flow(self.economy.unspent(cash, savings, public), public, own.own)
+        budget = self.economy.budget(public, own.own)
+        return budget.flow(budget.unspent(cash, savings))
 
     def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
         """A spline in the position on the asset grid, and the income states."""
@@ -210,8 +212,8 @@ class EconomyGame(AbstractGame):
     def _excess(self, public: Public, taken: Taken) -> Array:
         economy, own = self.economy, taken.own
         cash, savings = self.savings(public, own, taken.actions)
-        x = economy.consumption_of(cash, savings, public, own.own)
-        chosen = economy.chosen(public, savings, x, own.own)
+        budget = economy.budget(public, own.own)
+        chosen = budget.chosen(savings, budget.consumption_of(cash, savings))
         sums = {name: jnp.sum(taken.weight * each) for name, each in chosen.items()}
         return economy.markets(public, Named("choices", sums))
 

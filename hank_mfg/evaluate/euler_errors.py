@@ -103,9 +103,10 @@ def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Ar
         _at(economy, now.cash, assets),
         _at(economy, now.unconstrained_consumption, assets),
     )
-    savings = economy.savings_of(cash, unconstrained_consumption, now.public)
+    budget = economy.budget(now.public)
+    savings = budget.savings_of(cash, unconstrained_consumption)
     savings = jnp.clip(savings, economy.grid.lower, economy.grid.upper)
-    return cash, economy.consumption_of(cash, savings, now.public), savings
+    return cash, budget.consumption_of(cash, savings), savings
 
 
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
@@ -126,7 +127,7 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     value = economy.discount_factor(step.now.public.shocks) * each.sum(axis=0)
-    return utility.inverse_marginal_utility(economy.bought(value, step.now.public))
+    return utility.inverse_marginal_utility(economy.budget(step.now.public).bought(value))
 
 
 def _errors(economy: Economy, step: Step, ahead: Decision):
@@ -138,7 +139,7 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     implied = euler_consumption(economy, step, ahead, savings)
     mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
     binds = ((savings <= economy.grid.lower) & (implied >= consumption)) | (savings >= economy.grid.upper)
-    goods, due = (economy.goods(x, step.now.public) for x in (consumption, implied))
+    goods, due = (economy.budget(step.now.public).goods(x) for x in (consumption, implied))
     error = jnp.where(binds, 0.0, jnp.abs(due / goods - 1.0))
     used = jnp.where(binds, 0.0, mass)
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))

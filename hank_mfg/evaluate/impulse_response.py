@@ -186,8 +186,8 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
     def record(step):
         aggregate = step.now.state.aggregate
         wealth = aggregate.mass.sum(axis=1)
-        x = economy.consumption_of(step.now.cash, step.now.savings, step.now.public)
-        goods = economy.goods(x, step.now.public)
+        budget = economy.budget(step.now.public)
+        goods = budget.goods(budget.consumption_of(step.now.cash, step.now.savings))
         recorded = _Followed(step.lottery, aggregate.shock, step.shock_next, goods, wealth)
         return period_series(economy, step.now), recorded
 

@@ -142,16 +142,9 @@ def _choose(economy: Economy, now: Decision, assets: Array, own: Array) -> tuple
         at(economy, now.cash, assets, own),
         at(economy, now.unconstrained_consumption, assets, own),
     )
-    wage = economy.wage(now.public)
-    net = unconstrained_consumption if wage is None else economy.labor.net(unconstrained_consumption, wage[0, own])
-    savings = jnp.clip(economy.bought(cash - net, now.public), economy.grid.lower, economy.grid.upper)
-    return cash, consumed(economy, now, economy.unspent(cash, savings, now.public), own), savings
-
-
-def consumed(economy: Economy, now: Decision, net: Array, own: Array) -> Array:
-    """The x of a policy that takes `net` out of cash on hand of individuals in places `own`, (n,) each."""
-    wage = economy.wage(now.public)
-    return net if wage is None else economy.labor.consumed(net, wage[0, own])
+    budget = economy.budget(now.public).of(own)
+    savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), economy.grid.lower, economy.grid.upper)
+    return cash, budget.consumption_of(cash, savings), savings
 
 
 def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own: Array) -> Array:
@@ -170,7 +163,7 @@ def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own:
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     discount = economy.discount_factor(step.now.public.shocks)[0, own]
-    value = economy.bought(discount * each.sum(axis=0), step.now.public)
+    value = economy.budget(step.now.public).bought(discount * each.sum(axis=0))
     return utility.inverse_marginal_utility(value)
 
 
@@ -180,12 +173,8 @@ def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Deci
     count, both = len(own), jnp.tile(own, 2)
     cash, consumption, savings = _choose(economy, step.now, jnp.concatenate(assets), both)
     implied = _implied(economy, step, ahead, savings[count:], own)
-    most = economy.unspent(cash[count:], economy.grid.lower, step.now.public)
-    implied = jnp.minimum(implied, consumed(economy, step.now, most, own))
-    wage = economy.wage(step.now.public)
-    spent = implied if wage is None else economy.labor.net(implied, wage[0, own])
-    goods, due = consumption[:count], implied
-    if wage is not None:
-        goods, due = (economy.labor.goods(x, wage[0, own]) for x in (goods, due))
+    budget = economy.budget(step.now.public).of(own)
+    implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.grid.lower))
+    goods, due = budget.goods(consumption[:count]), budget.goods(implied)
     recorded = (*assets, goods, savings[:count], due)
-    return (savings[:count], economy.bought(cash[count:] - spent, step.now.public)), recorded
+    return (savings[:count], budget.savings_of(cash[count:], implied)), recorded

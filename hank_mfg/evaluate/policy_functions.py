@@ -239,6 +239,7 @@ def _read(tables: _Tables, points: Any, method: str) -> Choice:
     here = eqx.tree_at(lambda e: e.grid.points, economy, points)
     cash = here.resources(public)
     read = jnp.clip(read, *here.bounds(cash, public))
-    chosen = here.chosen(public, read, here.consumption_of(cash, read, public))
+    budget = here.budget(public)
+    chosen = budget.chosen(read, budget.consumption_of(cash, read))
     full = {name: jnp.broadcast_to(values, read.shape) for name, values in chosen.items()}
     return Choice(cash, full["consumption"], full["savings"], full.get("hours"))  # pyright: ignore[reportArgumentType]

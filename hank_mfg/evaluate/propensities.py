@@ -242,7 +242,7 @@ def _marginals(rest: Rest, names: Names, inputs: Array, savings: Array) -> Array
 
     def one(x, saved):
         public = public_of(x, names)
-        x = rest.economy.consumption_of(rest.economy.resources(public), saved, public)
+        x = rest.economy.budget(public).consumption_of(rest.economy.resources(public), saved)
         return marginal_value(rest.economy, public, x)
 
     return jax.vmap(one)(inputs, savings)

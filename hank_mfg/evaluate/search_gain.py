@@ -12,7 +12,6 @@ paths, as permanent percent of consumption (welfare.py).
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -101,7 +100,7 @@ def search_gain(
     play = solution.play(asset_points)
     state = solution.start(play)
     own = terminal_values(solution.steady, play)[0]
-    grid = eqx.tree_at(lambda e: e.grid, solution.steady.economy, play.economy.grid)
+    grid = solution.steady.economy.on(play.economy.grid)
     best = _terminal_best(grid, solution.steady.public, solution.steady.policy)
     keys = jax.random.split(jax.random.PRNGKey(seed), paths)
 

@@ -73,7 +73,7 @@ def test_hours_follow_from_the_budget(float64, hank):
     policy = hm.policy_functions(hank)
     lower, upper = float(hank.economy.grid.lower), float(hank.economy.grid.upper)
     found = policy.at(np.linspace(lower, upper, 97)[:, None], np.arange(hank.economy.shape[1]))
-    with_wage = hank.economy.wage(hank.public)
+    with_wage = hank.economy.budget(hank.public).wage
     np.testing.assert_allclose(
         found.consumption + found.savings, found.cash + np.asarray(with_wage) * found.hours, rtol=1e-9
     )

@@ -28,7 +28,7 @@ def along(play: Play, start, shocks):
 
     def record(step):
         now = step.now
-        consumption = play.economy.consumed(now.cash - now.savings, now.public)
+        consumption = play.economy.budget(now.public).consumed(now.cash - now.savings)
         return consumption, now.state.aggregate.mass, now.public.aggregates.capital, now.public.aggregates.labor
 
     return rollout(play, start, shocks, record)[1]

@@ -106,8 +106,8 @@ def by_hand(steady, kind):
     patience = np.tile(np.asarray(economy.discount_factor(public.shocks))[0], count)
     goods, hours, weights = steady.consumption, 0.0 * steady.savings, ()
     if kind is not hm.CRRA:
-        weights = (float(economy.labor.frisch), float(economy.labor.disutility))
-        wage = np.asarray(economy.wage(public))
+        weights = (float(economy.model.preferences().frisch), float(economy.model.preferences().disutility))
+        wage = np.asarray(economy.budget(public).wage)
         hours = (goods - np.asarray(economy.resources(public)) + steady.savings) / wage  # the budget
     aversion = float(economy.model.risk_aversion)
 

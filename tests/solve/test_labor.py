@@ -125,7 +125,7 @@ def test_goods_and_hours_add_up_and_the_rich_work_less(float64):
     steady = hm.steady_state(working(Working), asset_points=100)
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     chosen = economy.choices(jnp.asarray(steady.mass), public, jnp.asarray(steady.savings))
-    hours = np.asarray(economy.labor.hours(jnp.asarray(steady.consumption), economy.wage(public)))
+    hours = np.asarray(economy.model.preferences().hours(jnp.asarray(steady.consumption), economy.budget(public).wage))
     income = float(chosen.earnings + public.prices.interest_rate * 5.6)
     assert income == pytest.approx(float(chosen.consumption), abs=1e-9)
     assert np.all(np.diff(hours, axis=0) < 0)

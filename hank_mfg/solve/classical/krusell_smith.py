@@ -120,7 +120,7 @@ def _prepare(model: Model, settings: KSAlgorithm) -> Programs:
     begin = time.perf_counter()
     economy = perceive(discretize(model, settings.asset_points, jnp.float64))
     grid = asset_grid(model.asset_space(), settings.histogram_points, jnp.float64)
-    histogram = eqx.tree_at(lambda e: e.grid, economy, grid)
+    histogram = economy.on(grid)
     others = eqx.filter_jit(long_run_aggregates)(economy)
     nodes = jnp.asarray(np.linspace(0.0, 1.0, settings.capital_points))
     table = jnp.asarray(np.ones((economy.shock_count, settings.capital_points, *economy.shape)))

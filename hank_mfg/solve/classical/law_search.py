@@ -108,7 +108,7 @@ def walk(play: Play, state: State, shocks_next: Array):
 
     def record(step):
         now, mass = step.now, step.now.state.aggregate.mass
-        least = jnp.min(jnp.where(mass > 0, play.economy.unspent(now.cash, now.savings, now.public), jnp.inf))
+        least = jnp.min(jnp.where(mass > 0, play.economy.budget(now.public).unspent(now.cash, now.savings), jnp.inf))
         return dict(now.public.aggregates), now.state.aggregate.shock, mass[-1].sum(), least
 
     return rollout(play, state, shocks_next, record)

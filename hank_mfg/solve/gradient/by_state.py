@@ -101,9 +101,9 @@ def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
     def sweep(logs: Array) -> Array:
         unconstrained_consumption = jax.vmap(lambda function, m: function(m))(functions(jnp.exp(logs)), cash)
         savings = jax.vmap(lambda p, m, c: feasible_savings(economy, p, m, c))(public, cash, unconstrained_consumption)
-        return jnp.log(jax.vmap(economy.consumption_of)(cash, savings, public))
+        return jnp.log(jax.vmap(lambda p, m, a: economy.budget(p).consumption_of(m, a))(public, cash, savings))
 
-    most = jax.vmap(lambda m, p: economy.consumption_of(m, economy.grid.lower, p))(cash, public)
+    most = jax.vmap(economy.all_consumed)(public)
     found = fixed_point(sweep, jnp.log(jnp.minimum(start, most)), tolerance=TOLERANCE, max_iterations=MOST)
     return Optimum(functions(jnp.exp(found.point)), cash, found.change)
 

@@ -197,7 +197,7 @@ def observe(
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
         record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
         return last, record, worst_market(play, steps.now)
-    economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own world
+    economy = play.economy.on(fine.economy.grid)  # of the path's own world
     inside = fine._replace(policy=play.policy, economy=economy)
     last, steps = rollout(NoisyPrices(inside), refine(state, inside), (shocks_next, price_noise), lambda step: step)
     record = jax.vmap(lambda step: record_period(play, *at_nodes(step, play, inside), inside.economy))(steps)
@@ -210,13 +210,13 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
     condition = first_order(play.economy, step, ahead, there)
-    net = play.economy.unspent(now.cash, now.savings, now.public)
-    price = play.economy.cost(jnp.ones_like(net), now.public)
-    consumption, rise = jax.jvp(lambda x: play.economy.consumed(x, now.public), (net,), (price,))
+    budget = play.economy.budget(now.public)
+    net = budget.unspent(now.cash, now.savings)
+    consumption, rise = jax.jvp(budget.consumed, (net,), (budget.cost(jnp.ones_like(net)),))
     implied = implied_inflation_term(play.economy, now, ahead)
     return Record(
         now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
-        play.economy.goods(consumption, now.public), rise, mass, reward, now.expected_inflation_term, implied,
+        budget.goods(consumption), rise, mass, reward, now.expected_inflation_term, implied,
         condition,
     )  # fmt: skip
 

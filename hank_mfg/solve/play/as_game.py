@@ -48,7 +48,7 @@ def as_game(
     require_own_steady(model, steady)
     steady = steady_state(model, asset_points=asset_points) if steady is None else steady
     economy = discretize(model, asset_points, jnp.float64)
-    quiet = eqx.tree_at(lambda e: e.grid, steady.economy, economy.grid)
+    quiet = steady.economy.on(economy.grid)
     end, slopes = _stationary_values(quiet, jax.tree.map(jnp.asarray, steady.public), steady.policy)
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     weight = float(np.sum(mass * np.asarray(quiet.annuities())[None]))

@@ -10,7 +10,6 @@ Needs prices that are a closed form: prices that clear inside the period would h
 in every state that may follow.
 """
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,8 +35,7 @@ def finer(play: Play) -> Play | None:
     points = np.array(assets_at(np.linspace(0.0, 1.0, count, dtype=grid.points.dtype), ends, grid.curvature, pivot, np))
     points[::FINER] = np.asarray(grid.points)
     fine = AssetGrid(grid.lower, grid.upper, grid.curvature, jnp.asarray(points), grid.pivot)
-    economy = eqx.tree_at(lambda e: e.grid, play.economy, fine)
-    return Play(economy, play.policy, play.policy.tables(fine.points))
+    return Play(play.economy.on(fine), play.policy, play.policy.tables(fine.points))
 
 
 def refine(state: State, fine: Play) -> State:

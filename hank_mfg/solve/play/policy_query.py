@@ -124,7 +124,8 @@ def _at_last(play: Play, shock: Array, total: dict[str, Array], clearing_prices:
     today = public(*last)
     cash = economy.resources(today)
     unconstrained_consumption = play.unconstrained_consumption(features[-1], cash, today)
-    savings = jnp.clip(economy.savings_of(cash, unconstrained_consumption, today), *economy.bounds(cash, today))
-    chosen = economy.chosen(today, savings, economy.consumption_of(cash, savings, today))
+    budget = economy.budget(today)
+    savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), *economy.bounds(cash, today))
+    chosen = budget.chosen(savings, budget.consumption_of(cash, savings))
     hours = jnp.broadcast_to(chosen["hours"], savings.shape) if economy.works else None
     return cash, chosen["consumption"], savings, hours

@@ -99,7 +99,7 @@ class Play(NamedTuple):
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
         unconstrained_consumption = self.unconstrained_consumption(features, cash, public)
-        unconstrained_savings = economy.savings_of(cash, unconstrained_consumption, public)
+        unconstrained_savings = economy.budget(public).savings_of(cash, unconstrained_consumption)
         savings = jnp.clip(unconstrained_savings, *economy.bounds(cash, public))
         expected_inflation_term = self.policy.expected_inflation_term(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, expected_inflation_term)
@@ -120,7 +120,7 @@ class Play(NamedTuple):
     def unconstrained_consumption(self, features: Array, cash: Array, public: Public) -> Array:
         """What everybody would consume if no bound on savings did bind, (assets, income)."""
         economy = self.economy
-        floor = economy.cost(economy.grid.lower, public)
+        floor = economy.budget(public).cost(economy.grid.lower)
         return self.policy.consumption(features, cash, self.tables, economy.clearing_values(public), floor)
 
     def act(self, now: Decision, shock_next: Array) -> Step:

@@ -62,7 +62,7 @@ def at_rest(steady: SteadyState, names: Names) -> Rest:
 @eqx.filter_jit
 def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
     """Marginal values (assets, income) and what is chosen, summed over the mass."""
-    consumption = economy.consumption_of(economy.resources(public), savings, public)
+    consumption = economy.budget(public).consumption_of(economy.resources(public), savings)
     return marginal_value(economy, public, consumption), economy.choices(mass, public, savings)
 
 
@@ -76,7 +76,8 @@ def felt(rest: Rest, names: Names) -> tuple[int, ...]:
 def _slopes(rest: Rest, names: Names):
     def seen(x):
         public = public_of(x, names)
-        prices = (rest.economy.wage(public), rest.economy.asset_price(public))
+        budget = rest.economy.budget(public)
+        prices = (budget.wage, budget.asset_price)
         cash, patience = rest.economy.resources(public), rest.economy.discount_factor(public.shocks)
         rows = [jnp.broadcast_to(each, patience.shape) for each in prices if each is not None]
         return jnp.concatenate([cash, patience, *rows])

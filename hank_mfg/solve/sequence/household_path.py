@@ -47,8 +47,9 @@ def step(
         resources = resources + transfer
     policy = egm_step(economy, public, marginal_next, economy.income_transition[0, 0])
     savings = feasible_savings(economy, public, resources, policy(resources))
-    consumption = economy.consumption_of(resources, savings, public)
-    each = economy.chosen(public, savings, consumption)
+    budget = economy.budget(public)
+    consumption = budget.consumption_of(resources, savings)
+    each = budget.chosen(savings, consumption)
     chosen = jnp.stack([each[name] for name in names.choices])
     return Decision(marginal_value(economy, public, consumption), savings, consumption, chosen)
 

@@ -112,10 +112,8 @@ def scaled_reward(economy: Economy, savings: Array, public: Public, factor) -> A
 
     The unit of welfare, in which a lifetime is compared with another. `Economy.reward` where the factor is one.
     """
-    net, wage = economy.unspent(economy.resources(public), savings, public), economy.wage(public)
-    if wage is None:
-        return economy.model.preferences().utility(factor * net)
-    return economy.labor.scaled_flow(economy.labor.consumed(net, wage), wage, factor)
+    budget = economy.budget(public)
+    return budget.scaled_flow(budget.unspent(economy.resources(public), savings), factor)
 
 
 def scaled_flows(economy: Economy, factor: Array) -> Callable[[Array, Public], Array]:

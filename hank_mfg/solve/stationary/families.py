@@ -239,7 +239,7 @@ def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> 
 
     def one(values, found):
         economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
-        savings = economy.savings_of(economy.resources(found.public), found.composite, found.public)
+        savings = economy.budget(found.public).savings_of(economy.resources(found.public), found.composite)
         return goods_at_rest(economy, found.public, found.mass, savings)
 
     return jax.vmap(one)(values, found)

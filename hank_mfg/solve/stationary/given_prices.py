@@ -27,7 +27,7 @@ from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
-from hank_mfg.solve.stationary.household import feasible_savings, policy_of, solve_household
+from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, policy_of, solve_household
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 from hank_mfg.wording import display_name
 
@@ -182,11 +182,12 @@ _mass_of = eqx.filter_jit(stationary_mass)
 @eqx.filter_jit
 def _solve(economy: Economy, public: Public, tolerance: float) -> _Found:
     resources = economy.resources(public)
-    start = 0.1 * economy.consumption_of(resources, economy.grid.lower, public)
+    start = first_consumption(economy, public)
     found = solve_household(economy, public, start, tolerance=tolerance)
     policy = policy_of(economy, public, found.consumption)
     savings = feasible_savings(economy, public, resources, policy(resources))
-    goods = economy.goods(economy.consumption_of(resources, savings, public), public)
+    budget = economy.budget(public)
+    goods = budget.goods(budget.consumption_of(resources, savings))
     return _Found(policy, goods, savings, found.change)
 
 

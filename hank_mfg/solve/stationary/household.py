@@ -33,19 +33,20 @@ def egm_step(
     """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
     prices. Who expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
     expected = economy.discount_factor(public.shocks) * (marginal_value_next @ income_transition.T)
-    expected = economy.bought(expected, public)
+    budget = economy.budget(public)
+    expected = budget.bought(expected)
     nothing = expected == 0
     consumption = economy.model.preferences().inverse_marginal_utility(jnp.where(nothing, 1.0, expected))
-    all_there_is = economy.consumption_of(economy.resources(public)[-1:], economy.grid.lower, public)
+    all_there_is = economy.all_consumed(public)[-1:]
     consumption = jnp.where(nothing, 2.0 * jnp.max(all_there_is), consumption)
-    cash = economy.cost(economy.grid.points[:, None], public) + economy.net(consumption, public)
+    cash = budget.cost(economy.grid.points[:, None]) + budget.net(consumption)
     return ConsumptionFunction(cash, consumption)
 
 
 def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
     """Next assets implied by a desired consumption, held between the borrowing limit and the top of the grid."""
     lower, upper = economy.bounds(resources, public)
-    return jnp.clip(economy.savings_of(resources, consumption, public), lower, upper)
+    return jnp.clip(economy.budget(public).savings_of(resources, consumption), lower, upper)
 
 
 def asset_return(economy: Economy, public: Public) -> Array:
@@ -65,6 +66,11 @@ def marginal_value(economy: Economy, public: Public, consumption: Array) -> Arra
     return asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
 
 
+def first_consumption(economy: Economy, public: Public) -> Array:
+    """A tenth of all that could be consumed, from which a household's problem is first solved: (assets, income)."""
+    return 0.1 * economy.all_consumed(public)
+
+
 def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """One step of the endogenous grid method at constant prices, from log consumption tomorrow to today's.
 
@@ -73,13 +79,13 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """
     resources, gross = economy.resources(public), asset_return(economy, public)
     utility, income = economy.model.preferences(), economy.income_transition[0, 0]
-    most = jnp.log(economy.consumption_of(resources, economy.grid.lower, public))
+    most = jnp.log(economy.all_consumed(public))
 
     def step(log_consumption: Array) -> Array:
         consumption = jnp.exp(jnp.minimum(log_consumption, most))
         policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), income)
         savings = feasible_savings(economy, public, resources, policy(resources))
-        return jnp.log(economy.consumption_of(resources, savings, public))
+        return jnp.log(economy.budget(public).consumption_of(resources, savings))
 
     return step
 
@@ -119,7 +125,7 @@ def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -
         tomorrow = economy.form(total, public.shocks, Named("clearing_prices", {n: public.prices[n] for n in names}))
         resources = economy.resources(tomorrow)
         saved = feasible_savings(economy, tomorrow, resources, following(resources))
-        marginal = marginal_value(economy, tomorrow, economy.consumption_of(resources, saved, tomorrow))
+        marginal = marginal_value(economy, tomorrow, economy.budget(tomorrow).consumption_of(resources, saved))
         return jnp.log(egm_step(economy, now, marginal, economy.income_transition[0, 0])(cash))
 
     return jnp.moveaxis(jax.jacfwd(today)(economy.clearing_values(public)), -1, 0)

@@ -270,4 +270,4 @@ def is_equilibrium(economy: Economy, names: Names, outcome: Outcome, tolerance: 
     if np.any(prices < lower) or np.any(prices > upper):
         return False
     public = jax.tree.map(jnp.asarray, found.public)
-    return bool(np.all(np.asarray(economy.consumption_of(outcome.resources, economy.grid.lower, public)) > 0))
+    return bool(np.all(np.asarray(economy.all_consumed(public)) > 0))

@@ -75,7 +75,7 @@ class SteadyState(NamedTuple):
         """Consumption of goods in every state, (assets, income), per period, for every preference."""
         with jax.enable_x64(True):
             public = jax.tree.map(jnp.asarray, self.public)
-            return np.asarray(self.economy.goods(jnp.asarray(self.composite), public))
+            return np.asarray(self.economy.budget(public).goods(jnp.asarray(self.composite)))
 
     @property
     def composite(self) -> np.ndarray:
@@ -83,7 +83,7 @@ class SteadyState(NamedTuple):
         effort, c - v(n). Solvers work with it; see `consumption` for goods."""
         with jax.enable_x64(True):
             public = jax.tree.map(jnp.asarray, self.public)
-            return np.asarray(self.economy.consumption_of(self.economy.resources(public), self.savings, public))
+            return np.asarray(self.economy.budget(public).consumption_of(self.economy.resources(public), self.savings))
 
     @property
     def top_of_grid_mass(self) -> float:

@@ -23,7 +23,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names
 from hank_mfg.solve.stationary.clearing.clearing import NEWTON, SEARCH, Edge, Point, Resumed, Search, patience
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, given
-from hank_mfg.solve.stationary.household import asset_return
+from hank_mfg.solve.stationary.household import asset_return, first_consumption
 
 BLOCK = 64  # candidates surveyed at once
 SWEEPS = 2_000  # of the recursion for x(e)
@@ -90,9 +90,9 @@ class _Facts(NamedTuple):
 def facts(economy: Economy, public: Public) -> _Facts:
     """Patience, the discount factor and gross return by income state at the top of the grid, and what is left to
     consume to who repays down to the borrowing limit, at given prices."""
-    gross = economy.bought(asset_return(economy, public)[-1], public)
+    gross = economy.budget(public).bought(asset_return(economy, public)[-1])
     factor = economy.discount_factor(public.shocks)[0]
-    least = jnp.min(economy.consumption_of(economy.resources(public), economy.grid.lower, public))
+    least = jnp.min(economy.all_consumed(public))
     values = [jnp.asarray(value, economy.dtype) for value in public.prices.values()]
     prices = jnp.stack(values) if values else jnp.zeros(0, economy.dtype)
     return _Facts(patience(economy, public), factor, gross, least, prices)
@@ -209,4 +209,4 @@ class Candidates:
 def _begin(economy: Economy, names: Names, unknown: Array) -> Array:
     """Log consumption from which a household's problem is first solved: a tenth of all that could be consumed."""
     public = given(economy, names, unknown)
-    return jnp.log(0.1 * economy.consumption_of(economy.resources(public), economy.grid.lower, public))
+    return jnp.log(first_consumption(economy, public))

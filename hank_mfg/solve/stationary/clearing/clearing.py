@@ -21,7 +21,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
-from hank_mfg.solve.stationary.household import asset_return, policy_of, solve_household
+from hank_mfg.solve.stationary.household import asset_return, first_consumption, policy_of, solve_household
 
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
 COARSE = 4  # times fewer points on the coarse grid
@@ -155,7 +155,7 @@ def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equi
     """The equilibrium at the last point of a search."""
     public = complete(economy, names, given(economy, names, unknown), point.mass)
     composite = jnp.exp(point.log_consumption)
-    goods = economy.goods(composite, public)
+    goods = economy.budget(public).goods(composite)
     rise = largest_rise(economy, public)
     return Equilibrium(unknown, composite, goods, point.mass, public, point.excess, point.change, rise)
 
@@ -167,7 +167,7 @@ def patience(economy: Economy, public: Public) -> Array:
     may cost more) and the asset's price q; otherwise the spectral radius of diag(beta (1 + r) / q) P over income
     states, by repeated squaring, so that somebody may be more patient than the market for a while.
     """
-    factor = economy.bought(asset_return(economy, public) * economy.discount_factor(public.shocks), public)[-1]
+    factor = economy.budget(public).bought(asset_return(economy, public) * economy.discount_factor(public.shocks))[-1]
     matrix = factor[:, None] * economy.income_transition[0, 0]
 
     def square(power, found):
@@ -218,14 +218,8 @@ def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
     """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(0.03, economy.dtype))
     public = given(economy, names, unknown_at(edge, y))
-    resources = economy.resources(public)
-    point = unsolved(y, _little(economy, public, resources), jnp.full(economy.shape, jnp.nan))
+    point = unsolved(y, jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan))
     return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)
-
-
-def _little(economy: Economy, public: Public, resources: Array) -> Array:
-    """The logarithm of a tenth of all that could be consumed, from which a household's problem is first solved."""
-    return jnp.log(0.1 * economy.consumption_of(resources, economy.grid.lower, public))
 
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
@@ -235,7 +229,7 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
 
     def read(log_consumption):
         policy = policy_of(coarse, public, jnp.exp(log_consumption))
-        return jnp.log(jnp.minimum(policy(resources), economy.consumption_of(resources, economy.grid.lower, public)))
+        return jnp.log(jnp.minimum(policy(resources), economy.all_consumed(public)))
 
     here = found.now.log_consumption + found.drift * (found.y - found.now.y)
     log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
@@ -265,7 +259,7 @@ def _at(
     """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
-    savings = economy.savings_of(economy.resources(public), household.consumption, public)
+    savings = economy.budget(public).savings_of(economy.resources(public), household.consumption)
     mass = stationary_mass(economy, savings, neighbor)
     excess = excess_of(economy, names, unknown, public, household.consumption, mass)
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
@@ -366,7 +360,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
 
     x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
     public = given(economy, names, level(x))
-    start, mass = _little(economy, public, economy.resources(public)), jnp.full(economy.shape, jnp.nan)
+    start, mass = jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan)
     tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), _iterations(resumed)
     if resumed is not None:
         point = resumed.search.now

@@ -76,7 +76,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         total = supplied(economy, names.unknown, mass, public.shocks)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
-        savings = economy.savings_of(economy.resources(public), composite, public)
+        savings = economy.budget(public).savings_of(economy.resources(public), composite)
         excess.append(economy.excess_demand(mass, public, savings))
     return jnp.concatenate(excess)
 
@@ -118,7 +118,7 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
     """
     public = given(economy, names, unknown)
     composite = _household(economy, public, found.composite)
-    savings = economy.savings_of(economy.resources(public), composite, public)
+    savings = economy.budget(public).savings_of(economy.resources(public), composite)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
     mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
     moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
@@ -139,6 +139,6 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
     composite, mass, public = _respond(economy, names, unknown, found)
     public = complete(economy, names, public, mass)
-    goods = economy.goods(composite, public)
+    goods = economy.budget(public).goods(composite)
     rise = largest_rise(economy, public)
     return Equilibrium(unknown, composite, goods, mass, public, jnp.zeros_like(unknown), jnp.zeros(()), rise)

@@ -45,7 +45,7 @@ def regridded(candidates: Candidates, lower: float | None = None, upper: float |
     ends = (float(grid.lower) if lower is None else lower, float(grid.upper) if upper is None else upper)
     other = asset_grid(Assets(*ends, curvature=space.curvature, pivot=space.pivot), grid.size, economy.dtype)
     other = jax.tree.map(lambda x: jnp.asarray(x, economy.dtype), other)
-    return candidates.on(eqx.tree_at(lambda e: e.grid, economy, other))
+    return candidates.on(economy.on(other))
 
 
 def with_wider_bracket(candidates: Candidates, budget: Budget, near: Trial | None = None) -> str | None:

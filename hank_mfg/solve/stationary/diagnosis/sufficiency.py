@@ -18,7 +18,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.best_savings import stationary_loss
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
-from hank_mfg.solve.stationary.household import feasible_savings, policy_of, solve_household
+from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, policy_of, solve_household
 
 LOSS = 1e-4  # of consumption that households may lose by first-order conditions
 PRECISE = 1e-9  # relative change of consumption at which a household in an aggregate state is solved
@@ -67,6 +67,6 @@ def blame_budget(model: Model, error: SteadyStateError) -> None:
 def _optimal(economy: Economy, public: Public) -> Array:
     """Savings by first-order conditions where prices and shocks stay as they are: (assets, income)."""
     cash = economy.resources(public)
-    start = 0.1 * economy.consumption_of(cash, economy.grid.lower, public)
+    start = first_consumption(economy, public)
     found = solve_household(economy, public, start, tolerance=PRECISE)
     return feasible_savings(economy, public, cash, policy_of(economy, public, found.consumption)(cash))

@@ -124,7 +124,7 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
                 f"{name}.resources(): {what} is {float(np.asarray(values)[tuple(place)]):g} at assets = "
                 f"{float(economy.grid.points[place[0]]):.4g}, income state {int(place[1])}, {prices}"
             )
-    wage = economy.wage(public)
+    wage = economy.budget(public).wage
     if wage is not None and not (np.isfinite(np.asarray(wage)).all() and np.asarray(wage).min() > 0):
         return f"{name}.hourly_wage(): {np.asarray(wage).min():g} in some income state, at {prices}"
     return None
@@ -160,7 +160,7 @@ def _observe(economy: Economy, names: Names, unknown: Array) -> Observed:
             ahead = {k: jnp.ones_like(v) if k == key else jnp.zeros_like(v) for k, v in own.items()}
             return jax.jvp(cash, (own,), (Named("own", ahead),))[1]
 
-        gross = jnp.max(economy.bought(asset_return(economy, public)[-1], public))
+        gross = jnp.max(economy.budget(public).bought(asset_return(economy, public)[-1]))
         return Observed(now, then, gross, jnp.stack([slope(key) for key in own]))
 
     return jax.lax.map(at, unknown)
