@@ -141,6 +141,7 @@ def promised():
 
 @pytest.mark.slow
 def test_a_discount_bond_is_a_bond_with_a_promised_rate(promised):
+    """Guards docs/huggett.md, `asset_price()`: a bond sold at q = 1 / (1 + r) is one that pays r later."""
     rate, price = promised
     assert price.prices.interest_rate == pytest.approx(rate.prices.interest_rate, abs=1e-9)
     np.testing.assert_allclose(price.consumption, rate.consumption, rtol=1e-8)
