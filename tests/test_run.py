@@ -71,6 +71,7 @@ def test_what_is_loaded_is_what_was_solved(solved_run):
 
 @pytest.mark.slow
 def test_a_run_of_an_earlier_version_has_the_settings_of_today(solved_run, monkeypatch):
+    """Guards docs/architecture.md, 'Files of earlier versions': old names of settings are read."""
     config = storage.read_config(solved_run.folder)
     old = {"epochs": "passes", "td_lambda": "trace", "uniform_weight": "spread", "price_noise": "tremble"}
     before = {**config, "method": {old.get(name, name): value for name, value in config["method"].items()}}
