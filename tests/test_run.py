@@ -311,7 +311,7 @@ def test_a_model_file_is_copied_into_the_run(command, tiny_options, solved_run, 
 
 @pytest.mark.slow
 def test_a_run_that_was_cut_off_ends_with_the_same_log_and_without_its_checkpoint_begins_again(tiny, tmp_path):
-    """The README: a run that was killed is resumed to the same numbers, those of its log too."""
+    """Guards docs/keeping_results.md: a run that was killed continues to the same numbers, those of its log too."""
     settings = RSPG(**{**tiny, "updates": 40})
     whole = solve_run("krusell_smith", tmp_path / "whole", settings, seed=3)
 

@@ -122,7 +122,8 @@ def test_a_run_remembers_what_was_seen(tmp_path, brief):
 
 @pytest.mark.slow
 def test_memory_recovers_most_of_what_the_filter_is_worth():
-    """At least 80 percent; a filter that sees prices as well cannot do worse than prices alone."""
+    """Guards docs/accuracy.md, 'Information': memory recovers at least 80 percent of the filter's gain; a filter
+    that sees prices as well cannot do worse than prices alone."""
     solution = hm.solve(noisy("filter"), hm.SPG(paths=32))
     taught = {"epochs": 16, "final_rate": 0.1, "final_step": 0.1}
     blind, recalls = hm.SPG(**taught), hm.RSPG(units=64, **taught)

@@ -338,7 +338,7 @@ def uniform_play():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
 def test_exploitability_falls_well_below_that_of_uniform_play(name, uniform_play):
-    """The docs: the model-free baselines learn."""
+    """Guards docs/methods.md, 'Games': the model-free baselines learn."""
     solution = solve(LinearQuadratic(), LEARNERS[name])
     after = game_exploitability(solution, paths=8).clairvoyant["individuals"]
     assert after < 0.3 * uniform_play, (uniform_play, after)

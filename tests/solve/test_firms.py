@@ -77,7 +77,8 @@ def test_a_large_monetary_shock_takes_the_package_s_path():
 
 @pytest.mark.slow
 def test_along_a_path_firms_are_on_the_textbook_phillips_curve():
-    """kappa (w / Z - 1 / mu) + Y' / Y log(1 + pi') / (1 + r') = log(1 + pi) in every period."""
+    """Guards docs/one_asset_hank.md, the textbook curve to 1e-9: kappa (w / Z - 1 / mu) + Y' / Y log(1 + pi') / (1
+    + r') = log(1 + pi) in every period."""
     slope, markup = (float(getattr(hank.steady().economy.model, name)) for name in ("slope", "markup"))
     path = hm.transition(hank.steady(), horizon=300, linear=hank.linear(), productivity=0.02 * 0.8 ** np.arange(300))
     wage, output, inflation, rate, z = (

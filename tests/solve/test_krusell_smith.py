@@ -109,7 +109,8 @@ def test_policies_are_those_of_the_reference(jedc, reference):
 @pytest.mark.slow
 @pytest.mark.parametrize("periods", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_accuracy_on_the_comparison_suite(jedc, periods):
-    """Den Haan's forecast error and the dynamic Euler test. Source: Den Haan (2010), JEDC 34(1), 4-27 and 79-99."""
+    """Guards docs/accuracy.md, bars of `hm.KSAlgorithm()`: Den Haan's forecast error and the dynamic Euler test.
+    Source: Den Haan (2010), JEDC 34(1), 4-27 and 79-99."""
     measured = hm.evaluate(jedc, periods=periods, deviations=False).to_dict()
     assert measured["den_haan_max_percent"] < 0.25 and measured["den_haan_mean_percent"] < 0.06
     assert measured["dynamic_euler_mean_percent"] < 0.004 and measured["dynamic_euler_max_percent"] < 0.06
@@ -335,7 +336,8 @@ def test_settings_are_checked(settings, words, refuses):
 
 @pytest.mark.slow
 def test_krusell_and_smiths_own_economy():
-    """Good .095 + .962 log K, bad .085 + .965 log K, mean 11.6. Source: Krusell and Smith (1998), JPE 106(5), II.E."""
+    """Guards docs/accuracy.md, 'The calibration of 1998': good .095 + .962 log K, bad .085 + .965 log K, mean 11.6.
+    Source: Krusell and Smith (1998), JPE 106(5), II.E."""
     solution = hm.solve(hm.load_model("krusell_smith_1998"), hm.KSAlgorithm())
     np.testing.assert_allclose(solution.law.intercept, [0.085, 0.095], atol=2e-3)
     np.testing.assert_allclose(solution.law.slope, [0.965, 0.962], atol=1.5e-3)

@@ -30,7 +30,8 @@ def test_the_stationary_equilibrium_is_that_of_the_package():
 @pytest.mark.parametrize("output", ["C", "A"])
 @pytest.mark.parametrize("price", ["r", "w"])
 def test_household_jacobians_are_those_of_the_package(output, price):
-    """Its capital is dated by the end of the period. Its own derivatives are differences, good to some 1e-8."""
+    """Guards docs/yardsticks.md, 'How right', household Jacobians. The package dates capital by the end of the
+    period; its own derivatives are differences, good to some 1e-8."""
     ours = linear().household["consumption" if output == "C" else "capital", SERIES[price]]
     for column in (0, 1, 10, 100):
         theirs = stored("household_jacobian")[f"{output}_{price}_{column}"].to_numpy()

@@ -96,7 +96,8 @@ def test_vmap_over_a_model_is_the_same_again(model):
 
 @pytest.mark.slow
 def test_with_two_income_states_kinks_are_large_and_differences_need_small_steps():
-    """Krusell and Smith: where a step moves choices past points of the grid, differences are off by more."""
+    """Guards docs/accuracy.md, 'two income states, whose kinks limit the differences': where a step moves choices
+    past points of the grid, differences are off by more."""
     model = hm.load_model("krusell_smith")
     slopes = hm.steady_state_derivatives(model, asset_points=POINTS, tolerance=1e-13)["unemployment_benefit"]
     rate, capital = difference(model, "unemployment_benefit", 1e-5)

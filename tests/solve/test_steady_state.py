@@ -170,7 +170,8 @@ def test_coarse_grids_are_refused():
 
 @pytest.mark.slow
 def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
-    """Krusell and Smith (1998), Table 1: shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
+    """Guards docs/replications.md, 'stochastic beta', 'without aggregate risk'. Krusell and Smith (1998), Table 1:
+    shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
     steady = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta"), asset_points=400)
     mass, points = steady.mass.sum(axis=1), np.asarray(steady.economy.grid.points)
     shares = [100 * float(hm.stats.top_share(mass, points, fraction)) for fraction in (0.01, 0.05, 0.1, 0.2, 0.3)]
