@@ -12,6 +12,7 @@ PUBLIC = ("plot", "results", "stats")  # public names in groups; nothing inside 
 WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
 WRITE_THEMSELVES = ("evaluate/moments.py", "evaluate/distribution/path_distribution.py")  # tables, where asked to
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
+TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])
 
 
@@ -238,3 +239,63 @@ def test_no_two_rooms_import_each_other():
 def test_rooms_are_small_enough_to_look_over():
     siblings = [path for path in (PACKAGE / "solve").iterdir() if path.name not in ("__init__.py", "__pycache__")]
     assert len(siblings) <= 10, sorted(path.name for path in siblings)
+
+
+def slow_tests(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Tests marked slow, or with a case that is: by decorators, module or class, names of marks, or fixtures."""
+
+    def visit(body: list[ast.stmt], known: frozenset[str], inherited: bool):
+        def marked(*nodes: ast.AST) -> bool:
+            return any(
+                (isinstance(part, ast.Attribute) and ast.unparse(part) == "pytest.mark.slow")
+                or (isinstance(part, ast.Name) and part.id in known)
+                for node in nodes
+                for part in ast.walk(node)
+            )
+
+        def slow(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+            arguments = {argument.arg for argument in ast.walk(function.args) if isinstance(argument, ast.arg)}
+            return marked(*function.decorator_list) or bool(arguments & known)
+
+        for node in body:
+            if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None and marked(node.value):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                known |= {ast.unparse(target) for target in targets}
+        functions = [node for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        for function in functions:
+            if not function.name.startswith("test") and slow(function):  # a fixture
+                known |= {function.name}
+        inherited = inherited or "pytestmark" in known
+        yield from (each for each in functions if each.name.startswith("test") and (inherited or slow(each)))
+        for node in body:
+            if isinstance(node, ast.ClassDef):
+                yield from visit(node.body, known - {"pytestmark"}, inherited or marked(*node.decorator_list))
+
+    yield from visit(tree.body, frozenset(), False)
+
+
+def test_the_search_for_slow_tests_finds_them():
+    mark, test = "pytest.mark.slow", "def test_it(): pass"
+    for text in (
+        f"@{mark}\n{test}",
+        f"pytestmark = {mark}\n{test}",
+        f"pytestmark = [pytest.mark.gpu, {mark}]\n{test}",
+        f"SLOW = {mark}\n@SLOW\n{test}",
+        f"@{mark}\nclass TestIt:\n    def test_it(self): pass",
+        f"class TestIt:\n    pytestmark = {mark}\n    def test_it(self): pass",
+        f"@pytest.mark.parametrize('x', [1, pytest.param(2, marks={mark})])\ndef test_it(x): pass",
+        f"@pytest.fixture(params=[pytest.param(2, marks={mark})])\ndef case(): pass\ndef test_it(case): pass",
+    ):
+        assert [each.name for each in slow_tests(ast.parse(text))] == ["test_it"], text
+    for text in (test, f"@pytest.mark.gpu\n{test}", f"class TestIt:\n    pytestmark = {mark}\n{test}"):
+        assert not list(slow_tests(ast.parse(text))), text
+
+
+def test_every_slow_test_names_the_claim_that_it_guards():
+    """In its docstring: a row or sentence of a page, or what a public docstring promises."""
+    found = {path: list(slow_tests(parse(path))) for path in TESTS}
+    assert sum(map(len, found.values())) > 100
+    for path, tests in found.items():
+        for test in tests:
+            where = f"{path.relative_to(ROOT)}: line {test.lineno}: {test.name}"
+            assert ast.get_docstring(test), f"{where} is slow and has no docstring: name the claim that it guards"

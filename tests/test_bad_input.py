@@ -242,6 +242,7 @@ EQUATIONS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("mistake", EQUATIONS)
 def test_an_equation_that_is_no_function_of_the_own_state_is_refused(refuses, write_model, mistake):
+    """Guards `check_model`: an equation that is no function of the own state is named, with its place."""
     old, new, piece = EQUATIONS[mistake]
     refuses(lambda: hm.check_model(hm.load_model(write_model((old, new)))), piece)
 

@@ -108,6 +108,7 @@ def test_new_writes_a_file_that_show_tries(command, tmp_path):
 
 @pytest.mark.slow
 def test_steady_state(command):
+    """Guards docs/start.md, `hank-mfg steady-state --json`: one object; saving is depreciation of capital."""
     printed = command("steady-state", "aiyagari", "--asset-points", 60, "--json").printed
     assert {
         "model", "parameters", "interest_rate", "wage", "capital", "saving_rate", "gini_wealth", "residual",
@@ -132,6 +133,7 @@ def test_solve(solved_run, tiny):
 
 @pytest.mark.slow
 def test_evaluate(evaluated, solved_run):
+    """Guards docs/start.md, `hank-mfg evaluate --json`: every measure, the same as in evaluation.json."""
     printed = evaluated.printed
     assert {
         "capital_mean", "capital_sd", "law_of_motion", "den_haan_mean_percent", "den_haan_max_percent",
@@ -179,6 +181,7 @@ def test_long_parameters_make_names_that_fit():
 
 @pytest.mark.slow
 def test_impulse_response(response, solved_run):
+    """Guards docs/start.md, `hank-mfg irf --json`: every series; capital is predetermined."""
     printed = response.printed
     assert printed["shock"] == "productivity" and printed["size"] == -0.01 and printed["horizon"] == 40
     assert printed["unit"] and {"capital", "output", "interest_rate", "gini", "wealth_p50"} <= set(printed["units"])
@@ -193,12 +196,14 @@ def test_impulse_response(response, solved_run):
 
 @pytest.mark.slow
 def test_moments(command, solved_run):
+    """Guards docs/start.md, `hank-mfg moments --json`: moments of the main series and a note."""
     printed = command("moments", solved_run.folder, *PERIODS, "--json").printed
     assert {"output", "consumption", "capital", "interest_rate"} <= set(printed["moments"]) and printed["note"]
 
 
 @pytest.mark.slow
 def test_text_without_json(command, solved_run):
+    """Guards docs/start.md, 'period': moments as text in 80 columns, filtered for a quarterly model."""
     outcome = command("moments", solved_run.folder, *PERIODS, "--smoothing", 6.25)
     assert outcome.status == 0 and "capital" in outcome.out and "smoothing 6.25" in " ".join(outcome.out.split())
     lines = outcome.out.splitlines()
@@ -210,6 +215,7 @@ def test_text_without_json(command, solved_run):
 
 @pytest.mark.slow
 def test_evaluate_prints_one_line_for_each_number(command, solved_run, evaluated, monkeypatch):
+    """Guards docs/accuracy.md, 'bar': "ok" or "above 0.1 %" stands beside each value."""
     measured = SimpleNamespace(to_dict=lambda: evaluated.printed)
     monkeypatch.setattr(report, "evaluate", lambda *_, **__: measured)
     text = command("evaluate", solved_run.folder, *PERIODS).out
@@ -492,6 +498,7 @@ def test_in_a_process_of_its_own():
 
 @pytest.mark.slow
 def test_from_a_new_file_to_a_report(command, tiny_options, tmp_path, monkeypatch):
+    """Guards README.md, 'A complete model': the commands from a model file to evaluation and responses."""
     monkeypatch.chdir(tmp_path)
     assert command("new", "my_model.py").status == 0
     assert "discount_factor" in command("show", "my_model.py").out

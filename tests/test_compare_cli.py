@@ -58,6 +58,7 @@ def compared(command, solved_run, tmp_path_factory):
 
 @pytest.mark.slow
 def test_one_json_object_and_files(compared):
+    """Guards docs/start.md, `hank-mfg compare --json`: one object, and the files that it names."""
     folder, outcome = compared
     printed = outcome.printed
     assert printed["shock"] == "productivity" and printed["sizes"] == [-0.005, 0.005] and printed["horizon"] == 8
@@ -75,6 +76,8 @@ def test_one_json_object_and_files(compared):
 def test_a_finished_run_of_the_same_model_is_used_and_a_refused_algorithm_is_said(
     command, run_folder, monkeypatch, compared
 ):
+    """Guards docs/yardsticks.md, 'Side by side': `hank-mfg compare` solves only what is not solved yet."""
+
     def refuse(model, settings, **_):
         raise ValueError("Two aggregates move.")
 
@@ -103,6 +106,7 @@ def test_what_cannot_be_compared_is_one_sentence_and_nothing_is_written(one_sent
 
 @pytest.mark.slow
 def test_a_folder_with_another_run_is_not_overwritten(one_sentence, run_folder):
+    """Guards `hank-mfg compare --out`: a folder with another run is refused and left as it was."""
     before = (run_folder / "config.json").read_bytes()
     one_sentence((MODEL, "--out", run_folder, "--seed", 1), "a run with the seed 0", "choose another --out")
     one_sentence((MODEL, "--out", run_folder, "--set", "discount_factor=0.98"), "other parameters")
@@ -131,6 +135,7 @@ def test_an_unfinished_run_is_continued(command, run_folder, monkeypatch):
 
 @pytest.mark.slow
 def test_from_a_name_to_files_with_both_global_solutions(command, tiny_options, tmp_path):
+    """Guards docs/yardsticks.md, 'Side by side': `compare MODEL` solves by RSPG and the classical method."""
     folder = tmp_path / "both"
     printed = command("compare", MODEL, *tiny_options, "--out", folder, *BRIEF, "--json").printed
     assert [row["method"] for row in printed["methods"]][2:] == ["RSPG", "Krusell-Smith"]

@@ -62,6 +62,7 @@ def quietly(folder: Path) -> tuple[object, list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_file_is_named_or_rebuilt(damage, copied, solved_run, refuses, command):
+    """Guards docs/keeping_results.md, 'Run folders': a damaged file is rebuilt with a warning or refused."""
     before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
     for name in (*LOST, *REBUILT):
         DAMAGES[damage](copied / name)

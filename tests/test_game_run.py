@@ -90,6 +90,7 @@ def test_a_run_is_not_overwritten(solved):
 
 @pytest.mark.slow
 def test_your_own_game_by_its_file(tmp_path):
+    """Guards docs/games.md: a game of your own, by its file; the run folder holds a copy of it."""
     file = tmp_path / "patient.py"
     file.write_text(OWN_GAME)
     game = hm.load_game(file, idiosyncratic_noise=False)
@@ -109,6 +110,7 @@ def test_a_file_without_a_game_is_refused(refuses, tmp_path):
 
 @pytest.mark.slow
 def test_commands_for_games(command, tmp_path):
+    """Guards docs/games.md: `list`, `show`, `solve`, `evaluate` and `report` take games."""
     printed = command("list", "--json").printed
     assert set(printed["games"]) >= {"linear_quadratic", "beach_bar", "rspg_macro"}
     shown = command("show", "rspg_macro", "--set", "bins=none", "--json").printed

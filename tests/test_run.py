@@ -71,6 +71,7 @@ def test_what_is_loaded_is_what_was_solved(solved_run):
 
 @pytest.mark.slow
 def test_a_run_of_an_earlier_version_has_the_settings_of_today(solved_run, monkeypatch):
+    """Guards docs/architecture.md, 'Files of earlier versions': old names of settings are read."""
     config = storage.read_config(solved_run.folder)
     old = {"epochs": "passes", "td_lambda": "trace", "uniform_weight": "spread", "price_noise": "tremble"}
     before = {**config, "method": {old.get(name, name): value for name, value in config["method"].items()}}
@@ -310,7 +311,7 @@ def test_a_model_file_is_copied_into_the_run(command, tiny_options, solved_run, 
 
 @pytest.mark.slow
 def test_a_run_that_was_cut_off_ends_with_the_same_log_and_without_its_checkpoint_begins_again(tiny, tmp_path):
-    """The README: a run that was killed is resumed to the same numbers, those of its log too."""
+    """Guards docs/keeping_results.md: a run that was killed continues to the same numbers, those of its log too."""
     settings = RSPG(**{**tiny, "updates": 40})
     whole = solve_run("krusell_smith", tmp_path / "whole", settings, seed=3)
 

@@ -221,6 +221,7 @@ def test_every_table_is_written_and_recorded(kept, reported):
 
 @pytest.mark.slow
 def test_every_figure_is_drawn(copied):
+    """Guards docs/keeping_results.md, row `figures/`: every figure, as PDF and PNG."""
     written = hm.write_report(hm.load_run(copied), copied)
     drawn = {f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     assert written_names(copied, written) >= drawn
@@ -349,6 +350,7 @@ def test_commands_that_need_aggregate_risk_name_what_to_use(command, kept, words
 
 @pytest.mark.slow
 def test_an_evaluation_has_the_error_of_the_grid(command, kept):
+    """Guards docs/keeping_results.md, `evaluation.json`: the grid error, against four times the points."""
     content = command("evaluate", kept[0], "--json").printed
     finer = hm.steady_state(hm.load_model("aiyagari"), asset_points=4 * POINTS)
     error = content["grid_error"]["capital"]["error"]
@@ -361,6 +363,7 @@ def test_an_evaluation_has_the_error_of_the_grid(command, kept):
 
 @pytest.mark.slow
 def test_within_a_year_a_quarterly_economy_spends_what_the_first_column_adds_up_to():
+    """Guards docs/keeping_results.md, `propensities.csv`: the first year is M[t, 0] over four quarters."""
     steady = hm.steady_state(hm.load_model("one_asset_hank"), asset_points=60)
     responses = hm.intertemporal_mpcs(steady, horizon=20)
     found = stationary_content(steady)["propensities"]

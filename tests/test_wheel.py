@@ -43,6 +43,7 @@ def installed(wheel, tmp_path_factory) -> Path:
 
 
 def test_the_wheel_ships_models_calibrations_and_the_example(wheel):
+    """Guards README.md, `pip install .`: the wheel has all shipped models, calibrations and the example."""
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("models", "calibration"):
         shipped = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
@@ -52,22 +53,26 @@ def test_the_wheel_ships_models_calibrations_and_the_example(wheel):
 
 
 def test_it_is_the_wheel_that_is_imported(installed, tmp_path):
+    """Guards the tests of this file: what they import is the installed wheel, not the checkout."""
     where = run(installed / "python", "-c", "import hank_mfg; print(hank_mfg.__file__)", cwd=tmp_path)
     assert Path(where.strip()).is_relative_to(installed.parent)
 
 
 def test_the_command_line_lists_and_shows_the_shipped_economies(installed, tmp_path):
+    """Guards README.md, `pip install .`: the installed `hank-mfg` lists and shows shipped economies."""
     listed = run(installed / "hank-mfg", "list", cwd=tmp_path)
     assert "aiyagari" in listed and "krusell_smith" in listed
     json.loads(run(installed / "hank-mfg", "show", "krusell_smith", "--json", cwd=tmp_path))
 
 
 def test_the_example_is_written_and_tried(installed, tmp_path):
+    """Guards docs/start.md, 'Your own economy': the installed `hank-mfg new` writes an example that works."""
     run(installed / "hank-mfg", "new", "my_model.py", cwd=tmp_path)
     assert "discount_factor" in run(installed / "hank-mfg", "show", "my_model.py", cwd=tmp_path)
 
 
 def test_the_source_distribution_builds_the_same_wheel(wheel, tmp_path):
+    """Guards packaging in pyproject.toml: the source distribution builds a wheel with the same files."""
     script = "import hatchling.build, sys; print(hatchling.build.build_sdist(sys.argv[1]))"
     run(sys.executable, "-c", script, tmp_path, cwd=ROOT)
     (source,) = tmp_path.glob("*.tar.gz")

@@ -14,6 +14,7 @@ ODD = "class Odd(hm.CRRA):\n    def marginal_utility(self, c):\n        return c
 @pytest.mark.slow
 @pytest.mark.parametrize("name", hm.model_names())
 def test_every_shipped_economy_passes(name):
+    """Guards docs/index.md, 'Economies': every equation of each shipped economy passes `hm.check_model`."""
     hm.check_model(hm.load_model(name))
 
 

@@ -163,6 +163,7 @@ def test_point_count_and_precision_are_choices_of_the_solver():
 
 @pytest.mark.slow
 def test_batches_agree_with_a_loop(economy):
+    """Guards `RSPG.paths`: a period of a batch of paths is that of each path alone, to 1e-12."""
     states = [(0.1, BAD), (0.05, GOOD), (0.2, GOOD)]
     each = [Aggregate(spread_out(economy, share), jnp.asarray(shock)) for share, shock in states]
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *each)

@@ -71,6 +71,7 @@ def tables(name: str, game, rival) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("case", [0, 1])
 def test_value_and_best_response_of_fixed_policies_are_those_of_plain_loops(name, case):
+    """Guards docs/games.md: value and best response of shipped games are those of independent loops."""
     game, rival = loaded(name), reference.GAMES[name]()
     uniforms, path = path_of(name, case, game.horizon)
     wanted = ("random",) if name == "rspg_macro" or case else ("uniform", "deterministic", "random")
@@ -111,6 +112,7 @@ def test_moving_the_mass_is_the_adjoint_of_expecting_values(name):
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("switch", ["common_noise", "idiosyncratic_noise"])
 def test_every_switch_changes_something(name, switch):
+    """Guards `AbstractGame`: `common_noise` and `idiosyncratic_noise` of every game can be switched off."""
     outcomes = []
     for on in (True, False):
         game = loaded(name, **{switch: on})

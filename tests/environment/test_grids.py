@@ -34,6 +34,7 @@ def test_points_run_from_limit_to_top_and_gather_at_the_limit(float64, space):
 )
 @hypothesis.given(st.integers(0, 2**32 - 1))
 def test_brackets_agree_with_a_search(dtype, space, size, seed):
+    """Guards `AssetGrid.bracket`: without a search, the lower neighbor that `numpy.searchsorted` finds."""
     with jax.enable_x64(True):
         grid = asset_grid(space, size, dtype)
         points = np.asarray(grid.points)

@@ -28,6 +28,7 @@ def make(draw, borrowing_limit=-2.0):
 @pytest.mark.slow
 @hypothesis.given(draws)
 def test_moving_the_mass_is_the_adjoint_of_expecting_values(draw):
+    """Guards `push_forward`: <push_forward(m), v> = <m, expect(v)> to 1e-12, the adjoint of `expect`."""
     with jax.enable_x64(True):
         grid, choice, mass, values, chain = make(draw)
         young = lottery(choice, grid)
@@ -62,6 +63,7 @@ def test_the_choice_is_the_mean_of_the_lottery(draw):
 @pytest.mark.slow
 @hypothesis.given(draws)
 def test_reading_values_is_differentiable_in_the_choice(draw):
+    """Guards `lottery`: its weight is differentiable in the choice; `slope` is that derivative."""
     with jax.enable_x64(True):
         grid, _, _, values, _ = make(draw)
         middle = 0.5 * (grid.points[1:] + grid.points[:-1])

@@ -138,6 +138,8 @@ def test_chains_are_those_of_quantecon(method, persistence, states):
 
 @pytest.mark.slow
 def test_a_chain_may_be_differentiated_in_every_number_of_its_process(float64):
+    """Guards `discretize_ar1`: differentiable in persistence and standard deviation, against differences."""
+
     def second(persistence, spread):
         chain = discretize_ar1(hm.AR1("x", persistence, stationary_sd=spread, exponential=True, unit_mean=True))
         return chain.transition[1, 2] * chain.values.x[2]

@@ -81,6 +81,7 @@ def path_of(name: str, case: int, periods: int) -> tuple[np.ndarray, Any]:
 @pytest.mark.parametrize("label", ["uniform", "deterministic", "random"])
 @pytest.mark.parametrize("case", [0, 1])
 def test_epidemic_is_that_of_plain_loops(label, case):
+    """Guards docs/games.md: values, masses and reports of `epidemic` agree with independent loops."""
     game, (rival,) = loaded("epidemic"), RIVALS["epidemic"].values()
     uniforms, path = path_of("epidemic", case, game.horizon)
     made = tables(game, label)
@@ -99,6 +100,7 @@ def test_epidemic_is_that_of_plain_loops(label, case):
 @pytest.mark.usefixtures("float64")
 @pytest.mark.parametrize("label", ["uniform", "deterministic", "random"])
 def test_predators_and_prey_are_those_of_plain_loops(label):
+    """Guards docs/games.md: both populations of `predators_and_prey` agree with independent loops."""
     game, rivals = loaded("predators_and_prey"), RIVALS["predators_and_prey"]
     uniforms, path = path_of("predators_and_prey", 0, game.horizon)
     made = tables(game, label)
@@ -222,6 +224,7 @@ def test_histograms_of_sampled_individuals_are_as_near_the_masses_as_chance_allo
     [("epidemic", {"individuals": 0.3}), pytest.param("predators_and_prey", {"prey": 0.7}, marks=pytest.mark.slow)],
 )
 def test_training_lowers_exploitability(name, shares):
+    """Guards docs/games.md, columns 'uniform' and 'memory': training lowers exploitability in 40 updates."""
     game, settings = hm.load_game(name), hm.settings_for(name, updates=40, paths=4)
     after = hm.solve(game, settings, chunk=40)
     untrained = make_strategies(cast(game, jnp.float32), settings.networks(), seed=0)

@@ -113,6 +113,7 @@ def roll_out(play):
     ],
 )
 def test_the_error_falls_with_the_square_root_of_the_number(game):
+    """Guards docs/games.md: the histogram of N sampled individuals nears the exact mass at rate 1/sqrt(N)."""
     play = start_play(game)
     keys = jax.random.split(jax.random.PRNGKey(1), 8)
     exact = jax.jit(lambda u: play.path(u).now.state.aggregate.masses)(UNIFORMS)["individuals"]
@@ -127,6 +128,7 @@ def test_the_error_falls_with_the_square_root_of_the_number(game):
 
 @pytest.mark.slow
 def test_two_populations():
+    """Guards docs/games.md, sampled individuals: histograms of two populations have no bias."""
     play = start_play(Market())
     keys = jax.random.split(jax.random.PRNGKey(1), 4)
     with jax.numpy_rank_promotion("raise"):
@@ -141,6 +143,7 @@ def test_two_populations():
 @pytest.mark.slow
 @pytest.mark.parametrize("game", [LinearQuadratic(), BeachBar(), Market()], ids=["linear_quadratic", "beach", "market"])
 def test_individuals_stay_in_range_and_none_is_lost(game):
+    """Guards environment/sampled.py: the empirical mass counts each individual once, in every period."""
     crowd, aggregates = roll_out(start_play(game))
     for name, population in game.populations.items():
         states = np.asarray(crowd.states[name])
@@ -163,6 +166,7 @@ def test_nobody_stands_on_the_bar():
 @pytest.mark.parametrize("noise", ["common_noise", "idiosyncratic_noise"])
 @pytest.mark.parametrize("kind", [LinearQuadratic, BeachBar])
 def test_every_noise_can_be_switched_off(noise, kind):
+    """Guards `AbstractGame`: each noise can be switched off, among sampled individuals too."""
     on, off = (roll_out(start_play(kind(**{noise: switch})))[1] for switch in (True, False))
     same = jax.tree.map(lambda a, b: bool((a == b).all()), on, off)
     assert not all(jax.tree.leaves(same))
@@ -172,6 +176,7 @@ def test_every_noise_can_be_switched_off(noise, kind):
 
 @pytest.mark.slow
 def test_without_any_noise_individuals_move_as_their_actions_say():
+    """Guards `sampled_advance` and `sampled_rewards`: without noise, moves and rewards in closed form."""
     game = cast(LinearQuadratic(common_noise=False, idiosyncratic_noise=False), jnp.float32)
     crowd = sampled_start(game, 50, UNIFORMS[0], key=jax.random.PRNGKey(0))
     actions = jnp.asarray(np.random.default_rng(0).integers(-3, 4, 50).astype(np.float32))

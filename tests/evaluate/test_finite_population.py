@@ -169,6 +169,7 @@ def few_walkers():
 
 @pytest.mark.slow
 def test_two_walkers_against_every_outcome_by_hand():
+    """Guards `finite_population`: the gain of one of N = 2, own weight counted, by full enumeration."""
     play, found = few_walkers()
     policy, gain = policy_of(play), 0.0
     for first, *flips in itertools.product((1.0, -1.0), (1.0, -1.0), (1.0, -1.0)):
@@ -187,6 +188,7 @@ def test_two_walkers_against_every_outcome_by_hand():
 
 @pytest.mark.slow
 def test_where_nobody_matters_every_number_gives_the_mean_field():
+    """Guards `finite_population`: gains equal the mean field's at every N where masses move no reward."""
     play = uniform_play("beach_bar")
     found = finite_population_of(play, (2, 50), paths=4)
     for excess in (found.deviation_excess, found.price_taking_excess):
@@ -197,6 +199,7 @@ def test_where_nobody_matters_every_number_gives_the_mean_field():
 
 @pytest.mark.slow
 def test_the_limit_is_the_clairvoyant_exploitability():
+    """Guards docs/games.md, row 'mean field': the limit is clairvoyant exploitability, to 1e-12."""
     play, found = few_walkers()
     exact = exploitability_of(play, paths=PATHS, seed=1).clairvoyant["walkers"]
     assert found.limit["walkers"][0] == pytest.approx(exact, rel=1e-12)
@@ -204,6 +207,7 @@ def test_the_limit_is_the_clairvoyant_exploitability():
 
 @pytest.mark.slow
 def test_gaps_fall_with_the_square_root_of_the_number_and_gains_approach_the_limit():
+    """Guards docs/games.md, 'Finite populations': gaps fall like N^(-1/2), gains approach the mean field."""
     found = finite_population_of(uniform_play("linear_quadratic"), (100, 3_000), paths=8)
     assert found.signal_slope == pytest.approx(-0.5, abs=0.1)
     assert found.mass_slope["individuals"] == pytest.approx(-0.5, abs=0.05)
@@ -214,6 +218,7 @@ def test_gaps_fall_with_the_square_root_of_the_number_and_gains_approach_the_lim
 
 @pytest.mark.slow
 def test_a_price_taker_with_more_knowledge_gains_more():
+    """Guards `finite_population`: a price taker who knows all luck gains more than the mean field's limit."""
     excess = few_walkers()[1].price_taking_excess["walkers"]
     assert excess.mean[0] > 4 * excess.standard_error[0] > 0
     assert abs(excess.mean[1]) < 0.2 * excess.mean[0]
@@ -221,6 +226,7 @@ def test_a_price_taker_with_more_knowledge_gains_more():
 
 @pytest.mark.slow
 def test_the_table_ends_with_the_mean_field():
+    """Guards `FinitePopulation.table`: a row for each N, the last the mean field with a gap of zero."""
     found = few_walkers()[1]
     frame = found.table()
     assert frame.index.get_level_values("Individuals").tolist() == [2, 40, np.inf]

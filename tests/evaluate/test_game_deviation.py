@@ -55,6 +55,7 @@ def best_on_the_beach(bar: int, mixed: bool) -> float:
 
 @pytest.mark.slow
 def test_the_gain_on_the_beach_is_that_of_dynamic_programming():
+    """Guards docs/games.md: on the beach `game_deviation` equals dynamic programming to five digits."""
     play = untrained("beach_bar")
     found = deviation_of(play, paths=PATHS)
     bound = exploitability_of(play, paths=PATHS)
@@ -68,6 +69,7 @@ def test_the_gain_on_the_beach_is_that_of_dynamic_programming():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["linear_quadratic", pytest.param("crowded_beach_bar", marks=pytest.mark.slow)])
 def test_without_common_noise_there_is_nothing_to_foresee(name):
+    """Guards `game_deviation`: without common noise the gain equals the clairvoyant one."""
     play = untrained(name, common_noise=False)
     paths = {"linear_quadratic": 2, "crowded_beach_bar": PATHS}[name]
     found, bound = deviation_of(play, paths=paths), exploitability_of(play, paths=paths)

@@ -48,6 +48,7 @@ def by_hand(trained, begin):
 
 @pytest.mark.slow
 def test_given_shocks_and_a_given_histogram(trained, begin, by_hand):
+    """Guards docs/krusell_smith.md, 'Check it yourself': given shocks and a given mass are followed."""
     grid, now, _ = by_hand
     found = hm.simulate(trained, shocks=SHOCKS, distribution=begin, asset_points=POINTS)
     np.testing.assert_array_equal(found.shock, SHOCKS)
@@ -101,6 +102,7 @@ def test_a_given_individual_is_followed(trained, begin, by_hand, float64):
 
 @pytest.mark.slow
 def test_den_haan_of_given_simulations_is_a_regression_fed_on_itself(trained):
+    """Guards docs/krusell_smith.md, 'Check it yourself': `hm.den_haan` is a regression fed on itself."""
     fitted, tested = (hm.simulate(trained, periods=120, burn=10, seed=seed, asset_points=POINTS) for seed in (5, 6))
     found = hm.den_haan(trained, fitted, tested=tested)
     logs, law = np.log(fitted.series["capital"]), {}

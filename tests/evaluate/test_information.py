@@ -84,6 +84,7 @@ SIZES = {"paths": 2, "horizon": 20, "burn_in": 10}
 
 @pytest.mark.slow
 def test_the_best_informed_loses_nothing_and_others_cannot_gain(solved, brief):
+    """Guards docs/krusell_smith_noisy.md: no loss is negative, and that of the best informed is zero."""
     blind = dataclasses.replace(brief, memory="none")
     kinds = {
         "prices": (noisy(), blind), "memory": (noisy(), brief), "filter": (noisy("filter"), blind),
@@ -98,6 +99,7 @@ def test_the_best_informed_loses_nothing_and_others_cannot_gain(solved, brief):
 
 @pytest.mark.slow
 def test_another_economy_is_refused(solved, brief, refuses):
+    """Guards `information_value`: ValueError for a model that differs in more than what households see."""
     refuses(
         lambda: information_value(solved, {"patient": (noisy(discount_factor=0.985), brief)}, updates=1, **SIZES),
         "The household 'patient' lives in another economy (discount_factor)",
@@ -106,11 +108,13 @@ def test_another_economy_is_refused(solved, brief, refuses):
 
 @pytest.mark.slow
 def test_words_are_not_a_world(solved, refuses):
+    """Guards `under`: a choice such as `information` is no parameter and is refused with the cure."""
     refuses(lambda: hm.under(solved, information="state"), "leave out information")
 
 
 @pytest.mark.slow
 def test_a_run_remembers_what_was_seen(tmp_path, brief):
+    """Guards docs/keeping_results.md: a run folder keeps a `choice`, such as `information`."""
     settings = dataclasses.replace(brief, updates=2, memory="none")
     solution = hm.solve_run("krusell_smith_noisy", tmp_path / "run", settings, overrides={"information": "filter"})
     assert hm.load_run(tmp_path / "run").model.information == solution.model.information == "filter"
@@ -118,7 +122,8 @@ def test_a_run_remembers_what_was_seen(tmp_path, brief):
 
 @pytest.mark.slow
 def test_memory_recovers_most_of_what_the_filter_is_worth():
-    """At least 80 percent; a filter that sees prices as well cannot do worse than prices alone."""
+    """Guards docs/accuracy.md, 'Information': memory recovers at least 80 percent of the filter's gain; a filter
+    that sees prices as well cannot do worse than prices alone."""
     solution = hm.solve(noisy("filter"), hm.SPG(paths=32))
     taught = {"epochs": 16, "final_rate": 0.1, "final_step": 0.1}
     blind, recalls = hm.SPG(**taught), hm.RSPG(units=64, **taught)

@@ -50,6 +50,7 @@ def hasty(riskless, at_rest, small):
 
 @pytest.mark.slow
 def test_without_changes_nothing_changes(trained):
+    """Guards `under`: without changes the solution itself is returned; a simulation has the same bits."""
     before = hm.simulate(trained, **SHORT)
     for same in (hm.under(trained), hm.under(trained, **trained.model.parameters())):
         after = hm.simulate(same, **SHORT)
@@ -133,6 +134,7 @@ def test_a_deviator_gains_what_it_is_worth_to_know_the_true_patience(at_rest, ha
 
 @pytest.mark.slow
 def test_being_right_costs_nothing_and_being_wrong_does(trained, small):
+    """Guards docs/misspecification.md: the right policy costs nothing, a wrong one a positive percent."""
     model = trained.model.with_parameters(productivity=[1.089, 1.111])
     truth = hm.solve(model, small)
     nothing = hm.welfare_cost(truth, truth, **FEW)

@@ -22,6 +22,7 @@ def hank():
 
 @pytest.mark.parametrize("method", [pytest.param("monotonic", marks=pytest.mark.slow), "linear"])
 def test_nodes_are_exact_and_the_budget_holds_between_them(household, method):
+    """Guards docs/yardsticks.md, 'Policies between grid points': nodes exact, the budget to rounding."""
     policy = hm.policy_functions(household, method=method)
     nodes, own = np.asarray(household.economy.grid.points), np.arange(household.economy.shape[1])
     np.testing.assert_array_equal(policy.savings(nodes[:, None], own), household.savings)

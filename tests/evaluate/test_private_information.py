@@ -51,6 +51,7 @@ def hunched():
 
 @pytest.mark.slow
 def test_at_rest_hunches_change_nothing(without, hunched):
+    """Guards docs/krusell_smith_noisy.md: private signals leave the stationary equilibrium, to 1e-10."""
     for name, value in without.aggregates.items():
         assert float(hunched.aggregates[name]) == pytest.approx(float(value), rel=1e-10)
     consumption, mass = (by_hunch(each[None])[0] for each in (hunched.consumption, hunched.mass))
@@ -121,6 +122,7 @@ def lucky():
 
 @pytest.mark.slow
 def test_hunches_that_are_luck_are_not_heeded(lucky):
+    """Guards docs/krusell_smith_noisy.md: with q = 1/2 all private signals lead to one policy, to 1e-10."""
     with jax.enable_x64(True):
         play = lucky.play(60)
         start = lucky.start(play)
@@ -142,6 +144,7 @@ def test_luck_is_worth_nothing_to_one_household_either(lucky):
 
 @pytest.mark.slow
 def test_nobody_is_told_what_does_not_happen(lucky, refuses):
+    """Guards `information_value`: ValueError for private signals that the economy does not have."""
     more = noisy("private", private_accuracy=0.5, private_memory=2)
     refuses(
         lambda: information_value(lucky, {"elephant": (more, SETTINGS)}, updates=1),

@@ -212,6 +212,7 @@ def test_propensities_along_a_path_are_slopes_of_its_policies(steady, path):
 
 @pytest.mark.slow
 def test_the_mean_propensity_moves_with_who_is_poor_and_returns(steady, path):
+    """Guards docs/yardsticks.md: `mpc_path` splits the response of the mean into composition and policy."""
     found = hm.mpc_path(path)
     away = found.deviations()
     np.testing.assert_allclose(away["composition"] + away["policy"], away["mean_mpc"], atol=1e-15)

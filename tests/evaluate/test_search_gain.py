@@ -106,6 +106,7 @@ def searched_by_hand(steady) -> float:
 
 @pytest.mark.slow
 def test_the_search_is_value_iteration(cliff):
+    """Guards `search_gain`: the gain on asset points is that of value iteration by hand."""
     found = hm.search_gain(cliff)
     by_hand = searched_by_hand(cliff)
     assert found.percent > found.percent_on_points > 1.0
@@ -114,6 +115,7 @@ def test_the_search_is_value_iteration(cliff):
 
 @pytest.mark.slow
 def test_a_cliff_is_refused_with_the_state_and_the_slope():
+    """Guards `steady_state`: where the slope of resources() rises it refuses, with state, slope and loss."""
     where = r"rises from -\d+(\.\d+)? to 1\.0\d+ at assets = 2\.\d+, labor = .*income state \d"
     with pytest.raises(hm.SteadyStateError, match=where + r".*would gain \d+\.?\d* % of consumption.*nonconcave"):
         hm.steady_state(Cliff(**VALUES), asset_points=60, others=False)

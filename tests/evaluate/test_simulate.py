@@ -64,6 +64,7 @@ def test_the_seed_alone_decides(simulation, trained):
 
 @pytest.mark.slow
 def test_one_period_is_that_of_plain_loops(trained, float64):
+    """Guards docs/how_it_works.md: the histogram moves exactly, by the lottery and the income chain."""
     play = trained.play()
     economy, state = play.economy, trained.start(play)
     now = eqx.filter_jit(lambda play, state: play.decide(state))(play, state)

@@ -57,6 +57,8 @@ def test_signals_beside_other_risk_are_one_chain():
 
 @pytest.mark.slow
 def test_how_often_a_signal_is_right_is_differentiable(float64):
+    """Guards `steady_state_derivatives`, 'every parameter': the chain has a slope in a signal's accuracy."""
+
     def chance(accuracy):
         probabilities = [[accuracy, 1 - accuracy], [1 - accuracy, accuracy]]
         return hm.private_signals("word", probabilities, memory=2).transition[0, 1, 2, 3]

@@ -107,6 +107,7 @@ def test_stored_moments_agree_with_the_yardstick_up_to_sampling_error(table):
 
 @pytest.mark.slow
 def test_stored_solution_reproduces_the_stored_moments(saved, table):
+    """Guards docs/accuracy.md, 'classical solution': recorded moments follow from the stored policies."""
     shocks = classical.productivity_path(11_000, 2010)
     capital = classical.capital_path(saved, shocks)
     law, r_squared = classical.fit_law(shocks[1000:], capital[1000:])
@@ -198,6 +199,7 @@ def test_euler_errors_see_a_wrong_policy(saved):
 
 @pytest.mark.slow
 def test_solving_again_returns_the_stored_solution(saved):
+    """Guards docs/accuracy.md, 'classical solution': the independent code returns its stored solution."""
     solution = classical.solve_krusell_smith()
     np.testing.assert_allclose(solution.law, saved.law, atol=1e-6)
     np.testing.assert_allclose(solution.savings, saved.savings, atol=1e-5)

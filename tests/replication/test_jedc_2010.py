@@ -96,6 +96,7 @@ def test_a_bar_says_what_it_asks_for():
 
 @pytest.mark.slow
 def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
+    """Guards docs/replications.md, 'jedc-2010': the yardstick, near it the classical solution, all files."""
     messages: list[str] = []
     done = suite.run(tmp_path, quick=True, tell=messages.append)
     table = pd.read_csv(tmp_path / "tests.csv").set_index("Quantity")
@@ -119,6 +120,7 @@ def test_a_small_run_is_near_and_writes_everything(as_solved, tmp_path):
 
 @pytest.mark.slow
 def test_a_missed_bar_is_an_error_once_everything_is_written(as_solved, monkeypatch, tmp_path):
+    """Guards docs/replications.md: a missed tolerance is an error, after everything is written."""
     key = ("Errors (percent)", "Euler, mean")
     monkeypatch.setattr(suite, "TESTS", {**suite.TESTS, key: (0.0014, suite.Bar(most=0.0), suite.NO_BAR)})
     with pytest.raises(RuntimeError, match=r"Bars are missed: .*Classical, Errors \(percent\), Euler, mean"):
@@ -128,6 +130,7 @@ def test_a_missed_bar_is_an_error_once_everything_is_written(as_solved, monkeypa
 
 @pytest.mark.slow
 def test_slowness_alone_is_said_but_is_no_error(as_solved, solved, monkeypatch, tmp_path):
+    """Guards docs/replications.md, 'jedc-2010': a slow machine is said but does not end in an error."""
     nothing = {key: (value, suite.NO_BAR, suite.NO_BAR) for key, (value, *_) in suite.TESTS.items()}
     seconds = (12.6, suite.Bar(most=0.0), suite.NO_BAR)
     monkeypatch.setattr(suite, "TESTS", {**nothing, suite.SPEED: seconds})
@@ -153,6 +156,7 @@ def test_a_finished_run_is_kept_and_another_is_refused(solved_run, tiny, monkeyp
 
 @pytest.mark.slow
 def test_a_quick_run_of_both_methods(tmp_path):
+    """Guards docs/replications.md: `jedc-2010 --quick` tries both methods and keeps RSPG in a run folder."""
     done = hm.replicate("jedc-2010", tmp_path, quick=True, tell=lambda text: None)
     table = pd.read_csv(tmp_path / "tests.csv").set_index("Quantity")
     assert table.loc["Slope, good", "rspg_value"] == pytest.approx(suite.LAW[1][1], abs=0.01)
@@ -162,6 +166,7 @@ def test_a_quick_run_of_both_methods(tmp_path):
 
 @pytest.mark.slow
 def test_both_solutions_pass_the_tests_of_the_suite(tmp_path):
+    """Guards docs/replications.md, 'jedc-2010': classical solution and RSPG are within every bar."""
     done = hm.replicate("jedc-2010", tmp_path, tell=lambda text: None)  # raises where a bar is missed
     assert set(done["missed"]) <= {"Classical, Seconds, Total", "RSPG, Seconds, Total"}
     assert done["status"] == {"Classical": "converged", "RSPG": "converged"}

@@ -88,6 +88,7 @@ def benchmark(tmp_path_factory):
 
 @pytest.mark.slow
 def test_a_small_run_writes_published_numbers_beside_ours(benchmark):
+    """Guards docs/replications.md, 'krusell-smith-1998': published numbers beside ours, in every file."""
     folder, done, messages = benchmark
     laws = pd.read_csv(folder / "laws.csv").set_index(["State", "Solution"])
     assert tuple(laws.loc[("Good", "Published"), ["Intercept", "Slope"]]) == (0.095, 0.962)
@@ -112,6 +113,7 @@ def test_what_is_too_far_from_the_published_is_named():
 
 @pytest.mark.slow
 def test_a_quick_run_keeps_its_runs(tmp_path, monkeypatch):
+    """Guards docs/replications.md: a finished RSPG run is not made again, and tables stay the same."""
     hm.replicate("krusell-smith-1998", tmp_path, quick=True, tell=lambda text: None)
     written = (tmp_path / "wealth.csv").read_text()
     wealth = pd.read_csv(tmp_path / "wealth.csv").set_index(["Economy", "Distribution"])
@@ -126,6 +128,7 @@ def test_a_quick_run_keeps_its_runs(tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_the_whole_paper_is_within_the_tolerance(tmp_path):
+    """Guards docs/replications.md, 'krusell-smith-1998': laws, shares and Gini are within the tolerance."""
     done = hm.replicate("krusell-smith-1998", tmp_path, tell=lambda text: None)  # raises where it is not
     assert done["missed"] == []
     wealth = pd.read_csv(tmp_path / "wealth.csv").set_index(["Economy", "Distribution"])

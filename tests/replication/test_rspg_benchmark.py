@@ -31,6 +31,7 @@ def small(monkeypatch):
 
 @pytest.mark.slow
 def test_trained_once_compared_and_drawn(small, tmp_path, monkeypatch):
+    """Guards docs/games.md, 'The benchmark of the paper': best of three rates, tables, figures, resumed."""
     messages: list[str] = []
     plan = {"games": ("linear_quadratic",), "methods": ("rspg", "spg", "ippo"), "seeds": 2, "tell": messages.append}
     done = benchmark.run(tmp_path, **plan)
@@ -55,6 +56,7 @@ def test_trained_once_compared_and_drawn(small, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_run_that_was_cut_off_goes_on(small, tmp_path):
+    """Guards docs/replications.md, `rspg-benchmark`: a run that was cut off goes on."""
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     calls: list[str] = []
 
@@ -72,6 +74,7 @@ def test_a_run_that_was_cut_off_goes_on(small, tmp_path):
 
 @pytest.mark.slow
 def test_runs_with_other_settings_are_not_mixed(small, tmp_path):
+    """Guards docs/replications.md, 'kept in run folders': a run made with other settings is refused."""
     job = benchmark.Job("linear_quadratic", "spg", 1.0, 0, False)
     benchmark.train(tmp_path, [job], lambda text: None)
     manifest = read_manifest(job.folder(tmp_path))

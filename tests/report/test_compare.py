@@ -65,6 +65,7 @@ def test_every_method_is_given_the_same_path_of_the_shock(side, solved):
 
 @pytest.mark.slow
 def test_the_linear_response_is_proportional_to_the_size(side):
+    """Guards docs/yardsticks.md, 'Side by side': the linear response is proportional to the size."""
     for name in side.units:
         each = [side.response(size, "Linear", name) / size for size in side.sizes]
         np.testing.assert_allclose(each, np.broadcast_to(each[0], np.shape(each)), rtol=1e-8, atol=1e-9)
@@ -102,6 +103,7 @@ def test_a_response_that_is_not_computed_again_is_the_one_that_would_be(side, so
 
 @pytest.mark.slow
 def test_tables_hold_what_the_responses_say(side, solved):
+    """Guards docs/yardsticks.md, 'Side by side': gap_h = 100 (y_h - L_h) / L_peak; the table of methods."""
     linear, path = (side.response(-0.01, method, "capital") for method in ("Linear", "Perfect foresight"))
     at = int(np.argmax(np.abs(linear)))
     gap = 100 * (path - linear) / linear[at]
@@ -123,6 +125,7 @@ def test_tables_hold_what_the_responses_say(side, solved):
 
 @pytest.mark.slow
 def test_files_and_json_hold_the_same_numbers(side, tmp_path):
+    """Guards `write_comparison`: CSV, LaTeX and JSON hold the numbers of the comparison."""
     written = hm.write_comparison(side, tmp_path)
     names = {path.relative_to(tmp_path).as_posix() for path in written}
     assert names == {
@@ -152,6 +155,7 @@ def test_files_and_json_hold_the_same_numbers(side, tmp_path):
 
 @pytest.mark.slow
 def test_the_figure_says_by_how_much(side):
+    """Guards `hm.plot.comparison`: responses, gaps, and a note with the largest gap."""
     figure = hm.plot.comparison(side)
     assert [panel.get_title().split("\n")[0] for panel in figure.axes[:4]] == [
         "Output", "Consumption", "Capital", "Interest rate",
@@ -180,6 +184,7 @@ def test_default_sizes_fit_the_chain():
 
 @pytest.mark.slow
 def test_refusals(solved, refuses):
+    """Guards `compare`: ValueError, in one sentence with the cure, for everything its docstring lists."""
     compare = functools.partial(hm.compare, **BRIEF)
     refuses(lambda: compare(solved, "oil"), "no shock 'oil'", "productivity")
     refuses(lambda: compare(solved, sizes=[0.5]), "would reach 1.5", "0.99 to 1.01", "smaller size")

@@ -219,6 +219,7 @@ def test_simulation_panels():
 @pytest.mark.slow
 @pytest.mark.parametrize("count", range(1, 8))
 def test_simulation_has_no_empty_cell_and_a_label_below_every_column(count):
+    """Guards `plot_simulation`: one panel for each series, with the period named below every column."""
     figure = figures.plot_simulation({f"series_{place}": np.arange(5.0) for place in range(count)})
     assert len(figure.axes) == count
     columns = {}

@@ -24,7 +24,8 @@ class Calm(Economy):
 
 @pytest.mark.slow
 def test_a_small_shock_in_a_calm_economy_is_the_linear_response():
-    """Productivity .1 percent higher: the largest gap over 100 periods, in percent of the linear response's peak."""
+    """Guards docs/accuracy.md, 'Krusell-Smith, small aggregate risk': productivity .1 percent higher, the largest
+    gap over 100 periods, in percent of the linear response's peak."""
     model = Calm(**economy().parameters())
     solution = hm.solve(model, hm.RSPG(updates=200, tolerance=1e-6))
     size = 1e-3 * float(model.productivity)

@@ -31,6 +31,7 @@ def test_digits_that_do_not_hold_are_named():
 
 @pytest.mark.slow
 def test_too_few_points_are_refused(refuses):
+    """Guards `grid_error`: ValueError for fewer than 37 asset points or digits below 1."""
     steady = hm.steady_state(hm.load_model("huggett_1993"), asset_points=20)
     refuses(lambda: hm.grid_error(steady), "asset_points = 20", "37 or more")
     refuses(lambda: hm.grid_error(steady, digits=0), "digits = 0")

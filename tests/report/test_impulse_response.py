@@ -27,6 +27,7 @@ def response(trained):
 
 @pytest.mark.slow
 def test_no_shock_gives_no_response_at_all(trained):
+    """Guards `impulse_response`: size zero gives zero, in means, bands and standard errors."""
     response = hm.impulse_response(trained, "productivity", 0.0, **BRIEF)
     for name, values in response.mean.items():
         assert np.all(values == 0.0), name
@@ -217,6 +218,7 @@ def test_a_slump_once_in_a_million_periods_is_as_old_as_slumps_are():
 
 @pytest.mark.slow
 def test_starting_states_are_where_they_may_be(trained, float64, refuses):
+    """Guards `starting_states`: each allowed aggregate state as often as it occurs; others are refused."""
     play = trained.play(60)
     for allowed in ([True, False], [False, True]):
         states = starting_states(trained, play, np.array(allowed), count=9, seed=0)

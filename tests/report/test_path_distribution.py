@@ -71,6 +71,7 @@ def test_fixed_groups_are_followed_by_the_policies_of_the_path(steady, path, res
 
 @pytest.mark.slow
 def test_groups_that_are_everybody_add_up_to_the_aggregates(path):
+    """Guards docs/yardsticks.md, 'How right': exhaustive groups add up to the aggregates, to 1e-9."""
     found = hm.distribution_path(path, groups=FIFTHS)
     for what, name in (("wealth", "capital"), ("consumption", "consumption")):
         mean = sum(0.2 * found.levels[f"{what}_{group}"] for group in FIFTHS)
@@ -92,6 +93,7 @@ def test_without_a_shock_every_response_is_zero(steady):
 
 @pytest.mark.slow
 def test_current_percentiles_are_those_of_each_period(steady, path, result):
+    """Guards docs/yardsticks.md: `gini` and `wealth_p90` are of the distribution of the period."""
     grid = np.asarray(steady.economy.grid.points)
     for t in (0, 7, HORIZON - 1):
         mass, spent = path.mass[t].ravel(), path.consumption[t].ravel()
@@ -111,6 +113,7 @@ def test_current_percentiles_are_those_of_each_period(steady, path, result):
 
 @pytest.mark.slow
 def test_responses_are_measured_from_the_equilibrium_before_a_permanent_change(steady):
+    """Guards `distribution_path`: after a permanent change responses start from `baseline`."""
     patient = economy(discount_factor=0.986)
     found = hm.distribution_path(hm.transition(patient, horizon=HORIZON, initial=steady), baseline=steady)
     for group in GROUPS:
@@ -146,6 +149,7 @@ def test_a_quantile_over_states_is_that_of_the_spread_population():
 
 @pytest.mark.slow
 def test_tables_hold_what_was_computed(result, tmp_path):
+    """Guards `DistributionPath`: to_dict, to_frame, table and LaTeX hold the computed responses."""
     plain = json.loads(json.dumps(result.to_dict()))
     assert plain["series"]["gini"]["response"] == result.responses["gini"].tolist()
     assert plain["series"]["wealth_p10"]["meaning"] == "current percentile"
@@ -162,6 +166,7 @@ def test_tables_hold_what_was_computed(result, tmp_path):
 
 @pytest.mark.slow
 def test_the_figure_and_the_moving_picture_are_drawn(result, path, tmp_path):
+    """Guards `hm.plot.distribution_path` and `animate_distribution`: what is drawn is what was computed."""
     figure = hm.plot.distribution_path(result, [0, 5])
     titles = [panel.get_title() for panel in figure.axes]
     assert titles[:3] == ["Distribution of wealth", "Wealth, change since quarter 0", "Inequality"]
@@ -185,6 +190,7 @@ def test_the_figure_and_the_moving_picture_are_drawn(result, path, tmp_path):
 
 @pytest.mark.slow
 def test_what_does_not_fit_is_named(steady, path, result, refuses):
+    """Guards `distribution_path` and its plots: ValueError for groups, grids and periods that do not fit."""
     other = hm.steady_state(hm.load_model("krusell_smith", maximum_assets=700.0), asset_points=50)
     refuses(lambda: hm.distribution_path(path, baseline=other), "(50, 2)", "same asset_points")
     refuses(lambda: hm.distribution_path(path, groups={"rich": (0.9, 1.2)}), "groups['rich']", "between 0 and 1")

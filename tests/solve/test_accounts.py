@@ -55,6 +55,8 @@ def test_a_wage_paid_by_the_share_of_capital_leaves_its_difference_over(write_mo
 
 @pytest.mark.slow
 def test_solving_refuses_what_was_never_checked():
+    """Guards docs/yardsticks.md, 'Accounts', row `steady_state`: goods that are missing are an error."""
+
     class Typo(Aiyagari):
         def resources(self, assets, own, today):
             return super().resources(assets, own, today) + 0.05
@@ -66,6 +68,7 @@ def test_solving_refuses_what_was_never_checked():
 
 @pytest.mark.slow
 def test_an_identity_that_holds_at_rest_only_is_found_by_the_linear_responses(growing):
+    """Guards docs/yardsticks.md, 'Accounts', row `linearize`: the derivative of the identity must hold."""
     with pytest.raises(ValueError, match=r"goods_market\(\): 0.\d+ % of output"):
         hm.check_model(growing.economy.model.with_parameters(pay=0.5))
     wrong = hm.steady_state(growing.economy.model.with_parameters(pay=0.5), asset_points=60)
@@ -75,6 +78,7 @@ def test_an_identity_that_holds_at_rest_only_is_found_by_the_linear_responses(gr
 
 @pytest.mark.slow
 def test_a_path_of_a_parameter_is_that_of_the_same_shock(growing, linear):
+    """Guards docs/yardsticks.md, 'Transition paths': a parameter may follow a path, as a shock does."""
     move = 0.02 * 0.9 ** np.arange(100)
     shock = hm.transition(growing, horizon=150, linear=linear, productivity=move)
     level = hm.transition(growing, horizon=150, linear=linear, level=1.0 + move)
@@ -101,6 +105,8 @@ def test_a_change_announced_ahead_moves_capital_before_it_comes(growing, linear)
 
 @pytest.mark.slow
 def test_what_does_not_fit_a_path_is_refused(growing, linear, refuses):
+    """Guards `transition`: ValueError for names and values that have no path, such as a chain's."""
+
     def path(**given):
         return lambda: hm.transition(growing, horizon=150, linear=linear, **given)
 
@@ -114,6 +120,7 @@ def test_what_does_not_fit_a_path_is_refused(growing, linear, refuses):
 
 @pytest.mark.slow
 def test_a_response_that_is_cut_off_is_said(growing):
+    """Guards docs/yardsticks.md: `linear.response` warns where a hundredth of a deviation is left."""
     with pytest.warns(UserWarning, match=r"cut off: after 30 periods capital is still .* % of its largest deviation"):
         hm.linearize(growing, horizon=30).response(productivity=0.01 * 0.98 ** np.arange(30))
 

@@ -17,9 +17,9 @@ import hank_mfg as hm
 @pytest.mark.slow
 @pytest.mark.parametrize(("risk_aversion", "annual"), [(1.5, -7.339), (3.0, -23.620)])
 def test_the_rates_of_huggett_1993(risk_aversion, annual):
-    """Credit limit of -2 at face value, percent a year: what the algorithm of his published code converges to as its
-    grid is refined (Table 1 and 2 print -7.1 and -23 on his own grid). Ours is extrapolated from 400, 201, 101 points,
-    whose rates are second-order accurate."""
+    """Guards docs/huggett.md, 'Huggett's code as its grid is refined': credit limit of -2 at face value, percent a
+    year, what the algorithm of his published code converges to (Table 1 and 2 print -7.1 and -23 on his own grid).
+    Ours is extrapolated from 400, 201, 101 points, whose rates are second-order accurate."""
     model = hm.load_model("huggett_1993", risk_aversion=risk_aversion)
     steady = hm.steady_state(model, asset_points=400)
     found = hm.grid_error(steady, digits=2)
@@ -141,6 +141,7 @@ def promised():
 
 @pytest.mark.slow
 def test_a_discount_bond_is_a_bond_with_a_promised_rate(promised):
+    """Guards docs/huggett.md, `asset_price()`: a bond sold at q = 1 / (1 + r) is one that pays r later."""
     rate, price = promised
     assert price.prices.interest_rate == pytest.approx(rate.prices.interest_rate, abs=1e-9)
     np.testing.assert_allclose(price.consumption, rate.consumption, rtol=1e-8)

@@ -237,6 +237,7 @@ def test_new_units_leave_the_critic_where_it_was():
 
 @pytest.mark.slow
 def test_learners_see_what_players_saw_with_memory_from_first_to_last():
+    """Guards docs/games.md: recurrent baselines keep their memory from the first period to the last."""
     game = cast(Chase(), jnp.float32)
     strategies = make_strategies(game, {"memory": "gru", "units": 4, "width": 4}, seed=0, categorical=True)
     last = lambda s: s.head.output.weight  # noqa: E731
@@ -275,6 +276,7 @@ METHODS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["rspg", "momd", pytest.param("ippo", marks=pytest.mark.slow)])
 def test_two_populations_learn(name):
+    """Guards docs/methods.md, 'Games': RSPG, IPPO and MOMD train both populations of a game."""
     solution = solve(Chase(), METHODS[name], seed=3)
     assert set(solution.strategies) == {"hunters", "prey"}
     for strategy in solution.strategies.values():
@@ -336,7 +338,7 @@ def uniform_play():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["ippo", *(pytest.param(name, marks=pytest.mark.slow) for name in ("momd", "rippo"))])
 def test_exploitability_falls_well_below_that_of_uniform_play(name, uniform_play):
-    """The docs: the model-free baselines learn."""
+    """Guards docs/methods.md, 'Games': the model-free baselines learn."""
     solution = solve(LinearQuadratic(), LEARNERS[name])
     after = game_exploitability(solution, paths=8).clairvoyant["individuals"]
     assert after < 0.3 * uniform_play, (uniform_play, after)

@@ -68,6 +68,7 @@ def rented():
 
 @pytest.mark.slow
 def test_a_price_that_clears_is_the_price_in_closed_form(plain, rented):
+    """Guards docs/yardsticks.md, 'Linear responses': clearing prices are those in closed form."""
     ours, theirs = rented[1].response(productivity=PATH), plain[1].response(productivity=PATH)
     for name in ("capital", "interest_rate", "wage", "consumption", "output"):
         assert gap(ours[name], theirs[name]) < 1e-8, name
@@ -83,6 +84,7 @@ def test_a_price_that_clears_is_the_price_in_closed_form(plain, rented):
 
 @pytest.mark.slow
 def test_the_equilibrium_is_determinate_either_way(rented):
+    """Guards docs/yardsticks.md: `hm.winding_number` is zero where the equilibrium is locally unique."""
     assert hm.winding_number(rented[1]) == 0
 
 
@@ -124,6 +126,7 @@ def test_a_promise_that_mostly_moves_wealth_leaves_no_bounded_path():
 
 @pytest.mark.slow
 def test_bonds_are_held_and_goods_eaten_in_every_period(bonds):
+    """Guards docs/yardsticks.md, 'Accounts', row `transition`: bonds and goods clear in every period."""
     steady, linear = bonds
     path = hm.transition(steady, horizon=PERIODS, linear=linear, aggregate_income=-10.0 * PATH)
     supply, series = float(steady.economy.model.bond_supply), path.series
@@ -140,6 +143,7 @@ def test_bonds_are_held_and_goods_eaten_in_every_period(bonds):
 
 @pytest.mark.slow
 def test_the_linear_response_is_the_derivative_of_the_path(bonds):
+    """Guards docs/yardsticks.md, 'How right': responses are derivatives of paths, with clearing prices."""
     steady, linear = bonds
     up, down = (
         hm.transition(steady, horizon=PERIODS, linear=linear, aggregate_income=sign * PATH).series for sign in (1, -1)
@@ -152,6 +156,7 @@ def test_the_linear_response_is_the_derivative_of_the_path(bonds):
 
 @pytest.mark.slow
 def test_a_permanent_change_of_supply_starts_with_the_bonds_there_are():
+    """Guards `transition(after, initial=before)`: warns of a parameter that changes debt in period 0."""
     before, after = (
         hm.steady_state(hm.load_model("huggett", bond_supply=supply), asset_points=80) for supply in (5.4, 5.6)
     )
@@ -164,6 +169,7 @@ def test_a_permanent_change_of_supply_starts_with_the_bonds_there_are():
 
 @pytest.mark.slow
 def test_hours_along_a_path_follow_from_the_wage():
+    """Guards docs/yardsticks.md: `response` and paths have hours and earnings where they are chosen (GHH)."""
     model = Effortless(**hm.load_model("huggett").parameters())
     steady = hm.steady_state(model, asset_points=80)
     linear = hm.linearize(steady, horizon=PERIODS)

@@ -38,6 +38,7 @@ def priced(**parameters) -> Priced:
 
 @pytest.mark.slow
 def test_the_stationary_equilibrium_is_the_package_s():
+    """Guards docs/one_asset_hank.md, 'Against sequence-jacobian': stationary values to 2e-5."""
     steady = hank.steady()
     np.testing.assert_allclose(steady.economy.grid.points, stored("hank_grid")["asset"], atol=1e-11)
     for theirs, ours in SERIES.items():
@@ -49,6 +50,7 @@ def test_the_stationary_equilibrium_is_the_package_s():
 @pytest.mark.slow
 @pytest.mark.parametrize(("theirs", "shock"), [("rstar", "monetary"), ("Z", "productivity"), ("beta", "patience")])
 def test_linear_responses_are_the_package_s(theirs, shock):
+    """Guards docs/one_asset_hank.md, 'Against sequence-jacobian': linear responses to .3 % of the peak."""
     table, path = stored("hank_responses"), stored("hank_responses")[theirs].to_numpy()
     if theirs == "beta":
         path = path / hank.value("beta")
@@ -61,6 +63,7 @@ def test_linear_responses_are_the_package_s(theirs, shock):
 
 @pytest.mark.slow
 def test_a_large_monetary_shock_takes_the_package_s_path():
+    """Guards docs/one_asset_hank.md: the nonlinear path after 1 point a quarter, to .3 % of the peak."""
     table = stored("hank_nonlinear")
     path = hm.transition(hank.steady(), horizon=300, linear=hank.linear(), monetary=table["rstar"].to_numpy())
     for symbol in ("Y", "pi", "r", "w", "C"):
@@ -74,7 +77,8 @@ def test_a_large_monetary_shock_takes_the_package_s_path():
 
 @pytest.mark.slow
 def test_along_a_path_firms_are_on_the_textbook_phillips_curve():
-    """kappa (w / Z - 1 / mu) + Y' / Y log(1 + pi') / (1 + r') = log(1 + pi) in every period."""
+    """Guards docs/one_asset_hank.md, the textbook curve to 1e-9: kappa (w / Z - 1 / mu) + Y' / Y log(1 + pi') / (1
+    + r') = log(1 + pi) in every period."""
     slope, markup = (float(getattr(hank.steady().economy.model, name)) for name in ("slope", "markup"))
     path = hm.transition(hank.steady(), horizon=300, linear=hank.linear(), productivity=0.02 * 0.8 ** np.arange(300))
     wage, output, inflation, rate, z = (
@@ -137,6 +141,7 @@ def firms(folder) -> hm.Solution:
 
 @pytest.mark.slow
 def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
+    """Guards docs/one_asset_hank.md, 'Firms': the trained expectation is that of the exact Phillips curve."""
     margin, weights = phillips(firms.model)
     truth = np.expm1(np.linalg.solve(np.eye(3) - weights, margin))
     simulation = hm.simulate(firms, periods=400, burn=50)
@@ -163,6 +168,7 @@ def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
 
 @pytest.mark.slow
 def test_firms_do_not_disturb_households_where_inflation_does_not_matter_to_them(firms):
+    """Guards docs/one_asset_hank.md, 'Firms': one more equation; Huggett's stationary rate stays the same."""
     alone = hm.steady_state(
         hm.load_model("huggett", **{n: v for n, v in firms.model.parameters().items() if n in HUGGETT}), asset_points=80
     )
@@ -195,6 +201,7 @@ def test_profits_without_a_cost_of_changing_prices_are_refused(refuses):
 
 @pytest.mark.slow
 def test_a_solution_with_firms_is_saved(firms, folder):
+    """Guards `load_run`: the networks of firms and every memory come back to the same bits."""
     again = hm.load_run(folder, firms.model)
     for one, other in zip(jax.tree.leaves(firms.policy.firms), jax.tree.leaves(again.policy.firms), strict=True):
         np.testing.assert_array_equal(one, other)

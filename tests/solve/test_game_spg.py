@@ -132,6 +132,7 @@ def test_ordered_actions_climb_to_the_top_of_a_parabola(best):
 
 @pytest.mark.slow
 def test_an_action_at_the_end_rests_when_the_best_lies_beyond():
+    """Guards `climbed`: an action at the end of its range rests where the best one lies beyond."""
     population = Population((1,), Discrete(np.arange(-3.0, 4.0), ordered=True))
     scores = jnp.full((1, 1), 6.0)
     tried = neighborhood(scores, population).actions
@@ -181,6 +182,7 @@ def equilibrium_exploitability() -> float:
 
 @pytest.mark.slow
 def test_the_network_comes_close_to_the_exact_equilibrium_and_never_below(trained, float64):
+    """Guards docs/games.md, floor of `linear_quadratic`: .7254, and training ends between it and 2.5."""
     exact = equilibrium_exploitability()
     assert exact == pytest.approx(0.7254, abs=0.01)
     ours = hm.exploitability(trained, paths=4).clairvoyant["individuals"]
@@ -198,6 +200,7 @@ def test_memory_lowers_exploitability(trained):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["crowded_beach_bar", "rspg_macro"])
 def test_training_lowers_exploitability_on_the_other_games(name):
+    """Guards docs/games.md: RSPG lowers exploitability of `crowded_beach_bar` and `rspg_macro`."""
     game = hm.load_game(name)
     settings = hm.settings_for(name, updates=40, epochs=4, paths=4, temperature=2.0)
     before = hm.solve(game, dataclasses.replace(settings, updates=1, learning_rate=1e-9))
@@ -220,7 +223,7 @@ def test_without_noise_two_populations_come_to_rest():
 
 @pytest.mark.slow
 def test_a_continuous_action_is_worth_a_percent_of_consumption():
-
+    """Guards `GameExploitability.percent`: the gain as permanent consumption, with `bins=None` too."""
     solution = hm.solve(
         hm.load_game("rspg_macro", bins=None), hm.settings_for("rspg_macro", updates=10, epochs=4, paths=4)
     )
@@ -259,6 +262,7 @@ def test_bad_settings_are_named():
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_a_number_stops_training_and_names_the_update():
+    """Guards `solve`: SolveError where the loss of a game is not a number, with the update."""
     game = hm.load_game("linear_quadratic")
     with pytest.raises(hm.SolveError, match=r"Update \d+: the loss became NaN or infinite"):
         hm.solve(game, hm.GameRSPG(**{**TINY, "learning_rate": 1e30, "clip_norm": 1e30, "max_move": 1e30}))

@@ -84,6 +84,7 @@ def as_arrays(detour):
 
 @pytest.mark.slow
 def test_forward_through_the_mass_and_backward_through_values_are_the_same(measured):
+    """Guards docs/how_it_works.md, 'The gradient': derivatives through mass and through values are equal."""
     for _, ways in measured.values():
         (forward, gradient), (backward, gradient_backward) = ways[:2]
         assert float(forward) == pytest.approx(float(backward), abs=1e-12)
@@ -93,6 +94,7 @@ def test_forward_through_the_mass_and_backward_through_values_are_the_same(measu
 
 @pytest.mark.slow
 def test_automatic_differentiation_gives_the_closed_form_computed_by_loops(measured):
+    """Guards docs/how_it_works.md, 'The gradient': dJ/dx in closed form is automatic differentiation's."""
     detour, ((forward, gradient), *_) = measured[60]
     arrays, terminal = as_arrays(detour), np.asarray(terminal_value(detour))
     np.testing.assert_allclose(gradient, household.price_taking_gradient(*arrays, terminal), atol=1e-12)

@@ -82,6 +82,7 @@ def test_more_cash_means_more_consumption_and_no_less_savings(economy):
 
 @pytest.mark.slow
 def test_the_stationary_mass_is_the_eigenvector_of_the_dense_chain(economy):
+    """Guards docs/methods.md: the stationary distribution, by a sparse solve, is the dense eigenvector."""
     _, savings, _ = solve(economy)
     mass = np.asarray(stationary_mass(economy, savings))
     points, chain = np.asarray(economy.grid.points), np.asarray(economy.income_transition[0, 0])

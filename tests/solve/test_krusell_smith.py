@@ -86,6 +86,7 @@ def test_on_the_same_shocks_the_law_is_the_same(jedc, reference, monkeypatch):
 @pytest.mark.slow
 @float64_allowed
 def test_policies_are_those_of_the_reference(jedc, reference):
+    """Guards docs/accuracy.md, 'classical solution': the same savings, within .1 percent of consumption."""
     play, read = jedc.play(), eqx.filter_jit(TabulatedPolicy.consumption)
     points = np.asarray(play.economy.grid.points)
     some = (points > 0.02) & (points < 200.0)
@@ -108,7 +109,8 @@ def test_policies_are_those_of_the_reference(jedc, reference):
 @pytest.mark.slow
 @pytest.mark.parametrize("periods", [2_000, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_accuracy_on_the_comparison_suite(jedc, periods):
-    """Den Haan's forecast error and the dynamic Euler test. Source: Den Haan (2010), JEDC 34(1), 4-27 and 79-99."""
+    """Guards docs/accuracy.md, bars of `hm.KSAlgorithm()`: Den Haan's forecast error and the dynamic Euler test.
+    Source: Den Haan (2010), JEDC 34(1), 4-27 and 79-99."""
     measured = hm.evaluate(jedc, periods=periods, deviations=False).to_dict()
     assert measured["den_haan_max_percent"] < 0.25 and measured["den_haan_mean_percent"] < 0.06
     assert measured["dynamic_euler_mean_percent"] < 0.004 and measured["dynamic_euler_max_percent"] < 0.06
@@ -120,6 +122,7 @@ def test_accuracy_on_the_comparison_suite(jedc, periods):
 
 @pytest.mark.slow
 def test_a_solution_says_where_the_time_went(jedc):
+    """Guards `ClassicalSolution.history`: laws, distance, sweeps and seconds of every iteration."""
     history = jedc.history
     spent = history["seconds_policies"].sum() + history["seconds_simulation"].sum()
     assert 0 < spent < jedc.seconds_iterate < jedc.seconds_total and jedc.seconds_compile > 0
@@ -129,6 +132,7 @@ def test_a_solution_says_where_the_time_went(jedc):
 
 @pytest.mark.slow
 def test_log_utility_and_full_depreciation_have_a_law_in_closed_form():
+    """Guards `KSAlgorithm`: log K' = log(alpha beta z) + alpha log K, up to precaution of second order."""
     exact = np.log(0.36 * 0.9 * np.array([0.95, 1.05]))
     gaps = []
     for risk in (0.1, 0.05):
@@ -142,6 +146,7 @@ def test_log_utility_and_full_depreciation_have_a_law_in_closed_form():
 
 @pytest.mark.slow
 def test_a_shock_of_no_size_leaves_the_stationary_equilibrium():
+    """Guards `KSAlgorithm`: without aggregate risk the law rests at the stationary equilibrium."""
     model = quick_krusell_smith(productivity=[1.0 - 1e-9, 1.0 + 1e-9])
     solution = hm.solve(model, hm.KSAlgorithm(**{**SMALL, "asset_points": 200, "histogram_points": 200}))
     rests_at = np.exp(solution.law.intercept / (1.0 - solution.law.slope))
@@ -157,6 +162,7 @@ def test_another_seed_draws_another_path_and_changes_the_law_little(quick):
 
 @pytest.mark.slow
 def test_the_evaluators_accept_it(quick, refuses):
+    """Guards docs/krusell_smith.md: the classical solution answers the same calls; what it lacks is named."""
     simulation = hm.simulate(quick, periods=200, burn=10, asset_points=80)
     assert simulation.mass.shape == (80, 2) and simulation.mass.sum() == pytest.approx(1.0)
     response = hm.impulse_response(quick, "productivity", 0.005, horizon=6, starts=2, paths=2)
@@ -168,6 +174,7 @@ def test_the_evaluators_accept_it(quick, refuses):
 @pytest.mark.slow
 @float64_allowed
 def test_households_see_the_aggregate_and_the_shocks(quick):
+    """Guards docs/methods.md, 'Classical Krusell-Smith algorithm': households know the aggregate."""
     play = quick.play(50)
     state = quick.start(play)
     now = eqx.filter_jit(Play.decide)(play, state)
@@ -191,6 +198,7 @@ def test_other_aggregates_are_at_their_long_run_values():
 
 @pytest.mark.slow
 def test_aggregates_that_depend_on_history_are_said_to():
+    """Guards `KSAlgorithm`: warns, by how much, where labor depends on the history of shocks."""
     joint = np.kron(AGGREGATE, OWN)
     joint[2:] = np.kron(AGGREGATE[1:], [[0.3, 0.7], [0.02, 0.98]])
     model = quick_krusell_smith(joint_transition=joint.tolist())
@@ -203,6 +211,7 @@ def test_aggregates_that_depend_on_history_are_said_to():
 
 @pytest.mark.slow
 def test_a_range_left_by_the_simulation_is_extended_or_refused():
+    """Guards `KSAlgorithm.capital_range`: None is extended with a warning, a given range is an error."""
     model = quick_krusell_smith(productivity=[0.6, 1.4], maximum_assets=150.0)
     with pytest.warns(UserWarning, match=r"went further than 25 %.*extended to"):
         solution = hm.solve(model, hm.KSAlgorithm(**SMALL))
@@ -216,6 +225,7 @@ def test_a_range_left_by_the_simulation_is_extended_or_refused():
 
 @pytest.mark.slow
 def test_a_law_that_did_not_converge_is_said_to():
+    """Guards `solve`: a law that did not converge is said in a warning and in `status`."""
     with pytest.warns(UserWarning, match="did not converge in max_iterations.*Distance"):
         solution = hm.solve(quick_krusell_smith(), hm.KSAlgorithm(**SMALL, max_iterations=2))
     assert solution.status is LawStatus.ITERATIONS_EXHAUSTED and solution.iterations == 2
@@ -326,7 +336,8 @@ def test_settings_are_checked(settings, words, refuses):
 
 @pytest.mark.slow
 def test_krusell_and_smiths_own_economy():
-    """Good .095 + .962 log K, bad .085 + .965 log K, mean 11.6. Source: Krusell and Smith (1998), JPE 106(5), II.E."""
+    """Guards docs/accuracy.md, 'The calibration of 1998': good .095 + .962 log K, bad .085 + .965 log K, mean 11.6.
+    Source: Krusell and Smith (1998), JPE 106(5), II.E."""
     solution = hm.solve(hm.load_model("krusell_smith_1998"), hm.KSAlgorithm())
     np.testing.assert_allclose(solution.law.intercept, [0.085, 0.095], atol=2e-3)
     np.testing.assert_allclose(solution.law.slope, [0.965, 0.962], atol=1.5e-3)

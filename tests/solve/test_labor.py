@@ -122,6 +122,7 @@ def test_the_stationary_household_is_that_of_value_function_iteration(float64):
 
 @pytest.mark.slow
 def test_goods_and_hours_add_up_and_the_rich_work_less(float64):
+    """Guards `Separable`: hours fall with consumption; earnings and interest add up to consumption."""
     steady = hm.steady_state(working(Working), asset_points=100)
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     chosen = economy.choices(jnp.asarray(steady.mass), public, jnp.asarray(steady.savings))
@@ -159,6 +160,7 @@ def shocks_of(today):
 
 @pytest.mark.slow
 def test_two_prices_clear_at_rest_and_in_a_period(float64):
+    """Guards docs/start.md, 'Clearing prices': wage and rate clear together, at rest and in a period."""
     model = working(TwoPrices)
     hm.check_model(model)
     steady = hm.steady_state(model, asset_points=60)
@@ -176,6 +178,7 @@ def test_two_prices_clear_at_rest_and_in_a_period(float64):
 
 @pytest.mark.slow
 def test_two_prices_clear_along_a_path_of_trained_policies():
+    """Guards docs/start.md, 'Clearing prices': wage and rate clear in every simulated period, to 1e-9."""
     settings = hm.RSPG(asset_points=60, updates=20, paths=8, horizon=10, knots=10, units=8, width=16, epochs=4)
     path = hm.simulate(hm.solve(working(TwoPrices), settings), periods=200, burn=50)
     assert np.abs(path.excess_demand).max() < 1e-9
@@ -186,6 +189,7 @@ def test_two_prices_clear_along_a_path_of_trained_policies():
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [Working, Effortless])
 def test_with_aggregate_risk_euler_errors_are_small(kind):
+    """Guards docs/accuracy.md, 'one-step Euler error, mean': below .01 percent with Separable and GHH."""
     solution = hm.solve(working(kind), hm.RSPG())
     accuracy = hm.evaluate(solution, periods=1_000, deviations=False).to_dict()
     assert accuracy["euler_error_mean_percent"] < 0.01 and accuracy["dynamic_euler_mean_percent"] < 0.01

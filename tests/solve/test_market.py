@@ -41,6 +41,7 @@ from hank_mfg.solve.stationary.steady_state import stationary_of
     ],
 )
 def test_one_price_is_found_from_anywhere_in_the_bracket(function, root, float64):
+    """Guards docs/huggett.md: a Newton step and secants, else false position, find the root to 1e-9."""
     ends = jnp.asarray([-1.0]), jnp.asarray([1.0])
     find = jax.jit(jax.vmap(lambda start: clear(function, start, *ends)))
     found = find(jnp.asarray([[-1.0], [-0.3], [0.11], [0.99], [jnp.nan]]))
@@ -107,7 +108,8 @@ def test_several_prices_that_do_not_clear_are_named_together(float64):
 
 @pytest.mark.slow
 def test_the_stationary_rate_is_that_of_an_independent_solution():
-    """Calibration of the structural RL tutorials: .562 percent per period, on their 200 points between 0 and 50."""
+    """Guards docs/accuracy.md, 'Huggett', stationary rate: .562 percent per period on the tutorials' 200 points
+    between 0 and 50, and that of independent code."""
     model = hm.load_model("huggett")
     steady = hm.steady_state(model)
     assert 100 * steady.prices.interest_rate == pytest.approx(0.562, abs=0.001)
@@ -135,6 +137,7 @@ def brief():
 
 @pytest.mark.slow
 def test_what_is_carried_rests_where_it_leaves_what_it_found(promised):
+    """Guards docs/huggett.md: with an income tax that pays the interest the rate is .50 percent a period."""
     steady = hm.steady_state(promised)
     assert steady.aggregates.promised_rate == pytest.approx(steady.prices.interest_rate, abs=1e-15)
     taxed = 100 * steady.prices.interest_rate
@@ -164,6 +167,7 @@ def test_people_respond_to_a_promised_rate_as_the_euler_equation_says(promised):
 @pytest.mark.slow
 @pytest.mark.parametrize("which", ["huggett", "promised"])
 def test_markets_clear_in_every_period_of_every_path(which, promised, brief, float64):
+    """Guards docs/accuracy.md, 'Huggett', excess demand: bonds and goods clear in training, to 1e-9."""
     model = promised if which == "promised" else hm.load_model("huggett")
     settings = dataclasses.replace(brief, precision="float64")
     play, training = prepare(model, settings, hm.steady_state(model, asset_points=120), seed=0)
@@ -186,6 +190,7 @@ def test_markets_clear_in_every_period_of_every_path(which, promised, brief, flo
 
 @pytest.mark.slow
 def test_solving_simulating_and_measuring(brief):
+    """Guards docs/huggett.md: no law of motion is measured; bonds and goods clear to 1e-8."""
     solution = hm.solve(hm.load_model("huggett"), brief)
     assert solution.history["euler_error"][-1] < solution.history["euler_error"][0]
     accuracy = hm.evaluate(solution, periods=200, deviations=False).to_dict()
@@ -196,6 +201,7 @@ def test_solving_simulating_and_measuring(brief):
 
 @pytest.mark.slow
 def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_named(brief):
+    """Guards docs/huggett.md: a period without a root is an error with period, price and both ends."""
     model = hm.load_model("huggett", highest_rate=0.0065)
     steady = hm.steady_state(model, asset_points=120)
     with pytest.raises(
@@ -207,6 +213,7 @@ def test_without_a_price_in_the_bracket_the_period_the_price_and_both_ends_are_n
 @pytest.mark.slow
 @pytest.mark.parametrize(("low", "high"), [(-0.2, 0.005), (0.006, 0.03)])
 def test_a_stationary_rate_outside_its_bracket_is_refused(low, high):
+    """Guards docs/when_it_does_not_converge.md, step 2: a bracket that misses the rate is named."""
     model = hm.load_model("huggett", lowest_rate=min(low, -1e-9), highest_rate=high)
     if low > 0:
 

@@ -84,6 +84,7 @@ def steady():
 
 @pytest.mark.slow
 def test_two_types_that_are_alike_are_one():
+    """Guards docs/yardsticks.md: permanent types that are alike are one type, to 1e-10."""
     both = hm.steady_state(declare(Types, "aiyagari", gap=0.0), asset_points=POINTS)
     one = hm.steady_state(hm.load_model("aiyagari"), asset_points=POINTS)
     for name in ("capital", "labor"):
@@ -94,6 +95,7 @@ def test_two_types_that_are_alike_are_one():
 
 @pytest.mark.slow
 def test_each_type_has_its_share_and_the_mass_it_would_have_alone(steady):
+    """Guards docs/yardsticks.md: each type has its share and the mass that it would have alone, to 1e-10."""
     np.testing.assert_allclose(share_of_each(steady.mass), [SHARE, 1.0 - SHARE], atol=1e-14)
     capital = by_type(steady.mass).sum(axis=-1) @ np.asarray(steady.economy.grid.points)
     assert capital[0] / SHARE < 0.5 * capital[1] / (1.0 - SHARE)  # patience makes rich
@@ -122,6 +124,7 @@ def test_types_that_hardly_ever_change_are_nearly_permanent(steady):
 
 @pytest.mark.slow
 def test_what_is_added_every_period_changes_the_mass_within_each_type(steady):
+    """Guards `mass_response`: dm - P' dm = flow within each permanent type, differentiable."""
     economy, chain = steady.economy, np.asarray(steady.economy.income_transition[0, 0])
     with jax.enable_x64(True):
         savings, mass = jnp.asarray(steady.savings), jnp.asarray(steady.mass)
@@ -144,6 +147,7 @@ def derivatives():
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "step"), [("share", 1e-3), ("gap", 1e-5), ("discount_factor", 1e-4)])
 def test_derivatives_are_those_of_differences(derivatives, name, step):
+    """Guards docs/yardsticks.md: derivatives in the shares of types, and in patience, are differences."""
     total = np.zeros(2)
     for move, weight in {-2: 1.0, -1: -8.0, 1: 8.0, 2: -1.0}.items():
         model = declare(Types, "aiyagari")
@@ -157,6 +161,7 @@ def test_derivatives_are_those_of_differences(derivatives, name, step):
 
 @pytest.mark.slow
 def test_a_grid_of_shares_gives_what_each_gives_alone(steady):
+    """Guards `steady_states` along the share of a permanent type: each member is the one solved alone."""
     shares = np.array([0.1, SHARE, 0.6])
     many = hm.steady_states(declare(Types, "aiyagari"), asset_points=POINTS, share=shares)
     np.testing.assert_allclose(share_of_each(many.mass), [shares, 1.0 - shares], atol=1e-14)
@@ -184,6 +189,8 @@ def test_a_chain_that_does_not_connect_is_refused_unless_types_are_declared(refu
 
 @pytest.mark.slow
 def test_types_without_risk_have_no_mass_to_find():
+    """Guards docs/yardsticks.md: a chain that does not connect within a type is refused."""
+
     class Safe(Types):
         def idiosyncratic_shock(self):
             return hm.permanent_types([0.5, 0.5], patience=self.patience(), labor=[1.0, 1.0])
@@ -219,6 +226,7 @@ def test_responses_and_paths_of_two_types_that_are_alike_are_those_of_one(alike,
 
 @pytest.mark.slow
 def test_a_path_cannot_start_with_other_shares(alike, refuses):
+    """Guards docs/yardsticks.md: each type keeps its share; a path that starts with others is refused."""
     wrong = alike.mass * np.repeat([1.1, (1.0 - 1.1 * SHARE) / (1.0 - SHARE)], 2)
     refuses(lambda: hm.transition(alike, horizon=60, initial=wrong), "[0.33 0.67]", "[0.3 0.7]", "nobody changes type")
 
@@ -226,6 +234,7 @@ def test_a_path_cannot_start_with_other_shares(alike, refuses):
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The mean of capital moves")  # a short simulation of a policy that is hardly trained
 def test_training_keeps_every_type_at_its_share(tiny, refuses):
+    """Guards docs/yardsticks.md: each type keeps its share in training; other shares are refused."""
     solution = hm.solve(declare(AggregateRisk, "krusell_smith", gap=0.01, **QUICK), hm.RSPG(**tiny))
     accuracy = hm.evaluate(solution, periods=200, asset_points=60)
     paths = np.asarray(solution.states.aggregate.mass)
@@ -250,6 +259,7 @@ def test_long_run_shares_of_income_states_are_those_of_one_type_in_every_aggrega
 
 @pytest.mark.slow
 def test_the_law_of_two_types_that_are_alike_is_that_of_one():
+    """Guards docs/yardsticks.md, types that are alike: the classical law is that of one type, to 1e-4."""
     settings = {"asset_points": 60, "histogram_points": 80, "periods": 400, "burn_in": 100, "capital_points": 6}
     many, one = (
         hm.solve(declare(kind, "krusell_smith", **QUICK), hm.KSAlgorithm(**settings, tolerance=1e-6))

@@ -225,6 +225,7 @@ def robust(tmp_path_factory, small):
 
 @pytest.mark.slow
 def test_the_weights_move_toward_the_world_in_which_people_are_worse_off(robust):
+    """Guards docs/misspecification.md, 'Robust training': w_n = w_{n-1} + 3 / (n + 3) (w* - w_{n-1})."""
     _, solution = robust
     weights, found = solution.history["weights"], solution.history["losses"]
     assert weights.shape == found.shape == (22, 3)
@@ -238,6 +239,7 @@ def test_the_weights_move_toward_the_world_in_which_people_are_worse_off(robust)
 
 @pytest.mark.slow
 def test_a_robust_run_is_kept_and_goes_on_as_if_unbroken(robust, tmp_path):
+    """Guards docs/keeping_results.md: a killed robust run continues to the numbers of an unbroken one."""
     folder, whole = robust
     again = hm.load_run(folder)
     assert again.family == whole.family and again.worlds() == whole.worlds()
@@ -271,6 +273,7 @@ def test_training_has_not_converged_before_the_weights_have(robust, monkeypatch)
 
 @pytest.mark.slow
 def test_training_goes_on_for_the_worlds_it_began_with(robust, trained, refuses):
+    """Guards `solve(resume=...)`: training begun for another number of models is refused."""
     _, solution = robust
     begun = solution.training(), solution.history
     refuses(

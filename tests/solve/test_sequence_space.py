@@ -16,6 +16,7 @@ PERIODS = np.arange(300)
 
 @pytest.mark.slow
 def test_the_stationary_equilibrium_is_that_of_the_package():
+    """Guards docs/accuracy.md, 'stationary capital': within 1e-8 of sequence-jacobian, policies 1e-9."""
     found = steady()
     assert float(found.aggregates.capital) == pytest.approx(value("K"), rel=1e-8)
     assert float(found.prices.wage) == pytest.approx(value("w"), rel=1e-8)
@@ -29,7 +30,8 @@ def test_the_stationary_equilibrium_is_that_of_the_package():
 @pytest.mark.parametrize("output", ["C", "A"])
 @pytest.mark.parametrize("price", ["r", "w"])
 def test_household_jacobians_are_those_of_the_package(output, price):
-    """Its capital is dated by the end of the period. Its own derivatives are differences, good to some 1e-8."""
+    """Guards docs/yardsticks.md, 'How right', household Jacobians. The package dates capital by the end of the
+    period; its own derivatives are differences, good to some 1e-8."""
     ours = linear().household["consumption" if output == "C" else "capital", SERIES[price]]
     for column in (0, 1, 10, 100):
         theirs = stored("household_jacobian")[f"{output}_{price}_{column}"].to_numpy()
@@ -67,6 +69,7 @@ def original():
 
 @pytest.mark.slow
 def test_responses_are_derivatives_of_transition_paths(original):
+    """Guards docs/yardsticks.md, 'How right': responses are the derivative of transition paths."""
     found, solution = original
     path = 1e-4 * 0.7 ** np.arange(200)
     up, down = (
@@ -105,6 +108,7 @@ class Revalued(Economy):
 
 @pytest.mark.slow
 def test_a_shock_to_what_the_same_assets_add_up_to_is_felt_at_once():
+    """Guards docs/yardsticks.md, 'Timing': capital responds on impact where a shock revalues assets."""
     found = hm.steady_state(Revalued(**economy().parameters()), asset_points=60)
     solution = hm.linearize(found, horizon=150)
     path = 1e-4 * 0.8 ** np.arange(150)
@@ -129,6 +133,7 @@ def test_the_parts_of_a_response_add_up_to_it(original):
 
 @pytest.mark.slow
 def test_what_does_not_fit_is_named(original):
+    """Guards `linearize`, `response` and `second_moments`: ValueError with the value that does not fit."""
     found, solution = original
     with pytest.raises(ValueError, match="horizon = 1"):
         hm.linearize(found, horizon=1)

@@ -122,6 +122,7 @@ def test_brock_mirman_in_closed_form(brock_mirman):
 
 @pytest.mark.slow
 def test_a_representative_household_has_no_stationary_distribution_to_find():
+    """Guards `steady_state`: SteadyStateError where the stationary distribution is not determined."""
     with pytest.raises(hm.SteadyStateError, match="The stationary mass is not determined"):
         hm.steady_state(BrockMirman(), asset_points=50)
 
@@ -131,6 +132,7 @@ def test_a_representative_household_has_no_stationary_distribution_to_find():
 
 @pytest.mark.slow
 def test_with_and_without_memory_the_same_code_learns(limit, brock_mirman, trained):
+    """Guards docs/start.md, 'What is solved': memory (LSTM, GRU, none) is a property of the policy."""
     for solution, encoder, memory in ((limit, LSTM, 16), (brock_mirman, NoMemory, 0), (trained, GRU, 8)):
         assert isinstance(solution.policy.encoder, encoder)
         assert solution.states.memory.shape == (solution.settings.paths, memory)
@@ -195,6 +197,7 @@ def test_not_a_number_stops_training_and_keeps_the_last_good_checkpoint(interrup
 
 @pytest.mark.slow
 def test_the_status_says_whether_the_tolerance_was_reached(limit, trained):
+    """Guards docs/how_it_works.md: training stops below `tolerance`, or says that updates are used up."""
     assert limit.status is hm.Status.CONVERGED and limit.updates < limit.settings.updates
     assert limit.history["euler_error"][-20:].mean() < limit.settings.tolerance
     assert trained.status is hm.Status.UPDATES_EXHAUSTED and trained.updates == trained.settings.updates
@@ -246,6 +249,7 @@ def test_a_price_that_is_no_number_in_some_aggregate_state_is_named(trained, sma
 
 @pytest.mark.slow
 def test_a_learning_rate_that_blows_up_is_named(small, tmp_path):
+    """Guards `solve_run`: SolveError with update, path and cure; the last finite checkpoint is kept."""
     settings = dataclasses.replace(small, learning_rate=1e6, updates=23)
     with pytest.raises(hm.SolveError, match=r"^Update 2, path \d: .*lower learning_rate"):
         solve_run("krusell_smith", tmp_path / "run", settings, save_every=0.0)

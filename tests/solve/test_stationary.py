@@ -38,6 +38,7 @@ def difference(model, name, step):
     "name", [*STEPS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE)]
 )  # fmt: skip
 def test_derivatives_of_the_equilibrium_are_those_of_differences(model, derivatives, name):
+    """Guards docs/accuracy.md, 'derivatives of the equilibrium interest rate': differences to 1e-7."""
     rate, capital = difference(model, name, {**STEPS, **MORE}[name])
     tolerance = 1e-6 if name == "maximum_assets" else 1e-7  # a derivative of 4e-7 itself
     assert float(derivatives[name]["interest_rate"]) == pytest.approx(rate, rel=tolerance)
@@ -46,11 +47,14 @@ def test_derivatives_of_the_equilibrium_are_those_of_differences(model, derivati
 
 @pytest.mark.slow
 def test_labor_is_not_moved_by_tastes(derivatives):
+    """Guards `steady_state_derivatives`: exogenous labor has derivative zero in the discount factor."""
     assert abs(float(derivatives["discount_factor"]["labor"])) < 1e-12
 
 
 @pytest.mark.slow
 def test_forward_and_reverse_mode_agree(model, derivatives):
+    """Guards docs/yardsticks.md: `jax.grad` through `hm.equilibrium` gives the same derivatives."""
+
     def rate(values):
         found = hm.equilibrium(model.with_parameters(**values), asset_points=POINTS, tolerance=1e-13)
         return found.prices.interest_rate
@@ -64,6 +68,7 @@ def test_forward_and_reverse_mode_agree(model, derivatives):
 
 @pytest.mark.slow
 def test_a_grid_of_parameters_gives_what_each_gives_alone(model):
+    """Guards `steady_states`: markets clear to 1e-8 and each member is the one solved alone."""
     values = {"discount_factor": np.linspace(0.94, 0.96, 7), "risk_aversion": np.linspace(1.0, 3.0, 7)}
     grid = hm.steady_states(model, asset_points=POINTS, **values)
     assert np.abs(grid.excess).max() < 1e-8
@@ -76,6 +81,7 @@ def test_a_grid_of_parameters_gives_what_each_gives_alone(model):
 
 @pytest.mark.slow
 def test_vmap_over_a_model_is_the_same_again(model):
+    """Guards docs/yardsticks.md: `jax.vmap` over `hm.equilibrium` gives the equilibria of `steady_states`."""
     values = np.linspace(0.94, 0.96, 3)
     grid = hm.steady_states(model, asset_points=POINTS, discount_factor=values)
 
@@ -90,7 +96,8 @@ def test_vmap_over_a_model_is_the_same_again(model):
 
 @pytest.mark.slow
 def test_with_two_income_states_kinks_are_large_and_differences_need_small_steps():
-    """Krusell and Smith: where a step moves choices past points of the grid, differences are off by more."""
+    """Guards docs/accuracy.md, 'two income states, whose kinks limit the differences': where a step moves choices
+    past points of the grid, differences are off by more."""
     model = hm.load_model("krusell_smith")
     slopes = hm.steady_state_derivatives(model, asset_points=POINTS, tolerance=1e-13)["unemployment_benefit"]
     rate, capital = difference(model, "unemployment_benefit", 1e-5)
@@ -113,5 +120,6 @@ def test_what_a_grid_of_parameters_refuses(model):
 
 @pytest.mark.slow
 def test_the_first_member_without_an_equilibrium_is_named(model):
+    """Guards `steady_states`: SteadyStateError at the first member without an equilibrium."""
     with pytest.raises(hm.SteadyStateError, match=r"no stationary equilibrium at borrowing_limit=-200.0: steady_state"):
         hm.steady_states(model, asset_points=30, borrowing_limit=[0.0, -200.0])

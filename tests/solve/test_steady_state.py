@@ -29,6 +29,7 @@ def aiyagari(persistence=0.6, stationary_sd=0.2, risk_aversion=1.0, **parameters
 @pytest.mark.slow
 @pytest.mark.parametrize("cell", [pytest.param(cell, marks=() if cell in QUICK else SLOW) for cell in AIYAGARI])
 def test_aiyagari_table_ii_recomputed(cell):
+    """Guards docs/accuracy.md, 'Aiyagari', Table II: within .003 points of the recomputed cells."""
     steady = hm.steady_state(aiyagari(*cell), asset_points=400)
     assert 100 * float(steady.prices.interest_rate) == pytest.approx(AIYAGARI[cell], abs=0.003)
 
@@ -133,6 +134,7 @@ def test_prices_that_do_not_react_leave_what_households_hold():
 
 @pytest.mark.slow
 def test_a_borrowing_limit_that_cannot_be_repaid_is_refused():
+    """Guards docs/when_it_does_not_converge.md, step 2: a limit that the poorest cannot repay is named."""
     model = aiyagari(borrowing_limit=-200.0, maximum_assets=100.0)
     with pytest.raises(hm.SteadyStateError, match=r"not enough to repay down to the borrowing limit -200"):
         hm.steady_state(model, asset_points=30)
@@ -168,7 +170,8 @@ def test_coarse_grids_are_refused():
 
 @pytest.mark.slow
 def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
-    """Krusell and Smith (1998), Table 1: shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
+    """Guards docs/replications.md, 'stochastic beta', 'without aggregate risk'. Krusell and Smith (1998), Table 1:
+    shares of the top 1, 5, 10, 20, 30 percent, Gini, households in debt."""
     steady = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta"), asset_points=400)
     mass, points = steady.mass.sum(axis=1), np.asarray(steady.economy.grid.points)
     shares = [100 * float(hm.stats.top_share(mass, points, fraction)) for fraction in (0.01, 0.05, 0.1, 0.2, 0.3)]
@@ -181,6 +184,7 @@ def test_the_stochastic_beta_economy_has_the_published_distribution_of_wealth():
 
 @pytest.mark.slow
 def test_types_that_are_all_alike_are_one_type():
+    """Guards docs/yardsticks.md, `discounting(own, today)`: three equal factors are one, capital to 1e-8."""
     types = {"discount_factor": [0.99, 0.99, 0.99], "maximum_assets": 300.0}
     many = hm.steady_state(hm.load_model("krusell_smith_stochastic_beta", **types), asset_points=100)
     one = hm.load_model("krusell_smith_1998", borrowing_limit=-2.4, unemployment_benefit=0.03, maximum_assets=300.0)

@@ -43,6 +43,7 @@ def impatient(patient):
 
 @pytest.mark.slow
 def test_without_a_shock_nothing_moves(patient):
+    """Guards `transition`: without a shock the path stays at the stationary equilibrium."""
     path = hm.transition(patient, horizon=50)
     assert path.iterations <= 1  # the stationary equilibrium clears within 1e-8, the path within 1e-10
     for name, values in path.deviations().items():
@@ -59,6 +60,7 @@ def resource_gap(path) -> float:
 
 @pytest.mark.slow
 def test_a_permanent_change_leads_from_one_equilibrium_to_the_other(patient, impatient):
+    """Guards docs/yardsticks.md, 'How right': a permanent change leads to the other equilibrium."""
     path = hm.transition(patient, horizon=800, initial=impatient)
     capital = path.series["capital"]
     assert capital[0] == pytest.approx(float(impatient.aggregates.capital), rel=1e-8)
@@ -101,6 +103,7 @@ def test_income_states_out_of_balance_move_labor(patient):
 
 @pytest.mark.slow
 def test_what_does_not_fit_is_named(patient, impatient):
+    """Guards `transition`: ValueError and TransitionError for a shock, mass or path that does not fit."""
     with pytest.raises(ValueError, match="no shock and no parameter 'demand'"):
         hm.transition(patient, horizon=20, demand=0.1)
     with pytest.raises(ValueError, match=r"initial has shape \(3,\)"):
@@ -120,6 +123,7 @@ def test_what_does_not_fit_is_named(patient, impatient):
 
 @pytest.mark.slow
 def test_with_income_risk_that_moves_a_path_stays_between_the_values_of_the_chain(patient):
+    """Guards docs/yardsticks.md: a shock moves income states on impact; its path stays inside the chain."""
     with pytest.raises(ValueError, match=r"In period 1 the path \(\+0.02 from the mean\).*with income_risk=False"):
         hm.transition(patient, horizon=20, productivity=[0.0, 0.02])
     path = hm.transition(patient, horizon=150, productivity=-0.0099 * 0.75 ** np.arange(150))
