@@ -65,6 +65,15 @@ class AssetGrid(eqx.Module):
         index = index + (assets >= self.points[index + 1]) - (assets < self.points[index])
         return jnp.clip(index, 0, last)
 
+    def finer(self, times: int) -> "AssetGrid":
+        """The grid whose every `times`-th point is one of this one, all between spaced as these are."""
+        count, dtype = times * (self.size - 1) + 1, self.points.dtype
+        ends, pivot = (np.asarray(self.lower), np.asarray(self.upper)), self.pivot
+        pivot = None if pivot is None else np.asarray(pivot)
+        points = np.array(assets_at(np.linspace(0.0, 1.0, count, dtype=dtype), ends, self.curvature, pivot, np))
+        points[::times] = np.asarray(self.points)
+        return AssetGrid(self.lower, self.upper, self.curvature, jnp.asarray(points), self.pivot)
+
 
 def asset_grid(space: Assets, size: int, dtype, states: int = 1) -> AssetGrid:
     """A grid of `size` points over the declared space, for arrays (assets, income) with so many income `states`.

@@ -12,10 +12,8 @@ in every state that may follow.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import Array
 
-from hank_mfg.environment.grids import AssetGrid, assets_at
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step
 
 FINER = 2
@@ -26,15 +24,7 @@ def finer(play: Play) -> Play | None:
     optimum in every aggregate state, which is where prices are a closed form."""
     if play.policy.by_state is None:
         return None
-    grid = play.economy.grid
-    count = FINER * (grid.size - 1) + 1
-    ends, pivot = (
-        (np.asarray(grid.lower), np.asarray(grid.upper)),
-        None if grid.pivot is None else np.asarray(grid.pivot),
-    )
-    points = np.array(assets_at(np.linspace(0.0, 1.0, count, dtype=grid.points.dtype), ends, grid.curvature, pivot, np))
-    points[::FINER] = np.asarray(grid.points)
-    fine = AssetGrid(grid.lower, grid.upper, grid.curvature, jnp.asarray(points), grid.pivot)
+    fine = play.economy.grid.finer(FINER)
     return Play(play.economy.on(fine), play.policy, play.policy.tables(fine.points))
 
 
