@@ -111,7 +111,7 @@ def solve(asked: Asked) -> Answer:
         "device": solution.device,
         "seed": solution.seed,
     }
-    first = "All updates were made; the objective rests."
+    first = "All updates were made; the objective stopped moving."
     if not solution.settled:
         first = not_settled(solution.history["objective"], f"--option updates={2 * solution.settings.updates}")
     lines = [first, *aligned({named(name): value for name, value in content.items()})]

@@ -40,7 +40,7 @@ def goods_left(economy: Economy, public: Public, choices: Named, tomorrow: Named
     return economy.model.goods_market(economy.series(public), choices, tomorrow)
 
 
-def goods_at_rest(economy: Economy, public: Public, mass: Any, savings: Any) -> Any:
+def steady_goods(economy: Economy, public: Public, mass: Any, savings: Any) -> Any:
     """`goods_left` in a stationary equilibrium, where next period is like this one: a number, or None."""
     return goods_left(economy, public, economy.choices(mass, public, savings), public.aggregates)
 

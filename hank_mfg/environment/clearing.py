@@ -139,13 +139,13 @@ def _newton(excess_demand: ExcessDemand, start: Array, lower: Array, upper: Arra
         x, excess, inverse, _, count = search
         move = -inverse @ excess
 
-        def shorten(trial):
-            new = jnp.clip(x + trial[2] * move, lower, upper)
+        def shorten(step):
+            new = jnp.clip(x + step[2] * move, lower, upper)
             after = excess_demand(new)
-            return new, after, 0.5 * trial[2], _size(after) < _size(excess)
+            return new, after, 0.5 * step[2], _size(after) < _size(excess)
 
-        def refused(trial):  # of many searches side by side some have ended: these must not hold up the others
-            return ~trial[3] & (trial[2] > 2.0 ** -(SHORTENINGS + 1)) & (_size(excess) > goal)
+        def refused(step):  # of many searches side by side some have ended: these must not hold up the others
+            return ~step[3] & (step[2] > 2.0 ** -(SHORTENINGS + 1)) & (_size(excess) > goal)
 
         new, after, _, falls = jax.lax.while_loop(
             refused, shorten, (x, excess, jnp.ones_like(x[0]), jnp.asarray(False))

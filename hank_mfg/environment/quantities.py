@@ -25,7 +25,7 @@ from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
 
-NEWTON = 8  # steps toward what is carried over at rest
+NEWTON = 8  # steps toward the steady state variables
 NO_PARAMETERS = Named("parameters")
 
 
@@ -172,7 +172,7 @@ def form(economy: Economy, names: Names, known: Mapping[str, Array], shocks: Nam
     return economy.form(Named("aggregates", total), shocks, candidates)
 
 
-def form_at_rest(economy: Economy, names: Names, searched: Array, shocks: Named, share: Array) -> Public:
+def form_steady_state(economy: Economy, names: Names, searched: Array, shocks: Named, share: Array) -> Public:
     """Everything aggregate when a period leaves to the next what it found, x = next_state(x), given what is `searched`.
 
     Newton's method from the declared first values, exact in one step where the rule is linear.

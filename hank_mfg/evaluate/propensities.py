@@ -33,7 +33,7 @@ from hank_mfg.evaluate.distribution.statistics import marginal_propensities_by_w
 from hank_mfg.model.units import PERIODS
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.sequence.household_jacobians import Household, Rest, at_rest, household_jacobians
+from hank_mfg.solve.sequence.household_jacobians import Household, SteadyValues, household_jacobians, steady_values
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.solution import Solution
@@ -71,7 +71,7 @@ def intertemporal_mpcs(
     if output not in names.outputs:
         raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(names.outputs)}.")
     share = jnp.asarray(_incidence(steady, incidence))
-    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon, share)[names.outputs.index(output)])
+    return np.asarray(_intertemporal(steady_values(steady, names), names, horizon, share)[names.outputs.index(output)])
 
 
 def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
@@ -94,15 +94,15 @@ def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _intertemporal(rest: Rest, names: Names, horizon: int, share: Array) -> Array:
+def _intertemporal(ss: SteadyValues, names: Names, horizon: int, share: Array) -> Array:
     """Responses to transfers shared out by `share`, (outputs, horizon, horizon): consumption first."""
 
     def decide(marginal_next, values):
-        return step(rest.economy, names, marginal_next, values[:-1], values[-1] * share)
+        return step(ss.economy, names, marginal_next, values[:-1], values[-1] * share)
 
-    transfer = (len(rest.inputs),)  # its place: after prices and shocks
-    household = Household(decide, lambda mass, savings, _: move(rest.economy, mass, savings))
-    return household_jacobians(rest, names, household, jnp.append(rest.inputs, 0.0), transfer, horizon).jacobians[:, 0]
+    transfer = (len(ss.inputs),)  # its place: after prices and shocks
+    household = Household(decide, lambda mass, savings, _: move(ss.economy, mass, savings))
+    return household_jacobians(ss, names, household, jnp.append(ss.inputs, 0.0), transfer, horizon).jacobians[:, 0]
 
 
 def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
@@ -113,26 +113,26 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
     hardly anybody is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
     households.
     """
-    mpc, constrained = _at_rest(steady)
+    mpc, constrained = _steady_propensities(steady)
     return np.asarray(mpc), np.asarray(constrained)
 
 
 @float64_allowed
-def _at_rest(steady: SteadyState) -> tuple[Array, Array]:
+def _steady_propensities(steady: SteadyState) -> tuple[Array, Array]:
     names = names_of(steady.economy)
-    rest = at_rest(steady, names)
-    mpc, constrained = _slopes(rest, names, rest.inputs[None], rest.marginal[None], rest.economy.income_transition[0])
+    ss = steady_values(steady, names)
+    mpc, constrained = _slopes(ss, names, ss.inputs[None], ss.marginal[None], ss.economy.income_transition[0])
     return mpc[0], constrained[0]
 
 
 @eqx.filter_jit
-def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array, chains: Array) -> tuple[Array, Array]:
+def _slopes(ss: SteadyValues, names: Names, inputs: Array, marginals_next: Array, chains: Array) -> tuple[Array, Array]:
     """MPC and whether the limit binds, (time, assets, income), from inputs (time, inputs), V_a of tomorrow and the
     chains that lead there (time, income, income)."""
 
     def one(given):
         x, marginal_next, chain = given
-        economy = with_chain(rest.economy, chain)
+        economy = with_chain(ss.economy, chain)
 
         def decide(transfer):
             decision = step(economy, names, marginal_next, x, transfer)
@@ -220,10 +220,10 @@ def mpc_path(path: Transition) -> PropensityPath:
     with the period's population. A surprise unit is worth a unit: prices of the path do not react to it.
     """
     names = names_of(path.steady.economy)
-    rest = at_rest(path.steady, names)
+    ss = steady_values(path.steady, names)
     inputs = jnp.stack([jnp.asarray(path.series[name]) for name in names.inputs], axis=1)
-    ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.savings))[1:], rest.marginal[None]])
-    mpc, constrained = (np.asarray(x) for x in _slopes(rest, names, inputs, ahead, jnp.asarray(path.chain)))
+    ahead = jnp.concatenate([_marginals(ss, names, inputs, jnp.asarray(path.savings))[1:], ss.marginal[None]])
+    mpc, constrained = (np.asarray(x) for x in _slopes(ss, names, inputs, ahead, jnp.asarray(path.chain)))
     still, bound = static_mpcs(path.steady)
     mass = path.mass
     return PropensityPath(
@@ -237,12 +237,12 @@ def mpc_path(path: Transition) -> PropensityPath:
 
 
 @eqx.filter_jit
-def _marginals(rest: Rest, names: Names, inputs: Array, savings: Array) -> Array:
+def _marginals(ss: SteadyValues, names: Names, inputs: Array, savings: Array) -> Array:
     """V_a of every period, (time, assets, income), from what is saved in it."""
 
     def one(x, saved):
         public = public_of(x, names)
-        x = rest.economy.consumption_of(rest.economy.resources(public), saved, public)
-        return marginal_value(rest.economy, public, x)
+        x = ss.economy.consumption_of(ss.economy.resources(public), saved, public)
+        return marginal_value(ss.economy, public, x)
 
     return jax.vmap(one)(inputs, savings)

@@ -16,8 +16,8 @@ household's optimum if z follows its chain and the aggregates that choices move 
 kinks of consumption, where the borrowing limit starts to bind today or tomorrow, then lie where they belong in every
 aggregate state, and the smooth correction is left with what aggregates that move add.
 
-Where firms set prices they have an encoder and a head of their own, which give what tomorrow adds to the wish to raise
-the price: the expected inflation term of rest plus one number per path and period.
+Where firms set prices they have an encoder and a head of their own, which give the expected term of the Phillips
+curve: its steady-state value plus one number per path and period.
 """
 
 from typing import NamedTuple
@@ -250,7 +250,7 @@ class Policy(eqx.Module):
 
         To first order, c*(m*) + c*'(m*) (m - m*). Where policies start from one in every aggregate state it is read
         exactly, and in units of today's income: with s cash on hand at the lowest assets less the floor, relative to
-        what it is when aggregates are at rest, s c_z(floor + (m - floor) / s), since kinks move with income.
+        its steady-state value, s c_z(floor + (m - floor) / s), since kinks move with income.
         """
         if self.by_state is None or tables.grid is None or tables.points is None:
             return tables.consumption + tables.slope * (cash - tables.cash)

@@ -165,7 +165,7 @@ def move_mass(mass, points, target) -> np.ndarray:
 
 
 def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
-    """The stationary mass and what is carried over at rest on the grid of `economy`, in the middle aggregate state."""
+    """The stationary mass and steady state variables on the grid of `economy`, in the middle aggregate state."""
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     shock = np.int32((economy.shock_count - 1) // 2)
     state_variables = {
@@ -212,7 +212,7 @@ class GameSolution:
         """Whether the objective had stopped moving: means over the last two tenths of training differ by less than
         three standard errors, or by less than a hundredth of all that training moved it. False below 40 updates.
 
-        It says that training rests, not that it rests at an equilibrium: `game_exploitability` measures that.
+        It says that training has converged, not that it has to an equilibrium: `exploitability` measures that.
         """
         objective = np.asarray(self.history["objective"], np.float64)
         tenth = len(objective) // 10

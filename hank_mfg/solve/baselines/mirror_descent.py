@@ -12,8 +12,8 @@ minibatches of whole paths,
 without the last line at the end of the horizon. Q' is a target network, refreshed every few optimizer steps; pi stays
 that of the start of the iteration. With alpha = 1, Q - temperature log pi is the value of following pi, so that the
 next policy is proportional to pi exp(value / temperature): mirror descent without averaging networks. With alpha < 1
-old values fade, and at rest the policy is regularized by entropy of weight (1 - alpha) temperature. The temperature
-falls geometrically: steps are small while values are still wrong, and the regularization ends small.
+old values fade, and in the limit the policy is regularized by entropy of weight (1 - alpha) temperature. The
+temperature falls geometrically: steps are small while values are still wrong, and the regularization ends small.
 
 The network is dueling: Q(s, a) = level(s) + temperature (score(s, a) - mean score(s)), the level in units of the
 running size of returns, the scores those of the strategy, their mean that over the actions of explorers. So the level

@@ -32,7 +32,7 @@ from hank_mfg.precision import DTYPES
 from hank_mfg.solve.play.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
 from hank_mfg.solve.settings import MethodSettings, accepts_old_names, cells_of
 
-FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
+FLOOR = -12.0  # log odds below which a bad action is left as it is: as good as never taken
 
 
 @accepts_old_names
@@ -157,16 +157,16 @@ def softened(scores: Array, values: Array, temperature: Array, settings: GameRSP
 
     The move is rate [Q - temperature log pi - its mean under pi], the weight pi + uniform_action_weight. Moves beyond
     `max_move` are cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A
-    bad action that is never taken rests.
+    bad action that is as good as never taken is left as it is.
     """
     log_probabilities = jax.nn.log_softmax(scores)
     probabilities = jnp.exp(log_probabilities)
     soft = values - temperature * log_probabilities
     move = settings.rate * (soft - jnp.sum(probabilities * soft, axis=-1, keepdims=True))
-    rests = (log_probabilities < FLOOR) & (move < 0)
+    fixed = (log_probabilities < FLOOR) & (move < 0)
     excess = jnp.maximum(jnp.abs(move) / settings.max_move, 1.0)
     weight = (probabilities + settings.uniform_action_weight) * excess
-    return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, weight)
+    return scores + jnp.where(fixed, 0.0, move / excess), jnp.where(fixed, 0.0, weight)
 
 
 def climbed(scores: Array, values: Array, tried: Array, population: Population, limit: float) -> tuple[Array, Array]:
@@ -183,13 +183,13 @@ def climbed(scores: Array, values: Array, tried: Array, population: Population, 
     per_score = length * share * (1.0 - share)
     slope = ((values[..., 2:3] - values[..., 0:1]) / (2.0 * gap) + bend * away) * per_score
     weight = jnp.maximum(-bend * per_score**2, jnp.abs(slope) / limit)
-    end = resting_share(population)
-    rests = ((share > 1.0 - end) & (slope > 0)) | ((share < end) & (slope < 0))
+    end = share_at_end(population)
+    fixed = ((share > 1.0 - end) & (slope > 0)) | ((share < end) & (slope < 0))
     target = scores + slope / jnp.maximum(weight, jnp.finfo(scores.dtype).tiny)
-    return jnp.where(rests, scores, target), jnp.where(rests, 0.0, weight)
+    return jnp.where(fixed, scores, target), jnp.where(fixed, 0.0, weight)
 
 
-def resting_share(population: Population) -> float:
+def share_at_end(population: Population) -> float:
     """How near the end of the actions, as a share of their extent, a choice need go no further toward it."""
     actions = population.actions
     return 0.25 / (len(actions.values) - 1) if isinstance(actions, Discrete) else 1e-3

@@ -41,7 +41,7 @@ def state_that_closes(
     """The state variable of period 0 that does not agree with the mass; None where none is to blame.
 
     `goods(mass, state_variables)` is what is left of goods (horizon,) on the path from a mass and the values of all
-    state variables `names`, None where none is found; `steady` is the mass at rest, `free` the names that were not
+    state variables `names`, None where none is found; `steady` is the stationary mass, `free` the names that were not
     given."""
     for part in PARTS:
         near = steady + part * (mass - steady)
@@ -92,9 +92,9 @@ def explain_state(state: Contradiction) -> str:
     value = f"state_variables={{{state.name!r}: {state.value:.6g}}}"
     cure = f"with {value} the path is found" if state.found else (
         f"give {value}, with which accounts close; no path is found with it either, from so far away: let the mass be "
-        "nearer to that at rest"
+        "nearer to the stationary one"
     )  # fmt: skip
     return (
         f"No path was found, because the state of period 0 contradicts itself: the state variable {state.name} was not "
-        f"given, its value at rest, {state.used:.6g}, was taken, and households' assets do not agree with it; {cure}."
+        f"given, its steady-state value, {state.used:.6g}, was taken, and households' assets contradict it; {cure}."
     )

@@ -29,8 +29,8 @@ from hank_mfg.solve.stationary.household import marginal_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 
-class Rest(NamedTuple):
-    """The stationary equilibrium as arrays: `mass` and `marginal` values V_a (assets, income), `here` (path,) what is
+class SteadyValues(NamedTuple):
+    """The steady state, `ss`, as arrays: `mass` and `marginal` values V_a (assets, income), `here` (path,) what is
     unknown along a path, the values of `shocks`, the mass of income states `share` (income,), what is chosen, `choices`
     (choices,), and what households take as given, `inputs` (inputs,)."""
 
@@ -49,14 +49,14 @@ class Rest(NamedTuple):
         return Moment(self.here, self.shocks, self.share)
 
 
-def at_rest(steady: SteadyState, names: Names) -> Rest:
-    """The stationary equilibrium as arrays, float64."""
+def steady_values(steady: SteadyState, names: Names) -> SteadyValues:
+    """The steady state as arrays, float64."""
     economy, mass, savings = steady.economy, jnp.asarray(steady.mass), jnp.asarray(steady.savings)
     public = jax.tree.map(jnp.asarray, steady.public)
     marginal, choices = _behavior(economy, public, mass, savings)
     shocks, here = stack(public.shocks, names.shocks), stack({**public.aggregates, **public.prices}, names.path)
     inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
-    return Rest(economy, mass, marginal, here, shocks, mass.sum(axis=0), stack(choices, names.choices), inputs)
+    return SteadyValues(economy, mass, marginal, here, shocks, mass.sum(axis=0), stack(choices, names.choices), inputs)
 
 
 @eqx.filter_jit
@@ -66,22 +66,22 @@ def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
     return marginal_value(economy, public, consumption), economy.choices(mass, public, savings)
 
 
-def felt(rest: Rest, names: Names) -> tuple[int, ...]:
+def felt(ss: SteadyValues, names: Names) -> tuple[int, ...]:
     """Places of the inputs that move anybody's cash on hand, wage, price of assets or patience."""
-    moved = np.asarray(_slopes(rest, names))
+    moved = np.asarray(_slopes(ss, names))
     return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
 
 
 @eqx.filter_jit
-def _slopes(rest: Rest, names: Names):
+def _slopes(ss: SteadyValues, names: Names):
     def seen(x):
         public = public_of(x, names)
-        prices = (rest.economy.wage(public), rest.economy.asset_price(public))
-        cash, patience = rest.economy.resources(public), rest.economy.discount_factor(public.shocks)
+        prices = (ss.economy.wage(public), ss.economy.asset_price(public))
+        cash, patience = ss.economy.resources(public), ss.economy.discount_factor(public.shocks)
         rows = [jnp.broadcast_to(each, patience.shape) for each in prices if each is not None]
         return jnp.concatenate([cash, patience, *rows])
 
-    return jax.jacfwd(seen)(rest.inputs)
+    return jax.jacfwd(seen)(ss.inputs)
 
 
 class Household(NamedTuple):
@@ -99,23 +99,23 @@ class _News(NamedTuple):
     mass_next: Array
 
 
-def _news(rest: Rest, household: Household, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
+def _news(ss: SteadyValues, household: Household, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
     """Responses of period 0 to each felt input s = 0, 1, ... periods ahead: leading axes (horizon, felt).
 
     `chosen` is summed over the mass, (horizon, felt, choices); `mass_next` is (horizon, felt, assets, income).
     """
-    decision, ahead = jax.linearize(household.decide, rest.marginal, inputs)
-    _, moved = jax.linearize(functools.partial(household.move, rest.mass), decision.savings, inputs)
+    decision, ahead = jax.linearize(household.decide, ss.marginal, inputs)
+    _, moved = jax.linearize(functools.partial(household.move, ss.mass), decision.savings, inputs)
     nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(felt)]
 
     def seen(change: Decision, x):
-        return _News(jnp.sum(rest.mass * change.chosen, axis=(1, 2)), moved(change.savings, x))
+        return _News(jnp.sum(ss.mass * change.chosen, axis=(1, 2)), moved(change.savings, x))
 
     def back(marginals, _):
         change = jax.vmap(lambda m: ahead(m, nothing))(marginals)
         return change.marginal, jax.vmap(lambda c: seen(c, nothing))(change)
 
-    first = jax.vmap(lambda x: ahead(jnp.zeros_like(rest.marginal), x))(here)
+    first = jax.vmap(lambda x: ahead(jnp.zeros_like(ss.marginal), x))(here)
     _, later = jax.lax.scan(back, first.marginal, None, length=horizon - 1)
     now = jax.vmap(seen)(first, here)
     return decision, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later)
@@ -130,15 +130,15 @@ class Expected(NamedTuple):
     decision: Decision
 
 
-def household_jacobians(rest: Rest, names: Names, household: Household, inputs: Array, felt, horizon: int) -> Expected:
+def household_jacobians(ss: SteadyValues, names: Names, household: Household, inputs, felt, horizon: int) -> Expected:
     """Household Jacobians by the fake-news recursion.
 
     `inputs` (inputs,) are the stationary values of what the household takes as given; `felt` the places in it with
     respect to which derivatives are taken. Row t is the response in period t to the input in period s = column, known
     from period 0 on.
     """
-    economy = rest.economy
-    decision, news = _news(rest, household, inputs, felt, horizon)
+    economy = ss.economy
+    decision, news = _news(ss, household, inputs, felt, horizon)
     each = contributions(economy, economy.shocks(0), names.moved)
     outputs = jnp.concatenate([decision.chosen, each])
     lottery, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]

@@ -45,7 +45,14 @@ from hank_mfg.environment.quantities import (
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.sequence.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
+from hank_mfg.solve.sequence.household_jacobians import (
+    Expected,
+    Household,
+    SteadyValues,
+    felt,
+    household_jacobians,
+    steady_values,
+)
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.income_risk import Risk, given_along, risk_of
 from hank_mfg.solve.sequence.path_checks import shock_paths, warn_unsettled
@@ -151,25 +158,25 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     )  # fmt: skip
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
-    solution, rest = _linearized(steady, horizon, income_risk)
-    off = _goods_off(solution, rest)
+    solution, ss = _linearized(steady, horizon, income_risk)
+    off = _goods_off(solution, ss)
     if off is not None:
         raise ValueError(_why_goods_are_off(solution, off, income_risk))
     return solution
 
 
-def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, Rest]:
-    """What `linearize` returns, and the equations at rest."""
+def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, SteadyValues]:
+    """What `linearize` returns, and the steady state as arrays."""
     names = names_of(steady.economy)
     begin = time.perf_counter()
-    rest, risk = at_rest(steady, names), risk_of(steady.economy) if income_risk else None
-    moved = None if risk is None else _moved(risk, rest.shocks, horizon)
+    ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
+    moved = None if risk is None else _moved(risk, ss.shocks, horizon)
     directions = 0 if moved is None else len(moved.basis)
-    sees = (*felt(rest, names), *range(len(names.inputs), len(names.inputs) + directions))
-    program = _solve.lower(rest, names, sees, horizon, moved).compile(compiler_options=quick_compilation())
-    pointwise = jax.tree.map(np.asarray, _pointwise(rest, names))
+    sees = (*felt(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
+    program = _solve.lower(ss, names, sees, horizon, moved).compile(compiler_options=quick_compilation())
+    pointwise = jax.tree.map(np.asarray, _pointwise(ss, names))
     compiled = time.perf_counter()
-    solved = jax.tree.map(np.asarray, program(rest, names, sees, horizon, moved))
+    solved = jax.tree.map(np.asarray, program(ss, names, sees, horizon, moved))
     _check_bounded(solved.jacobian, solved.inverse)
     outputs, shocks = names.outputs, names.shocks
     priced = [(k, names.inputs[i]) for k, i in enumerate(sees) if i < len(names.inputs)]
@@ -181,7 +188,7 @@ def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[L
         dict(zip(shocks, solved.general, strict=True)), shares, solved.jacobian, solved.inverse, pointwise, names,
         compiled - begin, time.perf_counter() - compiled,
     )  # fmt: skip
-    return solution, rest
+    return solution, ss
 
 
 class _Off(NamedTuple):
@@ -194,14 +201,14 @@ class _Off(NamedTuple):
     late: float
 
 
-def _goods_off(solution: LinearSolution, rest: Rest, periods: int | None = None) -> _Off | None:
+def _goods_off(solution: LinearSolution, ss: SteadyValues, periods: int | None = None) -> _Off | None:
     """The first shock whose responses leave goods over or miss some in the first `periods`, half of all by default.
 
     The derivative of goods_market() along the responses to a shock of period 0 that halves every period.
     """
-    names, horizon, economy = solution.names, solution.horizon, rest.economy
+    names, horizon, economy = solution.names, solution.horizon, ss.economy
     still = {**economy.series(jax.tree.map(jnp.asarray, solution.steady.public)),
-             **dict(zip(names.choices, rest.choices, strict=True))}  # fmt: skip
+             **dict(zip(names.choices, ss.choices, strict=True))}  # fmt: skip
     level = jax.tree.map(lambda x: jnp.broadcast_to(x, (horizon,)), still)
     for shock in names.shocks:
         with warnings.catch_warnings():
@@ -233,8 +240,8 @@ def _why_goods_are_off(solution: LinearSolution, off: _Off, income_risk: bool) -
         tried, before = 2 * tried, abs(then.left)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            longer, rest = _linearized(solution.steady, tried, income_risk)
-        then = _goods_off(longer, rest, max(1, horizon // 2))
+            longer, ss = _linearized(solution.steady, tried, income_risk)
+        then = _goods_off(longer, ss, max(1, horizon // 2))
         if then is None:
             return (
                 f"{message}, because horizon = {horizon} cuts responses off: with horizon={tried} goods are "
@@ -295,15 +302,15 @@ class _Solved(NamedTuple):
     inverse: Array
 
 
-def _household_of(rest: Rest, names: Names, moved: _Moved | None) -> Household:
+def _household_of(ss: SteadyValues, names: Names, moved: _Moved | None) -> Household:
     """Households given prices and shocks, then coordinates of the chain."""
     count = len(names.inputs)
 
     def economy_at(inputs):
         if moved is None:
-            return rest.economy
-        chain = rest.economy.income_transition[0, 0] + jnp.tensordot(inputs[count:], moved.basis, 1)
-        return with_chain(rest.economy, chain)
+            return ss.economy
+        chain = ss.economy.income_transition[0, 0] + jnp.tensordot(inputs[count:], moved.basis, 1)
+        return with_chain(ss.economy, chain)
 
     return Household(
         lambda marginal, inputs: step(economy_at(inputs), names, marginal, inputs[:count]),
@@ -312,15 +319,15 @@ def _household_of(rest: Rest, names: Names, moved: _Moved | None) -> Household:
 
 
 @eqx.filter_jit
-def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
+def _solve(ss: SteadyValues, names: Names, sees: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
     """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
-    priced = tuple(i for i in sees if i < len(rest.inputs))
-    given = jnp.append(rest.inputs, jnp.zeros(len(sees) - len(priced)))
-    found = household_jacobians(rest, names, _household_of(rest, names, moved), given, sees, horizon + 1)
+    priced = tuple(i for i in sees if i < len(ss.inputs))
+    given = jnp.append(ss.inputs, jnp.zeros(len(sees) - len(priced)))
+    found = household_jacobians(ss, names, _household_of(ss, names, moved), given, sees, horizon + 1)
     after = found.jacobians[:, : len(priced), :-1, -1]  # what is left by the last period is felt in the one after
     found = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
-    beyond = _beyond(rest, names, found, moved)
-    by_now, by_next, by_choice = _slopes(rest, names)
+    beyond = _beyond(ss, names, found, moved)
+    by_now, by_next, by_choice = _slopes(ss, names)
     through, seen = found.jacobians[:, : len(priced)], jnp.asarray(priced, int)
     brought = slice(len(names.path) - len(names.state_variables), None)
     by_carried, ahead = by_now.inputs.here[seen, brought], by_next.excess.here[:, brought]
@@ -351,45 +358,45 @@ def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved:
     return _Solved(found.jacobians, beyond, general, jacobian, inverse)
 
 
-def _slopes(rest: Rest, names: Names) -> tuple[Any, Any, Period]:
+def _slopes(ss: SteadyValues, names: Names) -> tuple[Any, Any, Period]:
     """Derivatives of a period's equations in the period itself, the following one (a `Moment` each) and choices."""
-    equations = period(rest.economy, names)
+    equations = period(ss.economy, names)
 
     def without_public(*given: Any) -> Period:
         return equations(*given)._replace(public=None)
 
-    at = (rest.moment, rest.moment, rest.choices)
+    at = (ss.moment, ss.moment, ss.choices)
     by_now, by_next, by_choice = (jax.jacfwd(without_public, argnums=i)(*at) for i in range(3))
     return by_now, by_next, by_choice
 
 
-def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> Array:
+def _beyond(ss: SteadyValues, names: Names, found: Expected, moved: _Moved | None) -> Array:
     """What shocks do to outputs at given prices other than through cash on hand, (outputs, shocks, time, time)."""
 
     def at_once(z: Array) -> Array:
-        return supplied(rest.economy, names.moved, rest.mass, shock_values(names, z))
+        return supplied(ss.economy, names.moved, ss.mass, shock_values(names, z))
 
-    slopes = jax.jacfwd(at_once)(rest.shocks)  # (moved, shocks)
+    slopes = jax.jacfwd(at_once)(ss.shocks)  # (moved, shocks)
     slopes = jnp.concatenate([jnp.zeros((len(names.choices), len(names.shocks))), slopes])
     total = jnp.einsum("oz,ts->ozts", slopes, jnp.eye(len(found.outputs)))
     if moved is None:
         return total
     risk = jnp.einsum("ortu,zrus->ozts", found.jacobians[:, -len(moved.basis) :], moved.chain)
-    settled = rest.economy.settle(rest.mass, rest.economy.lottery(found.decision.savings))
+    settled = ss.economy.settle(ss.mass, ss.economy.lottery(found.decision.savings))
     households = jnp.einsum("toaf,ae->toef", found.outputs, settled)
     return total + risk + jnp.einsum("toef,zsef->ozts", households, moved.first)
 
 
 @eqx.filter_jit
-def _pointwise(rest: Rest, names: Names):
+def _pointwise(ss: SteadyValues, names: Names):
     """Slopes (unknown + shocks + income,) of everything that follows from today's unknowns, shocks and shares."""
-    counts = np.cumsum([len(rest.here), len(rest.shocks)])
+    counts = np.cumsum([len(ss.here), len(ss.shocks)])
 
     def everything(here):
         unknown, shocks, share = jnp.split(here, counts)
         public = form(
-            rest.economy, names, dict(zip(names.path, unknown, strict=True)), shock_values(names, shocks), share
+            ss.economy, names, dict(zip(names.path, unknown, strict=True)), shock_values(names, shocks), share
         )
-        return {name: jnp.asarray(value, jnp.float64) for name, value in rest.economy.series(public).items()}
+        return {name: jnp.asarray(value, jnp.float64) for name, value in ss.economy.series(public).items()}
 
-    return jax.jacfwd(everything)(jnp.concatenate([rest.here, rest.shocks, rest.share]))
+    return jax.jacfwd(everything)(jnp.concatenate([ss.here, ss.shocks, ss.share]))

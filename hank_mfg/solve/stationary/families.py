@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.concavity import STEEPER
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.environment.quantities import Names, names_of
@@ -240,7 +240,7 @@ def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> 
     def one(values, found):
         economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
         savings = economy.savings_of(economy.resources(found.public), found.composite, found.public)
-        return goods_at_rest(economy, found.public, found.mass, savings)
+        return steady_goods(economy, found.public, found.mass, savings)
 
     return jax.vmap(one)(values, found)
 

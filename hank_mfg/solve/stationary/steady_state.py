@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.files import as_latex
@@ -30,7 +30,7 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
-from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_at_rest, outcomes_table
+from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_table, steady_outcomes
 from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name
 
@@ -102,7 +102,7 @@ class SteadyState(NamedTuple):
     @property
     def outcomes(self) -> dict[str, float]:
         """Every price, aggregate, declared outcome and choice summed over households, by name; decimals per period."""
-        return outcomes_at_rest(self.economy, self.public, self.mass, self.savings)
+        return steady_outcomes(self.economy, self.public, self.mass, self.savings)
 
     @property
     def goods_market(self) -> float | None:
@@ -255,7 +255,7 @@ def stationary_of(steady: SteadyState) -> Stationary:
 
 
 _response = eqx.filter_jit(response_to_unknowns)
-_goods = eqx.filter_jit(goods_at_rest)
+_goods = eqx.filter_jit(steady_goods)
 
 
 def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:

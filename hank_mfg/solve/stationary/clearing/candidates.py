@@ -39,7 +39,7 @@ def not_resumed(economy: Economy, names: Names) -> Resumed:
     return Resumed(no, Edge(zero, zero), search, _number(np.zeros(len(names.searched))), whole, zero)
 
 
-def candidate(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
+def resumed_at(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
     """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
     `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
     plain, tight, yes = not_resumed(economy, names), _number(tolerance), _number(np.asarray(True))
@@ -148,7 +148,7 @@ def growth_of(economy: Economy, factor: np.ndarray, gross: np.ndarray) -> np.nda
     return np.asarray(radius)
 
 
-class Trial(NamedTuple):
+class Candidate(NamedTuple):
     """A candidate evaluated: the `unknown` (searched,), its `excess`, and all that follows, as the program returned."""
 
     unknown: np.ndarray
@@ -174,23 +174,23 @@ class Candidates:
         self.economy, self.names, self.run = economy, names, run
         self.seen: list[np.ndarray] = []
 
-    def __call__(self, unknown, near: Trial | None = None, tolerance: float = LOOSE) -> Trial:
-        """The excess at `unknown` (searched,), from the policy of a trial `near` where there is a good one."""
+    def __call__(self, unknown, near: Candidate | None = None, tolerance: float = LOOSE) -> Candidate:
+        """The excess at `unknown` (searched,), from the policy of a candidate `near` where there is a good one."""
         unknown = np.asarray(unknown, np.float64)
         usable = near is not None and np.isfinite(near.size)
         if near is not None and usable:
             start, mass = np.log(np.asarray(near.found.composite)), near.found.mass
         else:
             start, mass = _begin(self.economy, self.names, jnp.asarray(unknown)), np.full(self.economy.shape, np.nan)
-        resumed = candidate(self.economy, self.names, unknown, start, mass, tolerance)
-        trial = self._trial(unknown, self.run(self.economy, resumed))
-        self.seen.append(trial.excess)
-        return self(unknown, None, tolerance) if usable and np.isnan(trial.excess).any() else trial
+        resumed = resumed_at(self.economy, self.names, unknown, start, mass, tolerance)
+        candidate = self._evaluated(unknown, self.run(self.economy, resumed))
+        self.seen.append(candidate.excess)
+        return self(unknown, None, tolerance) if usable and np.isnan(candidate.excess).any() else candidate
 
-    def resume(self, resumed: Resumed) -> Trial:
+    def resume(self, resumed: Resumed) -> Candidate:
         """The search of the program, begun where `resumed` says."""
         outcome = self.run(self.economy, resumed)
-        return self._trial(np.asarray(outcome[0].unknown), outcome)
+        return self._evaluated(np.asarray(outcome[0].unknown), outcome)
 
     def survey(self, unknown) -> Survey:
         """What is known of candidates without solving a household."""
@@ -201,8 +201,8 @@ class Candidates:
         return Candidates(economy, self.names, self.run)
 
     @staticmethod
-    def _trial(unknown: np.ndarray, outcome: Any) -> Trial:
-        return Trial(unknown, np.asarray(outcome[0].excess), outcome)
+    def _evaluated(unknown: np.ndarray, outcome: Any) -> Candidate:
+        return Candidate(unknown, np.asarray(outcome[0].excess), outcome)
 
 
 @eqx.filter_jit

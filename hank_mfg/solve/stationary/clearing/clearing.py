@@ -348,11 +348,11 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         room = jnp.where(move[count:] > 0, top - prices, prices - bottom)
         part = 1.0 / jnp.maximum(1.0, jnp.max(jnp.abs(jnp.concatenate([move[:count], 2.0 * move[count:] / room]))))
 
-        def nowhere(trial):
-            return ~jnp.isfinite(jnp.sum(trial[1].excess)) & (trial[0] > 2.0**-SHORTENINGS * part)
+        def nowhere(step):
+            return ~jnp.isfinite(jnp.sum(step[1].excess)) & (step[0] > 2.0**-SHORTENINGS * part)
 
-        def shorter(trial):
-            part = 0.5 * trial[0]
+        def shorter(step):
+            part = 0.5 * step[0]
             return part, solve(x + part * move, point.log_consumption, point.mass, jnp.asarray(tolerance))
 
         part, following = jax.lax.while_loop(

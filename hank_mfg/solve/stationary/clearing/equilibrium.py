@@ -20,7 +20,7 @@ from jax import Array
 from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.environment.quantities import Names, form_at_rest, supplied
+from hank_mfg.environment.quantities import Names, form_steady_state, supplied
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.solve.stationary.clearing.mass import mass_response
@@ -62,7 +62,7 @@ class Equilibrium(NamedTuple):
 
 def given(economy: Economy, names: Names, unknown: Array) -> Public:
     """Everything aggregate at assumed values of what is searched, (searched,), with shocks at their means."""
-    return form_at_rest(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
+    return form_steady_state(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
 
 
 def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, composite: Array, mass: Array) -> Array:
