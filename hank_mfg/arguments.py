@@ -42,7 +42,7 @@ HOW = {
     "GameRSPG": "settings, as hm.GameRSPG() or hm.GameSPG() makes them",
     "IPPO": "settings, as hm.IPPO() or hm.RIPPO() makes them",
     "MOMD": "settings, as hm.MOMD() makes them",
-    "Family": "a family of worlds, as hm.Family({'depreciation': [0.03]}) makes it",
+    "Family": "a model set, as hm.Family({'depreciation': [0.03]}) makes it",
     "AR1": "a shock, as hm.AR1('labor', persistence=0.9, stationary_sd=0.4) declares it",
     "VAR1": "a shock, as hm.VAR1('productivity', 'spending', persistence=..., innovation_covariance=...) declares it",
     "MarkovChain": "a shock, as hm.MarkovChain(transition, labor=[0.5, 1.5]) declares it",

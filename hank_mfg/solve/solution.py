@@ -56,7 +56,7 @@ class Solution(Answers):
     stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
     maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
     price_error (of firms, in units of inflation; zero without), objective (mean flow utility); after robust training
-    for a `family` of worlds also the weights of the worlds, the losses in them that moved these (updates, worlds), and
+    for a `family` also the weights of its models, the losses in them that moved these (updates, models), and
     adversary_gain, what other weights would have gained the adversary then, percent of consumption.
     """
 
@@ -88,9 +88,9 @@ class Solution(Answers):
         return self.seconds_train
 
     def worlds(self) -> list[dict[str, Any]]:
-        """The worlds that people were prepared for: what `changes`, the adversary's last `weight`, and by how much
-        people were worse off than in the first, `loss_percent` of consumption, when it was set (None where training
-        ended before that); empty without a family."""
+        """The members of the model set: what `changes`, the adversary's last `weight`, and by how much households
+        were worse off than in the first, `loss_percent` of consumption, when it was set (None where training ended
+        before that); empty without a family."""
         if self.family is None:
             return []
         found = zip(

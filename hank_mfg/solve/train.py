@@ -118,7 +118,7 @@ def not_settled(objective: np.ndarray, cure: str) -> str:
     """The sentence for training of a game whose `objective` (updates,) was still moving when it ended."""
     tenth = len(objective) // 10
     if tenth < 4:
-        return f"{len(objective)} updates are too few to tell whether the game's training converged; raise {cure}; {SEE}."
+        return f"{len(objective)} updates are too few to tell whether the game converged; raise {cure}; {SEE}."
     before, after = objective[-2 * tenth : -tenth].mean(), objective[-tenth:].mean()
     return (
         f"The objective of the game was still moving: its mean over the last {tenth} of {len(objective)} updates "

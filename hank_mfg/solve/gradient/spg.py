@@ -21,7 +21,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_inflation_term, structural_gradient
-from hank_mfg.solve.gradient.robust import Worlds, on_paths, path_shares
+from hank_mfg.solve.gradient.robust import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, rollout, worst_market
@@ -197,7 +197,7 @@ def observe(
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
         record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
         return last, record, worst_market(play, steps.now)
-    economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own world
+    economy = eqx.tree_at(lambda e: e.grid, play.economy, fine.economy.grid)  # of the path's own model
     inside = fine._replace(policy=play.policy, economy=economy)
     last, steps = rollout(NoisyPrices(inside), refine(state, inside), (shocks_next, price_noise), lambda step: step)
     record = jax.vmap(lambda step: record_period(play, *at_nodes(step, play, inside), inside.economy))(steps)
@@ -300,16 +300,16 @@ def fit(
 
 
 def update(
-    play: Play, training: Training[State], settings: RSPG, worlds: Worlds | None = None, fine: Play | None = None
+    play: Play, training: Training[State], settings: RSPG, models: ModelSet | None = None, fine: Play | None = None
 ) -> tuple[Training[State], Progress]:
     """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
 
-    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs. The mass moves
-    on the grid of the play `fine`, if there is one.
+    Paths belong to the `models` of a family in turn, where there is one (robust.py), and count by their weights. The
+    mass moves on the grid of the play `fine`, if there is one.
     """
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)
-    shares = path_shares(worlds, settings.paths, play.economy.dtype)
+    shares = path_shares(models, settings.paths, play.economy.dtype)
 
     def one(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
@@ -323,7 +323,7 @@ def update(
         return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, targets, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
+    last, targets, numbers, finite, market = on_paths(play, models, one, training.states, keys)
     policy, optimizer, loss = fit(play, training, settings, training.states.memory, targets, shares)
     euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
     report = Progress(loss, euler_error, price_error, objective, finite.T, market)
