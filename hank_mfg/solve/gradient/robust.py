@@ -101,8 +101,9 @@ class Family:
     def check(self, model: Model) -> None:
         """Raise ValueError, naming the member, unless every equation works in each: `check_model` for a family."""
         for change in self.changes(model):
+            member = model.with_parameters(**change)
             try:
-                check_model(model.with_parameters(**change))
+                check_model(member)
             except ValueError as error:
                 raise ValueError(f"Family with {assignments(change)}: {error}" if change else str(error)) from error
 
