@@ -24,7 +24,7 @@ from hank_mfg.model.var1 import VAR1
 from hank_mfg.sizes import require_room, shown
 
 Shock = AR1 | VAR1 | MarkovChain | ConditionalChain
-NOBODY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
+EMPTY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
 
 
 class Chain(NamedTuple):
@@ -253,7 +253,7 @@ def average_out(conditional, aggregate, shares=(1.0,)):
     """
     share = joint_distribution(aggregate, conditional, shares)
     xp = array_module(share)
-    share = xp.where(share.sum(axis=0) > NOBODY, share, share.sum(axis=1)[:, None])
+    share = xp.where(share.sum(axis=0) > EMPTY, share, share.sum(axis=1)[:, None])
     flows = xp.einsum("ze,zx,zxef->ef", share, aggregate, conditional)
     return flows / share.sum(axis=0)[:, None]
 

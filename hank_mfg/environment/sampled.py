@@ -31,7 +31,7 @@ from hank_mfg.environment.game import (
     next_period_draws,
 )
 
-NOBODY = -1
+UNREPLACED = -1
 
 
 class Crowd(NamedTuple):
@@ -150,11 +150,11 @@ def sampled_start(game: AbstractGame, individuals: int, uniforms: Array, *, key:
 
 
 def replaced(own: dict[str, Array], others: dict[str, Array], places: dict[str, Array]) -> dict[str, Array]:
-    """Arrays `own` of each population with entry 0 taken from `others` at the place given, unless it is `NOBODY`."""
+    """Arrays `own` of each population with entry 0 taken from `others` at the place given, unless it is `UNREPLACED`."""
     found = {}
     for name, each in own.items():
         place = places[name]
-        found[name] = each.at[0].set(jnp.where(place == NOBODY, each[0], others[name][jnp.maximum(place, 0)]))
+        found[name] = each.at[0].set(jnp.where(place == UNREPLACED, each[0], others[name][jnp.maximum(place, 0)]))
     return found
 
 
