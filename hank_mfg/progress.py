@@ -1,7 +1,7 @@
 """What a long computation says while it runs: lines on standard error, at most one every some seconds.
 
-A step that takes long without calling anybody, such as a compilation, is told of by a thread. In Python the first line
-comes after `USUAL` seconds, so that what is quick says nothing; with `verbose=True` every step is told of when it
+A long step without callbacks, such as a compilation, is reported by a thread. In Python the first line
+comes after `USUAL` seconds, so that what is quick says nothing; with `verbose=True` every step is reported when it
 begins and then every `OFTEN` seconds; with `verbose=False` nothing is. The command line chooses for what it calls.
 """
 

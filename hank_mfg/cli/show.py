@@ -61,7 +61,7 @@ def _unit_lines(period: str, units: dict[str, str]) -> list[str]:
 
 
 def _state_lines(states: dict[str, Any]) -> list[str]:
-    """What hits everybody, then what hits each household, with values; then the shares of permanent types."""
+    """Aggregate shocks, then idiosyncratic ones, with values; then the shares of permanent types."""
     rows: dict[str, Any] = {}
     for kind in ("aggregate", "individual"):
         rows[f"{kind} states"] = states[f"{kind}_states"]

@@ -267,7 +267,7 @@ def _report_not_finite(model: Model, case: Case) -> NoReturn:
 
 
 def _shortfall(case: Case, periods: list[Results]) -> tuple[int, int, int] | None:
-    """Aggregate state, asset point and income state of a household that cannot repay; None where everybody can."""
+    """Aggregate state, asset point and income state of a household that cannot repay; None where all can."""
     for number, period in enumerate(periods):
         most = np.asarray(period["most"]["consumption"])
         if np.any(most <= 0):

@@ -1,4 +1,4 @@
-"""Prices that clear inside the period: the root of excess demand, given what everybody would choose at each price.
+"""Prices that clear inside the period: the root of excess demand, given households' choices at each price.
 
 One unknown: a Newton step from the guess, then secants, as long as they stay inside the bracket; where they do not get
 there, false position (Illinois) between the ends of the bracket. Several: Newton's method inside the brackets with
@@ -38,7 +38,7 @@ def accuracy(dtype) -> float:
 def clear(excess_demand: ExcessDemand, guess: Array, lower: Array, upper: Array) -> Cleared:
     """Solve excess_demand(x) = 0, (unknowns,) to (unknowns,), with lower <= x <= upper, from a `guess`.
 
-    Where there is no root the excess returned is not small, or not a number: whoever calls looks at it.
+    Without a root the excess returned is large or NaN; callers must check it.
     """
     start = jnp.clip(jnp.where(jnp.isfinite(guess), guess, 0.5 * (lower + upper)), lower, upper)
     goal = accuracy(guess.dtype)

@@ -6,11 +6,11 @@ the period, these prices. The action of a household is a share s of the most tha
     x = s x_max,        x_max what it consumes with the lowest savings,
     a' = savings that cash on hand buys after x, between the lowest and the highest of the grid,
 
-where x is consumption, or with GHH preferences consumption less effort. The savings land by the lottery of the economy,
+where x is consumption, or with GHH preferences consumption less effort. Savings move by the economy's lottery,
 income moves by its chain, and the horizon is closed by a value of states after the last period.
 
-**Prices that clear inside the period.** A game acts before its prices are known: everybody sees those of the period
-before in the signals that name them, and chooses a share, which is defined at every price. Once all have chosen, prices
+**Prices that clear inside the period.** A game acts before its prices are known: all see those of the period
+before in the signals that name them, and choose a share, which is defined at every price. Once all have chosen, prices
 clear: the root of excess demand of the shares chosen. Where firms set prices, what they expect of tomorrow in the
 Phillips curve is that it will be like today. Where there is no root inside the declared brackets, prices are at the
 point of the least excess that the search found, and `excess` says what is left over.
@@ -41,7 +41,7 @@ HOUSEHOLDS = "households"
 @portable
 class EconomyNoise(NamedTuple):
     """The common noise of an economy: the index of the aggregate shock, what the last period carried over, and the
-    prices that clear inside the period, those of the period before until everybody has acted."""
+    prices that clear inside the period, those of the period before until all have acted."""
 
     shock: Array
     state_variables: Named
@@ -216,7 +216,7 @@ class EconomyGame(AbstractGame):
         return economy.markets(public, Named("choices", sums))
 
     def clear(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Aggregate:
-        """Prices at which the shares that everybody chose clear the markets, from those of the period before."""
+        """Prices at which the shares chosen clear the markets, from those of the period before."""
         names, before = self.economy.clearing_prices, aggregate.noise.clearing_prices
 
         def excess(x: Array) -> Array:

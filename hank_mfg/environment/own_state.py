@@ -93,17 +93,17 @@ def _worlds(case: Case) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], Any
     in their place.
     """
     points, own, income = case.points, case.own, np.arange(len(case.share))
-    everyone = slice(None)
-    yield points[::-1].copy(), own, slice(None, None, -1), everyone
+    every_state = slice(None)
+    yield points[::-1].copy(), own, slice(None, None, -1), every_state
     for place in (0, len(points) // 2, len(points) - 1):
-        yield points[place : place + 1], own, slice(place, place + 1), everyone
+        yield points[place : place + 1], own, slice(place, place + 1), every_state
     if len(income) < 2:
         return
     for group in (income % 2 == 0, 2 * income < len(income)):
         for stay in (group, ~group):
             for step in (1, max(1, len(income) // 2)):
                 source = np.where(stay, income, (income + step) % len(income))
-                yield points, {name: value[:, source] for name, value in own.items()}, everyone, np.flatnonzero(stay)
+                yield points, {name: value[:, source] for name, value in own.items()}, every_state, np.flatnonzero(stay)
 
 
 def _pairs(first: Results, second: Results) -> Iterator[tuple[str, str, Any, Any]]:

@@ -148,7 +148,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
 
 
 def _asset_price(model: Model, given: Named) -> Any:
-    """What a unit of next assets costs: a number, the same for everybody."""
+    """What a unit of next assets costs: a number, the same for all households."""
     return _fits(model, "asset_price", "the result", ask(model, "asset_price", given), ())
 
 
@@ -298,7 +298,7 @@ def _fits(model: Model, method: str, name: str, value, shape: tuple):
         raise ValueError(f"{place} is a complex number: return real ones, of a complex one jax.numpy.real or abs.")
     if not shape and np.shape(value):
         raise ValueError(
-            f"{place} has shape {np.shape(value)} instead of being one number: it is the same for everybody, so "
+            f"{place} has shape {np.shape(value)} instead of being one number: it is common to all, so "
             "compute it from aggregates and shocks."
         )
     try:

@@ -1,8 +1,8 @@
 """Side by side: the responses of global solutions, of the perfect-foresight path and of the linear solution.
 
 All methods answer the same question: a shock of a given size at date 0 changes the expected path of every shock by dz
-(compare_shocks.py). A global solution averages over what may happen (impulse_response.py); on the other two everybody
-foresees dz and nothing else happens. Responses are in percent of the value without the shock, of the stationary value
+(compare_shocks.py). A global solution averages over what may happen (impulse_response.py); on the other two all
+foresee dz and nothing else happens. Responses are in percent of the value without the shock, of the stationary value
 where there is no aggregate risk, in percentage points for rates and shares, and in their own units for levels that
 reach zero. With y a response and L the linear one,
 

@@ -167,5 +167,5 @@ def _warn(result: GridError, digits: int) -> None:
         each = ", ".join(f"{name} = {result.values[name][0]:.4g} by about {result.error[name]:.2g}" for name in rough)
         warnings.warn(
             f"The grid of {result.asset_points[0]} asset points is off in {each}, more than {digits} digits allow: use "
-            "more asset_points, or lower the top of the grid if hardly anybody gets there.", stacklevel=3,
+            "more asset_points, or lower the top of the grid if hardly any household gets there.", stacklevel=3,
         )  # fmt: skip

@@ -1,6 +1,6 @@
-"""What information is worth to one household, when everybody else, prices and what they reveal stay as they are.
+"""The value of information to one household, with all others, prices and what these reveal unchanged.
 
-Everybody follows a solution. One household at a time is given something else to see, or more or less memory of it, and
+All households follow a solution. One at a time is given other signals, or more or less memory of them, and
 trained by the same structural gradient in the frozen economy until it does as well as it can. What it loses against the
 best informed of them, savings x against x*, is the discounted sum of what each of its choices costs when the best
 follows (the performance difference lemma), to second order
@@ -160,8 +160,8 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     own, others = (to_chain(each.idiosyncratic_shock()).values for each in (model, solution.model))
     if strange := [each for each in own if each not in others]:
         raise ValueError(
-            f"The household '{name}' is told {', '.join(strange)}, which happens to nobody in the solution: solve the "
-            "economy of those who are told most of their own state, and compare in that."
+            f"The household '{name}' observes {', '.join(strange)}, which no household does in the solution: solve the "
+            "economy of those who observe most of their own state, and compare in that."
         )
     same = {each: getattr(solution.settings, each) for each in ("asset_points", "paths", "horizon", "precision")}
     settings = dataclasses.replace(settings, updates=updates, **same)

@@ -49,7 +49,7 @@ class SecondMoments(NamedTuple):
 def second_moments(linear: LinearSolution, *, lags: int = 1, smoothing: float | None = None) -> SecondMoments:
     """Exact autocovariances of the linearized economy when shocks follow the model's declared chain.
 
-    What everybody learns when the chain moves from i to k is the path of revisions E[Z_{t+h} | k] - E[Z_{t+h} | i],
+    The news when the chain moves from i to k are the path of revisions E[Z_{t+h} | k] - E[Z_{t+h} | i],
     h = 0, 1, ...; with y^{ik} the response to it,
 
         Cov(a_t, b_{t+l}) = sum_i pi_i sum_k P_ik sum_j y_j^{ik}(a) y_{j+l}^{ik}(b),

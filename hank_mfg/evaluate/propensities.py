@@ -4,12 +4,12 @@ Static: out of one more unit of cash on hand today, unexpected and once,
 
     MPC(a, e) = d c(a, e) / d m,      one where the borrowing limit binds.
 
-Intertemporal: everybody gets one unit of goods in period s, known from period 0 on, prices being as they are,
+Intertemporal: every household gets one unit of goods in period s, known from period 0 on, prices being as they are,
 
     M[t, s] = d C_t / d transfer_s,      t, s = 0, ..., horizon - 1.
 
 M[0, 0] is the mean static one, the first column the response to a surprise, M[t, s] with t < s spending ahead of it.
-All of it is spent at some time: with R the gross return on assets, the same for everybody,
+All of it is spent at some time: with R the gross return on assets, the same for all households,
 
     sum_t R^{-t} M[t, s] = R^{-s}.
 
@@ -48,17 +48,17 @@ def intertemporal_mpcs(
 ) -> np.ndarray:
     """The intertemporal marginal propensities to consume M, (horizon, horizon): see the module's formulas.
 
-    Row t is the response of aggregate consumption in period t to one unit of goods for everybody in period s = column,
-    known from period 0 on, at stationary prices. `output` may also name an aggregate that choices move ("capital"):
-    then it is the response of what households supply at the start of t. Truncation is exact: a longer horizon adds
-    rows and columns and leaves these.
+    Row t is the response of aggregate consumption in period t to one unit of goods for every household in period s =
+    column, known from period 0 on, at stationary prices. `output` may also name an aggregate that choices move
+    ("capital"): then it is the response of what households supply at the start of t. Truncation is exact: a longer
+    horizon adds rows and columns and leaves these.
 
     `incidence` says who receives: what a household in each own state (income,), or with each level of assets on the
     grid as well (assets, income), gets relative to others. It is divided by its mean over the stationary mass, so that
-    one unit is paid in all; in period s it goes to those who are then in these states, foreseen like any risk. No one
-    saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget identity
-    above holds for every incidence.
-    Raises ValueError for a horizon below 2, another output, and an incidence that does not fit or pays nothing.
+    one unit is paid in all; in period s it goes to those who are then in these states, foreseen like any risk. No
+    household saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget
+    identity above holds for every incidence. Raises ValueError for a horizon below 2, another output, and an incidence
+    that does not fit or pays nothing.
     """
     cells = steady.mass.size
     require_sizes(
@@ -110,7 +110,7 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
 
     Both (assets, income): the slope of today's consumption in cash on hand, per period, and whether the household
     saves down to the borrowing limit, where the slope is one. It is one as well where the top of the grid binds, where
-    hardly anybody is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
+    hardly any household is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
     households.
     """
     mpc, constrained = _steady_propensities(steady)
@@ -159,7 +159,7 @@ def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
 
 
 def mean_propensities(steady: SteadyState, responses: np.ndarray | None = None) -> dict[str, float]:
-    """Mean marginal propensities to consume of everybody in a stationary equilibrium, and the share of the constrained.
+    """Mean marginal propensities to consume in a stationary equilibrium, and the share of the constrained.
 
     `mpc_PERIOD`: out of one unexpected unit of cash, spent in the same period, sum of mass times `static_mpcs`;
     `mpc_first_year`, where a year has several periods: what of it is spent within the first year, sum_{t < n} M[t, 0]
@@ -216,7 +216,7 @@ class PropensityPath:
 def mpc_path(path: Transition) -> PropensityPath:
     """The response of marginal propensities to consume along a transition path.
 
-    The slope of each period's own policy in cash on hand, given that everybody foresees the rest of the path, weighed
+    The slope of each period's own policy in cash on hand, given that households foresee the rest of the path, weighed
     with the period's population. A surprise unit is worth a unit: prices of the path do not react to it.
     """
     names = names_of(path.steady.economy)

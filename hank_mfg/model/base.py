@@ -53,8 +53,8 @@ def parameter(
 
 
 def choice(about: str = "", *, options: tuple[str, ...] | tuple[int, ...], default: str | int) -> Any:
-    """Declare a field of a `Model` that is one of several words, such as what people see, or one of several whole
-    numbers that count something, such as periods remembered: equations compare it, nothing differentiates it."""
+    """Declare a field of a `Model` that is one of several words, such as what households observe, or one of several
+    whole numbers that count something, such as periods remembered: equations compare it, nothing differentiates it."""
     return eqx.field(static=True, kw_only=True, default=default, metadata={"about": about, "options": tuple(options)})
 
 
@@ -156,7 +156,7 @@ class Model(eqx.Module):
             cls.period = eqx.field(static=True, kw_only=True, default=value)
 
     def aggregate_shocks(self):
-        """The shocks that hit everybody: none unless declared."""
+        """The shocks common to all households: none unless declared."""
         return ()
 
     def idiosyncratic_shock(self):
@@ -260,7 +260,7 @@ class Model(eqx.Module):
     def clearing_prices(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.
 
-        They are solved for in every period, given what everybody would choose at the price that they would then see,
+        They are solved for in every period, given households' choices at the price that they would then observe,
         until `excess_demand` is zero. They are prices like the others, and prices() reads them.
         """
         return {}

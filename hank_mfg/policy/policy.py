@@ -8,8 +8,8 @@ correction, in logs, to the stationary consumption function c* read at today's c
 
 with m* the stationary cash on hand at the same (a, e). p are the prices that clear inside the period, p* their
 stationary values, and g what they do to log consumption if tomorrow is as in the stationary equilibrium but for what
-they promise: without it nobody would respond to such a price at first, and no market would clear. The correction is
-zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
+they promise: without it no household would respond to such a price at first, and no market would clear. The correction
+is zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
 
 Where prices are a closed form and the signal reveals the aggregate state z, c* and m* are those of z (`ByState`): the
 household's optimum if z follows its chain and the aggregates that choices move stay at their stationary values. The

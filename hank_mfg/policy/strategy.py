@@ -161,5 +161,5 @@ def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorica
 def start_of(
     game: AbstractGame, uniforms: Array, strategies: dict[str, Strategy]
 ) -> tuple[Aggregate, dict[str, Array]]:
-    """The aggregate state of period 0 and everybody's memory before it."""
+    """The aggregate state of period 0 and the memory of each population before it."""
     return game.start(uniforms), {name: strategy.initial_memory() for name, strategy in strategies.items()}

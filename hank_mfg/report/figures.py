@@ -112,7 +112,7 @@ def plot_wealth_distribution(assets, mass, note: str = "", labels: Sequence[str]
 
     `assets` (assets,) level; `mass` (assets, income) or (assets,) summing to one; `labels` one per income state. Of
     more states than can be told apart in gray, evenly spaced ones are shown, and the note says so.
-    Raises ValueError for labels of another number, or when everybody is at the borrowing limit.
+    Raises ValueError for labels of another number, or when all households are at the borrowing limit.
     """
     assets, mass = np.asarray(assets, dtype=float), np.asarray(mass, dtype=float)
     end = float(quantile(mass, assets, 0.99))

@@ -60,7 +60,7 @@ def evaluation_rows(content: dict[str, Any]) -> dict[str, Any]:
         rows[f"{gain}, standard error over paths"] = numbers["nonanticipative_standard_error"]
         rows[f"{gain}, relative to the spread (percent)"] = numbers["nonanticipative_relative_percent"]
         rows[f"Spread of {name}, best response over uniform actions"] = numbers["spread"]
-        rows[f"Value of {name} when nobody deviates"] = numbers["value"]
+        rows[f"Value of {name} without deviation"] = numbers["value"]
     return rows
 
 

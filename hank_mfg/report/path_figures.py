@@ -143,7 +143,7 @@ def _bins(result: DistributionPath) -> tuple[np.ndarray, np.ndarray]:
     first, last = result.mass[0], result.mass[-1]
     top = max(float(quantile(each, assets, TOP)) for each in (first, last))
     if not top > assets[0]:
-        raise ValueError("Everybody is at the lowest grid point: there is no distribution of wealth to show.")
+        raise ValueError("All households are at the lowest grid point: there is no distribution of wealth to show.")
     ends = np.array([assets[0], top])
     width = _width(ends)
     low, high = np.arcsinh(ends / width)
@@ -251,7 +251,8 @@ def _moving_picture(result: DistributionPath, periods: Sequence[int], speed: flo
 def plot_intertemporal_mpcs(
     responses: np.ndarray, periods: Sequence[int] = (0, 5, 10, 20), length: int | None = None, *, period: str = ""
 ) -> "Figure":
-    """Columns of M: the response of consumption over time to one unit of goods for everybody in each of `periods`.
+    """Columns of M: the response of consumption over time to one unit of goods for every household in each of
+    `periods`.
 
     `responses` (horizon, horizon) from `intertemporal_mpcs`; `length` is the number of periods shown, by default twice
     the last of `periods`; `period` is what the axis counts. Raises ValueError for a period beyond the horizon.
@@ -261,7 +262,7 @@ def plot_intertemporal_mpcs(
     if responses.ndim != 2 or max(periods) >= len(responses) or min(periods) < 0:
         raise ValueError(f"responses has shape {responses.shape}: it must hold the periods {list(periods)}.")
     length = min(len(responses), max(2 * max(periods), 10) + 1 if length is None else length)
-    note = "Aggregate consumption when everybody gets one unit of goods, known from period 0 on, at stationary prices."
+    note = "Aggregate consumption when all households get a unit of goods, known from period 0, at stationary prices."
     figure, (panel,) = panels(1, 1, COLUMN, 2.5, note)
     date = counted(period)
     for place, line in zip(periods, line_styles(len(periods)), strict=True):

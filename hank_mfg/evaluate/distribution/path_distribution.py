@@ -1,4 +1,4 @@
-"""The distribution along a transition path: whoever is at a percentile at date t, and groups fixed before the shock.
+"""The distribution along a transition path: the percentiles of date t, and groups fixed before the shock.
 
 Both meanings of a percentile, set out in `groups.py`, over the periods of a perfect-foresight path with masses D_t and
 policies c_t, a'_t:
@@ -57,10 +57,10 @@ class DistributionPath:
 
     `levels` and `baseline` map names to (horizon,): with the shock and without. Gini coefficients and shares are
     fractions, wealth and consumption in goods. `meanings` says of each whether it is of a "current percentile",
-    whoever is there at date t, or of a "fixed group" of the households that were in it before the shock. `units` are
-    those of `responses`. `mass` (horizon, assets) is the population over `assets` (assets,); `groups` the ranks
-    where fixed groups begin and end; `note` describes how it was computed; `period`
-    is the length of one that the model declares.
+    the households there at date t, or of a "fixed group" of the households that were in it before the shock. `units`
+    are those of `responses`. `mass` (horizon, assets) is the population over `assets` (assets,); `groups` the ranks
+    where fixed groups begin and end; `note` describes how it was computed; `period` is the length of one that the model
+    declares.
     """
 
     horizon: int
@@ -167,7 +167,7 @@ def distribution_path(
 
     `baseline` is the stationary equilibrium without the shock, on the same grid: by default that in which the path
     ends; after a permanent change pass the one before it. `groups` maps names to the ranks, between 0 and 1, where a
-    group begins and ends in the wealth distribution of period 0, before anybody has chosen: that before the shock, or,
+    group begins and ends in the wealth distribution of period 0, before households choose: that before the shock, or,
     where the mass of period 0 is itself what changed, that after the change. Where mean wealth is not
     positive in every period, Gini coefficient and top shares of wealth have no meaning and are left out. Raises
     ValueError for a baseline on another grid and for ranks that are not ascending in [0, 1].
@@ -196,7 +196,7 @@ def distribution_path(
     }
     note = (
         f"Perfect-foresight path of {len(path.mass)} periods, histogram on {len(assets)} asset points moved exactly, "
-        "float64. Current percentile: whoever is there in that period. Fixed group: the mean over the households that "
+        "float64. Current percentile: the households there in that period. Fixed group: the mean over those that "
         "were in the group in period 0, less the mean of the same households had there been no shock."
     )
     meanings = {name: CURRENT if name in flat else FIXED for name in levels}
@@ -243,7 +243,7 @@ def _follow(economy: Economy, groups: Array, savings: Array, consumption: Array,
 
 
 def _current(mass: np.ndarray, consumption: np.ndarray, assets: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics of whoever is there, from masses and consumption (..., assets, income): (...) each."""
+    """Statistics of current percentiles, from masses and consumption (..., assets, income): (...) each."""
     wealth = mass.sum(axis=-1)
     positive = np.all(wealth @ assets > 1e-6 * (wealth @ np.abs(assets)))
     found = inequality(wealth, assets) if positive else {}

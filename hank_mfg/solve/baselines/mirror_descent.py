@@ -1,7 +1,7 @@
 """Munchausen online mirror descent on sampled individuals (MOMD): one Q network, whose softmax is the policy.
 
 Iteration k starts from the policy pi = softmax(Q / temperature) of the network as it stands. A crowd that follows it
-makes the mean field on fresh paths of common noise. Explorers, of whom nobody takes notice, live on the same paths;
+makes the mean field on fresh paths of common noise. Explorers, of mass zero, move along the same paths;
 they take a uniformly drawn action with probability `exploration` and fill the replay with transitions (s, a, r, s').
 Earlier transitions belong to other mean fields and are dropped. The network then learns, by least squares on
 minibatches of whole paths,

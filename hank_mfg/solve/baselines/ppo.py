@@ -122,7 +122,7 @@ class PPOTraining(NamedTuple):
 class Episode(NamedTuple):
     """What individuals of one population lived through on a path, (time, individuals) each; what networks saw.
 
-    `discount` are their discount factors, None where everybody has that of the game.
+    `discount` are their discount factors, None where all have that of the game.
     """
 
     sight: Sight

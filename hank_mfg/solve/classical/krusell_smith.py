@@ -3,7 +3,7 @@
     log K' = intercept_z + slope_z log K        in aggregate state z, for the one aggregate K that choices move
 
 1. Policies given the law, by the endogenous grid method on own assets x income x K x z (classical_household.py).
-2. The economy along one fixed path of aggregate shocks: a histogram moved exactly (Young 2010), nobody sampled.
+2. The economy along one fixed path of aggregate shocks: a histogram moved exactly (Young 2010), without sampling.
 3. Least squares of log K' on log K, state by state; the law moves part of the way, corrected by the laws already tried
    (`next_law`); repeated until no coefficient is further than `tolerance` from what the simulation says.
 

@@ -93,7 +93,7 @@ class KSAlgorithm(MethodSettings):
 
 class Path(NamedTuple):
     """What a simulation says, (periods,) each: aggregates by name, the aggregate state, the mass at the top of the
-    grid, the least consumption of anybody alive; and the state after the last period."""
+    grid, the least consumption at a state with mass; and the state after the last period."""
 
     aggregates: dict[str, np.ndarray]
     shock: np.ndarray
@@ -126,7 +126,7 @@ class Programs(NamedTuple):
 
 
 def play_of(histogram: PerceivedEconomy, economy: PerceivedEconomy, table: Array, nodes: Array) -> Play:
-    """The economy on the grid of the histogram, everybody following policies (shocks, capital, assets, income)."""
+    """The economy on the grid of the histogram, all households following policies (shocks, capital, assets, income)."""
     policy: Any = TabulatedPolicy(table, nodes, economy.grid.points, economy.distinct())
     return Play(histogram, policy, policy.tables(histogram.grid.points))
 
@@ -185,9 +185,9 @@ class Search:
         return int(sweeps.count)
 
     def simulate(self) -> Path:
-        """The economy on the fixed path of shocks, or its first quarter, everybody following the last policies.
+        """The economy on the fixed path of shocks, or its first quarter, households following the last policies.
 
-        Raises SolveError where somebody cannot consume.
+        Raises SolveError where some household cannot consume.
         """
         play = play_of(self.programs.histogram, self.programs.economy, self.table, self.nodes)
         state, records = self.begin, []

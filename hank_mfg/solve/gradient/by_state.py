@@ -113,7 +113,7 @@ def start_by_state(policy: Policy, economy: Economy, steady: SteadyState, progra
     """A policy that starts from the optimum in every aggregate state, where it sees these; otherwise as it is.
 
     `economy` has aggregate risk and lies on the grid of `steady`, float64. Where the optimum is not found, as with
-    prices at which nobody stops saving, training starts from the stationary policy in every state.
+    prices at which households never stop saving, training starts from the stationary policy in every state.
     """
     if policy.by_state is None:
         return policy

@@ -37,7 +37,7 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 @eqx.filter_jit
 def _warm_up(play: Play, training: Training[State], key, price_noise_sd, settings: RSPG, models: ModelSet | None):
-    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
+    """Last states of paths on which all follow the stationary policy, signals (paths, time, signals), prices
     that cleared inside the period (paths, time, clearing_prices), which they miss by `price_noise_sd` (clearing
     prices,), and the expected inflation term of firms if tomorrow were like today (paths, time)."""
     periods = settings.warmup
@@ -87,13 +87,13 @@ def prepare(
     price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(clearing_prices).std(axis=(0, 1)))
     if (
         play.economy.clearing_prices and settings.price_noise > 0
-    ):  # signals are standardized on what people will see in training
+    ):  # signals are standardized on what households see in training
         last, (signals, _, outlooks) = walk(*arguments, price_noise_sd, *others)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
             f"Before the first update, path {int(np.argmin(finite))}: {QUANTITIES[0]} became NaN or infinite while "
-            "everybody followed the stationary policy; check prices() and signal() at every aggregate shock."
+            "households followed the stationary policy; check prices() and signal() at every aggregate shock."
         )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
@@ -251,7 +251,7 @@ def train_economy(
         training, history = resume
         play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
     else:
-        lines.now("first paths, on which everybody follows the stationary policy")
+        lines.now("first paths, on which households follow the stationary policy")
         play, training = prepare(
             model, settings, steady, seed=seed, warm_up=compiled.warm_up, by_state=compiled.by_state, models=models
         )

@@ -1,6 +1,6 @@
 """Structural policy gradient for games, with memory (RSPG) or without (SPG).
 
-Only the common noise is sampled. Along each path everybody's action values Q_t(s, a) are exact (game_play.py), and the
+Only the common noise is sampled. Along each path all action values Q_t(s, a) are exact (game_play.py), and the
 gradient of the objective in what is done at one state is the mass times Q. It is used in natural units:
 
 - unordered actions: scores move by Q plus the gradient of temperature times entropy, the gradient of the objective in
@@ -9,9 +9,9 @@ gradient of the objective in what is done at one state is the mass times Q. It i
 - ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
 
 The network then takes `epochs` Adam steps of weighted least squares toward the moved scores, up to what softmax does
-not see (`centered_residual`). To somebody who sees public signals only, several paths look the same; least squares then
-takes the mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move
-is bounded: what vanishes is the mean slope. Several populations learn at the same time, each taking the others as
+not see (`centered_residual`). An agent who sees public signals only cannot distinguish several paths; least squares
+then takes the mean of their weighted moves. So weight times move is always the exact slope of the path, however far the
+move is bounded: what vanishes is the mean slope. Several populations learn at the same time, each taking the others as
 given.
 
 Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
@@ -233,7 +233,7 @@ def centered_residual(scores: Array, own_targets: GameTargets) -> Array:
     if scores.shape[-1] == 1:
         return away
     weight = own_targets.weight
-    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and uniform_weight is zero
+    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where the mass and uniform_weight are zero
     return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.maximum(total, jnp.finfo(scores.dtype).tiny)
 
 

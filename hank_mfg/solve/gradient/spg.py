@@ -124,7 +124,7 @@ QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "stru
 class Training(NamedTuple, Generic[States]):
     """Everything that training carries from one update to the next; saved and loaded, it goes on as if unbroken.
 
-    `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
+    `states` are the paths' last states: of all in training, of all and the deviator in exploitability.
     `price_noise_sd` (clearing prices,) are the standard deviations of the noise added to clearing prices in training.
     """
 

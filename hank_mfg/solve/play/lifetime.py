@@ -22,7 +22,7 @@ from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
 class Frozen(NamedTuple):
     """What a household faces on one path, leading axis time: nothing here depends on what it does itself.
 
-    `now` and `ahead` are everybody else's decisions; their public parts (prices, signals, cash) are its own too.
+    `now` and `ahead` are all others' decisions; their public parts (prices, signals, cash) are its own too.
     """
 
     now: Decision
@@ -31,8 +31,8 @@ class Frozen(NamedTuple):
 
 
 def freeze(play: Play, state: State, shocks_next: Array, foresight: bool) -> tuple[State, Frozen]:
-    """Everybody follows `play` along the aggregate states `shocks_next` (time,): the last state, and what one household
-    faces on the way, with everybody's decisions in every state that may follow if there is `foresight`."""
+    """All households follow `play` along the aggregate states `shocks_next` (time,): the last state, and what one
+    household faces on the way, with the others' decisions in every state that may follow if there is `foresight`."""
     last, steps = rollout(play, state, shocks_next, lambda step: step)
     ahead = jax.vmap(play.look_ahead)(steps) if foresight else None
     return last, Frozen(steps.now, ahead, steps.shock_next)

@@ -1,6 +1,6 @@
 """Whether a path was not found because the state of period 0 contradicts itself, tried.
 
-A mass that was given without the state variables that go with it (bonds that nobody owes) leaves goods in period 0.
+A mass that was given without the state variables that go with it (bonds without a debtor) leaves goods in period 0.
 Little of it is enough to see that: with a part of the mass's deviation a path is found, on which each state variable is
 changed until goods of period 0 are accounted for. With the one that needs the least change the whole path is searched.
 """

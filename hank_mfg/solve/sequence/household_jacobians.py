@@ -1,6 +1,6 @@
 """Household Jacobians in the sequence space, by the fake-news recursion.
 
-J[t, s] is the derivative of a sum over households at t with respect to an input at s that everybody foresees from
+J[t, s] is the derivative of a sum over households at t with respect to an input at s that households foresee from
 period 0 on. With D_0 the stationary mass, Lambda its transition, y^s and D_1^s the policies of period 0 and the mass of
 period 1 when the input moves s periods later,
 
@@ -67,7 +67,7 @@ def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
 
 
 def felt(ss: SteadyValues, names: Names) -> tuple[int, ...]:
-    """Places of the inputs that move anybody's cash on hand, wage, price of assets or patience."""
+    """Places of the inputs that move some household's cash on hand, wage, price of assets or patience."""
     moved = np.asarray(_slopes(ss, names))
     return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
 

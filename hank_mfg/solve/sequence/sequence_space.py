@@ -2,7 +2,7 @@
 
 Unknown are the paths U of the aggregates that choices move, of the prices that clear inside the period, and of what
 every period carries over to the next. Prices and so what households take as given follow from U and the shocks Z by the
-model's equations (quantities.py), everybody's choices by household Jacobians (household_jacobians.py), and in every
+model's equations (quantities.py), households' choices by household Jacobians (household_jacobians.py), and in every
 period
 
     what they supply - U = 0,     excess demand = 0,     next_state(period before) - U = 0,
@@ -12,8 +12,8 @@ with nothing left over by the period before the first. Together they are H(U, Z)
     H_U dU + H_Z dZ = 0,     dU = G dZ,     G = - H_U^{-1} H_Z,
 
 with derivatives of the declared equations by automatic differentiation. Where income risk moves with the aggregate
-state, shocks move the shares of income states and the chain between them as well (income_risk.py), and people between
-income states on impact. Everything is in float64.
+state, shocks move the shares of income states and the chain between them as well (income_risk.py), and households
+between income states on impact. Everything is in float64.
 
 Source: Auclert, Bardoczy, Rognlie and Straub (2021), "Using the Sequence-Space Jacobian to Solve and Estimate
 Heterogeneous-Agent Models", Econometrica 89(5).
@@ -74,8 +74,8 @@ class LinearSolution:
     `household` maps (output, input) to Jacobians (horizon, horizon): outputs are "consumption", hours and earnings
     where they are chosen, and the aggregates that choices move, inputs the prices and shocks that households feel, row
     t the response in period t to the input in period s = column. `beyond` maps (output, shock) to what a shock does to
-    an output at given prices other than through cash on hand: income risk, people between income states, what the same
-    assets add up to; empty where it does nothing. `general` maps each shock to G, (unknown, horizon, horizon), and
+    an output at given prices other than through cash on hand: income risk, households between income states, what the
+    same assets add up to; empty where it does nothing. `general` maps each shock to G, (unknown, horizon, horizon), and
     `shares` to the response of the shares of income states, (income, horizon, horizon), where they respond. `jacobian`
     is H_U and `inverse` -H_U^{-1}, square on unknown x horizon, with the unknowns of `names.path`. `pointwise` maps
     aggregates, prices, shocks and outcomes to their slopes in the unknowns, shocks and income shares of the same
@@ -101,7 +101,7 @@ class LinearSolution:
         return "float64"
 
     def response(self, **shocks) -> dict[str, np.ndarray]:
-        """Deviations from the stationary equilibrium, (horizon,) each, when everybody learns of the paths in period 0.
+        """Deviations from the stationary equilibrium, (horizon,) each, when the paths become known in period 0.
 
         `shocks` are deviations of shocks by name, in the shock's own units, at most `horizon` periods long; zero
         afterwards. Series: shocks, aggregates, prices, outcomes and what is chosen ("consumption"). Warns where more

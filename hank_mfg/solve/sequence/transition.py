@@ -1,4 +1,4 @@
-"""Transition paths: what happens when everybody foresees the path of shocks from period 0 on.
+"""Transition paths: equilibrium when all agents foresee the path of shocks from period 0 on.
 
 Unknown are the paths U of the aggregates that choices move, of the prices that clear inside the period, and of what
 periods carry over. Given U and the shocks, prices follow in every period, policies backward from the stationary
@@ -286,7 +286,7 @@ def _same(one: SteadyState, other: SteadyState) -> bool:
 
 
 def _start(ss: SteadyValues, steady: SteadyState, initial, deviations, risk: Risk | None) -> tuple[Array, Given]:
-    """The mass of period 0 and what nobody chooses along the path.
+    """The mass of period 0 and the exogenous part of the path.
 
     Raises ValueError where the path leaves the values that the shocks' chain has and income risk depends on it.
     """
@@ -319,7 +319,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
     each = mass.sum(axis=0).reshape(len(shares), -1).sum(axis=1)
     if len(shares) > 1 and np.abs(each - shares).max() > 1e-9:
         raise ValueError(
-            f"initial has shares {each} of permanent types, the final equilibrium {shares}, but nobody changes type: "
+            f"initial has shares {each} of permanent types, the final equilibrium {shares}, but types never change: "
             "give both the same."
         )
     return mass

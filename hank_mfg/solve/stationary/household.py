@@ -69,7 +69,7 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """One step of the endogenous grid method at constant prices, from log consumption tomorrow to today's.
 
     The function returned maps (assets, income) to (assets, income); its fixed point is the stationary policy. In logs
-    its change is relative to consumption. What nobody could consume tomorrow counts as all that can be.
+    its change is relative to consumption. Consumption tomorrow is capped at the largest feasible one.
     """
     resources, gross = economy.resources(public), asset_return(economy, public)
     utility, income = economy.model.preferences(), economy.income_transition[0, 0]

@@ -259,7 +259,7 @@ def warn_of_others(names: Names, here: Candidate, others: list[Candidate]) -> No
 
 
 def is_equilibrium(economy: Economy, names: Names, outcome: Outcome, tolerance: float) -> bool:
-    """Whether markets clear, everybody can pay and the household problem is solved."""
+    """Whether markets clear, budgets are feasible and the household problem is solved."""
     found = outcome.found
     if not np.isfinite(np.asarray(found.excess)).all() or not np.abs(np.asarray(found.excess)).max() <= CLEARED:
         return False

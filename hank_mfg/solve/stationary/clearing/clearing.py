@@ -165,7 +165,7 @@ def patience(economy: Economy, public: Public) -> Array:
 
     beta (1 + r) / q where all are alike, with the return at the top of the grid, where unbounded wealth would be (debt
     may cost more) and the asset's price q; otherwise the spectral radius of diag(beta (1 + r) / q) P over income
-    states, by repeated squaring, so that somebody may be more patient than the market for a while.
+    states, by repeated squaring, so that a household may be more patient than the market for a while.
     """
     factor = economy.bought(asset_return(economy, public) * economy.discount_factor(public.shocks), public)[-1]
     matrix = factor[:, None] * economy.income_transition[0, 0]
@@ -240,12 +240,12 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
     here = found.now.log_consumption + found.drift * (found.y - found.now.y)
     log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
     rows = jnp.argmin(jnp.abs(economy.grid.points - coarse.grid.points[:, None]), axis=1)
-    mass = jnp.zeros(economy.shape).at[rows].set(found.now.mass)  # where the most people are
+    mass = jnp.zeros(economy.shape).at[rows].set(found.now.mass)  # where the mass is largest
     return first_of(unsolved(found.y, log_consumption, mass), found.slope, drift, 1e-2 * HASTE)
 
 
 def unsolved(y: Array, log_consumption: Array, mass: Array) -> Point:
-    """A point to start from: nothing follows from it yet, and `mass` only says where people are."""
+    """A point to start from: nothing follows from it yet, and `mass` only says where households are."""
     nothing = jnp.asarray(jnp.inf, y.dtype)
     return Point(y, log_consumption, mass, nothing[None], nothing)
 

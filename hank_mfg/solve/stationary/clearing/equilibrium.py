@@ -114,7 +114,7 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
 def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
     """Composite, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
 
-    The mass of a permanent type is in proportion to its share, whatever people choose.
+    The mass of a permanent type is in proportion to its share, whatever households choose.
     """
     public = given(economy, names, unknown)
     composite = _household(economy, public, found.composite)
