@@ -228,7 +228,7 @@ class EconomyGame(AbstractGame):
         return aggregate._replace(noise=aggregate.noise._replace(clearing_prices=clearing_prices))
 
     def consumption_equivalent(self, gain: Array, value: Array) -> Array:
-        """The permanent percent of goods, at unchanged hours, worth `gain` of mean lifetime utility.
+        """The permanent percent of goods, at unchanged hours, equivalent to `gain` in mean lifetime utility.
 
         With u(f c) = f^(1-g) u(c) + u(f) the gain of f times the goods is u(f) D, with D the discounted u'(c) c. Under
         CRRA D = W + (1-g) V with W the value of a unit of utility in every period and V = `value`: exact where patience

@@ -208,7 +208,7 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
 
 
 def _pricing(model: Model, now: Named) -> dict[str, Any]:
-    """Profit, what tomorrow's is worth, and its cross derivative in price and price before, which must be positive."""
+    """Profit, its discount factor, and its cross derivative in price and price before, which must be positive."""
     if not model.sets_prices():
         return {}
     discounting = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", now, now), ())

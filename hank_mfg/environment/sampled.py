@@ -45,7 +45,7 @@ class Crowd(NamedTuple):
 class Decided(Protocol):
     """The decisions of a period: `solve.game_play.GameDecision` is one.
 
-    The public signal, the memory kept of it, and the mixed action of each population at all its states.
+    The public signal, the memory of it, and the mixed action of each population at all its states.
     """
 
     @property
@@ -181,11 +181,11 @@ def sampled_move(
     """
     aggregate, noise_next = between
     dtype = aggregate.masses[name].dtype
-    land_luck, move_luck = jax.random.uniform(key, (2, *states.shape), dtype)
-    landed = draw_landing(game.land(name, aggregate, game.place(name, states), actions), land_luck)
+    lottery_draws, move_draws = jax.random.uniform(key, (2, *states.shape), dtype)
+    moved = draw_landing(game.land(name, aggregate, game.place(name, states), actions), lottery_draws)
     kernel = game.kernel(name, aggregate, noise_next)
-    last = landed % kernel.shape[0]
-    return landed - last + draw_outcomes(kernel, last, move_luck)
+    last = moved % kernel.shape[0]
+    return moved - last + draw_outcomes(kernel, last, move_draws)
 
 
 def sampled_advance(
@@ -266,7 +266,7 @@ def sampled_period(play: CrowdPlay, crowd: Crowd, memory: dict[str, Array], unif
 
 
 def aggregates(step: CrowdStep) -> Aggregate:
-    """What `sampled_rollout` records unless told otherwise: the aggregate state at the start of each period."""
+    """What `sampled_rollout` records by default: the aggregate state at the start of each period."""
     return step.now.aggregate
 
 

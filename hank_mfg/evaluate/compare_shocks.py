@@ -95,9 +95,9 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     return Plan(name, chosen, mean, economy, changes, unit)
 
 
-def _usual_sizes(wanted: float, room: float) -> tuple[float, ...]:
-    """Small and large, down and up: what is wanted, or as far as the chain reaches, with 3 digits where they fit."""
-    large = min(wanted, room)
+def _usual_sizes(usual: float, room: float) -> tuple[float, ...]:
+    """Small and large, down and up: the usual, or as far as the chain reaches, with 3 digits where they fit."""
+    large = min(usual, room)
     rounded = float(f"{large:.3g}")
     large = rounded if rounded <= room + 1e-12 else large
     return -large, -SMALL * large, SMALL * large, large

@@ -41,7 +41,7 @@ class Length(NamedTuple):
 
 @quick_jit
 def walk(play: Play, state: State, shocks_next: Array) -> State:
-    """The state after a path of aggregate states, (periods,), of which nothing is kept: one program for all
+    """The state after a path of aggregate states, (periods,), of which nothing is recorded: one program for all
     measures."""
     return rollout(play, state, shocks_next, lambda step: None)[0]
 

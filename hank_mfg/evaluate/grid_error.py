@@ -84,7 +84,7 @@ def _promised(value: float, digits: int) -> float:
 
 
 def grid_error(steady: SteadyState, *, digits: int = 3, again: Callable[[int], SteadyState] | None = None) -> GridError:
-    """Estimate what the asset grid is worth in a stationary equilibrium, by solving it on half and a quarter of it.
+    """Estimate the error of the asset grid in a stationary equilibrium, by solving it on a half and a quarter of it.
 
     Warns of quantities that are not known to `digits` significant digits. `again` solves the same economy on a number
     of asset points, `steady_state` unless said. Takes about as long as solving twice, compilation included. Raises

@@ -161,7 +161,7 @@ class ImpulseResponse:
 
 
 class _Followed(NamedTuple):
-    """What is kept of one period to follow groups and distributions."""
+    """The record of one period to follow groups and distributions."""
 
     lottery: Lottery
     shock: Array

@@ -48,7 +48,7 @@ from hank_mfg.wording import readable
 class Informed(NamedTuple):
     """What one kind of household loses against the best informed: lifetime utility, mean over paths and the mass, with
     its standard error over paths; and the permanent `percent` of consumption goods, at unchanged
-    hours, that is worth as much to the best informed (welfare.py)."""
+    hours, equivalent for the best informed (welfare.py)."""
 
     loss: float
     standard_error: float
@@ -154,8 +154,8 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     differs = changed_parameters(model, solution.model)
     if differs or model.state_variables().keys() != solution.model.state_variables().keys():
         raise ValueError(
-            f"The household '{name}' lives in another economy ({', '.join(differs) or 'others are carried over'}): "
-            "give a model that differs from the solution's in what households see only."
+            f"The household '{name}' is of another economy ({', '.join(differs) or 'others are carried over'}): "
+            "give a model that differs from the solution's in what households observe only."
         )
     own, others = (to_chain(each.idiosyncratic_shock()).values for each in (model, solution.model))
     if strange := [each for each in own if each not in others]:
@@ -195,7 +195,7 @@ def _losses(
     """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility of the last with
     `factor` times the goods, with its derivative in the factor, (paths, 2).
 
-    `annuities` (income,) are what a unit of utility in every period is worth after the last one.
+    `annuities` (income,) are the value of a unit of utility in every period after the last one.
     """
     burn_in, horizon = periods
     economy = baseline.economy
@@ -213,7 +213,7 @@ def _losses(
         )
         slope = jnp.where(binds, jnp.abs(record.path.residual), 0.0)
 
-        def live(savings: Array) -> Array:
+        def losses(savings: Array) -> Array:
             """The discounted loss of `savings`, the flows of them, and the sum of all weights: (4,)."""
 
             def period(mass, given):
@@ -228,10 +228,10 @@ def _losses(
             given = (savings, record.savings, slope, record.path.curvature, path.now, path.shock_next)
             left, sums = jax.lax.scan(period, last.aggregate.mass, given)
             cost, weight, *gains = sums.sum(axis=0)
-            scale = 1.0 + jnp.sum(left.sum(axis=0) * annuities) / weight  # of a life to that of its first periods
+            scale = 1.0 + jnp.sum(left.sum(axis=0) * annuities) / weight  # of the infinite horizon to its first periods
             return scale * jnp.stack([cost, *gains])
 
-        lives = [live(deviate(play, play.policy, m, path).savings) for play, m in zip(players, memories, strict=True)]
-        return jnp.stack([life[0] for life in lives]), lives[-1][1:]
+        each = [losses(deviate(play, play.policy, m, path).savings) for play, m in zip(players, memories, strict=True)]
+        return jnp.stack([one[0] for one in each]), each[-1][1:]
 
     return jax.lax.map(one, keys)

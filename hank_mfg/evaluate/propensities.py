@@ -217,7 +217,7 @@ def mpc_path(path: Transition) -> PropensityPath:
     """The response of marginal propensities to consume along a transition path.
 
     The slope of each period's own policy in cash on hand, given that households foresee the rest of the path, weighed
-    with the period's population. A surprise unit is worth a unit: prices of the path do not react to it.
+    with the period's population. Prices of the path do not react to it.
     """
     names = names_of(path.steady.economy)
     ss = steady_values(path.steady, names)

@@ -1,7 +1,7 @@
 """Welfare in percent of consumption, for every preference.
 
-A change of lifetime utility is stated as the permanent percent of consumption goods, at unchanged hours, that is worth
-as much. With factor f times the goods for ever, a household with a given plan has
+A change of lifetime utility is stated as the permanent percent of consumption goods, at unchanged hours, that is
+equivalent. With factor f times the goods for ever, a household with a given plan has
 
     V(f) = E sum_t beta_0 ... beta_{t-1} u_t(f),        u_t(1) the flow utility of the plan,
 
@@ -32,10 +32,10 @@ EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility;
 
 
 def consumption_equivalent(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:
-    """The permanent percent of consumption goods, at unchanged hours, that is worth a `gain` of lifetime utility.
+    """The permanent percent of consumption goods, at unchanged hours, equivalent to a `gain` of lifetime utility.
 
     `welfare(factor)` returns V(factor) and V'(factor): lifetime utility with so many times the goods. Plus or minus
-    infinity where no change of consumption is worth so much, NaN where the gain or V(1) is not finite.
+    infinity where no change of consumption is equivalent, NaN where the gain or V(1) is not finite.
     """
     gain = float(gain)
     value, slope = map(float, welfare(1.0))
@@ -80,7 +80,7 @@ def average_welfare(again: Callable[[float], Array], first: Array) -> Callable[[
 
 @float64_allowed
 def consumption_percent(steady: SteadyState, gain: float) -> float:
-    """What a `gain` of lifetime utility, mean over the stationary mass, is worth in permanent consumption, percent.
+    """A `gain` of lifetime utility, mean over the stationary mass, in permanent consumption, percent.
 
     The percent more goods, given to all households of the stationary equilibrium for ever at unchanged hours, that
     raises mean lifetime utility by as much; right for every preference and with patience that differs (see the module's

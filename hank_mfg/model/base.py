@@ -1,6 +1,6 @@
 """The declaration of an economy: fields are parameters, methods are the equations.
 
-Timing inside period t, kept everywhere: shocks are realized; the population is the mass over (assets chosen at t-1,
+Timing inside period t, everywhere: shocks are realized; the population is the mass over (assets chosen at t-1,
 idiosyncratic state); aggregates are summed and prices form; households see the public signal and choose; utility
 accrues; then next period's aggregate shock is drawn and idiosyncratic states move.
 """

@@ -188,7 +188,7 @@ class Policy(eqx.Module):
         return (self.encoder,) if self.firms is None else (self.encoder, self.firms.encoder)
 
     def expected_inflation_term(self, features: Array) -> Array:
-        """What tomorrow adds to a firm's wish to raise its price, in units of inflation: a number."""
+        """The expected discounted term of the Phillips curve, in units of inflation: a number."""
         if self.firms is None:
             return self.stationary.expected_inflation_term
         return self.stationary.expected_inflation_term + self.firms.scale * self.firms.head(
@@ -270,8 +270,8 @@ class Policy(eqx.Module):
         return scale * (below + (assets - low) / (high - low) * (above - below))
 
     def consumption(self, features: Array, cash: Array, tables: Tables, clearing_prices: Array, floor: Array) -> Array:
-        """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods
-        per period; `floor` as in `baseline`."""
+        """The unconstrained composite (consumption, less effort under GHH), (points, income), in goods; `floor` as in
+        `baseline`."""
         move = self.correction(features, tables)
         if clearing_prices.shape[0]:
             move = move + jnp.tensordot(clearing_prices - self.stationary.clearing_prices, tables.response, 1)

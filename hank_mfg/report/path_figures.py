@@ -124,10 +124,10 @@ def _ticks(edges: np.ndarray) -> list[float]:
     low, high = float(edges[0]), float(edges[-1])
     width, scale = _width(edges), 10.0 ** np.floor(np.log10(max(-low, high)))
     round_ones = [s * m * scale * p for p in (0.01, 0.1, 1.0) for m in (1, 2, 5) for s in (1, -1)]
-    wanted = [0.0, *sorted(round_ones, key=abs, reverse=True)]
+    ticks = [0.0, *sorted(round_ones, key=abs, reverse=True)]
     chosen: list[float] = []
     gap = (np.arcsinh(high / width) - np.arcsinh(low / width)) / 8.0
-    for tick in wanted:
+    for tick in ticks:
         apart = all(abs(np.arcsinh(tick / width) - np.arcsinh(other / width)) > gap for other in chosen)
         if low <= tick <= high and apart:
             chosen.append(float(f"{tick:.3g}"))

@@ -115,7 +115,7 @@ def write_evaluation(
 ) -> tuple[dict[str, Any], list[Path]]:
     """Measure accuracy, write evaluation.json and accuracy.tex; return the numbers and the paths.
 
-    Where the solution lives `under` other parameters than it was trained with, given by name, they are written beside
+    Where the solution is `under` other parameters than it was trained with, given by name, they are written beside
     the numbers into evaluation_under_NAME_VALUE.json, and nothing else is.
     """
     content = evaluate(solution, periods=periods, seed=seed).to_dict()

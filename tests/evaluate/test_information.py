@@ -100,7 +100,7 @@ def test_the_best_informed_loses_nothing_and_others_cannot_gain(solved, brief):
 def test_another_economy_is_refused(solved, brief, refuses):
     refuses(
         lambda: information_value(solved, {"patient": (noisy(discount_factor=0.985), brief)}, updates=1, **SIZES),
-        "The household 'patient' lives in another economy (discount_factor)",
+        "The household 'patient' is of another economy (discount_factor)",
     )
 
 

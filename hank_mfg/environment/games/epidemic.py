@@ -26,7 +26,7 @@ last week's report of the infectious, with an error (`report_sd`, of its logarit
 
 Whether the variant is about, how many are infectious now and what week it is follow only from the reports so far.
 Without `common_noise` there is no variant and reports have no error. Without `idiosyncratic_noise` health moves on
-for certain: one week exposed, one infectious, immune ever after; catching the disease remains a matter of luck.
+for certain: one week exposed, one infectious, immune ever after; infection remains random.
 
 Numbers: sigma = 1 - exp(-7/3.69), mean latency 3.69 days (Li et al. 2020, Science 368); rho = 1 - exp(-7/7), seven
 infectious days, and utility log a - a + 1 (Farboodi, Jarosch and Shimer 2021, JET 196); delta = 1 - 2^(-12/(16 52)),

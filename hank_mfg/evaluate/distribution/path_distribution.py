@@ -208,7 +208,7 @@ def _check(path: Transition, still: SteadyState, groups: Mapping[str, tuple[floa
     mine, other = path.steady.economy, still.economy
     if mine.shape != other.shape or not np.array_equal(mine.grid.points, other.grid.points):
         raise ValueError(
-            f"baseline lives on {other.shape} states up to assets {float(other.grid.upper):g}, the path on "
+            f"baseline has {other.shape} states up to assets {float(other.grid.upper):g}, the path on "
             f"{mine.shape} up to {float(mine.grid.upper):g}: solve both with the same asset_points and asset_space()."
         )
     for name, (start, end) in groups.items():

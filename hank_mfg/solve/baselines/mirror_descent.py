@@ -17,8 +17,8 @@ temperature falls geometrically: steps are small while values are still wrong, a
 
 The network is dueling: Q(s, a) = level(s) + temperature (score(s, a) - mean score(s)), the level in units of the
 running size of returns, the scores those of the strategy, their mean that over the actions of explorers. So the level
-is the value of a state to explorers, and where it is off, scores feel nothing of it on average; were the mean one over
-all actions alike, what a state is worth would leak into the action most often taken there. Softmax does not see the
+is the value of a state to explorers, and where it is off, scores are unaffected on average; with the mean over all
+actions alike, the value of a state would leak into the action most often taken there. Softmax does not see the
 level, so the strategy's own choice is the policy, and the level may see the period (`make_critics`). Several
 individuals with the same state and action in a period count through their number and mean target.
 
@@ -224,8 +224,8 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
     replays = {}
     for (name, sight), own_key in zip(sights.items(), keys, strict=True):
         log_probabilities = jnp.maximum(jax.nn.log_softmax(decided.scores[name]), -FARTHEST)
-        lived = explore(play.game, name, path, decided.choices[name], settings, key=own_key)
-        replays[name] = Replay(Episode(sight, *lived), log_probabilities)
+        explored = explore(play.game, name, path, decided.choices[name], settings, key=own_key)
+        replays[name] = Replay(Episode(sight, *explored), log_probabilities)
     return decided.signal, replays, rewards
 
 

@@ -120,7 +120,7 @@ class PPOTraining(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """What individuals of one population lived through on a path, (time, individuals) each; what networks saw.
+    """The record of individuals of one population on a path, (time, individuals) each; the inputs of networks.
 
     `discount` are their discount factors, None where all have that of the game.
     """

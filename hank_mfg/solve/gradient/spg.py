@@ -136,13 +136,12 @@ class Training(NamedTuple, Generic[States]):
 
 
 class Record(NamedTuple):
-    """What a rollout keeps of each period for learning; (time, assets, income) unless said.
+    """What a rollout records of each period for training; (time, assets, income) unless said.
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
     `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
-    less where earnings fall with it; `goods` is consumption of goods. `expected_inflation_term` (time,) is what firms
-    think that tomorrow adds to their wish to raise the price, `implied` what it is worth in expectation over every next
-    aggregate state."""
+    less where earnings fall with it; `goods` is consumption of goods. `expected_inflation_term` (time,) is the
+    policy's expected term of the Phillips curve, `implied` its exact expectation over every next aggregate state."""
 
     signal: Array
     cash: Array
@@ -224,8 +223,8 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
 def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets, Array, Array]:
     """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
 
-    Where a bound binds the step starts from it and leads beyond, to what would be wanted without it. Nothing else is
-    as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
+    Where a bound binds the step starts from it and leads beyond, to the unconstrained choice: a head that is left free
+    beyond the bound would bend where the bound ceases to bind.
     """
     grid = play.economy.grid
     td_lambda = settings.td_lambda
@@ -260,8 +259,8 @@ def fit(
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
     and half that of the expected inflation term of firms in units of its `scale` (as it is, Adam would take it for
-    rounding), mean over periods and over paths, which count by their `shares` (paths,) of mean one. What a rollout
-    teaches is worth several cheap steps of the network, and some of it is peculiar to its paths: a network that goes
+    rounding), mean over periods and over paths, which count by their `shares` (paths,) of mean one. The targets
+    of a rollout merit several cheap steps of the network, and are partly peculiar to its paths: a network that goes
     only part of the way is a mean over the last rollouts."""
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 

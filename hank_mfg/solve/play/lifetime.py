@@ -1,6 +1,6 @@
 """The value of a savings plan to one household along a fixed aggregate path.
 
-Along a path of aggregate states z_0, z_1, ... nothing depends on one household, so a plan of savings a' is worth
+Along a path of aggregate states z_0, z_1, ... nothing depends on one household, so a savings plan a' has the value
 
     V_t(a, e) = F_t(a, a') + beta_t(e) sum_e' P(e' | e, z_t, z_{t+1}) V_{t+1}(a', e'),
 
@@ -47,8 +47,8 @@ def path_value(
 ) -> Array:
     """Lifetime utility of following `savings` (time, assets, income) along a path: (assets, income) at its start.
 
-    The rest of life is worth `terminal` (assets, income). Another `flow(savings, public)` than utility is discounted
-    and expected in its place, or several at once, stacked in a leading axis that `terminal` has too.
+    `terminal` (assets, income) is the value after the last period. Another `flow(savings, public)` than utility is
+    discounted and expected in its place, or several at once, stacked in a leading axis that `terminal` has too.
     """
     flow = economy.reward if flow is None else flow
 

@@ -3,7 +3,7 @@
 Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. Where prices
 clear inside the period, the policy is evaluated at each candidate price, signal and memory
 included, until markets clear (clearing.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
-that conditional expectations are exact over idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan
+that conditional expectations are exact over idiosyncratic and aggregate risk alike. It stays out of the scan: a scan
 over periods is a chain of small operations, looking ahead is one large one over all periods at once.
 """
 
@@ -39,7 +39,7 @@ class Decision(NamedTuple):
 
     `cash` on hand, `unconstrained_consumption` consumption before the budget binds and what it would save,
     `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given;
-    `expected_inflation_term` what tomorrow adds to a firm's wish to raise its price; `excess` (clearing prices,) what
+    `expected_inflation_term` the expected term of the Phillips curve; `excess` (clearing prices,) what
     is left over of the equations by which prices clear inside the period."""
 
     state: State
@@ -146,8 +146,8 @@ class Play(NamedTuple):
 class NoisyPrices(NamedTuple):
     """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, price_noise).
 
-    Along an equilibrium path a price that clears moves with the state of the economy only, and nothing would teach
-    the policy what to do at another one, on which the market's excess demand, and so the price itself, depends.
+    Along an equilibrium path a price that clears moves with the state of the economy only, so without noise
+    the policy is not trained at other prices, on which the market's excess demand, and so the price itself, depends.
     Tomorrow is looked ahead to without price noise.
     """
 

@@ -331,7 +331,7 @@ def _given_mass(steady: SteadyState, initial) -> np.ndarray:
         same = mine.shape == other.shape and np.array_equal(mine.grid.points, other.grid.points)
         if not same:
             raise ValueError(
-                f"initial lives on {other.shape} states up to assets {float(other.grid.upper):g}, the final "
+                f"initial has {other.shape} states up to assets {float(other.grid.upper):g}, the final "
                 f"equilibrium on {mine.shape} up to {float(mine.grid.upper):g}: solve both with the same "
                 "asset_points and asset_space()."
             )

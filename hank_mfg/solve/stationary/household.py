@@ -43,7 +43,7 @@ def egm_step(
 
 
 def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
-    """Next assets implied by a desired consumption, held between the borrowing limit and the top of the grid."""
+    """Next assets implied by unconstrained consumption, between the borrowing limit and the top of the grid."""
     lower, upper = economy.bounds(resources, public)
     return jnp.clip(economy.savings_of(resources, consumption, public), lower, upper)
 

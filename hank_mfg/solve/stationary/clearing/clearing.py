@@ -4,7 +4,7 @@ Unknown: each aggregate U that households' choices move (capital), and each pric
 candidate values prices follow, the endogenous grid method gives the policy, a sparse linear solve the mass, and the
 excess F is log supplied - log U for an aggregate and excess demand for a price. With one unknown the search is over y,
 U = U* + s e^y, with U* where beta (1 + r) = 1 and supply would be infinite, and s = U* for an aggregate, minus the rest
-of its bracket for an interest rate: threefold steps until the excess changes sign, then secants kept inside the
+of its bracket for an interest rate: threefold steps until the excess changes sign, then secants inside the
 bracket, first on a coarse grid of assets, then on the fine one. With several Newton's method, on log U for aggregates.
 The household problem is solved only as well as the search needs it, and starts from the last policy, moved along the
 last two.

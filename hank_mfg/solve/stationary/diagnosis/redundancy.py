@@ -32,9 +32,9 @@ FLAT = 1e-6  # slope of the excess of one unknown below which its equation may b
 
 
 class Deficiency(NamedTuple):
-    """Of a Jacobian without full rank: the `equations` that depend on each other and the `unknowns` that nothing tells
-    apart, the unknowns that are `idle`, moving no equation, (searched,) of bool each, and the `direction` in unknowns
-    along which no excess moves, (searched,)."""
+    """Of a Jacobian without full rank: the `equations` that depend on each other and the `unknowns` that cannot be
+    distinguished, the unknowns that are `idle`, moving no equation, (searched,) of bool each, and the `direction` in
+    unknowns along which no excess moves, (searched,)."""
 
     equations: np.ndarray
     unknowns: np.ndarray
