@@ -409,7 +409,7 @@ def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], s
             "size by construction."
         )
     notes = {label: model_note(each) for label, each in solutions.items()}
-    pieces += [f"{label}: {world}" for label, world in notes.items() if world]
+    pieces += [f"{label}: {note}" for label, note in notes.items() if note]
     if left_out:
         pieces.append(f"Not compared, because they reach zero by one method only: {', '.join(left_out)}.")
     return " ".join(pieces)

@@ -7,9 +7,9 @@ policies c_t, a'_t:
     fixed groups           wealth_initial_top_1, consumption_initial_top_1: means over D^g_t, where D^g_0 is the part
                            of D_0 in wealth group g and D^g_{t+1} the D^g_t moved by the lotteries of a'_t.
 
-Responses are differences from a world without the shock: the stationary equilibrium `baseline`. A current percentile is
-constant there. A fixed group is not: those who start rich drift toward the mean with or without a shock. So it is
-compared with the same group followed with the baseline's policies, and without a shock every response is zero.
+Responses are differences from the economy without the shock: the stationary equilibrium `baseline`. A current
+percentile is constant there. A fixed group is not: those who start rich drift toward the mean with or without a shock.
+So it is compared with the same group followed with the baseline's policies, and without a shock every response is zero.
 """
 
 import dataclasses
