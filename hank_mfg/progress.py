@@ -1,4 +1,4 @@
-"""What a long computation says while it runs: lines on standard error, at most one every some seconds.
+"""Progress of long computations: lines on standard error, at most one every some seconds.
 
 A long step without callbacks, such as a compilation, is reported by a thread. In Python the first line
 comes after `USUAL` seconds, so that what is quick says nothing; with `verbose=True` every step is reported when it

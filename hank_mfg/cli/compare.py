@@ -1,4 +1,4 @@
-"""What `hank-mfg compare` does: find or make the global solutions, compare them with what is linear, keep the files."""
+"""`hank-mfg compare`: find or compute the global solutions, compare them with the linear one, write the files."""
 
 import dataclasses
 from collections.abc import Callable

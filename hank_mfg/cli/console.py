@@ -1,4 +1,4 @@
-"""What a person reads on the terminal: aligned lines of names and numbers, and the progress of training."""
+"""Text for the terminal: aligned lines of names and numbers, and the progress of training."""
 
 import contextlib
 import itertools

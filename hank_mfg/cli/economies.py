@@ -1,4 +1,4 @@
-"""What the commands of the command line do with an economy with aggregate shocks, and with the run folder of one."""
+"""Commands on economies with aggregate shocks and on their run folders."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the command line says when a command fails: one sentence and an exit status, never a traceback.
+"""Failed commands: one sentence and an exit status, never a traceback.
 
 Status 2: what was typed, a file or a size is wrong, and the sentence says which; 1: something that the library did not
 foresee, and the sentence says where. With --debug, or HANK_MFG_TRACEBACK=1, the traceback is shown instead.

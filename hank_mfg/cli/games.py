@@ -1,4 +1,4 @@
-"""What the commands of the command line do when they are given a game instead of an economy."""
+"""Commands on games and on their run folders."""
 
 import functools
 import inspect

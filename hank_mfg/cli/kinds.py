@@ -1,4 +1,4 @@
-"""Which module answers a command: economies.py, stationary.py or games.py, by what a problem or a run is."""
+"""The module that runs a command, economies.py, stationary.py or games.py, by the kind of a problem or a run."""
 
 import importlib
 from collections.abc import Callable

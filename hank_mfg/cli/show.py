@@ -1,4 +1,4 @@
-"""What `hank-mfg show` says of an economy, and `hank-mfg options` of a method: as JSON and as text."""
+"""`hank-mfg show` of an economy and `hank-mfg options` of a method, as JSON and as text."""
 
 import dataclasses
 import inspect

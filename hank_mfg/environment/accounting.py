@@ -1,4 +1,4 @@
-"""The model's own accounting identity, goods_market(), asked wherever a number could be wrong without a word.
+"""The model's accounting identity, goods_market(), evaluated wherever an error would otherwise pass unnoticed.
 
 Household budgets add up to
 
@@ -6,7 +6,7 @@ Household budgets add up to
 
 so where the markets of a period clear and the state variables agree with what households hold, supply of goods equals
 demand at any prices and any distribution, in equilibrium or not. `check_accounts` uses that before anything is solved:
-it asks the identity for made-up savings at made-up prices. Solved states are asked by `goods_left`.
+it evaluates the identity at arbitrary savings and prices. `goods_left` evaluates it at solved states.
 """
 
 import functools
@@ -70,7 +70,7 @@ def check_accounts(model: Model, case: Case, levels: list[float]) -> Accounts:
 
 
 class _Books(NamedTuple):
-    """A model whose identity is asked, with the function that computes it."""
+    """A model whose identity is evaluated, with the function that computes it."""
 
     model: Model
     case: Case

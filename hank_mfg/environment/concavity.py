@@ -1,9 +1,9 @@
-"""Whether budgets are concave: where they are not, first-order conditions do not say what is best.
+"""Whether budgets are concave: where they are not, first-order conditions are not sufficient.
 
 Savings are solved by a first-order condition, u'(c) = E[beta V_a(a')]. It is necessary; it is sufficient where the
 value of assets is concave, and that follows where cash on hand is concave in assets: d resources / d assets must not
 rise, and resources must not jump up. A benefit that is lost above some assets breaks both, in booms or in slumps alone
-too: budgets are looked at in every aggregate state.
+too: budgets are checked in every aggregate state.
 """
 
 from collections.abc import Iterator, Mapping

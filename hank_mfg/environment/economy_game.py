@@ -1,4 +1,4 @@
-"""A declared economy as a mean-field game: what solvers, baselines and measures of games then do with it.
+"""A declared economy as a mean-field game, for the solvers, baselines and measures of games.
 
 The common noise of a period is the aggregate shock, what the period before carried over and, where prices clear inside
 the period, these prices. The action of a household is a share s of the most that it can consume,

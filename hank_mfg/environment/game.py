@@ -1,4 +1,4 @@
-"""Mean-field games with common noise and public information: what solvers, baselines and measures see of a game.
+"""Mean-field games with common noise and public information: the interface of solvers, baselines and measures.
 
 Timing inside period t: the common noise z_t and the masses m_t are given; all see the public signal, update
 memory and act; an action moves an individual by a lottery over states; then z_{t+1} is drawn and individuals move

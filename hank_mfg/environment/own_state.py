@@ -1,8 +1,8 @@
-"""Whether equations are functions: the same answer twice, and a household's from its own state alone.
+"""Check that equations are deterministic and that those of a household depend on its own state alone.
 
 Solvers evaluate an equation on whole arrays of households, on other grids than the model was tried on, and keep what
 JAX traced once. An equation that draws random numbers, reads the clock, or looks at other entries of its arrays would
-give other economies without a word. Each is tried twice; those of a household also where others' states are changed,
+silently give other economies. Each is tried twice; those of a household also where others' states are changed,
 where households stand in another order, and where one asset level stands alone.
 """
 

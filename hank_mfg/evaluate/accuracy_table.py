@@ -1,4 +1,4 @@
-"""How accurate a solution is, for a reader: every measure with its proper name, its unit and its verdict."""
+"""The accuracy table: every measure with its name, its unit and its verdict."""
 
 from typing import Any
 

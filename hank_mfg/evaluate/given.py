@@ -1,4 +1,4 @@
-"""Aggregate shocks and a first distribution that are given instead of drawn.
+"""Given aggregate shocks and initial distributions, instead of drawn ones.
 
 For instance those of the comparison suite of Den Haan, Judd and Juillard (2010): a path of aggregate states and a
 histogram to start from. Everything is checked here; nothing is clipped or renormalized.

@@ -1,4 +1,4 @@
-"""What a linear solution says without simulating: second moments, and whether the equilibrium is determinate."""
+"""Second moments of a linear solution, without simulation, and determinacy of the equilibrium."""
 
 import os
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What a model declares of its numbers: the kind of every series, and how long a period is.
+"""Units that a model declares: the kind of every series, and the length of a period.
 
 A rate (of interest, of inflation) is a decimal per model period and a share (of households, of income, a tax rate) a
 decimal: both move in percentage points, and only rates are ever expressed per year. A level is in units of its own.

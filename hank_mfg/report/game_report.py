@@ -1,4 +1,4 @@
-"""Write what a run of a game can say: exploitability as JSON and LaTeX, figures as PDF and PNG."""
+"""Write the report of a game's run: exploitability as JSON and LaTeX, figures as PDF and PNG."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What every run folder has in common: configuration, log, checkpoint; complete files or none.
+"""Common to all run folders: configuration, log, checkpoint; complete files or none.
 
     config.json            what was solved and how, seed, versions, device, status, timings
     manifest.json          checksums and fingerprints of all that (manifest.py)

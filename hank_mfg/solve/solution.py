@@ -1,4 +1,4 @@
-"""What a solver returns, and why it may refuse."""
+"""What solvers return."""
 
 import dataclasses
 from typing import Any, Protocol

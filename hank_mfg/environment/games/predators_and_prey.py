@@ -1,4 +1,4 @@
-"""Predators and prey on a ring, and a meadow that is seldom where it is said to be: `predators_and_prey`.
+"""Predators and prey on a ring, with a meadow sighted with error: `predators_and_prey`.
 
 Two populations, 40 periods, states the 48 cells of a ring. Prey move by -2..2 cells, predators by -3..3; then each
 drifts one cell to the left or right with probability 0.1 each. With x_m, y_m the masses of prey and predators over the

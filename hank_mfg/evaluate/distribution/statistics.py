@@ -1,4 +1,4 @@
-"""How wealth is spread: Lorenz curve, Gini coefficient, top shares, quantiles, marginal propensities to consume.
+"""Statistics of wealth: Lorenz curve, Gini coefficient, top shares, quantiles, marginal propensities to consume.
 
 A population is `mass`, which sums to one within 1e-4 (room for single precision), over ascending `assets` (assets,),
 which may be negative. `mass` has shape (assets,) or (assets, income), optionally after a leading time axis:

@@ -1,4 +1,4 @@
-"""The household of the classical algorithm: it sees one aggregate K and the aggregate state z, and believes in a law.
+"""The household of the classical algorithm: it observes K and the aggregate state z, and forecasts by a law.
 
     log K' = intercept_z + slope_z log K
 

@@ -1,4 +1,4 @@
-"""The search for a law of motion: settings, the map from what households believe to what happens, the outer loop.
+"""The search for a law of motion: settings, the map from the perceived to the realized law, the outer loop.
 
 `Search.ask` is the map: policies under a law, the economy along the fixed path, the law fitted there. `iterate` looks
 for its fixed point. krusell_smith.py says what the algorithm is.

@@ -1,4 +1,4 @@
-"""Make a game of a declared economy: where it starts, and what comes after its last period."""
+"""Turn a declared economy into a game: its initial state and its terminal value."""
 
 import equinox as eqx
 import jax

@@ -1,4 +1,4 @@
-"""Markets that did not clear along a path, and what to say of them; prices are found by environment/clearing.py."""
+"""Errors for markets that did not clear along a path; prices are found by environment/clearing.py."""
 
 from typing import NamedTuple
 

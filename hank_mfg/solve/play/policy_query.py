@@ -1,4 +1,4 @@
-"""What a solved policy does at given assets and own states after a given public history.
+"""Evaluate a solved policy at given assets and own states after a given public history.
 
 The history is what happened in public, period by period up to today: the aggregate states, aggregates that are summed
 over the population, and prices that clear inside the period. Prices and signals follow by the model's equations, the

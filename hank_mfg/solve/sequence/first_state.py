@@ -1,4 +1,4 @@
-"""Whether a path was not found because the state of period 0 contradicts itself, tried.
+"""Test whether a path was not found because the state of period 0 contradicts itself.
 
 A mass that was given without the state variables that go with it (bonds without a debtor) leaves goods in period 0.
 Little of it is enough to see that: with a part of the mass's deviation a path is found, on which each state variable is

@@ -66,7 +66,7 @@ def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
     return marginal_value(economy, public, consumption), economy.choices(mass, public, savings)
 
 
-def felt(ss: SteadyValues, names: Names) -> tuple[int, ...]:
+def relevant_inputs(ss: SteadyValues, names: Names) -> tuple[int, ...]:
     """Places of the inputs that move some household's cash on hand, wage, price of assets or patience."""
     moved = np.asarray(_slopes(ss, names))
     return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
@@ -99,14 +99,14 @@ class _News(NamedTuple):
     mass_next: Array
 
 
-def _news(ss: SteadyValues, household: Household, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
-    """Responses of period 0 to each felt input s = 0, 1, ... periods ahead: leading axes (horizon, felt).
+def _news(ss: SteadyValues, household: Household, inputs: Array, places, horizon: int) -> tuple[Decision, _News]:
+    """Responses of period 0 to each input at `places`, s = 0, 1, ... periods ahead: leading axes (horizon, places).
 
-    `chosen` is summed over the mass, (horizon, felt, choices); `mass_next` is (horizon, felt, assets, income).
+    `chosen` is summed over the mass, (horizon, places, choices); `mass_next` is (horizon, places, assets, income).
     """
     decision, ahead = jax.linearize(household.decide, ss.marginal, inputs)
     _, moved = jax.linearize(functools.partial(household.move, ss.mass), decision.savings, inputs)
-    nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(felt)]
+    nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(places)]
 
     def seen(change: Decision, x):
         return _News(jnp.sum(ss.mass * change.chosen, axis=(1, 2)), moved(change.savings, x))
@@ -122,7 +122,7 @@ def _news(ss: SteadyValues, household: Household, inputs: Array, felt, horizon: 
 
 
 class Expected(NamedTuple):
-    """Jacobians (outputs, felt, horizon, horizon), what is chosen first; what a household in each state expects of
+    """Jacobians (outputs, places, horizon, horizon), what is chosen first; what a household in each state expects of
     every output t periods ahead, (horizon, outputs, assets, income); and the stationary decision."""
 
     jacobians: Array
@@ -130,15 +130,15 @@ class Expected(NamedTuple):
     decision: Decision
 
 
-def household_jacobians(ss: SteadyValues, names: Names, household: Household, inputs, felt, horizon: int) -> Expected:
+def household_jacobians(ss: SteadyValues, names: Names, household: Household, inputs, places, horizon: int) -> Expected:
     """Household Jacobians by the fake-news recursion.
 
-    `inputs` (inputs,) are the stationary values of what the household takes as given; `felt` the places in it with
+    `inputs` (inputs,) are the stationary values of what the household takes as given; `places` the places in it with
     respect to which derivatives are taken. Row t is the response in period t to the input in period s = column, known
     from period 0 on.
     """
     economy = ss.economy
-    decision, news = _news(ss, household, inputs, felt, horizon)
+    decision, news = _news(ss, household, inputs, places, horizon)
     each = contributions(economy, economy.shocks(0), names.moved)
     outputs = jnp.concatenate([decision.chosen, each])
     lottery, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
@@ -148,7 +148,7 @@ def household_jacobians(ss: SteadyValues, names: Names, household: Household, in
 
     expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
     later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))
-    now = jnp.zeros((len(outputs), len(felt), 1, horizon))
+    now = jnp.zeros((len(outputs), len(places), 1, horizon))
     now = now.at[: len(names.choices), :, 0].set(news.chosen.transpose(2, 1, 0))
     fake = jnp.concatenate([now, later], axis=2)
 

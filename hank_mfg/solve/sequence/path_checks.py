@@ -1,4 +1,4 @@
-"""What may be asked of a transition path, and what is wrong with one that was found."""
+"""Checks of the arguments of a transition path and of the path found."""
 
 import warnings
 from collections.abc import Iterable, Mapping

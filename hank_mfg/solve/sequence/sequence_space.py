@@ -49,8 +49,8 @@ from hank_mfg.solve.sequence.household_jacobians import (
     Expected,
     Household,
     SteadyValues,
-    felt,
     household_jacobians,
+    relevant_inputs,
     steady_values,
 )
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
@@ -172,14 +172,14 @@ def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[L
     ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
     moved = None if risk is None else _moved(risk, ss.shocks, horizon)
     directions = 0 if moved is None else len(moved.basis)
-    sees = (*felt(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
-    program = _solve.lower(ss, names, sees, horizon, moved).compile(compiler_options=quick_compilation())
+    places = (*relevant_inputs(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
+    program = _solve.lower(ss, names, places, horizon, moved).compile(compiler_options=quick_compilation())
     pointwise = jax.tree.map(np.asarray, _pointwise(ss, names))
     compiled = time.perf_counter()
-    solved = jax.tree.map(np.asarray, program(ss, names, sees, horizon, moved))
+    solved = jax.tree.map(np.asarray, program(ss, names, places, horizon, moved))
     _check_bounded(solved.jacobian, solved.inverse)
     outputs, shocks = names.outputs, names.shocks
-    priced = [(k, names.inputs[i]) for k, i in enumerate(sees) if i < len(names.inputs)]
+    priced = [(k, names.inputs[i]) for k, i in enumerate(places) if i < len(names.inputs)]
     jacobians = {(o, name): solved.household[j, k] for j, o in enumerate(outputs) for k, name in priced}
     beyond = {(o, z): solved.beyond[j, i] for j, o in enumerate(outputs) for i, z in enumerate(shocks)}
     shares = {} if moved is None else {z: np.asarray(moved.share[i]) for i, z in enumerate(shocks)}
@@ -292,7 +292,7 @@ def _moved(risk: Risk, mean: Array, horizon: int) -> _Moved:
 
 
 class _Solved(NamedTuple):
-    """The arrays of a `LinearSolution`: household (outputs, felt, time, time), beyond (outputs, shocks, time, time),
+    """The arrays of a `LinearSolution`: household (outputs, places, time, time), beyond (outputs, shocks, time, time),
     general (shocks, unknown, time, time), H_U and -H_U^{-1}."""
 
     household: Array
@@ -319,12 +319,12 @@ def _household_of(ss: SteadyValues, names: Names, moved: _Moved | None) -> House
 
 
 @eqx.filter_jit
-def _solve(ss: SteadyValues, names: Names, sees: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
+def _solve(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
     """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
-    priced = tuple(i for i in sees if i < len(ss.inputs))
-    given = jnp.append(ss.inputs, jnp.zeros(len(sees) - len(priced)))
-    found = household_jacobians(ss, names, _household_of(ss, names, moved), given, sees, horizon + 1)
-    after = found.jacobians[:, : len(priced), :-1, -1]  # what is left by the last period is felt in the one after
+    priced = tuple(i for i in places if i < len(ss.inputs))
+    given = jnp.append(ss.inputs, jnp.zeros(len(places) - len(priced)))
+    found = household_jacobians(ss, names, _household_of(ss, names, moved), given, places, horizon + 1)
+    after = found.jacobians[:, : len(priced), :-1, -1]  # the last period moves the one after
     found = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
     beyond = _beyond(ss, names, found, moved)
     by_now, by_next, by_choice = _slopes(ss, names)

@@ -1,4 +1,4 @@
-"""What a stationary equilibrium reports: every price, aggregate, declared outcome and choice, with its unit."""
+"""Quantities of a stationary equilibrium: every price, aggregate, declared outcome and choice, with its unit."""
 
 from typing import TYPE_CHECKING, Any
 

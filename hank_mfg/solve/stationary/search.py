@@ -1,4 +1,4 @@
-"""The stationary equilibrium of an economy, found: the quick search first, a global one where it fails.
+"""Search for the stationary equilibrium of an economy: a quick search first, a global one where it fails.
 
 `Programs` compiles the search of clearing.py once; the same program, begun elsewhere, continues from a guess, looks for
 further equilibria and evaluates the candidates of the global search.

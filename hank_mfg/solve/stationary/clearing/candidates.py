@@ -1,4 +1,4 @@
-"""Candidate equilibria tried from the host: one compiled program evaluates the excess wherever it is asked to.
+"""Candidate equilibria evaluated from the host, by one compiled program.
 
 `Candidates` wraps the program that searched in the usual way (clearing.py): begun at its last step it evaluates one
 candidate. Whether a candidate can be an equilibrium at all is known without solving a household. At high wealth the

@@ -1,4 +1,4 @@
-"""A stationary equilibrium as arrays, and how it responds: the derivatives of its fixed points.
+"""A stationary equilibrium as arrays, and the derivatives of its fixed points.
 
 What a policy chooses, the composite of labor.py (consumption, or under GHH consumption less effort),
 is the fixed point c = T(c), the mass m = P' m, and the aggregates U clear F(U) = log supplied - log U = 0.

@@ -1,4 +1,4 @@
-"""Equilibria wherever they are: searches that do not depend on units, on a first guess or on the sign of an equation.
+"""Global searches for equilibria, independent of units, of a first guess and of the sign of an equation.
 
 One unknown: the values at which an equilibrium is possible at all (candidates.py) form intervals, whose ends are the
 edges of supply, of feasibility or of the bracket. The excess is evaluated at places that close in on both ends of each,

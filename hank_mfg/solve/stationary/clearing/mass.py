@@ -1,4 +1,4 @@
-"""The stationary mass under constant savings, and how it responds: sparse direct solves in float64.
+"""The stationary mass under constant savings, and its derivatives: sparse direct solves in float64.
 
 With P the transition of individual states s = (assets, income), flattened, the mass solves (I - P') m = 0, sum m = 1.
 Permanent types never mix: each has a P of its own, and its mass is that solution times its share of the population.

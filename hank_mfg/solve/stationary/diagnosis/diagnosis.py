@@ -1,4 +1,4 @@
-"""Why a stationary equilibrium was not found: causes are tried before they are named, and so are remedies.
+"""Why a stationary equilibrium was not found: causes and remedies are tested before they are named.
 
 Each test below evaluates the economy, or one that differs in a single respect (a wider bracket, a higher top of the
 grid, another borrowing limit, less patience), with the program that searched; none compiles another. A sentence that

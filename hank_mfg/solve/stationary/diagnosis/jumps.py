@@ -1,4 +1,4 @@
-"""What jumps where the excess of one unknown jumps over zero: prices, an equation, or households, each looked at."""
+"""The cause of a jump of the excess over zero: prices, an equation, or households."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Remedies, tried: the same economy with one thing changed, searched again by the program that is compiled already."""
+"""Test remedies: the same economy with one change, searched by the program that is compiled already."""
 
 import equinox as eqx
 import jax

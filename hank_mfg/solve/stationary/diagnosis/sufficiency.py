@@ -1,4 +1,4 @@
-"""Whether first-order conditions are sufficient in an economy that was solved, and what households lose where not.
+"""Whether first-order conditions are sufficient in a solved economy, and households' losses where not.
 
 Budgets that are concave in assets, in every aggregate state, are (concavity.py). Where one is not, a search over all
 choices (best_savings.py) says what households lose by first-order conditions: in the stationary equilibrium at its

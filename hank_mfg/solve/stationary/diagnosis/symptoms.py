@@ -1,4 +1,4 @@
-"""What is wrong with the equations of an economy at candidate prices, read off without solving a household."""
+"""Errors in the equations of an economy at candidate prices, found without solving a household."""
 
 from typing import NamedTuple
 
