@@ -113,7 +113,7 @@ def require_none(given: dict[str, Any], owner: str, what: str) -> None:
 
 
 def described(value: Any) -> str:
-    """What a value is, in a few words."""
+    """A description of a value in a few words."""
     if value is None or isinstance(value, bool | int | float | complex):
         return f"{value!r}"[:60]
     if isinstance(value, str | os.PathLike):
@@ -180,7 +180,7 @@ def _has_members(value: Any, protocol: type) -> bool:
 
 
 def _expected(annotation: Any, value: Any) -> str:
-    """What is expected, with how to get it: for the name of a shipped economy or game the call that loads it."""
+    """The expected kind, and how to get it: for the name of a shipped economy or game the call that loads it."""
     kinds = [kind for kind in _alternatives(annotation) if kind not in (None, types.NoneType)]
     names = [_name(kind) for kind in kinds]
     if isinstance(value, str) and names[0] in ("Model", "AbstractGame"):

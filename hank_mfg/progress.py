@@ -28,7 +28,7 @@ class Lines:
             self.tell()
 
     def now(self, text: str) -> None:
-        """Where the step has come to, for the next line that is due."""
+        """Set the text of the next line that is due."""
         self._text = text
 
     def tell(self) -> None:
@@ -51,7 +51,7 @@ def lines_every(seconds: float | None) -> Iterator[None]:
 
 
 def saying(verbose: bool | None) -> contextlib.AbstractContextManager[None]:
-    """What `verbose` asks for, of everything that is computed inside; None leaves it as it is."""
+    """Set `verbose` for everything that is computed inside; None leaves it as it is."""
     return contextlib.nullcontext() if verbose is None else lines_every(OFTEN if verbose else None)
 
 

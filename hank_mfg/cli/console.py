@@ -34,7 +34,7 @@ def aligned(rows: Mapping[str, Any]) -> list[str]:
 
 
 def typed(parameter: str, words: list[str]) -> str:
-    """How a parameter was typed among the `words` of a command, "--under depreciation=2: "; "" where it was not."""
+    """A parameter as typed among the `words` of a command, "--under depreciation=2: "; "" where it was not."""
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     found = [
         f"{option} {given}"
@@ -79,7 +79,7 @@ def training_line(chunk: int) -> Callable[[History], tuple[int, str]]:
 
 
 def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
-    """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
+    """The text after a solve: how it ended, what to do if it did not converge, and the numbers."""
     from hank_mfg.solve.train import Status
 
     first = solution.status.value
@@ -100,7 +100,7 @@ def member_line(member: dict[str, Any]) -> str:
 
 
 def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> list[str]:
-    """What a person reads after an evaluation: every measure, the law of motion, how they were taken; first, where
+    """The text after an evaluation: every measure, the law of motion, how they were taken; first, where
     the parameters are others than in training, whether `trained`, a solution, was prepared for these."""
     from hank_mfg.evaluate.accuracy_table import (
         accuracy_note,
@@ -132,7 +132,7 @@ def _evaluated_under(changes: dict[str, Any], solution: Any, trained: Any) -> st
 def progress(
     total: int, quiet: bool, line: Callable[[History], tuple[int, str]], first: str = "starting"
 ) -> Iterator[Callable[[History], None]]:
-    """How training goes, on standard error: on a terminal a bar that is erased when it ends, of updates, what `line`
+    """Progress of training, on standard error: on a terminal a bar that is erased when it ends, of updates, what `line`
     says and the time left, in 80 columns; elsewhere lines that training itself prints (progress.py).
     """
     from rich.console import Console
@@ -172,5 +172,5 @@ def said_below() -> Iterator[None]:
 
 
 def telling_steps(quiet: bool) -> contextlib.AbstractContextManager[None]:
-    """What a command without a bar says of its long steps: lines on standard error, none where `quiet`."""
+    """Progress of a command without a bar: lines on standard error, none where `quiet`."""
     return lines_every(None if quiet else OFTEN)

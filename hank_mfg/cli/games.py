@@ -52,7 +52,7 @@ def settings_of(source: str, method: str) -> Any:
 
 
 def show(source: str, set_: list[str] | None) -> Answer:
-    """What a game is: horizon, discounting, populations, actions, signals."""
+    """The description of a game: horizon, discounting, populations, actions, signals."""
     game = load_game(source, **switches(set_))
     populations = {}
     for name, population in game.populations.items():

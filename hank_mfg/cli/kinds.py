@@ -11,7 +11,7 @@ _MODULES = {ECONOMY: "economies", STATIONARY: "stationary", GAME: "games"}
 
 
 class Asked(NamedTuple):
-    """What `hank-mfg solve` was given, each as typed, the folder of compiled programs, and the seconds so far."""
+    """The arguments of `hank-mfg solve` as typed, the folder of compiled programs, and the seconds so far."""
 
     source: str | None
     folder: Path

@@ -89,7 +89,7 @@ class _Books(NamedTuple):
         return excess, None if left is None else float(left), found["at"]
 
     def goods(self, level: float, choices: np.ndarray, state: int, part: float) -> float | None:
-        """What is left of goods."""
+        """Excess supply of goods."""
         return self.both(level, choices, state, part)[1]
 
     def cleared(self, level: float, state: int, part: float) -> np.ndarray | None:
@@ -164,7 +164,7 @@ def _assets(books: _Books, levels: list[float], state: int) -> float | None:
 
 
 def explain_goods(model: Model, left: Any, where: str, *, allowed: float = OFF) -> str | None:
-    """What to say of the goods market of a solved state, `left` over relative to output; None where it closes."""
+    """The sentence for the goods market of a solved state, `left` over relative to output; None where it closes."""
     if left is None or abs(float(left)) <= allowed:
         return None
     size = float(left)

@@ -23,7 +23,7 @@ ExcessDemand = Callable[[Array], Array]
 
 
 class Cleared(NamedTuple):
-    """Where a search ended: the unknowns `x` (unknowns,), their `excess` demand, and the `evaluations` it took."""
+    """The end of a search: the unknowns `x` (unknowns,), their `excess` demand, and the `evaluations` it took."""
 
     x: Array
     excess: Array

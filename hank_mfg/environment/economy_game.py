@@ -57,7 +57,7 @@ class Member(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where a game starts and how it ends.
+    """The initial state and terminal value of a game.
 
     `shares` (shocks,) are the probabilities of the first aggregate shock, `masses` (shocks, states) the mass in each,
     `clearing_prices` the prices before it; `end` (states,) is the value after the last period. `weight` is the mean
@@ -203,7 +203,7 @@ class EconomyGame(AbstractGame):
         return jnp.asarray(self.begin.end, self.economy.dtype)
 
     def excess(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Array:
-        """What is left over of every equation of the period, (clearing prices,), at its prices; see
+        """The residual of every equation of the period, (clearing prices,), at its prices; see
         `Economy.markets`."""
         return self._excess(self.public(aggregate), taken[HOUSEHOLDS])
 

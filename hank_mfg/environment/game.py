@@ -39,7 +39,7 @@ class Aggregate(NamedTuple):
 
 
 class Period(NamedTuple):
-    """What an individual takes as given in a period: the aggregate state today and tomorrow."""
+    """The environment of an individual in a period: the aggregate state today and tomorrow."""
 
     now: Aggregate
     following: Aggregate
@@ -117,7 +117,7 @@ class AbstractGame(eqx.Module):
 
     @property
     def draws(self) -> int:
-        """How many uniform numbers the common noise takes each period: one unless said."""
+        """The number of uniform draws of the common noise per period: one by default."""
         return 1
 
     @abstractmethod
@@ -139,12 +139,12 @@ class AbstractGame(eqx.Module):
         return tuple(f"Signal {place + 1}" for place in range(jax.eval_shape(self.signal, aggregate).shape[0]))
 
     def place(self, population: str, states: Array) -> Any:
-        """What describes individuals at these states to `land` and `reward`: the state numbers unless said."""
+        """The description of states that `land` and `reward` read: the state numbers by default."""
         return states
 
     @abstractmethod
     def land(self, population: str, aggregate: Aggregate, own: Any, actions: Array) -> Landing:
-        """Where an action takes an individual, before the exogenous move."""
+        """The lottery over states to which an action leads, before the exogenous move."""
 
     @abstractmethod
     def kernel(self, population: str, aggregate: Aggregate, noise_next: Any) -> Array:

@@ -20,7 +20,7 @@ LARGEST = 2_000  # states for which it is done
 
 
 class ChainMoments(NamedTuple):
-    """What a chain achieves in the long run for one quantity: `mean`, `sd` and `autocorrelation` of its level, and the
+    """Long-run moments of one quantity of a chain: `mean`, `sd` and `autocorrelation` of its level, and the
     same of its log, None where it is not positive everywhere; `asked_sd` and `asked_autocorrelation` are those that an
     `AR1` or `VAR1` declared, of the log where `exponential`, else of the level, None for other chains. An
     autocorrelation is None where nothing varies. `correlations` are those with the other quantities of the chain, by

@@ -172,7 +172,7 @@ def to_chain(shock) -> MarkovChain | ConditionalChain:
 
 
 def declared_chains(shocks) -> list[MarkovChain]:
-    """What aggregate_shocks() returned, one chain for each shock. Raises TypeError where one is conditional."""
+    """The result of aggregate_shocks(), one chain for each shock. Raises TypeError where one is conditional."""
     chains = [to_chain(shock) for shock in (shocks if isinstance(shocks, tuple | list) else (shocks,))]
     if any(isinstance(chain, ConditionalChain) for chain in chains):
         raise TypeError("aggregate_shocks() returned a ConditionalChain: only idiosyncratic shocks can be conditional.")
@@ -259,7 +259,7 @@ def average_out(conditional, aggregate, shares=(1.0,)):
 
 
 def chain_moments(shock: Any) -> dict[str, ChainMoments]:
-    """What a declared shock achieves in the long run, by quantity, beside what was asked for: a `ChainMoments` each.
+    """Long-run moments of a declared shock, by quantity, beside those asked for: a `ChainMoments` each.
 
     `shock` is a `MarkovChain`, an `AR1`, a `VAR1` or one of several by `independent_chains`; with permanent types
     moments are over the whole population. Raises TypeError for a `ConditionalChain`, whose long run depends on the

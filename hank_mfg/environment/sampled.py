@@ -69,7 +69,7 @@ Respond = Callable[[str, Choice, Array], Choice]
 
 
 class CrowdPlay(NamedTuple):
-    """Who plays what: a game, how many `individuals` each population has, and their strategies.
+    """A game, the number of `individuals` in each population, and their strategies.
 
     `decide(aggregate, memory)` is what follows from public information; `memory` is that before the first signal.
 
@@ -174,7 +174,7 @@ def draw_landing(landing: Landing, uniforms: Array) -> Array:
 def sampled_move(
     game: AbstractGame, name: str, states: Array, actions: Array, between: tuple[Aggregate, Any], *, key: Array
 ) -> Array:
-    """Where individuals of population `name` at `states` who take `actions` are next period: (individuals,).
+    """Next states of individuals of population `name` at `states` who take `actions`: (individuals,).
 
     `between` is the aggregate state of today and the common noise of next period. The individuals need not be those of
     the aggregate state: no individual moves it.
@@ -237,7 +237,7 @@ def sample_options(choice: Choice, rows: Array, *, key: Array) -> tuple[Array, A
 
 
 def _act(play: CrowdPlay, name: str, crowd: Crowd, choice: Choice, key: Array):
-    """What individuals of one population observe in private, the option that they take and its action value."""
+    """Private observations of individuals of one population, the option taken and its action value."""
     states = crowd.states[name]
     if play.observe is None:
         return None, *sample_options(choice, states, key=key)
@@ -266,7 +266,7 @@ def sampled_period(play: CrowdPlay, crowd: Crowd, memory: dict[str, Array], unif
 
 
 def aggregates(step: CrowdStep) -> Aggregate:
-    """What `sampled_rollout` records by default: the aggregate state at the start of each period."""
+    """The default record of `sampled_rollout`: the aggregate state at the start of each period."""
     return step.now.aggregate
 
 

@@ -33,7 +33,7 @@ ENOUGH = "a law of motion fitted on one path and tested on another needs 100 per
 @portable
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """How accurate a solution is. Everything is measured in float64 on `asset_points` points over `periods` periods.
+    """The accuracy of a solution. Everything is measured in float64 on `asset_points` points over `periods` periods.
 
     `simulation` is the path on which the law of motion of `variable` is fitted, `forecast` Den Haan's test on another
     path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, `exploitability` both

@@ -80,7 +80,7 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
 
 
 def accuracy_note(content: dict[str, Any], solution: GlobalSolution | None = None) -> str:
-    """How the measures were taken, and of which model, for below the table."""
+    """The note below the table: sizes, seed and model of the measures."""
     note = "" if "under" in content or solution is None else model_note(solution)
     return (
         f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "

@@ -316,7 +316,7 @@ def _labeled(solution: Any) -> dict[str, Global]:
 
 
 def usual_label(solution: Any) -> str:
-    """What a solution is called in tables: Krusell-Smith, RSPG, or SPG without memory."""
+    """The name of a solution in tables: Krusell-Smith, RSPG, or SPG without memory."""
     if isinstance(solution, ClassicalSolution):
         return "Krusell-Smith"
     if isinstance(solution, Solution):
@@ -396,7 +396,7 @@ def _of_size(
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
-    """What a reader has to know of all methods, in sentences."""
+    """The note common to all methods, in sentences."""
     pieces = [
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
         "Linear and perfect foresight: no aggregate risk, from the stationary equilibrium.",

@@ -24,7 +24,7 @@ SMALL = 0.1  # of the large size
 
 
 class Plan(NamedTuple):
-    """What is compared: a shock, its sizes in its own units, and the economy whose chain says what follows.
+    """The shock compared, its sizes in its own units, and the economy whose chain gives its expected path.
 
     `mean` is the stationary mean of the shock; `changes` (sizes, states) what each size does to the probabilities of
     the aggregate states at date 0; rows sum to zero. `unit` is that in which a reader is shown the size: percent of the

@@ -23,7 +23,7 @@ ROUNDING = 1e-8  # of sums that must be one
 
 
 class Path(NamedTuple):
-    """Where a path begins and the aggregate states that follow: `shocks_next` (burn + periods,) come after the state of
+    """The start of a path and the aggregate states that follow: `shocks_next` (burn + periods,) come after the state of
     the first period, which is that of `start`; the last of them is only where the path leads."""
 
     start: State
@@ -33,7 +33,7 @@ class Path(NamedTuple):
 
 
 class Length(NamedTuple):
-    """How long a path is asked to be: None leaves 10,000 and 500, or what is given."""
+    """The length of a path: None leaves 10,000 and 500, or what is given."""
 
     periods: int | None
     burn: int | None

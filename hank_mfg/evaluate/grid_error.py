@@ -140,7 +140,7 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
 
 
 def _quantities(steady: SteadyState) -> dict[str, float]:
-    """What is judged, by name."""
+    """The quantities judged, by name."""
     economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
     if has_shares(steady.mass, assets):

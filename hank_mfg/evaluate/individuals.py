@@ -29,7 +29,7 @@ class Individuals(NamedTuple):
 
 @readable
 class Followed(NamedTuple):
-    """What individuals do, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
+    """Paths of individuals, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
     the period, `consumption` and `savings` by the policy; `assets_euler`, `consumption_euler` of twins who consume what
     the Euler equation implies, their errors accumulating in assets; `shock` (periods,) the aggregate state. Goods per
     period."""

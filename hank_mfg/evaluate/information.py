@@ -46,7 +46,7 @@ from hank_mfg.wording import readable
 
 
 class Informed(NamedTuple):
-    """What one kind of household loses against the best informed: lifetime utility, mean over paths and the mass, with
+    """The loss of one kind of household against the best informed: lifetime utility, mean over paths and the mass, with
     its standard error over paths; and the permanent `percent` of consumption goods, at unchanged
     hours, equivalent for the best informed (welfare.py)."""
 

@@ -103,8 +103,8 @@ def _autocovariances(series: np.ndarray, lags: int, smoothing: float | None) -> 
 
 
 def winding_number(linear: LinearSolution) -> int:
-    """How often det sum_j A_j e^{-i j w} turns around zero as w goes from 0 to 2 pi; zero where exactly one path does
-    not explode, negative where several do not (indeterminate), positive where all explode.
+    """The winding number of det sum_j A_j e^{-i j w} around zero as w goes from 0 to 2 pi; zero where exactly one path
+    does not explode, negative where several do not (indeterminate), positive where all explode.
 
     A_j are the blocks of H_U, j periods below the diagonal, read off its middle column, far from both ends. Wealth is
     so persistent that they have often not died out at the end of the horizon; A_j - rho A_{j-1} have, with rho the rate

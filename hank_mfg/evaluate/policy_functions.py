@@ -37,7 +37,7 @@ AGREES = 1e-8  # relative, of consumption at the nodes by the budget with what a
 
 
 class Choice(NamedTuple):
-    """What a household does: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
+    """Decisions of a household: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
     `hours`, None where they are not chosen; each of the shape asked for, float64, goods or hours per period."""
 
     cash: np.ndarray
@@ -56,7 +56,7 @@ class _Tables(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PolicyFunctions:
-    """What households do in one period, as functions of assets and own state; made by `policy_functions`.
+    """Decisions of households in one period, as functions of assets and own state; made by `policy_functions`.
 
     Every function takes `assets`, numbers of any shape between the ends of the economy's grid, and the own state `own`:
     its place among the individual states (whole numbers, 0 first, which broadcast against `assets`), or what tells it

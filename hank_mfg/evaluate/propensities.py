@@ -75,7 +75,7 @@ def intertemporal_mpcs(
 
 
 def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
-    """What each state receives of a transfer of one unit per head, broadcasting over (assets, income)."""
+    """Each state's share of a transfer of one unit per household, broadcasting over (assets, income)."""
     if incidence is None:
         return np.ones((1, 1))
     share = np.asarray(incidence, np.float64)

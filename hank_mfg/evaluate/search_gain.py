@@ -1,4 +1,4 @@
-"""What a household would gain by other savings, found by a search that uses no first-order condition.
+"""The gain of a household from other savings, found by a search that uses no first-order condition.
 
 Policies here come from first-order conditions, and so does the clairvoyant best response of exploitability.py. Where
 these are not sufficient both are wrong together. This measure shares none of it: backward from the end of each path
@@ -84,7 +84,7 @@ def search_gain(
     seed: int = 5,
     asset_points: int = 100,
 ) -> SearchGain:
-    """What one household would gain by other savings, by a search over all choices without first-order conditions.
+    """The gain of one household from other savings, by a search over all choices without first-order conditions.
 
     Of a stationary equilibrium at its prices, on its own grid; of a solution with aggregate risk along `paths` paths of
     `horizon` periods on `asset_points` points, knowing the path. Near zero where policies are right: what is left in a

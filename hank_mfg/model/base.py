@@ -210,7 +210,7 @@ class Model(eqx.Module):
         return {}
 
     def units(self) -> dict[str, str]:
-        """What each series is, by name: "rate" (a decimal per period), "share" (a decimal, part of something) or
+        """The kind of each series, by name: "rate" (a decimal per period), "share" (a decimal, part of something) or
         "level" (in units of its own, as is whatever is not named).
 
         Rates and shares are reported in percentage points; levels in percent where they stay above zero, otherwise in
@@ -231,14 +231,14 @@ class Model(eqx.Module):
         return None
 
     def hourly_wage(self, own, today):
-        """What an hour of work earns after taxes, by idiosyncratic state, where households choose hours; else None.
+        """Hourly earnings after taxes, by idiosyncratic state, where households choose hours; else None.
 
         With it preferences() are `Separable` or `GHH`, and resources() leaves earnings out.
         """
         return None
 
     def asset_price(self, today):
-        """What one unit of next assets costs today, q, in goods: one unless declared; positive, a number.
+        """The price today of one unit of next assets, q, in goods: one unless declared; positive, a number.
 
         The budget is c + q a' = resources(a), plus earnings where hours are chosen: a' is the face value, what
         resources() pays out next period, and the limits of asset_space() are on a'. A discount bond that pays one unit

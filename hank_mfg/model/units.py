@@ -27,7 +27,7 @@ def check_period(period: Any, where: str) -> None:
 
 
 def declared_kinds(model: Any, names: Iterable[str]) -> dict[str, str]:
-    """What `model.units()` says of `names`, every name with its kind; a level where it says nothing.
+    """The kind of every name in `names` by `model.units()`; a level where it is not declared.
 
     `names` are all series of the model. Raises ValueError for a word that is no kind and for a name that is not among
     them: a misspelled name would otherwise leave a rate in percent.

@@ -39,7 +39,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 
 
 class Tables(NamedTuple):
-    """What a policy needs at given asset points, computed once: not trained.
+    """Tables of a policy at given asset points, computed once and not trained.
 
     `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the stationary
     cash on hand, consumption, and marginal propensity to consume; `response` (clearing prices, points, income) is that

@@ -82,7 +82,7 @@ def _combine(functions: tuple[Array, ...], values: Array) -> Array:
 
 
 def look(game: AbstractGame, name: str, aggregate: Aggregate, own: Any) -> Sight:
-    """What a strategy of the population sees of individual states in a period; `own` is `all_states`."""
+    """The inputs of a population's strategy at individual states in a period; `own` is `all_states`."""
     population = game.populations[name]
     actions = population.actions
     landing = None

@@ -65,7 +65,7 @@ def evaluation_rows(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def evaluation_note(content: dict[str, Any]) -> str:
-    """What the numbers are."""
+    """The note below the table."""
     return (
         f"Gains of one deviator in lifetime reward, weighted by the initial mass, on {content['paths']} paths that "
         f"training did not see (seed {content['seed']}); trained in {content['precision_training']}, measured in "

@@ -115,7 +115,7 @@ def _wealth_axis(panel: "Axes", edges: np.ndarray, title: str, what: str) -> Non
 
 
 def _width(edges: np.ndarray) -> float:
-    """Where the axis turns from linear to logarithmic: a tenth of the way to the top."""
+    """The point at which the axis turns from linear to logarithmic: a tenth of the way to the top."""
     return 0.1 * float(edges[-1] - edges[0])
 
 

@@ -93,7 +93,7 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | N
 
 
 def _about_filter(filter: str, smoothing: float | None, period: str) -> str:
-    """What was filtered, for below the table."""
+    """The note below the table: what was filtered."""
     if filter == "hamilton":
         horizon, lags = AHEAD[period]
         return (
@@ -148,7 +148,7 @@ def _write_accuracy(content: dict[str, Any], solution: Solution, folder: Path) -
 
 
 class _Measured(NamedTuple):
-    """What tables and figures are made of: accuracy as plain numbers, a long path, and Den Haan's test on another where
+    """Inputs of tables and figures: accuracy as plain numbers, a long path, and Den Haan's test on another where
     there is a law of motion."""
 
     content: dict[str, Any]

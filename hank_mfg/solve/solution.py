@@ -29,7 +29,7 @@ from hank_mfg.wording import readable
 
 
 class GlobalSolution(Protocol):
-    """What the evaluators need of a solution with aggregate risk: something to play, where to start, and the stationary
+    """The interface of evaluators to a solution with aggregate risk: a play, its initial state, and the stationary
     equilibrium that closes the horizon."""
 
     @property
@@ -102,7 +102,7 @@ class Solution(Answers):
         ]
 
     def adversary_gain(self) -> float | None:
-        """What the adversary of robust training would have gained, percent of consumption, by the best weights instead
+        """The adversary's gain in robust training, percent of consumption, from the best weights instead
         of its own when losses were last measured; None without a family and before any are."""
         gain = float(self.history["adversary_gain"][-1]) if self.family is not None else float("nan")
         return gain if np.isfinite(gain) else None
@@ -118,7 +118,7 @@ class Solution(Answers):
         return float(self.history["objective"][-1])
 
     def training(self) -> Training[State]:
-        """What training carries: enough to go on."""
+        """The state of training, enough to resume it."""
         return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
@@ -224,8 +224,8 @@ class GameSolution:
 
     @property
     def status(self) -> Status:
-        """How training ended: converged where the objective had `settled`, unfinished where it was stopped before all
-        updates were made."""
+        """The status of training: converged where the objective had `settled`, unfinished where it was stopped before
+        all updates were made."""
         if self.settled:
             return Status.CONVERGED
         return Status.UPDATES_EXHAUSTED if self.updates >= self.settings.updates else Status.UNFINISHED

@@ -127,8 +127,8 @@ def solve(
 
 
 class _Asked(NamedTuple):
-    """What `solve` was given: `method`, `seed`, `common` (callback, resume, verbose), and what is only for economies or
-    only for games, by name."""
+    """The arguments of `solve`: `method`, `seed`, `common` (callback, resume, verbose), and what is only for economies
+    or only for games, by name."""
 
     method: Any
     seed: int

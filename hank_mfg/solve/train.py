@@ -23,7 +23,7 @@ class NotConvergedWarning(UserWarning):
 
 
 class Status(enum.Enum):
-    """How training ended; the values are the messages."""
+    """The end of training; the values are the messages."""
 
     CONVERGED = (
         "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance; of a game, "
@@ -85,8 +85,9 @@ def chunk_length(updates: int, most: int = 20) -> int:
 
 
 def last_errors(history: History, last: int) -> dict[str, float]:
-    """What training compares with its tolerance, decimals: means of the Euler error and of the error of the Phillips
-    curve over the `last` updates, and, with a family, what the adversary has to gain (NaN before it is measured)."""
+    """The errors that training compares with its tolerance, decimals: means of the Euler error and of the error of the
+    Phillips curve over the `last` updates, and, with a family, what the adversary has to gain (NaN before it is
+    measured)."""
     found = {
         "the Euler error": float(history["euler_error"][-last:].mean()),
         "the error of the Phillips curve": float(history["price_error"][-last:].mean()),

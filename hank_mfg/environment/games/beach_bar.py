@@ -25,14 +25,14 @@ NOISE = {-2: 0.05, -1: 0.1, 0: 0.7, 1: 0.1, 2: 0.05}
 
 
 class BarNoise(NamedTuple):
-    """Where the bar stands and whether it is open (1.0) or closed (0.0)."""
+    """The place of the bar and whether it is open (1.0) or closed (0.0)."""
 
     bar: Array
     is_open: Array
 
 
 def beside_bar(states, moved, bar, xp=jnp):
-    """Where a move from `states` to `moved` ends: on the beach, on the same side of the bar."""
+    """The end of a move from `states` to `moved`: on the beach, on the same side of the bar."""
     moved = xp.clip(moved, 0, STATES - 1)
     left = states < bar
     return xp.where(left, xp.minimum(moved, bar - 1), xp.maximum(moved, bar + 1))
@@ -101,7 +101,7 @@ class BeachBar(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("1 - mean state / 101", "Bar open", "1 - place of the bar / 101")
 
     def signal(self, aggregate: Aggregate) -> Array:

@@ -156,7 +156,7 @@ class Epidemic(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signal is."""
+        """The name of the signal."""
         return ("Log of reported share / 1 %",)
 
     def place(self, population: str, states: Array) -> Person:

@@ -70,7 +70,7 @@ class LinearQuadratic(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("Mean state / 99",)
 
     def signal(self, aggregate: Aggregate) -> Array:

@@ -121,7 +121,7 @@ class PredatorsAndPrey(AbstractGame):
 
     @property
     def draws(self) -> int:
-        """Where the meadow is or moves, the error of the sighting, and the herd at the start."""
+        """The place or move of the meadow, the error of the sighting, and the herd at the start."""
         return 3
 
     def start(self, uniforms: Array) -> Aggregate:
@@ -156,7 +156,7 @@ class PredatorsAndPrey(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("Sighting, cosine", "Sighting, sine", "Mean of prey, cosine", "Mean of prey, sine")
 
     def land(self, population: str, aggregate: Aggregate, own: Array, actions: Array) -> Landing:

@@ -136,7 +136,7 @@ class RSPGMacro(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("10 x interest rate", "Wage")
 
     def signal(self, aggregate: Aggregate) -> Array:

@@ -232,7 +232,7 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
 def munchausen_targets(
     replay: Replay, values: Array, discount_factor: Array, temperature: Array, alpha: float
 ) -> Array:
-    """What Q should be at the transitions of one path, (time, individuals); see the module's formula.
+    """Targets of Q at the transitions of one path, (time, individuals); see the module's formula.
 
     `values` (time, states, actions) are Q' of the target network, `temperature` is in units of the reward.
     """
@@ -246,7 +246,7 @@ def munchausen_targets(
 
 
 def mean_targets(replay: Replay, targets: Array) -> tuple[Array, Array]:
-    """How many explorers took each action at each state and the mean of their targets: (time, states, actions) each."""
+    """The number of explorers at each state and action and the mean of their targets: (time, states, actions) each."""
     shape = replay.log_probabilities.shape[1:]
     cells = replay.episode.states * shape[1] + replay.episode.options
     counts = at_cells(jnp.ones_like(targets), cells, shape)

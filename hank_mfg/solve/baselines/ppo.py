@@ -133,7 +133,7 @@ class Episode(NamedTuple):
 
 
 class PPOTargets(NamedTuple):
-    """What one population is fitted to on one path, time leading.
+    """The targets of one population on one path, time leading.
 
     `log_probabilities` (states, actions) of the policy that played; summed positive and negative advantages `gains` and
     `losses` at the same places; `visits` (states,) and the mean return there, `returns`, in units of the critic.

@@ -159,7 +159,7 @@ class Sweeps(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What does not change from sweep to sweep: tomorrow's `cash` and `gross` return d cash / d a', both (z, z', K,
+    """Constants of all sweeps: tomorrow's `cash` and `gross` return d cash / d a', both (z, z', K,
     assets, income), the `blend` (z, K, K) that reads nodes of K at K', and beta P(z', e' | z, e), (z, z', e, e')."""
 
     cash: Array

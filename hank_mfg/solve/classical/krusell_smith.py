@@ -106,7 +106,7 @@ class ClassicalSolution(Answers):
         return Play(economy, policy, policy.tables(economy.grid.points))
 
     def start(self, play: Play) -> State:
-        """Where the last simulated path ended, a draw from the ergodic set, moved to the grid of `play`."""
+        """The end of the last simulated path, a draw from the ergodic set, moved to the grid of `play`."""
         aggregate, dtype = self.end.aggregate, play.economy.dtype
         points = asset_grid(self.model.asset_space(), aggregate.mass.shape[0], jnp.float64).points
         mass = move_mass(aggregate.mass, points, play.economy.grid.points)

@@ -33,7 +33,7 @@ ROUGH = 1e-3  # the law is found up to this distance on a quarter of the path, t
 
 
 class LawStatus(enum.Enum):
-    """How the search for the law of motion ended; the values are the messages."""
+    """The end of the search for the law of motion; the values are the messages."""
 
     CONVERGED = "No coefficient of the law of motion is further than the tolerance from what the simulation says."
     ITERATIONS_EXHAUSTED = (
@@ -92,7 +92,7 @@ class KSAlgorithm(MethodSettings):
 
 
 class Path(NamedTuple):
-    """What a simulation says, (periods,) each: aggregates by name, the aggregate state, the mass at the top of the
+    """Results of a simulation, (periods,) each: aggregates by name, the aggregate state, the mass at the top of the
     grid, the least consumption at a state with mass; and the state after the last period."""
 
     aggregates: dict[str, np.ndarray]
@@ -308,7 +308,7 @@ class Search:
 
 
 class Answer(NamedTuple):
-    """What the simulation says of a law (states, 2): the fit, its gap to the law and how it came about."""
+    """The simulation of a law (states, 2): the fit, its gap to the law and the policies behind it."""
 
     law: np.ndarray
     fit: LawOfMotion

@@ -220,7 +220,7 @@ Watcher = Callable[[Training[State], History], bool | None]
 
 
 class Begun(NamedTuple):
-    """What is to be trained: for an `adversary` where there is a model set, from `resume` where it goes on."""
+    """Set up training: for an `adversary` where there is a model set, from `resume` where it goes on."""
 
     model: Model
     settings: RSPG

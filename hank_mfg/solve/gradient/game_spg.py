@@ -113,8 +113,8 @@ class GameTraining(NamedTuple):
 
 
 class GameTargets(NamedTuple):
-    """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
-    it matters; with them what individuals saw of their states in each period, None where that never changes."""
+    """Targets of one population from one path: its scores, (time, states, outputs), and their
+    weights; with them the inputs from individual states in each period, None where these never change."""
 
     target: Array
     weight: Array
@@ -190,7 +190,7 @@ def climbed(scores: Array, values: Array, tried: Array, population: Population, 
 
 
 def share_at_end(population: Population) -> float:
-    """How near the end of the actions, as a share of their extent, a choice need go no further toward it."""
+    """The distance from the end of the actions, as a share of their extent, at which choices stop moving."""
     actions = population.actions
     return 0.25 / (len(actions.values) - 1) if isinstance(actions, Discrete) else 1e-3
 
@@ -224,7 +224,7 @@ def compute_targets(play: GamePlay, uniforms: Array, settings: GameRSPG, tempera
 
 
 def centered_residual(scores: Array, own_targets: GameTargets) -> Array:
-    """How far scores (..., states, outputs) are from where they should be.
+    """The distance of scores (..., states, outputs) from their targets.
 
     Scores of unordered actions mean the same when all at one state move alike, so what counts is the distance from its
     weighted mean over actions: a head that makes scores of the values of landings cannot move a state's level freely.
@@ -245,7 +245,7 @@ def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool =
 
 
 def _one_sight(game: AbstractGame, name: str) -> Sight:
-    """What individuals see of their states in any period, where that never changes."""
+    """The inputs of strategies at all states, where they never change."""
     return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
 
 

@@ -182,7 +182,7 @@ def on_paths(play: Play, models: ModelSet | None, one: Callable, *each: Any) -> 
 
 
 def path_shares(models: ModelSet | None, paths: int, dtype) -> Array:
-    """How much every path counts, (paths,), mean one: by the weight of its model."""
+    """The weight of every path, (paths,), mean one: that of its model."""
     if models is None:
         return jnp.ones(paths, dtype)
     return models.weights.shape[0] * models.weights[models.place(paths)]
@@ -233,7 +233,7 @@ def _lifetimes(play: Play, models: ModelSet, states: State, keys: Array) -> Life
 
 
 def losses(play: Play, models: ModelSet, states: State, key: Array) -> np.ndarray:
-    """By how much households are worse off in every model than in the first, percent of consumption: (models,).
+    """Losses of households in every model against the first, percent of consumption: (models,).
 
     Paths of `HORIZON` periods start from each of `states`, leading axis paths, with the same uniform draws in every
     model. What differences owe to the realized shocks is removed by regression on `shock_sums`, a control variate: it
@@ -283,7 +283,7 @@ class Adversary(NamedTuple):
 
 
 def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
-    """What the adversary maximizes: losses on average less theta times relative entropy, percent."""
+    """The adversary's objective: losses on average less theta times relative entropy, percent."""
     from scipy.special import xlogy  # loaded on first use
 
     return float(weights @ losses - penalty * xlogy(weights, len(weights) * weights).sum())

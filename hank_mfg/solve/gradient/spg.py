@@ -107,7 +107,7 @@ def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
 
 
 class Progress(NamedTuple):
-    """What one update reports. `finite` (quantities, paths) says where everything is a number, `market` where prices of
+    """The report of one update: `finite` (quantities, paths), where everything is a number, `market`, where prices of
     every path cleared worst; `price_error` is that of firms, in units of inflation."""
 
     loss: Array
@@ -136,7 +136,7 @@ class Training(NamedTuple, Generic[States]):
 
 
 class Record(NamedTuple):
-    """What a rollout records of each period for training; (time, assets, income) unless said.
+    """The record of each period for training; (time, assets, income) unless said.
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
     `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
@@ -159,9 +159,9 @@ class Record(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the networks should learn from one path: where log consumption should move, and how much it matters; where
-    the expected inflation term of firms should move, (time,); how many asset points from the lowest one are `bound`,
-    (time, income): households there are right to save down to the borrowing limit."""
+    """Targets of the networks from one path: the `move` of log consumption and its `weight`; the expected inflation
+    term of firms, (time,); the number of asset points, from the lowest one, that are `bound`, (time, income): there
+    saving down to the borrowing limit is optimal."""
 
     signal: Array
     move: Array
@@ -204,7 +204,7 @@ def observe(
 
 
 def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Record:
-    """What learning needs of one period and of the decisions that may follow, on the grid of the economy `there`."""
+    """The record of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
@@ -246,7 +246,7 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
 
 
 def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
-    """What the networks say along one path of signals (time, signals): the log correction of consumption, (time,
+    """Outputs of the networks along one path of signals (time, signals): the log correction of consumption, (time,
     assets, income), and the expected inflation term of firms, (time,)."""
     _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
     return jax.vmap(lambda f: (policy.correction(f, tables), policy.expected_inflation_term(f)))(features)

@@ -64,7 +64,7 @@ class GameStep(NamedTuple):
 
 
 class GamePlay(NamedTuple):
-    """Who plays what: a game and the strategy of each population; `own` is `all_states` of each, looked up once."""
+    """A game and the strategy of each population; `own` is `all_states` of each, looked up once."""
 
     game: AbstractGame
     strategies: dict[str, Strategy]

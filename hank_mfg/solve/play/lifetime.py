@@ -20,7 +20,7 @@ from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
 
 
 class Frozen(NamedTuple):
-    """What a household faces on one path, leading axis time: nothing here depends on what it does itself.
+    """The environment of one household on one path, leading axis time, independent of its own choices.
 
     `now` and `ahead` are all others' decisions; their public parts (prices, signals, cash) are its own too.
     """

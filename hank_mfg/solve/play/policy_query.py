@@ -23,7 +23,7 @@ from hank_mfg.solve.play.rollout import Play
 
 
 class Asked(NamedTuple):
-    """What a household does: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
+    """Decisions of a household: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
     `hours`, None where they are not chosen; each of the shape asked for, float64, goods or hours per period."""
 
     cash: np.ndarray

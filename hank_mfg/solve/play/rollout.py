@@ -68,7 +68,7 @@ class Step(NamedTuple):
 
 
 class Play(NamedTuple):
-    """Who plays what: an economy, the policy of all households, and its tables on the economy's grid."""
+    """An economy, the policy of all households, and its tables on the economy's grid."""
 
     economy: Economy
     policy: Policy
@@ -170,10 +170,10 @@ Beginning = TypeVar("Beginning")
 
 
 class Playable(Protocol[Beginning]):
-    """What can be rolled out: `Play` for economies, `GamePlay` for games."""
+    """The interface of a rollout: `Play` for economies, `GamePlay` for games."""
 
     def decide(self, state: Beginning, /) -> Any:
-        """From the start of a period to households' choices."""
+        """The decisions of a period from its start."""
 
     def act(self, now: Any, draw: Any, /) -> Any:
         """Carry the choices out, given what is drawn for the common noise of next period."""

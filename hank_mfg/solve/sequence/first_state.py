@@ -67,7 +67,7 @@ def state_that_closes(
 
 
 def _closing(goods: Callable[[float], np.ndarray | None], left: float) -> float | None:
-    """By how much a state variable must change for goods of period 0 to be accounted for, by secants from zero, where
+    """The change of a state variable with which goods of period 0 are accounted for, by secants from zero, where
     they are `left`; None where it does not get there."""
     last, here = (0.0, left), STEP
     for _ in range(SECANTS):
@@ -88,7 +88,7 @@ def _with(state_variables: np.ndarray, place: int, change: float) -> np.ndarray:
 
 
 def explain_state(state: Contradiction) -> str:
-    """What to say of it."""
+    """The sentence of the error."""
     value = f"state_variables={{{state.name!r}: {state.value:.6g}}}"
     cure = f"with {value} the path is found" if state.found else (
         f"give {value}, with which accounts close; no path is found with it either, from so far away: let the mass be "

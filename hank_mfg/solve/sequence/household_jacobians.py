@@ -85,7 +85,7 @@ def _slopes(ss: SteadyValues, names: Names):
 
 
 class Household(NamedTuple):
-    """What households do, given tomorrow's marginal values and a vector of inputs, and where it takes the mass:
+    """Decisions of households, given tomorrow's marginal values and a vector of inputs, and the next mass:
     `decide(marginal_next, inputs)` and `move(mass, savings, inputs)`."""
 
     decide: Callable[[Array, Array], Decision]
@@ -93,7 +93,7 @@ class Household(NamedTuple):
 
 
 class _News(NamedTuple):
-    """What an input some periods ahead does today: what is `chosen`, (choices,), and the mass (assets, income)."""
+    """Responses today to an input some periods ahead: what is `chosen`, (choices,), and the mass (assets, income)."""
 
     chosen: Array
     mass_next: Array

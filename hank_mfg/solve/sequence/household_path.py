@@ -25,7 +25,7 @@ from hank_mfg.solve.stationary.household import egm_step, feasible_savings, marg
 
 
 class Decision(NamedTuple):
-    """What households do in a period, (assets, income) each: `marginal` V_a, `savings`, the x of a policy in
+    """Decisions of households in a period, (assets, income) each: `marginal` V_a, `savings`, the x of a policy in
     `consumption`, and `chosen` (choices, assets, income), what is summed of it."""
 
     marginal: Array

@@ -166,7 +166,7 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
 
 
 def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, SteadyValues]:
-    """What `linearize` returns, and the steady state as arrays."""
+    """The result of `linearize`, and the steady state as arrays."""
     names = names_of(steady.economy)
     begin = time.perf_counter()
     ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
@@ -267,8 +267,8 @@ def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:
 
 
 class _Moved(NamedTuple):
-    """How shocks known from period 0 on move income risk, per unit: `share` (shocks, E, time, time), the `chain` as
-    coordinates (shocks, basis, time, time) on `basis` (basis, E, E), and `first`, the chain into period 0, (shocks,
+    """Responses of income risk to shocks known from period 0 on, per unit: `share` (shocks, E, time, time), the `chain`
+    as coordinates (shocks, basis, time, time) on `basis` (basis, E, E), and `first`, the chain into period 0, (shocks,
     time, E, E)."""
 
     share: Array
@@ -333,7 +333,7 @@ def _solve(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int
     by_carried, ahead = by_now.inputs.here[seen, brought], by_next.excess.here[:, brought]
 
     def rows(what: str, outputs: Array) -> Array:
-        """What has to be zero, (path, directions, horizon, horizon), as a part of the `Moment` moves: inputs move
+        """Residuals, (path, directions, horizon, horizon), as a part of the `Moment` moves: inputs move
         outputs, and these the rest."""
         by, lead = jax.tree.map(lambda x: getattr(x, what), (by_now, by_next), is_leaf=lambda x: isinstance(x, Moment))
         outputs = outputs + jnp.einsum("oits,id->odts", through, by.inputs[seen])
@@ -371,7 +371,7 @@ def _slopes(ss: SteadyValues, names: Names) -> tuple[Any, Any, Period]:
 
 
 def _beyond(ss: SteadyValues, names: Names, found: Expected, moved: _Moved | None) -> Array:
-    """What shocks do to outputs at given prices other than through cash on hand, (outputs, shocks, time, time)."""
+    """Responses of outputs to shocks at given prices other than through cash on hand, (outputs, shocks, time, time)."""
 
     def at_once(z: Array) -> Array:
         return supplied(ss.economy, names.moved, ss.mass, shock_values(names, z))

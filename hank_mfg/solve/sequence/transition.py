@@ -126,7 +126,7 @@ class Transition:
 
 
 class _Path(NamedTuple):
-    """What follows from a guess: the excess, (horizon, path), what is left of `goods` (horizon,), and all that was on
+    """Implications of a guess: the excess, (horizon, path), what is left of `goods` (horizon,), and all that was on
     the way; `least` (horizon,) is the smallest x of a policy, consumption unless hours are chosen, too."""
 
     excess: Array
@@ -139,7 +139,7 @@ class _Path(NamedTuple):
 
 
 class _Searched(NamedTuple):
-    """Where Newton's method ended: the path, the guess (horizon, path) it follows from, the excess in its own units
+    """The end of Newton's method: the path, the guess (horizon, path) it follows from, the excess in its own units
     (horizon, path), and how many steps it took."""
 
     path: _Path
@@ -371,14 +371,14 @@ def _final(economy: Economy, parameters: Named) -> Named:
 
 
 def _supplied(economy: Economy, names: Names, mass: Array, now: Moment) -> Array:
-    """What the mass of a period adds up to of the aggregates that choices move: (moved,)."""
+    """The aggregates that choices move, summed over the mass of a period: (moved,)."""
     return supplied(with_parameters(economy, now.parameters), names.moved, mass, shock_values(names, now.shocks))
 
 
 def _goods(
     economy: Economy, names: Names, public: Public, chosen: Array, parameters: Named, after: dict[str, Array]
 ) -> Array | None:
-    """What is left of goods in every period, (time,), given what is `chosen` (time, choices) and the aggregates that
+    """Excess supply of goods in every period, (time,), given what is `chosen` (time, choices) and the aggregates that
     come `after` the last period."""
     choices = Named("choices", dict(zip(names.choices, chosen.T, strict=True)))
     tomorrow = {name: jnp.append(values[1:], after[name]) for name, values in public.aggregates.items()}

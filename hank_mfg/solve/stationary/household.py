@@ -104,7 +104,7 @@ def policy_of(economy: Economy, public: Public, consumption: Array) -> Consumpti
 
 
 def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
-    """What prices that clear inside the period do to log consumption at the stationary cash on hand.
+    """The response of log consumption to clearing prices at the stationary cash on hand.
 
     From stationary `consumption` (assets, income): one step of the endogenous grid method with the price changed today
     and everything tomorrow as it was but for what today's price carries over. (clearing prices, assets, income), per

@@ -46,7 +46,7 @@ BESIDE = 0.02  # the same, where another one is nearer
 
 
 class Outcome(NamedTuple):
-    """What the program returns: the equilibrium `found`, if it is one, resources, the policy, savings, the edge of
+    """The result of the program: the equilibrium `found`, if it is one, resources, the policy, savings, the edge of
     supply of one unknown and the place `y` beyond it, and the last Jacobian of the excess, `slope` (searched,
     searched)."""
 
@@ -134,11 +134,11 @@ class Programs:
         return self.run(self.levels[-1], not_resumed(self.levels[-1], self.names), begin)
 
     def candidates(self) -> Candidates:
-        """What evaluates candidates on the last of the grids."""
+        """The evaluator of candidates on the last of the grids."""
         return Candidates(self.levels[-1], self.names, self.run)
 
     def scouts(self) -> Candidates:
-        """What evaluates candidates on the first of the grids."""
+        """The evaluator of candidates on the first of the grids."""
         return self.candidates() if self.coarse is None else Candidates(self.levels[0], self.names, self._run_coarse)
 
     def _run_coarse(self, economy: Economy, resumed: Resumed) -> tuple[Equilibrium]:
@@ -240,7 +240,7 @@ class Programs:
 
 
 def _candidate_of(outcome: Outcome) -> Candidate:
-    """Where a search ended, as a candidate."""
+    """The end of a search, as a candidate."""
     return Candidate(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), outcome)
 
 

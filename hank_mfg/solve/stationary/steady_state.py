@@ -79,8 +79,8 @@ class SteadyState(NamedTuple):
 
     @property
     def composite(self) -> np.ndarray:
-        """What marginal utility is of, (assets, income): consumption, or where preferences are GHH consumption less
-        effort, c - v(n). Solvers work with it; see `consumption` for goods."""
+        """The argument of marginal utility, (assets, income): consumption, or where preferences are GHH consumption
+        less effort, c - v(n). Solvers work with it; see `consumption` for goods."""
         with jax.enable_x64(True):
             public = jax.tree.map(jnp.asarray, self.public)
             return np.asarray(self.economy.consumption_of(self.economy.resources(public), self.savings, public))
@@ -92,7 +92,7 @@ class SteadyState(NamedTuple):
 
     @property
     def nonconcave(self) -> str:
-        """Where budgets are not concave in assets, so that first-order conditions are not sufficient, a sentence; ""
+        """A sentence on budgets that are not concave in assets, so that first-order conditions are not sufficient; ""
         where they are concave, in every aggregate state."""
         return nonconcave_budgets(self.economy, self.public)
 
@@ -131,7 +131,7 @@ class SteadyState(NamedTuple):
 
 
 def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
-    """What a result with an `economy` is, in a line, with the doubt that `nonconcave` states."""
+    """A result with an `economy` in a line, with the doubt that `nonconcave` states."""
     economy = result.economy
     numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
     nonconcave = result.nonconcave  # looks at budgets in every aggregate state: once
@@ -240,7 +240,7 @@ def warn_of_top(economy: Economy, mass) -> None:
 
 @float64_allowed
 def stationary_of(steady: SteadyState) -> Stationary:
-    """What a policy with aggregate risk starts from: the stationary one and its response to what clears, float64."""
+    """The start of a policy with aggregate risk: the stationary one and its response to clearing prices, float64."""
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     cash = economy.resources(public)
     if economy.clearing_prices:

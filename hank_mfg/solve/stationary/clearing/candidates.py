@@ -55,14 +55,14 @@ def _number(value) -> Any:
 
 
 def coordinates(names: Names, unknown: np.ndarray) -> np.ndarray:
-    """Where a search in several unknowns is: logarithms of aggregates, levels of prices. NumPy."""
+    """Coordinates of a search in several unknowns: logarithms of aggregates, levels of prices. NumPy."""
     count, unknown = len(names.unknown), np.asarray(unknown, np.float64)
     with np.errstate(all="ignore"):
         return np.concatenate([np.log(unknown[:count]), unknown[count:]])
 
 
 class Survey(NamedTuple):
-    """What is known of candidates (n, searched) before a household is solved, NumPy: `growth` (n,), the spectral
+    """Facts of candidates (n, searched) before a household is solved, NumPy: `growth` (n,), the spectral
     radius of the growth of wealth, at one or more the mean is infinite; `patience` (n,), of beta (1 + r); `least` (n,),
     what the poorest could consume; `prices` (n, prices); `finite` (n,), whether everything is a number."""
 
@@ -104,7 +104,7 @@ def _survey(economy: Economy, names: Names, unknown: Array) -> _Facts:
 
 
 def survey(economy: Economy, names: Names, unknown: np.ndarray) -> Survey:
-    """What is known of candidates (n, searched) without solving a household."""
+    """The survey of candidates (n, searched), without solving a household."""
     unknown = np.asarray(unknown, np.float64).reshape(-1, len(names.searched))
     parts = []
     for start in range(0, len(unknown), BLOCK):
@@ -193,7 +193,7 @@ class Candidates:
         return self._evaluated(np.asarray(outcome[0].unknown), outcome)
 
     def survey(self, unknown) -> Survey:
-        """What is known of candidates without solving a household."""
+        """The survey of candidates, without solving a household."""
         return survey(self.economy, self.names, unknown)
 
     def on(self, economy: Economy) -> "Candidates":

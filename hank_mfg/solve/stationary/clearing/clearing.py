@@ -57,7 +57,7 @@ class Point(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Where the search for one unknown stands: the next place `y`, the last point and the excess `before` it.
+    """The state of the search for one unknown: the next place `y`, the last point and the excess `before` it.
 
     `tolerance` is the household's at the next point, `exact` whether the last one was solved fully; `low` and `high`
     enclose the root where `has_low` and `has_high`; `slope` is dF/dy and `drift` d log c/dy.
@@ -84,8 +84,8 @@ def find(levels: tuple[Economy, ...], names: Names, tolerance: float) -> Equilib
 
 
 class Edge(NamedTuple):
-    """Where supply becomes infinite, `at`, and the `scale` of the distance from there, negative for a price that must
-    stay below: the unknown is at + scale e^y."""
+    """The unknown at which supply becomes infinite, `at`, and the `scale` of the distance from there, negative for a
+    price that must stay below: the unknown is at + scale e^y."""
 
     at: Array
     scale: Array
@@ -100,7 +100,7 @@ def search_coarse(economy: Economy, names: Names, resumed: "Resumed | None" = No
 
 
 class Resumed(NamedTuple):
-    """Where a search begins instead, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
+    """Another start of a search, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
     from `log_consumption` and `mass`, after `tries` steps of which `NEWTON` are the last, to `tolerance` at first."""
 
     given: Array
@@ -119,12 +119,12 @@ def _resume(edge: Edge, first: Search, resumed: "Resumed | None") -> tuple[Edge,
 
 
 def _iterations(resumed: "Resumed | None"):
-    """Of the household problem at most: fewer where a candidate is only evaluated."""
+    """The most iterations of the household problem: fewer where a candidate is only evaluated."""
     return MOST if resumed is None else jnp.where(resumed.given & (resumed.tries >= NEWTON), FEW, MOST)
 
 
 def unknown_start(economy: Economy) -> tuple[Edge, Search]:
-    """What `search_coarse` returns, without numbers in it: to compile `search_fine` for."""
+    """The result of `search_coarse` without numbers, to compile `search_fine` for."""
     zero, blank = jnp.zeros(()), jnp.zeros(economy.shape)
     return Edge(zero, zero), first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
 
@@ -215,7 +215,7 @@ def unknown_at(edge: Edge, y: Array) -> Array:
 
 
 def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
-    """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
+    """The default start of the search: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(0.03, economy.dtype))
     public = given(economy, names, unknown_at(edge, y))
     resources = economy.resources(public)
@@ -229,7 +229,7 @@ def _little(economy: Economy, public: Public, resources: Array) -> Array:
 
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
-    """Where it starts on a fine grid: from what was `found` on a coarse one, policies read at the same cash on hand."""
+    """The start on a fine grid: what was `found` on a coarse one, policies read at the same cash on hand."""
     public = given(economy, names, unknown_at(edge, found.y))
     resources = economy.resources(public)
 
@@ -262,7 +262,7 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
 def _at(
     economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance, *, most: Any = MOST
 ) -> Point:
-    """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
+    """The candidate at assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
     savings = economy.savings_of(economy.resources(public), household.consumption, public)

@@ -66,7 +66,7 @@ def given(economy: Economy, names: Names, unknown: Array) -> Public:
 
 
 def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, composite: Array, mass: Array) -> Array:
-    """What is wrong with assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
+    """The residuals of assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
 
     Minus infinity where nothing is supplied, or less.
     """
@@ -132,7 +132,7 @@ def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium
 
 
 def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
-    """What was `found`, as a function of the economy: the same values to rounding, with the right first derivatives."""
+    """The equilibrium `found` as a function of the economy: the same values to rounding, and first derivatives."""
     known = jax.lax.stop_gradient(found.unknown)
     still = jax.lax.stop_gradient(economy)
     jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)

@@ -62,7 +62,7 @@ SAME = 1e-4  # relative distance of two roots that are one
 
 
 class Interval(NamedTuple):
-    """Where an equilibrium is possible, in the coordinate of one unknown."""
+    """An interval of one unknown's coordinate on which an equilibrium is possible."""
 
     low: float
     high: float
@@ -99,7 +99,7 @@ def level_of(names: Names, x: np.ndarray) -> np.ndarray:
 
 
 def intervals(candidates: Candidates, low: float, high: float) -> list[Interval]:
-    """Where between two coordinates of the one unknown an equilibrium is possible, ends found by division."""
+    """The intervals between two coordinates on which an equilibrium is possible, ends by repeated division."""
     names = candidates.names
 
     def possible(x: np.ndarray) -> np.ndarray:

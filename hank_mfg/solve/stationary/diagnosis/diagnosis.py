@@ -144,7 +144,7 @@ def _impossible(candidates: Candidates, evidence: list, budget: Budget) -> str |
 
 
 def _debt_too_large(candidates: Candidates, survey: Survey, budget: Budget) -> str | None:
-    """Where wealth has a bound the poorest cannot repay; None where no tighter limit helps and others could."""
+    """A debt limit that cannot be repaid where wealth is bounded; None where other cures may help."""
     names, blocked = candidates.names, survey.finite & (survey.growth < 1.0) & ~(survey.least > 0.0)
     if not blocked.any():
         return None
@@ -193,7 +193,7 @@ def _too_patient(candidates: Candidates, survey: Survey, budget: Budget) -> str:
 
 
 def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
-    """What the excess of one unknown looks like wherever an equilibrium is possible."""
+    """The shape of the excess of one unknown wherever an equilibrium is possible."""
     if len(candidates.names.searched) != 1:
         return None
     name = candidates.names.searched[0]
@@ -347,7 +347,7 @@ def _rank(candidates: Candidates, evidence: list[Candidate], budget: Budget) -> 
 
 
 def _remains(candidates: Candidates, outcome: Any) -> str:
-    """What no test explained."""
+    """The sentence where no test explained the failure."""
     names, found = candidates.names, outcome.found
     unknown = np.asarray(found.unknown)
     left = ", ".join(f"{value:.3g}" for value in np.asarray(found.excess))

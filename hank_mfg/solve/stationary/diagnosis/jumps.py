@@ -12,7 +12,7 @@ OTHER_TOPS = (1.07, 0.93, 1.2)  # times the top of the asset grid, for other poi
 
 
 def edge_that_jumps(candidates: Candidates, evidence: list[Sweep]) -> str | None:
-    """Where supply ends because beta (1 + r) jumps over one, so that an equilibrium may be jumped over, too."""
+    """The edge of supply at which beta (1 + r) jumps over one, so that an equilibrium may be jumped over, too."""
     names = candidates.names
     for end in (each for one in evidence for each in one.interval):
         places = level_of(names, end + 1e-9 * np.asarray([-1.0, 1.0]) * max(1.0, abs(end)))

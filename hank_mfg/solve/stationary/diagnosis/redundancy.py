@@ -63,7 +63,7 @@ def may_be_undetermined(slope: np.ndarray) -> bool:
 
 
 def not_determined(candidates: Candidates, candidate: Candidate, budget: Budget) -> str | None:
-    """Why the equilibrium at a candidate is one of a curve of them; None where it is not.
+    """The reason that the equilibrium at a candidate is one of a curve of them; None where it is not.
 
     Costs an evaluation per unknown, and up to two searches where the rank is not full.
     """
@@ -99,7 +99,7 @@ def _beside(scaled: Scaled, candidate: Candidate, direction: np.ndarray, budget:
 
 
 def _identity(candidates: Candidates, scaled: Scaled, candidate: Candidate) -> str | None:
-    """Of one unknown: markets clear whatever it is."""
+    """The sentence where markets clear at any value of one unknown."""
     here = scaled.coordinates(candidate.unknown)
     beside = [candidates(scaled.level(here + side * ASIDE[0]), candidate, ROUGH) for side in (-1.0, 1.0)]
     finite = [each for each in beside if np.isfinite(each.size)]
@@ -109,7 +109,7 @@ def _identity(candidates: Candidates, scaled: Scaled, candidate: Candidate) -> s
 
 
 def identity(candidates: Candidates, evaluated: list[Candidate]) -> str:
-    """What to say of one unknown whose market clears at every candidate evaluated."""
+    """The sentence for one unknown whose market clears at every candidate evaluated."""
     values = [float(candidate.unknown[0]) for candidate in evaluated]
     name = candidates.names.searched[0]
     return (

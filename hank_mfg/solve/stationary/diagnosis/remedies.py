@@ -49,7 +49,7 @@ def regridded(candidates: Candidates, lower: float | None = None, upper: float |
 
 
 def with_wider_bracket(candidates: Candidates, budget: Budget, near: Candidate | None = None) -> str | None:
-    """Where markets clear outside the brackets of clearing_prices(): next to the candidate `near` first, where there is
+    """A root outside the brackets of clearing_prices(): next to the candidate `near` first, where there is
     one."""
     names = candidates.names
     if not names.clearing:
@@ -72,7 +72,7 @@ def with_wider_bracket(candidates: Candidates, budget: Budget, near: Candidate |
 
 
 def with_a_higher_top(candidates: Candidates, budget: Budget) -> str | None:
-    """Where markets clear on a longer asset grid."""
+    """A root on a longer asset grid."""
     upper = float(candidates.economy.grid.upper)
     for factor in HIGHER:
         root = any_root(regridded(candidates, upper=factor * upper), budget)

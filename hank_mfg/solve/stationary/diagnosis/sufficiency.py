@@ -30,7 +30,7 @@ CONCAVE = (
 
 @float64_allowed
 def nonconcave_budgets(economy: Economy, public: Public) -> str:
-    """Where budgets are not concave in assets, so that first-order conditions are not sufficient, in a sentence; ""
+    """A sentence on budgets that are not concave in assets, so that first-order conditions are not sufficient; ""
     where they are concave in every aggregate state. `public` are the prices of the stationary equilibrium."""
     moved = names_of(economy).moved if public.aggregates else ()
     for rise, *_ in rises(economy, public, moved):

@@ -24,7 +24,7 @@ def words(names, values) -> str:
 
 
 def equation_names(economy: Economy, names: Names) -> list[str]:
-    """What the equations of a stationary equilibrium are called: aggregates, markets, and firms where they set prices.
+    """Names of the equations of a stationary equilibrium: aggregates, markets, and firms where they set prices.
     That of an aggregate is what is supplied of it against what was assumed."""
     shocks = economy.shocks(0)
     one = jnp.ones(())
@@ -58,7 +58,7 @@ def without_risk(economy: Economy) -> str | None:
 
 @eqx.filter_jit
 def _changes(economy: Economy, names: Names, unknown: Array, states: Array) -> tuple[Array, Array]:
-    """By how much next_state() moves the state variables from `states` (n, state_variables), and the derivatives of
+    """The change of the state variables by next_state() from `states` (n, state_variables), and the derivatives of
     that."""
 
     def change(x: Array) -> Array:
@@ -131,7 +131,7 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
 
 
 class Observed(NamedTuple):
-    """What the equations say at a few candidates: state variables `now` and `then`, a period later, (n,
+    """Values of the equations at a few candidates: state variables `now` and `then`, a period later, (n,
     state_variables); `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with
     each own value at the lowest assets, on average over income states, (n, own)."""
 
