@@ -223,8 +223,7 @@ def _level(
     target: float,
 ) -> float:
     """The level at which beta (1 + r) falls to `target`, by bisection to a thousandth of the distance between `levels`,
-    which are assets per household or places in a bracket, each judged by the periods `at` it; the last if it never
-    does."""
+    which are assets per household or places in a bracket, each judged by the periods `at` it; else the last."""
 
     def above(level: float) -> bool:
         periods = at(level)

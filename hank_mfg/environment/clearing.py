@@ -80,8 +80,9 @@ def _secants(function, start: Array, lower: Array, upper: Array, goal: float) ->
 
 
 def _false_position(function, found, lower: Array, upper: Array, goal: float) -> tuple[Array, Array, Array]:
-    """From what was `found`, good enough or not: the root between the ends by the Illinois method, and halving where it
-    is slow. The first two evaluations are of the ends themselves, so nothing is lost where there is nothing to do."""
+    """The root, from the search `found`: that, if good enough, else between the ends by the Illinois method, and
+    halving where it is slow. The first two evaluations are of the ends themselves, so they cost nothing where no search
+    is needed."""
     best, least, count = found
     unknown = jnp.full_like(least, jnp.nan)
 

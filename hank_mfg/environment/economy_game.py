@@ -203,8 +203,7 @@ class EconomyGame(AbstractGame):
         return jnp.asarray(self.begin.end, self.economy.dtype)
 
     def excess(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Array:
-        """The residual of every equation of the period, (clearing prices,), at its prices; see
-        `Economy.markets`."""
+        """The residual of every equation of the period, (clearing prices,), at its prices; see `Economy.markets`."""
         return self._excess(self.public(aggregate), taken[HOUSEHOLDS])
 
     def _excess(self, public: Public, taken: Taken) -> Array:

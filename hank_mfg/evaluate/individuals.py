@@ -48,9 +48,7 @@ class Followed(NamedTuple):
         return np.abs(self.consumption_euler / self.consumption - 1.0)
 
 
-def individuals_of(
-    economy: Economy, path: Path, start: State, own: Any, assets: Any, *, count: int, key: Array
-) -> Individuals:
+def individuals_of(economy: Economy, path: Path, start: State, own, assets, *, count: int, key: Array) -> Individuals:
     """The individuals that are given, or `count` drawn ones; `start` is the state of the first period recorded.
 
     `own` (periods,) or (periods, individuals) holds places of own states, `assets` a number or (individuals,), mean

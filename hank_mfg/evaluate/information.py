@@ -7,10 +7,10 @@ follows (the performance difference lemma), to second order
 
     V* - V = E sum_t < m_t, - residual_t (x_t - x*_t) + 1/2 | curvature_t | (x_t - x*_t)^2 >,
 
-with m_t the distribution of its own future, each state discounted by the discount factors on the way
-there, and residual and curvature those of the best informed's first-order condition, the former zero
-but where a bound binds. No term is negative, so a few paths are enough where the difference
-of two values would need thousands. Each household has watched the economy for `burn_in` periods before it is judged.
+with m_t the distribution of its own future, each state discounted by the discount factors on the way there, and
+residual and curvature those of the best informed's first-order condition, the former zero but where a bound binds. No
+term is negative, so a few paths are enough where the difference of two values would need thousands. Each household has
+observed `burn_in` periods before its loss is measured.
 Sources: Kakade and Langford (2002); Cochrane (1989), "The sensitivity of tests of the intertemporal allocation of
 consumption to near-rational alternatives", American Economic Review 79(3).
 """
@@ -102,10 +102,10 @@ def information_value(
 
     `kinds` maps names to a model, the solution's but for its `signal` and for what it names of a household's own state,
     and settings, such as the kind of memory; the best informed comes last. A model that leaves out some quantities of
-    `idiosyncratic_shock`, such as private signals, is that of a household to which they happen and which does not heed
+    `idiosyncratic_shock`, such as private signals, is that of a household that has them and ignores
     them: it does the same in all states that differ in nothing else. Asset points, paths and horizon of training are
-    the solution's. The rest of life after `horizon` periods is taken to lose as much per period as they did. Raises
-    ValueError for a model that differs in anything but what households see.
+    the solution's. The loss per period after `horizon` periods is taken to be that of these periods. Raises
+    ValueError for a model that differs in anything but what households observe.
     """
     require_sizes(
         "information_value",

@@ -22,7 +22,7 @@ class SecondMoments(NamedTuple):
     covariance: np.ndarray
 
     def standard_deviation(self) -> dict[str, float]:
-        """Of every series, in its own units."""
+        """The standard deviation of every series, in its own units."""
         return dict(zip(self.names, np.sqrt(np.diagonal(self.covariance[0])), strict=True))
 
     def table(self) -> pd.DataFrame:

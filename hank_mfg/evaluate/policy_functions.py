@@ -59,9 +59,10 @@ class PolicyFunctions:
     """Decisions of households in one period, as functions of assets and own state; made by `policy_functions`.
 
     Every function takes `assets`, numbers of any shape between the ends of the economy's grid, and the own state `own`:
-    its place among the individual states (whole numbers, 0 first, which broadcast against `assets`), or what tells it
-    apart by name, such as {"labor": 0.5}. Results have the shape of the two broadcast together. Raises ValueError for
-    assets outside the grid, where nothing is known, and for an own state that does not exist or is not told apart.
+    its place among the individual states (whole numbers, 0 first, which broadcast against `assets`), or the names and
+    values that identify it, such as {"labor": 0.5}. Results have the shape of the two broadcast together. Raises
+    ValueError for assets outside the grid, where nothing is known, and for an own state that does not exist or is not
+    identified.
     """
 
     economy: Economy

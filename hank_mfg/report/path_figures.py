@@ -251,8 +251,7 @@ def _moving_picture(result: DistributionPath, periods: Sequence[int], speed: flo
 def plot_intertemporal_mpcs(
     responses: np.ndarray, periods: Sequence[int] = (0, 5, 10, 20), length: int | None = None, *, period: str = ""
 ) -> "Figure":
-    """Columns of M: the response of consumption over time to one unit of goods for every household in each of
-    `periods`.
+    """Columns of M: the response of consumption to one unit of goods for every household in each of `periods`.
 
     `responses` (horizon, horizon) from `intertemporal_mpcs`; `length` is the number of periods shown, by default twice
     the last of `periods`; `period` is what the axis counts. Raises ValueError for a period beyond the horizon.

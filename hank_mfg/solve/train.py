@@ -86,8 +86,7 @@ def chunk_length(updates: int, most: int = 20) -> int:
 
 def last_errors(history: History, last: int) -> dict[str, float]:
     """The errors that training compares with its tolerance, decimals: means of the Euler error and of the error of the
-    Phillips curve over the `last` updates, and, with a family, what the adversary has to gain (NaN before it is
-    measured)."""
+    Phillips curve over the `last` updates, and, with a family, the adversary's gain (NaN if not yet measured)."""
     found = {
         "the Euler error": float(history["euler_error"][-last:].mean()),
         "the error of the Phillips curve": float(history["price_error"][-last:].mean()),

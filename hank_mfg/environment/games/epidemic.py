@@ -14,8 +14,7 @@ abroad. Then health moves on its own: exposed -> infectious with probability sig
 infectious -> recovered with rho, recovered -> susceptible with delta. So R_t is the number that one infectious
 individual infects among susceptibles with normal contacts. The contacts that matter are the susceptibles' own, as in
 Elie, Hubert and Turinici (2020); those of the infectious are part of R_t. Others' caution today is felt through the
-infectious of the weeks to come. No agent leaves the population: a death is a cost, charged at infection with the
-illness.
+infectious of the weeks to come. No agent leaves the population: a death is a cost, charged at infection.
 
     r_t = log a - a + 1 - p_t(a) cost(age) for susceptibles,     cost = illness + death_cost fatality(age).
 

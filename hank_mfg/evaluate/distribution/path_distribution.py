@@ -178,15 +178,14 @@ def distribution_path(
     assets = np.asarray(economy.grid.points)
     chosen = dict(groups)
     start = wealth_groups(path.mass[0], chosen)
-    constant_spending = still.consumption
-    saved, spent = (np.broadcast_to(x, path.mass.shape) for x in (still.savings, constant_spending))
+    saved, spent = (np.broadcast_to(x, path.mass.shape) for x in (still.savings, still.consumption))
     constant_chain = np.broadcast_to(np.asarray(still.economy.income_transition[0, 0]), path.chain.shape)
     after = follow(economy, start, path.savings, path.consumption, path.chain)
     moved = np.abs(path.mass[0].sum(axis=1) - still.mass.sum(axis=1)).max() > 1e-12
     before = start if moved else wealth_groups(still.mass, chosen)  # a shock may change jobs, not wealth, on impact
     without = follow(still.economy, before, saved, spent, constant_chain)
     current = _current(path.mass, path.consumption, assets)
-    constant = _current(still.mass, constant_spending, assets)
+    constant = _current(still.mass, still.consumption, assets)
     names = [name for name in current if name in constant]
     levels = {**{name: current[name] for name in names}, **group_series(*after, chosen)}
     flat = {name: np.broadcast_to(constant[name], path.mass.shape[:1]) for name in names}

@@ -141,8 +141,8 @@ class TabulatedPolicy(eqx.Module):
         return ()
 
     def consumption(self, features: Array, cash: Array, tables: tuple, unknowns: Array, floor: Array) -> Array:
-        """Desired consumption before the budget binds at cash on hand (points, income): (points, income). What else
-        there is, a trained policy asks for."""
+        """Unconstrained consumption at cash on hand (points, income): (points, income). The other arguments are
+        those of a trained policy."""
         shock = jnp.argmin(jnp.sum((self.known - features[1:]) ** 2, axis=1))
         first, weights = cubic_weights(self.nodes, jnp.log(features[0]))
         near = self.choice_consumption[shock, first + jnp.arange(4)]

@@ -54,10 +54,9 @@ RECENT = 3  # what is best in the n-th move counts like n to the power of this l
 class Family:
     """A set of models for which one policy is trained: `Family({"stay": [0.7, 0.95], "gap": [0.02]}, penalty=0.1)`.
 
-    `alternatives` gives further values of parameters; every combination with the model's own values is a member,
-    the model itself the first. `penalty` is theta, in percent of consumption: a model in which households are worse off
-    by that much gets e times the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no
-    numbers.
+    `alternatives` gives further values of parameters; every combination with the model's own values is a member, the
+    model itself the first. `penalty` is theta, in percent of consumption: a model with a loss of that much gets e times
+    the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no numbers.
     """
 
     alternatives: Mapping[str, Sequence[Any]]

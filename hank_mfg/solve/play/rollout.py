@@ -1,10 +1,10 @@
 """The one rollout: all households follow a policy along a path of common noise.
 
 Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. Where prices
-clear inside the period, the policy is evaluated at each candidate price, signal and memory
-included, until markets clear (clearing.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
-that conditional expectations are exact over idiosyncratic and aggregate risk alike. It stays out of the scan: a scan
-over periods is a chain of small operations, looking ahead is one large one over all periods at once.
+clear inside the period, the policy is evaluated at each candidate price, with signal and memory, until markets clear
+(clearing.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so that conditional expectations
+are exact over idiosyncratic and aggregate risk alike. It stays out of the scan: a scan over periods is a chain of small
+operations, looking ahead is one large one over all periods at once.
 """
 
 from typing import Any, NamedTuple, Protocol, TypeVar

@@ -14,8 +14,7 @@ the joint mass of aggregate and own states,
     P_t(e' | e)     = sum_{z, z'} J_t(z, e) P_t(z' | z) P(e' | e, z, z') / sum_z J_t(z, e),
 
 starting from the stationary J in period -1, so that the shock of period 0 moves households on impact. In the steady
-state P_t is the averaged chain of the stationary equilibrium. Linear in the path up to J's normalization; everything in
-float64.
+state P_t is the averaged chain. Linear in the path up to J's normalization; everything in float64.
 """
 
 from typing import NamedTuple

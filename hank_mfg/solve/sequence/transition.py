@@ -197,7 +197,7 @@ def transition(
     Stops when the largest excess (`Transition.residual`) is below `tolerance`. Warns where the path has not come back
     to the steady state within `horizon`. Raises ValueError for paths, a mass or state variables that do not fit,
     TransitionError where Newton's method does not get there in `max_iterations`, and where goods_market() is off by
-    more than 1e-6 of output in some period, as it is where the mass and the state variables of period 0 contradict each
+    more than 1e-6 of output in some period, as where the mass and the state variables of period 0 contradict each
     other.
     """
     _require_sizes(steady, horizon, max_iterations, tolerance)

@@ -5,8 +5,7 @@ Permanent types never mix: each has a P of its own, and its mass is that solutio
 Never by power iteration: near beta (1 + r) = 1 wealth mixes so slowly that 20,000 steps from a guess can be half wrong.
 States are ordered along assets and households do not move far, so elimination in that order fills in little. Near
 savings whose factors are known, iterative refinement takes their place: a few solves with the old factors, to the same
-accuracy. JAX has no sparse solver: these run in SciPy on the host, called from traced code, one after the other for a
-batch.
+accuracy. JAX has no sparse solver: these run in SciPy on the host, called from traced code, one by one for a batch.
 """
 
 import warnings

@@ -32,7 +32,7 @@ FLAT = 1e-6  # slope of the excess of one unknown below which its equation may b
 
 
 class Deficiency(NamedTuple):
-    """Of a Jacobian without full rank: the `equations` that depend on each other and the `unknowns` that cannot be
+    """The deficiency of a Jacobian: the `equations` that depend on each other and the `unknowns` that cannot be
     distinguished, the unknowns that are `idle`, moving no equation, (searched,) of bool each, and the `direction` in
     unknowns along which no excess moves, (searched,)."""
 
@@ -43,8 +43,8 @@ class Deficiency(NamedTuple):
 
 
 def deficiency(slope: np.ndarray, least: float = SINGULAR) -> Deficiency | None:
-    """Of a Jacobian (searched, searched) that is finite; None where its smallest singular value, rows scaled, is more
-    than `least` times the largest."""
+    """The deficiency of a finite Jacobian (searched, searched); None where its smallest singular value, rows scaled, is
+    more than `least` times the largest."""
     size = np.abs(slope).max(axis=1, keepdims=True)
     scaled = slope / np.maximum(size, NOISE * max(float(size.max()), NOISE))
     left, values, right = np.linalg.svd(scaled)

@@ -49,8 +49,7 @@ def regridded(candidates: Candidates, lower: float | None = None, upper: float |
 
 
 def with_wider_bracket(candidates: Candidates, budget: Budget, near: Candidate | None = None) -> str | None:
-    """A root outside the brackets of clearing_prices(): next to the candidate `near` first, where there is
-    one."""
+    """A root outside the brackets of clearing_prices(): next to the candidate `near` first, where there is one."""
     names = candidates.names
     if not names.clearing:
         return None
