@@ -64,7 +64,7 @@ _RENAMED = {  # names of earlier versions, which warn
     "save_figure": "plot.save",
     "top_share": "stats.top_share",
 }  # fmt: skip
-_IMPLIED = {"game_deviation": {"kind": "regression"}}  # what an old name says that the new one must be told
+_IMPLIED = {"game_deviation": {"kind": "regression"}}  # arguments that an old name implies
 
 
 def __getattr__(name: str):

@@ -42,7 +42,7 @@ HOW = {
     "GameRSPG": "settings, as hm.GameRSPG() or hm.GameSPG() makes them",
     "IPPO": "settings, as hm.IPPO() or hm.RIPPO() makes them",
     "MOMD": "settings, as hm.MOMD() makes them",
-    "Family": "a family of worlds, as hm.Family({'depreciation': [0.03]}) makes it",
+    "Family": "a model set, as hm.Family({'depreciation': [0.03]}) makes it",
     "AR1": "a shock, as hm.AR1('labor', persistence=0.9, stationary_sd=0.4) declares it",
     "VAR1": "a shock, as hm.VAR1('productivity', 'spending', persistence=..., innovation_covariance=...) declares it",
     "MarkovChain": "a shock, as hm.MarkovChain(transition, labor=[0.5, 1.5]) declares it",
@@ -113,7 +113,7 @@ def require_none(given: dict[str, Any], owner: str, what: str) -> None:
 
 
 def described(value: Any) -> str:
-    """What a value is, in a few words."""
+    """A description of a value in a few words."""
     if value is None or isinstance(value, bool | int | float | complex):
         return f"{value!r}"[:60]
     if isinstance(value, str | os.PathLike):
@@ -180,7 +180,7 @@ def _has_members(value: Any, protocol: type) -> bool:
 
 
 def _expected(annotation: Any, value: Any) -> str:
-    """What is expected, with how to get it: for the name of a shipped economy or game the call that loads it."""
+    """The expected kind, and how to get it: for the name of a shipped economy or game the call that loads it."""
     kinds = [kind for kind in _alternatives(annotation) if kind not in (None, types.NoneType)]
     names = [_name(kind) for kind in kinds]
     if isinstance(value, str) and names[0] in ("Model", "AbstractGame"):

@@ -1,4 +1,4 @@
-"""How programs are compiled."""
+"""Options of compilation."""
 
 import functools
 from collections.abc import Callable

@@ -2,7 +2,7 @@
 
 
 class HankError(Exception):
-    """What goes wrong in a way that the message explains, in one sentence with a cure.
+    """An error that the message explains in one sentence, with a cure.
 
     Errors of input are ValueErrors as well, errors of a search or of training RuntimeErrors.
     """

@@ -1,7 +1,7 @@
-"""What a long computation says while it runs: lines on standard error, at most one every some seconds.
+"""Progress of long computations: lines on standard error, at most one every some seconds.
 
-A step that takes long without calling anybody, such as a compilation, is told of by a thread. In Python the first line
-comes after `USUAL` seconds, so that what is quick says nothing; with `verbose=True` every step is told of when it
+A long step without callbacks, such as a compilation, is reported by a thread. In Python the first line
+comes after `USUAL` seconds, so that what is quick says nothing; with `verbose=True` every step is reported when it
 begins and then every `OFTEN` seconds; with `verbose=False` nothing is. The command line chooses for what it calls.
 """
 
@@ -28,7 +28,7 @@ class Lines:
             self.tell()
 
     def now(self, text: str) -> None:
-        """Where the step has come to, for the next line that is due."""
+        """Set the text of the next line that is due."""
         self._text = text
 
     def tell(self) -> None:
@@ -51,7 +51,7 @@ def lines_every(seconds: float | None) -> Iterator[None]:
 
 
 def saying(verbose: bool | None) -> contextlib.AbstractContextManager[None]:
-    """What `verbose` asks for, of everything that is computed inside; None leaves it as it is."""
+    """Set `verbose` for everything that is computed inside; None leaves it as it is."""
     return contextlib.nullcontext() if verbose is None else lines_every(OFTEN if verbose else None)
 
 

@@ -1,4 +1,4 @@
-"""What a size costs: memory and time are estimated from shapes before anything is allocated or compiled.
+"""Memory and time of a problem, estimated from shapes before anything is allocated or compiled.
 
 Estimates are lower bounds, up to small factors: numbers that are held at the same time, and operations at the speed of
 a fast machine. What is refused could not have been computed; what passes can still be slow.

@@ -1,4 +1,4 @@
-"""How names and numbers are written for a reader."""
+"""Names and numbers in readable form."""
 
 import dataclasses
 import enum

@@ -1,6 +1,6 @@
 """Huggett (1993): uninsured income risk and bonds in fixed supply, with aggregate income risk.
 
-Bonds pay the rate at which everybody together holds the supply to the next period. Income moves with the state of the
+Bonds pay the rate at which households together hold the supply to the next period. Income moves with the state of the
 economy; the interest on the supply is paid from outside, as in the source of the calibration.
 """
 

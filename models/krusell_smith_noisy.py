@@ -1,4 +1,4 @@
-"""Krusell and Smith's economy in which nobody sees where productivity is heading.
+"""Krusell and Smith's economy in which productivity has a hidden persistent part.
 
 Productivity is a persistent part, high or low, plus a transitory one. Households see prices, and so productivity,
 but not its parts: how long a boom will last they must infer from history. `information` says what they see: "prices",

@@ -96,7 +96,7 @@ CALLS = {
     "hm.steady_state(AIYAGARI, guess={'capital': -3.0})": "guess gives capital = -3",
     "hm.steady_state(AIYAGARI, nonconcave='perhaps')": "nonconcave = 'perhaps'",
     "hm.steady_state(hm.load_model('aiyagari', discount_factor=1e-300))": "discount_factor = 1e-300",
-    "hm.check_model(hm.load_model('aiyagari', discount_factor=1e-300))": "nobody saves: give a number nearer to one",
+    "hm.check_model(hm.load_model('aiyagari', discount_factor=1e-300))": "no household saves: give a number nearer",
     "hm.check_model(hm.load_model('aiyagari', risk_aversion=1e6))": "CRRA(risk_aversion=1000000.0): marginal utility",
     "hm.check_model(hm.load_model('huggett', borrowing_limit=-1000.0))": "too little to repay down to the borrowing",
     "hm.steady_states(AIYAGARI, discount_factor=[0.96, 'a'])": "discount_factor = ",

@@ -164,10 +164,10 @@ def test_evaluate_under_another_parameter(command, evaluated, solved_run, tmp_pa
         written.name
     }
     text = command("evaluate", folder, *PERIODS, *changes).out.splitlines()
-    assert text[0] == "Trained in another world, living under productivity = [1.089, 1.111], discount_factor = 0.985."
+    assert text[0].startswith("Trained under other parameters, evaluated under productivity = [1.089, 1.111]")
     assert any(line.startswith("Law of motion, Productivity 1.111") for line in text) and str(written) in text[-1]
-    same = console._living_under({"capital_share": 0.36}, solved_run.solution, solved_run.solution)
-    assert same == "Living under capital_share = 0.36, as in training."
+    same = console._evaluated_under({"capital_share": 0.36}, solved_run.solution, solved_run.solution)
+    assert same == "Evaluated under capital_share = 0.36, as in training."
 
 
 def test_long_parameters_make_names_that_fit():
@@ -290,12 +290,12 @@ def test_a_robust_run_says_of_which_world_it_speaks(command, tiny_options, tmp_p
     solution = load_run(folder)
     assert solution.worlds() == worlds and solution.family.penalty == 0.5
     lines = console.solve_lines(solution, outcome.printed)
-    assert lines[-2].startswith("World: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]
+    assert lines[-2].startswith("Model: the model itself; weight 0.5") and "productivity = [0.97, 1.03]" in lines[-1]
 
     monkeypatch.setattr(accuracy, "economy_exploitability", lambda solution, *, seed: GAINS)
     text = command("evaluate", folder, *PERIODS, "--under", "productivity=[0.97,1.03]").out
     assert text.startswith(
-        "Living under productivity = [0.97, 1.03], one of the 2 worlds that people were trained for."
+        "Evaluated under productivity = [0.97, 1.03], one of the 2 models of the family trained for."
     )
     monkeypatch.setattr(report, "MAIN_VARIABLES", ("output",))
     note = command("irf", folder, "--shock", "productivity", "--size", -0.01, *FEW, "--json").printed["note"]
@@ -373,7 +373,7 @@ BAD_INPUT = {
     ),
     "more worlds than paths share": (
         ("solve", "krusell_smith", "--family", "unemployment_benefit=[0.1,0.2]"),
-        ["3 worlds", "paths=16", "multiple of 3"],
+        ["3 models", "paths=16", "multiple of 3"],
     ),
     "a penalty for no family": (("solve", "krusell_smith", "--penalty", "0.1"), ["--penalty 0.1", "--family"]),
     "worlds of a game": (("solve", "beach_bar", "--family", "x=[1]"), ["--family", "game"]),

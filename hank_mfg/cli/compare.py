@@ -1,4 +1,4 @@
-"""What `hank-mfg compare` does: find or make the global solutions, compare them with what is linear, keep the files."""
+"""`hank-mfg compare`: find or compute the global solutions, compare them with the linear one, write the files."""
 
 import dataclasses
 from collections.abc import Callable
@@ -33,7 +33,7 @@ from hank_mfg.wording import display_name
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What was asked for: a model or a run folder, how to solve it, where to keep it, and what to compare.
+    """A request: a model or a run folder, how to solve it, where to keep it, and what to compare.
 
     `settings` are None where no option of the method was given; `sampling` are horizon, starts, paths and periods of
     `compare`; `quiet` leaves out the progress on standard error.
@@ -61,7 +61,7 @@ class Request:
 
     @property
     def folder(self) -> Path:
-        """Where the run and the files of the comparison are kept."""
+        """The folder of the run and of the files of the comparison."""
         if self.out is not None:
             return self.out
         return Path(self.source) if self.is_run else Path("runs") / f"{Path(self.source).stem}_compare"

@@ -1,4 +1,4 @@
-"""What a person reads on the terminal: aligned lines of names and numbers, and the progress of training."""
+"""Text for the terminal: aligned lines of names and numbers, and the progress of training."""
 
 import contextlib
 import itertools
@@ -34,7 +34,7 @@ def aligned(rows: Mapping[str, Any]) -> list[str]:
 
 
 def typed(parameter: str, words: list[str]) -> str:
-    """How a parameter was typed among the `words` of a command, "--under depreciation=2: "; "" where it was not."""
+    """A parameter as typed among the `words` of a command, "--under depreciation=2: "; "" where it was not."""
     parts = [part for word in words for part in (word.split("=", 1) if word.startswith("--") else [word])]
     found = [
         f"{option} {given}"
@@ -79,31 +79,29 @@ def training_line(chunk: int) -> Callable[[History], tuple[int, str]]:
 
 
 def solve_lines(solution: Any, content: dict[str, Any]) -> list[str]:
-    """What a person reads after a solve: how it ended, what to do if it did not converge, and the numbers."""
+    """The text after a solve: how it ended, what to do if it did not converge, and the numbers."""
     from hank_mfg.solve.train import Status
 
     first = solution.status.value
     if solution.status is Status.UPDATES_EXHAUSTED:
         first = not_converged(solution, f"--option updates={2 * solution.settings.updates}")
-    worlds = content.get("worlds", [])
     rows = {named(name): value for name, value in content.items() if name != "worlds" and value is not None}
-    lines = aligned(rows)
-    return [first, *lines, *(world_line(world) for world in worlds)]
+    return [first, *aligned(rows), *(member_line(member) for member in content.get("worlds", []))]
 
 
-def world_line(world: dict[str, Any]) -> str:
-    """One world of a family: what differs, its weight, what living in it costs."""
+def member_line(member: dict[str, Any]) -> str:
+    """One member of a family: what differs, its weight, how much worse off households are in it."""
     from hank_mfg.model.named import assignments
 
-    changes = assignments(world["changes"]) or "the model itself"
-    loss = world["loss_percent"]
+    changes = assignments(member["changes"]) or "the model itself"
+    loss = member["loss_percent"]
     cost = "not measured yet" if loss is None else f"{loss:.3g} percent worse than the first"
-    return f"World: {changes}; weight {world['weight']:.3g}, {cost}"
+    return f"Model: {changes}; weight {member['weight']:.3g}, {cost}"
 
 
 def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> list[str]:
-    """What a person reads after an evaluation: every measure, the law of motion, how they were taken; first, where
-    people live under other parameters, whether they were `trained`, a solution, for these."""
+    """The text after an evaluation: every measure, the law of motion, how they were taken; first, where
+    the parameters are others than in training, whether `trained`, a solution, was prepared for these."""
     from hank_mfg.evaluate.accuracy_table import (
         accuracy_note,
         accuracy_rows,
@@ -114,27 +112,27 @@ def evaluation_lines(solution: Any, content: dict[str, Any], trained: Any) -> li
 
     states = state_names(solution.play(10).economy.shock_values)
     others = {**gain_rows(content), **law_of_motion_rows(content, states)}
-    first = [_living_under(content["under"], solution, trained)] if "under" in content else []
+    first = [_evaluated_under(content["under"], solution, trained)] if "under" in content else []
     rows = judged_lines({**accuracy_rows(content), **{name: (text, "") for name, text in others.items()}})
     return [*first, *rows, accuracy_note(content, trained)]
 
 
-def _living_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:
+def _evaluated_under(changes: dict[str, Any], solution: Any, trained: Any) -> str:
     from hank_mfg.model.named import assignments
 
     if trained.family is not None and trained.family.includes(trained.model, changes):
         count = len(trained.family.changes(trained.model))
-        return f"Living under {assignments(changes)}, one of the {count} worlds that people were trained for."
+        return f"Evaluated under {assignments(changes)}, one of the {count} models of the family trained for."
     if solution is trained:
-        return f"Living under {assignments(changes)}, as in training."
-    return f"Trained in another world, living under {assignments(changes)}."
+        return f"Evaluated under {assignments(changes)}, as in training."
+    return f"Trained under other parameters, evaluated under {assignments(changes)}."
 
 
 @contextlib.contextmanager
 def progress(
     total: int, quiet: bool, line: Callable[[History], tuple[int, str]], first: str = "starting"
 ) -> Iterator[Callable[[History], None]]:
-    """How training goes, on standard error: on a terminal a bar that is erased when it ends, of updates, what `line`
+    """Progress of training, on standard error: on a terminal a bar that is erased when it ends, of updates, what `line`
     says and the time left, in 80 columns; elsewhere lines that training itself prints (progress.py).
     """
     from rich.console import Console
@@ -174,5 +172,5 @@ def said_below() -> Iterator[None]:
 
 
 def telling_steps(quiet: bool) -> contextlib.AbstractContextManager[None]:
-    """What a command without a bar says of its long steps: lines on standard error, none where `quiet`."""
+    """Progress of a command without a bar: lines on standard error, none where `quiet`."""
     return lines_every(None if quiet else OFTEN)

@@ -1,4 +1,4 @@
-"""What the commands of the command line do with an economy with aggregate shocks, and with the run folder of one."""
+"""Commands on economies with aggregate shocks and on their run folders."""
 
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def solve(asked: Asked) -> Answer:
 
 
 def _solved(solution: Any, folder: Path, chunk: int, cache: str, seconds: float) -> dict[str, Any]:
-    """What `solve` prints of an economy."""
+    """The output of `solve` for an economy."""
     return {
         "run": str(folder),
         "status": solution.status.name.lower(),

@@ -1,4 +1,4 @@
-"""What the command line says when a command fails: one sentence and an exit status, never a traceback.
+"""Failed commands: one sentence and an exit status, never a traceback.
 
 Status 2: what was typed, a file or a size is wrong, and the sentence says which; 1: something that the library did not
 foresee, and the sentence says where. With --debug, or HANK_MFG_TRACEBACK=1, the traceback is shown instead.
@@ -69,7 +69,7 @@ def run(app: typer.Typer) -> None:
 
 
 def _typed(error: Exception) -> str:
-    """Where on the command line the parameter was given that an error is about; "" where it was not."""
+    """The place on the command line of the parameter that an error is about; "" where it was not."""
     if isinstance(error, USAGE):
         return ""
     from hank_mfg.cli.console import typed
@@ -120,7 +120,7 @@ def _line(text: str) -> str:
 
 
 def _of_the_system(error: OSError) -> str:
-    """What the operating system refused, and the file: "runs/first/config.json: permission denied"."""
+    """The operating system's error, and the file: "runs/first/config.json: permission denied"."""
     if error.strerror is None:
         return _text(error).rstrip(".")
     reason = error.strerror[0].lower() + error.strerror[1:]

@@ -1,4 +1,4 @@
-"""What the commands of the command line do when they are given a game instead of an economy."""
+"""Commands on games and on their run folders."""
 
 import functools
 import inspect
@@ -52,7 +52,7 @@ def settings_of(source: str, method: str) -> Any:
 
 
 def show(source: str, set_: list[str] | None) -> Answer:
-    """What a game is: horizon, discounting, populations, actions, signals."""
+    """The description of a game: horizon, discounting, populations, actions, signals."""
     game = load_game(source, **switches(set_))
     populations = {}
     for name, population in game.populations.items():
@@ -81,7 +81,7 @@ def solve(asked: Asked) -> Answer:
     from hank_mfg.runs.game_run import SETTINGS
 
     if asked.family or asked.penalty:
-        raise ValueError("--family and --penalty are for economies: a game has no worlds to prepare for.")
+        raise ValueError("--family and --penalty are for economies: a game has no parameters to vary.")
     folder, source, given = asked.folder, str(asked.source), switches(asked.set_)
     if asked.resume:
         config = unfinished_config(folder)
@@ -111,7 +111,7 @@ def solve(asked: Asked) -> Answer:
         "device": solution.device,
         "seed": solution.seed,
     }
-    first = "All updates were made; the objective rests."
+    first = "All updates were made; the objective stopped moving."
     if not solution.settled:
         first = not_settled(solution.history["objective"], f"--option updates={2 * solution.settings.updates}")
     lines = [first, *aligned({named(name): value for name, value in content.items()})]
@@ -126,7 +126,7 @@ def _progress_line(history: Any) -> tuple[int, str]:
 def evaluate(run: Path, changes: dict[str, Any], *, paths: int, seed: int, **_: Any) -> Answer:
     """Measure a game's run: both exploitabilities."""
     if changes:
-        raise ValueError(has_no("parameters to live under", run))
+        raise ValueError(has_no("other parameters to evaluate it under", run))
     require_sizes("evaluate", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
     content, written = write_game_evaluation(load_run(run), run, paths=paths, seed=seed)
     return content, [*aligned(evaluation_rows(content)), evaluation_note(content), *(f"Wrote {x}" for x in written)]

@@ -1,4 +1,4 @@
-"""Which module answers a command: economies.py, stationary.py or games.py, by what a problem or a run is."""
+"""The module that runs a command, economies.py, stationary.py or games.py, by the kind of a problem or a run."""
 
 import importlib
 from collections.abc import Callable
@@ -11,7 +11,7 @@ _MODULES = {ECONOMY: "economies", STATIONARY: "stationary", GAME: "games"}
 
 
 class Asked(NamedTuple):
-    """What `hank-mfg solve` was given, each as typed, the folder of compiled programs, and the seconds so far."""
+    """The arguments of `hank-mfg solve` as typed, the folder of compiled programs, and the seconds so far."""
 
     source: str | None
     folder: Path

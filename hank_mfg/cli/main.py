@@ -37,12 +37,12 @@ Option = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=VALUE", help="of the method (hank-mfg options MODEL lists them); repeat as needed"),
 ]
-Worlds = Annotated[
+Alternatives = Annotated[
     list[str] | None,
-    typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for worlds with other values too; repeat"),
+    typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for other values too; repeat"),
 ]
 GridToo = Annotated[bool, typer.Option("--grid-error", help="estimate the grid's error from coarser grids")]
-Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="live with another parameter")]
+Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="change a parameter")]
 
 
 def main() -> None:
@@ -149,7 +149,7 @@ def solve_command(
     seed: Annotated[int | None, typer.Option(min=0, max=2**62, help="of the random numbers; 0 by default")] = None,
     set_: Set = None,
     option: Option = None,
-    family: Worlds = None,
+    family: Alternatives = None,
     penalty: Annotated[float, typer.Option(help="of the adversary for entropy, percent of consumption")] = 0.0,
     resume: Annotated[bool, typer.Option("--resume", help="continue a run that was cut off")] = False,
     measure: Annotated[

@@ -1,4 +1,4 @@
-"""What `hank-mfg show` says of an economy, and `hank-mfg options` of a method: as JSON and as text."""
+"""`hank-mfg show` of an economy and `hank-mfg options` of a method, as JSON and as text."""
 
 import dataclasses
 import inspect
@@ -51,7 +51,7 @@ def show_model(source: str, overrides: dict[str, Any]) -> tuple[dict[str, Any], 
 
 
 def _unit_lines(period: str, units: dict[str, str]) -> list[str]:
-    """What a period is and what follows from it, and the kind of every series."""
+    """The length of a period, what follows from it, and the kind of every series."""
     each = {kind: [name for name, found in units.items() if found == kind and name not in SHARES] for kind in KINDS}
     how = f"{period}; Hodrick-Prescott filter with smoothing {SMOOTHING[period]:,.6g}" if period else (
         'not declared, so moments are not filtered: write period = "quarter" (or "year", "month") in the class'
@@ -61,7 +61,7 @@ def _unit_lines(period: str, units: dict[str, str]) -> list[str]:
 
 
 def _state_lines(states: dict[str, Any]) -> list[str]:
-    """What hits everybody, then what hits each household, with values; then the shares of permanent types."""
+    """Aggregate shocks, then idiosyncratic ones, with values; then the shares of permanent types."""
     rows: dict[str, Any] = {}
     for kind in ("aggregate", "individual"):
         rows[f"{kind} states"] = states[f"{kind}_states"]
@@ -73,7 +73,7 @@ def _state_lines(states: dict[str, Any]) -> list[str]:
 
 
 def _achieved(shock: dict[str, Any]) -> str:
-    """What a quantity achieves in the long run: its autocorrelation, or what an AR(1) asked for beside what it got;
+    """Long-run moments of a quantity: its autocorrelation, or what an AR(1) asked for beside what it got;
     of the log where that is what was declared, else of the level."""
     asked, related = shock["asked"], shock["autocorrelation"]
     if related is None:

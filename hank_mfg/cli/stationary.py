@@ -1,4 +1,4 @@
-"""What the commands of the command line do with a stationary equilibrium and with the run folder of one."""
+"""Commands on stationary equilibria and on their run folders."""
 
 import functools
 from collections.abc import Callable, Mapping

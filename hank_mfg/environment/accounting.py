@@ -1,4 +1,4 @@
-"""The model's own accounting identity, goods_market(), asked wherever a number could be wrong without a word.
+"""The model's accounting identity, goods_market(), evaluated wherever an error would otherwise pass unnoticed.
 
 Household budgets add up to
 
@@ -6,7 +6,7 @@ Household budgets add up to
 
 so where the markets of a period clear and the state variables agree with what households hold, supply of goods equals
 demand at any prices and any distribution, in equilibrium or not. `check_accounts` uses that before anything is solved:
-it asks the identity for made-up savings at made-up prices. Solved states are asked by `goods_left`.
+it evaluates the identity at arbitrary savings and prices. `goods_left` evaluates it at solved states.
 """
 
 import functools
@@ -40,7 +40,7 @@ def goods_left(economy: Economy, public: Public, choices: Named, tomorrow: Named
     return economy.model.goods_market(economy.series(public), choices, tomorrow)
 
 
-def goods_at_rest(economy: Economy, public: Public, mass: Any, savings: Any) -> Any:
+def steady_goods(economy: Economy, public: Public, mass: Any, savings: Any) -> Any:
     """`goods_left` in a stationary equilibrium, where next period is like this one: a number, or None."""
     return goods_left(economy, public, economy.choices(mass, public, savings), public.aggregates)
 
@@ -70,7 +70,7 @@ def check_accounts(model: Model, case: Case, levels: list[float]) -> Accounts:
 
 
 class _Books(NamedTuple):
-    """A model whose identity is asked, with the function that computes it."""
+    """A model whose identity is evaluated, with the function that computes it."""
 
     model: Model
     case: Case
@@ -89,7 +89,7 @@ class _Books(NamedTuple):
         return excess, None if left is None else float(left), found["at"]
 
     def goods(self, level: float, choices: np.ndarray, state: int, part: float) -> float | None:
-        """What is left of goods."""
+        """Excess supply of goods."""
         return self.both(level, choices, state, part)[1]
 
     def cleared(self, level: float, state: int, part: float) -> np.ndarray | None:
@@ -164,7 +164,7 @@ def _assets(books: _Books, levels: list[float], state: int) -> float | None:
 
 
 def explain_goods(model: Model, left: Any, where: str, *, allowed: float = OFF) -> str | None:
-    """What to say of the goods market of a solved state, `left` over relative to output; None where it closes."""
+    """The sentence for the goods market of a solved state, `left` over relative to output; None where it closes."""
     if left is None or abs(float(left)) <= allowed:
         return None
     size = float(left)

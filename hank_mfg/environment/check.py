@@ -84,7 +84,7 @@ def _check_accounts(model: Model, case: Case, level: float) -> Accounts:
 
 
 def _check_asset_price(name: str, periods: list[Results]) -> None:
-    """What the chosen asset costs is positive, wherever markets may clear."""
+    """The price of the chosen asset is positive wherever markets may clear."""
     for what, price in ((what, price) for period in periods for what, price in period["asset_price"].items()):
         if not float(price) > 0:
             raise ValueError(
@@ -222,8 +222,8 @@ def _level(
     levels: list[float],
     target: float,
 ) -> float:
-    """Where beta (1 + r) falls to `target`, by bisection to a thousandth of the distance between `levels`, which are
-    assets per household or places in a bracket, each judged by the periods `at` it; the last if it never does."""
+    """The level at which beta (1 + r) falls to `target`, by bisection to a thousandth of the distance between `levels`,
+    which are assets per household or places in a bracket, each judged by the periods `at` it; else the last."""
 
     def above(level: float) -> bool:
         periods = at(level)
@@ -267,7 +267,7 @@ def _report_not_finite(model: Model, case: Case) -> NoReturn:
 
 
 def _shortfall(case: Case, periods: list[Results]) -> tuple[int, int, int] | None:
-    """Aggregate state, asset point and income state of a household that cannot repay; None where everybody can."""
+    """Aggregate state, asset point and income state of a household that cannot repay; None where all can."""
     for number, period in enumerate(periods):
         most = np.asarray(period["most"]["consumption"])
         if np.any(most <= 0):

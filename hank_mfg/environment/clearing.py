@@ -1,4 +1,4 @@
-"""Prices that clear inside the period: the root of excess demand, given what everybody would choose at each price.
+"""Prices that clear inside the period: the root of excess demand, given households' choices at each price.
 
 One unknown: a Newton step from the guess, then secants, as long as they stay inside the bracket; where they do not get
 there, false position (Illinois) between the ends of the bracket. Several: Newton's method inside the brackets with
@@ -23,7 +23,7 @@ ExcessDemand = Callable[[Array], Array]
 
 
 class Cleared(NamedTuple):
-    """Where a search ended: the unknowns `x` (unknowns,), their `excess` demand, and the `evaluations` it took."""
+    """The end of a search: the unknowns `x` (unknowns,), their `excess` demand, and the `evaluations` it took."""
 
     x: Array
     excess: Array
@@ -38,7 +38,7 @@ def accuracy(dtype) -> float:
 def clear(excess_demand: ExcessDemand, guess: Array, lower: Array, upper: Array) -> Cleared:
     """Solve excess_demand(x) = 0, (unknowns,) to (unknowns,), with lower <= x <= upper, from a `guess`.
 
-    Where there is no root the excess returned is not small, or not a number: whoever calls looks at it.
+    Without a root the excess returned is large or NaN; callers must check it.
     """
     start = jnp.clip(jnp.where(jnp.isfinite(guess), guess, 0.5 * (lower + upper)), lower, upper)
     goal = accuracy(guess.dtype)
@@ -80,8 +80,9 @@ def _secants(function, start: Array, lower: Array, upper: Array, goal: float) ->
 
 
 def _false_position(function, found, lower: Array, upper: Array, goal: float) -> tuple[Array, Array, Array]:
-    """From what was `found`, good enough or not: the root between the ends by the Illinois method, and halving where it
-    is slow. The first two evaluations are of the ends themselves, so nothing is lost where there is nothing to do."""
+    """The root, from the search `found`: that, if good enough, else between the ends by the Illinois method, and
+    halving where it is slow. The first two evaluations are of the ends themselves, so they cost nothing where no search
+    is needed."""
     best, least, count = found
     unknown = jnp.full_like(least, jnp.nan)
 
@@ -139,13 +140,13 @@ def _newton(excess_demand: ExcessDemand, start: Array, lower: Array, upper: Arra
         x, excess, inverse, _, count = search
         move = -inverse @ excess
 
-        def shorten(trial):
-            new = jnp.clip(x + trial[2] * move, lower, upper)
+        def shorten(step):
+            new = jnp.clip(x + step[2] * move, lower, upper)
             after = excess_demand(new)
-            return new, after, 0.5 * trial[2], _size(after) < _size(excess)
+            return new, after, 0.5 * step[2], _size(after) < _size(excess)
 
-        def refused(trial):  # of many searches side by side some have ended: these must not hold up the others
-            return ~trial[3] & (trial[2] > 2.0 ** -(SHORTENINGS + 1)) & (_size(excess) > goal)
+        def refused(step):  # of many searches side by side some have ended: these must not hold up the others
+            return ~step[3] & (step[2] > 2.0 ** -(SHORTENINGS + 1)) & (_size(excess) > goal)
 
         new, after, _, falls = jax.lax.while_loop(
             refused, shorten, (x, excess, jnp.ones_like(x[0]), jnp.asarray(False))

@@ -1,9 +1,9 @@
-"""Whether budgets are concave: where they are not, first-order conditions do not say what is best.
+"""Whether budgets are concave: where they are not, first-order conditions are not sufficient.
 
 Savings are solved by a first-order condition, u'(c) = E[beta V_a(a')]. It is necessary; it is sufficient where the
 value of assets is concave, and that follows where cash on hand is concave in assets: d resources / d assets must not
 rise, and resources must not jump up. A benefit that is lost above some assets breaks both, in booms or in slumps alone
-too: budgets are looked at in every aggregate state.
+too: budgets are checked in every aggregate state.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,7 +40,7 @@ class Rise(NamedTuple):
 
 
 def steepest_rise(model: Model, own: Named, prices: Named, shocks: Named, points: Any = ()) -> Rise | None:
-    """Where the slope of resources() in assets rises most, at given prices; None where it rises nowhere.
+    """The assets at which the slope of resources() rises most, at given prices; None where it rises nowhere.
 
     Resources are evaluated between the ends of the asset space, at the `points` of a grid too. Where they are not
     finite, or nothing can be said of their slope, that place is returned.
@@ -71,7 +71,7 @@ def steepest_rise(model: Model, own: Named, prices: Named, shocks: Named, points
 
 
 def largest_rise(economy: Economy, public: Public) -> Array:
-    """By how much d resources / d assets rises at most between neighboring points of the asset grid, (); traced.
+    """The largest rise of d resources / d assets between neighboring points of the asset grid, (); traced.
 
     Above `STEEPER`, or not a number, budgets are not concave.
     """
@@ -97,7 +97,7 @@ def circumstances(model: Model, public: Public, moved: tuple[str, ...]) -> Itera
 
 
 def rises(economy: Economy, public: Public, moved: tuple[str, ...]) -> Iterator[tuple[Rise, Public, bool]]:
-    """Where budgets are not concave, in what circumstances, and whether these are the equilibrium `public` itself."""
+    """Assets and states with non-concave budgets, and whether they are at the equilibrium `public` itself."""
     model = economy.model
     public = jax.tree.map(np.asarray, public)
     with np.errstate(all="ignore"):
@@ -108,7 +108,7 @@ def rises(economy: Economy, public: Public, moved: tuple[str, ...]) -> Iterator[
 
 
 def explain_rise(model: Model, rise: Rise) -> str:
-    """Where budgets are not concave and what that means, the beginning of a sentence."""
+    """The beginning of a sentence on non-concave budgets."""
     own = ", ".join(f"{name} = {value:.6g}" for name, value in {**rise.own, **rise.shocks}.items())
     place = f"at assets = {rise.assets:.6g}, {own} (income state {rise.income})"
     if not np.isfinite([rise.before, rise.after]).all():

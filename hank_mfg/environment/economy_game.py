@@ -1,4 +1,4 @@
-"""A declared economy as a mean-field game: what solvers, baselines and measures of games then do with it.
+"""A declared economy as a mean-field game, for the solvers, baselines and measures of games.
 
 The common noise of a period is the aggregate shock, what the period before carried over and, where prices clear inside
 the period, these prices. The action of a household is a share s of the most that it can consume,
@@ -6,11 +6,11 @@ the period, these prices. The action of a household is a share s of the most tha
     x = s x_max,        x_max what it consumes with the lowest savings,
     a' = savings that cash on hand buys after x, between the lowest and the highest of the grid,
 
-where x is consumption, or with GHH preferences consumption less effort. The savings land by the lottery of the economy,
+where x is consumption, or with GHH preferences consumption less effort. Savings move by the economy's lottery,
 income moves by its chain, and the horizon is closed by a value of states after the last period.
 
-**Prices that clear inside the period.** A game acts before its prices are known: everybody sees those of the period
-before in the signals that name them, and chooses a share, which is defined at every price. Once all have chosen, prices
+**Prices that clear inside the period.** A game acts before its prices are known: all see those of the period
+before in the signals that name them, and choose a share, which is defined at every price. Once all have chosen, prices
 clear: the root of excess demand of the shares chosen. Where firms set prices, what they expect of tomorrow in the
 Phillips curve is that it will be like today. Where there is no root inside the declared brackets, prices are at the
 point of the least excess that the search found, and `excess` says what is left over.
@@ -41,7 +41,7 @@ HOUSEHOLDS = "households"
 @portable
 class EconomyNoise(NamedTuple):
     """The common noise of an economy: the index of the aggregate shock, what the last period carried over, and the
-    prices that clear inside the period, those of the period before until everybody has acted."""
+    prices that clear inside the period, those of the period before until all have acted."""
 
     shock: Array
     state_variables: Named
@@ -57,7 +57,7 @@ class Member(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where a game starts and how it ends.
+    """The initial state and terminal value of a game.
 
     `shares` (shocks,) are the probabilities of the first aggregate shock, `masses` (shocks, states) the mass in each,
     `clearing_prices` the prices before it; `end` (states,) is the value after the last period. `weight` is the mean
@@ -205,8 +205,7 @@ class EconomyGame(AbstractGame):
         return jnp.asarray(self.begin.end, self.economy.dtype)
 
     def excess(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Array:
-        """What is left over of every equation of the period, (clearing prices,), at its prices; see
-        `Economy.markets`."""
+        """The residual of every equation of the period, (clearing prices,), at its prices; see `Economy.markets`."""
         return self._excess(self.public(aggregate), taken[HOUSEHOLDS])
 
     def _excess(self, public: Public, taken: Taken) -> Array:
@@ -218,7 +217,7 @@ class EconomyGame(AbstractGame):
         return economy.markets(public, Named("choices", sums))
 
     def clear(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Aggregate:
-        """Prices at which the shares that everybody chose clear the markets, from those of the period before."""
+        """Prices at which the shares chosen clear the markets, from those of the period before."""
         names, before = self.economy.clearing_prices, aggregate.noise.clearing_prices
 
         def excess(x: Array) -> Array:
@@ -230,7 +229,7 @@ class EconomyGame(AbstractGame):
         return aggregate._replace(noise=aggregate.noise._replace(clearing_prices=clearing_prices))
 
     def consumption_equivalent(self, gain: Array, value: Array) -> Array:
-        """The permanent percent of goods, at unchanged hours, worth `gain` of mean lifetime utility.
+        """The permanent percent of goods, at unchanged hours, equivalent to `gain` in mean lifetime utility.
 
         With u(f c) = f^(1-g) u(c) + u(f) the gain of f times the goods is u(f) D, with D the discounted u'(c) c. Under
         CRRA D = W + (1-g) V with W the value of a unit of utility in every period and V = `value`: exact where patience

@@ -1,11 +1,11 @@
-"""Mean-field games with common noise and public information: what solvers, baselines and measures see of a game.
+"""Mean-field games with common noise and public information: the interface of solvers, baselines and measures.
 
-Timing inside period t: the common noise z_t and the masses m_t are given; everybody sees the public signal, updates
-memory and acts; an action moves an individual by a lottery over states; then z_{t+1} is drawn and individuals move
-once more by an exogenous Markov kernel that may depend on (z_t, z_{t+1}). The reward of period t may depend on what
-everybody does in it, through the aggregate state of period t + 1. After the last period there is no value unless
+Timing inside period t: the common noise z_t and the masses m_t are given; all see the public signal, update
+memory and act; an action moves an individual by a lottery over states; then z_{t+1} is drawn and individuals move
+once more by an exogenous Markov kernel that may depend on (z_t, z_{t+1}). The reward of period t may depend on all
+actions in it, through the aggregate state of period t + 1. After the last period there is no value unless
 the game states one. Prices that clear inside the period are part of the noise z_t: what the game makes of them once
-everybody has acted (`clear`) is what rewards, moves and the next period see.
+all have acted (`clear`) is what rewards, moves and the next period see.
 
     m_{t+1} = Kernel(z_t, z_{t+1})' Lottery(x_t)' m_t.
 
@@ -39,7 +39,7 @@ class Aggregate(NamedTuple):
 
 
 class Period(NamedTuple):
-    """What an individual takes as given in a period: the aggregate state today and tomorrow."""
+    """The environment of an individual in a period: the aggregate state today and tomorrow."""
 
     now: Aggregate
     following: Aggregate
@@ -79,7 +79,7 @@ class Population(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """What everybody of a population does: `actions` of individuals `own`, with which they broadcast, and `weight`, the
+    """The actions of a population: `actions` of individuals `own`, with which they broadcast, and `weight`, the
     share of the population that does so, the shape of actions, summing to one."""
 
     own: Any
@@ -117,7 +117,7 @@ class AbstractGame(eqx.Module):
 
     @property
     def draws(self) -> int:
-        """How many uniform numbers the common noise takes each period: one unless said."""
+        """The number of uniform draws of the common noise per period: one by default."""
         return 1
 
     @abstractmethod
@@ -130,7 +130,7 @@ class AbstractGame(eqx.Module):
 
     @abstractmethod
     def signal(self, aggregate: Aggregate) -> Array:
-        """What everybody sees, scaled to numbers of order one: (signals,)."""
+        """The public signal, scaled to numbers of order one: (signals,)."""
 
     @property
     def signal_names(self) -> tuple[str, ...]:
@@ -139,12 +139,12 @@ class AbstractGame(eqx.Module):
         return tuple(f"Signal {place + 1}" for place in range(jax.eval_shape(self.signal, aggregate).shape[0]))
 
     def place(self, population: str, states: Array) -> Any:
-        """What describes individuals at these states to `land` and `reward`: the state numbers unless said."""
+        """The description of states that `land` and `reward` read: the state numbers by default."""
         return states
 
     @abstractmethod
     def land(self, population: str, aggregate: Aggregate, own: Any, actions: Array) -> Landing:
-        """Where an action takes an individual, before the exogenous move."""
+        """The lottery over states to which an action leads, before the exogenous move."""
 
     @abstractmethod
     def kernel(self, population: str, aggregate: Aggregate, noise_next: Any) -> Array:
@@ -152,7 +152,7 @@ class AbstractGame(eqx.Module):
 
     @abstractmethod
     def reward(self, population: str, aggregate: Aggregate, following: Aggregate, own: Any, actions: Array) -> Array:
-        """The reward of the period; `following` is the aggregate state that everybody's actions lead to."""
+        """The reward of the period; `following` is the aggregate state that all actions lead to."""
 
     @abstractmethod
     def features(self, population: str, aggregate: Aggregate) -> tuple[Array, ...]:
@@ -160,11 +160,11 @@ class AbstractGame(eqx.Module):
 
     @property
     def clears(self) -> bool:
-        """Whether something of the period is settled by what everybody does in it: the game has `clear`."""
+        """Whether something of the period is determined by the actions in it: the game has `clear`."""
         return False
 
     def clear(self, aggregate: Aggregate, taken: dict[str, Taken]) -> Aggregate:
-        """The aggregate state of the period once everybody has acted; masses and time stay as they are."""
+        """The aggregate state of the period once all have acted; masses and time stay as they are."""
         return aggregate
 
     def discount(self, population: str, aggregate: Aggregate, own: Any) -> Array:
@@ -178,7 +178,7 @@ class AbstractGame(eqx.Module):
         return None
 
     def consumption_equivalent(self, gain: Array, value: Array) -> Array | None:
-        """The permanent percent of consumption worth `gain` to somebody whose value is `value`; None without one."""
+        """The permanent percent of consumption equivalent to `gain` for an agent with `value`; None without one."""
         return None
 
 
@@ -254,12 +254,12 @@ def own_discount(game: AbstractGame, name: str, aggregate: Aggregate, own: Any, 
 
 def next_period_draws(uniforms: Array) -> Array:
     """For every period the numbers that draw the noise of the next, out of `uniforms` (periods, draws) whose first row
-    draws the start; the last are of a period that nobody lives."""
+    draws the start; the last are of a period after the end."""
     return jnp.concatenate([uniforms[1:], uniforms[:1]])
 
 
 def population_actions(aggregate: Aggregate, owns: dict[str, Any], choices: dict[str, Choice]) -> dict[str, Taken]:
-    """What everybody does when each population mixes actions as in `choices`: `Taken` by population."""
+    """The actions when each population mixes them as in `choices`: `Taken` by population."""
     return {
         name: Taken(owns[name], choice.actions, aggregate.masses[name][:, None] * choice.probabilities)
         for name, choice in choices.items()
@@ -267,7 +267,7 @@ def population_actions(aggregate: Aggregate, owns: dict[str, Any], choices: dict
 
 
 def land_everybody(game: AbstractGame, population: str, aggregate: Aggregate, own: Any, choice: Choice) -> Array:
-    """Where everybody lands: the mass (states,) before the exogenous move, which depends on the noise still to come."""
+    """The mass (states,) before the exogenous move, which depends on the noise still to come."""
     landing = game.land(population, aggregate, own, choice.actions)
     return settle(aggregate.masses[population][:, None] * choice.probabilities, landing)
 

@@ -20,7 +20,7 @@ LARGEST = 2_000  # states for which it is done
 
 
 class ChainMoments(NamedTuple):
-    """What a chain achieves in the long run for one quantity: `mean`, `sd` and `autocorrelation` of its level, and the
+    """Long-run moments of one quantity of a chain: `mean`, `sd` and `autocorrelation` of its level, and the
     same of its log, None where it is not positive everywhere; `asked_sd` and `asked_autocorrelation` are those that an
     `AR1` or `VAR1` declared, of the log where `exponential`, else of the level, None for other chains. An
     autocorrelation is None where nothing varies. `correlations` are those with the other quantities of the chain, by
@@ -62,14 +62,14 @@ def stationary_distribution(transition, cure: str = "connect them"):
     """The stationary distribution of a chain whose states connect, by a linear solve: p' P = p', sum p = 1.
 
     `transition` (n, n), rows today. Returns (n,). Raises ValueError that ends with the `cure` where there are several
-    sets of states that nobody leaves: then the shares of those sets are whatever they were at first.
+    closed sets of states: then the shares of those sets are whatever they were at first.
     """
     xp = array_module(transition)
     states = transition.shape[0]
     closed = _never_left(transition)
     if len(closed) > 1:
         raise ValueError(
-            f"The chain has {len(closed)} separate sets of states that nobody ever leaves, around states {closed[0]} "
+            f"The chain has {len(closed)} closed sets of states that are never left, around states {closed[0]} "
             f"and {closed[1]}, and nothing says how many are in each: {cure}."
         )
     last = np.arange(states) == states - 1

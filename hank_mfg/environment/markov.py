@@ -24,7 +24,7 @@ from hank_mfg.model.var1 import VAR1
 from hank_mfg.sizes import require_room, shown
 
 Shock = AR1 | VAR1 | MarkovChain | ConditionalChain
-NOBODY = 1e-14  # the share of a state is known up to rounding: where it is less nobody is in it
+EMPTY = 1e-14  # the share of a state is known up to rounding: below this it counts as zero
 
 
 class Chain(NamedTuple):
@@ -55,7 +55,7 @@ def joint_distribution(aggregate, conditional, shares=(1.0,)):
     _price(f"A joint chain of {shocks} aggregate and {own} individual states", shocks * each)
     joint = (aggregate[:, :, None, None] * conditional).transpose(0, 2, 1, 3)
     cure = (
-        "connect the states of idiosyncratic_shock(), or declare what nobody ever changes with "
+        "connect the states of idiosyncratic_shock(), or declare what households never change with "
         "hm.permanent_types(shares=[...], ...)"
     )
     parts = []
@@ -172,7 +172,7 @@ def to_chain(shock) -> MarkovChain | ConditionalChain:
 
 
 def declared_chains(shocks) -> list[MarkovChain]:
-    """What aggregate_shocks() returned, one chain for each shock. Raises TypeError where one is conditional."""
+    """The result of aggregate_shocks(), one chain for each shock. Raises TypeError where one is conditional."""
     chains = [to_chain(shock) for shock in (shocks if isinstance(shocks, tuple | list) else (shocks,))]
     if any(isinstance(chain, ConditionalChain) for chain in chains):
         raise TypeError("aggregate_shocks() returned a ConditionalChain: only idiosyncratic shocks can be conditional.")
@@ -248,18 +248,18 @@ def average_out(conditional, aggregate, shares=(1.0,)):
     """The idiosyncratic chain of an economy whose aggregate shock has been averaged out.
 
     P(e'|e) = sum_{z, z'} p(z|e) P(z'|z) P(e'|e, z, z') with p the stationary distribution of the joint chain, so the
-    long-run share of every idiosyncratic state is unchanged. Where nobody ever is, p(z|e) is the limit of few people
+    long-run share of every idiosyncratic state is unchanged. Where a share is zero, p(z|e) is the limit of small shares
     put there whatever z is: p(z). Arguments as in `joint_distribution`; returns (E, E).
     """
     share = joint_distribution(aggregate, conditional, shares)
     xp = array_module(share)
-    share = xp.where(share.sum(axis=0) > NOBODY, share, share.sum(axis=1)[:, None])
+    share = xp.where(share.sum(axis=0) > EMPTY, share, share.sum(axis=1)[:, None])
     flows = xp.einsum("ze,zx,zxef->ef", share, aggregate, conditional)
     return flows / share.sum(axis=0)[:, None]
 
 
 def chain_moments(shock: Any) -> dict[str, ChainMoments]:
-    """What a declared shock achieves in the long run, by quantity, beside what was asked for: a `ChainMoments` each.
+    """Long-run moments of a declared shock, by quantity, beside those asked for: a `ChainMoments` each.
 
     `shock` is a `MarkovChain`, an `AR1`, a `VAR1` or one of several by `independent_chains`; with permanent types
     moments are over the whole population. Raises TypeError for a `ConditionalChain`, whose long run depends on the

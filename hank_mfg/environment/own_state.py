@@ -1,8 +1,8 @@
-"""Whether equations are functions: the same answer twice, and a household's from its own state alone.
+"""Check that equations are deterministic and that those of a household depend on its own state alone.
 
 Solvers evaluate an equation on whole arrays of households, on other grids than the model was tried on, and keep what
 JAX traced once. An equation that draws random numbers, reads the clock, or looks at other entries of its arrays would
-give other economies without a word. Each is tried twice; those of a household also where others' states are changed,
+silently give other economies. Each is tried twice; those of a household also where others' states are changed,
 where households stand in another order, and where one asset level stands alone.
 """
 
@@ -93,17 +93,17 @@ def _worlds(case: Case) -> Iterator[tuple[np.ndarray, dict[str, np.ndarray], Any
     in their place.
     """
     points, own, income = case.points, case.own, np.arange(len(case.share))
-    everyone = slice(None)
-    yield points[::-1].copy(), own, slice(None, None, -1), everyone
+    every_state = slice(None)
+    yield points[::-1].copy(), own, slice(None, None, -1), every_state
     for place in (0, len(points) // 2, len(points) - 1):
-        yield points[place : place + 1], own, slice(place, place + 1), everyone
+        yield points[place : place + 1], own, slice(place, place + 1), every_state
     if len(income) < 2:
         return
     for group in (income % 2 == 0, 2 * income < len(income)):
         for stay in (group, ~group):
             for step in (1, max(1, len(income) // 2)):
                 source = np.where(stay, income, (income + step) % len(income))
-                yield points, {name: value[:, source] for name, value in own.items()}, everyone, np.flatnonzero(stay)
+                yield points, {name: value[:, source] for name, value in own.items()}, every_state, np.flatnonzero(stay)
 
 
 def _pairs(first: Results, second: Results) -> Iterator[tuple[str, str, Any, Any]]:

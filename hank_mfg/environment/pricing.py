@@ -1,4 +1,4 @@
-"""How a firm's profit moves with its price, where firms set prices."""
+"""Derivatives of a firm's profit in its price, where firms set prices."""
 
 import jax
 import jax.numpy as jnp

@@ -73,7 +73,7 @@ def attempt(model: Model, method: str, function, *arguments) -> Any:
 
 
 def declarations(model: Model) -> dict[str, Any]:
-    """What the model declares rather than computes, by method."""
+    """Declarations of the model, by method."""
     methods = ("aggregate_shocks", "idiosyncratic_shock", "asset_space", "preferences")
     return {method: ask(model, method) for method in methods}
 
@@ -148,7 +148,7 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
 
 
 def _asset_price(model: Model, given: Named) -> Any:
-    """What a unit of next assets costs: a number, the same for everybody."""
+    """The price of a unit of next assets: a number, the same for all households."""
     return _fits(model, "asset_price", "the result", ask(model, "asset_price", given), ())
 
 
@@ -164,7 +164,7 @@ def _price_at_ends(model: Model, now: Named, before: Named) -> dict[str, Any]:
 
 
 def _most(model: Model, room: Any, own: Named, given: Named) -> Any:
-    """What a household could consume if it saved down to the borrowing limit, `room` goods of cash on hand above it."""
+    """Consumption with savings at the borrowing limit, `room` goods of cash on hand above it."""
     if "hours" not in model.chosen():
         if isinstance(model.preferences(), Separable | GHH):
             raise ValueError(
@@ -195,7 +195,7 @@ def _brackets(model: Model) -> dict[str, Bracket]:
 
 
 def _markets(model: Model, candidates: dict, excess: dict) -> dict:
-    """As many equations as prices that clear them, the condition of firms being one. Raises ValueError otherwise."""
+    """The market equations: as many as clearing prices, with the condition of firms. Raises ValueError otherwise."""
     sets_prices = model.sets_prices()
     if len(candidates) != len(excess) + sets_prices:
         more = " and profit() gives one more equation" if sets_prices else ""
@@ -208,7 +208,7 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
 
 
 def _pricing(model: Model, now: Named) -> dict[str, Any]:
-    """Profit, what tomorrow's is worth, and its cross derivative in price and price before, which must be positive."""
+    """Profit, its discount factor, and its cross derivative in price and price before, which must be positive."""
     if not model.sets_prices():
         return {}
     discounting = _fits(model, "profit_discounting", "the result", ask(model, "profit_discounting", now, now), ())
@@ -298,7 +298,7 @@ def _fits(model: Model, method: str, name: str, value, shape: tuple):
         raise ValueError(f"{place} is a complex number: return real ones, of a complex one jax.numpy.real or abs.")
     if not shape and np.shape(value):
         raise ValueError(
-            f"{place} has shape {np.shape(value)} instead of being one number: it is the same for everybody, so "
+            f"{place} has shape {np.shape(value)} instead of being one number: it is common to all, so "
             "compute it from aggregates and shocks."
         )
     try:

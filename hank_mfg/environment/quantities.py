@@ -25,7 +25,7 @@ from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
 
-NEWTON = 8  # steps toward what is carried over at rest
+NEWTON = 8  # steps toward the steady state variables
 NO_PARAMETERS = Named("parameters")
 
 
@@ -48,12 +48,12 @@ class Names(NamedTuple):
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What households take as given: prices, then shocks."""
+        """Inputs of households: prices, then shocks."""
         return self.prices + self.shocks
 
     @property
     def searched(self) -> tuple[str, ...]:
-        """What a stationary equilibrium is found by: unknown aggregates, then prices that clear inside the period."""
+        """Unknowns of a stationary equilibrium: aggregates, then prices that clear inside the period."""
         return self.unknown + self.clearing
 
     @property
@@ -63,12 +63,12 @@ class Names(NamedTuple):
 
     @property
     def path(self) -> tuple[str, ...]:
-        """What is unknown in every period of a path."""
+        """Unknowns of every period of a path."""
         return self.moved + self.clearing + self.state_variables
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What households add up to: their choices, then the aggregates that they move."""
+        """Sums over households: their choices, then the aggregates that they move."""
         return self.choices + self.moved
 
 
@@ -150,7 +150,7 @@ def shock_values(names: Names, shocks: Array) -> Named:
 
 
 def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Array:
-    """What each individual state adds to the aggregates called `names`: (names, assets, income)."""
+    """The contribution of each individual state to the aggregates `names`: (names, assets, income)."""
     assets, own = economy.states()
     each = named("aggregates", economy.model.aggregates(assets, own, today(shocks)), "aggregates")
     full = [jnp.broadcast_to(jnp.asarray(each[name], economy.dtype), economy.shape) for name in names]
@@ -158,7 +158,7 @@ def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Ar
 
 
 def supplied(economy: Economy, names: tuple[str, ...], mass: Array, shocks: Named) -> Array:
-    """What the mass adds up to of the aggregates called `names`: (names,)."""
+    """The aggregates `names` of a mass: (names,)."""
     return jnp.sum(contributions(economy, shocks, names) * mass[None], axis=(1, 2))
 
 
@@ -172,7 +172,7 @@ def form(economy: Economy, names: Names, known: Mapping[str, Array], shocks: Nam
     return economy.form(Named("aggregates", total), shocks, candidates)
 
 
-def form_at_rest(economy: Economy, names: Names, searched: Array, shocks: Named, share: Array) -> Public:
+def form_steady_state(economy: Economy, names: Names, searched: Array, shocks: Named, share: Array) -> Public:
     """Everything aggregate when a period leaves to the next what it found, x = next_state(x), given what is `searched`.
 
     Newton's method from the declared first values, exact in one step where the rule is linear.
@@ -193,7 +193,7 @@ def form_at_rest(economy: Economy, names: Names, searched: Array, shocks: Named,
 
 
 def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> Array | None:
-    """What is left of goods in every period but the last, (time - 1,), along the paths of all `series`; None where the
+    """Excess supply of goods in every period but the last, (time - 1,), along the paths of all `series`; None where the
     model does not state it."""
     choices = {name: series[name][:-1] for name in names.choices}
     now = {name: path[:-1] for name, path in series.items() if name not in choices}
@@ -207,8 +207,8 @@ def goods_along(economy: Economy, names: Names, series: Mapping[str, Array]) -> 
 
 
 class Period(NamedTuple):
-    """What follows in one period of a path: `inputs` (inputs,) of households, `excess` demand (clearing,), what is left
-    to the next, `state_variables` (state_variables,), and everything aggregate."""
+    """The equations of one period of a path: `inputs` (inputs,) of households, `excess` demand (clearing,), what is
+    left to the next, `state_variables` (state_variables,), and everything aggregate."""
 
     inputs: Array
     excess: Array

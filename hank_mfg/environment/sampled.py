@@ -5,7 +5,7 @@ histogram stands in for the mass wherever the game reads one (signal, kernel, re
 
     m_t(s) = #{i : s_i = s} / N.
 
-Everybody takes an action and lands by sampling the lottery of the own state and action; the common noise z_{t+1} is
+Each takes an action and moves by a draw from the lottery of the own state and action; the common noise z_{t+1} is
 drawn; the last axis of every state moves by sampling its row of the exogenous kernel. The reward of period t reads the
 next histogram. Means over individuals approach the exact mass at the rate 1/sqrt(N).
 
@@ -31,7 +31,7 @@ from hank_mfg.environment.game import (
     next_period_draws,
 )
 
-NOBODY = -1
+UNREPLACED = -1
 
 
 class Crowd(NamedTuple):
@@ -43,14 +43,14 @@ class Crowd(NamedTuple):
 
 
 class Decided(Protocol):
-    """Everybody's decision in a period: `solve.game_play.GameDecision` is one.
+    """The decisions of a period: `solve.game_play.GameDecision` is one.
 
-    The public signal, the memory kept of it, and the mixed action of each population at all its states.
+    The public signal, the memory of it, and the mixed action of each population at all its states.
     """
 
     @property
     def signal(self) -> Array:
-        """What everybody saw, (signals,)."""
+        """The public signal, (signals,)."""
         ...
 
     @property
@@ -69,13 +69,13 @@ Respond = Callable[[str, Choice, Array], Choice]
 
 
 class CrowdPlay(NamedTuple):
-    """Who plays what: a game, how many `individuals` each population has, and how everybody decides.
+    """A game, the number of `individuals` in each population, and their strategies.
 
     `decide(aggregate, memory)` is what follows from public information; `memory` is that before the first signal.
 
     Private signals are optional. `observe(population, aggregate, states, key)` gives every individual its own
     observations (individuals, extra); `respond(population, choice, observations)` turns the mixed actions of
-    everybody's own state (individuals, options) into those that they take. Without `respond` they are only recorded.
+    each individual's own state (individuals, options) into those taken. Without `respond` they are only recorded.
     """
 
     game: AbstractGame
@@ -150,11 +150,11 @@ def sampled_start(game: AbstractGame, individuals: int, uniforms: Array, *, key:
 
 
 def replaced(own: dict[str, Array], others: dict[str, Array], places: dict[str, Array]) -> dict[str, Array]:
-    """Arrays `own` of each population with entry 0 taken from `others` at the place given, unless it is `NOBODY`."""
+    """Arrays `own` of each population with entry 0 from `others` at the place given, unless that is `UNREPLACED`."""
     found = {}
     for name, each in own.items():
         place = places[name]
-        found[name] = each.at[0].set(jnp.where(place == NOBODY, each[0], others[name][jnp.maximum(place, 0)]))
+        found[name] = each.at[0].set(jnp.where(place == UNREPLACED, each[0], others[name][jnp.maximum(place, 0)]))
     return found
 
 
@@ -174,24 +174,24 @@ def draw_landing(landing: Landing, uniforms: Array) -> Array:
 def sampled_move(
     game: AbstractGame, name: str, states: Array, actions: Array, between: tuple[Aggregate, Any], *, key: Array
 ) -> Array:
-    """Where individuals of population `name` at `states` who take `actions` are next period: (individuals,).
+    """Next states of individuals of population `name` at `states` who take `actions`: (individuals,).
 
     `between` is the aggregate state of today and the common noise of next period. The individuals need not be those of
-    the aggregate state: nobody alone moves it.
+    the aggregate state: no individual moves it.
     """
     aggregate, noise_next = between
     dtype = aggregate.masses[name].dtype
-    land_luck, move_luck = jax.random.uniform(key, (2, *states.shape), dtype)
-    landed = draw_landing(game.land(name, aggregate, game.place(name, states), actions), land_luck)
+    lottery_draws, move_draws = jax.random.uniform(key, (2, *states.shape), dtype)
+    moved = draw_landing(game.land(name, aggregate, game.place(name, states), actions), lottery_draws)
     kernel = game.kernel(name, aggregate, noise_next)
-    last = landed % kernel.shape[0]
-    return landed - last + draw_outcomes(kernel, last, move_luck)
+    last = moved % kernel.shape[0]
+    return moved - last + draw_outcomes(kernel, last, move_draws)
 
 
 def sampled_advance(
     game: AbstractGame, crowd: Crowd, actions: dict[str, Array], uniforms: Array, *, key: Array
 ) -> Crowd:
-    """The start of next period after everybody has taken `actions` (individuals,).
+    """The start of next period after all have taken `actions` (individuals,).
 
     `uniforms` (draws,) become the common noise of next period; the clock moves on by one.
     """
@@ -204,7 +204,7 @@ def sampled_advance(
 
 
 def cleared(game: AbstractGame, crowd: Crowd, actions: dict[str, Array]) -> Crowd:
-    """The crowd once everybody has taken `actions` (individuals,): with the prices that clear inside the period."""
+    """The crowd once all have taken `actions` (individuals,): with the prices that clear inside the period."""
     if not game.clears:
         return crowd
     taken = {}
@@ -217,7 +217,7 @@ def cleared(game: AbstractGame, crowd: Crowd, actions: dict[str, Array]) -> Crow
 def sampled_rewards(
     game: AbstractGame, crowd: Crowd, actions: dict[str, Array], following: Aggregate
 ) -> dict[str, Array]:
-    """Everybody's reward of the period, (individuals,), given the aggregate state that the crowd went to; in the last
+    """The rewards of the period, (individuals,), given the aggregate state that the crowd went to; in the last
     period with the expected value of what comes after it, where the game has one."""
     period = Period(crowd.aggregate, following)
     return {
@@ -237,7 +237,7 @@ def sample_options(choice: Choice, rows: Array, *, key: Array) -> tuple[Array, A
 
 
 def _act(play: CrowdPlay, name: str, crowd: Crowd, choice: Choice, key: Array):
-    """What individuals of one population observe in private, the option that they take and its action value."""
+    """Private observations of individuals of one population, the option taken and its action value."""
     states = crowd.states[name]
     if play.observe is None:
         return None, *sample_options(choice, states, key=key)
@@ -250,7 +250,7 @@ def _act(play: CrowdPlay, name: str, crowd: Crowd, choice: Choice, key: Array):
 
 
 def sampled_period(play: CrowdPlay, crowd: Crowd, memory: dict[str, Array], uniforms: Array, *, key: Array):
-    """Everybody sees the signal, remembers, acts and moves: (memory, CrowdStep).
+    """One period: all see the signal, update memory, act and move: (memory, CrowdStep).
 
     Mixed actions are sampled for every individual; `uniforms` (draws,) become the common noise of next period.
     """
@@ -266,14 +266,14 @@ def sampled_period(play: CrowdPlay, crowd: Crowd, memory: dict[str, Array], unif
 
 
 def aggregates(step: CrowdStep) -> Aggregate:
-    """What `sampled_rollout` records unless told otherwise: the aggregate state at the start of each period."""
+    """The default record of `sampled_rollout`: the aggregate state at the start of each period."""
     return step.now.aggregate
 
 
 def sampled_rollout(
     play: CrowdPlay, uniforms: Array, *, key: Array, record: Callable[[CrowdStep], Any] = aggregates
 ) -> tuple[Crowd, Any]:
-    """Everybody plays along one path of common noise: (last crowd, record along a leading time axis).
+    """Play along one path of common noise: (last crowd, record along a leading time axis).
 
     `uniforms` (periods, draws): the first row draws the start, the others the following periods, as in `GamePlay.path`,
     so that the same numbers give the same common noise there. Memory starts empty and is never reset.

@@ -1,4 +1,4 @@
-"""What can happen to everybody and to one household: the states of the declared shocks, in numbers."""
+"""The states of the declared shocks, aggregate and idiosyncratic, in numbers."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def describe_states(model: Model) -> dict[str, Any]:
 
     `aggregate_shocks` and `individual_shocks` map names to the different `values` in rising order, in the quantity's
     own units, and its `autocorrelation` from one period to the next in the long run, None where it has one value; what
-    nobody ever changes has 1. `sd` is its standard deviation in the long run; `log_sd` and `log_autocorrelation` are
+    a permanent type has 1. `sd` is its standard deviation in the long run; `log_sd` and `log_autocorrelation` are
     those of its log, None where it is not positive; `asked` holds the "sd" and "autocorrelation" that an `AR1` declared
     and "of" which they are, "log" or "level", None for other chains. `permanent_types` are their shares of the
     population, [1.0] where households do not differ for good. Raises ValueError where the individual states do not

@@ -33,7 +33,7 @@ ENOUGH = "a law of motion fitted on one path and tested on another needs 100 per
 @portable
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """How accurate a solution is. Everything is measured in float64 on `asset_points` points over `periods` periods.
+    """The accuracy of a solution. Everything is measured in float64 on `asset_points` points over `periods` periods.
 
     `simulation` is the path on which the law of motion of `variable` is fitted, `forecast` Den Haan's test on another
     path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, `exploitability` both
@@ -148,7 +148,7 @@ def evaluate(
     The law of motion is that of the aggregate `variable`, by default the first that choices move and prices follow
     from; where there is none, no law is fitted, and the first price that clears is described. It is fitted on one path
     of `periods` periods and tested on another, neither seen in training. `deviations=False` leaves out exploitability,
-    which trains a deviator. What it is doing is told on standard error every 30 seconds, with `verbose=True` at every
+    which trains a deviator. Progress is reported on standard error every 30 seconds, with `verbose=True` at every
     step, with `verbose=False` never. Warns when the top of the asset grid holds more than 1e-6 of the mass, or when the
     path is too short for its mean to have settled. Raises ValueError for a variable that is not simulated, and for
     deviations from a policy that was not trained.

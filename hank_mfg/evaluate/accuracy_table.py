@@ -1,4 +1,4 @@
-"""How accurate a solution is, for a reader: every measure with its proper name, its unit and its verdict."""
+"""The accuracy table: every measure with its name, its unit and its verdict."""
 
 from typing import Any
 
@@ -80,9 +80,9 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
 
 
 def accuracy_note(content: dict[str, Any], solution: GlobalSolution | None = None) -> str:
-    """How the measures were taken, and in which world, for below the table."""
-    world = "" if "under" in content or solution is None else model_note(solution)
+    """The note below the table: sizes, seed and model of the measures."""
+    note = "" if "under" in content or solution is None else model_note(solution)
     return (
         f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "
-        f"seed {content['seed']}. {world}"
+        f"seed {content['seed']}. {note}"
     ).rstrip()

@@ -1,4 +1,4 @@
-"""What a measure of accuracy must not exceed, and where each bar comes from; what is measured is judged by these alone.
+"""Thresholds of the measures of accuracy, and the source of each; verdicts use these alone.
 
 Tests and units are the literature's. Few of its papers state a limit: bars are then a small multiple of what the
 classical algorithm attains on the suite of Den Haan, Judd and Juillard (2010), or what the library itself refuses.

@@ -1,8 +1,8 @@
 """Side by side: the responses of global solutions, of the perfect-foresight path and of the linear solution.
 
 All methods answer the same question: a shock of a given size at date 0 changes the expected path of every shock by dz
-(compare_shocks.py). A global solution averages over what may happen (impulse_response.py); on the other two everybody
-foresees dz and nothing else happens. Responses are in percent of the value without the shock, of the stationary value
+(compare_shocks.py). A global solution averages over what may happen (impulse_response.py); on the other two all
+foresee dz and nothing else happens. Responses are in percent of the value without the shock, of the stationary value
 where there is no aggregate risk, in percentage points for rates and shares, and in their own units for levels that
 reach zero. With y a response and L the linear one,
 
@@ -316,7 +316,7 @@ def _labeled(solution: Any) -> dict[str, Global]:
 
 
 def usual_label(solution: Any) -> str:
-    """What a solution is called in tables: Krusell-Smith, RSPG, or SPG without memory."""
+    """The name of a solution in tables: Krusell-Smith, RSPG, or SPG without memory."""
     if isinstance(solution, ClassicalSolution):
         return "Krusell-Smith"
     if isinstance(solution, Solution):
@@ -396,7 +396,7 @@ def _of_size(
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
-    """What a reader has to know of all methods, in sentences."""
+    """The note common to all methods, in sentences."""
     pieces = [
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
         "Linear and perfect foresight: no aggregate risk, from the stationary equilibrium.",
@@ -409,7 +409,7 @@ def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], s
             "size by construction."
         )
     notes = {label: model_note(each) for label, each in solutions.items()}
-    pieces += [f"{label}: {world}" for label, world in notes.items() if world]
+    pieces += [f"{label}: {note}" for label, note in notes.items() if note]
     if left_out:
         pieces.append(f"Not compared, because they reach zero by one method only: {', '.join(left_out)}.")
     return " ".join(pieces)

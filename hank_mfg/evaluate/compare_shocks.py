@@ -24,7 +24,7 @@ SMALL = 0.1  # of the large size
 
 
 class Plan(NamedTuple):
-    """What is compared: a shock, its sizes in its own units, and the economy whose chain says what follows.
+    """The shock compared, its sizes in its own units, and the economy whose chain gives its expected path.
 
     `mean` is the stationary mean of the shock; `changes` (sizes, states) what each size does to the probabilities of
     the aggregate states at date 0; rows sum to zero. `unit` is that in which a reader is shown the size: percent of the
@@ -95,9 +95,9 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     return Plan(name, chosen, mean, economy, changes, unit)
 
 
-def _usual_sizes(wanted: float, room: float) -> tuple[float, ...]:
-    """Small and large, down and up: what is wanted, or as far as the chain reaches, with 3 digits where they fit."""
-    large = min(wanted, room)
+def _usual_sizes(usual: float, room: float) -> tuple[float, ...]:
+    """Small and large, down and up: the usual, or as far as the chain reaches, with 3 digits where they fit."""
+    large = min(usual, room)
     rounded = float(f"{large:.3g}")
     large = rounded if rounded <= room + 1e-12 else large
     return -large, -SMALL * large, SMALL * large, large

@@ -6,7 +6,7 @@ At assets a and income e the policy consumes c and saves a'. The Euler equation 
 
 with the exact conditional expectation over next period's aggregate and idiosyncratic states. Under GHH
 (u')^{-1} gives consumption less effort, to which effort is added. The error is |c_euler / c - 1|,
-relative consumption of goods, at the midpoints between grid nodes; between nodes desired consumption
+relative consumption of goods, at the midpoints between grid nodes; between nodes unconstrained consumption
 is linear. States where a bound binds and the Euler inequality holds are left out and their share is reported.
 
 The dynamic test (Den Haan 2010, JEDC 34(1)) follows an individual twice on the same shocks: once with the policy,
@@ -26,7 +26,7 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
-from hank_mfg.evaluate.individuals import Followed, People, live, people_of
+from hank_mfg.evaluate.individuals import Followed, Individuals, individuals_of, next_period
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import as_latex
 from hank_mfg.precision import float64_allowed
@@ -151,7 +151,7 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
 
 
 @quick_jit
-def _measure(play: Play, path: Path, state: State, people: People, block: int):
+def _measure(play: Play, path: Path, state: State, chosen: Individuals, block: int):
     economy = play.economy
 
     def one_block(carry, inputs):
@@ -160,12 +160,12 @@ def _measure(play: Play, path: Path, state: State, people: People, block: int):
         last, steps = rollout(play, state, shocks, lambda step: step)
         ahead = jax.vmap(play.look_ahead)(steps)
         errors = jax.vmap(lambda step, following: _errors(economy, step, following))(steps, ahead)
-        assets, records = jax.lax.scan(lambda a, x: live(economy, a, x), assets, (steps, ahead, own))
+        assets, records = jax.lax.scan(lambda a, x: next_period(economy, a, x), assets, (steps, ahead, own))
         return (last, assets), (errors, records, steps.now.state.aggregate.shock)
 
     shocks = path.shocks_next[path.burn :].reshape(-1, block)
-    carry = (state, (people.assets, people.assets))
-    _, records = jax.lax.scan(one_block, carry, (shocks, people.own.reshape(len(shocks), block, -1)))
+    carry = (state, (chosen.assets, chosen.assets))
+    _, records = jax.lax.scan(one_block, carry, (shocks, chosen.own.reshape(len(shocks), block, -1)))
     return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), records)
 
 
@@ -182,13 +182,13 @@ def _followed(
     shock_key, person_key = jax.random.split(jax.random.PRNGKey(seed))
     path = path_of(solution, play, length, given["shocks"], given["distribution"], key=shock_key)
     state = walk(play, path.start, path.shocks_next[: path.burn])
-    people = people_of(
+    chosen = individuals_of(
         play.economy, path, state, given["own"], given["initial_assets"], count=individuals, key=person_key
     )
     errors, (assets, twins, consumption, savings, implied), shock = _measure(
-        play, path, state, people, block_length(path.periods)
+        play, path, state, chosen, block_length(path.periods)
     )
-    parts = (shock, people.own, assets, consumption, savings, twins, implied)
+    parts = (shock, chosen.own, assets, consumption, savings, twins, implied)
     return play, errors, Followed(*map(np.asarray, parts))
 
 
@@ -242,7 +242,7 @@ def follow(
 ) -> Followed:
     """Follow individuals through the economy, by the policy and by the Euler equation; arguments as in `euler_errors`.
 
-    Between asset points desired consumption is linear.
+    Between asset points unconstrained consumption is linear.
     """
     given = {"shocks": shocks, "distribution": distribution, "own": own, "initial_assets": initial_assets}
     return _followed(solution, given, Length(periods, burn), individuals, asset_points, seed)[2]

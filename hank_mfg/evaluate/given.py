@@ -1,4 +1,4 @@
-"""Aggregate shocks and a first distribution that are given instead of drawn.
+"""Given aggregate shocks and initial distributions, instead of drawn ones.
 
 For instance those of the comparison suite of Den Haan, Judd and Juillard (2010): a path of aggregate states and a
 histogram to start from. Everything is checked here; nothing is clipped or renormalized.
@@ -23,7 +23,7 @@ ROUNDING = 1e-8  # of sums that must be one
 
 
 class Path(NamedTuple):
-    """Where a path begins and the aggregate states that follow: `shocks_next` (burn + periods,) come after the state of
+    """The start of a path and the aggregate states that follow: `shocks_next` (burn + periods,) come after the state of
     the first period, which is that of `start`; the last of them is only where the path leads."""
 
     start: State
@@ -33,7 +33,7 @@ class Path(NamedTuple):
 
 
 class Length(NamedTuple):
-    """How long a path is asked to be: None leaves 10,000 and 500, or what is given."""
+    """The length of a path: None leaves 10,000 and 500, or what is given."""
 
     periods: int | None
     burn: int | None
@@ -41,7 +41,7 @@ class Length(NamedTuple):
 
 @quick_jit
 def walk(play: Play, state: State, shocks_next: Array) -> State:
-    """The state after a path of aggregate states, (periods,), of which nothing is kept: one program for all
+    """The state after a path of aggregate states, (periods,), of which nothing is recorded: one program for all
     measures."""
     return rollout(play, state, shocks_next, lambda step: None)[0]
 

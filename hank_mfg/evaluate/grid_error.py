@@ -84,7 +84,7 @@ def _promised(value: float, digits: int) -> float:
 
 
 def grid_error(steady: SteadyState, *, digits: int = 3, again: Callable[[int], SteadyState] | None = None) -> GridError:
-    """Estimate what the asset grid is worth in a stationary equilibrium, by solving it on half and a quarter of it.
+    """Estimate the error of the asset grid in a stationary equilibrium, by solving it on a half and a quarter of it.
 
     Warns of quantities that are not known to `digits` significant digits. `again` solves the same economy on a number
     of asset points, `steady_state` unless said. Takes about as long as solving twice, compilation included. Raises
@@ -140,7 +140,7 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
 
 
 def _quantities(steady: SteadyState) -> dict[str, float]:
-    """What is judged, by name."""
+    """The quantities judged, by name."""
     economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
     if has_shares(steady.mass, assets):
@@ -167,5 +167,5 @@ def _warn(result: GridError, digits: int) -> None:
         each = ", ".join(f"{name} = {result.values[name][0]:.4g} by about {result.error[name]:.2g}" for name in rough)
         warnings.warn(
             f"The grid of {result.asset_points[0]} asset points is off in {each}, more than {digits} digits allow: use "
-            "more asset_points, or lower the top of the grid if hardly anybody gets there.", stacklevel=3,
+            "more asset_points, or lower the top of the grid if hardly any household gets there.", stacklevel=3,
         )  # fmt: skip

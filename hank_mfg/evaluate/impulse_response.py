@@ -8,13 +8,13 @@ with m the stationary mean of the shock's process. A value between two states of
 two neighbors, so that any size inside the chain's range is met exactly and size zero gives zero. Both expectations
 start from the same state before date 0, drawn from the ergodic set (or given), with the shock itself at one of the
 neighbors of its mean; shocks declared in other chains move on from where they were, so that nothing else happens at
-date 0 (a leap from one end of a chain to the other would be a history that nobody ever lived through), and are the
+date 0 (a leap from one end of a chain to the other would be a history that never occurs), and are the
 same with and without the shock at every later date. Random numbers are stratified, and the histogram moves exactly.
 Surprises of the shock after date 0 have mean zero, those of the sampled paths nearly so; what their mean s_h, in units
 of the size, does to the response R is taken out, gap_t = R_t + sum_{h=1}^{t} s_h R_{t-h}. The mean is over starting
 states and paths, the bands are over starting states.
 
-Two meanings of a percentile are both reported: `wealth_p50` is the wealth of whoever is at the median at date h;
+Two meanings of a percentile are both reported: `wealth_p50` is the wealth of the median household at date h;
 `wealth_initial_top_1` the mean wealth at date h of the households that were in the top percent before the shock.
 
 Responses are in percent of the path without the shock for levels that stay above zero, in percentage points for what
@@ -161,7 +161,7 @@ class ImpulseResponse:
 
 
 class _Followed(NamedTuple):
-    """What is kept of one period to follow groups and distributions."""
+    """The record of one period to follow groups and distributions."""
 
     lottery: Lottery
     shock: Array
@@ -374,7 +374,7 @@ def _summary(gaps: dict[str, np.ndarray], coverage: float) -> tuple[Series, Seri
 def surprise(economy: Economy, shock: str, index: np.ndarray) -> np.ndarray:
     """The shock less what was expected of it a period earlier, along paths of aggregate states `index` (..., time).
 
-    In period 0 the shock itself: differences between worlds are its size.
+    In period 0 the shock itself: the two paths differ by its size.
     """
     values = np.asarray(economy.shock_values[shock], np.float64)
     expected = np.asarray(economy.shock_transition, np.float64) @ values

@@ -19,7 +19,7 @@ from hank_mfg.solve.stationary.household import asset_return
 from hank_mfg.wording import readable
 
 
-class People(NamedTuple):
+class Individuals(NamedTuple):
     """Individuals to follow: `assets` (individuals,) at the start of the first period and the places of their own
     states, `own` (periods, individuals)."""
 
@@ -29,7 +29,7 @@ class People(NamedTuple):
 
 @readable
 class Followed(NamedTuple):
-    """What individuals do, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
+    """Paths of individuals, (periods, individuals) each: `own` the place of their own state, `assets` at the start of
     the period, `consumption` and `savings` by the policy; `assets_euler`, `consumption_euler` of twins who consume what
     the Euler equation implies, their errors accumulating in assets; `shock` (periods,) the aggregate state. Goods per
     period."""
@@ -48,8 +48,8 @@ class Followed(NamedTuple):
         return np.abs(self.consumption_euler / self.consumption - 1.0)
 
 
-def people_of(economy: Economy, path: Path, start: State, own: Any, assets: Any, *, count: int, key: Array) -> People:
-    """The individuals that are given, or `count` drawn ones; `start` is the state of the first period that is kept.
+def individuals_of(economy: Economy, path: Path, start: State, own, assets, *, count: int, key: Array) -> Individuals:
+    """The individuals that are given, or `count` drawn ones; `start` is the state of the first period recorded.
 
     `own` (periods,) or (periods, individuals) holds places of own states, `assets` a number or (individuals,), mean
     assets by default. Of those drawn the first begins with mean assets in the most frequent own state, the others with
@@ -81,7 +81,7 @@ def people_of(economy: Economy, path: Path, start: State, own: Any, assets: Any,
                 "economy."
             )
         begin = np.broadcast_to(begin, places.shape[1:])
-    return People(jnp.asarray(begin), jnp.asarray(places))
+    return Individuals(jnp.asarray(begin), jnp.asarray(places))
 
 
 def _drawn(mass: np.ndarray, points: np.ndarray, mean: float, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -167,8 +167,8 @@ def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own:
     return utility.inverse_marginal_utility(value)
 
 
-def live(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Decision, Array]):
-    """One period of individuals and their twins, assets (n,) each: those of next period, and what is kept."""
+def next_period(economy: Economy, assets: tuple[Array, Array], period: tuple[Step, Decision, Array]):
+    """One period of individuals and their twins, assets (n,) each: those of next period, and the record."""
     step, ahead, own = period
     count, both = len(own), jnp.tile(own, 2)
     cash, consumption, savings = _choose(economy, step.now, jnp.concatenate(assets), both)

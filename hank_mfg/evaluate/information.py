@@ -1,16 +1,16 @@
-"""What information is worth to one household, when everybody else, prices and what they reveal stay as they are.
+"""The value of information to one household, with all others, prices and what these reveal unchanged.
 
-Everybody follows a solution. One household at a time is given something else to see, or more or less memory of it, and
+All households follow a solution. One at a time is given other signals, or more or less memory of them, and
 trained by the same structural gradient in the frozen economy until it does as well as it can. What it loses against the
 best informed of them, savings x against x*, is the discounted sum of what each of its choices costs when the best
 follows (the performance difference lemma), to second order
 
     V* - V = E sum_t < m_t, - residual_t (x_t - x*_t) + 1/2 | curvature_t | (x_t - x*_t)^2 >,
 
-with m_t the distribution of its own future, each state discounted by the discount factors on the way
-there, and residual and curvature those of the best informed's first-order condition, the former zero
-but where a bound binds. No term is negative, so a few paths are enough where the difference
-of two values would need thousands. Each household has watched the economy for `burn_in` periods before it is judged.
+with m_t the distribution of its own future, each state discounted by the discount factors on the way there, and
+residual and curvature those of the best informed's first-order condition, the former zero but where a bound binds. No
+term is negative, so a few paths are enough where the difference of two values would need thousands. Each household has
+observed `burn_in` periods before its loss is measured.
 Sources: Kakade and Langford (2002); Cochrane (1989), "The sensitivity of tests of the intertemporal allocation of
 consumption to near-rational alternatives", American Economic Review 79(3).
 """
@@ -46,9 +46,9 @@ from hank_mfg.wording import readable
 
 
 class Informed(NamedTuple):
-    """What one kind of household loses against the best informed: lifetime utility, mean over paths and the mass, with
+    """The loss of one kind of household against the best informed: lifetime utility, mean over paths and the mass, with
     its standard error over paths; and the permanent `percent` of consumption goods, at unchanged
-    hours, that is worth as much to the best informed (welfare.py)."""
+    hours, equivalent for the best informed (welfare.py)."""
 
     loss: float
     standard_error: float
@@ -102,10 +102,10 @@ def information_value(
 
     `kinds` maps names to a model, the solution's but for its `signal` and for what it names of a household's own state,
     and settings, such as the kind of memory; the best informed comes last. A model that leaves out some quantities of
-    `idiosyncratic_shock`, such as private signals, is that of a household to which they happen and which does not heed
+    `idiosyncratic_shock`, such as private signals, is that of a household that has them and ignores
     them: it does the same in all states that differ in nothing else. Asset points, paths and horizon of training are
-    the solution's. The rest of life after `horizon` periods is taken to lose as much per period as they did. Raises
-    ValueError for a model that differs in anything but what households see.
+    the solution's. The loss per period after `horizon` periods is taken to be that of these periods. Raises
+    ValueError for a model that differs in anything but what households observe.
     """
     require_sizes(
         "information_value",
@@ -154,14 +154,14 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     differs = changed_parameters(model, solution.model)
     if differs or model.state_variables().keys() != solution.model.state_variables().keys():
         raise ValueError(
-            f"The household '{name}' lives in another economy ({', '.join(differs) or 'others are carried over'}): "
-            "give a model that differs from the solution's in what households see only."
+            f"The household '{name}' is of another economy ({', '.join(differs) or 'others are carried over'}): "
+            "give a model that differs from the solution's in what households observe only."
         )
     own, others = (to_chain(each.idiosyncratic_shock()).values for each in (model, solution.model))
     if strange := [each for each in own if each not in others]:
         raise ValueError(
-            f"The household '{name}' is told {', '.join(strange)}, which happens to nobody in the solution: solve the "
-            "economy of those who are told most of their own state, and compare in that."
+            f"The household '{name}' observes {', '.join(strange)}, which no household does in the solution: solve the "
+            "economy of those who observe most of their own state, and compare in that."
         )
     same = {each: getattr(solution.settings, each) for each in ("asset_points", "paths", "horizon", "precision")}
     settings = dataclasses.replace(settings, updates=updates, **same)
@@ -195,7 +195,7 @@ def _losses(
     """The loss of every kind against the last along every path, (paths, kinds), and lifetime utility of the last with
     `factor` times the goods, with its derivative in the factor, (paths, 2).
 
-    `annuities` (income,) are what a unit of utility in every period is worth after the last one.
+    `annuities` (income,) are the value of a unit of utility in every period after the last one.
     """
     burn_in, horizon = periods
     economy = baseline.economy
@@ -213,7 +213,7 @@ def _losses(
         )
         slope = jnp.where(binds, jnp.abs(record.path.residual), 0.0)
 
-        def live(savings: Array) -> Array:
+        def losses(savings: Array) -> Array:
             """The discounted loss of `savings`, the flows of them, and the sum of all weights: (4,)."""
 
             def period(mass, given):
@@ -228,10 +228,10 @@ def _losses(
             given = (savings, record.savings, slope, record.path.curvature, path.now, path.shock_next)
             left, sums = jax.lax.scan(period, last.aggregate.mass, given)
             cost, weight, *gains = sums.sum(axis=0)
-            scale = 1.0 + jnp.sum(left.sum(axis=0) * annuities) / weight  # of a life to that of its first periods
+            scale = 1.0 + jnp.sum(left.sum(axis=0) * annuities) / weight  # of the infinite horizon to its first periods
             return scale * jnp.stack([cost, *gains])
 
-        lives = [live(deviate(play, play.policy, m, path).savings) for play, m in zip(players, memories, strict=True)]
-        return jnp.stack([life[0] for life in lives]), lives[-1][1:]
+        each = [losses(deviate(play, play.policy, m, path).savings) for play, m in zip(players, memories, strict=True)]
+        return jnp.stack([one[0] for one in each]), each[-1][1:]
 
     return jax.lax.map(one, keys)

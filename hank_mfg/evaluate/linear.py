@@ -1,4 +1,4 @@
-"""What a linear solution says without simulating: second moments, and whether the equilibrium is determinate."""
+"""Second moments of a linear solution, without simulation, and determinacy of the equilibrium."""
 
 import os
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ class SecondMoments(NamedTuple):
     covariance: np.ndarray
 
     def standard_deviation(self) -> dict[str, float]:
-        """Of every series, in its own units."""
+        """The standard deviation of every series, in its own units."""
         return dict(zip(self.names, np.sqrt(np.diagonal(self.covariance[0])), strict=True))
 
     def table(self) -> pd.DataFrame:
@@ -49,7 +49,7 @@ class SecondMoments(NamedTuple):
 def second_moments(linear: LinearSolution, *, lags: int = 1, smoothing: float | None = None) -> SecondMoments:
     """Exact autocovariances of the linearized economy when shocks follow the model's declared chain.
 
-    What everybody learns when the chain moves from i to k is the path of revisions E[Z_{t+h} | k] - E[Z_{t+h} | i],
+    The news when the chain moves from i to k are the path of revisions E[Z_{t+h} | k] - E[Z_{t+h} | i],
     h = 0, 1, ...; with y^{ik} the response to it,
 
         Cov(a_t, b_{t+l}) = sum_i pi_i sum_k P_ik sum_j y_j^{ik}(a) y_{j+l}^{ik}(b),
@@ -103,8 +103,8 @@ def _autocovariances(series: np.ndarray, lags: int, smoothing: float | None) -> 
 
 
 def winding_number(linear: LinearSolution) -> int:
-    """How often det sum_j A_j e^{-i j w} turns around zero as w goes from 0 to 2 pi; zero where exactly one path does
-    not explode, negative where several do not (indeterminate), positive where all explode.
+    """The winding number of det sum_j A_j e^{-i j w} around zero as w goes from 0 to 2 pi; zero where exactly one path
+    does not explode, negative where several do not (indeterminate), positive where all explode.
 
     A_j are the blocks of H_U, j periods below the diagonal, read off its middle column, far from both ends. Wealth is
     so persistent that they have often not died out at the end of the horizon; A_j - rho A_{j-1} have, with rho the rate

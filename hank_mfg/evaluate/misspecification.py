@@ -1,13 +1,13 @@
-"""Misspecification: people who learned to behave in one world and live in another, and what that costs them.
+"""Misspecification: the welfare cost of a policy that was trained under other parameters than the true ones.
 
-The world has parameters A, the policy was trained under B. With `under` the policy stays and the parameters change, so
-that every measure of a solution says how people who believe in B do in A. `welfare_cost` compares them with people
-trained in A, on the same shocks:
+The true model has parameters A, the policy was trained under B. With `under` the policy stays and the parameters
+change, so that every measure of a solution applies to policy B in model A. `welfare_cost` compares it with a policy
+trained under A, on the same shocks:
 
-    partial = V(A; A) - V(B; A)      one household behaves as people of B do, everybody else as people of A do
-    general = V(A; A) - V(B; B)      everybody behaves as people of B do, and prices follow
+    partial = V(A; A) - V(B; A)      one household uses policy B, all others policy A
+    general = V(A; A) - V(B; B)      all households use policy B, and prices adjust
 
-where V(x; y) is lifetime utility of behaving as people of x in world A when everybody else behaves as people of y.
+where V(x; y) is lifetime utility in model A of a household with policy x when all others use policy y.
 """
 
 import dataclasses
@@ -40,30 +40,29 @@ from hank_mfg.solve.stationary.best_savings import scaled_flows
 from hank_mfg.solve.stationary.steady_state import steady_state
 from hank_mfg.wording import readable
 
-BURN = 500  # periods in the new world before anything is measured
+BURN = 500  # periods under the new parameters before anything is measured
 
 
 @float64_allowed
 def under(solution: Solution, **parameters: Any) -> Solution:
-    """The same people in an economy with other `parameters`: their policy, memory and beliefs stay those of training.
+    """The policy of `solution` in an economy with other `parameters`: policy and memory stay those of training.
 
-    What people do with their cash on hand and the signals they see does not change: the networks, the scale by which
-    they read signals and the stationary consumption function that they correct are those of training. Everything else
-    is the new world's: prices, budgets, probabilities, the flow of utility and patience by which choices are judged,
-    and `steady`, which closes the horizon in exploitability: what assets are worth at its end is worth it in the true
-    world. States are known by their order: the third income state stays the third, whatever it earns. `states` have
-    lived 500 periods in the new world; `history`, `status` and seconds tell of training, `family` is left behind.
-    Without changes the solution itself is returned.
+    The map from cash on hand and signals to choices does not change: the networks, the scale by which they read
+    signals and the stationary consumption function that they correct are those of training. Everything else is that
+    of the new parameters: prices, budgets, probabilities, utility, discount factors, and `steady`, whose value
+    function closes the horizon in exploitability. States are identified by their order: the third income state stays
+    the third, whatever it earns. `states` are those after 500 periods under the new parameters; `history`, `status`
+    and seconds are of training, `family` is None. Without changes the solution itself is returned.
 
-    The top of the asset space may rise: desired consumption goes on linearly in cash on hand. Raises ValueError for a
-    parameter that is unknown or out of range, another number of aggregate or individual states, another lower end of
-    the asset space, where the policy was taught nothing, or a lower top, which would cut people off; SteadyStateError
-    where the new world has no stationary equilibrium, SolveError where it breaks down.
+    The top of the asset space may rise: unconstrained consumption is extrapolated linearly in cash on hand. Raises
+    ValueError for a parameter that is unknown or out of range, another number of aggregate or individual states,
+    another lower end of the asset space, where the policy was not trained, or a lower top, which would cut off
+    households; SteadyStateError without a stationary equilibrium, SolveError for mass or memory that is not finite.
     """
     seen = [name for name in parameters if name in choice_names(type(solution.model))]
     if seen:
         raise ValueError(
-            f"under() changes the world, not the words that a model is told: leave out {seen[0]}, and solve the model "
+            f"under() changes parameters, not the choices of a model: leave out {seen[0]}, and solve the model "
             f"with another {seen[0]} to compare."
         )
     model = solution.model.with_parameters(**parameters)
@@ -93,7 +92,7 @@ def _require_room(model: Model, other: Model) -> None:
         )
     if float(space.upper) < float(was.upper):
         raise ValueError(
-            f"under() with another {changed}: asset_space() ends at {float(space.upper):g} and people were trained up "
+            f"under() with another {changed}: asset_space() ends at {float(space.upper):g}, the policy was trained up "
             f"to {float(was.upper):g}: keep the upper end or raise it."
         )
 
@@ -113,22 +112,22 @@ def _moved(solution: Solution, model: Model) -> State:
 
 
 def _settled(solution: Solution) -> Solution:
-    """The solution after `BURN` periods of life on every path. Raises SolveError where a number is not finite."""
+    """The solution after `BURN` simulated periods on every path. Raises SolveError where a number is not finite."""
     settings = solution.settings
     play = solution.play(settings.asset_points, DTYPES[settings.precision])
     states = jax.tree.map(jnp.asarray, solution.states)
     keys = jax.random.split(jax.random.PRNGKey(solution.seed), states.aggregate.shock.shape[0])
-    last = _live(play, states._replace(price_noise=None), keys, BURN)
+    last = _simulate(play, states._replace(price_noise=None), keys, BURN)
     if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(last)):
         raise SolveError(
-            f"The mass or what people remember became NaN or infinite within {BURN} periods in the new world: its "
+            f"The mass or memory became NaN or infinite within {BURN} periods under the new parameters: their "
             "prices or signals are too far from those of training; change the parameters by less, or solve it."
         )
     return dataclasses.replace(solution, states=last._replace(price_noise=states.price_noise))
 
 
 @eqx.filter_jit
-def _live(play: Play, states: State, keys: Array, periods: int) -> State:
+def _simulate(play: Play, states: State, keys: Array, periods: int) -> State:
     def one(state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, periods, key=key)
         return rollout(play, state, shocks, lambda step: None)[0]
@@ -138,11 +137,11 @@ def _live(play: Play, states: State, keys: Array, periods: int) -> State:
 
 @readable
 class WelfareCost(NamedTuple):
-    """What it costs to behave as people of another world do; costs and errors in lifetime utility.
+    """Welfare costs of a policy trained under other parameters, and their errors, in lifetime utility.
 
-    `partial` is that of one household while everybody else is right, `general` that of everybody behaving so; the
-    percents are the permanent rise of consumption goods, at unchanged hours, that would make up for it (welfare.py);
-    standard errors are over paths. `value` is lifetime utility of people who are right.
+    `partial` is the cost when one household uses that policy, `general` when all do; the percents are the permanent
+    rise of consumption goods, at unchanged hours, that would compensate it (welfare.py); standard errors are over
+    paths. `value` is lifetime utility with the policy of the true model.
     """
 
     partial: float
@@ -157,8 +156,8 @@ class WelfareCost(NamedTuple):
     seed: int
 
     def table(self) -> pd.DataFrame:
-        """The cost of one household that is wrong, partial, and of everybody, general: in lifetime utility with its
-        standard error over paths, and in percent of permanent consumption with its standard error in this unit."""
+        """The cost when one household uses the other policy, partial, and when all do, general: in lifetime utility
+        and in percent of permanent consumption, each with its standard error over paths."""
         rows = {}
         for name in ("partial", "general"):
             cost, percent = getattr(self, name), getattr(self, f"{name}_percent")
@@ -183,24 +182,24 @@ def welfare_cost(
     seed: int = 4,
     asset_points: int | None = None,
 ) -> WelfareCost:
-    """What people lose in the world of `truth` by behaving as those of `believed`, a solution `under` that world.
+    """The welfare cost, in the true model of `truth`, of the policy of `believed`, a solution `under` its parameters.
 
-    Every path begins with `burn` periods in which everybody behaves as in `truth`; who holds other beliefs has seen the
-    same signals. From the mass that is then reached, all lives are followed for `horizon` periods on the same shocks,
-    exactly over own risk; the rest of life is worth beta^horizon times the value of the stationary equilibrium of the
-    true world, at its prices, to everybody. The general cost can be negative: an equilibrium with uninsured risk is not
-    efficient, and people who save more than is good for each may raise wages for all. float64, on `asset_points`
+    Every path begins with `burn` periods in which all households use the policy of `truth`; the memory of the other
+    policy reads the same signals. From the mass then reached, lifetime utility of both is summed over `horizon` periods
+    on the same shocks, exactly over individual risk; the periods after it have beta^horizon times the value of the
+    stationary equilibrium of the true model, for both. The general cost can be negative: an equilibrium with uninsured
+    risk is not efficient, and saving more than is optimal for each may raise wages for all. float64, on `asset_points`
     points, by default twice those of training.
 
-    Raises ValueError where the two solutions live in different worlds, SolveError where prices that clear inside the
-    period do not when everybody holds the other beliefs.
+    Raises ValueError where the parameters of the two solutions differ, SolveError where prices that clear inside the
+    period do not when all households use the policy of `believed`.
     """
     require_sizes(
         "welfare_cost",
         {"paths": (paths, 1, 64), "horizon": (horizon, 1, 500), "burn": (burn, 1, 200)},
         lambda: (100.0 * (paths + horizon), 1e4 * paths * (horizon + burn)),
     )
-    _require_same_world(believed.model, truth.model)
+    _require_same_parameters(believed.model, truth.model)
     points = 2 * truth.settings.asset_points if asset_points is None else asset_points
     right, wrong = (each.play(points) for each in (truth, believed))
     start, memory = truth.start(right), believed.start(wrong).memory
@@ -213,8 +212,8 @@ def welfare_cost(
     values, scaled, excess = measure(1.0)
     if not float(excess.max()) <= UNCLEARED:
         raise SolveError(
-            f"Prices leave an excess demand of {float(excess.max()):.3g} when everybody behaves as people of the other "
-            "world do: widen the bracket in clearing_prices(), or compare worlds that differ less."
+            f"Prices leave an excess demand of {float(excess.max()):.3g} when all households use the policy trained "
+            "under other parameters: widen the bracket in clearing_prices(), or compare parameters that differ less."
         )
     report = {}
     for name in ("partial", "general"):
@@ -226,7 +225,7 @@ def welfare_cost(
     return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
 
 
-def _require_same_world(model: Model, other: Model) -> None:
+def _require_same_parameters(model: Model, other: Model) -> None:
     """Raise ValueError, naming the first parameter that differs, unless both are the same economy."""
     if model.parameters().keys() != other.parameters().keys():
         raise ValueError(
@@ -253,9 +252,9 @@ def _values(
     *,
     factor: Array,
 ) -> tuple[dict[str, Array], dict[str, Array], Array]:
-    """Values on every path of being right, of being wrong alone, and of being wrong with everybody: (paths,) each; of
-    the latter two with `factor` times the goods, and its derivative in the factor, (paths, 2) each; and the largest
-    excess demand that the last leaves, (paths,)."""
+    """Values on every path of the right policy, of the wrong one used by one household, and by all: (paths,) each; the
+    latter two also with `factor` times the goods, and its derivative in the factor, (paths, 2) each; and the largest
+    excess demand when all use the wrong one, (paths,)."""
     right, wrong = plays
     economy, (burn, horizon) = right.economy, periods
 
@@ -269,10 +268,10 @@ def _values(
         _, path = freeze(right, state, shocks, False)
         _, other = freeze(wrong, state._replace(memory=remembered), shocks, False)
         alone = deviate(wrong, wrong.policy, remembered, path).savings
-        lives = {"right": (path, path.now.savings), "partial": (path, alone), "general": (other, other.now.savings)}
-        values = {k: jnp.sum(mass * path_value(economy, *life, terminal[0])) for k, life in lives.items()}
+        plans = {"right": (path, path.now.savings), "partial": (path, alone), "general": (other, other.now.savings)}
+        values = {k: jnp.sum(mass * path_value(economy, *plan, terminal[0])) for k, plan in plans.items()}
         flows = scaled_flows(economy, factor)
-        scaled = {k: path_value(economy, *lives[k], terminal[1:], flows) for k in ("partial", "general")}
+        scaled = {k: path_value(economy, *plans[k], terminal[1:], flows) for k in ("partial", "general")}
         scaled = {k: jnp.sum(mass * each, axis=(1, 2)) for k, each in scaled.items()}
         return values, scaled, jnp.max(jnp.abs(other.now.excess), initial=0.0)
 

@@ -37,7 +37,7 @@ AGREES = 1e-8  # relative, of consumption at the nodes by the budget with what a
 
 
 class Choice(NamedTuple):
-    """What a household does: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
+    """Decisions of a household: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
     `hours`, None where they are not chosen; each of the shape asked for, float64, goods or hours per period."""
 
     cash: np.ndarray
@@ -56,12 +56,13 @@ class _Tables(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class PolicyFunctions:
-    """What households do in one period, as functions of assets and own state; made by `policy_functions`.
+    """Decisions of households in one period, as functions of assets and own state; made by `policy_functions`.
 
     Every function takes `assets`, numbers of any shape between the ends of the economy's grid, and the own state `own`:
-    its place among the individual states (whole numbers, 0 first, which broadcast against `assets`), or what tells it
-    apart by name, such as {"labor": 0.5}. Results have the shape of the two broadcast together. Raises ValueError for
-    assets outside the grid, where nothing is known, and for an own state that does not exist or is not told apart.
+    its place among the individual states (whole numbers, 0 first, which broadcast against `assets`), or the names and
+    values that identify it, such as {"labor": 0.5}. Results have the shape of the two broadcast together. Raises
+    ValueError for assets outside the grid, where nothing is known, and for an own state that does not exist or is not
+    identified.
     """
 
     economy: Economy

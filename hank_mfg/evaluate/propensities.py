@@ -4,12 +4,12 @@ Static: out of one more unit of cash on hand today, unexpected and once,
 
     MPC(a, e) = d c(a, e) / d m,      one where the borrowing limit binds.
 
-Intertemporal: everybody gets one unit of goods in period s, known from period 0 on, prices being as they are,
+Intertemporal: every household gets one unit of goods in period s, known from period 0 on, prices being as they are,
 
     M[t, s] = d C_t / d transfer_s,      t, s = 0, ..., horizon - 1.
 
 M[0, 0] is the mean static one, the first column the response to a surprise, M[t, s] with t < s spending ahead of it.
-All of it is spent at some time: with R the gross return on assets, the same for everybody,
+All of it is spent at some time: with R the gross return on assets, the same for all households,
 
     sum_t R^{-t} M[t, s] = R^{-s}.
 
@@ -33,7 +33,7 @@ from hank_mfg.evaluate.distribution.statistics import marginal_propensities_by_w
 from hank_mfg.model.units import PERIODS
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.sequence.household_jacobians import Household, Rest, at_rest, household_jacobians
+from hank_mfg.solve.sequence.household_jacobians import Household, SteadyValues, household_jacobians, steady_values
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.solution import Solution
@@ -48,17 +48,17 @@ def intertemporal_mpcs(
 ) -> np.ndarray:
     """The intertemporal marginal propensities to consume M, (horizon, horizon): see the module's formulas.
 
-    Row t is the response of aggregate consumption in period t to one unit of goods for everybody in period s = column,
-    known from period 0 on, at stationary prices. `output` may also name an aggregate that choices move ("capital"):
-    then it is the response of what households supply at the start of t. Truncation is exact: a longer horizon adds
-    rows and columns and leaves these.
+    Row t is the response of aggregate consumption in period t to one unit of goods for every household in period s =
+    column, known from period 0 on, at stationary prices. `output` may also name an aggregate that choices move
+    ("capital"): then it is the response of what households supply at the start of t. Truncation is exact: a longer
+    horizon adds rows and columns and leaves these.
 
     `incidence` says who receives: what a household in each own state (income,), or with each level of assets on the
     grid as well (assets, income), gets relative to others. It is divided by its mean over the stationary mass, so that
-    one unit is paid in all; in period s it goes to those who are then in these states, foreseen like any risk. No one
-    saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget identity
-    above holds for every incidence.
-    Raises ValueError for a horizon below 2, another output, and an incidence that does not fit or pays nothing.
+    one unit is paid in all; in period s it goes to those who are then in these states, foreseen like any risk. No
+    household saves more or less in order to receive it: where it differs by assets it counts as lump-sum. The budget
+    identity above holds for every incidence. Raises ValueError for a horizon below 2, another output, and an incidence
+    that does not fit or pays nothing.
     """
     cells = steady.mass.size
     require_sizes(
@@ -71,11 +71,11 @@ def intertemporal_mpcs(
     if output not in names.outputs:
         raise ValueError(f"There is no response of {output!r} to transfers: choose one of {', '.join(names.outputs)}.")
     share = jnp.asarray(_incidence(steady, incidence))
-    return np.asarray(_intertemporal(at_rest(steady, names), names, horizon, share)[names.outputs.index(output)])
+    return np.asarray(_intertemporal(steady_values(steady, names), names, horizon, share)[names.outputs.index(output)])
 
 
 def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
-    """What each state receives of a transfer of one unit per head, broadcasting over (assets, income)."""
+    """Each state's share of a transfer of one unit per household, broadcasting over (assets, income)."""
     if incidence is None:
         return np.ones((1, 1))
     share = np.asarray(incidence, np.float64)
@@ -94,15 +94,15 @@ def _incidence(steady: SteadyState, incidence: np.ndarray | None) -> np.ndarray:
 
 
 @eqx.filter_jit
-def _intertemporal(rest: Rest, names: Names, horizon: int, share: Array) -> Array:
+def _intertemporal(ss: SteadyValues, names: Names, horizon: int, share: Array) -> Array:
     """Responses to transfers shared out by `share`, (outputs, horizon, horizon): consumption first."""
 
     def decide(marginal_next, values):
-        return step(rest.economy, names, marginal_next, values[:-1], values[-1] * share)
+        return step(ss.economy, names, marginal_next, values[:-1], values[-1] * share)
 
-    transfer = (len(rest.inputs),)  # its place: after prices and shocks
-    household = Household(decide, lambda mass, savings, _: move(rest.economy, mass, savings))
-    return household_jacobians(rest, names, household, jnp.append(rest.inputs, 0.0), transfer, horizon).jacobians[:, 0]
+    transfer = (len(ss.inputs),)  # its place: after prices and shocks
+    household = Household(decide, lambda mass, savings, _: move(ss.economy, mass, savings))
+    return household_jacobians(ss, names, household, jnp.append(ss.inputs, 0.0), transfer, horizon).jacobians[:, 0]
 
 
 def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
@@ -110,29 +110,29 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
 
     Both (assets, income): the slope of today's consumption in cash on hand, per period, and whether the household
     saves down to the borrowing limit, where the slope is one. It is one as well where the top of the grid binds, where
-    hardly anybody is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
+    hardly any household is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
     households.
     """
-    mpc, constrained = _at_rest(steady)
+    mpc, constrained = _steady_propensities(steady)
     return np.asarray(mpc), np.asarray(constrained)
 
 
 @float64_allowed
-def _at_rest(steady: SteadyState) -> tuple[Array, Array]:
+def _steady_propensities(steady: SteadyState) -> tuple[Array, Array]:
     names = names_of(steady.economy)
-    rest = at_rest(steady, names)
-    mpc, constrained = _slopes(rest, names, rest.inputs[None], rest.marginal[None], rest.economy.income_transition[0])
+    ss = steady_values(steady, names)
+    mpc, constrained = _slopes(ss, names, ss.inputs[None], ss.marginal[None], ss.economy.income_transition[0])
     return mpc[0], constrained[0]
 
 
 @eqx.filter_jit
-def _slopes(rest: Rest, names: Names, inputs: Array, marginals_next: Array, chains: Array) -> tuple[Array, Array]:
+def _slopes(ss: SteadyValues, names: Names, inputs: Array, marginals_next: Array, chains: Array) -> tuple[Array, Array]:
     """MPC and whether the limit binds, (time, assets, income), from inputs (time, inputs), V_a of tomorrow and the
     chains that lead there (time, income, income)."""
 
     def one(given):
         x, marginal_next, chain = given
-        economy = with_chain(rest.economy, chain)
+        economy = with_chain(ss.economy, chain)
 
         def decide(transfer):
             decision = step(economy, names, marginal_next, x, transfer)
@@ -159,7 +159,7 @@ def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
 
 
 def mean_propensities(steady: SteadyState, responses: np.ndarray | None = None) -> dict[str, float]:
-    """Mean marginal propensities to consume of everybody in a stationary equilibrium, and the share of the constrained.
+    """Mean marginal propensities to consume in a stationary equilibrium, and the share of the constrained.
 
     `mpc_PERIOD`: out of one unexpected unit of cash, spent in the same period, sum of mass times `static_mpcs`;
     `mpc_first_year`, where a year has several periods: what of it is spent within the first year, sum_{t < n} M[t, 0]
@@ -216,14 +216,14 @@ class PropensityPath:
 def mpc_path(path: Transition) -> PropensityPath:
     """The response of marginal propensities to consume along a transition path.
 
-    The slope of each period's own policy in cash on hand, given that everybody foresees the rest of the path, weighed
-    with the period's population. A surprise unit is worth a unit: prices of the path do not react to it.
+    The slope of each period's own policy in cash on hand, given that households foresee the rest of the path, weighed
+    with the period's population. Prices of the path do not react to it.
     """
     names = names_of(path.steady.economy)
-    rest = at_rest(path.steady, names)
+    ss = steady_values(path.steady, names)
     inputs = jnp.stack([jnp.asarray(path.series[name]) for name in names.inputs], axis=1)
-    ahead = jnp.concatenate([_marginals(rest, names, inputs, jnp.asarray(path.savings))[1:], rest.marginal[None]])
-    mpc, constrained = (np.asarray(x) for x in _slopes(rest, names, inputs, ahead, jnp.asarray(path.chain)))
+    ahead = jnp.concatenate([_marginals(ss, names, inputs, jnp.asarray(path.savings))[1:], ss.marginal[None]])
+    mpc, constrained = (np.asarray(x) for x in _slopes(ss, names, inputs, ahead, jnp.asarray(path.chain)))
     still, bound = static_mpcs(path.steady)
     mass = path.mass
     return PropensityPath(
@@ -237,12 +237,12 @@ def mpc_path(path: Transition) -> PropensityPath:
 
 
 @eqx.filter_jit
-def _marginals(rest: Rest, names: Names, inputs: Array, savings: Array) -> Array:
+def _marginals(ss: SteadyValues, names: Names, inputs: Array, savings: Array) -> Array:
     """V_a of every period, (time, assets, income), from what is saved in it."""
 
     def one(x, saved):
         public = public_of(x, names)
-        x = rest.economy.budget(public).consumption_of(rest.economy.resources(public), saved)
-        return marginal_value(rest.economy, public, x)
+        x = ss.economy.budget(public).consumption_of(ss.economy.resources(public), saved)
+        return marginal_value(ss.economy, public, x)
 
     return jax.vmap(one)(inputs, savings)

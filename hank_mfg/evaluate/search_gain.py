@@ -1,9 +1,9 @@
-"""What a household would gain by other savings, found by a search that uses no first-order condition.
+"""The gain of a household from other savings, found by a search that uses no first-order condition.
 
 Policies here come from first-order conditions, and so does the clairvoyant best response of exploitability.py. Where
 these are not sufficient both are wrong together. This measure shares none of it: backward from the end of each path
-every choice of next assets is tried (best_savings.py), knowing the path of prices, and what comes after the path is
-worth what the same search finds in the stationary equilibrium. It shares the asset grid and its lottery.
+every choice of next assets is tried (best_savings.py), knowing the path of prices, and the value after
+the path is that of the same search in the stationary equilibrium. It shares the asset grid and its lottery.
 
 The gain is an upper bound as the clairvoyant one is: the searcher knows the path. Gains are means over the mass and
 paths, as permanent percent of consumption (welfare.py).
@@ -83,12 +83,12 @@ def search_gain(
     seed: int = 5,
     asset_points: int = 100,
 ) -> SearchGain:
-    """What one household would gain by other savings, by a search over all choices without first-order conditions.
+    """The gain of one household from other savings, by a search over all choices without first-order conditions.
 
     Of a stationary equilibrium at its prices, on its own grid; of a solution with aggregate risk along `paths` paths of
     `horizon` periods on `asset_points` points, knowing the path. Near zero where policies are right: what is left in a
-    solution with aggregate risk is mostly the worth of knowing the path. Never negative: doing as the policy does is
-    among the choices. float64. Raises ValueError for sizes below 1.
+    solution with aggregate risk is mostly the value of knowing the path. Never negative: the choices of the policy
+    are among those searched. float64. Raises ValueError for sizes below 1.
     """
     require_sizes(
         "search_gain",
@@ -130,7 +130,7 @@ def _stationary_gain(steady: SteadyState) -> SearchGain:
 
 @quick_jit
 def _terminal_best(economy: Economy, public: Public, policy: ConsumptionFunction) -> Array:
-    """What assets are worth after the last period to who searches: (assets, income)."""
+    """The value of assets after the last period under the search: (assets, income)."""
     cash = economy.resources(public)
     return stationary_best(economy, public, feasible_savings(economy, public, cash, policy(cash)))[1].value
 

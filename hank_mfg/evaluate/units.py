@@ -92,12 +92,12 @@ def since(period: str, what: str = "the shock") -> str:
 
 
 def counted(period: str) -> str:
-    """What an axis of dates counts, one of them: "Quarter", or "Period" where it is not declared or has no word."""
+    """The unit of an axis of dates, singular: "Quarter", or "Period" where it is not declared or has no word."""
     return period.capitalize() if period and " " not in period else "Period"
 
 
 def periods_a_year(period: str, model: str = "The model") -> int:
-    """How many periods a year has. Raises ValueError where the model does not declare one."""
+    """The number of periods in a year. Raises ValueError where the model does not declare one."""
     if period not in PERIODS:
         raise ValueError(
             f'{model} does not declare its period, so nothing can be expressed per year: write period = "quarter" '

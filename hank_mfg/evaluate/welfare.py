@@ -1,12 +1,12 @@
 """Welfare in percent of consumption, for every preference.
 
-A change of lifetime utility is stated as the permanent percent of consumption goods, at unchanged hours, that is worth
-as much. With factor f times the goods for ever, whoever follows a plan has
+A change of lifetime utility is stated as the permanent percent of consumption goods, at unchanged hours, that is
+equivalent. With factor f times the goods for ever, a household with a given plan has
 
     V(f) = E sum_t beta_0 ... beta_{t-1} u_t(f),        u_t(1) the flow utility of the plan,
 
 a mean over the initial mass and over paths of aggregate shocks, with every household's own discount factors. A gain G
-is worth x percent where V(1 + x/100) = V(1) + G: the percent that, given to everybody alike, makes the utilitarian mean
+equals x percent where V(1 + x/100) = V(1) + G: the percent that, given to all households, makes the utilitarian mean
 indifferent. It is not the mean of what each household would ask for.
 
 Where u(f c) = f^(1-g) u(c) + u(f) and hours enter separately (`CRRA`, `Separable`), V(f) - V(1) = u(f) V'(1), with
@@ -32,10 +32,10 @@ EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility;
 
 
 def consumption_equivalent(preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: float) -> float:
-    """The permanent percent of consumption goods, at unchanged hours, that is worth a `gain` of lifetime utility.
+    """The permanent percent of consumption goods, at unchanged hours, equivalent to a `gain` of lifetime utility.
 
     `welfare(factor)` returns V(factor) and V'(factor): lifetime utility with so many times the goods. Plus or minus
-    infinity where no change of consumption is worth so much, NaN where the gain or V(1) is not finite.
+    infinity where no change of consumption is equivalent, NaN where the gain or V(1) is not finite.
     """
     gain = float(gain)
     value, slope = map(float, welfare(1.0))
@@ -80,10 +80,10 @@ def average_welfare(again: Callable[[float], Array], first: Array) -> Callable[[
 
 @float64_allowed
 def consumption_percent(steady: SteadyState, gain: float) -> float:
-    """What a `gain` of lifetime utility, mean over the stationary mass, is worth in permanent consumption, percent.
+    """A `gain` of lifetime utility, mean over the stationary mass, in permanent consumption, percent.
 
-    The percent more goods, given to everybody of the stationary equilibrium for ever at unchanged hours, that raises
-    mean lifetime utility by as much; right for every preference and with patience that differs (see the module's
+    The percent more goods, given to all households of the stationary equilibrium for ever at unchanged hours, that
+    raises mean lifetime utility by as much; right for every preference and with patience that differs (see the module's
     text). Raises ValueError for a gain that is not a number.
     """
     if not np.isfinite(gain):

@@ -16,8 +16,8 @@ class Assets(eqx.Module):
     (1 is even spacing, 3 the default). With a `pivot` > 0 points are evenly spaced in log(a - lower + pivot) instead,
     the usual grid of sequence-space codes: the smaller the pivot, the denser at the borrowing limit; `curvature` then
     has nothing to say.
-    Units are goods (capital, bonds); choose `upper` so high that almost nobody gets there: every solution reports the
-    mass at the top and warns above 1e-6.
+    Units are goods (capital, bonds); choose `upper` so high that almost no household gets there: every solution reports
+    the mass at the top and warns above 1e-6.
     """
 
     lower: Any
@@ -31,7 +31,7 @@ class Assets(eqx.Module):
         if not all(each is None or np.all(np.isfinite(each)) for each in (lower, upper)):
             raise ValueError(
                 f"Assets(lower={self.lower}, upper={self.upper}): give finite numbers; upper can be large, as "
-                "almost nobody should get there."
+                "almost no household should get there."
             )
         if lower is not None and upper is not None and not np.all(lower < upper):
             raise ValueError(

@@ -1,6 +1,6 @@
 """The declaration of an economy: fields are parameters, methods are the equations.
 
-Timing inside period t, kept everywhere: shocks are realized; the population is the mass over (assets chosen at t-1,
+Timing inside period t, everywhere: shocks are realized; the population is the mass over (assets chosen at t-1,
 idiosyncratic state); aggregates are summed and prices form; households see the public signal and choose; utility
 accrues; then next period's aggregate shock is drawn and idiosyncratic states move.
 """
@@ -53,8 +53,8 @@ def parameter(
 
 
 def choice(about: str = "", *, options: tuple[str, ...] | tuple[int, ...], default: str | int) -> Any:
-    """Declare a field of a `Model` that is one of several words, such as what people see, or one of several whole
-    numbers that count something, such as periods remembered: equations compare it, nothing differentiates it."""
+    """Declare a field of a `Model` that is one of several words, such as what households observe, or one of several
+    whole numbers that count something, such as periods remembered: equations compare it, nothing differentiates it."""
     return eqx.field(static=True, kw_only=True, default=default, metadata={"about": about, "options": tuple(options)})
 
 
@@ -156,7 +156,7 @@ class Model(eqx.Module):
             cls.period = eqx.field(static=True, kw_only=True, default=value)
 
     def aggregate_shocks(self):
-        """The shocks that hit everybody: none unless declared."""
+        """The shocks common to all households: none unless declared."""
         return ()
 
     def idiosyncratic_shock(self):
@@ -210,7 +210,7 @@ class Model(eqx.Module):
         return {}
 
     def units(self) -> dict[str, str]:
-        """What each series is, by name: "rate" (a decimal per period), "share" (a decimal, part of something) or
+        """The kind of each series, by name: "rate" (a decimal per period), "share" (a decimal, part of something) or
         "level" (in units of its own, as is whatever is not named).
 
         Rates and shares are reported in percentage points; levels in percent where they stay above zero, otherwise in
@@ -231,14 +231,14 @@ class Model(eqx.Module):
         return None
 
     def hourly_wage(self, own, today):
-        """What an hour of work earns after taxes, by idiosyncratic state, where households choose hours; else None.
+        """Hourly earnings after taxes, by idiosyncratic state, where households choose hours; else None.
 
         With it preferences() are `Separable` or `GHH`, and resources() leaves earnings out.
         """
         return None
 
     def asset_price(self, today):
-        """What one unit of next assets costs today, q, in goods: one unless declared; positive, a number.
+        """The price today of one unit of next assets, q, in goods: one unless declared; positive, a number.
 
         The budget is c + q a' = resources(a), plus earnings where hours are chosen: a' is the face value, what
         resources() pays out next period, and the limits of asset_space() are on a'. A discount bond that pays one unit
@@ -260,7 +260,7 @@ class Model(eqx.Module):
     def clearing_prices(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.
 
-        They are solved for in every period, given what everybody would choose at the price that they would then see,
+        They are solved for in every period, given households' choices at the price that they would then observe,
         until `excess_demand` is zero. They are prices like the others, and prices() reads them.
         """
         return {}

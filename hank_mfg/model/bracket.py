@@ -1,4 +1,4 @@
-"""Where a price that clears inside the period is looked for."""
+"""The bracket of a price that clears inside the period."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Results as plain JSON beside arrays, and back: nothing but values of known types is ever made, and nothing is run.
+"""Results as plain JSON beside arrays, and back: only values of known types are made, and no code is run.
 
 Known are numbers, text, tuples, lists, dicts, NumPy and JAX arrays, `Named`, data frames, the members of enumerations,
 and the fields of named tuples and dataclasses (with equinox modules) of this library, optax and equinox.nn, which are

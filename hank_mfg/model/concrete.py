@@ -1,4 +1,4 @@
-"""Tell numbers that can be checked from JAX tracers, which have no value yet."""
+"""Distinguish numbers that can be checked from JAX tracers, which have no value yet."""
 
 from typing import Any
 

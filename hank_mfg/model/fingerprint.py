@@ -122,7 +122,7 @@ def _written(value: Any) -> str:
 
 
 def _instructions(code: types.CodeType) -> str:
-    """What Python runs, without line numbers and docstrings."""
+    """The instructions of a code object, without line numbers and docstrings."""
     parts = [(each.opname, _written(each.argval)) for each in dis.get_instructions(code)]
     return repr((code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], parts))
 
@@ -146,7 +146,7 @@ def _function(value: Any) -> types.FunctionType | None:
 
 
 def _of_class(kind: type, prefix: str, seen: set[int]) -> Fingerprint:
-    """Of the methods and constants of a class and of those that it inherits, but for the library's."""
+    """The fingerprint of a class: its own and inherited methods and constants, except the library's."""
     seen.add(id(kind))
     found: Fingerprint = {}
     fields = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
@@ -165,7 +165,7 @@ def _of_class(kind: type, prefix: str, seen: set[int]) -> Fingerprint:
 
 
 def _of_function(function: types.FunctionType, name: str, seen: set[int]) -> Fingerprint:
-    """Of a function and of everything outside it that it reads."""
+    """The fingerprint of a function and of everything outside it that it reads."""
     seen.add(id(function))
     defaults = (function.__defaults__, function.__kwdefaults__)
     entry = {**_digests(code=(function.__code__, *defaults)), "python": PYTHON}

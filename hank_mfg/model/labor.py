@@ -29,7 +29,7 @@ HALLEY = 6  # steps in log consumption; one more than is needed from the bounds 
 
 
 class Labor(CRRA):
-    """What both kinds share: `frisch`, the elasticity of hours in the wage, and the weight `disutility` of
+    """Shared by both kinds: `frisch`, the elasticity of hours in the wage, and the weight `disutility` of
 
     v(n) = disutility n^(1 + 1/frisch) / (1 + 1/frisch).
     """

@@ -60,7 +60,7 @@ class Named(Mapping):
         raise AttributeError(f"{self._label}.{name} cannot be set: named quantities are frozen.")
 
     def __reduce__(self):
-        """How pickle and copy rebuild it: from its label and its values."""
+        """Pickle and copy rebuild it from its label and its values."""
         try:
             return reduced(self)
         except CodecError:
@@ -76,7 +76,7 @@ class Named(Mapping):
         return f"{self._label}({', '.join(f'{name}={brief(value)}' for name, value in self._values.items())})"
 
     def __dir__(self) -> list[str]:
-        """What TAB offers in a session: the names."""
+        """The names, for TAB completion."""
         return sorted(self._values)
 
     def tree_flatten_with_keys(self):

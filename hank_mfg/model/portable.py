@@ -25,7 +25,7 @@ def portable(kind: Kind) -> Kind:
 
 
 def _itself(self: Any) -> Any:
-    """What cannot be changed needs no copy."""
+    """Itself: an immutable value needs no copy."""
     return self
 
 

@@ -109,6 +109,6 @@ def require_patience(model: Any) -> float:
     if patience < IMPATIENT:
         raise ValueError(
             f"{type(model).__name__}.discount_factor = {model.discount_factor}: what comes later is worth less than "
-            "rounding, so that nobody saves: give a number nearer to one, .96 is usual."
+            "rounding, so that no household saves: give a number nearer to one, .96 is usual."
         )
     return patience

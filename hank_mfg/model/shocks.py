@@ -1,8 +1,8 @@
 """Shocks: finite Markov chains, AR(1) processes, and chains whose moves depend on the aggregate move.
 
-Aggregate shocks hit everybody and are the only randomness that solvers sample; idiosyncratic shocks average out and
-are integrated exactly. Several independent aggregate shocks are declared as a tuple. Timing: the state of a chain is
-realized at the start of the period, before prices form and choices are made.
+Aggregate shocks are common to all households and are the only randomness that solvers sample; idiosyncratic shocks
+average out and are integrated exactly. Several independent aggregate shocks are declared as a tuple. Timing: the state
+of a chain is realized at the start of the period, before prices form and choices are made.
 """
 
 import sys
@@ -221,7 +221,7 @@ def split_joint_chain(joint: Any, own_states: int) -> tuple[Any, Any]:
 
 
 def permanent_types(shares: Any, **values) -> MarkovChain:
-    """Types that nobody ever changes: `permanent_types([0.4, 0.6], patience=[0.97, 0.99])`.
+    """Types that households never change: `permanent_types([0.4, 0.6], patience=[0.97, 0.99])`.
 
     `shares` is the fraction of the population of every type, (types,), positive and summing to one within 1e-8; nothing
     is renormalized. Each keyword names a quantity and gives its value for every type. Combine them with the risk that
@@ -247,7 +247,7 @@ def _check_shares(shares: np.ndarray, rounding: float) -> None:
         place = int(np.argmax(wrong))
         raise ValueError(
             f"permanent_types: shares[{place}] = {shares[place]:g}: a share is a positive fraction of the population; "
-            "correct it, or leave out a type that nobody is of."
+            "correct it, or leave out a type without households."
         )
     if abs(shares.sum() - 1) > rounding:
         raise ValueError(

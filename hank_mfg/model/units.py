@@ -1,4 +1,4 @@
-"""What a model declares of its numbers: the kind of every series, and how long a period is.
+"""Units that a model declares: the kind of every series, and the length of a period.
 
 A rate (of interest, of inflation) is a decimal per model period and a share (of households, of income, a tax rate) a
 decimal: both move in percentage points, and only rates are ever expressed per year. A level is in units of its own.
@@ -27,7 +27,7 @@ def check_period(period: Any, where: str) -> None:
 
 
 def declared_kinds(model: Any, names: Iterable[str]) -> dict[str, str]:
-    """What `model.units()` says of `names`, every name with its kind; a level where it says nothing.
+    """The kind of every name in `names` by `model.units()`; a level where it is not declared.
 
     `names` are all series of the model. Raises ValueError for a word that is no kind and for a name that is not among
     them: a misspelled name would otherwise leave a rate in percent.

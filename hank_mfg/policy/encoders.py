@@ -42,7 +42,7 @@ class NoMemory(AbstractEncoder):
         return jnp.zeros(0)
 
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
-        """Pass the signal on; nothing is kept."""
+        """Pass the signal on; nothing is remembered."""
         return memory, signal
 
     @property

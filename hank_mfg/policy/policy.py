@@ -8,16 +8,16 @@ correction, in logs, to the stationary consumption function c* read at today's c
 
 with m* the stationary cash on hand at the same (a, e). p are the prices that clear inside the period, p* their
 stationary values, and g what they do to log consumption if tomorrow is as in the stationary equilibrium but for what
-they promise: without it nobody would respond to such a price at first, and no market would clear. The correction is
-zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
+they promise: without it no household would respond to such a price at first, and no market would clear. The correction
+is zero at the start. Consumption above m - lower means that the borrowing limit binds, exactly.
 
 Where prices are a closed form and the signal reveals the aggregate state z, c* and m* are those of z (`ByState`): the
 household's optimum if z follows its chain and the aggregates that choices move stay at their stationary values. The
 kinks of consumption, where the borrowing limit starts to bind today or tomorrow, then lie where they belong in every
 aggregate state, and the smooth correction is left with what aggregates that move add.
 
-Where firms set prices they have an encoder and a head of their own, which give what tomorrow adds to the wish to raise
-the price: the expected inflation term of rest plus one number per path and period.
+Where firms set prices they have an encoder and a head of their own, which give the expected term of the Phillips
+curve: its steady-state value plus one number per path and period.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 
 
 class Tables(NamedTuple):
-    """What a policy needs at given asset points, computed once: not trained.
+    """Tables of a policy at given asset points, computed once and not trained.
 
     `spread` (points, knots) is the spline matrix; `cash`, `consumption` and `slope` (points, income) are the stationary
     cash on hand, consumption, and marginal propensity to consume; `response` (clearing prices, points, income) is that
@@ -188,7 +188,7 @@ class Policy(eqx.Module):
         return (self.encoder,) if self.firms is None else (self.encoder, self.firms.encoder)
 
     def expected_inflation_term(self, features: Array) -> Array:
-        """What tomorrow adds to a firm's wish to raise its price, in units of inflation: a number."""
+        """The expected discounted term of the Phillips curve, in units of inflation: a number."""
         if self.firms is None:
             return self.stationary.expected_inflation_term
         return self.stationary.expected_inflation_term + self.firms.scale * self.firms.head(
@@ -250,7 +250,7 @@ class Policy(eqx.Module):
 
         To first order, c*(m*) + c*'(m*) (m - m*). Where policies start from one in every aggregate state it is read
         exactly, and in units of today's income: with s cash on hand at the lowest assets less the floor, relative to
-        what it is when aggregates are at rest, s c_z(floor + (m - floor) / s), since kinks move with income.
+        its steady-state value, s c_z(floor + (m - floor) / s), since kinks move with income.
         """
         if self.by_state is None or tables.grid is None or tables.points is None:
             return tables.consumption + tables.slope * (cash - tables.cash)
@@ -270,8 +270,8 @@ class Policy(eqx.Module):
         return scale * (below + (assets - low) / (high - low) * (above - below))
 
     def consumption(self, features: Array, cash: Array, tables: Tables, clearing_prices: Array, floor: Array) -> Array:
-        """The composite (consumption, less effort under GHH) desired before the budget binds: (points, income), goods
-        per period; `floor` as in `baseline`."""
+        """The unconstrained composite (consumption, less effort under GHH), (points, income), in goods; `floor` as in
+        `baseline`."""
         move = self.correction(features, tables)
         if clearing_prices.shape[0]:
             move = move + jnp.tensordot(clearing_prices - self.stationary.clearing_prices, tables.response, 1)

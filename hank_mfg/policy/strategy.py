@@ -82,7 +82,7 @@ def _combine(functions: tuple[Array, ...], values: Array) -> Array:
 
 
 def look(game: AbstractGame, name: str, aggregate: Aggregate, own: Any) -> Sight:
-    """What a strategy of the population sees of individual states in a period; `own` is `all_states`."""
+    """The inputs of a population's strategy at individual states in a period; `own` is `all_states`."""
     population = game.populations[name]
     actions = population.actions
     landing = None
@@ -161,5 +161,5 @@ def make_strategies(game: AbstractGame, settings: dict, *, seed: int, categorica
 def start_of(
     game: AbstractGame, uniforms: Array, strategies: dict[str, Strategy]
 ) -> tuple[Aggregate, dict[str, Array]]:
-    """The aggregate state of period 0 and everybody's memory before it."""
+    """The aggregate state of period 0 and the memory of each population before it."""
     return game.start(uniforms), {name: strategy.initial_memory() for name, strategy in strategies.items()}

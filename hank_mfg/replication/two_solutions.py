@@ -35,7 +35,7 @@ Tell = Callable[[str], None]
 
 
 class Sizes(NamedTuple):
-    """How finely to solve and measure.
+    """Sizes of solutions and of measures.
 
     `periods` of every simulation; `points` of the histogram on which the distribution of wealth is measured: a lottery
     between grid points spreads households a little every period, so a coarse histogram shows too much inequality. None
@@ -70,7 +70,7 @@ class Measured(NamedTuple):
 
     @property
     def status(self) -> str:
-        """How solving ended, in one word or two."""
+        """The status of the solution, in one word or two."""
         return self.solution.status.name.lower().replace("_", " ")
 
     @property

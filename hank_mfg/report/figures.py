@@ -112,7 +112,7 @@ def plot_wealth_distribution(assets, mass, note: str = "", labels: Sequence[str]
 
     `assets` (assets,) level; `mass` (assets, income) or (assets,) summing to one; `labels` one per income state. Of
     more states than can be told apart in gray, evenly spaced ones are shown, and the note says so.
-    Raises ValueError for labels of another number, or when everybody is at the borrowing limit.
+    Raises ValueError for labels of another number, or when all households are at the borrowing limit.
     """
     assets, mass = np.asarray(assets, dtype=float), np.asarray(mass, dtype=float)
     end = float(quantile(mass, assets, 0.99))
@@ -144,7 +144,7 @@ def plot_wealth_distribution(assets, mass, note: str = "", labels: Sequence[str]
 
 
 def _highest_shown(density: np.ndarray, edges: np.ndarray, poor: float) -> float | None:
-    """Where to end the axis of densities (bins, states) when the poorest, below `poor`, would hide the others."""
+    """The end of the axis of densities (bins, states) when the poorest, below `poor`, would hide the others."""
     others = density[edges[:-1] >= poor]
     return 1.3 * float(others.max()) if others.size and density.max() > 2.0 * others.max() else None
 
@@ -215,7 +215,7 @@ def plot_policy(
 
 
 def _by_state(name: str, values: Any, assets: np.ndarray) -> np.ndarray:
-    """What a panel of policies draws, (assets, income)."""
+    """The series of a panel of policies, (assets, income)."""
     values = np.asarray(values, dtype=float)
     if values.ndim not in (1, 2) or values.shape[0] != assets.size:
         raise ValueError(
@@ -262,7 +262,7 @@ def plot_training(
     note: str = "",
     tolerances: Mapping[str, float] | None = None,
 ) -> "Figure":
-    """How training went: each measure against the number of updates, on a log scale where it is always positive.
+    """Progress of training: each measure against the number of updates, on a log scale where it is always positive.
 
     `history` has `update` (logged,) and measures (logged,), for instance `euler_error_percent`, whose name gives the
     unit; `measures` picks them, by default all but update; `tolerances` draws a thin line at the value of a measure at

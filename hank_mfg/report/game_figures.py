@@ -19,7 +19,7 @@ THIN = {"color": "0.6", "linewidth": 0.5, "linestyle": "-", "zorder": 0}
 
 @journal_style()
 def plot_finite_population(report: Any, note: str = "") -> "Figure":
-    """How N individuals approach the mean field: gaps of signals and masses on the left, gains on the right.
+    """Convergence of N individuals to the mean field: gaps of signals and masses on the left, gains on the right.
 
     `report` is what `finite_population` returns. Thin lines: on the left one over the square root of N through the last
     point of each gap, on the right the gain in the mean field, one for each population. Bars reach two standard errors
@@ -117,7 +117,7 @@ def plot_game_paths(series: Mapping[str, Any], note: str = "") -> "Figure":
 
 @journal_style()
 def plot_game_training(lines: Sequence[Mapping[str, Any]], note: str = "") -> "Figure":
-    """How training went, from the lines of metrics.jsonl: the objective and, where measured, the exploitability.
+    """Progress of training, from the lines of metrics.jsonl: the objective and, where measured, the exploitability.
 
     Against seconds of training; exploitability on logarithmic axes, by population.
     """

@@ -1,4 +1,4 @@
-"""Write what a run of a game can say: exploitability as JSON and LaTeX, figures as PDF and PNG."""
+"""Write the report of a game's run: exploitability as JSON and LaTeX, figures as PDF and PNG."""
 
 import json
 from pathlib import Path
@@ -60,12 +60,12 @@ def evaluation_rows(content: dict[str, Any]) -> dict[str, Any]:
         rows[f"{gain}, standard error over paths"] = numbers["nonanticipative_standard_error"]
         rows[f"{gain}, relative to the spread (percent)"] = numbers["nonanticipative_relative_percent"]
         rows[f"Spread of {name}, best response over uniform actions"] = numbers["spread"]
-        rows[f"Value of {name} when nobody deviates"] = numbers["value"]
+        rows[f"Value of {name} without deviation"] = numbers["value"]
     return rows
 
 
 def evaluation_note(content: dict[str, Any]) -> str:
-    """What the numbers are."""
+    """The note below the table."""
     return (
         f"Gains of one deviator in lifetime reward, weighted by the initial mass, on {content['paths']} paths that "
         f"training did not see (seed {content['seed']}); trained in {content['precision_training']}, measured in "

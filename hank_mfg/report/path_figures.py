@@ -115,7 +115,7 @@ def _wealth_axis(panel: "Axes", edges: np.ndarray, title: str, what: str) -> Non
 
 
 def _width(edges: np.ndarray) -> float:
-    """Where the axis turns from linear to logarithmic: a tenth of the way to the top."""
+    """The point at which the axis turns from linear to logarithmic: a tenth of the way to the top."""
     return 0.1 * float(edges[-1] - edges[0])
 
 
@@ -124,10 +124,10 @@ def _ticks(edges: np.ndarray) -> list[float]:
     low, high = float(edges[0]), float(edges[-1])
     width, scale = _width(edges), 10.0 ** np.floor(np.log10(max(-low, high)))
     round_ones = [s * m * scale * p for p in (0.01, 0.1, 1.0) for m in (1, 2, 5) for s in (1, -1)]
-    wanted = [0.0, *sorted(round_ones, key=abs, reverse=True)]
+    ticks = [0.0, *sorted(round_ones, key=abs, reverse=True)]
     chosen: list[float] = []
     gap = (np.arcsinh(high / width) - np.arcsinh(low / width)) / 8.0
-    for tick in wanted:
+    for tick in ticks:
         apart = all(abs(np.arcsinh(tick / width) - np.arcsinh(other / width)) > gap for other in chosen)
         if low <= tick <= high and apart:
             chosen.append(float(f"{tick:.3g}"))
@@ -143,7 +143,7 @@ def _bins(result: DistributionPath) -> tuple[np.ndarray, np.ndarray]:
     first, last = result.mass[0], result.mass[-1]
     top = max(float(quantile(each, assets, TOP)) for each in (first, last))
     if not top > assets[0]:
-        raise ValueError("Everybody is at the lowest grid point: there is no distribution of wealth to show.")
+        raise ValueError("All households are at the lowest grid point: there is no distribution of wealth to show.")
     ends = np.array([assets[0], top])
     width = _width(ends)
     low, high = np.arcsinh(ends / width)
@@ -251,7 +251,7 @@ def _moving_picture(result: DistributionPath, periods: Sequence[int], speed: flo
 def plot_intertemporal_mpcs(
     responses: np.ndarray, periods: Sequence[int] = (0, 5, 10, 20), length: int | None = None, *, period: str = ""
 ) -> "Figure":
-    """Columns of M: the response of consumption over time to one unit of goods for everybody in each of `periods`.
+    """Columns of M: the response of consumption to one unit of goods for every household in each of `periods`.
 
     `responses` (horizon, horizon) from `intertemporal_mpcs`; `length` is the number of periods shown, by default twice
     the last of `periods`; `period` is what the axis counts. Raises ValueError for a period beyond the horizon.
@@ -261,7 +261,7 @@ def plot_intertemporal_mpcs(
     if responses.ndim != 2 or max(periods) >= len(responses) or min(periods) < 0:
         raise ValueError(f"responses has shape {responses.shape}: it must hold the periods {list(periods)}.")
     length = min(len(responses), max(2 * max(periods), 10) + 1 if length is None else length)
-    note = "Aggregate consumption when everybody gets one unit of goods, known from period 0 on, at stationary prices."
+    note = "Aggregate consumption when all households get a unit of goods, known from period 0, at stationary prices."
     figure, (panel,) = panels(1, 1, COLUMN, 2.5, note)
     date = counted(period)
     for place, line in zip(periods, line_styles(len(periods)), strict=True):

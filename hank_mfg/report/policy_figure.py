@@ -22,7 +22,7 @@ SEEN = 200  # periods of public history before the one that is drawn, for the me
 
 @float64_allowed
 def policy_figure(solution: Solution, simulation: Simulation, labels: list[str]) -> "Figure":
-    """What was trained, in the period of a long path that is nearest to its mean, and thin what it started from."""
+    """The trained policy in the period of a long path nearest to its mean, and, thin, the policy it started from."""
     steady = solution.steady
     points = np.asarray(steady.economy.grid.points)
     top = int(np.searchsorted(np.cumsum(steady.mass.sum(axis=1)), 0.999)) + 1

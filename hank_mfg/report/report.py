@@ -93,7 +93,7 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | N
 
 
 def _about_filter(filter: str, smoothing: float | None, period: str) -> str:
-    """What was filtered, for below the table."""
+    """The note below the table: what was filtered."""
     if filter == "hamilton":
         horizon, lags = AHEAD[period]
         return (
@@ -115,7 +115,7 @@ def write_evaluation(
 ) -> tuple[dict[str, Any], list[Path]]:
     """Measure accuracy, write evaluation.json and accuracy.tex; return the numbers and the paths.
 
-    Where the solution lives `under` other parameters than it was trained with, given by name, they are written beside
+    Where the solution is `under` other parameters than it was trained with, given by name, they are written beside
     the numbers into evaluation_under_NAME_VALUE.json, and nothing else is.
     """
     content = evaluate(solution, periods=periods, seed=seed).to_dict()
@@ -148,7 +148,7 @@ def _write_accuracy(content: dict[str, Any], solution: Solution, folder: Path) -
 
 
 class _Measured(NamedTuple):
-    """What tables and figures are made of: accuracy as plain numbers, a long path, and Den Haan's test on another where
+    """Inputs of tables and figures: accuracy as plain numbers, a long path, and Den Haan's test on another where
     there is a law of motion."""
 
     content: dict[str, Any]

@@ -52,7 +52,7 @@ NAMES = {
 
 
 def stationary_facts(steady: SteadyState) -> dict[str, Any]:
-    """How well a stationary equilibrium clears, from what is solved already: numbers by name, None for what the model
+    """Accuracy of a stationary equilibrium, from what is solved already: numbers by name, None for what the model
     does not declare."""
     return {
         "residual": steady.residual,

@@ -1,4 +1,4 @@
-"""How figures look: serif type, grays that differ in line style too, and the pieces that every figure is made of.
+"""The style of figures: serif type, grays that differ in line style too, and the pieces that every figure is made of.
 
 The style holds inside `journal_style()`, which you can use for figures of your own; no global setting changes. A column
 of a two-column page is 3.5 inches wide, the page 7.

@@ -143,9 +143,9 @@ def named_method(name: str, options: list[str] | None = None) -> RSPG:
 
 
 def make_family(alternatives: dict[str, Any], penalty: float = 0.0) -> Family | None:
-    """The family of worlds, None where there are no alternatives. Raises ValueError for a penalty without any."""
+    """The model set, None where there are no alternatives. Raises ValueError for a penalty without any."""
     if not alternatives and penalty:
-        raise ValueError(f"--penalty {penalty:g} is paid by whoever picks a world: name some, --family NAME=[VALUES].")
+        raise ValueError(f"--penalty {penalty:g} needs a family: name one, --family NAME=[VALUES].")
     return Family(alternatives, penalty) if alternatives else None
 
 

@@ -1,6 +1,6 @@
-"""What a problem is, and what a run folder holds: an economy, a stationary equilibrium or a game.
+"""The kind of a problem or of a run folder: an economy, a stationary equilibrium or a game.
 
-This is the one place that asks; solve_run, load_run and the command line choose by the answer from tables.
+Nothing else decides it: solve_run, load_run and the command line choose by the answer from tables.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""One writer in a folder: a lock file that names the process, which the operating system lets go when that ends.
+"""One writer in a folder: a lock file that names the process, released by the operating system when that ends.
 
 The file, `.lock`, holds process id, host and time, and is locked with flock, so that whatever ends the process, kill -9
 included, frees it: a file that is left over, but not locked, counts for nothing. Where the file system has no flock,

@@ -99,7 +99,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def full_config(manifest: Manifest) -> dict[str, Any]:
-    """What config.json holds: how training was begun and, when it has, how it ended."""
+    """The content of config.json: how training was begun and, when it has, how it ended."""
     return {**manifest["config"], **(manifest["ended"] or {})}
 
 
@@ -221,7 +221,7 @@ def checked_config(folder: str | Path) -> dict[str, Any]:
 
 
 def _changes(found: Any, expected: Any, name: str = "") -> list[str]:
-    """What differs between two JSON values, as "name = found, but the run was solved with expected"."""
+    """Differences between two JSON values, as "name = found, but the run was solved with expected"."""
     if isinstance(found, dict) and isinstance(expected, dict):
         names = [*expected, *(each for each in found if each not in expected)]
         missing = object()

@@ -1,4 +1,4 @@
-"""What a run that is continued may be told again: the same model, method and seed; nothing new."""
+"""The arguments that a resumed run accepts: the same model, method and seed."""
 
 from collections.abc import Mapping
 from pathlib import Path

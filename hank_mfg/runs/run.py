@@ -1,6 +1,6 @@
 """Run folders of economies and of games: solve into one, continue one, load one.
 
-What kind it is says kinds.py; economy_run.py, steady_run.py and game_run.py do the rest.
+kinds.py determines the kind; economy_run.py, steady_run.py and game_run.py do the work.
 """
 
 from collections.abc import Callable

@@ -1,7 +1,7 @@
 """Keep a result in one file and read it again: `save(result, path)`, `load(path)`.
 
 The file is an npz archive, which numpy.load opens: arrays, and JSON that says what they are (codec.py), with a checksum
-over all of it at the end (seal.py). Reading runs nobody's code: the classes of the library are known, and a model of
+over all of it at the end (seal.py). Reading executes no code: the classes of the library are known, and a model of
 your own is rebuilt from its saved fields with the class that you give, or that is loaded already, after its equations
 have been compared with those that were saved (fingerprint.py).
 """
@@ -83,7 +83,7 @@ def load(path: str | Path, model: Any = None) -> Any:
 
 
 def _described(kind: type) -> dict[str, Any]:
-    """Where a class of the user's comes from, whose it is, and its equations."""
+    """The file, owner and equations of a user's class."""
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
     return {

@@ -105,13 +105,13 @@ def _kept(folder: Path, asked: dict[str, Any], model: Model, by_name: bool) -> S
     differs = [] if config["class"] == asked["class"] else [f"of {config['class']}, not of {asked['class']}"]
     if not differs:
         differs = [
-            f"with {name} = {kept}, not {new}"
-            for name, kept, new in (
+            f"with {name} = {saved}, not {new}"
+            for name, saved, new in (
                 *_entries("parameters", config, asked),
                 *_entries("other_fields", config, asked),
                 *((name, config[name], asked[name]) for name in ("period", *SETTINGS)),
             )
-            if json.dumps(kept) != json.dumps(new)
+            if json.dumps(saved) != json.dumps(new)
         ]
     if differs:
         raise RunError(

@@ -1,4 +1,4 @@
-"""What every run folder has in common: configuration, log, checkpoint; complete files or none.
+"""Common to all run folders: configuration, log, checkpoint; complete files or none.
 
     config.json            what was solved and how, seed, versions, device, status, timings
     manifest.json          checksums and fingerprints of all that (manifest.py)
@@ -92,7 +92,7 @@ def unfinished_config(folder: str | Path) -> dict[str, Any]:
 
 
 def how_to_continue(folder: str | Path) -> str:
-    """What to do after an interrupted solve."""
+    """The sentence after an interrupted solve."""
     if not holds_run(folder):
         return "nothing was saved yet"
     return f"continue with `hank-mfg solve --resume --out {folder}`"
@@ -116,7 +116,7 @@ def resumable(folder: Path) -> Iterator[None]:
 
 
 class Log:
-    """What a run writes while it trains: a line of metrics at every call, a checkpoint every `save_every` seconds.
+    """Write during training: a line of metrics at every call, a checkpoint every `save_every` seconds.
 
     The first call saves too. `describe(history, fresh)` makes the line out of the entries `fresh` since the last one;
     `manifest` goes into every checkpoint, and so does the log, `text`, which continues that of the checkpoint.

@@ -1,4 +1,4 @@
-"""What settings of all methods have in common: checks in one sentence, sizes of networks, changes from text."""
+"""Shared by the settings of all methods: checks in one sentence, sizes of networks, changes from text."""
 
 import dataclasses
 import functools

@@ -1,4 +1,4 @@
-"""What a solver returns, and why it may refuse."""
+"""What solvers return."""
 
 import dataclasses
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ from hank_mfg.wording import readable
 
 
 class GlobalSolution(Protocol):
-    """What the evaluators need of a solution with aggregate risk: something to play, where to start, and the stationary
+    """The interface of evaluators to a solution with aggregate risk: a play, its initial state, and the stationary
     equilibrium that closes the horizon."""
 
     @property
@@ -56,7 +56,7 @@ class Solution(Answers):
     stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
     maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
     price_error (of firms, in units of inflation; zero without), objective (mean flow utility); after robust training
-    for a `family` of worlds also the weights of the worlds, the losses in them that moved these (updates, worlds), and
+    for a `family` also the weights of its models, the losses in them that moved these (updates, models), and
     adversary_gain, what other weights would have gained the adversary then, percent of consumption.
     """
 
@@ -88,9 +88,9 @@ class Solution(Answers):
         return self.seconds_train
 
     def worlds(self) -> list[dict[str, Any]]:
-        """The worlds that people were prepared for: what `changes`, the adversary's last `weight`, and by how much
-        people were worse off than in the first, `loss_percent` of consumption, when it was set (None where training
-        ended before that); empty without a family."""
+        """The members of the model set: what `changes`, the adversary's last `weight`, and by how much households
+        were worse off than in the first, `loss_percent` of consumption, when it was set (None where training ended
+        before that); empty without a family."""
         if self.family is None:
             return []
         found = zip(
@@ -102,7 +102,7 @@ class Solution(Answers):
         ]
 
     def adversary_gain(self) -> float | None:
-        """What the adversary of robust training would have gained, percent of consumption, by the best weights instead
+        """The adversary's gain in robust training, percent of consumption, from the best weights instead
         of its own when losses were last measured; None without a family and before any are."""
         gain = float(self.history["adversary_gain"][-1]) if self.family is not None else float("nan")
         return gain if np.isfinite(gain) else None
@@ -118,7 +118,7 @@ class Solution(Answers):
         return float(self.history["objective"][-1])
 
     def training(self) -> Training[State]:
-        """What training carries: enough to go on."""
+        """The state of training, enough to resume it."""
         return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
@@ -165,7 +165,7 @@ def move_mass(mass, points, target) -> np.ndarray:
 
 
 def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
-    """The stationary mass and what is carried over at rest on the grid of `economy`, in the middle aggregate state."""
+    """The stationary mass and steady state variables on the grid of `economy`, in the middle aggregate state."""
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     shock = np.int32((economy.shock_count - 1) // 2)
     state_variables = {
@@ -212,7 +212,7 @@ class GameSolution:
         """Whether the objective had stopped moving: means over the last two tenths of training differ by less than
         three standard errors, or by less than a hundredth of all that training moved it. False below 40 updates.
 
-        It says that training rests, not that it rests at an equilibrium: `game_exploitability` measures that.
+        It says that training has converged, not that it has to an equilibrium: `exploitability` measures that.
         """
         objective = np.asarray(self.history["objective"], np.float64)
         tenth = len(objective) // 10
@@ -224,8 +224,8 @@ class GameSolution:
 
     @property
     def status(self) -> Status:
-        """How training ended: converged where the objective had `settled`, unfinished where it was stopped before all
-        updates were made."""
+        """The status of training: converged where the objective had `settled`, unfinished where it was stopped before
+        all updates were made."""
         if self.settled:
             return Status.CONVERGED
         return Status.UPDATES_EXHAUSTED if self.updates >= self.settings.updates else Status.UNFINISHED

@@ -22,7 +22,7 @@ from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, KSAlgorith
 from hank_mfg.solve.gradient.economies import Begun, History, Watcher, price, train_economy
 from hank_mfg.solve.gradient.game_spg import GameRSPG
 from hank_mfg.solve.gradient.games import BegunGame, train_game
-from hank_mfg.solve.gradient.robust import Adversary, Family, require_same_worlds
+from hank_mfg.solve.gradient.robust import Adversary, Family, require_same_models
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.solution import GameSolution, Solution, Status
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady
@@ -127,8 +127,8 @@ def solve(
 
 
 class _Asked(NamedTuple):
-    """What `solve` was given: `method`, `seed`, `common` (callback, resume, verbose), and what is only for economies or
-    only for games, by name."""
+    """The arguments of `solve`: `method`, `seed`, `common` (callback, resume, verbose), and what is only for economies
+    or only for games, by name."""
 
     method: Any
     seed: int
@@ -174,10 +174,10 @@ def _solve_economy(
             lines.step("classical algorithm, beginning with the stationary equilibrium")
             return solve_classical(model, settings, seed=seed, steady=steady, started=started)
     price(model, settings)
-    worlds = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
+    models = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     if resume is not None:
-        require_same_worlds(resume[1], worlds)
-    adversary = None if family is None or worlds is None else Adversary(worlds, family.penalty, seed)
+        require_same_models(resume[1], models)
+    adversary = None if family is None or models is None else Adversary(models, family.penalty, seed)
     with telling("solve", verbose) as lines:
         solution = train_economy(Begun(model, settings, seed, steady, resume, adversary), callback, started, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:

@@ -23,15 +23,15 @@ class NotConvergedWarning(UserWarning):
 
 
 class Status(enum.Enum):
-    """How training ended; the values are the messages."""
+    """The end of training; the values are the messages."""
 
     CONVERGED = (
         "The mass-weighted Euler error, with a family the adversary's gain too, fell below the tolerance; of a game, "
-        "the objective came to rest."
+        "the objective stopped moving."
     )
     UPDATES_EXHAUSTED = (
         "All updates were used before the Euler error or the adversary's gain fell below the tolerance; of a game, "
-        "before the objective came to rest."
+        "before the objective stopped moving."
     )
     UNFINISHED = "Training was interrupted; resume it from the checkpoint."
 
@@ -85,8 +85,8 @@ def chunk_length(updates: int, most: int = 20) -> int:
 
 
 def last_errors(history: History, last: int) -> dict[str, float]:
-    """What training compares with its tolerance, decimals: means of the Euler error and of the error of the Phillips
-    curve over the `last` updates, and, with a family, what the adversary has to gain (NaN before it is measured)."""
+    """The errors that training compares with its tolerance, decimals: means of the Euler error and of the error of the
+    Phillips curve over the `last` updates, and, with a family, the adversary's gain (NaN if not yet measured)."""
     found = {
         "the Euler error": float(history["euler_error"][-last:].mean()),
         "the error of the Phillips curve": float(history["price_error"][-last:].mean()),
@@ -118,9 +118,9 @@ def not_settled(objective: np.ndarray, cure: str) -> str:
     """The sentence for training of a game whose `objective` (updates,) was still moving when it ended."""
     tenth = len(objective) // 10
     if tenth < 4:
-        return f"{len(objective)} updates are too few to tell whether training of the game rests; raise {cure}; {SEE}."
+        return f"{len(objective)} updates are too few to tell whether the game converged; raise {cure}; {SEE}."
     before, after = objective[-2 * tenth : -tenth].mean(), objective[-tenth:].mean()
     return (
-        f"The objective of the game had not come to rest: its mean over the last {tenth} of {len(objective)} updates "
+        f"The objective of the game was still moving: its mean over the last {tenth} of {len(objective)} updates "
         f"is {after:.5g}, {after - before:+.2g} from the {tenth} before; raise {cure}; {SEE}."
     )

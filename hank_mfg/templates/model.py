@@ -1,4 +1,4 @@
-"""My economy: households insure against labor-income risk by saving in capital; productivity moves everybody.
+"""My economy: households insure against labor-income risk by saving in capital; productivity moves all incomes.
 
 An example that runs as it stands: change it line by line. Fields are parameters, methods are the equations on the
 model page of the paper; there is no grid and no algorithm here. Then, on the command line,
@@ -8,7 +8,7 @@ model page of the paper; there is no grid and no algorithm here. Then, on the co
     hank-mfg solve MY_MODEL.py --out runs/first --set persistence=0.9
     hank-mfg irf runs/first --shock productivity --size -0.01
 
-Timing of a period: shocks are realized; aggregates are summed over households and prices form; everybody sees the
+Timing of a period: shocks are realized; aggregates are summed over households and prices form; all see the
 signal and chooses consumption and next assets; then next period's shocks are drawn.
 """
 
@@ -67,7 +67,7 @@ class MyModel(hm.Model):
     def production(self):
         return hm.CobbDouglas(self.capital_share, self.depreciation)
 
-    # One household's contribution to each aggregate; the library sums them over everybody. `own` holds the household's
+    # One household's contribution to each aggregate; the library sums them over households. `own` holds the household's
     # own shocks, `shocks` the aggregate ones.
     def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
@@ -85,7 +85,7 @@ class MyModel(hm.Model):
     def resources(self, assets, own, today):
         return (1.0 + today.interest_rate) * assets + today.wage * own.labor
 
-    # What everybody sees before choosing. What households remember of it is a choice of the solver, not of the model.
+    # What all households observe before choosing. Memory of it is a choice of the solver, not of the model.
     def signal(self, today):
         return {
             "productivity": today.productivity,

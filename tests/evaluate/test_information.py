@@ -102,7 +102,7 @@ def test_another_economy_is_refused(solved, brief, refuses):
     """Guards `information_value`: ValueError for a model that differs in more than what households see."""
     refuses(
         lambda: information_value(solved, {"patient": (noisy(discount_factor=0.985), brief)}, updates=1, **SIZES),
-        "The household 'patient' lives in another economy (discount_factor)",
+        "The household 'patient' is of another economy (discount_factor)",
     )
 
 

@@ -148,7 +148,7 @@ def test_nobody_is_told_what_does_not_happen(lucky, refuses):
     more = noisy("private", private_accuracy=0.5, private_memory=2)
     refuses(
         lambda: information_value(lucky, {"elephant": (more, SETTINGS)}, updates=1),
-        "The household 'elephant' is told hunch_1", "told most of their own state",
+        "The household 'elephant' observes hunch_1", "observe most of their own state",
     )  # fmt: skip
     surer = noisy("private", private_accuracy=0.6)
     refuses(lambda: information_value(lucky, {"surer": (surer, SETTINGS)}, updates=1), "(private_accuracy)")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.stationary.clearing.candidates import Trial
+from hank_mfg.solve.stationary.clearing.candidates import Candidate
 from hank_mfg.solve.stationary.diagnosis.diagnosis import tolerance_not_met
 
 Aiyagari, Huggett = (type(hm.load_model(name)) for name in ("aiyagari", "huggett"))
@@ -337,8 +337,8 @@ def test_a_tolerance_that_is_not_met_is_named_with_one_that_is():
     class Rounded:
         names = SimpleNamespace(searched=("capital",))
 
-        def __call__(self, unknown, near=None, tolerance=0.0) -> Trial:
-            return Trial(np.ones(1), np.zeros(1), (SimpleNamespace(change=max(3e-12, 0.5 * tolerance)),))
+        def __call__(self, unknown, near=None, tolerance=0.0) -> Candidate:
+            return Candidate(np.ones(1), np.zeros(1), (SimpleNamespace(change=max(3e-12, 0.5 * tolerance)),))
 
     candidates: Any = Rounded()
     sentence = tolerance_not_met(candidates, candidates(np.ones(1)), 1e-12)

@@ -256,7 +256,7 @@ def test_bad_settings_are_named():
         hm.GameRSPG(paths=0)
     with pytest.raises(ValueError, match=r"GameRSPG\(memory='rnn'\): memory must be one of 'none', 'gru'"):
         hm.GameRSPG(memory="rnn")
-    with pytest.raises(ValueError, match="No settings are kept for the game 'chess'"):
+    with pytest.raises(ValueError, match="There are no settings for the game 'chess'"):
         hm.settings_for("chess")
 
 

@@ -182,7 +182,7 @@ def test_a_chain_that_does_not_connect_is_refused_unless_types_are_declared(refu
             return hm.MarkovChain(np.eye(2), patience=self.patience())
 
     model = declare(Undeclared, "aiyagari")
-    said = ("2 separate sets of states that nobody ever leaves", "around states 0 and 7", "hm.permanent_types(shares=[")
+    said = ("2 closed sets of states that are never left", "around states 0 and 7", "hm.permanent_types(shares=[")
     refuses(lambda: hm.steady_state(model, asset_points=POINTS), *said)
     refuses(lambda: hm.check_model(model), "Undeclared.idiosyncratic_shock()", *said)
 
@@ -228,7 +228,7 @@ def test_responses_and_paths_of_two_types_that_are_alike_are_those_of_one(alike,
 def test_a_path_cannot_start_with_other_shares(alike, refuses):
     """Guards docs/yardsticks.md: each type keeps its share; a path that starts with others is refused."""
     wrong = alike.mass * np.repeat([1.1, (1.0 - 1.1 * SHARE) / (1.0 - SHARE)], 2)
-    refuses(lambda: hm.transition(alike, horizon=60, initial=wrong), "[0.33 0.67]", "[0.3 0.7]", "nobody changes type")
+    refuses(lambda: hm.transition(alike, horizon=60, initial=wrong), "[0.33 0.67]", "[0.3 0.7]", "types never change")
 
 
 @pytest.mark.slow
@@ -242,9 +242,9 @@ def test_training_keeps_every_type_at_its_share(tiny, refuses):
     np.testing.assert_allclose(share_of_each(paths), expected, atol=1e-6)
     numbers = [value for value in accuracy.to_dict().values() if isinstance(value, float)]
     assert len(numbers) > 10 and np.isfinite(numbers).all()
-    refuses(lambda: hm.under(solution, share=0.5), "share", "[0.5, 0.5]", "nobody ever changes type")
+    refuses(lambda: hm.under(solution, share=0.5), "share", "[0.5, 0.5]", "households never change type")
     family = hm.Family({"share": [0.5]})
-    refuses(lambda: family.worlds(solution.model, 2, 20, "float32"), "share = 0.5", "nobody ever changes type")
+    refuses(lambda: family.worlds(solution.model, 2, 20, "float32"), "share = 0.5", "households never change type")
     later = accuracy.simulation.end.aggregate.mass
     np.testing.assert_allclose(share_of_each(later), share_of_each(paths[0]) / paths[0].sum(), atol=1e-7)
 

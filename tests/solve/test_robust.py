@@ -18,7 +18,7 @@ import hank_mfg as hm
 from hank_mfg.precision import cast
 from hank_mfg.runs.economy_run import check_new_run, make_family
 from hank_mfg.solve.gradient import robust as robust_training
-from hank_mfg.solve.gradient.robust import LIFE, Adversary, Worlds, _lives, best_weights, losses, objective
+from hank_mfg.solve.gradient.robust import HORIZON, Adversary, ModelSet, _lifetimes, best_weights, losses, objective
 from hank_mfg.solve.play.lifetime import freeze
 
 CALM_AND_ROUGH = {"productivity": [[0.995, 1.005], [0.97, 1.03]]}
@@ -49,7 +49,7 @@ def adversary(monkeypatch):
     def play(respond, penalty, moves):
         count = len(respond(np.full(2, 0.5)))
         history = {"update": np.zeros(0), "weights": np.zeros((0, count))}
-        player = Adversary(Worlds(None, jnp.full(count, 1 / count)), penalty, 0)
+        player = Adversary(ModelSet(None, jnp.full(count, 1 / count)), penalty, 0)
         monkeypatch.setattr(robust_training, "losses", lambda *_: respond(history["weights"][-1]))
         for move in range(moves):
             _, found = player.move(SimpleNamespace(economy=SimpleNamespace(dtype=float)), None, history, move)
@@ -127,18 +127,18 @@ def test_lifetime_utility_is_what_everybody_gets_period_by_period(float64, train
     mass = states.aggregate.mass / states.aggregate.mass.sum(axis=(1, 2), keepdims=True)
     states = states._replace(aggregate=states.aggregate._replace(mass=mass))
     keys = jax.random.split(jax.random.key(1), 4)
-    lives = _lives(play, worlds, states, keys)
+    lives = _lifetimes(play, worlds, states, keys)
     for world in range(2):
         economy = jax.tree.map(lambda x, w=world: x[w] if eqx.is_array(x) else x, worlds.economies)
         there = play._replace(economy=economy)
         state = jax.tree.map(lambda x: x[2], states)._replace(price_noise=None)
-        shocks = economy.shocks_from(state.aggregate.shock, jax.random.uniform(keys[2], (LIFE,), jnp.float64))
+        shocks = economy.shocks_from(state.aggregate.shock, jax.random.uniform(keys[2], (HORIZON,), jnp.float64))
         _, path = eqx.filter_jit(freeze)(there, state, shocks, False)
         each = np.sum(path.now.state.aggregate.mass * np.log(path.now.cash - path.now.savings), axis=(1, 2))
-        exact = float(0.99 ** np.arange(LIFE) @ each)
+        exact = float(0.99 ** np.arange(HORIZON) @ each)
         assert float(lives.value[2, world]) == pytest.approx(exact, rel=1e-11)
     # log utility: one percent more for ever adds the discounted sum of log 1.01, whoever consumes what
-    np.testing.assert_allclose(lives.percent, np.log(1.01) * (1 - 0.99**LIFE) / (1 - 0.99), rtol=1e-10)
+    np.testing.assert_allclose(lives.percent, np.log(1.01) * (1 - 0.99**HORIZON) / (1 - 0.99), rtol=1e-10)
 
 
 @pytest.mark.slow
@@ -147,11 +147,11 @@ def test_luck_is_the_discounted_sum_of_what_is_unusual(float64, trained):
     worlds = hm.Family({"productivity": [[0.97, 1.03]]}).worlds(trained.model, 4, 60, "float64")
     states = cast(jax.tree.map(jnp.asarray, trained.states), jnp.float64)
     keys = jax.random.split(jax.random.key(3), 4)
-    lives = _lives(trained.play(60), worlds, states, keys)
+    lives = _lifetimes(trained.play(60), worlds, states, keys)
     levels, chain = np.array([-0.03, 0.03]), np.asarray(worlds.economies.shock_transition[1])
     state = int(states.aggregate.shock[0])
     shock_sums = levels[state]
-    for period, uniform in enumerate(np.asarray(jax.random.uniform(keys[0], (LIFE,), jnp.float64))):
+    for period, uniform in enumerate(np.asarray(jax.random.uniform(keys[0], (HORIZON,), jnp.float64))):
         state = int(uniform >= chain[state, 0])
         shock_sums += 0.99 ** (period + 1) * levels[state]
     assert float(lives.shock_sums[0, 1, 0]) == pytest.approx(shock_sums, abs=1e-8)  # the published chain is rounded
@@ -168,7 +168,7 @@ def test_what_worlds_differ_by_is_found_without_luck(trained):
     ours, plain = [], []
     for seed in range(40):
         key = jax.random.key(seed)
-        lives = _lives(play, worlds, states, jax.random.split(key, 16))
+        lives = _lifetimes(play, worlds, states, jax.random.split(key, 16))
         value = np.asarray(lives.value, float).mean(axis=0)
         ours.append(losses(play, worlds, states, key)[1])
         plain.append((value[0] - value[1]) / float(lives.percent.mean()))
@@ -183,7 +183,7 @@ def test_losses_are_zero_where_worlds_are_alike(trained):
     first = jax.tree.map(lambda x: jnp.stack([x[0], x[0]]) if eqx.is_array(x) else x, twice.economies)
     states = jax.tree.map(jnp.asarray, trained.states)
     play = trained.play(60, jnp.float32)
-    found = losses(play, Worlds(first, twice.weights), states, jax.random.key(0))
+    found = losses(play, ModelSet(first, twice.weights), states, jax.random.key(0))
     np.testing.assert_array_equal(found, [0.0, 0.0])
     assert abs(losses(play, twice, states, jax.random.key(0))[1]) > 1e-3
 
@@ -277,11 +277,11 @@ def test_training_goes_on_for_the_worlds_it_began_with(robust, trained, refuses)
     _, solution = robust
     begun = solution.training(), solution.history
     refuses(
-        lambda: hm.solve(solution.model, solution.settings, resume=begun), "a family of 3 worlds", "without a family"
+        lambda: hm.solve(solution.model, solution.settings, resume=begun), "a family of 3 models", "without a family"
     )
     alone = trained.training(), trained.history
     settings, family = dataclasses.replace(trained.settings, paths=6), hm.Family({"productivity": [[0.97, 1.03]]})
-    refuses(lambda: hm.solve(trained.model, settings, resume=alone, family=family), "without a family", "of 2 worlds")
+    refuses(lambda: hm.solve(trained.model, settings, resume=alone, family=family), "without a family", "of 2 models")
 
 
 def test_every_world_of_a_family_is_tried(write_model, tmp_path, refuses):

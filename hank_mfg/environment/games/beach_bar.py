@@ -1,12 +1,12 @@
 """A beach with a bar that may close: `beach_bar`, and the congestion game `crowded_beach_bar`.
 
 States 0..100 along the beach, actions -5..5, 30 periods. The bar stands at b (drawn once, uniform on 25..75). At period
-15 it closes with probability one half, and stays closed. Nobody stands on the bar or crosses it.
+15 it closes with probability one half, and stays closed. No agent stands on the bar or crosses it.
 
     r = -|b - s| z_t - 101 [ |b - s| = 1 and z_{t+1} = 0 ] - |a| / 101 - crowd_aversion log m_t(s).
 
 With `crowd_aversion` 0, as published, the mass enters nothing: a single-agent problem under public uncertainty. With 1
-it is the congestion game of Perrin et al. (2020). Everybody sees the mean of the mass, z and b, not the time.
+it is the congestion game of Perrin et al. (2020). All agents see the mean of the mass, z and b, not the time.
 Source: Wibault et al. (2026), arXiv 2602.20141; Perrin et al. (2020), arXiv 2007.03458, for the crowd aversion.
 """
 
@@ -25,14 +25,14 @@ NOISE = {-2: 0.05, -1: 0.1, 0: 0.7, 1: 0.1, 2: 0.05}
 
 
 class BarNoise(NamedTuple):
-    """Where the bar stands and whether it is open (1.0) or closed (0.0)."""
+    """The place of the bar and whether it is open (1.0) or closed (0.0)."""
 
     bar: Array
     is_open: Array
 
 
 def beside_bar(states, moved, bar, xp=jnp):
-    """Where a move from `states` to `moved` ends: on the beach, on the same side of the bar."""
+    """The end of a move from `states` to `moved`: on the beach, on the same side of the bar."""
     moved = xp.clip(moved, 0, STATES - 1)
     left = states < bar
     return xp.where(left, xp.minimum(moved, bar - 1), xp.maximum(moved, bar + 1))
@@ -50,7 +50,7 @@ def noise_kernels(on: bool) -> np.ndarray:
 
 
 class BeachBar(AbstractGame):
-    """The beach; `crowd_aversion` > 0 makes it a congestion game. `mass_floor` keeps log m finite where nobody is."""
+    """The beach; `crowd_aversion` > 0 makes it a congestion game. `mass_floor` keeps log m finite."""
 
     kernels: Any
     crowd_aversion: Any
@@ -101,7 +101,7 @@ class BeachBar(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("1 - mean state / 101", "Bar open", "1 - place of the bar / 101")
 
     def signal(self, aggregate: Aggregate) -> Array:

@@ -1,10 +1,10 @@
-"""Keeping one's distance in an epidemic whose transmissibility nobody sees: `epidemic`.
+"""Social distancing in an epidemic with hidden transmissibility: `epidemic`.
 
 Weeks 0..51. An individual has an age, for good, and a health; states are counted age first, 4 age + health:
 
     ages    20-49, 50-64, 65 and over;  health    susceptible, exposed, infectious, recovered.
 
-Everybody chooses contacts a in {.1, .2, ..., 1}, with 1 a normal life. A susceptible is infected in week t with
+Agents choose contacts a in {.1, .2, ..., 1}, with 1 a normal life. A susceptible is infected in week t with
 probability
 
     p_t(a) = 1 - exp(-a R_t rho (I_t + iota)),     R_t = 2.5 or 2.5 x 1.97 under the variant,
@@ -14,18 +14,18 @@ abroad. Then health moves on its own: exposed -> infectious with probability sig
 infectious -> recovered with rho, recovered -> susceptible with delta. So R_t is the number that one infectious
 individual infects among susceptibles with normal contacts. The contacts that matter are the susceptibles' own, as in
 Elie, Hubert and Turinici (2020); those of the infectious are part of R_t. Others' caution today is felt through the
-infectious of the weeks to come. Nobody leaves the population: a death is a cost, charged at infection with the illness.
+infectious of the weeks to come. No agent leaves the population: a death is a cost, charged at infection.
 
     r_t = log a - a + 1 - p_t(a) cost(age) for susceptibles,     cost = illness + death_cost fatality(age).
 
-Common noise: the variant comes and goes with probability 1/20 a week, and nobody sees it. Everybody sees one number,
-last week's report of infectious people, with an error (`report_sd`, of its logarithm):
+Common noise: the variant comes and goes with probability 1/20 a week, unobserved. Agents see one number,
+last week's report of the infectious, with an error (`report_sd`, of its logarithm):
 
     report_{t+1} = log(I_t + iota) + report_sd eps_{t+1},     eps standard normal, independent.
 
 Whether the variant is about, how many are infectious now and what week it is follow only from the reports so far.
 Without `common_noise` there is no variant and reports have no error. Without `idiosyncratic_noise` health moves on
-for certain: one week exposed, one infectious, immune ever after; catching the disease remains a matter of luck.
+for certain: one week exposed, one infectious, immune ever after; infection remains random.
 
 Numbers: sigma = 1 - exp(-7/3.69), mean latency 3.69 days (Li et al. 2020, Science 368); rho = 1 - exp(-7/7), seven
 infectious days, and utility log a - a + 1 (Farboodi, Jarosch and Shimer 2021, JET 196); delta = 1 - 2^(-12/(16 52)),
@@ -155,7 +155,7 @@ class Epidemic(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signal is."""
+        """The name of the signal."""
         return ("Log of reported share / 1 %",)
 
     def place(self, population: str, states: Array) -> Person:

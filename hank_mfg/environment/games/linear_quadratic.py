@@ -1,12 +1,12 @@
 """Flocking on a line under a hidden current: `linear_quadratic`.
 
 States 0..98, actions -3..3, 30 periods. A current of size 10 blows left or right (common noise z = -1 or +1, drawn
-once) for 8 periods, rests, and blows back after period 20. Everybody likes to be near the mean of the next mass M',
-and pays for moving:
+once) for 8 periods, stops, and blows back after period 20. All agents like to be near the mean of the next mass M',
+and pay for moving:
 
     r = -a^2/2 + 0.1 a (M' - s) - 0.25 (M' - s)^2,        in the last period r = -0.5 (M' - s)^2.
 
-Everybody sees the mean of the current mass only, neither z nor the time.
+All see the mean of the current mass only, neither z nor the time.
 Source: Wibault et al. (2026), arXiv 2602.20141; the linear-quadratic game of Perrin et al. (2020).
 """
 
@@ -70,7 +70,7 @@ class LinearQuadratic(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("Mean state / 99",)
 
     def signal(self, aggregate: Aggregate) -> Array:

@@ -1,21 +1,21 @@
-"""Predators and prey on a ring, and a meadow that is seldom where it is said to be: `predators_and_prey`.
+"""Predators and prey on a ring, with a meadow sighted with error: `predators_and_prey`.
 
-Two populations, 40 periods, states the 48 cells of a ring. Prey move by -2..2 cells, predators by -3..3; then everybody
+Two populations, 40 periods, states the 48 cells of a ring. Prey move by -2..2 cells, predators by -3..3; then each
 drifts one cell to the left or right with probability 0.1 each. With x_m, y_m the masses of prey and predators over the
 uniform mass, both at the start of the period, and d the distance to the meadow around the ring:
 
     r(prey)      = 3 exp(-d^2 / 32) - predation y_m(s) - crowd_aversion log x_m(s) - 0.1 |a|,
     r(predators) =                  + predation x_m(s) - crowd_aversion log y_m(s) - 0.1 |a|.
 
-What prey lose to predators predators gain, and everybody dislikes a crowd: rewards are monotone in the masses, as in
-Perolat et al. (2021). Inside the logarithm nobody's relative mass counts as less than `mass_floor`.
+What prey lose to predators predators gain, and all dislike a crowd: rewards are monotone in the masses, as in
+Perolat et al. (2021). Inside the logarithm relative masses are at least `mass_floor`.
 
 Common noise: every period the meadow shifts to each of its two neighbors with probability 1/16. It is sighted every
 period, off by an independent error, all alike among -8..8. At the start meadow and herd are at cells drawn at random,
 the prey around theirs (Gaussian, standard deviation 8 cells), predators everywhere alike.
-Everybody sees the sighting, and where on average the prey are, each as cosine and sine of the angle; neither the
+All agents see the sighting, and where on average the prey are, each as cosine and sine of the angle; neither the
 meadow, nor predators, nor the time. One sighting is vague, several say where the meadow is.
-Without `common_noise` meadow, sighting and herd stay at fixed cells; without `idiosyncratic_noise` nobody drifts.
+Without `common_noise` meadow, sighting and herd stay at fixed cells; without `idiosyncratic_noise` no agent drifts.
 
 Source: Perolat et al. (2021), arXiv 2103.00623, for populations with opposite interests and a logarithmic crowd
 aversion, there on a square or a torus. The ring, the meadow, its sightings, the ranges and all numbers are ours.
@@ -69,7 +69,7 @@ def drawn(uniform: Array, count: int) -> Array:
 
 
 class PredatorsAndPrey(AbstractGame):
-    """Both populations; `mass_floor` keeps the logs of relative masses finite where nobody is."""
+    """Both populations; `mass_floor` keeps the logs of relative masses finite where the mass is zero."""
 
     drift: Any
     meals: Any
@@ -121,7 +121,7 @@ class PredatorsAndPrey(AbstractGame):
 
     @property
     def draws(self) -> int:
-        """Where the meadow is or moves, the error of the sighting, and the herd at the start."""
+        """The place or move of the meadow, the error of the sighting, and the herd at the start."""
         return 3
 
     def start(self, uniforms: Array) -> Aggregate:
@@ -156,7 +156,7 @@ class PredatorsAndPrey(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("Sighting, cosine", "Sighting, sine", "Mean of prey, cosine", "Mean of prey, sine")
 
     def land(self, population: str, aggregate: Aggregate, own: Array, actions: Array) -> Landing:

@@ -7,7 +7,7 @@ capital share 0.36, no depreciation and no normalization:
     r = e^z alpha (L/K)^(1 - alpha),   w = e^z (1 - alpha) (K/L)^alpha,   K mean wealth, L mean income,
     R = (1 + r) x + w y,   c = share R,   next wealth R - c (two-point lottery, clipped at the ends of the grid).
 
-Utility c^(1-2)/(1-2); in the last period utility of R itself. Everybody sees (r, w), neither the time nor the mass.
+Utility c^(1-2)/(1-2); in the last period utility of R itself. Households see (r, w), neither the time nor the mass.
 Actions are `bins` midpoints of shares, 20 as published, or any share in (0, 1) with `bins=None`.
 Source: Wibault et al. (2026), arXiv 2602.20141. Kept for comparison: the economies to calibrate are in models/.
 """
@@ -136,7 +136,7 @@ class RSPGMacro(AbstractGame):
 
     @property
     def signal_names(self) -> tuple[str, ...]:
-        """What the signals are."""
+        """The names of the signals."""
         return ("10 x interest rate", "Wage")
 
     def signal(self, aggregate: Aggregate) -> Array:

@@ -1,4 +1,4 @@
-"""In which aggregate state an economy is at date 0, when a shock of a given size happens and when it does not."""
+"""The aggregate state at date 0, with and without a shock of a given size."""
 
 import math
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,7 @@
-"""Who is meant when a distribution moves: whoever is at a percentile at date t, or a group fixed before the shock.
+"""Two meanings of a group when a distribution moves: by percentile at date t, or fixed before the shock.
 
-*Current percentiles.* `wealth_p50` at date t is the wealth of the median household of date t, whoever that is. Gini
-coefficients and top shares are of this kind too. Households change places; nobody is followed.
+*Current percentiles.* `wealth_p50` at date t is the wealth of the household that is the median at date t. Gini
+coefficients and top shares are of this kind too. Households change places and are not followed.
 
 *Fixed groups.* `wealth_initial_top_1` at date t is the mean wealth at date t of the households that were the richest
 percent before the shock, wherever they are by then. They are followed one by one, with the policies of the path.

@@ -1,4 +1,4 @@
-"""The distribution along a transition path: whoever is at a percentile at date t, and groups fixed before the shock.
+"""The distribution along a transition path: the percentiles of date t, and groups fixed before the shock.
 
 Both meanings of a percentile, set out in `groups.py`, over the periods of a perfect-foresight path with masses D_t and
 policies c_t, a'_t:
@@ -7,9 +7,9 @@ policies c_t, a'_t:
     fixed groups           wealth_initial_top_1, consumption_initial_top_1: means over D^g_t, where D^g_0 is the part
                            of D_0 in wealth group g and D^g_{t+1} the D^g_t moved by the lotteries of a'_t.
 
-Responses are differences from a world without the shock: the stationary equilibrium `baseline`. A current percentile is
-constant there. A fixed group is not: those who start rich drift toward the mean with or without a shock. So it is
-compared with the same group followed with the baseline's policies, and without a shock every response is zero.
+Responses are differences from the economy without the shock: the stationary equilibrium `baseline`. A current
+percentile is constant there. A fixed group is not: those who start rich drift toward the mean with or without a shock.
+So it is compared with the same group followed with the baseline's policies, and without a shock every response is zero.
 """
 
 import dataclasses
@@ -57,10 +57,10 @@ class DistributionPath:
 
     `levels` and `baseline` map names to (horizon,): with the shock and without. Gini coefficients and shares are
     fractions, wealth and consumption in goods. `meanings` says of each whether it is of a "current percentile",
-    whoever is there at date t, or of a "fixed group" of the households that were in it before the shock. `units` are
-    those of `responses`. `mass` (horizon, assets) is the population over `assets` (assets,); `groups` the ranks
-    where fixed groups begin and end; `note` describes how it was computed; `period`
-    is the length of one that the model declares.
+    the households there at date t, or of a "fixed group" of the households that were in it before the shock. `units`
+    are those of `responses`. `mass` (horizon, assets) is the population over `assets` (assets,); `groups` the ranks
+    where fixed groups begin and end; `note` describes how it was computed; `period` is the length of one that the model
+    declares.
     """
 
     horizon: int
@@ -167,7 +167,7 @@ def distribution_path(
 
     `baseline` is the stationary equilibrium without the shock, on the same grid: by default that in which the path
     ends; after a permanent change pass the one before it. `groups` maps names to the ranks, between 0 and 1, where a
-    group begins and ends in the wealth distribution of period 0, before anybody has chosen: that before the shock, or,
+    group begins and ends in the wealth distribution of period 0, before households choose: that before the shock, or,
     where the mass of period 0 is itself what changed, that after the change. Where mean wealth is not
     positive in every period, Gini coefficient and top shares of wealth have no meaning and are left out. Raises
     ValueError for a baseline on another grid and for ranks that are not ascending in [0, 1].
@@ -178,14 +178,14 @@ def distribution_path(
     assets = np.asarray(economy.grid.points)
     chosen = dict(groups)
     start = wealth_groups(path.mass[0], chosen)
-    resting = still.consumption
-    saved, spent = (np.broadcast_to(x, path.mass.shape) for x in (still.savings, resting))
+    saved, spent = (np.broadcast_to(x, path.mass.shape) for x in (still.savings, still.consumption))
     constant_chain = np.broadcast_to(np.asarray(still.economy.income_transition[0, 0]), path.chain.shape)
     after = follow(economy, start, path.savings, path.consumption, path.chain)
     moved = np.abs(path.mass[0].sum(axis=1) - still.mass.sum(axis=1)).max() > 1e-12
     before = start if moved else wealth_groups(still.mass, chosen)  # a shock may change jobs, not wealth, on impact
     without = follow(still.economy, before, saved, spent, constant_chain)
-    current, constant = _current(path.mass, path.consumption, assets), _current(still.mass, resting, assets)
+    current = _current(path.mass, path.consumption, assets)
+    constant = _current(still.mass, still.consumption, assets)
     names = [name for name in current if name in constant]
     levels = {**{name: current[name] for name in names}, **group_series(*after, chosen)}
     flat = {name: np.broadcast_to(constant[name], path.mass.shape[:1]) for name in names}
@@ -195,7 +195,7 @@ def distribution_path(
     }
     note = (
         f"Perfect-foresight path of {len(path.mass)} periods, histogram on {len(assets)} asset points moved exactly, "
-        "float64. Current percentile: whoever is there in that period. Fixed group: the mean over the households that "
+        "float64. Current percentile: the households there in that period. Fixed group: the mean over those that "
         "were in the group in period 0, less the mean of the same households had there been no shock."
     )
     meanings = {name: CURRENT if name in flat else FIXED for name in levels}
@@ -207,7 +207,7 @@ def _check(path: Transition, still: SteadyState, groups: Mapping[str, tuple[floa
     mine, other = path.steady.economy, still.economy
     if mine.shape != other.shape or not np.array_equal(mine.grid.points, other.grid.points):
         raise ValueError(
-            f"baseline lives on {other.shape} states up to assets {float(other.grid.upper):g}, the path on "
+            f"baseline has {other.shape} states up to assets {float(other.grid.upper):g}, the path on "
             f"{mine.shape} up to {float(mine.grid.upper):g}: solve both with the same asset_points and asset_space()."
         )
     for name, (start, end) in groups.items():
@@ -242,7 +242,7 @@ def _follow(economy: Economy, groups: Array, savings: Array, consumption: Array,
 
 
 def _current(mass: np.ndarray, consumption: np.ndarray, assets: np.ndarray) -> dict[str, np.ndarray]:
-    """Statistics of whoever is there, from masses and consumption (..., assets, income): (...) each."""
+    """Statistics of current percentiles, from masses and consumption (..., assets, income): (...) each."""
     wealth = mass.sum(axis=-1)
     positive = np.all(wealth @ assets > 1e-6 * (wealth @ np.abs(assets)))
     found = inequality(wealth, assets) if positive else {}

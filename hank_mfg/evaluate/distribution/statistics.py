@@ -1,4 +1,4 @@
-"""How wealth is spread: Lorenz curve, Gini coefficient, top shares, quantiles, marginal propensities to consume.
+"""Statistics of wealth: Lorenz curve, Gini coefficient, top shares, quantiles, marginal propensities to consume.
 
 A population is `mass`, which sums to one within 1e-4 (room for single precision), over ascending `assets` (assets,),
 which may be negative. `mass` has shape (assets,) or (assets, income), optionally after a leading time axis:
@@ -59,7 +59,7 @@ def gini(mass, assets) -> Any:
     """The Gini coefficient, exact for a discrete distribution.
 
     G = sum_i sum_j m_i m_j |a_i - a_j| / (2 mean) = 1 - sum_i m_i (L_{i-1} + L_i), with L the Lorenz curve. Zero when
-    everybody holds the same; it can exceed one when some are in debt.
+    all households hold the same; it can exceed one when some are in debt.
 
     Arguments as for `lorenz_curve`. Returns a fraction, a float or (time,).
     Raises ValueError when mean wealth is not positive. Source: Gini (1912); Sen (1973), section 2.
@@ -122,7 +122,7 @@ def quantile(mass, assets, probability) -> Any:
 def gini_over_states(mass, values):
     """The Gini coefficient of a quantity that differs between all individual states, such as consumption.
 
-    The formula of `gini`, exact for a discrete distribution: everybody in a state has that state's value. `mass` and
+    The formula of `gini`, exact for a discrete distribution: all households in a state have its value. `mass` and
     `values` (assets, income), optionally after a time axis; the mass of a period sums to one. Returns a fraction, a
     float or (time,). Raises ValueError for other shapes and where the mean is not positive.
     """
@@ -188,16 +188,16 @@ def _over_states(mass, values) -> tuple[np.ndarray, np.ndarray]:
 
 
 def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[float] = 5) -> pd.DataFrame:
-    """The mean marginal propensity to consume of each wealth group, and of everybody in the last row.
+    """The mean marginal propensity to consume of each wealth group, and of all households in the last row.
 
     MPC_g = sum_i w_gi mpc_i / sum_i w_gi, with w_gi the population of point i whose rank lies in group g.
 
     `mass` and `mpc` (assets,) or (assets, income) of one period; `mpc` is extra consumption per unit of extra
     resources. `groups` is the number of equally large groups (5 for quintiles, 10 for deciles) or the population shares
     at which groups end, for instance (0.5, 0.9, 0.99). Returns one row per group with its population in percent, its
-    mean and highest assets as levels, and its mean MPC per period. The top group and everybody have no highest assets
-    (NaN): the top of the grid says nothing about them.
-    Raises ValueError when shapes differ, `mpc` is not finite or `groups` is not ascending inside (0, 1).
+    mean and highest assets as levels, and its mean MPC per period. The top group and the last row have no highest
+    assets (NaN): the top of the grid says nothing about them. Raises ValueError when shapes differ, `mpc` is not finite
+    or `groups` is not ascending inside (0, 1).
     """
     mass, mpc = np.asarray(mass, dtype=float), np.asarray(mpc, dtype=float)
     weight, assets = _population(mass, assets)

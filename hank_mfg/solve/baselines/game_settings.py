@@ -98,7 +98,7 @@ def settings_for(name: str, method: str = "rspg", **changes) -> GameRSPG | IPPO 
     another game or method.
     """
     if name not in BENCHMARK:
-        raise ValueError(f"No settings are kept for the game {name!r}: choose one of {', '.join(BENCHMARK)}.")
+        raise ValueError(f"There are no settings for the game {name!r}: choose one of {', '.join(BENCHMARK)}.")
     if method not in METHODS:
-        raise ValueError(f"No settings are kept for the method {method!r}: choose one of {', '.join(METHODS)}.")
+        raise ValueError(f"There are no settings for the method {method!r}: choose one of {', '.join(METHODS)}.")
     return METHODS[method](**{**SETTINGS[method].get(name, {}), **changes})

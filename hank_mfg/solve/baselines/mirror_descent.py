@@ -1,7 +1,7 @@
 """Munchausen online mirror descent on sampled individuals (MOMD): one Q network, whose softmax is the policy.
 
 Iteration k starts from the policy pi = softmax(Q / temperature) of the network as it stands. A crowd that follows it
-makes the mean field on fresh paths of common noise. Explorers, of whom nobody takes notice, live on the same paths;
+makes the mean field on fresh paths of common noise. Explorers, of mass zero, move along the same paths;
 they take a uniformly drawn action with probability `exploration` and fill the replay with transitions (s, a, r, s').
 Earlier transitions belong to other mean fields and are dropped. The network then learns, by least squares on
 minibatches of whole paths,
@@ -12,13 +12,13 @@ minibatches of whole paths,
 without the last line at the end of the horizon. Q' is a target network, refreshed every few optimizer steps; pi stays
 that of the start of the iteration. With alpha = 1, Q - temperature log pi is the value of following pi, so that the
 next policy is proportional to pi exp(value / temperature): mirror descent without averaging networks. With alpha < 1
-old values fade, and at rest the policy is regularized by entropy of weight (1 - alpha) temperature. The temperature
-falls geometrically: steps are small while values are still wrong, and the regularization ends small.
+old values fade, and in the limit the policy is regularized by entropy of weight (1 - alpha) temperature. The
+temperature falls geometrically: steps are small while values are still wrong, and the regularization ends small.
 
 The network is dueling: Q(s, a) = level(s) + temperature (score(s, a) - mean score(s)), the level in units of the
 running size of returns, the scores those of the strategy, their mean that over the actions of explorers. So the level
-is the value of a state to explorers, and where it is off, scores feel nothing of it on average; were the mean one over
-all actions alike, what a state is worth would leak into the action most often taken there. Softmax does not see the
+is the value of a state to explorers, and where it is off, scores are unaffected on average; with the mean over all
+actions alike, the value of a state would leak into the action most often taken there. Softmax does not see the
 level, so the strategy's own choice is the policy, and the level may see the period (`make_critics`). Several
 individuals with the same state and action in a period count through their number and mean target.
 
@@ -224,15 +224,15 @@ def fill_replay(play: GamePlay, settings: MOMD, uniforms: Array, *, key: Array):
     replays = {}
     for (name, sight), own_key in zip(sights.items(), keys, strict=True):
         log_probabilities = jnp.maximum(jax.nn.log_softmax(decided.scores[name]), -FARTHEST)
-        lived = explore(play.game, name, path, decided.choices[name], settings, key=own_key)
-        replays[name] = Replay(Episode(sight, *lived), log_probabilities)
+        explored = explore(play.game, name, path, decided.choices[name], settings, key=own_key)
+        replays[name] = Replay(Episode(sight, *explored), log_probabilities)
     return decided.signal, replays, rewards
 
 
 def munchausen_targets(
     replay: Replay, values: Array, discount_factor: Array, temperature: Array, alpha: float
 ) -> Array:
-    """What Q should be at the transitions of one path, (time, individuals); see the module's formula.
+    """Targets of Q at the transitions of one path, (time, individuals); see the module's formula.
 
     `values` (time, states, actions) are Q' of the target network, `temperature` is in units of the reward.
     """
@@ -246,7 +246,7 @@ def munchausen_targets(
 
 
 def mean_targets(replay: Replay, targets: Array) -> tuple[Array, Array]:
-    """How many explorers took each action at each state and the mean of their targets: (time, states, actions) each."""
+    """The number of explorers at each state and action and the mean of their targets: (time, states, actions) each."""
     shape = replay.log_probabilities.shape[1:]
     cells = replay.episode.states * shape[1] + replay.episode.options
     counts = at_cells(jnp.ones_like(targets), cells, shape)

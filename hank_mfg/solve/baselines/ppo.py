@@ -120,9 +120,9 @@ class PPOTraining(NamedTuple):
 
 
 class Episode(NamedTuple):
-    """What individuals of one population lived through on a path, (time, individuals) each; what networks saw.
+    """The record of individuals of one population on a path, (time, individuals) each; the inputs of networks.
 
-    `discount` are their discount factors, None where everybody has that of the game.
+    `discount` are their discount factors, None where all have that of the game.
     """
 
     sight: Sight
@@ -133,7 +133,7 @@ class Episode(NamedTuple):
 
 
 class PPOTargets(NamedTuple):
-    """What one population is fitted to on one path, time leading.
+    """The targets of one population on one path, time leading.
 
     `log_probabilities` (states, actions) of the policy that played; summed positive and negative advantages `gains` and
     `losses` at the same places; `visits` (states,) and the mean return there, `returns`, in units of the critic.

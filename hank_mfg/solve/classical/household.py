@@ -1,4 +1,4 @@
-"""The household of the classical algorithm: it sees one aggregate K and the aggregate state z, and believes in a law.
+"""The household of the classical algorithm: it observes K and the aggregate state z, and forecasts by a law.
 
     log K' = intercept_z + slope_z log K
 
@@ -141,8 +141,8 @@ class TabulatedPolicy(eqx.Module):
         return ()
 
     def consumption(self, features: Array, cash: Array, tables: tuple, unknowns: Array, floor: Array) -> Array:
-        """Desired consumption before the budget binds at cash on hand (points, income): (points, income). What else
-        there is, a trained policy asks for."""
+        """Unconstrained consumption at cash on hand (points, income): (points, income). The other arguments are
+        those of a trained policy."""
         shock = jnp.argmin(jnp.sum((self.known - features[1:]) ** 2, axis=1))
         first, weights = cubic_weights(self.nodes, jnp.log(features[0]))
         near = self.choice_consumption[shock, first + jnp.arange(4)]
@@ -159,7 +159,7 @@ class Sweeps(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """What does not change from sweep to sweep: tomorrow's `cash` and `gross` return d cash / d a', both (z, z', K,
+    """Constants of all sweeps: tomorrow's `cash` and `gross` return d cash / d a', both (z, z', K,
     assets, income), the `blend` (z, K, K) that reads nodes of K at K', and beta P(z', e' | z, e), (z, z', e, e')."""
 
     cash: Array

@@ -3,7 +3,7 @@
     log K' = intercept_z + slope_z log K        in aggregate state z, for the one aggregate K that choices move
 
 1. Policies given the law, by the endogenous grid method on own assets x income x K x z (classical_household.py).
-2. The economy along one fixed path of aggregate shocks: a histogram moved exactly (Young 2010), nobody sampled.
+2. The economy along one fixed path of aggregate shocks: a histogram moved exactly (Young 2010), without sampling.
 3. Least squares of log K' on log K, state by state; the law moves part of the way, corrected by the laws already tried
    (`next_law`); repeated until no coefficient is further than `tolerance` from what the simulation says.
 
@@ -106,7 +106,7 @@ class ClassicalSolution(Answers):
         return Play(economy, policy, policy.tables(economy.grid.points))
 
     def start(self, play: Play) -> State:
-        """Where the last simulated path ended, a draw from the ergodic set, moved to the grid of `play`."""
+        """The end of the last simulated path, a draw from the ergodic set, moved to the grid of `play`."""
         aggregate, dtype = self.end.aggregate, play.economy.dtype
         points = asset_grid(self.model.asset_space(), aggregate.mass.shape[0], jnp.float64).points
         mass = move_mass(aggregate.mass, points, play.economy.grid.points)

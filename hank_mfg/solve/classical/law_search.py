@@ -1,4 +1,4 @@
-"""The search for a law of motion: settings, the map from what households believe to what happens, the outer loop.
+"""The search for a law of motion: settings, the map from the perceived to the realized law, the outer loop.
 
 `Search.ask` is the map: policies under a law, the economy along the fixed path, the law fitted there. `iterate` looks
 for its fixed point. krusell_smith.py says what the algorithm is.
@@ -33,7 +33,7 @@ ROUGH = 1e-3  # the law is found up to this distance on a quarter of the path, t
 
 
 class LawStatus(enum.Enum):
-    """How the search for the law of motion ended; the values are the messages."""
+    """The end of the search for the law of motion; the values are the messages."""
 
     CONVERGED = "No coefficient of the law of motion is further than the tolerance from what the simulation says."
     ITERATIONS_EXHAUSTED = (
@@ -92,8 +92,8 @@ class KSAlgorithm(MethodSettings):
 
 
 class Path(NamedTuple):
-    """What a simulation says, (periods,) each: aggregates by name, the aggregate state, the mass at the top of the
-    grid, the least consumption of anybody alive; and the state after the last period."""
+    """Results of a simulation, (periods,) each: aggregates by name, the aggregate state, the mass at the top of the
+    grid, the least consumption at a state with mass; and the state after the last period."""
 
     aggregates: dict[str, np.ndarray]
     shock: np.ndarray
@@ -126,7 +126,7 @@ class Programs(NamedTuple):
 
 
 def play_of(histogram: PerceivedEconomy, economy: PerceivedEconomy, table: Array, nodes: Array) -> Play:
-    """The economy on the grid of the histogram, everybody following policies (shocks, capital, assets, income)."""
+    """The economy on the grid of the histogram, all households following policies (shocks, capital, assets, income)."""
     policy: Any = TabulatedPolicy(table, nodes, economy.grid.points, economy.distinct())
     return Play(histogram, policy, policy.tables(histogram.grid.points))
 
@@ -185,9 +185,9 @@ class Search:
         return int(sweeps.count)
 
     def simulate(self) -> Path:
-        """The economy on the fixed path of shocks, or its first quarter, everybody following the last policies.
+        """The economy on the fixed path of shocks, or its first quarter, households following the last policies.
 
-        Raises SolveError where somebody cannot consume.
+        Raises SolveError where some household cannot consume.
         """
         play = play_of(self.programs.histogram, self.programs.economy, self.table, self.nodes)
         state, records = self.begin, []
@@ -308,7 +308,7 @@ class Search:
 
 
 class Answer(NamedTuple):
-    """What the simulation says of a law (states, 2): the fit, its gap to the law and how it came about."""
+    """The simulation of a law (states, 2): the fit, its gap to the law and the policies behind it."""
 
     law: np.ndarray
     fit: LawOfMotion

@@ -38,8 +38,8 @@ DISTINCT = 1e-3  # how far apart states must be in what is seen, as a share of i
 
 
 def seen_states(economy: Economy) -> SeenStates | None:
-    """How the economy's signal reveals the aggregate state; None where it does not, where there is only one state, and
-    where prices are no closed form of aggregates and shocks.
+    """The map from the economy's signal to the aggregate state; None where there is none or only one state,
+    and where prices are no closed form of aggregates and shocks.
 
     Entries of the signal that are computed from shocks alone must differ between any two states.
     """
@@ -113,7 +113,7 @@ def start_by_state(policy: Policy, economy: Economy, steady: SteadyState, progra
     """A policy that starts from the optimum in every aggregate state, where it sees these; otherwise as it is.
 
     `economy` has aggregate risk and lies on the grid of `steady`, float64. Where the optimum is not found, as with
-    prices at which nobody stops saving, training starts from the stationary policy in every state.
+    prices at which households never stop saving, training starts from the stationary policy in every state.
     """
     if policy.by_state is None:
         return policy

@@ -9,7 +9,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Aggregate, discretize
@@ -25,7 +24,7 @@ from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
 from hank_mfg.solve.gradient.reports import check_reports
-from hank_mfg.solve.gradient.robust import Adversary, Worlds, on_paths
+from hank_mfg.solve.gradient.robust import Adversary, ModelSet, on_paths
 from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import NoisyPrices, Play, State, rollout
@@ -37,8 +36,8 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 
 @eqx.filter_jit
-def _warm_up(play: Play, training: Training[State], key, price_noise_sd: Array, settings: RSPG, worlds: Worlds | None):
-    """Last states of paths on which everybody follows the stationary policy, signals (paths, time, signals), prices
+def _warm_up(play: Play, training: Training[State], key, price_noise_sd, settings: RSPG, models: ModelSet | None):
+    """Last states of paths on which all follow the stationary policy, signals (paths, time, signals), prices
     that cleared inside the period (paths, time, clearing_prices), which they miss by `price_noise_sd` (clearing
     prices,), and the expected inflation term of firms if tomorrow were like today (paths, time)."""
     periods = settings.warmup
@@ -56,7 +55,7 @@ def _warm_up(play: Play, training: Training[State], key, price_noise_sd: Array, 
         )
         return rollout(NoisyPrices(play), start, (shocks, missed), record)
 
-    return on_paths(play, worlds, one, training.states, jax.random.split(key, settings.paths))
+    return on_paths(play, models, one, training.states, jax.random.split(key, settings.paths))
 
 
 def prepare(
@@ -67,7 +66,7 @@ def prepare(
     seed: int,
     warm_up: Callable | None = None,
     by_state: Callable = optimum_by_state,
-    worlds: Worlds | None = None,
+    models: ModelSet | None = None,
     sees: Model | None = None,
 ) -> tuple[Play, Training[State]]:
     """The game in the training precision, and the state of training before the first update.
@@ -83,18 +82,18 @@ def prepare(
     training = training._replace(policy=policy)
     warmup_key, train_key = jax.random.split(training.key)
     walk = _warm_up if warm_up is None else warm_up
-    arguments, others = (play, training, warmup_key), (settings, worlds)
+    arguments, others = (play, training, warmup_key), (settings, models)
     last, (signals, clearing_prices, outlooks) = walk(*arguments, training.price_noise_sd, *others)
     price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(clearing_prices).std(axis=(0, 1)))
     if (
         play.economy.clearing_prices and settings.price_noise > 0
-    ):  # signals are standardized on what people will see in training
+    ):  # signals are standardized on what households see in training
         last, (signals, _, outlooks) = walk(*arguments, price_noise_sd, *others)
     finite = np.isfinite(np.asarray(signals)).all(axis=(1, 2))
     if not finite.all():
         raise SolveError(
             f"Before the first update, path {int(np.argmin(finite))}: {QUANTITIES[0]} became NaN or infinite while "
-            "everybody followed the stationary policy; check prices() and signal() at every aggregate shock."
+            "households followed the stationary policy; check prices() and signal() at every aggregate shock."
         )
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
@@ -171,7 +170,7 @@ class Compiled(NamedTuple):
 
 
 @float64_allowed
-def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | None = None) -> Compiled:
+def compile_ahead(model: Model, settings: RSPG, points: int, models: ModelSet | None = None) -> Compiled:
     """Compile what training calls, for the shapes of a model and settings.
 
     `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
@@ -180,11 +179,11 @@ def compile_ahead(model: Model, settings: RSPG, points: int, worlds: Worlds | No
     begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
     options = quick_compilation()
-    walk = _warm_up.lower(play, training, training.key, training.price_noise_sd, settings, worlds)
+    walk = _warm_up.lower(play, training, training.key, training.price_noise_sd, settings, models)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         warm_up = beside.submit(walk.compile, compiler_options=options)
         by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
-        step = _train.lower(play, training, settings, chunk_length(settings.updates), worlds, finer(play))
+        step = _train.lower(play, training, settings, chunk_length(settings.updates), models, finer(play))
         train = step.compile(compiler_options=options)
         optimum = optimum_by_state if by_state is None else by_state.result()
         return Compiled(warm_up.result(), train, optimum, time.perf_counter() - begin)
@@ -204,10 +203,10 @@ def _train(
     training: Training[State],
     settings: RSPG,
     length: int,
-    worlds: Worlds | None = None,
+    models: ModelSet | None = None,
     fine: Play | None = None,
 ) -> tuple[Training[State], Progress]:
-    return repeated(lambda training: update(play, training, settings, worlds, fine), training, length)
+    return repeated(lambda training: update(play, training, settings, models, fine), training, length)
 
 
 def price(model: Model, settings: RSPG) -> None:
@@ -221,7 +220,7 @@ Watcher = Callable[[Training[State], History], bool | None]
 
 
 class Begun(NamedTuple):
-    """What is to be trained: for an `adversary` where there is a family of worlds, from `resume` where it goes on."""
+    """Set up training: for an `adversary` where there is a model set, from `resume` where it goes on."""
 
     model: Model
     settings: RSPG
@@ -237,11 +236,11 @@ def train_economy(
     """Train an economy: stationary equilibrium, compilation beside it, first paths, updates; `started(steady)` is
     called once, before the first update."""
     begin, (model, settings, seed, steady, resume, adversary) = time.perf_counter(), begun
-    worlds = None if adversary is None else adversary.worlds
+    models = None if adversary is None else adversary.models
     lines.step("compiling" if steady is not None else "stationary equilibrium, compiling beside it")
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings) if steady is None else steady.economy.grid.size
-        compiling = beside.submit(compile_ahead, model, settings, points, worlds)
+        compiling = beside.submit(compile_ahead, model, settings, points, models)
         steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
         if started is not None:
             started(steady)
@@ -252,9 +251,9 @@ def train_economy(
         training, history = resume
         play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
     else:
-        lines.now("first paths, on which everybody follows the stationary policy")
+        lines.now("first paths, on which households follow the stationary policy")
         play, training = prepare(
-            model, settings, steady, seed=seed, warm_up=compiled.warm_up, by_state=compiled.by_state, worlds=worlds
+            model, settings, steady, seed=seed, warm_up=compiled.warm_up, by_state=compiled.by_state, models=models
         )
         history = {name: np.zeros(0) for name in HISTORY}
     ready = time.perf_counter()
@@ -284,11 +283,11 @@ def _calls(
 
     def advance(training: Training[State], history: History) -> tuple[Training[State], History]:
         done = made(history)
-        worlds, reported = None, {}
+        models, reported = None, {}
         if adversary is not None:
             now = play._replace(policy=training.policy)
-            worlds, reported = adversary.move(now, training.states, history, done // length)
-        training, reports = compiled.train(play, training, settings, length, worlds, fine)
+            models, reported = adversary.move(now, training.states, history, done // length)
+        training, reports = compiled.train(play, training, settings, length, models, fine)
         check_reports(play.economy, reports, done)
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
         new |= {name: np.repeat(value[None], length, axis=0) for name, value in reported.items()}

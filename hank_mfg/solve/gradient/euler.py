@@ -73,8 +73,8 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
 
 
 def implied_inflation_term(economy: Economy, now: Decision, ahead: Decision) -> Array:
-    """E[L F_q'] / F_pq, exact over next period's aggregate states: what tomorrow adds to a firm's wish to raise its
-    price, a number. `ahead` holds the decisions in every state that may follow."""
+    """E[L F_q'] / F_pq, exact over next period's aggregate states: the expected term of the Phillips
+    curve, in units of inflation, a number. `ahead` holds the decisions in every state that may follow."""
     probabilities = economy.shock_transition[now.state.aggregate.shock]
     return probabilities @ jax.vmap(lambda public: economy.expected_inflation_term(now.public, public))(ahead.public)
 

@@ -1,6 +1,6 @@
 """Structural policy gradient for games, with memory (RSPG) or without (SPG).
 
-Only the common noise is sampled. Along each path everybody's action values Q_t(s, a) are exact (game_play.py), and the
+Only the common noise is sampled. Along each path all action values Q_t(s, a) are exact (game_play.py), and the
 gradient of the objective in what is done at one state is the mass times Q. It is used in natural units:
 
 - unordered actions: scores move by Q plus the gradient of temperature times entropy, the gradient of the objective in
@@ -9,9 +9,9 @@ gradient of the objective in what is done at one state is the mass times Q. It i
 - ordered actions and intervals: a Newton step along the parabola through Q at three neighboring actions.
 
 The network then takes `epochs` Adam steps of weighted least squares toward the moved scores, up to what softmax does
-not see (`centered_residual`). To somebody who sees public signals only, several paths look the same; least squares then
-takes the mean of their weighted moves. So weight times move is always the exact slope of the path, however far the move
-is bounded: what vanishes is the mean slope. Several populations learn at the same time, each taking the others as
+not see (`centered_residual`). An agent who sees public signals only cannot distinguish several paths; least squares
+then takes the mean of their weighted moves. So weight times move is always the exact slope of the path, however far the
+move is bounded: what vanishes is the mean slope. Several populations learn at the same time, each taking the others as
 given.
 
 Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.md.
@@ -32,7 +32,7 @@ from hank_mfg.precision import DTYPES
 from hank_mfg.solve.play.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
 from hank_mfg.solve.settings import MethodSettings, accepts_old_names, cells_of
 
-FLOOR = -12.0  # log odds below which a bad action rests: it is as good as never taken
+FLOOR = -12.0  # log odds below which a bad action is left as it is: as good as never taken
 
 
 @accepts_old_names
@@ -113,8 +113,8 @@ class GameTraining(NamedTuple):
 
 
 class GameTargets(NamedTuple):
-    """What one population should learn from one path: where its scores should be, (time, states, outputs), and how much
-    it matters; with them what individuals saw of their states in each period, None where that never changes."""
+    """Targets of one population from one path: its scores, (time, states, outputs), and their
+    weights; with them the inputs from individual states in each period, None where these never change."""
 
     target: Array
     weight: Array
@@ -157,16 +157,16 @@ def softened(scores: Array, values: Array, temperature: Array, settings: GameRSP
 
     The move is rate [Q - temperature log pi - its mean under pi], the weight pi + uniform_action_weight. Moves beyond
     `max_move` are cut and their weight raised, so that weight times move, and its mean over paths, is what it was. A
-    bad action that is never taken rests.
+    bad action that is as good as never taken is left as it is.
     """
     log_probabilities = jax.nn.log_softmax(scores)
     probabilities = jnp.exp(log_probabilities)
     soft = values - temperature * log_probabilities
     move = settings.rate * (soft - jnp.sum(probabilities * soft, axis=-1, keepdims=True))
-    rests = (log_probabilities < FLOOR) & (move < 0)
+    fixed = (log_probabilities < FLOOR) & (move < 0)
     excess = jnp.maximum(jnp.abs(move) / settings.max_move, 1.0)
     weight = (probabilities + settings.uniform_action_weight) * excess
-    return scores + jnp.where(rests, 0.0, move / excess), jnp.where(rests, 0.0, weight)
+    return scores + jnp.where(fixed, 0.0, move / excess), jnp.where(fixed, 0.0, weight)
 
 
 def climbed(scores: Array, values: Array, tried: Array, population: Population, limit: float) -> tuple[Array, Array]:
@@ -183,14 +183,14 @@ def climbed(scores: Array, values: Array, tried: Array, population: Population, 
     per_score = length * share * (1.0 - share)
     slope = ((values[..., 2:3] - values[..., 0:1]) / (2.0 * gap) + bend * away) * per_score
     weight = jnp.maximum(-bend * per_score**2, jnp.abs(slope) / limit)
-    end = resting_share(population)
-    rests = ((share > 1.0 - end) & (slope > 0)) | ((share < end) & (slope < 0))
+    end = share_at_end(population)
+    fixed = ((share > 1.0 - end) & (slope > 0)) | ((share < end) & (slope < 0))
     target = scores + slope / jnp.maximum(weight, jnp.finfo(scores.dtype).tiny)
-    return jnp.where(rests, scores, target), jnp.where(rests, 0.0, weight)
+    return jnp.where(fixed, scores, target), jnp.where(fixed, 0.0, weight)
 
 
-def resting_share(population: Population) -> float:
-    """How near the end of the actions, as a share of their extent, a choice need go no further toward it."""
+def share_at_end(population: Population) -> float:
+    """The distance from the end of the actions, as a share of their extent, at which choices stop moving."""
     actions = population.actions
     return 0.25 / (len(actions.values) - 1) if isinstance(actions, Discrete) else 1e-3
 
@@ -224,7 +224,7 @@ def compute_targets(play: GamePlay, uniforms: Array, settings: GameRSPG, tempera
 
 
 def centered_residual(scores: Array, own_targets: GameTargets) -> Array:
-    """How far scores (..., states, outputs) are from where they should be.
+    """The distance of scores (..., states, outputs) from their targets.
 
     Scores of unordered actions mean the same when all at one state move alike, so what counts is the distance from its
     weighted mean over actions: a head that makes scores of the values of landings cannot move a state's level freely.
@@ -233,7 +233,7 @@ def centered_residual(scores: Array, own_targets: GameTargets) -> Array:
     if scores.shape[-1] == 1:
         return away
     weight = own_targets.weight
-    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where nobody is and uniform_weight is zero
+    total = jnp.sum(weight, axis=-1, keepdims=True)  # zero where the mass and uniform_weight are zero
     return away - jnp.sum(weight * away, axis=-1, keepdims=True) / jnp.maximum(total, jnp.finfo(scores.dtype).tiny)
 
 
@@ -245,7 +245,7 @@ def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool =
 
 
 def _one_sight(game: AbstractGame, name: str) -> Sight:
-    """What individuals see of their states in any period, where that never changes."""
+    """The inputs of strategies at all states, where they never change."""
     return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
 
 

@@ -17,7 +17,7 @@ from hank_mfg.solve.train import History, chunk_length, made, repeated, train
 
 
 class BegunGame(NamedTuple):
-    """What is to be trained: at most `chunk` updates in one compiled call, from `resume` where it goes on."""
+    """Set up training: at most `chunk` updates in one compiled call, from `resume` where it goes on."""
 
     game: AbstractGame
     settings: Any

@@ -1,4 +1,4 @@
-"""Whether what the updates of training report can be gone on with."""
+"""Check the reports of training: stop where a quantity is not finite or a market has no price."""
 
 import numpy as np
 

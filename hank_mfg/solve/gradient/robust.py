@@ -1,24 +1,24 @@
 """Robust training: one policy for a set of models, chosen for the worst weighting of these models.
 
-The models m = 1..M ("worlds") differ in parameters. Households choose one policy, the adversary weights on the worlds,
+The models m = 1..M differ in parameters. Households choose one policy, the adversary weights on the models,
 
     max over policies, min over w of   sum_m w_m V_m + theta sum_m w_m log(M w_m),
 
 with V_m lifetime utility in model m when all households follow the policy and prices adjust. With theta = 0 that is the
-worst of the worlds (max-min), with a large theta the mean of them, between them multiplier preferences, whose adversary
-pays theta for every unit of relative entropy. Paths of one batch live in all worlds, and what they teach counts by the
-weight of theirs: where worlds cannot be told apart by what people see and remember, they learn what is right on average
-with these weights, given their history; where they can, each teaches its own. What is best for the adversary, given V,
-has a closed form,
+worst of the models (max-min), with a large theta the mean of them, between them multiplier preferences, whose
+adversary pays theta for every unit of relative entropy. A batch has paths of all models, and their targets count by the
+weight of the model: where households' signals and memory do not distinguish models, the policy is right on average with
+these weights, given the history; where they do, it is that of each model. The adversary's best weights, given V, have a
+closed form,
 
-    w*_m proportional to exp(-V_m / theta),      with theta = 0 the worst worlds only;
+    w*_m proportional to exp(-V_m / theta),      with theta = 0 the worst models only;
 
 its weights are the average of what would have been best whenever V was measured (fictitious play), move n counting
 
     w_n = w_{n-1} + 3 / (n + 3) (w* - w_{n-1}),      w_0 = 1 / M,
 
-like n squared, as people get better. They have settled where w* gains nothing against w. V and theta are in units of
-what one percent more consumption goods at unchanged hours adds to lifetime utility in the first world, linear in V as
+like n squared, as the policy gets better. They converge where w* gains nothing against w. V and theta are in units of
+what one percent more consumption goods at unchanged hours adds to lifetime utility in the first model, linear in V as
 the adversary's problem must be: a loss of one percent reads one, one of ten percent a little more or less than ten.
 Sources: Gilboa and Schmeidler (1989), Journal of Mathematical Economics 18(2); Hansen and Sargent (2001), American
 Economic Review 91(2); Robinson (1951), Annals of Mathematics 54(2), for fictitious play.
@@ -46,7 +46,7 @@ from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.stationary.best_savings import scaled_reward
 
-LIFE = 500  # periods over which lifetime utility is summed
+HORIZON = 500  # periods over which lifetime utility is summed
 RECENT = 3  # what is best in the n-th move counts like n to the power of this less one
 
 
@@ -54,10 +54,9 @@ RECENT = 3  # what is best in the n-th move counts like n to the power of this l
 class Family:
     """A set of models for which one policy is trained: `Family({"stay": [0.7, 0.95], "gap": [0.02]}, penalty=0.1)`.
 
-    `alternatives` gives further values of parameters; every combination with the model's own values is a world, the
-    model itself the first. `penalty` is theta, in percent of consumption: a model in which households are worse off by
-    that much gets e times the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no
-    numbers.
+    `alternatives` gives further values of parameters; every combination with the model's own values is a member, the
+    model itself the first. `penalty` is theta, in percent of consumption: a model with a loss of that much gets e times
+    the weight; 0 leaves the worst alone. Raises ValueError for values that are missing or no numbers.
     """
 
     alternatives: Mapping[str, Sequence[Any]]
@@ -78,52 +77,52 @@ class Family:
             raise ValueError(f"Family(penalty={self.penalty}): give zero or a positive number, percent of consumption.")
 
     def changes(self, model: Model) -> list[dict[str, Any]]:
-        """What differs from `model` in each world, nothing in the first. Raises ValueError for an unknown parameter."""
+        """What differs from `model` in each member; first nothing. Raises ValueError for an unknown parameter."""
         check_names(type(model), self.alternatives)
         words = [name for name in self.alternatives if name in choice_names(type(model))]
         if words:
-            raise ValueError(f"Family: {words[0]} is a word that the model is told, not a parameter: leave it out.")
+            raise ValueError(f"Family: {words[0]} is a choice of the model, not a parameter: leave it out.")
         own = model.parameters()
         every = [[own[name], *values] for name, values in self.alternatives.items()]
-        worlds = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
+        members = (dict(zip(self.alternatives, values, strict=True)) for values in itertools.product(*every))
         found: list[dict[str, Any]] = []
-        for world in worlds:
-            changes = differing(world, own)
+        for member in members:
+            changes = differing(member, own)
             if not any(_same(changes, other) for other in found):
                 found.append(changes)
         return found
 
     def includes(self, model: Model, parameters: Mapping[str, Any]) -> bool:
-        """Whether `model` with other `parameters` is one of the worlds."""
+        """Whether `model` with other `parameters` is a member."""
         changes = differing(parameters, model.parameters())
         return any(_same(changes, other) for other in self.changes(model))
 
     def check(self, model: Model) -> None:
-        """Raise ValueError, naming the world, unless every equation works in every one: `check_model` for a family."""
+        """Raise ValueError, naming the member, unless every equation works in each: `check_model` for a family."""
         for change in self.changes(model):
-            world = model.with_parameters(**change)
+            member = model.with_parameters(**change)
             try:
-                check_model(world)
+                check_model(member)
             except ValueError as error:
                 raise ValueError(f"Family with {assignments(change)}: {error}" if change else str(error)) from error
 
-    def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "Worlds":
-        """Every world on the same grids, equally likely.
+    def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "ModelSet":
+        """Every member on the same grids, equally likely.
 
-        Raises ValueError for a world with another number of states or another asset space, since one policy serves them
-        all, and where `paths` cannot be shared out.
+        Raises ValueError for a member with another number of states or another asset space, since one policy serves
+        them all, and where `paths` cannot be shared out.
         """
         changes = self.changes(model)
         count = len(changes)
         if paths % count:
             raise ValueError(
-                f"Family of {count} worlds with paths={paths}: give a multiple of {count}, so that each has as many."
+                f"Family of {count} models with paths={paths}: give a multiple of {count}, so that each has as many."
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
-        for change, world in zip(changes, each, strict=True):
-            _require_same_grids(assignments(change), world, each[0])
+        for change, member in zip(changes, each, strict=True):
+            _require_same_grids(assignments(change), member, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
-        return Worlds(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
+        return ModelSet(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
 
 def require_same_states(what: str, now: Economy, trained: Economy) -> None:
@@ -142,15 +141,15 @@ def require_same_states(what: str, now: Economy, trained: Economy) -> None:
     if not np.array_equal(now.shares, trained.shares):
         raise ValueError(
             f"{what}: permanent types have the shares {np.asarray(now.shares).tolist()} and in training had "
-            f"{np.asarray(trained.shares).tolist()}: keep them, since nobody ever changes type, or solve the "
+            f"{np.asarray(trained.shares).tolist()}: keep them, since households never change type, or solve the "
             "new economy."
         )
 
 
-def _require_same_grids(change: str, world: Economy, first: Economy) -> None:
+def _require_same_grids(change: str, member: Economy, first: Economy) -> None:
     """Raise ValueError unless one policy knows every state of both."""
-    require_same_states(f"Family with {change}", world, first)
-    if not np.array_equal(world.grid.points, first.grid.points):
+    require_same_states(f"Family with {change}", member, first)
+    if not np.array_equal(member.grid.points, first.grid.points):
         raise ValueError(
             f"Family: with {change} asset_space() is another one than in the model: keep its ends, so that one policy "
             "knows every state."
@@ -161,39 +160,37 @@ def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
     return changes.keys() == other.keys() and all(np.array_equal(value, other[name]) for name, value in changes.items())
 
 
-class Worlds(NamedTuple):
-    """The worlds of a family: their `economies`, arrays with a leading axis (worlds,), and `weights` (worlds,)."""
+class ModelSet(NamedTuple):
+    """The members of a family: their `economies`, arrays with a leading axis (models,), and `weights` (models,)."""
 
     economies: Economy
     weights: Array
 
     def place(self, paths: int) -> Array:
-        """The world of every path, one after the other: (paths,)."""
+        """The member that each path belongs to, in turn: (paths,)."""
         return jnp.arange(paths) % self.weights.shape[0]
 
 
-def on_paths(play: Play, worlds: Worlds | None, one: Callable, *each: Any) -> Any:
-    """`one(play, *x)` for every path, leading axis of `each`: in the economy of `play`, or of the path's own world."""
-    if worlds is None:
+def on_paths(play: Play, models: ModelSet | None, one: Callable, *each: Any) -> Any:
+    """`one(play, *x)` for every path, leading axis of `each`: in the economy of `play`, or of the path's own model."""
+    if models is None:
         return jax.vmap(lambda *x: one(play, *x))(*each)
-    place = worlds.place(jax.tree.leaves(each)[0].shape[0])
-    economies = jax.tree.map(lambda x: x[place] if eqx.is_array(x) else x, worlds.economies)
+    place = models.place(jax.tree.leaves(each)[0].shape[0])
+    economies = jax.tree.map(lambda x: x[place] if eqx.is_array(x) else x, models.economies)
     return eqx.filter_vmap(lambda economy, *x: one(play._replace(economy=economy), *x))(economies, *each)
 
 
-def path_shares(worlds: Worlds | None, paths: int, dtype) -> Array:
-    """How much every path counts, (paths,), mean one: by the weight of its world."""
-    if worlds is None:
+def path_shares(models: ModelSet | None, paths: int, dtype) -> Array:
+    """The weight of every path, (paths,), mean one: that of its model."""
+    if models is None:
         return jnp.ones(paths, dtype)
-    return worlds.weights.shape[0] * worlds.weights[worlds.place(paths)]
+    return models.weights.shape[0] * models.weights[models.place(paths)]
 
 
-class Lives(NamedTuple):
-    """Lives from each of several states on, in every world: arrays (paths, worlds), `shock_sums` (paths, worlds,
-    shocks).
-
-    `value` is lifetime utility, `percent` what one percent more goods in every period at unchanged hours would add to
-    it, `shock_sums` the discounted sum of every shock less its mean in that world.
+class Lifetimes(NamedTuple):
+    """From each of several states on, in every model: `value`, lifetime utility, and `percent`, what one percent more
+    goods in every period at unchanged hours would add to it, (paths, models); `shock_sums`, the discounted sum of
+    every shock less its mean in that model, (paths, models, shocks).
     """
 
     value: Array
@@ -201,7 +198,7 @@ class Lives(NamedTuple):
     shock_sums: Array
 
 
-def _luck(economy: Economy, path: Array) -> Array:
+def _shock_sums(economy: Economy, path: Array) -> Array:
     """The discounted sum along the aggregate states `path` of each shock less its stationary mean: (shocks,)."""
     values = jnp.stack([jnp.asarray(each, economy.dtype) for each in economy.shock_values.values()])
     every = jnp.arange(economy.shock_count)
@@ -211,12 +208,12 @@ def _luck(economy: Economy, path: Array) -> Array:
 
 
 @eqx.filter_jit
-def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
-    count = worlds.weights.shape[0]
+def _lifetimes(play: Play, models: ModelSet, states: State, keys: Array) -> Lifetimes:
+    count = models.weights.shape[0]
 
     def one(play: Play, state: State, key: Array):
         economy, start = play.economy, state.aggregate.shock
-        shocks = economy.shocks_from(start, jax.random.uniform(key, (LIFE,), economy.dtype))
+        shocks = economy.shocks_from(start, jax.random.uniform(key, (HORIZON,), economy.dtype))
         _, path = freeze(play, state._replace(price_noise=None), shocks, False)
 
         def flows(savings: Array, public: Public) -> Array:
@@ -226,82 +223,82 @@ def _lives(play: Play, worlds: Worlds, states: State, keys: Array) -> Lives:
         nothing = jnp.zeros((2, *economy.shape), economy.dtype)
         each = path_value(economy, path, path.now.savings, nothing, flows)
         value, percent_more = jnp.sum(state.aggregate.mass * each, axis=(1, 2))
-        return Lives(value, percent_more, _luck(economy, jnp.append(start, shocks)))
+        return Lifetimes(value, percent_more, _shock_sums(economy, jnp.append(start, shocks)))
 
     def everywhere(*each: Any):
-        return on_paths(play, worlds, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
+        return on_paths(play, models, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
 
     return jax.vmap(everywhere)(states, keys)
 
 
-def losses(play: Play, worlds: Worlds, states: State, key: Array) -> np.ndarray:
-    """By how much people are worse off in every world than in the first, percent of consumption: (worlds,).
+def losses(play: Play, models: ModelSet, states: State, key: Array) -> np.ndarray:
+    """Losses of households in every model against the first, percent of consumption: (models,).
 
-    Everybody lives on from each of `states`, leading axis paths, for `LIFE` periods, on the same uniform numbers in
-    every world. What they owe to luck, in the shocks at the start and after it, is taken out: it is ten to a hundred
-    times what worlds differ by.
+    Paths of `HORIZON` periods start from each of `states`, leading axis paths, with the same uniform draws in every
+    model. What differences owe to the realized shocks is removed by regression on `shock_sums`, a control variate: it
+    is ten to a hundred times the differences between models.
     """
     keys = jax.random.split(key, states.aggregate.shock.shape[0])
-    lives = jax.tree.map(lambda x: np.asarray(x, np.float64), _lives(play, worlds, states, keys))
-    sound = np.isfinite(lives.value).all(axis=0)
+    lifetimes = jax.tree.map(lambda x: np.asarray(x, np.float64), _lifetimes(play, models, states, keys))
+    sound = np.isfinite(lifetimes.value).all(axis=0)
     if not sound.all():
         raise RuntimeError(
-            f"World {int(np.argmin(sound))} of the family: lifetime utility became NaN or infinite in {LIFE} periods; "
+            f"Model {int(np.argmin(sound))} of the family: lifetime utility is NaN or infinite in {HORIZON} periods; "
             "check prices() and resources() there, or leave it out."
         )
     value, shock_sums = (
-        lives.value - lives.value[:, :1],
-        lives.shock_sums - lives.shock_sums[:, :1],
+        lifetimes.value - lifetimes.value[:, :1],
+        lifetimes.shock_sums - lifetimes.shock_sums[:, :1],
     )  # what they own at the start cancels
     away = [(x - x.mean(axis=0)).reshape(-1, *x.shape[2:]) for x in (shock_sums, value)]
     coefficients = np.linalg.lstsq(*away)[0]
-    return -(value - shock_sums @ coefficients).mean(axis=0) / lives.percent.mean(axis=0)[0]
+    return -(value - shock_sums @ coefficients).mean(axis=0) / lifetimes.percent.mean(axis=0)[0]
 
 
 class Adversary(NamedTuple):
-    """Who weights the worlds of a family; `penalty` is theta, percent of consumption."""
+    """The adversary, who weights the models of a family; `penalty` is theta, percent of consumption."""
 
-    worlds: Worlds
+    models: ModelSet
     penalty: float
     seed: int
 
     def move(
         self, play: Play, states: State, history: dict[str, np.ndarray], moves: int
-    ) -> tuple[Worlds, dict[str, np.ndarray]]:
-        """The worlds with new weights after so many `moves`, given what everybody does now, and what to keep in the
-        history: `weights` and `losses` (worlds,) each, and the `adversary_gain`, percent of consumption, from the best
-        weights instead of those under which people were trained so far; losses and gain NaN before any move."""
-        count = len(self.worlds.weights)
+    ) -> tuple[ModelSet, dict[str, np.ndarray]]:
+        """The models with new weights after so many `moves`, given the policy of `play`, and the record for the
+        history: `weights` and `losses` (models,) each, and the `adversary_gain`, percent of consumption, from the best
+        weights instead of those of training so far; losses and gain NaN before any move."""
+        count = len(self.models.weights)
         if moves == 0:
             start = {"weights": np.full(count, 1.0 / count), "losses": np.full(count, np.nan)}
-            return self.worlds, {**start, "adversary_gain": np.array(np.nan)}
+            return self.models, {**start, "adversary_gain": np.array(np.nan)}
         key = jax.random.fold_in(jax.random.PRNGKey(self.seed), len(history["update"]))
-        found, before = losses(play, self.worlds, states, key), history["weights"][-1]
+        found, before = losses(play, self.models, states, key), history["weights"][-1]
         best = best_weights(found, self.penalty)
         weights = before + RECENT / (RECENT + moves) * (best - before)
         gain = objective(best, found, self.penalty) - objective(before, found, self.penalty)
-        moved = self.worlds._replace(weights=jnp.asarray(weights.astype(play.economy.dtype)))
+        moved = self.models._replace(weights=jnp.asarray(weights.astype(play.economy.dtype)))
         return moved, {"weights": weights, "losses": found, "adversary_gain": np.array(gain)}
 
 
 def objective(weights: np.ndarray, losses: np.ndarray, penalty: float) -> float:
-    """What the adversary wants to be large: losses on average less theta times relative entropy, percent."""
+    """The adversary's objective: losses on average less theta times relative entropy, percent."""
     from scipy.special import xlogy  # loaded on first use
 
     return float(weights @ losses - penalty * xlogy(weights, len(weights) * weights).sum())
 
 
 def best_weights(losses: np.ndarray, penalty: float) -> np.ndarray:
-    """The weights (worlds,) with the largest `objective`: in closed form, the worst worlds only if theta is zero."""
+    """The weights (models,) with the largest `objective`: in closed form, the worst models only if theta is zero."""
     behind = losses - losses.max()
     probabilities = np.exp(behind / penalty) if penalty > 0 else (behind == 0).astype(float)
     return probabilities / probabilities.sum()
 
 
-def require_same_worlds(history: dict[str, np.ndarray], worlds: Worlds | None) -> None:
-    """Raise ValueError unless training that made `history` was for as many worlds as there are now."""
+def require_same_models(history: dict[str, np.ndarray], models: ModelSet | None) -> None:
+    """Raise ValueError unless training that made `history` was for as many models as there are now."""
     before = history["weights"].shape[1] if "weights" in history else 0
-    now = 0 if worlds is None else len(worlds.weights)
+    now = 0 if models is None else len(models.weights)
     if before != now and len(history["update"]):
         raise ValueError(
             f"resume continues training for {_family_of(before)} and solve() is given {_family_of(now)}: pass the "
@@ -310,4 +307,4 @@ def require_same_worlds(history: dict[str, np.ndarray], worlds: Worlds | None) -
 
 
 def _family_of(count: int) -> str:
-    return f"a family of {count} worlds" if count else "one world without a family"
+    return f"a family of {count} models" if count else "one model without a family"

@@ -21,7 +21,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables
 from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_inflation_term, structural_gradient
-from hank_mfg.solve.gradient.robust import Worlds, on_paths, path_shares
+from hank_mfg.solve.gradient.robust import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, rollout, worst_market
@@ -107,7 +107,7 @@ def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
 
 
 class Progress(NamedTuple):
-    """What one update reports. `finite` (quantities, paths) says where everything is a number, `market` where prices of
+    """The report of one update: `finite` (quantities, paths), where everything is a number, `market`, where prices of
     every path cleared worst; `price_error` is that of firms, in units of inflation."""
 
     loss: Array
@@ -124,7 +124,7 @@ QUANTITIES = ("prices and signals", "cash on hand", "consumption", "mass", "stru
 class Training(NamedTuple, Generic[States]):
     """Everything that training carries from one update to the next; saved and loaded, it goes on as if unbroken.
 
-    `states` are the paths' last states: of everybody in training, of everybody and the deviator in exploitability.
+    `states` are the paths' last states: of all in training, of all and the deviator in exploitability.
     `price_noise_sd` (clearing prices,) are the standard deviations of the noise added to clearing prices in training.
     """
 
@@ -136,13 +136,12 @@ class Training(NamedTuple, Generic[States]):
 
 
 class Record(NamedTuple):
-    """What a rollout keeps of each period for learning; (time, assets, income) unless said.
+    """The record of each period for training; (time, assets, income) unless said.
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
     `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
-    less where earnings fall with it; `goods` is consumption of goods. `expected_inflation_term` (time,) is what firms
-    think that tomorrow adds to their wish to raise the price, `implied` what it is worth in expectation over every next
-    aggregate state."""
+    less where earnings fall with it; `goods` is consumption of goods. `expected_inflation_term` (time,) is the
+    policy's expected term of the Phillips curve, `implied` its exact expectation over every next aggregate state."""
 
     signal: Array
     cash: Array
@@ -160,9 +159,9 @@ class Record(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """What the networks should learn from one path: where log consumption should move, and how much it matters; where
-    the expected inflation term of firms should move, (time,); how many asset points from the lowest one are `bound`,
-    (time, income): households there are right to save down to the borrowing limit."""
+    """Targets of the networks from one path: the `move` of log consumption and its `weight`; the expected inflation
+    term of firms, (time,); the number of asset points, from the lowest one, that are `bound`, (time, income): there
+    saving down to the borrowing limit is optimal."""
 
     signal: Array
     move: Array
@@ -197,7 +196,7 @@ def observe(
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
         record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
         return last, record, worst_market(play, steps.now)
-    economy = play.economy.on(fine.economy.grid)  # of the path's own world
+    economy = play.economy.on(fine.economy.grid)  # of the path's own model
     inside = fine._replace(policy=play.policy, economy=economy)
     last, steps = rollout(NoisyPrices(inside), refine(state, inside), (shocks_next, price_noise), lambda step: step)
     record = jax.vmap(lambda step: record_period(play, *at_nodes(step, play, inside), inside.economy))(steps)
@@ -205,7 +204,7 @@ def observe(
 
 
 def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Record:
-    """What learning needs of one period and of the decisions that may follow, on the grid of the economy `there`."""
+    """The record of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
@@ -224,8 +223,8 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
 def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets, Array, Array]:
     """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
 
-    Where a bound binds the step starts from it and leads beyond, to what would be wanted without it. Nothing else is
-    as smooth: a head that is free to want anything beyond the bound bends where the bound ceases to bind.
+    Where a bound binds the step starts from it and leads beyond, to the unconstrained choice: a head that is left free
+    beyond the bound would bend where the bound ceases to bind.
     """
     grid = play.economy.grid
     td_lambda = settings.td_lambda
@@ -247,7 +246,7 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
 
 
 def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
-    """What the networks say along one path of signals (time, signals): the log correction of consumption, (time,
+    """Outputs of the networks along one path of signals (time, signals): the log correction of consumption, (time,
     assets, income), and the expected inflation term of firms, (time,)."""
     _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
     return jax.vmap(lambda f: (policy.correction(f, tables), policy.expected_inflation_term(f)))(features)
@@ -260,8 +259,8 @@ def fit(
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
     and half that of the expected inflation term of firms in units of its `scale` (as it is, Adam would take it for
-    rounding), mean over periods and over paths, which count by their `shares` (paths,) of mean one. What a rollout
-    teaches is worth several cheap steps of the network, and some of it is peculiar to its paths: a network that goes
+    rounding), mean over periods and over paths, which count by their `shares` (paths,) of mean one. The targets
+    of a rollout merit several cheap steps of the network, and are partly peculiar to its paths: a network that goes
     only part of the way is a mean over the last rollouts."""
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
@@ -300,16 +299,16 @@ def fit(
 
 
 def update(
-    play: Play, training: Training[State], settings: RSPG, worlds: Worlds | None = None, fine: Play | None = None
+    play: Play, training: Training[State], settings: RSPG, models: ModelSet | None = None, fine: Play | None = None
 ) -> tuple[Training[State], Progress]:
     """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
 
-    Where there are `worlds` (robust.py), paths live in all of them and count by the weights of theirs. The mass moves
-    on the grid of the play `fine`, if there is one.
+    Paths belong to the `models` of a family in turn, where there is one (robust.py), and count by their weights. The
+    mass moves on the grid of the play `fine`, if there is one.
     """
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)
-    shares = path_shares(worlds, settings.paths, play.economy.dtype)
+    shares = path_shares(models, settings.paths, play.economy.dtype)
 
     def one(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
@@ -323,7 +322,7 @@ def update(
         return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, targets, numbers, finite, market = on_paths(play, worlds, one, training.states, keys)
+    last, targets, numbers, finite, market = on_paths(play, models, one, training.states, keys)
     policy, optimizer, loss = fit(play, training, settings, training.states.memory, targets, shares)
     euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
     report = Progress(loss, euler_error, price_error, objective, finite.T, market)

@@ -1,4 +1,4 @@
-"""Make a game of a declared economy: where it starts, and what comes after its last period."""
+"""Turn a declared economy into a game: its initial state and its terminal value."""
 
 import equinox as eqx
 import jax
@@ -38,8 +38,8 @@ def as_game(
     Policies are splines with `knots` knots in the `asset_points` points of the asset grid. `steady`, a stationary
     equilibrium of the same model, saves solving one; its own asset points may be others.
 
-    Prices that clear inside the period clear after everybody has chosen; see environment/economy_game.py for what
-    everybody then sees. Raises ValueError for sizes that are too small, and what `steady_state` raises.
+    Prices that clear inside the period clear after all have chosen; see environment/economy_game.py for what
+    households then see. Raises ValueError for sizes that are too small, and what `steady_state` raises.
     """
     require_whole("horizon", horizon, 1, "typically 40 to 200")
     require_whole("knots", knots, 3, "typically 12")

@@ -1,4 +1,4 @@
-"""A distribution on a finer grid than the nodes at which a policy learns.
+"""A distribution on a finer grid than the nodes of training.
 
 Young's lottery spreads the mass a little in every period, by some h^2/6 on a grid of spacing h, as if households were
 exposed to more risk. Since aggregate capital is so persistent, the mean of it moves by a tenth of a percent between 200

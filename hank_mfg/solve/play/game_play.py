@@ -1,4 +1,4 @@
-"""A game and the strategies that everybody follows, for the one rollout of rollout.py; values along a path.
+"""A game and the strategies that all follow, for the one rollout of rollout.py; values along a path.
 
 Along a path everything aggregate is a list of constants: `price_taking` says so once. What one individual expects from
 an action is then exact, by backward induction:
@@ -36,7 +36,7 @@ from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.strategy import Strategy, look, start_of
 from hank_mfg.solve.play.rollout import rollout
 
-WARMUP_PATHS = 64  # on which signals are standardized, everybody playing as at the start
+WARMUP_PATHS = 64  # on which signals are standardized, all playing as at the start
 
 
 class GameState(NamedTuple):
@@ -64,7 +64,7 @@ class GameStep(NamedTuple):
 
 
 class GamePlay(NamedTuple):
-    """Who plays what: a game and the strategy of each population; `own` is `all_states` of each, looked up once."""
+    """A game and the strategy of each population; `own` is `all_states` of each, looked up once."""
 
     game: AbstractGame
     strategies: dict[str, Strategy]
@@ -105,7 +105,7 @@ class GamePlay(NamedTuple):
 
 
 def game_play(game: AbstractGame, strategies: dict[str, Strategy]) -> GamePlay:
-    """Everybody follows `strategies`."""
+    """All individuals follow `strategies`."""
     return GamePlay(game, strategies, {name: all_states(game, name) for name in game.populations})
 
 
@@ -129,7 +129,7 @@ def draw_uniforms(key, paths: int, periods: int, draws: int, dtype) -> Array:
 
 
 def price_taking(steps: GameStep) -> Period:
-    """Nobody alone moves what is aggregate, so no gradient passes through it."""
+    """No individual moves what is aggregate, so no gradient passes through it."""
     return jax.tree.map(jax.lax.stop_gradient, Period(steps.now.state.aggregate, steps.following))
 
 
@@ -182,7 +182,7 @@ def _backward(game: AbstractGame, name: str, path: Period, actions: Array, value
 
 
 def standardize(game: AbstractGame, strategies: dict[str, Strategy], *, seed: int) -> dict[str, Strategy]:
-    """The same strategies with signals standardized on paths on which everybody follows them."""
+    """The same strategies with signals standardized on paths on which all follow them."""
     dtype = jax.tree.leaves(eqx.filter(strategies, eqx.is_inexact_array))[0].dtype
     uniforms = draw_uniforms(jax.random.key(seed), WARMUP_PATHS, game.horizon, game.draws, dtype)
     signals = eqx.filter_jit(jax.vmap(lambda u: game_play(game, strategies).path(u).now.signal))(uniforms)

@@ -1,6 +1,6 @@
 """The value of a savings plan to one household along a fixed aggregate path.
 
-Along a path of aggregate states z_0, z_1, ... nothing depends on one household, so a plan of savings a' is worth
+Along a path of aggregate states z_0, z_1, ... nothing depends on one household, so a savings plan a' has the value
 
     V_t(a, e) = F_t(a, a') + beta_t(e) sum_e' P(e' | e, z_t, z_{t+1}) V_{t+1}(a', e'),
 
@@ -20,9 +20,9 @@ from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
 
 
 class Frozen(NamedTuple):
-    """What a household faces on one path, leading axis time: nothing here depends on what it does itself.
+    """The environment of one household on one path, leading axis time, independent of its own choices.
 
-    `now` and `ahead` are everybody else's decisions; their public parts (prices, signals, cash) are its own too.
+    `now` and `ahead` are all others' decisions; their public parts (prices, signals, cash) are its own too.
     """
 
     now: Decision
@@ -31,8 +31,8 @@ class Frozen(NamedTuple):
 
 
 def freeze(play: Play, state: State, shocks_next: Array, foresight: bool) -> tuple[State, Frozen]:
-    """Everybody follows `play` along the aggregate states `shocks_next` (time,): the last state, and what one household
-    faces on the way, with everybody's decisions in every state that may follow if there is `foresight`."""
+    """All households follow `play` along the aggregate states `shocks_next` (time,): the last state, and what one
+    household faces on the way, with the others' decisions in every state that may follow if there is `foresight`."""
     last, steps = rollout(play, state, shocks_next, lambda step: step)
     ahead = jax.vmap(play.look_ahead)(steps) if foresight else None
     return last, Frozen(steps.now, ahead, steps.shock_next)
@@ -47,8 +47,8 @@ def path_value(
 ) -> Array:
     """Lifetime utility of following `savings` (time, assets, income) along a path: (assets, income) at its start.
 
-    The rest of life is worth `terminal` (assets, income). Another `flow(savings, public)` than utility is discounted
-    and expected in its place, or several at once, stacked in a leading axis that `terminal` has too.
+    `terminal` (assets, income) is the value after the last period. Another `flow(savings, public)` than utility is
+    discounted and expected in its place, or several at once, stacked in a leading axis that `terminal` has too.
     """
     flow = economy.reward if flow is None else flow
 

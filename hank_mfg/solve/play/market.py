@@ -1,4 +1,4 @@
-"""Markets that did not clear along a path, and what to say of them; prices are found by environment/clearing.py."""
+"""Errors for markets that did not clear along a path; prices are found by environment/clearing.py."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from hank_mfg.environment.economy import Economy
 
 
 class Market(NamedTuple):
-    """Where along a path markets cleared worst: the `period`, the unknowns `x`, their `excess` demand there, and at the
+    """The largest excess demand along a path: the `period`, the unknowns `x`, their `excess` demand there, and at the
     `lower` and `upper` ends of the brackets; (clearing prices,) each."""
 
     period: Array
@@ -21,7 +21,7 @@ class Market(NamedTuple):
 
 
 def explain_market(economy: Economy, market: Market, tolerance: float) -> str | None:
-    """What to say of a market that did not clear within `tolerance`; None where all did."""
+    """The sentence for a market that did not clear within `tolerance`; None where all did."""
     excess = np.asarray(market.excess)
     missed = ~(np.abs(excess) <= tolerance)
     if not missed.any():
@@ -53,7 +53,7 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
 
 
 def _explain_several(economy: Economy, x: np.ndarray, excess: np.ndarray) -> str:
-    """What to say of several prices that clear together; no equation is the business of one of them alone."""
+    """The sentence for several prices that clear together; no equation is the business of one of them alone."""
     values = ", ".join(f"{name} = {value:.6g}" for name, value in zip(economy.clearing_prices, x, strict=True))
     ends = [
         f"{n} at {v:g}"

@@ -1,4 +1,4 @@
-"""What a solved policy does at given assets and own states after a given public history.
+"""Evaluate a solved policy at given assets and own states after a given public history.
 
 The history is what happened in public, period by period up to today: the aggregate states, aggregates that are summed
 over the population, and prices that clear inside the period. Prices and signals follow by the model's equations, the
@@ -23,7 +23,7 @@ from hank_mfg.solve.play.rollout import Play
 
 
 class Asked(NamedTuple):
-    """What a household does: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
+    """Decisions of a household: `cash` on hand before it chooses, `consumption` of goods, `savings`, next assets, and
     `hours`, None where they are not chosen; each of the shape asked for, float64, goods or hours per period."""
 
     cash: np.ndarray

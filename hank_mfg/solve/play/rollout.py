@@ -1,10 +1,10 @@
-"""The one rollout: everybody follows a policy along a path of common noise.
+"""The one rollout: all households follow a policy along a path of common noise.
 
 Conditional on the path of aggregate shocks everything is exact: the mass is pushed forward, never sampled. Where prices
-clear inside the period, everybody's policy is asked what it would choose at each candidate price, signal and memory
-included, until markets clear (clearing.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so
-that conditional expectations are exact over idiosyncratic and aggregate risk alike. It is kept out of the scan: a scan
-over periods is a chain of small operations, looking ahead is one large one over all periods at once.
+clear inside the period, the policy is evaluated at each candidate price, with signal and memory, until markets clear
+(clearing.py). `look_ahead` evaluates *every* aggregate state that may follow a period, so that conditional expectations
+are exact over idiosyncratic and aggregate risk alike. It stays out of the scan: a scan over periods is a chain of small
+operations, looking ahead is one large one over all periods at once.
 """
 
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -24,7 +24,7 @@ from hank_mfg.solve.play.market import Market
 
 @portable
 class State(NamedTuple):
-    """The start of a period: the aggregate state, everybody's memory of earlier signals, where to look first for the
+    """The start of a period: the aggregate state, the memory of earlier signals, where to look first for the
     prices that clear inside the period, and by how much they then miss clearing, (clearing prices,): in training
     only."""
 
@@ -39,7 +39,7 @@ class Decision(NamedTuple):
 
     `cash` on hand, `unconstrained_consumption` consumption before the budget binds and what it would save,
     `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given;
-    `expected_inflation_term` what tomorrow adds to a firm's wish to raise its price; `excess` (clearing prices,) what
+    `expected_inflation_term` the expected term of the Phillips curve; `excess` (clearing prices,) what
     is left over of the equations by which prices clear inside the period."""
 
     state: State
@@ -58,7 +58,7 @@ class Decision(NamedTuple):
 class Step(NamedTuple):
     """One period as it happened: the decision, its lottery and the aggregate state of the next period.
 
-    `settled` is the mass over (chosen assets, today's income) once everybody has chosen.
+    `settled` is the mass over (chosen assets, today's income) once households have chosen.
     """
 
     now: Decision
@@ -68,7 +68,7 @@ class Step(NamedTuple):
 
 
 class Play(NamedTuple):
-    """Who plays what: an economy, the policy that everybody follows, and its tables on the economy's grid."""
+    """An economy, the policy of all households, and its tables on the economy's grid."""
 
     economy: Economy
     policy: Policy
@@ -88,12 +88,12 @@ class Play(NamedTuple):
         return self.at(state, found.x + state.price_noise)._replace(excess=found.excess)
 
     def at(self, state: State, x: Array) -> Decision:
-        """What everybody would do if the prices that clear inside the period were `x` (clearing prices,)."""
+        """Households' decisions if the prices that clear inside the period were `x` (clearing prices,)."""
         candidates = Named("clearing_prices", dict(zip(self.economy.clearing_prices, x, strict=True)))
         return self.choose(state, self.economy.public(state.aggregate, candidates))
 
     def choose(self, state: State, public: Public) -> Decision:
-        """What everybody does once prices are formed, and whether markets clear then."""
+        """Households' decisions once prices are formed, and whether markets clear then."""
         economy = self.economy
         signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
@@ -118,7 +118,7 @@ class Play(NamedTuple):
         )
 
     def unconstrained_consumption(self, features: Array, cash: Array, public: Public) -> Array:
-        """What everybody would consume if no bound on savings did bind, (assets, income)."""
+        """Unconstrained consumption, as if no bound on savings were binding, (assets, income)."""
         economy = self.economy
         floor = economy.budget(public).cost(economy.grid.lower)
         return self.policy.consumption(features, cash, self.tables, economy.clearing_values(public), floor)
@@ -138,7 +138,7 @@ class Play(NamedTuple):
         return State(aggregate, now.memory, guess, still)
 
     def look_ahead(self, step: Step) -> Decision:
-        """Everybody's decisions next period in every aggregate state that may come: leading axis (shocks,)."""
+        """Households' decisions next period in every aggregate state that may come: leading axis (shocks,)."""
         every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
         return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(price_noise=None)))(every)
 
@@ -146,9 +146,9 @@ class Play(NamedTuple):
 class NoisyPrices(NamedTuple):
     """A `Play` in which prices miss clearing by what is drawn beside the next shock: (shock, price_noise).
 
-    Along an equilibrium path a price that clears moves with the state of the economy only, and nothing would teach
-    people what to do at another one, on which the market's excess demand, and so the price itself, depends. Tomorrow is
-    looked ahead to without price noise.
+    Along an equilibrium path a price that clears moves with the state of the economy only, so without noise
+    the policy is not trained at other prices, on which the market's excess demand, and so the price itself, depends.
+    Tomorrow is looked ahead to without price noise.
     """
 
     play: Play
@@ -170,10 +170,10 @@ Beginning = TypeVar("Beginning")
 
 
 class Playable(Protocol[Beginning]):
-    """What can be rolled out: `Play` for economies, `GamePlay` for games."""
+    """The interface of a rollout: `Play` for economies, `GamePlay` for games."""
 
     def decide(self, state: Beginning, /) -> Any:
-        """From the start of a period to everybody's choices."""
+        """The decisions of a period from its start."""
 
     def act(self, now: Any, draw: Any, /) -> Any:
         """Carry the choices out, given what is drawn for the common noise of next period."""

@@ -1,6 +1,6 @@
-"""Whether a path was not found because the state of period 0 contradicts itself, tried.
+"""Test whether a path was not found because the state of period 0 contradicts itself.
 
-A mass that was given without the state variables that go with it (bonds that nobody owes) leaves goods in period 0.
+A mass that was given without the state variables that go with it (bonds without a debtor) leaves goods in period 0.
 Little of it is enough to see that: with a part of the mass's deviation a path is found, on which each state variable is
 changed until goods of period 0 are accounted for. With the one that needs the least change the whole path is searched.
 """
@@ -41,7 +41,7 @@ def state_that_closes(
     """The state variable of period 0 that does not agree with the mass; None where none is to blame.
 
     `goods(mass, state_variables)` is what is left of goods (horizon,) on the path from a mass and the values of all
-    state variables `names`, None where none is found; `steady` is the mass at rest, `free` the names that were not
+    state variables `names`, None where none is found; `steady` is the stationary mass, `free` the names that were not
     given."""
     for part in PARTS:
         near = steady + part * (mass - steady)
@@ -67,7 +67,7 @@ def state_that_closes(
 
 
 def _closing(goods: Callable[[float], np.ndarray | None], left: float) -> float | None:
-    """By how much a state variable must change for goods of period 0 to be accounted for, by secants from zero, where
+    """The change of a state variable with which goods of period 0 are accounted for, by secants from zero, where
     they are `left`; None where it does not get there."""
     last, here = (0.0, left), STEP
     for _ in range(SECANTS):
@@ -88,13 +88,13 @@ def _with(state_variables: np.ndarray, place: int, change: float) -> np.ndarray:
 
 
 def explain_state(state: Contradiction) -> str:
-    """What to say of it."""
+    """The sentence of the error."""
     value = f"state_variables={{{state.name!r}: {state.value:.6g}}}"
     cure = f"with {value} the path is found" if state.found else (
         f"give {value}, with which accounts close; no path is found with it either, from so far away: let the mass be "
-        "nearer to that at rest"
+        "nearer to the stationary one"
     )  # fmt: skip
     return (
         f"No path was found, because the state of period 0 contradicts itself: the state variable {state.name} was not "
-        f"given, its value at rest, {state.used:.6g}, was taken, and households' assets do not agree with it; {cure}."
+        f"given, its steady-state value, {state.used:.6g}, was taken, and households' assets contradict it; {cure}."
     )

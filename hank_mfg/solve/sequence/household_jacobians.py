@@ -1,6 +1,6 @@
 """Household Jacobians in the sequence space, by the fake-news recursion.
 
-J[t, s] is the derivative of a sum over households at t with respect to an input at s that everybody foresees from
+J[t, s] is the derivative of a sum over households at t with respect to an input at s that households foresee from
 period 0 on. With D_0 the stationary mass, Lambda its transition, y^s and D_1^s the policies of period 0 and the mass of
 period 1 when the input moves s periods later,
 
@@ -29,8 +29,8 @@ from hank_mfg.solve.stationary.household import marginal_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 
-class Rest(NamedTuple):
-    """The stationary equilibrium as arrays: `mass` and `marginal` values V_a (assets, income), `here` (path,) what is
+class SteadyValues(NamedTuple):
+    """The steady state, `ss`, as arrays: `mass` and `marginal` values V_a (assets, income), `here` (path,) what is
     unknown along a path, the values of `shocks`, the mass of income states `share` (income,), what is chosen, `choices`
     (choices,), and what households take as given, `inputs` (inputs,)."""
 
@@ -49,14 +49,14 @@ class Rest(NamedTuple):
         return Moment(self.here, self.shocks, self.share)
 
 
-def at_rest(steady: SteadyState, names: Names) -> Rest:
-    """The stationary equilibrium as arrays, float64."""
+def steady_values(steady: SteadyState, names: Names) -> SteadyValues:
+    """The steady state as arrays, float64."""
     economy, mass, savings = steady.economy, jnp.asarray(steady.mass), jnp.asarray(steady.savings)
     public = jax.tree.map(jnp.asarray, steady.public)
     marginal, choices = _behavior(economy, public, mass, savings)
     shocks, here = stack(public.shocks, names.shocks), stack({**public.aggregates, **public.prices}, names.path)
     inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
-    return Rest(economy, mass, marginal, here, shocks, mass.sum(axis=0), stack(choices, names.choices), inputs)
+    return SteadyValues(economy, mass, marginal, here, shocks, mass.sum(axis=0), stack(choices, names.choices), inputs)
 
 
 @eqx.filter_jit
@@ -66,27 +66,27 @@ def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
     return marginal_value(economy, public, consumption), economy.choices(mass, public, savings)
 
 
-def felt(rest: Rest, names: Names) -> tuple[int, ...]:
-    """Places of the inputs that move anybody's cash on hand, wage, price of assets or patience."""
-    moved = np.asarray(_slopes(rest, names))
+def relevant_inputs(ss: SteadyValues, names: Names) -> tuple[int, ...]:
+    """Places of the inputs that move some household's cash on hand, wage, price of assets or patience."""
+    moved = np.asarray(_slopes(ss, names))
     return tuple(int(i) for i in np.flatnonzero(np.abs(moved).max(axis=(0, 1)) > 0))
 
 
 @eqx.filter_jit
-def _slopes(rest: Rest, names: Names):
+def _slopes(ss: SteadyValues, names: Names):
     def seen(x):
         public = public_of(x, names)
-        budget = rest.economy.budget(public)
+        budget = ss.economy.budget(public)
         prices = (budget.wage, budget.asset_price)
-        cash, patience = rest.economy.resources(public), rest.economy.discount_factor(public.shocks)
+        cash, patience = ss.economy.resources(public), ss.economy.discount_factor(public.shocks)
         rows = [jnp.broadcast_to(each, patience.shape) for each in prices if each is not None]
         return jnp.concatenate([cash, patience, *rows])
 
-    return jax.jacfwd(seen)(rest.inputs)
+    return jax.jacfwd(seen)(ss.inputs)
 
 
 class Household(NamedTuple):
-    """What households do, given tomorrow's marginal values and a vector of inputs, and where it takes the mass:
+    """Decisions of households, given tomorrow's marginal values and a vector of inputs, and the next mass:
     `decide(marginal_next, inputs)` and `move(mass, savings, inputs)`."""
 
     decide: Callable[[Array, Array], Decision]
@@ -94,36 +94,36 @@ class Household(NamedTuple):
 
 
 class _News(NamedTuple):
-    """What an input some periods ahead does today: what is `chosen`, (choices,), and the mass (assets, income)."""
+    """Responses today to an input some periods ahead: what is `chosen`, (choices,), and the mass (assets, income)."""
 
     chosen: Array
     mass_next: Array
 
 
-def _news(rest: Rest, household: Household, inputs: Array, felt, horizon: int) -> tuple[Decision, _News]:
-    """Responses of period 0 to each felt input s = 0, 1, ... periods ahead: leading axes (horizon, felt).
+def _news(ss: SteadyValues, household: Household, inputs: Array, places, horizon: int) -> tuple[Decision, _News]:
+    """Responses of period 0 to each input at `places`, s = 0, 1, ... periods ahead: leading axes (horizon, places).
 
-    `chosen` is summed over the mass, (horizon, felt, choices); `mass_next` is (horizon, felt, assets, income).
+    `chosen` is summed over the mass, (horizon, places, choices); `mass_next` is (horizon, places, assets, income).
     """
-    decision, ahead = jax.linearize(household.decide, rest.marginal, inputs)
-    _, moved = jax.linearize(functools.partial(household.move, rest.mass), decision.savings, inputs)
-    nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(felt)]
+    decision, ahead = jax.linearize(household.decide, ss.marginal, inputs)
+    _, moved = jax.linearize(functools.partial(household.move, ss.mass), decision.savings, inputs)
+    nothing, here = jnp.zeros_like(inputs), jnp.eye(len(inputs))[jnp.asarray(places)]
 
     def seen(change: Decision, x):
-        return _News(jnp.sum(rest.mass * change.chosen, axis=(1, 2)), moved(change.savings, x))
+        return _News(jnp.sum(ss.mass * change.chosen, axis=(1, 2)), moved(change.savings, x))
 
     def back(marginals, _):
         change = jax.vmap(lambda m: ahead(m, nothing))(marginals)
         return change.marginal, jax.vmap(lambda c: seen(c, nothing))(change)
 
-    first = jax.vmap(lambda x: ahead(jnp.zeros_like(rest.marginal), x))(here)
+    first = jax.vmap(lambda x: ahead(jnp.zeros_like(ss.marginal), x))(here)
     _, later = jax.lax.scan(back, first.marginal, None, length=horizon - 1)
     now = jax.vmap(seen)(first, here)
     return decision, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later)
 
 
 class Expected(NamedTuple):
-    """Jacobians (outputs, felt, horizon, horizon), what is chosen first; what a household in each state expects of
+    """Jacobians (outputs, places, horizon, horizon), what is chosen first; what a household in each state expects of
     every output t periods ahead, (horizon, outputs, assets, income); and the stationary decision."""
 
     jacobians: Array
@@ -131,15 +131,15 @@ class Expected(NamedTuple):
     decision: Decision
 
 
-def household_jacobians(rest: Rest, names: Names, household: Household, inputs: Array, felt, horizon: int) -> Expected:
+def household_jacobians(ss: SteadyValues, names: Names, household: Household, inputs, places, horizon: int) -> Expected:
     """Household Jacobians by the fake-news recursion.
 
-    `inputs` (inputs,) are the stationary values of what the household takes as given; `felt` the places in it with
+    `inputs` (inputs,) are the stationary values of what the household takes as given; `places` the places in it with
     respect to which derivatives are taken. Row t is the response in period t to the input in period s = column, known
     from period 0 on.
     """
-    economy = rest.economy
-    decision, news = _news(rest, household, inputs, felt, horizon)
+    economy = ss.economy
+    decision, news = _news(ss, household, inputs, places, horizon)
     each = contributions(economy, economy.shocks(0), names.moved)
     outputs = jnp.concatenate([decision.chosen, each])
     lottery, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
@@ -149,7 +149,7 @@ def household_jacobians(rest: Rest, names: Names, household: Household, inputs: 
 
     expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
     later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))
-    now = jnp.zeros((len(outputs), len(felt), 1, horizon))
+    now = jnp.zeros((len(outputs), len(places), 1, horizon))
     now = now.at[: len(names.choices), :, 0].set(news.chosen.transpose(2, 1, 0))
     fake = jnp.concatenate([now, later], axis=2)
 

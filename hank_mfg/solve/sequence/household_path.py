@@ -1,4 +1,4 @@
-"""The household along a path that everybody foresees: one step back, the policies of all periods, and the mass.
+"""The household along a path that it foresees: one step back, the policies of all periods, and the mass.
 
 What a household takes as given in period t are prices and shocks, x_t. One step of the endogenous grid method leads
 from marginal values of assets tomorrow to policies and marginal values today,
@@ -25,7 +25,7 @@ from hank_mfg.solve.stationary.household import egm_step, feasible_savings, marg
 
 
 class Decision(NamedTuple):
-    """What households do in a period, (assets, income) each: `marginal` V_a, `savings`, the x of a policy in
+    """Decisions of households in a period, (assets, income) each: `marginal` V_a, `savings`, the x of a policy in
     `consumption`, and `chosen` (choices, assets, income), what is summed of it."""
 
     marginal: Array
@@ -39,7 +39,7 @@ def step(
 ) -> Decision:
     """One step back from marginal values tomorrow, (assets, income), given prices and shocks (inputs,).
 
-    `transfer`, where given, is added to everybody's cash on hand; a number or (assets, income), in goods.
+    `transfer`, where given, is added to all cash on hand; a number or (assets, income), in goods.
     """
     public = public_of(inputs, names)
     resources = economy.resources(public)

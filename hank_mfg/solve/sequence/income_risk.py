@@ -1,7 +1,7 @@
-"""Income risk that moves with the aggregate state, along a path that everybody foresees.
+"""Income risk that moves with the aggregate state, along a path that households foresee.
 
 Where the idiosyncratic chain depends on the aggregate move, P(e' | e, z, z'), a path of shocks moves it too: in a slump
-more people lose their jobs. Without aggregate risk there is no z, only the path of its mean, so the path stands for
+more households lose their jobs. Without aggregate risk there is no z, only the path of its mean, so the path stands for
 beliefs p_t about the aggregate state: those nearest to the stationary ones that have the mean asked for,
 
     p_t(z) = p(z) [ 1 + (v(z) - v)' C^{-1} dv_t ],      v, C the stationary mean and covariance of the shocks' values.
@@ -13,8 +13,8 @@ the joint mass of aggregate and own states,
     J_{t+1}(z', e') = sum_{z, e} J_t(z, e) P_t(z' | z) P(e' | e, z, z'),
     P_t(e' | e)     = sum_{z, z'} J_t(z, e) P_t(z' | z) P(e' | e, z, z') / sum_z J_t(z, e),
 
-starting from the stationary J in period -1, so that the shock of period 0 moves people on impact. At rest P_t is the
-averaged chain of the stationary equilibrium. Linear in the path up to J's normalization; everything in float64.
+starting from the stationary J in period -1, so that the shock of period 0 moves households on impact. In the steady
+state P_t is the averaged chain. Linear in the path up to J's normalization; everything in float64.
 """
 
 from typing import NamedTuple
@@ -43,7 +43,7 @@ class Risk(NamedTuple):
 
 
 class Given(NamedTuple):
-    """What nobody chooses along a path: `shocks` (time, shocks), `share` (time, E) of income states, `chain`
+    """The exogenous part of a path: `shocks` (time, shocks), `share` (time, E) of income states, `chain`
     (time, E, E) from each period to the next, `first` (E, E), the chain that led into period 0, and `parameters` that
     differ from the model's, (time,) each."""
 

@@ -1,4 +1,4 @@
-"""What may be asked of a transition path, and what is wrong with one that was found."""
+"""Checks of the arguments of a transition path and of the path found."""
 
 import warnings
 from collections.abc import Iterable, Mapping
@@ -136,9 +136,9 @@ def check_goods(
 ) -> None:
     """Raise TransitionError at the first period in which goods are left over or missing.
 
-    Equations that hold at rest, and later on the path, are not wrong: then what was given for period 0, whose values by
-    name are `first`, contradicts itself. Where it is the equilibrium of other parameters it does not, but the change of
-    parameters moves what is owed in period 0 and no equation says who pays: a warning.
+    Equations that hold in the steady state, and later on the path, are not wrong: then what was given for period 0,
+    whose values by name are `first`, contradicts itself. Where it is the equilibrium of other parameters it does not,
+    but the change of parameters moves what is owed in period 0 and no equation says who pays: a warning.
     """
     allowed = OFF + 100.0 * residual
     off = np.zeros(0, int) if goods is None else np.flatnonzero(~(np.abs(goods) <= allowed))
@@ -190,7 +190,7 @@ def warn_unsettled(away: Mapping[str, np.ndarray], horizon: int, *, stacklevel: 
     name = max(late, key=lambda each: late[each])
     warnings.warn(
         f"The path is cut off: after {horizon} periods {name} is still {100 * late[name]:.3g} % of its largest "
-        f"deviation away from rest{_longer(away[name], horizon)}.", stacklevel=stacklevel,
+        f"deviation away from the steady state{_longer(away[name], horizon)}.", stacklevel=stacklevel,
     )  # fmt: skip
 
 

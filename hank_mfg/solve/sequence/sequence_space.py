@@ -2,7 +2,7 @@
 
 Unknown are the paths U of the aggregates that choices move, of the prices that clear inside the period, and of what
 every period carries over to the next. Prices and so what households take as given follow from U and the shocks Z by the
-model's equations (quantities.py), everybody's choices by household Jacobians (household_jacobians.py), and in every
+model's equations (quantities.py), households' choices by household Jacobians (household_jacobians.py), and in every
 period
 
     what they supply - U = 0,     excess demand = 0,     next_state(period before) - U = 0,
@@ -12,8 +12,8 @@ with nothing left over by the period before the first. Together they are H(U, Z)
     H_U dU + H_Z dZ = 0,     dU = G dZ,     G = - H_U^{-1} H_Z,
 
 with derivatives of the declared equations by automatic differentiation. Where income risk moves with the aggregate
-state, shocks move the shares of income states and the chain between them as well (income_risk.py), and people between
-income states on impact. Everything is in float64.
+state, shocks move the shares of income states and the chain between them as well (income_risk.py), and households
+between income states on impact. Everything is in float64.
 
 Source: Auclert, Bardoczy, Rognlie and Straub (2021), "Using the Sequence-Space Jacobian to Solve and Estimate
 Heterogeneous-Agent Models", Econometrica 89(5).
@@ -45,7 +45,14 @@ from hank_mfg.environment.quantities import (
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.sequence.household_jacobians import Expected, Household, Rest, at_rest, felt, household_jacobians
+from hank_mfg.solve.sequence.household_jacobians import (
+    Expected,
+    Household,
+    SteadyValues,
+    household_jacobians,
+    relevant_inputs,
+    steady_values,
+)
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.income_risk import Risk, given_along, risk_of
 from hank_mfg.solve.sequence.path_checks import shock_paths, warn_unsettled
@@ -67,8 +74,8 @@ class LinearSolution:
     `household` maps (output, input) to Jacobians (horizon, horizon): outputs are "consumption", hours and earnings
     where they are chosen, and the aggregates that choices move, inputs the prices and shocks that households feel, row
     t the response in period t to the input in period s = column. `beyond` maps (output, shock) to what a shock does to
-    an output at given prices other than through cash on hand: income risk, people between income states, what the same
-    assets add up to; empty where it does nothing. `general` maps each shock to G, (unknown, horizon, horizon), and
+    an output at given prices other than through cash on hand: income risk, households between income states, what the
+    same assets add up to; empty where it does nothing. `general` maps each shock to G, (unknown, horizon, horizon), and
     `shares` to the response of the shares of income states, (income, horizon, horizon), where they respond. `jacobian`
     is H_U and `inverse` -H_U^{-1}, square on unknown x horizon, with the unknowns of `names.path`. `pointwise` maps
     aggregates, prices, shocks and outcomes to their slopes in the unknowns, shocks and income shares of the same
@@ -94,7 +101,7 @@ class LinearSolution:
         return "float64"
 
     def response(self, **shocks) -> dict[str, np.ndarray]:
-        """Deviations from the stationary equilibrium, (horizon,) each, when everybody learns of the paths in period 0.
+        """Deviations from the stationary equilibrium, (horizon,) each, when the paths become known in period 0.
 
         `shocks` are deviations of shocks by name, in the shock's own units, at most `horizon` periods long; zero
         afterwards. Series: shocks, aggregates, prices, outcomes and what is chosen ("consumption"). Warns where more
@@ -151,28 +158,28 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
     )  # fmt: skip
     if horizon < 2:
         raise ValueError(f"horizon = {horizon} holds no response: give 2 or more periods, typically 300.")
-    solution, rest = _linearized(steady, horizon, income_risk)
-    off = _goods_off(solution, rest)
+    solution, ss = _linearized(steady, horizon, income_risk)
+    off = _goods_off(solution, ss)
     if off is not None:
         raise ValueError(_why_goods_are_off(solution, off, income_risk))
     return solution
 
 
-def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, Rest]:
-    """What `linearize` returns, and the equations at rest."""
+def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, SteadyValues]:
+    """The result of `linearize`, and the steady state as arrays."""
     names = names_of(steady.economy)
     begin = time.perf_counter()
-    rest, risk = at_rest(steady, names), risk_of(steady.economy) if income_risk else None
-    moved = None if risk is None else _moved(risk, rest.shocks, horizon)
+    ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
+    moved = None if risk is None else _moved(risk, ss.shocks, horizon)
     directions = 0 if moved is None else len(moved.basis)
-    sees = (*felt(rest, names), *range(len(names.inputs), len(names.inputs) + directions))
-    program = _solve.lower(rest, names, sees, horizon, moved).compile(compiler_options=quick_compilation())
-    pointwise = jax.tree.map(np.asarray, _pointwise(rest, names))
+    places = (*relevant_inputs(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
+    program = _solve.lower(ss, names, places, horizon, moved).compile(compiler_options=quick_compilation())
+    pointwise = jax.tree.map(np.asarray, _pointwise(ss, names))
     compiled = time.perf_counter()
-    solved = jax.tree.map(np.asarray, program(rest, names, sees, horizon, moved))
+    solved = jax.tree.map(np.asarray, program(ss, names, places, horizon, moved))
     _check_bounded(solved.jacobian, solved.inverse)
     outputs, shocks = names.outputs, names.shocks
-    priced = [(k, names.inputs[i]) for k, i in enumerate(sees) if i < len(names.inputs)]
+    priced = [(k, names.inputs[i]) for k, i in enumerate(places) if i < len(names.inputs)]
     jacobians = {(o, name): solved.household[j, k] for j, o in enumerate(outputs) for k, name in priced}
     beyond = {(o, z): solved.beyond[j, i] for j, o in enumerate(outputs) for i, z in enumerate(shocks)}
     shares = {} if moved is None else {z: np.asarray(moved.share[i]) for i, z in enumerate(shocks)}
@@ -181,7 +188,7 @@ def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[L
         dict(zip(shocks, solved.general, strict=True)), shares, solved.jacobian, solved.inverse, pointwise, names,
         compiled - begin, time.perf_counter() - compiled,
     )  # fmt: skip
-    return solution, rest
+    return solution, ss
 
 
 class _Off(NamedTuple):
@@ -194,14 +201,14 @@ class _Off(NamedTuple):
     late: float
 
 
-def _goods_off(solution: LinearSolution, rest: Rest, periods: int | None = None) -> _Off | None:
+def _goods_off(solution: LinearSolution, ss: SteadyValues, periods: int | None = None) -> _Off | None:
     """The first shock whose responses leave goods over or miss some in the first `periods`, half of all by default.
 
     The derivative of goods_market() along the responses to a shock of period 0 that halves every period.
     """
-    names, horizon, economy = solution.names, solution.horizon, rest.economy
+    names, horizon, economy = solution.names, solution.horizon, ss.economy
     still = {**economy.series(jax.tree.map(jnp.asarray, solution.steady.public)),
-             **dict(zip(names.choices, rest.choices, strict=True))}  # fmt: skip
+             **dict(zip(names.choices, ss.choices, strict=True))}  # fmt: skip
     level = jax.tree.map(lambda x: jnp.broadcast_to(x, (horizon,)), still)
     for shock in names.shocks:
         with warnings.catch_warnings():
@@ -233,8 +240,8 @@ def _why_goods_are_off(solution: LinearSolution, off: _Off, income_risk: bool) -
         tried, before = 2 * tried, abs(then.left)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            longer, rest = _linearized(solution.steady, tried, income_risk)
-        then = _goods_off(longer, rest, max(1, horizon // 2))
+            longer, ss = _linearized(solution.steady, tried, income_risk)
+        then = _goods_off(longer, ss, max(1, horizon // 2))
         if then is None:
             return (
                 f"{message}, because horizon = {horizon} cuts responses off: with horizon={tried} goods are "
@@ -260,8 +267,8 @@ def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:
 
 
 class _Moved(NamedTuple):
-    """How shocks known from period 0 on move income risk, per unit: `share` (shocks, E, time, time), the `chain` as
-    coordinates (shocks, basis, time, time) on `basis` (basis, E, E), and `first`, the chain into period 0, (shocks,
+    """Responses of income risk to shocks known from period 0 on, per unit: `share` (shocks, E, time, time), the `chain`
+    as coordinates (shocks, basis, time, time) on `basis` (basis, E, E), and `first`, the chain into period 0, (shocks,
     time, E, E)."""
 
     share: Array
@@ -285,7 +292,7 @@ def _moved(risk: Risk, mean: Array, horizon: int) -> _Moved:
 
 
 class _Solved(NamedTuple):
-    """The arrays of a `LinearSolution`: household (outputs, felt, time, time), beyond (outputs, shocks, time, time),
+    """The arrays of a `LinearSolution`: household (outputs, places, time, time), beyond (outputs, shocks, time, time),
     general (shocks, unknown, time, time), H_U and -H_U^{-1}."""
 
     household: Array
@@ -295,15 +302,15 @@ class _Solved(NamedTuple):
     inverse: Array
 
 
-def _household_of(rest: Rest, names: Names, moved: _Moved | None) -> Household:
+def _household_of(ss: SteadyValues, names: Names, moved: _Moved | None) -> Household:
     """Households given prices and shocks, then coordinates of the chain."""
     count = len(names.inputs)
 
     def economy_at(inputs):
         if moved is None:
-            return rest.economy
-        chain = rest.economy.income_transition[0, 0] + jnp.tensordot(inputs[count:], moved.basis, 1)
-        return with_chain(rest.economy, chain)
+            return ss.economy
+        chain = ss.economy.income_transition[0, 0] + jnp.tensordot(inputs[count:], moved.basis, 1)
+        return with_chain(ss.economy, chain)
 
     return Household(
         lambda marginal, inputs: step(economy_at(inputs), names, marginal, inputs[:count]),
@@ -312,21 +319,21 @@ def _household_of(rest: Rest, names: Names, moved: _Moved | None) -> Household:
 
 
 @eqx.filter_jit
-def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
+def _solve(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
     """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
-    priced = tuple(i for i in sees if i < len(rest.inputs))
-    given = jnp.append(rest.inputs, jnp.zeros(len(sees) - len(priced)))
-    found = household_jacobians(rest, names, _household_of(rest, names, moved), given, sees, horizon + 1)
-    after = found.jacobians[:, : len(priced), :-1, -1]  # what is left by the last period is felt in the one after
+    priced = tuple(i for i in places if i < len(ss.inputs))
+    given = jnp.append(ss.inputs, jnp.zeros(len(places) - len(priced)))
+    found = household_jacobians(ss, names, _household_of(ss, names, moved), given, places, horizon + 1)
+    after = found.jacobians[:, : len(priced), :-1, -1]  # the last period moves the one after
     found = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
-    beyond = _beyond(rest, names, found, moved)
-    by_now, by_next, by_choice = _slopes(rest, names)
+    beyond = _beyond(ss, names, found, moved)
+    by_now, by_next, by_choice = _slopes(ss, names)
     through, seen = found.jacobians[:, : len(priced)], jnp.asarray(priced, int)
     brought = slice(len(names.path) - len(names.state_variables), None)
     by_carried, ahead = by_now.inputs.here[seen, brought], by_next.excess.here[:, brought]
 
     def rows(what: str, outputs: Array) -> Array:
-        """What has to be zero, (path, directions, horizon, horizon), as a part of the `Moment` moves: inputs move
+        """Residuals, (path, directions, horizon, horizon), as a part of the `Moment` moves: inputs move
         outputs, and these the rest."""
         by, lead = jax.tree.map(lambda x: getattr(x, what), (by_now, by_next), is_leaf=lambda x: isinstance(x, Moment))
         outputs = outputs + jnp.einsum("oits,id->odts", through, by.inputs[seen])
@@ -351,45 +358,45 @@ def _solve(rest: Rest, names: Names, sees: tuple[int, ...], horizon: int, moved:
     return _Solved(found.jacobians, beyond, general, jacobian, inverse)
 
 
-def _slopes(rest: Rest, names: Names) -> tuple[Any, Any, Period]:
+def _slopes(ss: SteadyValues, names: Names) -> tuple[Any, Any, Period]:
     """Derivatives of a period's equations in the period itself, the following one (a `Moment` each) and choices."""
-    equations = period(rest.economy, names)
+    equations = period(ss.economy, names)
 
     def without_public(*given: Any) -> Period:
         return equations(*given)._replace(public=None)
 
-    at = (rest.moment, rest.moment, rest.choices)
+    at = (ss.moment, ss.moment, ss.choices)
     by_now, by_next, by_choice = (jax.jacfwd(without_public, argnums=i)(*at) for i in range(3))
     return by_now, by_next, by_choice
 
 
-def _beyond(rest: Rest, names: Names, found: Expected, moved: _Moved | None) -> Array:
-    """What shocks do to outputs at given prices other than through cash on hand, (outputs, shocks, time, time)."""
+def _beyond(ss: SteadyValues, names: Names, found: Expected, moved: _Moved | None) -> Array:
+    """Responses of outputs to shocks at given prices other than through cash on hand, (outputs, shocks, time, time)."""
 
     def at_once(z: Array) -> Array:
-        return supplied(rest.economy, names.moved, rest.mass, shock_values(names, z))
+        return supplied(ss.economy, names.moved, ss.mass, shock_values(names, z))
 
-    slopes = jax.jacfwd(at_once)(rest.shocks)  # (moved, shocks)
+    slopes = jax.jacfwd(at_once)(ss.shocks)  # (moved, shocks)
     slopes = jnp.concatenate([jnp.zeros((len(names.choices), len(names.shocks))), slopes])
     total = jnp.einsum("oz,ts->ozts", slopes, jnp.eye(len(found.outputs)))
     if moved is None:
         return total
     risk = jnp.einsum("ortu,zrus->ozts", found.jacobians[:, -len(moved.basis) :], moved.chain)
-    settled = rest.economy.settle(rest.mass, rest.economy.lottery(found.decision.savings))
+    settled = ss.economy.settle(ss.mass, ss.economy.lottery(found.decision.savings))
     households = jnp.einsum("toaf,ae->toef", found.outputs, settled)
     return total + risk + jnp.einsum("toef,zsef->ozts", households, moved.first)
 
 
 @eqx.filter_jit
-def _pointwise(rest: Rest, names: Names):
+def _pointwise(ss: SteadyValues, names: Names):
     """Slopes (unknown + shocks + income,) of everything that follows from today's unknowns, shocks and shares."""
-    counts = np.cumsum([len(rest.here), len(rest.shocks)])
+    counts = np.cumsum([len(ss.here), len(ss.shocks)])
 
     def everything(here):
         unknown, shocks, share = jnp.split(here, counts)
         public = form(
-            rest.economy, names, dict(zip(names.path, unknown, strict=True)), shock_values(names, shocks), share
+            ss.economy, names, dict(zip(names.path, unknown, strict=True)), shock_values(names, shocks), share
         )
-        return {name: jnp.asarray(value, jnp.float64) for name, value in rest.economy.series(public).items()}
+        return {name: jnp.asarray(value, jnp.float64) for name, value in ss.economy.series(public).items()}
 
-    return jax.jacfwd(everything)(jnp.concatenate([rest.here, rest.shocks, rest.share]))
+    return jax.jacfwd(everything)(jnp.concatenate([ss.here, ss.shocks, ss.share]))

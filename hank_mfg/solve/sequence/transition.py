@@ -1,4 +1,4 @@
-"""Transition paths: what happens when everybody foresees the path of shocks from period 0 on.
+"""Transition paths: equilibrium when all agents foresee the path of shocks from period 0 on.
 
 Unknown are the paths U of the aggregates that choices move, of the prices that clear inside the period, and of what
 periods carry over. Given U and the shocks, prices follow in every period, policies backward from the stationary
@@ -48,7 +48,7 @@ from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.sequence.first_state import explain_state, state_that_closes
-from hank_mfg.solve.sequence.household_jacobians import Rest, at_rest
+from hank_mfg.solve.sequence.household_jacobians import SteadyValues, steady_values
 from hank_mfg.solve.sequence.household_path import decisions_along, masses_along, move, step, with_chain
 from hank_mfg.solve.sequence.income_risk import Given, Risk, given_along, improbable, risk_of, shares_along
 from hank_mfg.solve.sequence.path_checks import (
@@ -126,7 +126,7 @@ class Transition:
 
 
 class _Path(NamedTuple):
-    """What follows from a guess: the excess, (horizon, path), what is left of `goods` (horizon,), and all that was on
+    """Implications of a guess: the excess, (horizon, path), what is left of `goods` (horizon,), and all that was on
     the way; `least` (horizon,) is the smallest x of a policy, consumption unless hours are chosen, too."""
 
     excess: Array
@@ -139,7 +139,7 @@ class _Path(NamedTuple):
 
 
 class _Searched(NamedTuple):
-    """Where Newton's method ended: the path, the guess (horizon, path) it follows from, the excess in its own units
+    """The end of Newton's method: the path, the guess (horizon, path) it follows from, the excess in its own units
     (horizon, path), and how many steps it took."""
 
     path: _Path
@@ -194,30 +194,31 @@ def transition(
     horizon, saves computing it again. With `income_risk=False` the chain of income stays at its average where it would
     move with the aggregate state.
 
-    Stops when the largest excess (`Transition.residual`) is below `tolerance`. Warns where the path has not come to
-    rest within `horizon`. Raises ValueError for paths, a mass or state variables that do not fit, TransitionError
-    where Newton's method does not get there in `max_iterations`, and where goods_market() is off by more than 1e-6 of
-    output in some period, as it is where the mass and the state variables of period 0 contradict each other.
+    Stops when the largest excess (`Transition.residual`) is below `tolerance`. Warns where the path has not come back
+    to the steady state within `horizon`. Raises ValueError for paths, a mass or state variables that do not fit,
+    TransitionError where Newton's method does not get there in `max_iterations`, and where goods_market() is off by
+    more than 1e-6 of output in some period, as where the mass and the state variables of period 0 contradict each
+    other.
     """
     _require_sizes(steady, horizon, max_iterations, tolerance)
     linear = linearize(steady, horizon=horizon, income_risk=income_risk) if linear is None else linear
     _check_linear(linear, steady, horizon)
     names = linear.names
     shocks, parameters = split_paths(steady, names, horizon, paths)
-    rest = at_rest(steady, names)
-    scale, here = np.asarray(_scale(rest, names)), rest.here
+    ss = steady_values(steady, names)
+    scale, here = np.asarray(_scale(ss, names)), ss.here
     deviations = np.array(list(shocks.values())).reshape(len(shocks), horizon).T
-    mass, given = _start(rest, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
+    mass, given = _start(ss, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
     given = given._replace(parameters=parameters)
     inherited = stack(first_state(steady, initial, names, state_variables or {}), names.state_variables)
-    guess = _first_guess(rest, linear, mass, given, shocks if initial is None and shocks else None)
+    guess = _first_guess(ss, linear, mass, given, shocks if initial is None and shocks else None)
 
     begin = time.perf_counter()
-    program = _path.lower(rest, names, mass, inherited, given, guess).compile(compiler_options=quick_compilation())
+    program = _path.lower(ss, names, mass, inherited, given, guess).compile(compiler_options=quick_compilation())
     compiled = time.perf_counter()
 
     def search(mass: Array, inherited: Array, guess: Array) -> _Searched:
-        solve = lambda x: program(rest, names, mass, inherited, given, x)  # noqa: E731
+        solve = lambda x: program(ss, names, mass, inherited, given, x)  # noqa: E731
         return _newton(solve, guess, linear, scale, tolerance, max_iterations)
 
     found, guess, relative, iteration = search(mass, inherited, guess)
@@ -225,7 +226,7 @@ def transition(
         free = [name for name in names.state_variables if initial is not None and name not in (state_variables or {})]
 
         def goods_of(mass: np.ndarray, inherited: np.ndarray) -> np.ndarray | None:
-            start = _first_guess(rest, linear, jnp.asarray(mass), given, None)
+            start = _first_guess(ss, linear, jnp.asarray(mass), given, None)
             tried = search(jnp.asarray(mass), jnp.asarray(inherited), start)
             return np.asarray(tried.path.goods) if tried.relative.max() <= tolerance else None
 
@@ -250,12 +251,12 @@ def transition(
     )  # fmt: skip
 
 
-def _first_guess(rest: Rest, linear: LinearSolution, mass: Array, given: Given, shocks: dict | None) -> Array:
+def _first_guess(ss: SteadyValues, linear: LinearSolution, mass: Array, given: Given, shocks: dict | None) -> Array:
     """Unknowns (horizon, path) to start from: the linear response to `shocks`, or what is supplied in period 0."""
-    here, names = rest.here, linear.names
+    here, names = ss.here, linear.names
     if shocks is not None:
         return here + jnp.asarray(linear.unknown(shocks))
-    first = supplied(rest.economy, names.moved, mass, shock_values(names, given.shocks[0]))
+    first = supplied(ss.economy, names.moved, mass, shock_values(names, given.shocks[0]))
     return jnp.broadcast_to(here, (linear.horizon, len(here))).at[0, : len(first)].set(first)
 
 
@@ -284,18 +285,18 @@ def _same(one: SteadyState, other: SteadyState) -> bool:
     return jax.tree.structure(one) == jax.tree.structure(other) and all(map(np.array_equal, *leaves))
 
 
-def _start(rest: Rest, steady: SteadyState, initial, deviations: np.ndarray, risk: Risk | None) -> tuple[Array, Given]:
-    """The mass of period 0 and what nobody chooses along the path.
+def _start(ss: SteadyValues, steady: SteadyState, initial, deviations, risk: Risk | None) -> tuple[Array, Given]:
+    """The mass of period 0 and the exogenous part of the path.
 
     Raises ValueError where the path leaves the values that the shocks' chain has and income risk depends on it.
     """
-    economy, horizon = rest.economy, len(deviations)
+    economy, horizon = ss.economy, len(deviations)
     mass = jnp.asarray(_initial_mass(steady, initial))
     if risk is None:
         chain = economy.income_transition[0, 0]
         chains = jnp.broadcast_to(chain, (horizon, *chain.shape))
         shares = shares_along(mass.sum(axis=0), chains)
-        return mass, Given(rest.shocks + jnp.asarray(deviations), shares, chains, chain)
+        return mass, Given(ss.shocks + jnp.asarray(deviations), shares, chains, chain)
     period = improbable(risk, deviations)
     if period is not None:
         moved = ", ".join(f"{each:+.4g}" for each in deviations[period])
@@ -305,9 +306,9 @@ def _start(rest: Rest, steady: SteadyState, initial, deviations: np.ndarray, ris
             "or hold income risk at its average with income_risk=False."
         )
     if initial is None:
-        given = given_along(risk, rest.shocks, jnp.asarray(deviations))
+        given = given_along(risk, ss.shocks, jnp.asarray(deviations))
         return economy.settle(mass, economy.lottery(jnp.asarray(steady.savings))) @ given.first, given
-    given = given_along(risk, rest.shocks, jnp.asarray(deviations), mass.sum(axis=0))
+    given = given_along(risk, ss.shocks, jnp.asarray(deviations), mass.sum(axis=0))
     return mass, given
 
 
@@ -318,7 +319,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
     each = mass.sum(axis=0).reshape(len(shares), -1).sum(axis=1)
     if len(shares) > 1 and np.abs(each - shares).max() > 1e-9:
         raise ValueError(
-            f"initial has shares {each} of permanent types, the final equilibrium {shares}, but nobody changes type: "
+            f"initial has shares {each} of permanent types, the final equilibrium {shares}, but types never change: "
             "give both the same."
         )
     return mass
@@ -330,7 +331,7 @@ def _given_mass(steady: SteadyState, initial) -> np.ndarray:
         same = mine.shape == other.shape and np.array_equal(mine.grid.points, other.grid.points)
         if not same:
             raise ValueError(
-                f"initial lives on {other.shape} states up to assets {float(other.grid.upper):g}, the final "
+                f"initial has {other.shape} states up to assets {float(other.grid.upper):g}, the final "
                 f"equilibrium on {mine.shape} up to {float(mine.grid.upper):g}: solve both with the same "
                 "asset_points and asset_space()."
             )
@@ -344,23 +345,23 @@ def _given_mass(steady: SteadyState, initial) -> np.ndarray:
     return mass
 
 
-def _scale(rest: Rest, names: Names) -> Array:
+def _scale(ss: SteadyValues, names: Names) -> Array:
     """In what units an excess is measured, (path,): an aggregate in what the mean household holds of it, long or short;
     one for markets, which say so themselves, and for what is carried over."""
-    held = jnp.abs(contributions(rest.economy, rest.economy.shocks(0), names.moved))
-    return jnp.ones(len(rest.here)).at[: len(held)].set(jnp.sum(held * rest.mass, axis=(1, 2)))
+    held = jnp.abs(contributions(ss.economy, ss.economy.shocks(0), names.moved))
+    return jnp.ones(len(ss.here)).at[: len(held)].set(jnp.sum(held * ss.mass, axis=(1, 2)))
 
 
-def _last(rest: Rest, state_variables: Array, share: Array) -> Moment:
-    """The period after the last one: at rest but for what was carried over and the shares of income states."""
-    return Moment(rest.here.at[len(rest.here) - len(state_variables) :].set(state_variables), rest.shocks, share)
+def _last(ss: SteadyValues, state_variables: Array, share: Array) -> Moment:
+    """The period after the last one: the steady state but for the state variables and the shares of income states."""
+    return Moment(ss.here.at[len(ss.here) - len(state_variables) :].set(state_variables), ss.shocks, share)
 
 
-def _after(rest: Rest, names: Names, state_variables: Array, share: Array) -> Array:
-    """Marginal values V_a after the last period, (assets, income): at rest but for what was carried over."""
-    last = _last(rest, state_variables, share)
-    inputs = period(rest.economy, names)(last, last, rest.choices).inputs
-    return step(rest.economy, names, rest.marginal, inputs).marginal
+def _after(ss: SteadyValues, names: Names, state_variables: Array, share: Array) -> Array:
+    """Marginal values V_a after the last period, (assets, income): the steady state but for the state variables."""
+    last = _last(ss, state_variables, share)
+    inputs = period(ss.economy, names)(last, last, ss.choices).inputs
+    return step(ss.economy, names, ss.marginal, inputs).marginal
 
 
 def _final(economy: Economy, parameters: Named) -> Named:
@@ -370,14 +371,14 @@ def _final(economy: Economy, parameters: Named) -> Named:
 
 
 def _supplied(economy: Economy, names: Names, mass: Array, now: Moment) -> Array:
-    """What the mass of a period adds up to of the aggregates that choices move: (moved,)."""
+    """The aggregates that choices move, summed over the mass of a period: (moved,)."""
     return supplied(with_parameters(economy, now.parameters), names.moved, mass, shock_values(names, now.shocks))
 
 
 def _goods(
     economy: Economy, names: Names, public: Public, chosen: Array, parameters: Named, after: dict[str, Array]
 ) -> Array | None:
-    """What is left of goods in every period, (time,), given what is `chosen` (time, choices) and the aggregates that
+    """Excess supply of goods in every period, (time,), given what is `chosen` (time, choices) and the aggregates that
     come `after` the last period."""
     choices = Named("choices", dict(zip(names.choices, chosen.T, strict=True)))
     tomorrow = {name: jnp.append(values[1:], after[name]) for name, values in public.aggregates.items()}
@@ -386,20 +387,18 @@ def _goods(
 
 
 @eqx.filter_jit
-def _path(rest: Rest, names: Names, mass: Array, state_variables: Array, given: Given, guess: Array) -> _Path:
-    """Everything on the path that a guess of the unknowns (horizon, path) implies, ending at `rest`."""
-    economy = rest.economy
+def _path(ss: SteadyValues, names: Names, mass: Array, state_variables: Array, given: Given, guess: Array) -> _Path:
+    """Everything on the path that a guess of the unknowns (horizon, path) implies, ending at `ss`."""
+    economy = ss.economy
     equations = jax.vmap(period(economy, names))
-    assumed = jnp.broadcast_to(rest.choices, (len(guess), len(rest.choices)))
+    assumed = jnp.broadcast_to(ss.choices, (len(guess), len(ss.choices)))
     moments = Moment(guess, given.shocks, given.share, given.parameters)
     now = equations(moments, moments, assumed)  # nothing but excess demand depends on what is chosen or comes after
-    marginal_end = (
-        _after(rest, names, now.state_variables[-1], given.share[-1]) if names.state_variables else rest.marginal
-    )
+    marginal_end = _after(ss, names, now.state_variables[-1], given.share[-1]) if names.state_variables else ss.marginal
     decisions = decisions_along(economy, names, marginal_end, now.inputs, given.chain, given.parameters)
     masses = masses_along(economy, mass, decisions.savings, given.chain)
     chosen = jnp.einsum("tcae,tae->tc", decisions.chosen, masses)
-    last = _last(rest, now.state_variables[-1], given.share[-1])._replace(parameters=_final(economy, given.parameters))
+    last = _last(ss, now.state_variables[-1], given.share[-1])._replace(parameters=_final(economy, given.parameters))
     following = jax.tree.map(lambda x, end: jnp.concatenate([x[1:], end[None]]), moments, last)
     now = equations(moments, following, chosen)
     supply = jax.vmap(lambda m, now: _supplied(economy, names, m, now))(masses, moments)
@@ -409,7 +408,7 @@ def _path(rest: Rest, names: Names, mass: Array, state_variables: Array, given: 
     shown = jax.vmap(lambda public, p: with_parameters(economy, p).series(public))(now.public, given.parameters)
     series = {**shown, **dict(zip(names.choices, chosen.T, strict=True))}
     end = move(with_chain(economy, given.chain[-1]), masses[-1], decisions.savings[-1])
-    after = period(economy, names)(last, last, rest.choices).public.aggregates
+    after = period(economy, names)(last, last, ss.choices).public.aggregates
     after = {**after, **dict(zip(names.moved, _supplied(economy, names, end, last), strict=True))}
     goods = _goods(economy, names, now.public, chosen, given.parameters, after)
     least = decisions.consumption.min(axis=(1, 2))

@@ -100,7 +100,7 @@ def stationary_best(economy: Economy, public: Public, savings: Array, parts: int
 
 @eqx.filter_jit
 def stationary_loss(economy: Economy, public: Public, savings: Array, mass: Array) -> Array:
-    """What households lose by `savings` against the best by search, as a share of consumption, to first order."""
+    """The loss from `savings` against the best by search, as a share of consumption, to first order."""
     own, best = stationary_best(economy, public, savings)
     one = jnp.ones((), economy.dtype)
     slope = jax.jvp(lambda factor: scaled_reward(economy, savings, public, factor), (one,), (one,))[1]

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.concavity import STEEPER
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.environment.quantities import Names, names_of
@@ -190,7 +190,7 @@ def steady_states(model: Model, *, asset_points: int = 200, tolerance: float = 1
 
 
 def _nonconcave(model: Model, rise: np.ndarray, values: dict[str, np.ndarray]) -> str:
-    """In which of many equilibria budgets are not concave, a sentence; `rise` (grid,) as in `Equilibrium`."""
+    """A sentence on the equilibria with non-concave budgets; `rise` (grid,) as in `Equilibrium`."""
     places = np.flatnonzero(~(rise <= STEEPER))
     if not len(places):
         return ""
@@ -235,12 +235,12 @@ def _along(model: Model, values: dict[str, Array], names: Names, asset_points: i
 
 @eqx.filter_jit
 def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> Array | None:
-    """What is left of goods in every member of a grid of parameters, (grid,)."""
+    """Excess supply of goods in every member of a grid of parameters, (grid,)."""
 
     def one(values, found):
         economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
         savings = economy.budget(found.public).savings_of(economy.resources(found.public), found.composite)
-        return goods_at_rest(economy, found.public, found.mass, savings)
+        return steady_goods(economy, found.public, found.mass, savings)
 
     return jax.vmap(one)(values, found)
 

@@ -26,7 +26,7 @@ class FixedPoint(NamedTuple):
 
 
 class _Memory(NamedTuple):
-    """Where the iteration stands: the next point `x`, the last image, and what was there before.
+    """The state of the iteration: the next point `x`, the last image, and what was there before.
 
     `changes` and `sums` (memory, entries) are rings of D_f and D_x + D_f, `gram` the products of changes, `known` says
     which of them are filled; `size` is the largest entry of f.

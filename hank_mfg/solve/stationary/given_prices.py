@@ -61,8 +61,8 @@ class HouseholdAtPrices(NamedTuple):
 
     @property
     def nonconcave(self) -> str:
-        """Where budgets are not concave in assets at these prices, so that the policy, which solves first-order
-        conditions, need not be the best one: a sentence, "" where they are."""
+        """States with budgets not concave in assets at these prices, so that the policy, which solves first-order
+        conditions, need not be the best one: a sentence, "" where all are concave."""
         return nonconcave_budgets(self.economy, Public(self.economy.shocks(0), Named("aggregates", {}), self.prices))
 
     def table(self) -> "pd.DataFrame":

@@ -44,7 +44,7 @@ def egm_step(
 
 
 def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
-    """Next assets implied by a desired consumption, held between the borrowing limit and the top of the grid."""
+    """Next assets implied by unconstrained consumption, between the borrowing limit and the top of the grid."""
     lower, upper = economy.bounds(resources, public)
     return jnp.clip(economy.budget(public).savings_of(resources, consumption), lower, upper)
 
@@ -75,7 +75,7 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     """One step of the endogenous grid method at constant prices, from log consumption tomorrow to today's.
 
     The function returned maps (assets, income) to (assets, income); its fixed point is the stationary policy. In logs
-    its change is relative to consumption. What nobody could consume tomorrow counts as all that can be.
+    its change is relative to consumption. Consumption tomorrow is capped at the largest feasible one.
     """
     resources, gross = economy.resources(public), asset_return(economy, public)
     utility, income = economy.model.preferences(), economy.income_transition[0, 0]
@@ -110,7 +110,7 @@ def policy_of(economy: Economy, public: Public, consumption: Array) -> Consumpti
 
 
 def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
-    """What prices that clear inside the period do to log consumption at the stationary cash on hand.
+    """The response of log consumption to clearing prices at the stationary cash on hand.
 
     From stationary `consumption` (assets, income): one step of the endogenous grid method with the price changed today
     and everything tomorrow as it was but for what today's price carries over. (clearing prices, assets, income), per

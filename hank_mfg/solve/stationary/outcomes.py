@@ -1,4 +1,4 @@
-"""What a stationary equilibrium reports: every price, aggregate, declared outcome and choice, with its unit."""
+"""Quantities of a stationary equilibrium: every price, aggregate, declared outcome and choice, with its unit."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.accounting import goods_at_rest
+from hank_mfg.environment.accounting import steady_goods
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.units import LEVEL, RATE, SHARE, declared_kinds
 from hank_mfg.precision import float64_allowed
@@ -18,7 +18,7 @@ OUTPUT = "output"  # the name of the quantity that others are divided by
 
 
 @float64_allowed
-def outcomes_at_rest(economy: Economy, public: Public, mass: Any, savings: Any) -> dict[str, float]:
+def steady_outcomes(economy: Economy, public: Public, mass: Any, savings: Any) -> dict[str, float]:
     """Aggregates, prices, declared outcomes and choices summed over households, by name; shocks, which rest at their
     means, are left out. `mass` and `savings` (assets, income); decimals per model period."""
     public = jax.tree.map(jnp.asarray, public)
@@ -33,7 +33,7 @@ def outcomes_at_rest(economy: Economy, public: Public, mass: Any, savings: Any) 
 def goods_left_over(economy: Economy, public: Public, mass: Any, savings: Any) -> float | None:
     """Excess supply of goods relative to output, as the model's goods_market() states it; None where it does not."""
     public = jax.tree.map(jnp.asarray, public)
-    left = goods_at_rest(economy, public, jnp.asarray(mass), jnp.asarray(savings))
+    left = steady_goods(economy, public, jnp.asarray(mass), jnp.asarray(savings))
     return None if left is None else float(left)
 
 

@@ -1,4 +1,4 @@
-"""The stationary equilibrium of an economy, found: the quick search first, a global one where it fails.
+"""Search for the stationary equilibrium of an economy: a quick search first, a global one where it fails.
 
 `Programs` compiles the search of clearing.py once; the same program, begun elsewhere, continues from a guess, looks for
 further equilibria and evaluates the candidates of the global search.
@@ -20,7 +20,7 @@ from hank_mfg.environment.quantities import Names
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial, not_resumed
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, not_resumed
 from hank_mfg.solve.stationary.clearing.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.clearing.global_search import (
@@ -46,7 +46,7 @@ BESIDE = 0.02  # the same, where another one is nearer
 
 
 class Outcome(NamedTuple):
-    """What the program returns: the equilibrium `found`, if it is one, resources, the policy, savings, the edge of
+    """The result of the program: the equilibrium `found`, if it is one, resources, the policy, savings, the edge of
     supply of one unknown and the place `y` beyond it, and the last Jacobian of the excess, `slope` (searched,
     searched)."""
 
@@ -134,11 +134,11 @@ class Programs:
         return self.run(self.levels[-1], not_resumed(self.levels[-1], self.names), begin)
 
     def candidates(self) -> Candidates:
-        """What evaluates candidates on the last of the grids."""
+        """The evaluator of candidates on the last of the grids."""
         return Candidates(self.levels[-1], self.names, self.run)
 
     def scouts(self) -> Candidates:
-        """What evaluates candidates on the first of the grids."""
+        """The evaluator of candidates on the first of the grids."""
         return self.candidates() if self.coarse is None else Candidates(self.levels[0], self.names, self._run_coarse)
 
     def _run_coarse(self, economy: Economy, resumed: Resumed) -> tuple[Equilibrium]:
@@ -153,13 +153,13 @@ class Programs:
         """An equilibrium, next to a guess where there is one. Raises SteadyStateError."""
         economy = self.levels[-1]
         if guess is not None:
-            trial = near_guess(self.candidates(), guess, self.tolerance, Budget(SECONDS))
-            if is_equilibrium(economy, self.names, trial.outcome, tolerance):
-                return trial.outcome
+            candidate = near_guess(self.candidates(), guess, self.tolerance, Budget(SECONDS))
+            if is_equilibrium(economy, self.names, candidate.outcome, tolerance):
+                return candidate.outcome
         outcome = self.quick()
         if is_equilibrium(economy, self.names, outcome, tolerance):
             if may_be_undetermined(np.asarray(outcome.slope)):
-                self.require_determined(_trial_of(outcome))
+                self.require_determined(_candidate_of(outcome))
             if others and guess is None and len(self.names.searched) == 1:
                 self.look_around(outcome)
             return outcome
@@ -171,7 +171,7 @@ class Programs:
         if riskless is not None:
             raise SteadyStateError(riskless)
         candidates, budget = self.candidates(), Budget(SECONDS)
-        missed = tolerance_not_met(candidates, _trial_of(outcome), tolerance)
+        missed = tolerance_not_met(candidates, _candidate_of(outcome), tolerance)
         if missed is not None:
             raise SteadyStateError(missed)
         if len(self.names.searched) == 1:
@@ -190,9 +190,9 @@ class Programs:
             warn_of_others(self.names, good[0], good[1:])
         return good[0].outcome
 
-    def require_determined(self, trial: Trial) -> None:
-        """Raise SteadyStateError where the equilibrium at a trial is one of a curve of them."""
-        found = not_determined(self.candidates(), trial, Budget(EXPLAINING))
+    def require_determined(self, candidate: Candidate) -> None:
+        """Raise SteadyStateError where the equilibrium at a candidate is one of a curve of them."""
+        found = not_determined(self.candidates(), candidate, Budget(EXPLAINING))
         if found is not None:
             raise SteadyStateError(found)
 
@@ -203,26 +203,26 @@ class Programs:
         if self.scouted is not None:  # places on the coarse grid are beside its own equilibrium
             edge, y = self.scouted[0], float(self.scouted[1].now.y)
         edge = jax.tree.map(float, edge)
-        here = _trial_of(outcome)
+        here = _candidate_of(outcome)
         last = None if self.coarse is not None else here
-        found: list[Trial] = []
+        found: list[Candidate] = []
         for side in (-1.0, 1.0):
             before, sign = last, -side  # the excess is positive between the edge and the first equilibrium
             places = [y + side * APART, *(each for each in PATROL if side * (each - y) > 2.0 * APART)]
             for place in sorted(places, key=lambda each, s=side: s * each):
                 if place > 0 and self.names.clearing:
                     break
-                trial = scouts(np.asarray([edge.at + edge.scale * np.exp(place)]), before, 1e-7)
-                if not np.isfinite(trial.size):
+                candidate = scouts(np.asarray([edge.at + edge.scale * np.exp(place)]), before, 1e-7)
+                if not np.isfinite(candidate.size):
                     break
-                if np.sign(trial.excess[0]) not in (0.0, sign):
+                if np.sign(candidate.excess[0]) not in (0.0, sign):
                     if before is None or before is here:  # two roots may be between: begin next to the one found
                         beside = edge.at + edge.scale * np.exp(y + side * BESIDE)
                         before = scouts(np.asarray([beside]), before, 1e-7)
                     if np.sign(before.excess[0]) == sign:
-                        found.append(self._root(scouts, before, trial))
-                    sign = float(np.sign(trial.excess[0]))
-                before = trial
+                        found.append(self._root(scouts, before, candidate))
+                    sign = float(np.sign(candidate.excess[0]))
+                before = candidate
         roots = distinct(found)
         if self.scouted is not None:
             fine, budget = self.candidates(), Budget(SECONDS)
@@ -233,22 +233,22 @@ class Programs:
         if roots:
             warn_of_others(self.names, here, roots)
 
-    def _root(self, scouts: Candidates, one: Trial, other: Trial) -> Trial:
-        ends = sorted((one, other), key=lambda trial: float(trial.unknown[0]))
+    def _root(self, scouts: Candidates, one: Candidate, other: Candidate) -> Candidate:
+        ends = sorted((one, other), key=lambda candidate: float(candidate.unknown[0]))
         x = [float(t.unknown[0]) if self.names.clearing else float(np.log(t.unknown[0])) for t in ends]
         return root_between(scouts, x, ends, self.tolerance)
 
 
-def _trial_of(outcome: Outcome) -> Trial:
-    """Where a search ended, as a trial."""
-    return Trial(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), outcome)
+def _candidate_of(outcome: Outcome) -> Candidate:
+    """The end of a search, as a candidate."""
+    return Candidate(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), outcome)
 
 
-def warn_of_others(names: Names, here: Trial, others: list[Trial]) -> None:
+def warn_of_others(names: Names, here: Candidate, others: list[Candidate]) -> None:
     """Warn that markets clear at several places."""
 
-    def words(trial: Trial) -> str:
-        return ", ".join(f"{name} = {value:.6g}" for name, value in zip(names.searched, trial.unknown, strict=True))
+    def words(candidate: Candidate) -> str:
+        return ", ".join(f"{name} = {value:.6g}" for name, value in zip(names.searched, candidate.unknown, strict=True))
 
     also = "; ".join(map(words, others))
     example = ", ".join(f"{n!r}: {v:.6g}" for n, v in zip(names.searched, others[0].unknown, strict=True))
@@ -259,7 +259,7 @@ def warn_of_others(names: Names, here: Trial, others: list[Trial]) -> None:
 
 
 def is_equilibrium(economy: Economy, names: Names, outcome: Outcome, tolerance: float) -> bool:
-    """Whether markets clear, everybody can pay and the household problem is solved."""
+    """Whether markets clear, budgets are feasible and the household problem is solved."""
     found = outcome.found
     if not np.isfinite(np.asarray(found.excess)).all() or not np.abs(np.asarray(found.excess)).max() <= CLEARED:
         return False

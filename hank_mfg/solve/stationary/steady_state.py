@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.accounting import OFF, explain_goods, goods_at_rest
+from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.files import as_latex
@@ -30,7 +30,7 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
-from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_at_rest, outcomes_table
+from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_table, steady_outcomes
 from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name
 
@@ -79,8 +79,8 @@ class SteadyState(NamedTuple):
 
     @property
     def composite(self) -> np.ndarray:
-        """What marginal utility is of, (assets, income): consumption, or where preferences are GHH consumption less
-        effort, c - v(n). Solvers work with it; see `consumption` for goods."""
+        """The argument of marginal utility, (assets, income): consumption, or where preferences are GHH consumption
+        less effort, c - v(n). Solvers work with it; see `consumption` for goods."""
         with jax.enable_x64(True):
             public = jax.tree.map(jnp.asarray, self.public)
             return np.asarray(self.economy.budget(public).consumption_of(self.economy.resources(public), self.savings))
@@ -92,7 +92,7 @@ class SteadyState(NamedTuple):
 
     @property
     def nonconcave(self) -> str:
-        """Where budgets are not concave in assets, so that first-order conditions are not sufficient, a sentence; ""
+        """A sentence on budgets that are not concave in assets, so that first-order conditions are not sufficient; ""
         where they are concave, in every aggregate state."""
         return nonconcave_budgets(self.economy, self.public)
 
@@ -102,7 +102,7 @@ class SteadyState(NamedTuple):
     @property
     def outcomes(self) -> dict[str, float]:
         """Every price, aggregate, declared outcome and choice summed over households, by name; decimals per period."""
-        return outcomes_at_rest(self.economy, self.public, self.mass, self.savings)
+        return steady_outcomes(self.economy, self.public, self.mass, self.savings)
 
     @property
     def goods_market(self) -> float | None:
@@ -131,7 +131,7 @@ class SteadyState(NamedTuple):
 
 
 def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
-    """What a result with an `economy` is, in a line, with the doubt that `nonconcave` states."""
+    """A result with an `economy` in a line, with the doubt that `nonconcave` states."""
     economy = result.economy
     numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
     nonconcave = result.nonconcave  # looks at budgets in every aggregate state: once
@@ -240,7 +240,7 @@ def warn_of_top(economy: Economy, mass) -> None:
 
 @float64_allowed
 def stationary_of(steady: SteadyState) -> Stationary:
-    """What a policy with aggregate risk starts from: the stationary one and its response to what clears, float64."""
+    """The start of a policy with aggregate risk: the stationary one and its response to clearing prices, float64."""
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
     cash = economy.resources(public)
     if economy.clearing_prices:
@@ -255,7 +255,7 @@ def stationary_of(steady: SteadyState) -> Stationary:
 
 
 _response = eqx.filter_jit(response_to_unknowns)
-_goods = eqx.filter_jit(goods_at_rest)
+_goods = eqx.filter_jit(steady_goods)
 
 
 def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> None:

@@ -1,4 +1,4 @@
-"""Candidate equilibria tried from the host: one compiled program evaluates the excess wherever it is asked to.
+"""Candidate equilibria evaluated from the host, by one compiled program.
 
 `Candidates` wraps the program that searched in the usual way (clearing.py): begun at its last step it evaluates one
 candidate. Whether a candidate can be an equilibrium at all is known without solving a household. At high wealth the
@@ -39,7 +39,7 @@ def not_resumed(economy: Economy, names: Names) -> Resumed:
     return Resumed(no, Edge(zero, zero), search, _number(np.zeros(len(names.searched))), whole, zero)
 
 
-def candidate(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
+def resumed_at(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
     """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
     `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
     plain, tight, yes = not_resumed(economy, names), _number(tolerance), _number(np.asarray(True))
@@ -55,14 +55,14 @@ def _number(value) -> Any:
 
 
 def coordinates(names: Names, unknown: np.ndarray) -> np.ndarray:
-    """Where a search in several unknowns is: logarithms of aggregates, levels of prices. NumPy."""
+    """Coordinates of a search in several unknowns: logarithms of aggregates, levels of prices. NumPy."""
     count, unknown = len(names.unknown), np.asarray(unknown, np.float64)
     with np.errstate(all="ignore"):
         return np.concatenate([np.log(unknown[:count]), unknown[count:]])
 
 
 class Survey(NamedTuple):
-    """What is known of candidates (n, searched) before a household is solved, NumPy: `growth` (n,), the spectral
+    """Facts of candidates (n, searched) before a household is solved, NumPy: `growth` (n,), the spectral
     radius of the growth of wealth, at one or more the mean is infinite; `patience` (n,), of beta (1 + r); `least` (n,),
     what the poorest could consume; `prices` (n, prices); `finite` (n,), whether everything is a number."""
 
@@ -104,7 +104,7 @@ def _survey(economy: Economy, names: Names, unknown: Array) -> _Facts:
 
 
 def survey(economy: Economy, names: Names, unknown: np.ndarray) -> Survey:
-    """What is known of candidates (n, searched) without solving a household."""
+    """The survey of candidates (n, searched), without solving a household."""
     unknown = np.asarray(unknown, np.float64).reshape(-1, len(names.searched))
     parts = []
     for start in range(0, len(unknown), BLOCK):
@@ -148,7 +148,7 @@ def growth_of(economy: Economy, factor: np.ndarray, gross: np.ndarray) -> np.nda
     return np.asarray(radius)
 
 
-class Trial(NamedTuple):
+class Candidate(NamedTuple):
     """A candidate evaluated: the `unknown` (searched,), its `excess`, and all that follows, as the program returned."""
 
     unknown: np.ndarray
@@ -174,26 +174,26 @@ class Candidates:
         self.economy, self.names, self.run = economy, names, run
         self.seen: list[np.ndarray] = []
 
-    def __call__(self, unknown, near: Trial | None = None, tolerance: float = LOOSE) -> Trial:
-        """The excess at `unknown` (searched,), from the policy of a trial `near` where there is a good one."""
+    def __call__(self, unknown, near: Candidate | None = None, tolerance: float = LOOSE) -> Candidate:
+        """The excess at `unknown` (searched,), from the policy of a candidate `near` where there is a good one."""
         unknown = np.asarray(unknown, np.float64)
         usable = near is not None and np.isfinite(near.size)
         if near is not None and usable:
             start, mass = np.log(np.asarray(near.found.composite)), near.found.mass
         else:
             start, mass = _begin(self.economy, self.names, jnp.asarray(unknown)), np.full(self.economy.shape, np.nan)
-        resumed = candidate(self.economy, self.names, unknown, start, mass, tolerance)
-        trial = self._trial(unknown, self.run(self.economy, resumed))
-        self.seen.append(trial.excess)
-        return self(unknown, None, tolerance) if usable and np.isnan(trial.excess).any() else trial
+        resumed = resumed_at(self.economy, self.names, unknown, start, mass, tolerance)
+        candidate = self._evaluated(unknown, self.run(self.economy, resumed))
+        self.seen.append(candidate.excess)
+        return self(unknown, None, tolerance) if usable and np.isnan(candidate.excess).any() else candidate
 
-    def resume(self, resumed: Resumed) -> Trial:
+    def resume(self, resumed: Resumed) -> Candidate:
         """The search of the program, begun where `resumed` says."""
         outcome = self.run(self.economy, resumed)
-        return self._trial(np.asarray(outcome[0].unknown), outcome)
+        return self._evaluated(np.asarray(outcome[0].unknown), outcome)
 
     def survey(self, unknown) -> Survey:
-        """What is known of candidates without solving a household."""
+        """The survey of candidates, without solving a household."""
         return survey(self.economy, self.names, unknown)
 
     def on(self, economy: Economy) -> "Candidates":
@@ -201,8 +201,8 @@ class Candidates:
         return Candidates(economy, self.names, self.run)
 
     @staticmethod
-    def _trial(unknown: np.ndarray, outcome: Any) -> Trial:
-        return Trial(unknown, np.asarray(outcome[0].excess), outcome)
+    def _evaluated(unknown: np.ndarray, outcome: Any) -> Candidate:
+        return Candidate(unknown, np.asarray(outcome[0].excess), outcome)
 
 
 @eqx.filter_jit

@@ -4,7 +4,7 @@ Unknown: each aggregate U that households' choices move (capital), and each pric
 candidate values prices follow, the endogenous grid method gives the policy, a sparse linear solve the mass, and the
 excess F is log supplied - log U for an aggregate and excess demand for a price. With one unknown the search is over y,
 U = U* + s e^y, with U* where beta (1 + r) = 1 and supply would be infinite, and s = U* for an aggregate, minus the rest
-of its bracket for an interest rate: threefold steps until the excess changes sign, then secants kept inside the
+of its bracket for an interest rate: threefold steps until the excess changes sign, then secants inside the
 bracket, first on a coarse grid of assets, then on the fine one. With several Newton's method, on log U for aggregates.
 The household problem is solved only as well as the search needs it, and starts from the last policy, moved along the
 last two.
@@ -57,7 +57,7 @@ class Point(NamedTuple):
 
 
 class Search(NamedTuple):
-    """Where the search for one unknown stands: the next place `y`, the last point and the excess `before` it.
+    """The state of the search for one unknown: the next place `y`, the last point and the excess `before` it.
 
     `tolerance` is the household's at the next point, `exact` whether the last one was solved fully; `low` and `high`
     enclose the root where `has_low` and `has_high`; `slope` is dF/dy and `drift` d log c/dy.
@@ -84,8 +84,8 @@ def find(levels: tuple[Economy, ...], names: Names, tolerance: float) -> Equilib
 
 
 class Edge(NamedTuple):
-    """Where supply becomes infinite, `at`, and the `scale` of the distance from there, negative for a price that must
-    stay below: the unknown is at + scale e^y."""
+    """The unknown at which supply becomes infinite, `at`, and the `scale` of the distance from there, negative for a
+    price that must stay below: the unknown is at + scale e^y."""
 
     at: Array
     scale: Array
@@ -100,7 +100,7 @@ def search_coarse(economy: Economy, names: Names, resumed: "Resumed | None" = No
 
 
 class Resumed(NamedTuple):
-    """Where a search begins instead, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
+    """Another start of a search, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
     from `log_consumption` and `mass`, after `tries` steps of which `NEWTON` are the last, to `tolerance` at first."""
 
     given: Array
@@ -119,12 +119,12 @@ def _resume(edge: Edge, first: Search, resumed: "Resumed | None") -> tuple[Edge,
 
 
 def _iterations(resumed: "Resumed | None"):
-    """Of the household problem at most: fewer where a candidate is only evaluated."""
+    """The most iterations of the household problem: fewer where a candidate is only evaluated."""
     return MOST if resumed is None else jnp.where(resumed.given & (resumed.tries >= NEWTON), FEW, MOST)
 
 
 def unknown_start(economy: Economy) -> tuple[Edge, Search]:
-    """What `search_coarse` returns, without numbers in it: to compile `search_fine` for."""
+    """The result of `search_coarse` without numbers, to compile `search_fine` for."""
     zero, blank = jnp.zeros(()), jnp.zeros(economy.shape)
     return Edge(zero, zero), first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
 
@@ -165,7 +165,7 @@ def patience(economy: Economy, public: Public) -> Array:
 
     beta (1 + r) / q where all are alike, with the return at the top of the grid, where unbounded wealth would be (debt
     may cost more) and the asset's price q; otherwise the spectral radius of diag(beta (1 + r) / q) P over income
-    states, by repeated squaring, so that somebody may be more patient than the market for a while.
+    states, by repeated squaring, so that a household may be more patient than the market for a while.
     """
     factor = economy.budget(public).bought(asset_return(economy, public) * economy.discount_factor(public.shocks))[-1]
     matrix = factor[:, None] * economy.income_transition[0, 0]
@@ -215,7 +215,7 @@ def unknown_at(edge: Edge, y: Array) -> Array:
 
 
 def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
-    """Where the search starts without knowing anything: three percent beyond the edge, a tenth of cash consumed."""
+    """The default start of the search: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(0.03, economy.dtype))
     public = given(economy, names, unknown_at(edge, y))
     point = unsolved(y, jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan))
@@ -223,7 +223,7 @@ def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
 
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
-    """Where it starts on a fine grid: from what was `found` on a coarse one, policies read at the same cash on hand."""
+    """The start on a fine grid: what was `found` on a coarse one, policies read at the same cash on hand."""
     public = given(economy, names, unknown_at(edge, found.y))
     resources = economy.resources(public)
 
@@ -234,12 +234,12 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
     here = found.now.log_consumption + found.drift * (found.y - found.now.y)
     log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
     rows = jnp.argmin(jnp.abs(economy.grid.points - coarse.grid.points[:, None]), axis=1)
-    mass = jnp.zeros(economy.shape).at[rows].set(found.now.mass)  # where the most people are
+    mass = jnp.zeros(economy.shape).at[rows].set(found.now.mass)  # where the mass is largest
     return first_of(unsolved(found.y, log_consumption, mass), found.slope, drift, 1e-2 * HASTE)
 
 
 def unsolved(y: Array, log_consumption: Array, mass: Array) -> Point:
-    """A point to start from: nothing follows from it yet, and `mass` only says where people are."""
+    """A point to start from: nothing follows from it yet, and `mass` only says where households are."""
     nothing = jnp.asarray(jnp.inf, y.dtype)
     return Point(y, log_consumption, mass, nothing[None], nothing)
 
@@ -256,7 +256,7 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
 def _at(
     economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance, *, most: Any = MOST
 ) -> Point:
-    """What follows from assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
+    """The candidate at assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
     savings = economy.budget(public).savings_of(economy.resources(public), household.consumption)
@@ -342,11 +342,11 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         room = jnp.where(move[count:] > 0, top - prices, prices - bottom)
         part = 1.0 / jnp.maximum(1.0, jnp.max(jnp.abs(jnp.concatenate([move[:count], 2.0 * move[count:] / room]))))
 
-        def nowhere(trial):
-            return ~jnp.isfinite(jnp.sum(trial[1].excess)) & (trial[0] > 2.0**-SHORTENINGS * part)
+        def nowhere(step):
+            return ~jnp.isfinite(jnp.sum(step[1].excess)) & (step[0] > 2.0**-SHORTENINGS * part)
 
-        def shorter(trial):
-            part = 0.5 * trial[0]
+        def shorter(step):
+            part = 0.5 * step[0]
             return part, solve(x + part * move, point.log_consumption, point.mass, jnp.asarray(tolerance))
 
         part, following = jax.lax.while_loop(

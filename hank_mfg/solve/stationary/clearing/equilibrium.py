@@ -1,4 +1,4 @@
-"""A stationary equilibrium as arrays, and how it responds: the derivatives of its fixed points.
+"""A stationary equilibrium as arrays, and the derivatives of its fixed points.
 
 What a policy chooses, the composite of labor.py (consumption, or under GHH consumption less effort),
 is the fixed point c = T(c), the mass m = P' m, and the aggregates U clear F(U) = log supplied - log U = 0.
@@ -20,7 +20,7 @@ from jax import Array
 from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.environment.quantities import Names, form_at_rest, supplied
+from hank_mfg.environment.quantities import Names, form_steady_state, supplied
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.solve.stationary.clearing.mass import mass_response
@@ -62,11 +62,11 @@ class Equilibrium(NamedTuple):
 
 def given(economy: Economy, names: Names, unknown: Array) -> Public:
     """Everything aggregate at assumed values of what is searched, (searched,), with shocks at their means."""
-    return form_at_rest(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
+    return form_steady_state(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
 
 
 def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, composite: Array, mass: Array) -> Array:
-    """What is wrong with assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
+    """The residuals of assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
 
     Minus infinity where nothing is supplied, or less.
     """
@@ -114,7 +114,7 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
 def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
     """Composite, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
 
-    The mass of a permanent type is in proportion to its share, whatever people choose.
+    The mass of a permanent type is in proportion to its share, whatever households choose.
     """
     public = given(economy, names, unknown)
     composite = _household(economy, public, found.composite)
@@ -132,7 +132,7 @@ def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium
 
 
 def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
-    """What was `found`, as a function of the economy: the same values to rounding, with the right first derivatives."""
+    """The equilibrium `found` as a function of the economy: the same values to rounding, and first derivatives."""
     known = jax.lax.stop_gradient(found.unknown)
     still = jax.lax.stop_gradient(economy)
     jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)

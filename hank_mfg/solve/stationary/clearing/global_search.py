@@ -1,4 +1,4 @@
-"""Equilibria wherever they are: searches that do not depend on units, on a first guess or on the sign of an equation.
+"""Global searches for equilibria, independent of units, of a first guess and of the sign of an equation.
 
 One unknown: the values at which an equilibrium is possible at all (candidates.py) form intervals, whose ends are the
 edges of supply, of feasibility or of the bracket. The excess is evaluated at places that close in on both ends of each,
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hank_mfg.environment.quantities import Names
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial, candidate
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, resumed_at
 from hank_mfg.solve.stationary.clearing.clearing import ENDS
 from hank_mfg.solve.stationary.clearing.clearing import NEWTON as NEWTON_OF_PROGRAM
 
@@ -62,7 +62,7 @@ SAME = 1e-4  # relative distance of two roots that are one
 
 
 class Interval(NamedTuple):
-    """Where an equilibrium is possible, in the coordinate of one unknown."""
+    """An interval of one unknown's coordinate on which an equilibrium is possible."""
 
     low: float
     high: float
@@ -99,7 +99,7 @@ def level_of(names: Names, x: np.ndarray) -> np.ndarray:
 
 
 def intervals(candidates: Candidates, low: float, high: float) -> list[Interval]:
-    """Where between two coordinates of the one unknown an equilibrium is possible, ends found by division."""
+    """The intervals between two coordinates on which an equilibrium is possible, ends by repeated division."""
     names = candidates.names
 
     def possible(x: np.ndarray) -> np.ndarray:
@@ -138,75 +138,75 @@ def places(interval: Interval, logs: bool) -> np.ndarray:
 
 
 class Sweep(NamedTuple):
-    """The excess of one unknown over an interval: coordinates `x`, `trials` there, and the `roots` between."""
+    """The excess of one unknown over an interval: coordinates `x`, `evaluated` there, and the `roots` between."""
 
     interval: Interval
     x: np.ndarray
-    trials: list[Trial]
-    roots: list[Trial]
+    evaluated: list[Candidate]
+    roots: list[Candidate]
 
     @property
     def signs(self) -> np.ndarray:
         """The sign of the excess at each place; NaN where it is not a number."""
-        return np.asarray([np.sign(float(trial.excess[0])) for trial in self.trials])
+        return np.asarray([np.sign(float(candidate.excess[0])) for candidate in self.evaluated])
 
 
 def sweep(candidates: Candidates, interval: Interval, tolerance: float, budget: Budget) -> Sweep:
     """The excess over an interval and every root that a change of sign shows."""
-    x, trials = [], []
+    x, evaluated = [], []
     for at in places(interval, not candidates.names.clearing):
         if not budget.left():
             break
         x.append(float(at))
-        trials.append(candidates(level_of(candidates.names, at)[None], trials[-1] if trials else None))
-    found = Sweep(interval, np.asarray(x), trials, [])
+        evaluated.append(candidates(level_of(candidates.names, at)[None], evaluated[-1] if evaluated else None))
+    found = Sweep(interval, np.asarray(x), evaluated, [])
     known = np.flatnonzero(~np.isnan(found.signs))
     for one, other in itertools.pairwise(known):
         if found.signs[one] * found.signs[other] <= 0 and budget.left():
             ends = (found.x[one], found.x[other])
-            found.roots.append(precise_root(candidates, ends, (trials[one], trials[other]), tolerance, budget))
+            found.roots.append(precise_root(candidates, ends, (evaluated[one], evaluated[other]), tolerance, budget))
     return found
 
 
-def precise_root(candidates: Candidates, ends, trials, tolerance: float, budget: Budget) -> Trial:
+def precise_root(candidates: Candidates, ends, evaluated, tolerance: float, budget: Budget) -> Candidate:
     """`root_between`, with the household solved more precisely where the excess jumps over zero.
 
     Next to the edge of supply, where wealth drifts by 1 - beta (1 + r) a period, an error of consumption moves the mean
     of wealth by its ratio to that: with hardly any idiosyncratic risk a tolerance of 1e-11 leaves 1e-4.
     """
-    root = root_between(candidates, ends, trials, tolerance)
+    root = root_between(candidates, ends, evaluated, tolerance)
     for finer in FINER:
         if root.size <= CLEARED or not finer < tolerance or not budget.left():
             break
-        root = min(root, root_between(candidates, ends, trials, finer), key=lambda trial: trial.size)
+        root = min(root, root_between(candidates, ends, evaluated, finer), key=lambda candidate: candidate.size)
     return root
 
 
-def root_between(candidates: Candidates, ends, trials, tolerance: float) -> Trial:
+def root_between(candidates: Candidates, ends, evaluated, tolerance: float) -> Candidate:
     """The root of the excess of one unknown between two coordinates at which it has different signs.
 
-    Where the excess jumps over zero the trial returned is next to the jump, its `size` not small.
+    Where the excess jumps over zero the candidate returned is next to the jump, its `size` not small.
     """
     import scipy.optimize  # here, as scipy.stats below: both are slow to import
 
-    last = [min(trials, key=lambda trial: trial.size)]
+    last = [min(evaluated, key=lambda candidate: candidate.size)]
 
     def excess(x: float) -> float:
         last.append(candidates(level_of(candidates.names, np.asarray([x])), last[-1], tolerance))
         return float(np.clip(last[-1].excess[0], -1e6, 1e6))
 
-    if all(np.isfinite(trial.size) for trial in trials) and excess(ends[0]) * excess(ends[1]) < 0:
+    if all(np.isfinite(candidate.size) for candidate in evaluated) and excess(ends[0]) * excess(ends[1]) < 0:
         scipy.optimize.brentq(excess, *ends, xtol=1e-300, rtol=PRECISE, maxiter=100, disp=False)
-    return min(last[1:] or last, key=lambda trial: trial.size)
+    return min(last[1:] or last, key=lambda candidate: candidate.size)
 
 
-def distinct(trials: list[Trial]) -> list[Trial]:
+def distinct(evaluated: list[Candidate]) -> list[Candidate]:
     """Those that clear, each once, in the order of their first unknown."""
-    roots: list[Trial] = []
-    for trial in sorted((each for each in trials if each.size <= CLEARED), key=lambda each: float(each.unknown[0])):
-        scale = np.maximum(np.abs(trial.unknown), 1e-3)
-        if not any(np.all(np.abs(trial.unknown - other.unknown) <= SAME * scale) for other in roots):
-            roots.append(trial)
+    roots: list[Candidate] = []
+    for one in sorted((each for each in evaluated if each.size <= CLEARED), key=lambda each: float(each.unknown[0])):
+        scale = np.maximum(np.abs(one.unknown), 1e-3)
+        if not any(np.all(np.abs(one.unknown - other.unknown) <= SAME * scale) for other in roots):
+            roots.append(one)
     return roots
 
 
@@ -289,23 +289,23 @@ def _spread(points: np.ndarray, count: int) -> np.ndarray:
     return points[chosen]
 
 
-def jacobian(scaled: Scaled, trial: Trial, tolerance: float) -> np.ndarray:
+def jacobian(scaled: Scaled, candidate: Candidate, tolerance: float) -> np.ndarray:
     """Derivatives of the excess in scaled unknowns, one-sided differences: (searched, searched)."""
-    z = scaled.coordinates(trial.unknown)
+    z = scaled.coordinates(candidate.unknown)
     columns = []
     for place in range(len(z)):
         for step in (DIFFERENCE, -DIFFERENCE):
             moved = z.copy()
             moved[place] += step
-            other = scaled.candidates(scaled.level(moved), trial, tolerance)
+            other = scaled.candidates(scaled.level(moved), candidate, tolerance)
             if np.isfinite(other.size):
                 break
-        columns.append((other.excess - trial.excess) / step)
+        columns.append((other.excess - candidate.excess) / step)
     return np.stack(columns, axis=1)
 
 
-def descend(scaled: Scaled, first: Trial, budget: Budget, rank: float = 1e-12) -> Trial:
-    """Newton's method from a trial, damped; the best trial that it reached.
+def descend(scaled: Scaled, first: Candidate, budget: Budget, rank: float = 1e-12) -> Candidate:
+    """Damped Newton from `first`; returns the best candidate reached.
 
     Singular values of the Jacobian, rows scaled, below `rank` times the largest count as zero: steps are then the
     shortest ones (Gauss-Newton), as they must be where equilibria form a curve.
@@ -326,60 +326,61 @@ def descend(scaled: Scaled, first: Trial, budget: Budget, rank: float = 1e-12) -
         if crawls > 3:  # toward the end of a bracket
             return now
         for _ in range(10):
-            trial = scaled.candidates(scaled.level(z + part * move), now, tolerance)
-            ahead = np.linalg.norm(inverse @ trial.excess) if np.isfinite(trial.size) else np.inf
+            candidate = scaled.candidates(scaled.level(z + part * move), now, tolerance)
+            ahead = np.linalg.norm(inverse @ candidate.excess) if np.isfinite(candidate.size) else np.inf
             if ahead <= (1.0 - 0.25 * part) * np.linalg.norm(move):
                 break
             part *= 0.5
         else:
             return now
-        now = trial
+        now = candidate
     return now
 
 
-def roots_of_several(candidates: Candidates, budget: Budget, widen: float = 0.0) -> tuple[list[Trial], list[Trial]]:
-    """Roots in several unknowns, and all ends of searches, best first."""
+def roots_of_several(candidates: Candidates, budget: Budget, widen: float = 0.0) -> tuple[list, list]:
+    """Roots in several unknowns, and all ends of searches, best first: Candidates."""
     scaled = Scaled(candidates, widen)
-    trials: list[Trial] = []
+    evaluated: list[Candidate] = []
     for z in starts(scaled):
         if budget.left():
-            trials.append(candidates(scaled.level(z), min(trials, key=lambda t: _far(t, z, scaled), default=None)))
-            trials.extend(_as_supplied(scaled, trials[-1]))
-    finite = [trial for trial in trials if np.isfinite(trial.size)]
-    finite.sort(key=lambda trial: float(np.linalg.norm(np.arcsinh(trial.excess))))
+            near = min(evaluated, key=lambda each: _far(each, z, scaled), default=None)
+            evaluated.append(candidates(scaled.level(z), near))
+            evaluated.extend(_as_supplied(scaled, evaluated[-1]))
+    finite = [candidate for candidate in evaluated if np.isfinite(candidate.size)]
+    finite.sort(key=lambda candidate: float(np.linalg.norm(np.arcsinh(candidate.excess))))
     near = [np.allclose(one.unknown, other.unknown, rtol=SAME, atol=0.0) for one, other in itertools.pairwise(finite)]
-    finite = [trial for trial, again in zip(finite, [False, *near], strict=False) if not again]
-    ends: list[Trial] = []
-    for trial in finite[:DESCENTS]:
+    finite = [candidate for candidate, again in zip(finite, [False, *near], strict=False) if not again]
+    ends: list[Candidate] = []
+    for candidate in finite[:DESCENTS]:
         if budget.left() and sum(end.size <= CLEARED for end in ends) < 2:
-            ends.append(polish(candidates, descend(scaled, trial, budget)))
+            ends.append(polish(candidates, descend(scaled, candidate, budget)))
     if not any(end.size <= CLEARED for end in ends) and finite and budget.left():
         ends.append(descend(scaled, finite[0], budget, rank=SUSPECT))
-    ends.sort(key=lambda trial: trial.size)
+    ends.sort(key=lambda candidate: candidate.size)
     return distinct(ends), ends or finite
 
 
-def _as_supplied(scaled: Scaled, trial: Trial) -> list[Trial]:
-    """The trial at which each aggregate is what households supply at another one, where that is far and possible."""
+def _as_supplied(scaled: Scaled, candidate: Candidate) -> list[Candidate]:
+    """Each aggregate set to what households supply at `candidate`, where that is far from it and possible."""
     count = scaled.count
-    if not np.isfinite(trial.size) or not np.abs(trial.excess[:count]).max(initial=0.0) > FAR:
+    if not np.isfinite(candidate.size) or not np.abs(candidate.excess[:count]).max(initial=0.0) > FAR:
         return []
-    unknown = trial.unknown.copy()
-    unknown[:count] *= np.exp(trial.excess[:count])
+    unknown = candidate.unknown.copy()
+    unknown[:count] *= np.exp(candidate.excess[:count])
     if not scaled.candidates.survey(unknown).admissible.all():
         return []
-    return [scaled.candidates(unknown, trial)]
+    return [scaled.candidates(unknown, candidate)]
 
 
-def _far(trial: Trial, z: np.ndarray, scaled: Scaled) -> float:
-    return float(np.linalg.norm(scaled.coordinates(trial.unknown) - z))
+def _far(candidate: Candidate, z: np.ndarray, scaled: Scaled) -> float:
+    return float(np.linalg.norm(scaled.coordinates(candidate.unknown) - z))
 
 
-def polish(candidates: Candidates, trial: Trial) -> Trial:
-    """The root near a trial by the program's own Newton steps, where these lead closer."""
-    if not trial.size <= 1.0:
-        return trial
-    start, mass = np.log(np.asarray(trial.found.composite)), trial.found.mass
-    there = candidate(candidates.economy, candidates.names, trial.unknown, start, mass, 1e-11)
+def polish(candidates: Candidates, candidate: Candidate) -> Candidate:
+    """The root near a candidate by the program's own Newton steps, where these lead closer."""
+    if not candidate.size <= 1.0:
+        return candidate
+    start, mass = np.log(np.asarray(candidate.found.composite)), candidate.found.mass
+    there = resumed_at(candidates.economy, candidates.names, candidate.unknown, start, mass, 1e-11)
     better = candidates.resume(there._replace(tries=np.asarray(NEWTON_OF_PROGRAM - POLISHING)))
-    return better if better.size <= max(0.1 * CLEARED, trial.size) else trial
+    return better if better.size <= max(0.1 * CLEARED, candidate.size) else candidate

@@ -1,11 +1,11 @@
-"""The stationary mass under constant savings, and how it responds: sparse direct solves in float64.
+"""The stationary mass under constant savings, and its derivatives: sparse direct solves in float64.
 
 With P the transition of individual states s = (assets, income), flattened, the mass solves (I - P') m = 0, sum m = 1.
 Permanent types never mix: each has a P of its own, and its mass is that solution times its share of the population.
 Never by power iteration: near beta (1 + r) = 1 wealth mixes so slowly that 20,000 steps from a guess can be half wrong.
-States are ordered along assets and nobody moves far, so elimination in that order fills in little. Near savings whose
-factors are known, iterative refinement takes their place: a few solves with the old factors, to the same accuracy. JAX
-has no sparse solver: these run in SciPy on the host, called from traced code, one after the other for a batch.
+States are ordered along assets and households do not move far, so elimination in that order fills in little. Near
+savings whose factors are known, iterative refinement takes their place: a few solves with the old factors, to the same
+accuracy. JAX has no sparse solver: these run in SciPy on the host, called from traced code, one by one for a batch.
 """
 
 import warnings
@@ -174,7 +174,7 @@ def _null_vector(index, weight, chain, neighbor, kind) -> np.ndarray:
 
 
 def _visited(forward: Any) -> int:
-    """A state that is visited in the long run: where most are some time after everybody was anywhere."""
+    """A state that is visited in the long run: where most mass is after a while from any start."""
     mass = np.full(forward.shape[0], 1.0 / forward.shape[0])
     for _ in range(ROUGH):
         mass = forward @ mass
@@ -215,7 +215,7 @@ def _eliminate(forward: Any, anchor: int, mine: tuple[int, int]) -> np.ndarray |
     except RuntimeError:  # exactly singular
         return None
     mass = matrix.solve(unit)
-    # once more: elimination alone may leave -1e-11 where there is nobody
+    # once more: elimination alone may leave -1e-11 where the mass is zero
     mass = mass + matrix.solve(_residual(forward, mass, anchor))
     mass = mass / mass.sum()
     if not (np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates
 from hank_mfg.solve.stationary.clearing.global_search import (
     Budget,
     Scaled,
@@ -14,7 +14,7 @@ from hank_mfg.solve.stationary.clearing.global_search import (
 )
 
 
-def near_guess(candidates: Candidates, guess: np.ndarray, tolerance: float, budget: Budget) -> Trial:
+def near_guess(candidates: Candidates, guess: np.ndarray, tolerance: float, budget: Budget) -> Candidate:
     """The root next to a guess (searched,): steps that grow until the excess of one unknown changes its sign, or
     damped Newton steps in several."""
     if len(guess) > 1:
@@ -28,12 +28,12 @@ def near_guess(candidates: Candidates, guess: np.ndarray, tolerance: float, budg
     while step < scale and budget.left() and np.isfinite(first.size):
         for side, (x, before) in list(edges.items()):
             at = x0 + side * step
-            trial = candidates(level_of(names, np.asarray([at])), before)
-            if not np.isfinite(trial.size):
+            candidate = candidates(level_of(names, np.asarray([at])), before)
+            if not np.isfinite(candidate.size):
                 continue
-            if trial.excess[0] * before.excess[0] <= 0:
-                return root_between(candidates, (x, at), (before, trial), tolerance)
-            edges[side] = (at, trial)
-            best = min(best, trial, key=lambda each: each.size)
+            if candidate.excess[0] * before.excess[0] <= 0:
+                return root_between(candidates, (x, at), (before, candidate), tolerance)
+            edges[side] = (at, candidate)
+            best = min(best, candidate, key=lambda each: each.size)
         step *= 3.0
     return best

@@ -1,1 +1,1 @@
-"""Why a stationary equilibrium was not found: causes and remedies, each tried before it is named."""
+"""Why a stationary equilibrium was not found: causes and remedies, each tested before it is named."""

@@ -1,4 +1,4 @@
-"""Why a stationary equilibrium was not found: causes are tried before they are named, and so are remedies.
+"""Why a stationary equilibrium was not found: causes and remedies are tested before they are named.
 
 Each test below evaluates the economy, or one that differs in a single respect (a wider bracket, a higher top of the
 grid, another borrowing limit, less patience), with the program that searched; none compiles another. A sentence that
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from hank_mfg.errors import HankError
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Survey, Trial
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, Survey
 from hank_mfg.solve.stationary.clearing.global_search import (
     CLEARED,
     Budget,
@@ -34,13 +34,13 @@ from hank_mfg.solve.stationary.diagnosis.symptoms import (
     equation_names,
     first_not_finite,
     observe,
-    state_not_at_rest,
-    state_without_rest,
+    state_not_constant,
+    state_without_steady_value,
     words,
     wrong_sign,
 )
 
-ROUGH = 1e-10  # tolerance of trials that only show whether a remedy works
+ROUGH = 1e-10  # tolerance of candidates that only show whether a remedy works
 
 
 class SteadyStateError(HankError, RuntimeError):
@@ -53,8 +53,8 @@ def explain(candidates: Candidates, evidence: list, outcome: Any, tolerance: flo
     `evidence` are the sweeps of one unknown, or the ends of searches in several, best first; `outcome` what the quick
     search returned.
     """
-    for trial in _cleared(evidence):
-        found = tolerance_not_met(candidates, trial, tolerance)
+    for candidate in _cleared(evidence):
+        found = tolerance_not_met(candidates, candidate, tolerance)
         if found is not None:
             return found
     for test in (_numbers, _equations, _impossible, _one, _several):
@@ -64,26 +64,26 @@ def explain(candidates: Candidates, evidence: list, outcome: Any, tolerance: flo
     return _remains(candidates, outcome)
 
 
-def _cleared(evidence: list) -> list[Trial]:
-    """The trials of a search at which markets clear."""
-    trials = [trial for each in evidence for trial in (each.roots if isinstance(each, Sweep) else [each])]
-    return [trial for trial in trials if trial.size <= CLEARED]
+def _cleared(evidence: list) -> list[Candidate]:
+    """The candidates of a search at which markets clear."""
+    evaluated = [candidate for each in evidence for candidate in (each.roots if isinstance(each, Sweep) else [each])]
+    return [candidate for candidate in evaluated if candidate.size <= CLEARED]
 
 
-def tolerance_not_met(candidates: Candidates, trial: Trial, tolerance: float) -> str | None:
-    """Markets clear at a trial and only the household's tolerance is missed: one that is met, tried; None otherwise."""
+def tolerance_not_met(candidates: Candidates, candidate: Candidate, tolerance: float) -> str | None:
+    """Where markets clear and only the household's tolerance is missed: names one that was tried and met, else None."""
     names = candidates.names
-    if not trial.size <= CLEARED or not float(trial.found.change) > tolerance:
+    if not candidate.size <= CLEARED or not float(candidate.found.change) > tolerance:
         return None
-    change = float(candidates(trial.unknown, trial, tolerance).found.change)  # that of the trial may have been rough
+    change = float(candidates(candidate.unknown, candidate, tolerance).found.change)  # the candidate's may be rough
     if not change > tolerance:
         return None
     for power in range(int(np.ceil(np.log10(3.0 * change))), -5):
         met = 10.0**power
-        again = candidates(trial.unknown, trial, met)
+        again = candidates(candidate.unknown, candidate, met)
         if again.size <= CLEARED and float(again.found.change) <= met:
             return (
-                f"Markets clear at {words(names.searched, trial.unknown)}, but tolerance={tolerance:g} is not met: "
+                f"Markets clear at {words(names.searched, candidate.unknown)}, but tolerance={tolerance:g} is not met: "
                 f"consumption still moves by {change:.2g} of itself from one step to the next; give tolerance="
                 f"{met:.0e}, which is."
             )
@@ -114,9 +114,9 @@ def _numbers(candidates: Candidates, evidence: list, budget: Budget) -> str | No
     if survey.finite.any():
         return None
     middle = survey.unknown[len(survey.unknown) // 2]
-    resting = state_without_rest(candidates.economy, candidates.names, middle)
-    if resting is not None:
-        return resting
+    drifting = state_without_steady_value(candidates.economy, candidates.names, middle)
+    if drifting is not None:
+        return drifting
     place = first_not_finite(candidates.economy, candidates.names, middle)
     return f"No equilibrium can be tried: {place or 'a price is not finite'}, and so at every value tried."
 
@@ -125,8 +125,8 @@ def _equations(candidates: Candidates, evidence: list, budget: Budget) -> str | 
     """A state variable without a stationary value, or a reversed sign."""
     survey = candidates.survey(_grid_of_candidates(candidates))
     picked, seen = observe(candidates.economy, candidates.names, survey)
-    resting = state_not_at_rest(candidates.names, survey, picked, seen)
-    return resting or wrong_sign(candidates.economy, candidates.names, survey, picked, seen)
+    drifting = state_not_constant(candidates.names, survey, picked, seen)
+    return drifting or wrong_sign(candidates.economy, candidates.names, survey, picked, seen)
 
 
 def _impossible(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
@@ -144,7 +144,7 @@ def _impossible(candidates: Candidates, evidence: list, budget: Budget) -> str |
 
 
 def _debt_too_large(candidates: Candidates, survey: Survey, budget: Budget) -> str | None:
-    """Where wealth has a bound the poorest cannot repay; None where no tighter limit helps and others could."""
+    """A debt limit that cannot be repaid where wealth is bounded; None where other cures may help."""
     names, blocked = candidates.names, survey.finite & (survey.growth < 1.0) & ~(survey.least > 0.0)
     if not blocked.any():
         return None
@@ -193,29 +193,29 @@ def _too_patient(candidates: Candidates, survey: Survey, budget: Budget) -> str:
 
 
 def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
-    """What the excess of one unknown looks like wherever an equilibrium is possible."""
+    """The shape of the excess of one unknown wherever an equilibrium is possible."""
     if len(candidates.names.searched) != 1:
         return None
     name = candidates.names.searched[0]
-    trials = [trial for each in evidence for trial in each.trials]
-    finite = [trial for trial in trials if not np.isnan(trial.excess[0])]
-    if not trials:
+    evaluated = [candidate for each in evidence for candidate in each.evaluated]
+    finite = [candidate for candidate in evaluated if not np.isnan(candidate.excess[0])]
+    if not evaluated:
         return f"Time ran out before a value of {name} was tried: give a guess, or fewer asset_points."
     if not finite:
-        return _no_mass(candidates, trials)
-    signs = {float(np.sign(trial.excess[0])) for trial in finite}
-    if all(trial.size <= CLEARED for trial in finite):
+        return _no_mass(candidates, evaluated)
+    signs = {float(np.sign(candidate.excess[0])) for candidate in finite}
+    if all(candidate.size <= CLEARED for candidate in finite):
         return identity(candidates, finite)
     debt = _debt_too_large(candidates, candidates.survey(_grid_of_candidates(candidates)), budget)
     if debt is not None:
         return debt
-    if all(np.isneginf(trial.excess[0]) for trial in finite):
+    if all(np.isneginf(candidate.excess[0]) for candidate in finite):
         return (
             f"{name} supplied is zero or negative at every value tried: households' contribution to it in aggregates() "
             f"has the wrong sign, or the asset range does not let them hold any; return {{'{name}': assets}} for a "
             "stock of assets."
         )
-    values = np.asarray([trial.excess[0] for trial in finite])
+    values = np.asarray([candidate.excess[0] for candidate in finite])
     if candidates.names.clearing and len(values) > 3 and np.ptp(values) <= 1e-9 * np.abs(values).max():
         equation = equation_names(candidates.economy, candidates.names)[0]
         message = f"{equation} of excess_demand() is {values[0]:.6g} and does not move with {name}"
@@ -226,8 +226,8 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
     return _same_sign(candidates, evidence, signs.pop(), budget)
 
 
-def _no_mass(candidates: Candidates, trials: list[Trial]) -> str:
-    where = words(candidates.names.searched, trials[len(trials) // 2].unknown) if trials else "any value"
+def _no_mass(candidates: Candidates, evaluated: list[Candidate]) -> str:
+    where = words(candidates.names.searched, evaluated[len(evaluated) // 2].unknown) if evaluated else "any value"
     chain = np.asarray(candidates.economy.income_transition[0, 0])
     risk = "there is no idiosyncratic risk" if len(chain) == 1 else "households do not meet enough idiosyncratic risk"
     return (
@@ -242,8 +242,8 @@ def _same_sign(candidates: Candidates, evidence: list[Sweep], sign: float, budge
     broken = edge_that_jumps(candidates, evidence)
     if broken is not None:
         return broken
-    finite = [trial for each in evidence for trial in each.trials if not np.isnan(trial.excess[0])]
-    name, best = names.searched[0], min(finite, key=lambda trial: trial.size)
+    finite = [candidate for each in evidence for candidate in each.evaluated if not np.isnan(candidate.excess[0])]
+    name, best = names.searched[0], min(finite, key=lambda candidate: candidate.size)
     side = "more" if sign > 0 else "less"
     if names.clearing:
         equation = equation_names(candidates.economy, names)[0]
@@ -285,7 +285,7 @@ def _several(candidates: Candidates, evidence: list, budget: Budget) -> str | No
     found = _rank(candidates, evidence, budget)
     if found is not None:
         return found
-    best: Trial = evidence[0]
+    best: Candidate = evidence[0]
     equations = equation_names(candidates.economy, names)
     left = ", ".join(f"{name} {value:.3g}" for name, value in zip(equations, best.excess, strict=True))
     message = (
@@ -328,11 +328,11 @@ def _nowhere(candidates: Candidates) -> str:
     )
 
 
-def _rank(candidates: Candidates, evidence: list[Trial], budget: Budget) -> str | None:
+def _rank(candidates: Candidates, evidence: list[Candidate], budget: Budget) -> str | None:
     """A Jacobian of excess demands without full rank, at every one of a few points."""
     scaled, lacks = Scaled(candidates), []
-    for trial in evidence[:3]:
-        slope = jacobian(scaled, trial, ROUGH)
+    for candidate in evidence[:3]:
+        slope = jacobian(scaled, candidate, ROUGH)
         if not np.isfinite(slope).all() or not budget.left():
             continue
         lacks.append(deficiency(slope))
@@ -347,7 +347,7 @@ def _rank(candidates: Candidates, evidence: list[Trial], budget: Budget) -> str 
 
 
 def _remains(candidates: Candidates, outcome: Any) -> str:
-    """What no test explained."""
+    """The sentence where no test explained the failure."""
     names, found = candidates.names, outcome.found
     unknown = np.asarray(found.unknown)
     left = ", ".join(f"{value:.3g}" for value in np.asarray(found.excess))

@@ -1,8 +1,8 @@
-"""What jumps where the excess of one unknown jumps over zero: prices, an equation, or households, each looked at."""
+"""The cause of a jump of the excess over zero: prices, an equation, or households."""
 
 import numpy as np
 
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates
 from hank_mfg.solve.stationary.clearing.global_search import FINER, Budget, Sweep, level_of
 from hank_mfg.solve.stationary.diagnosis.remedies import any_root, regridded
 from hank_mfg.solve.stationary.diagnosis.symptoms import words
@@ -12,7 +12,7 @@ OTHER_TOPS = (1.07, 0.93, 1.2)  # times the top of the asset grid, for other poi
 
 
 def edge_that_jumps(candidates: Candidates, evidence: list[Sweep]) -> str | None:
-    """Where supply ends because beta (1 + r) jumps over one, so that an equilibrium may be jumped over, too."""
+    """The edge of supply at which beta (1 + r) jumps over one, so that an equilibrium may be jumped over, too."""
     names = candidates.names
     for end in (each for one in evidence for each in one.interval):
         places = level_of(names, end + 1e-9 * np.asarray([-1.0, 1.0]) * max(1.0, abs(end)))
@@ -31,7 +31,7 @@ def jump(candidates: Candidates, evidence: list, budget: Budget) -> str:
     """The excess changes its sign without being small anywhere: what jumps with it, and whether another grid helps."""
     names = candidates.names
     name, roots = names.searched[0], [root for each in evidence for root in each.roots]
-    nearest = min(roots, key=lambda trial: trial.size, default=None)
+    nearest = min(roots, key=lambda candidate: candidate.size, default=None)
     if nearest is None:
         return f"The excess of {name} changes its sign, but time ran out before its root was found: give a guess."
     message = f"The excess of {name} jumps over zero at {nearest.unknown[0]:.10g}"
@@ -60,8 +60,8 @@ def jump(candidates: Candidates, evidence: list, budget: Budget) -> str:
     )
 
 
-def _sides(candidates: Candidates, root: Trial) -> tuple[Trial, Trial] | None:
-    """Trials just below and above a place where the excess of one unknown changes its sign; None where none do."""
+def _sides(candidates: Candidates, root: Candidate) -> tuple[Candidate, Candidate] | None:
+    """Candidates just below and above a place where the excess of one unknown changes its sign; None where none do."""
     for step in 10.0 ** np.arange(-13, -4):
         pair = [candidates(root.unknown * (1.0 + side * step), root, FINER[0]) for side in (-1.0, 1.0)]
         if pair[0].excess[0] * pair[1].excess[0] < 0:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates
 from hank_mfg.solve.stationary.clearing.global_search import (
     CLEARED,
     SINGULAR,
@@ -32,9 +32,9 @@ FLAT = 1e-6  # slope of the excess of one unknown below which its equation may b
 
 
 class Deficiency(NamedTuple):
-    """Of a Jacobian without full rank: the `equations` that depend on each other and the `unknowns` that nothing tells
-    apart, the unknowns that are `idle`, moving no equation, (searched,) of bool each, and the `direction` in unknowns
-    along which no excess moves, (searched,)."""
+    """The deficiency of a Jacobian: the `equations` that depend on each other and the `unknowns` that cannot be
+    distinguished, the unknowns that are `idle`, moving no equation, (searched,) of bool each, and the `direction` in
+    unknowns along which no excess moves, (searched,)."""
 
     equations: np.ndarray
     unknowns: np.ndarray
@@ -43,8 +43,8 @@ class Deficiency(NamedTuple):
 
 
 def deficiency(slope: np.ndarray, least: float = SINGULAR) -> Deficiency | None:
-    """Of a Jacobian (searched, searched) that is finite; None where its smallest singular value, rows scaled, is more
-    than `least` times the largest."""
+    """The deficiency of a finite Jacobian (searched, searched); None where its smallest singular value, rows scaled, is
+    more than `least` times the largest."""
     size = np.abs(slope).max(axis=1, keepdims=True)
     scaled = slope / np.maximum(size, NOISE * max(float(size.max()), NOISE))
     left, values, right = np.linalg.svd(scaled)
@@ -62,34 +62,34 @@ def may_be_undetermined(slope: np.ndarray) -> bool:
     return abs(slope[0, 0]) < FLAT if len(slope) == 1 else deficiency(slope, SUSPECT) is not None
 
 
-def not_determined(candidates: Candidates, trial: Trial, budget: Budget) -> str | None:
-    """Why the equilibrium at a trial is one of a curve of them; None where it is not.
+def not_determined(candidates: Candidates, candidate: Candidate, budget: Budget) -> str | None:
+    """The reason that the equilibrium at a candidate is one of a curve of them; None where it is not.
 
     Costs an evaluation per unknown, and up to two searches where the rank is not full.
     """
     scaled = Scaled(candidates)
-    if len(trial.unknown) == 1:
-        return _identity(candidates, scaled, trial)
-    slope = jacobian(scaled, trial, ROUGH)
+    if len(candidate.unknown) == 1:
+        return _identity(candidates, scaled, candidate)
+    slope = jacobian(scaled, candidate, ROUGH)
     lack = deficiency(slope, SUSPECT) if np.isfinite(slope).all() else None
     if lack is None:
         return None
-    beside = _beside(scaled, trial, lack.direction, budget)
+    beside = _beside(scaled, candidate, lack.direction, budget)
     if beside is None:
         return None
     names = candidates.names.searched
-    one, here, other = (words(names, each.unknown) for each in (beside[0], trial, beside[1]))
+    one, here, other = (words(names, each.unknown) for each in (beside[0], candidate, beside[1]))
     return f"{what_is_tied(candidates, lack)}: markets clear at {here}, as they do at {one} and at {other}."
 
 
-def _beside(scaled: Scaled, trial: Trial, direction: np.ndarray, budget: Budget) -> list[Trial] | None:
-    """Equilibria on either side of a trial along a direction; None where there are none on both."""
-    here = scaled.coordinates(trial.unknown)
+def _beside(scaled: Scaled, candidate: Candidate, direction: np.ndarray, budget: Budget) -> list[Candidate] | None:
+    """Equilibria on either side of a candidate along a direction; None where there are none on both."""
+    here = scaled.coordinates(candidate.unknown)
     for aside in ASIDE:
         found = []
         for side in (-1.0, 1.0):
             z = here + side * aside * direction
-            root = descend(scaled, scaled.candidates(scaled.level(z), trial, ROUGH), budget, rank=SUSPECT)
+            root = descend(scaled, scaled.candidates(scaled.level(z), candidate, ROUGH), budget, rank=SUSPECT)
             moved = side * float((scaled.coordinates(root.unknown) - here) @ direction)
             if root.size <= CLEARED and 0.5 * aside <= moved <= 2.0 * aside:
                 found.append(root)
@@ -98,19 +98,19 @@ def _beside(scaled: Scaled, trial: Trial, direction: np.ndarray, budget: Budget)
     return None
 
 
-def _identity(candidates: Candidates, scaled: Scaled, trial: Trial) -> str | None:
-    """Of one unknown: markets clear whatever it is."""
-    here = scaled.coordinates(trial.unknown)
-    beside = [candidates(scaled.level(here + side * ASIDE[0]), trial, ROUGH) for side in (-1.0, 1.0)]
+def _identity(candidates: Candidates, scaled: Scaled, candidate: Candidate) -> str | None:
+    """The sentence where markets clear at any value of one unknown."""
+    here = scaled.coordinates(candidate.unknown)
+    beside = [candidates(scaled.level(here + side * ASIDE[0]), candidate, ROUGH) for side in (-1.0, 1.0)]
     finite = [each for each in beside if np.isfinite(each.size)]
     if not finite or not all(each.size <= CLEARED for each in finite):
         return None
-    return identity(candidates, [trial, *finite])
+    return identity(candidates, [candidate, *finite])
 
 
-def identity(candidates: Candidates, trials: list[Trial]) -> str:
-    """What to say of one unknown whose market clears at every one of the trials."""
-    values = [float(trial.unknown[0]) for trial in trials]
+def identity(candidates: Candidates, evaluated: list[Candidate]) -> str:
+    """The sentence for one unknown whose market clears at every candidate evaluated."""
+    values = [float(candidate.unknown[0]) for candidate in evaluated]
     name = candidates.names.searched[0]
     return (
         f"The market for {name} clears at every value tried, from {min(values):.6g} to {max(values):.6g}: its equation "

@@ -1,4 +1,4 @@
-"""Remedies, tried: the same economy with one thing changed, searched again by the program that is compiled already."""
+"""Test remedies: the same economy with one change, searched by the program that is compiled already."""
 
 import equinox as eqx
 import jax
@@ -7,7 +7,7 @@ import numpy as np
 
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.assets import Assets
-from hank_mfg.solve.stationary.clearing.candidates import Candidates, Trial
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates
 from hank_mfg.solve.stationary.clearing.global_search import (
     CLEARED,
     Budget,
@@ -20,13 +20,13 @@ from hank_mfg.solve.stationary.clearing.global_search import (
 )
 from hank_mfg.solve.stationary.diagnosis.symptoms import words
 
-ROUGH = 1e-10  # tolerance of trials that only show whether a remedy works
+ROUGH = 1e-10  # tolerance of candidates that only show whether a remedy works
 WIDER = (1.0, 9.0, 99.0)  # times the length of a bracket by which it is extended on both sides
 HIGHER = (4.0, 16.0)  # times the top of the asset grid
 LESS = (0.99, 0.97, 0.94, 0.9, 0.8, 0.6)  # times the discount factor
 
 
-def any_root(candidates: Candidates, budget: Budget, widen: float = 0.0) -> Trial | None:
+def any_root(candidates: Candidates, budget: Budget, widen: float = 0.0) -> Candidate | None:
     """A root, where there is one that a global search finds."""
     if not budget.left():
         return None
@@ -48,9 +48,8 @@ def regridded(candidates: Candidates, lower: float | None = None, upper: float |
     return candidates.on(economy.on(other))
 
 
-def with_wider_bracket(candidates: Candidates, budget: Budget, near: Trial | None = None) -> str | None:
-    """Where markets clear outside the brackets of clearing_prices(): next to the trial `near` first, where there is
-    one."""
+def with_wider_bracket(candidates: Candidates, budget: Budget, near: Candidate | None = None) -> str | None:
+    """A root outside the brackets of clearing_prices(): next to the candidate `near` first, where there is one."""
     names = candidates.names
     if not names.clearing:
         return None
@@ -72,7 +71,7 @@ def with_wider_bracket(candidates: Candidates, budget: Budget, near: Trial | Non
 
 
 def with_a_higher_top(candidates: Candidates, budget: Budget) -> str | None:
-    """Where markets clear on a longer asset grid."""
+    """A root on a longer asset grid."""
     upper = float(candidates.economy.grid.upper)
     for factor in HIGHER:
         root = any_root(regridded(candidates, upper=factor * upper), budget)

@@ -1,4 +1,4 @@
-"""Whether first-order conditions are sufficient in an economy that was solved, and what households lose where not.
+"""Whether first-order conditions are sufficient in a solved economy, and households' losses where not.
 
 Budgets that are concave in assets, in every aggregate state, are (concavity.py). Where one is not, a search over all
 choices (best_savings.py) says what households lose by first-order conditions: in the stationary equilibrium at its
@@ -30,7 +30,7 @@ CONCAVE = (
 
 @float64_allowed
 def nonconcave_budgets(economy: Economy, public: Public) -> str:
-    """Where budgets are not concave in assets, so that first-order conditions are not sufficient, in a sentence; ""
+    """A sentence on budgets that are not concave in assets, so that first-order conditions are not sufficient; ""
     where they are concave in every aggregate state. `public` are the prices of the stationary equilibrium."""
     moved = names_of(economy).moved if public.aggregates else ()
     for rise, *_ in rises(economy, public, moved):

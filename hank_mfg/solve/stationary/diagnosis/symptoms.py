@@ -1,4 +1,4 @@
-"""What is wrong with the equations of an economy at candidate prices, read off without solving a household."""
+"""Errors in the equations of an economy at candidate prices, found without solving a household."""
 
 from typing import NamedTuple
 
@@ -24,7 +24,7 @@ def words(names, values) -> str:
 
 
 def equation_names(economy: Economy, names: Names) -> list[str]:
-    """What the equations of a stationary equilibrium are called: aggregates, markets, and firms where they set prices.
+    """Names of the equations of a stationary equilibrium: aggregates, markets, and firms where they set prices.
     That of an aggregate is what is supplied of it against what was assumed."""
     shocks = economy.shocks(0)
     one = jnp.ones(())
@@ -58,7 +58,7 @@ def without_risk(economy: Economy) -> str | None:
 
 @eqx.filter_jit
 def _changes(economy: Economy, names: Names, unknown: Array, states: Array) -> tuple[Array, Array]:
-    """By how much next_state() moves the state variables from `states` (n, state_variables), and the derivatives of
+    """The change of the state variables by next_state() from `states` (n, state_variables), and the derivatives of
     that."""
 
     def change(x: Array) -> Array:
@@ -69,9 +69,9 @@ def _changes(economy: Economy, names: Names, unknown: Array, states: Array) -> t
     return jax.lax.map(lambda x: (change(x), jax.jacfwd(change)(x)), states)
 
 
-def state_without_rest(economy: Economy, names: Names, unknown: np.ndarray) -> str | None:
+def state_without_steady_value(economy: Economy, names: Names, unknown: np.ndarray) -> str | None:
     """A state variable with a unit root, tried at a candidate: what next_state() adds to it is the same at any value of
-    the state variables, or it is nothing and any value is at rest."""
+    the state variables, or it is zero and any value is stationary."""
     if not names.state_variables:
         return None
     first = np.asarray(stack(Named("state_variables", economy.model.state_variables()), names.state_variables))
@@ -91,8 +91,8 @@ def state_without_rest(economy: Economy, names: Names, unknown: np.ndarray) -> s
     if np.abs(drifts).max() > 1e-10:
         return (
             f"The state variable {', '.join(tied)} has no stationary value: next_state() moves it by {move:.4g} "
-            "a period at "
-            f"{where} whatever it is; let next_state() lead back to a value at rest, as a fiscal or monetary rule does."
+            f"a period at {where} whatever it is; let next_state() lead back to a stationary value, as a fiscal or "
+            "monetary rule does."
         )
     return (
         f"Nothing determines the stationary value of the state variable {', '.join(tied)}: next_state() leaves "
@@ -131,7 +131,7 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
 
 
 class Observed(NamedTuple):
-    """What the equations say at a few candidates: state variables `now` and `then`, a period later, (n,
+    """Values of the equations at a few candidates: state variables `now` and `then`, a period later, (n,
     state_variables); `gross`, by how much cash on hand rises with assets at the top of the grid, (n,); `rise`, with
     each own value at the lowest assets, on average over income states, (n, own)."""
 
@@ -173,7 +173,7 @@ def observe(economy: Economy, names: Names, survey: Survey) -> tuple[np.ndarray,
     return picked, jax.tree.map(np.asarray, _observe(economy, names, jnp.asarray(survey.unknown[picked])))
 
 
-def state_not_at_rest(names: Names, survey: Survey, picked: np.ndarray, seen: Observed) -> str | None:
+def state_not_constant(names: Names, survey: Survey, picked: np.ndarray, seen: Observed) -> str | None:
     """A state variable that next_state() moves wherever one looks: there is no stationary value of it."""
     if not names.state_variables:
         return None
@@ -186,7 +186,7 @@ def state_not_at_rest(names: Names, survey: Survey, picked: np.ndarray, seen: Ob
         f"The state variable {names.state_variables[place]} has no stationary value: next_state() moves it from "
         f"{now[middle, place]:.6g} to {then[middle, place]:.6g} at "
         f"{words(names.searched, survey.unknown[picked[middle]])}, and so at every value tried; let next_state() lead "
-        "back to a value at rest, as a fiscal or monetary rule does."
+        "back to a stationary value, as a fiscal or monetary rule does."
     )
 
 
