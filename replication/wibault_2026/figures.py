@@ -23,6 +23,7 @@ def mean_curve(curves: list[Mapping[str, Any]]) -> dict[str, np.ndarray]:
     """Mean and standard error over seeds at the measures that all seeds have; seconds are means too."""
     length = min(len(one["updates"]) for one in curves)
     values = np.array([one["values"][:length] for one in curves])
+    values = np.where(np.isfinite(values), values, np.nan)
     error = values.std(axis=0, ddof=1) / np.sqrt(len(curves)) if len(curves) > 1 else np.zeros(length)
     return {
         "updates": np.asarray(curves[0]["updates"][:length]),
@@ -42,6 +43,9 @@ def plot_exploitability(
     policy of public information goes below; `unit` is that of exploitability, in words.
     """
     note = f"{note} Shaded: one standard error."
+    curves = [curve for methods in results.values() for entry in methods.values() for curve in entry["curves"]]
+    if not all(np.isfinite(curve["values"]).all() for curve in curves):
+        note += " Gaps: there, in one seed, no share of consumption makes up for the loss."
     if set(results) & set(floors):
         note += " Thin line: what no policy without foresight can go below, where known."
     figure, axes = panels(2 * len(results), len(results), PAGE, 1.9, note)
