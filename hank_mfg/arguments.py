@@ -59,31 +59,35 @@ class ArgumentError(HankError, ValueError, TypeError):
     """An argument of the wrong kind; the message names it, says what was given, what is expected, and how to get it."""
 
 
-def checked(function: Callable[Arguments, Result], load: Load | None = None) -> Callable[Arguments, Result]:
+def checked(
+    function: Callable[Arguments, Result], load: Load | None = None, *, name: str = ""
+) -> Callable[Arguments, Result]:
     """The same function, whose arguments are checked first. Raises ArgumentError, or SizeError for a seed.
 
-    `load(name, model, game)` gives the economy or the game of a name where an argument may be a model or a game.
+    `load(name, model, game)` gives the economy or the game of a name where an argument may be a model or a game; `name`
+    is the public name of the function, such as "plot.lorenz", where that is not its own.
     """
-    signature = inspect.signature(function)
+    signature, call = inspect.signature(function), name or function.__name__
 
     @functools.wraps(function)
     def inside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         for old, new in RENAMED:
             if old in kwargs and old not in signature.parameters and new in signature.parameters.keys() - kwargs.keys():
-                said = f"{function.__name__}({old}=...) is now {new}=...: change the name."
+                said = f"{call}({old}=...) is now {new}=...: change the name."
                 warnings.warn(said, DeprecationWarning, stacklevel=2)
                 kwargs[new] = kwargs.pop(old)
         try:
             bound = signature.bind(*args, **kwargs)
         except TypeError:  # Python's own sentence names the function and the argument
             return function(*args, **kwargs)
-        for name, value in bound.arguments.items():
-            parameter = signature.parameters[name]
+        for argument, value in bound.arguments.items():
+            parameter = signature.parameters[argument]
             if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-                bound.arguments[name] = value = _loaded(value, parameter.annotation, load)
-                check_argument(function.__name__, name, value, parameter.annotation)
+                bound.arguments[argument] = value = _loaded(value, parameter.annotation, load)
+                check_argument(call, argument, value, parameter.annotation)
         return function(*bound.args, **bound.kwargs)
 
+    inside.__name__ = inside.__qualname__ = call.rpartition(".")[2]
     return inside
 
 

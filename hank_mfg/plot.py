@@ -10,13 +10,15 @@ from hank_mfg.report.game_figures import plot_finite_population as _plot_finite_
 from hank_mfg.report.path_figures import animate_distribution as _animate_distribution
 from hank_mfg.report.path_figures import plot_distribution_path as _plot_distribution_path
 from hank_mfg.report.path_figures import plot_intertemporal_mpcs as _plot_intertemporal_mpcs
+from hank_mfg.report.path_figures import plot_transition as _plot_transition
 
-animate_distribution = checked(_animate_distribution)
-comparison = checked(_plot_comparison)
-distribution_path = checked(_plot_distribution_path)
-finite_population = checked(_plot_finite_population)
-impulse_response = checked(_plot_impulse_response)
-intertemporal_mpcs = checked(_plot_intertemporal_mpcs)
-lorenz = checked(_plot_lorenz)
-save = checked(_save_figure)
-wealth_distribution = checked(_plot_wealth_distribution)
+animate_distribution = checked(_animate_distribution, name="plot.animate_distribution")
+comparison = checked(_plot_comparison, name="plot.comparison")
+distribution_path = checked(_plot_distribution_path, name="plot.distribution_path")
+finite_population = checked(_plot_finite_population, name="plot.finite_population")
+impulse_response = checked(_plot_impulse_response, name="plot.impulse_response")
+intertemporal_mpcs = checked(_plot_intertemporal_mpcs, name="plot.intertemporal_mpcs")
+lorenz = checked(_plot_lorenz, name="plot.lorenz")
+save = checked(_save_figure, name="plot.save")
+transition = checked(_plot_transition, name="plot.transition")
+wealth_distribution = checked(_plot_wealth_distribution, name="plot.wealth_distribution")

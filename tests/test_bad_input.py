@@ -120,7 +120,7 @@ CALLS = {
     "hm.split_joint_chain('a', 2)": "joint = 'a' holds something that is no number",
     "hm.save(AIYAGARI, '/')": "is a folder: give the path of a file",
     "hm.load('/nonexistent.npz')": "/nonexistent.npz is missing",
-    "hm.plot.save(3, 'figure')": "save_figure(figure=3): give a figure",
+    "hm.plot.save(3, 'figure')": "plot.save(figure=3): give a figure",
     "hm.plot.impulse_response(3)": "give a response, as hm.impulse_response(...) returns it",
     "hm.solve(hm.load_model('krusell_smith'), resume=3)": "resume holds no training",
     "hm.replicate('rspg-benchmark', '/proc/hank_mfg')": "/proc/hank_mfg cannot be made",

@@ -15,6 +15,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.environment.economy import discretize
+from hank_mfg.evaluate.distribution.finer_mass import finer_mass
 from hank_mfg.report import stationary_report
 from hank_mfg.report.stationary_report import stationary_content, write_stationary_report
 from hank_mfg.runs import steady_run
@@ -254,10 +255,11 @@ def test_outcomes_are_sums_over_the_distribution(kept, reported, float64):
     budget = (1 + truths["interest_rate"]) * assets[:, None] + truths["wage"] * labor - np.asarray(steady.savings)
     truths["consumption"] = np.sum(mass * budget)
     for name, truth in truths.items():
-        assert table.loc[name, "value"] == pytest.approx(truth, rel=1e-6), name
+        shown = 100.0 * truth if name == "interest_rate" else truth  # percent
+        assert table.loc[name, "value"] == pytest.approx(shown, rel=1e-6), name
         if name != "interest_rate":
             assert table.loc[name, "ratio to output"] == pytest.approx(truth / output, rel=1e-6), name
-    assert table.loc["interest_rate", "unit"] == "decimal per year" and table.loc["output", "unit"] == "level"
+    assert table.loc["interest_rate", "unit"] == "percent per year" and table.loc["output", "unit"] == "level"
     assert np.isnan(table.loc["interest_rate", "ratio to output"])
     left = output + (1 - depreciation) * capital - truths["consumption"] - truths["savings"]
     assert reported[0]["accuracy"]["goods_market_residual"] == pytest.approx(left / output, abs=1e-6)
@@ -308,8 +310,31 @@ def test_latex_of_an_equilibrium(kept, tmp_path):
     steady = kept[1]
     text = steady.to_latex(tmp_path / "outcomes.tex", caption="The economy", label="tab:economy")
     assert (tmp_path / "outcomes.tex").read_text() == text
-    assert all(piece in text for piece in ("Interest rate & 0.04", r"\label{tab:economy}", "decimal per year"))
+    assert all(piece in text for piece in ("Interest rate & 4.", r"\label{tab:economy}", "percent per year"))
     assert list(steady.table().index) == list(steady.outcomes)
+
+
+def test_statistics_take_an_equilibrium(kept):
+    """Shares of its own mass; a grid refined once is the same grid, so that the histogram changes nothing there."""
+    steady = kept[1]
+    assert hm.stats.gini(steady) == hm.stats.gini(steady.mass, steady.assets)
+    assert hm.stats.top_share(steady, fraction=0.1) == hm.stats.top_share(steady.mass, steady.assets, 0.1)
+    mass, assets = finer_mass(steady, 1)
+    np.testing.assert_allclose(mass, steady.mass, atol=1e-9)
+    np.testing.assert_array_equal(assets, steady.assets)
+    with pytest.raises(ValueError, match="assets is missing: give the grid points"):
+        hm.stats.gini(steady.mass)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["aiyagari", "krusell_smith", "huggett"])
+def test_the_histogram_error_is_the_gap_to_a_grid_eight_times_finer(name):
+    """Guards docs/aiyagari.md, "Inequality on a coarse grid": the estimate is within a factor of two of the truth."""
+    model = hm.load_model(name)
+    table = hm.stats.distribution_table(hm.steady_state(model))
+    truth = hm.stats.gini(hm.steady_state(model, asset_points=1600))
+    value, error = table.loc["Gini coefficient"]
+    assert 0.5 < error / abs(value - truth) < 2.0
 
 
 def test_commands(command, kept, undrawn):
@@ -319,7 +344,7 @@ def test_commands(command, kept, undrawn):
     assert printed["run"] == str(folder) and printed["capital"] == pytest.approx(float(kept[1].aggregates.capital))
     assert printed["ratios_to_output"]["output"] == 1.0 and "interest_rate" not in printed["ratios_to_output"]
     text = command(*given, "--quiet")
-    assert text.err == "" and "decimal per year" in text.out and f"Wrote 8 files into {folder}." in text.out
+    assert text.err == "" and "percent per year" in text.out and f"Wrote 8 files into {folder}." in text.out
     content = command("report", folder, "--quiet", "--json").printed
     assert content["propensities"] == stationary_content(kept[1])["propensities"] and len(content["files"]) == 8
     other = command(*given[:2], "--asset-points", 60, "--out", folder)

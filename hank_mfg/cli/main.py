@@ -109,7 +109,10 @@ def new(
     from hank_mfg.cli.template import write_template
 
     written = write_template(path)
-    line = f"Wrote {path}. Try: hank-mfg show {path}; hank-mfg solve {path} --out runs/{Path(path).stem}"
+    line = (
+        f"Wrote {path}. Try: hank-mfg show {path}; hank-mfg solve {path} --out runs/{Path(path).stem}; where it has no "
+        f"aggregate_shocks(), hank-mfg steady-state {path} --out runs/{Path(path).stem}"
+    )
     _emit(as_json, {"path": str(written)}, [line])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hank_mfg.cli.console import aligned, columns, named, say
 from hank_mfg.environment.check import check_model
-from hank_mfg.evaluate.distribution.statistics import gini_where_defined
+from hank_mfg.evaluate.distribution.statistics import GINI, distribution_table, gini_where_defined
 from hank_mfg.evaluate.grid_error import error_of_grid
 from hank_mfg.model.gallery import load_model
 from hank_mfg.report.stationary_report import (
@@ -22,6 +22,8 @@ from hank_mfg.runs.run import load_run
 from hank_mfg.runs.steady_run import steady_state_run
 from hank_mfg.runs.storage import read_config
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
+
+SPREAD = 0.01  # of the Gini coefficient: above, a line says that the grid spreads wealth
 
 Answer = tuple[dict[str, Any], list[str]]
 Tell = Callable[[str], None]
@@ -58,7 +60,7 @@ def _content(source: str, steady: SteadyState) -> dict[str, Any]:
         "parameters": {name: np.asarray(value).tolist() for name, value in parameters.items()},
         **steady.outcomes,
         "saving_rate": steady.saving_rate(),
-        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
+        "gini_wealth": gini_where_defined(steady),
         **stationary_facts(steady),
         "asset_points": steady.economy.grid.size, "precision": "float64",
         "seconds_compile": steady.seconds_compile, "seconds_run": steady.seconds_run,
@@ -75,13 +77,28 @@ def _lines(steady: SteadyState) -> list[str]:
     ]
     facts = {
         "saving_rate": steady.saving_rate(),
-        "gini_wealth": gini_where_defined(steady.mass, np.asarray(steady.economy.grid.points)),
+        "gini_wealth": gini_where_defined(steady),
         **stationary_facts(steady),
         "seconds_compile": steady.seconds_compile,
         "seconds_run": steady.seconds_run,
     }
     shown = {named(name): value for name, value in facts.items() if value is not None}
-    return [*columns(heads, rows), "", *aligned(shown)]
+    return [*columns(heads, rows), "", *aligned(shown), *_about_histogram(steady)]
+
+
+def _about_histogram(steady: SteadyState) -> list[str]:
+    """A line where the grid spreads wealth by more than a percent of the Gini coefficient."""
+    table = distribution_table(steady)
+    if GINI not in table.index:
+        return []
+    value, error = table.loc[GINI]
+    if error <= SPREAD * value:
+        return []
+    return [
+        "",
+        f"The grid spreads wealth: the Gini coefficient, {value:.3g}, is off by about {error:.1g}. Use more points, "
+        f"--asset-points {4 * steady.economy.grid.size}; --grid-error has the error of every number.",
+    ]
 
 
 def evaluate(run: Path, changes: dict[str, Any], **_: Any) -> Answer:

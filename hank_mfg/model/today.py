@@ -116,9 +116,10 @@ def not_known(model: Any, equation: str, name: str) -> str | None:
     if by == equation:
         return f"today.{name} is not known yet when {equation}() is called, because {equation}() itself returns it."
     if equation in ("resources", "hourly_wage", "asset_price"):
+        cure = "instead" if by == "outcomes" else "too, under another name"
         return (
             f"today.{name} is not given to {equation}(), because households take prices and shocks as given, and "
-            f"{by}() returns {name}: let prices() return it too, under another name, and read that."
+            f"{by}() returns {name}: let prices() return it {cure}, and read that."
         )
     return (
         f"today.{name} is not known yet when {equation}() is called, because {by}() returns it later in the period: "

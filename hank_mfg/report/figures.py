@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.evaluate.distribution.statistics import quantile
+from hank_mfg.arguments import described
+from hank_mfg.evaluate.distribution.statistics import lorenz_curve, quantile
 from hank_mfg.evaluate.units import OWN, counted, of_rate, since
 from hank_mfg.report.style import (
     COLUMN,
@@ -26,13 +27,15 @@ from hank_mfg.report.style import (
     state_labels,
 )
 from hank_mfg.report.style import save_figure as save_figure
-from hank_mfg.wording import display_name, signed
+from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import display_name, signed, state_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 WINDOW = 500  # periods of a long path that are drawn where single periods matter
 TITLES = {"savings": "next assets minus assets", "mpc": "MPC"}  # of panels of policies
+MOST_STATES = 4  # income states whose wealth is drawn one by one
 MOST_DOTS = 500  # points drawn for each aggregate state
 
 
@@ -52,7 +55,10 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
     responses = list(responses) if isinstance(responses, list | tuple) else [responses]
     for each in responses:
         if not isinstance(getattr(each, "mean", None), Mapping):
-            raise ValueError(f"responses = {each!r}: give a response, as hm.impulse_response(...) returns it.")
+            raise ValueError(
+                f"responses: plot.impulse_response(...) was given {described(each)}: give a response, as "
+                "hm.impulse_response(...) returns it; plot.transition draws a path."
+            )
     names = list(variables if variables is not None else responses[0].mean)
     for name in names:
         known = [response.units.get(name) if name in response.mean else None for response in responses]
@@ -84,11 +90,23 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
 
 
 @journal_style()
-def plot_lorenz(curves: Mapping[str, tuple[Any, Any]], note: str = "") -> "Figure":
+def plot_lorenz(curves: Any, note: str = "") -> "Figure":
     """Lorenz curves with the line of equality; the legend gives each Gini coefficient, 1 - 2 times the area below.
 
-    `curves` maps a label to (population share, wealth share), each from 0 to 1, as `lorenz_curve` returns them.
+    `curves` maps a label to (population share, wealth share), each from 0 to 1, as `hm.stats.lorenz_curve` returns
+    them, or to a stationary equilibrium, {"no tax": one, "tax": another}; one equilibrium alone will do. Raises
+    ValueError for anything else.
     """
+    if isinstance(curves, SteadyState):
+        curves = {"Wealth": curves}
+    if not isinstance(curves, Mapping) or not curves:
+        raise ValueError(
+            f"plot.lorenz(curves=...) was given {described(curves)}: give a stationary equilibrium, or a dictionary of "
+            "several by label."
+        )
+    curves = {
+        label: lorenz_curve(curve) if isinstance(curve, SteadyState) else curve for label, curve in curves.items()
+    }
     figure, (panel,) = panels(1, 1, COLUMN, 3.3, note)
     panel.plot([0, 100], [0, 100], color="0.6", linewidth=0.5, linestyle="-", label="Line of equality")
     for (label, (population, wealth)), line in zip(curves.items(), line_styles(len(curves)), strict=True):
@@ -103,17 +121,28 @@ def plot_lorenz(curves: Mapping[str, tuple[Any, Any]], note: str = "") -> "Figur
 
 
 @journal_style()
-def plot_wealth_distribution(assets, mass, note: str = "", labels: Sequence[str] | None = None) -> "Figure":
+def plot_wealth_distribution(
+    assets: Any, mass: Any = None, note: str = "", labels: Sequence[str] | None = None
+) -> "Figure":
     """The distribution of wealth by income state: the atom at the borrowing limit as bars, the rest as a density.
 
     The density is in percent of the whole population per unit of assets, in bins that begin and end at grid points
     (see `_bin_edges`), with the population of grid point i spread evenly over (a_{i-1}, a_i] as in `quantile`; where
     every state is shown, bars plus areas add up to 99. The axis ends at percentile 99, as the note says.
 
-    `assets` (assets,) level; `mass` (assets, income) or (assets,) summing to one; `labels` one per income state. Of
-    more states than can be told apart in gray, evenly spaced ones are shown, and the note says so.
+    `assets` (assets,) level; `mass` (assets, income) or (assets,) summing to one; `labels` one per income state; or a
+    stationary equilibrium alone. Of more states than four, evenly spaced ones are shown beside all households together,
+    and the note says so.
     Raises ValueError for labels of another number, or when all households are at the borrowing limit.
     """
+    if isinstance(assets, SteadyState) and mass is None:
+        labels = state_names(assets.economy.own) if labels is None else labels
+        assets, mass = assets.assets, assets.mass
+    if mass is None:
+        raise ValueError(
+            "mass is missing: give plot.wealth_distribution(assets, mass), or a stationary equilibrium alone, as "
+            "hm.steady_state(model) returns it."
+        )
     assets, mass = np.asarray(assets, dtype=float), np.asarray(mass, dtype=float)
     end = float(quantile(mass, assets, 0.99))
     if not end > assets[0]:
@@ -122,13 +151,18 @@ def plot_wealth_distribution(assets, mass, note: str = "", labels: Sequence[str]
         )
     mass = mass.reshape(assets.size, -1)
     labels = state_labels(labels, mass.shape[1])
-    states, left_out = representatives(mass.shape[1], len(LINES), "income states are shown")
-    edges = _bin_edges(assets, mass.sum(axis=1), end)
+    many = mass.shape[1] > MOST_STATES
+    states, left_out = representatives(mass.shape[1], MOST_STATES, "income states are shown")
+    if many:
+        mass, labels = np.column_stack([mass.sum(axis=1), mass]), ["All households", *labels]
+        states = [0, *(state + 1 for state in states)]
+    edges = _bin_edges(assets, mass[:, 0] if many else mass.sum(axis=1), end)
     cumulative = np.stack([np.interp(edges, assets, np.cumsum(mass[:, state])) for state in states], axis=1)
     density = 100.0 * np.diff(cumulative, axis=0) / np.diff(edges)[:, None]
-    highest = _highest_shown(density, edges, float(quantile(mass, assets, 0.05)))
+    highest = _highest_shown(density, edges, float(quantile(mass[:, 0] if many else mass, assets, 0.05)))
     cut = "" if highest is None else f"Higher densities than {highest:.3g}, next to the borrowing limit, are cut off."
     note = " ".join(filter(None, (note, left_out, "The axis ends at percentile 99 of wealth.", cut)))
+    total = 100.0 * mass[0, 0 if many else slice(None)].sum()
     figure, (left, right) = panels(2, 2, PAGE, 2.4, note, ratios=(1, 4))
     for place, (state, line) in enumerate(zip(states, line_styles(len(states)), strict=True)):
         outline = {"edgecolor": line["color"], "linestyle": line["linestyle"], "facecolor": "0.92"}
@@ -136,7 +170,7 @@ def plot_wealth_distribution(assets, mass, note: str = "", labels: Sequence[str]
         right.plot((edges[1:] + edges[:-1]) / 2.0, density[:, place], label=labels[state], **line)
     left.set(title="At the borrowing limit", ylabel="Percent of the population", xticks=[], ylim=(0, None))
     left.locator_params(axis="y", nbins=3)
-    left.set_xlabel(f"{100.0 * mass[0].sum():.3g} percent in total")
+    left.set_xlabel(f"{total:.3g} percent in total")
     left.set_xlim(-0.8, len(states) - 0.2)
     right.set(title="Above the borrowing limit", xlabel="Assets (level)", ylabel="Percent per unit of assets")
     right.set(xlim=(assets[0], end), ylim=(0, highest))

@@ -18,8 +18,10 @@ from hank_mfg.evaluate.distribution.path_distribution import DistributionPath, d
 from hank_mfg.evaluate.distribution.statistics import quantile
 from hank_mfg.evaluate.units import counted
 from hank_mfg.files import write_bytes
-from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels
+from hank_mfg.model.units import LEVEL, RATE, SHARE, declared_kinds
+from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels, require_known
 from hank_mfg.solve.sequence.transition import Transition
+from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +33,9 @@ FRAMES = 60  # of an animation, at most
 
 
 @journal_style()
-def plot_distribution_path(result: DistributionPath, periods: Sequence[int] | None = None) -> "Figure":
+def plot_distribution_path(
+    result: DistributionPath, periods: Sequence[int] | None = None, horizon: int | None = None
+) -> "Figure":
     """The distribution over time in six panels: wealth at several dates, inequality, percentiles, fixed groups.
 
     First row: the population by wealth in `periods`, and its change since period 0; the response of the Gini
@@ -39,8 +43,10 @@ def plot_distribution_path(result: DistributionPath, periods: Sequence[int] | No
     of period 0; consumption and wealth at current percentiles. All but the first two are responses (see
     `DistributionPath`). `periods` are by default period 0, the one with half of the largest change of the distribution,
     that with the largest, and the last. Bins of wealth are equally wide on the axis; those at the lowest grid point are
-    in none, nor is the richest thousandth. Raises ValueError for a period that the path does not have.
+    in none, nor is the richest thousandth. `horizon` is how many periods are drawn, all unless given. Raises ValueError
+    for a period that the path does not have.
     """
+    result = result if horizon is None else result.first(horizon)
     dates = _dates(result) if periods is None else list(periods)
     _check_dates(result, dates)
     edges, share = _bins(result)
@@ -67,6 +73,45 @@ def plot_distribution_path(result: DistributionPath, periods: Sequence[int] | No
     for panel in axes:
         _legend_above(panel)
     return finish(figure)
+
+
+@journal_style()
+def plot_transition(path: Transition, variables: Sequence[str] | None = None, horizon: int | None = None) -> "Figure":
+    """A perfect-foresight path, one panel per variable; a thin line is the stationary equilibrium in which it ends.
+
+    Rates and shares are in percent, a rate of one model period; anything else is a level. `variables` picks and orders
+    the panels: at most six that move, output and what is chosen first, unless given; `horizon` is how many periods are
+    drawn, all unless given. Raises ValueError for a variable or a number of periods that the path does not have.
+    """
+    final, length = path.final, len(next(iter(path.series.values())))
+    horizon = length if horizon is None else horizon
+    if not 2 <= horizon <= length:
+        raise ValueError(f"horizon = {horizon}: the path has {length} periods, give 2 to {length}.")
+    names = list(variables) if variables is not None else _moving(path)
+    require_known("variables", names, path.series)
+    model = path.steady.economy.model
+    kinds = declared_kinds(model, list(path.series))
+    units = {RATE: f"Percent per {model.period or 'period'}", SHARE: "Percent", LEVEL: "Level"}
+    columns = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
+    note = "Perfect foresight. Thin line: the final stationary equilibrium."
+    figure, axes = panels(len(names), columns, COLUMN if columns == 1 else PAGE, 1.7, note)
+    for place, (name, panel) in enumerate(zip(names, axes, strict=True)):
+        scale = 1.0 if kinds[name] == LEVEL else 100.0
+        panel.axhline(scale * final[name], color="0.6", linewidth=0.5, linestyle="-", zorder=0)
+        panel.plot(np.arange(horizon), scale * np.asarray(path.series[name])[:horizon], color="0.0")
+        panel.set(title=display_name(name), ylabel=units[kinds[name]], xlim=(0, horizon - 1))
+        panel.locator_params(axis="x", integer=True)
+        if place + columns >= len(names):  # the lowest of its column
+            panel.set_xlabel(counted(model.period))
+    return finish(figure)
+
+
+def _moving(path: Transition, most: int = 6) -> list[str]:
+    """The series that move on a path, at most so many: output and choices first, then prices, then the others."""
+    economy = path.steady.economy
+    wish = dict.fromkeys(["output", *economy.model.chosen(), *path.steady.prices, *path.series])
+    flat = {name for name, values in path.series.items() if np.ptp(values) <= 1e-12 * max(1.0, np.abs(values).max())}
+    return [name for name in wish if name in path.series and name not in flat][:most] or list(path.series)[:most]
 
 
 def _legend_above(panel: "Axes") -> None:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 HORIZON = 41  # periods of the intertemporal propensities that are drawn
 SHOWN, POOR = 0.999, 0.5  # share of households inside the axis of policies, and of propensities
 EVALUATION = "evaluation.json"
+DECIMALS = "Grid errors of rates and shares are decimals, those of levels in their own units."
 NAMES = {
     "residual": "Excess supply of markets, largest relative",
     "goods_market_residual": "Goods market residual (relative to output)",
@@ -64,14 +65,14 @@ def stationary_facts(steady: SteadyState) -> dict[str, Any]:
 
 def stationary_content(steady: SteadyState, responses: np.ndarray | None = None) -> dict[str, Any]:
     """The tables of a stationary equilibrium as plain numbers, for JSON; `responses` as for `mean_propensities`."""
-    table = steady.table()
-    distribution = distribution_table(steady.mass, np.asarray(steady.economy.grid.points))
+    table, distribution = steady.table(), distribution_table(steady)
     ratios = table["ratio to output"].dropna().to_dict() if "ratio to output" in table else {}
     return {
-        "outcomes": table["value"].to_dict(),
-        "units": table["unit"].to_dict(),
+        "outcomes": steady.outcomes,
+        "units": {name: unit.replace("percent", "decimal") for name, unit in table["unit"].items()},
         "ratios_to_output": ratios,
         "distribution": distribution["value"].to_dict(),
+        "histogram_error": distribution["histogram error"].dropna().to_dict(),
         "propensities": mean_propensities(steady, responses),
         "accuracy": stationary_facts(steady),
     }
@@ -101,7 +102,7 @@ def write_stationary_evaluation(
     frame = pd.DataFrame({"Value": pd.Series(rows, dtype=object)}).rename_axis("")
     return content, [
         write_text(folder / EVALUATION, json.dumps(content, indent=2) + "\n"),
-        write_text(folder / "accuracy.tex", to_latex(frame, note=_note(steady), digits=3)),
+        write_text(folder / "accuracy.tex", to_latex(frame, note=f"{_note(steady)} {DECIMALS}", digits=3)),
     ]
 
 
@@ -113,7 +114,7 @@ def evaluation_rows(content: Mapping[str, Any]) -> dict[str, float]:
     """The measures of an evaluation under names for a reader; what does not apply is left out."""
     rows = {text: content[name] for name, text in NAMES.items() if content.get(name) is not None}
     for name, row in (content.get("grid_error") or {}).items():
-        rows[f"Grid error of {display_name(name).lower()} (its own unit)"] = row["error"]
+        rows[f"Grid error of {display_name(name).lower()}"] = row["error"]
     return rows
 
 
@@ -168,7 +169,8 @@ def _tables(
     """Every table with its note and its digits."""
     outcomes, note = steady.table(), _note(steady)
     if errors:
-        outcomes["grid error"] = [errors.get(name, {}).get("error", np.nan) for name in outcomes.index]
+        scale = np.where(outcomes["unit"].str.startswith("percent"), 100.0, 1.0)
+        outcomes["grid error"] = scale * [errors.get(name, {}).get("error", np.nan) for name in outcomes.index]
     left = steady.goods_market
     accounts = (
         "The model declares no goods_market()."
@@ -182,8 +184,8 @@ def _tables(
     return {
         "outcomes": (outcomes, f"{note} {accounts}", 5),
         "distribution": (
-            distribution_table(steady.mass, np.asarray(steady.economy.grid.points)),
-            f"{note} Levels are in goods.",
+            distribution_table(steady),
+            f"{note} Levels are in goods. Histogram error: the change on a grid four times finer, at the same prices.",
             4,
         ),
         "propensities": (propensities, f"{note} {spent}", 4),

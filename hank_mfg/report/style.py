@@ -61,7 +61,7 @@ def save_figure(figure: "Figure", path: str | os.PathLike) -> tuple[Path, Path]:
     Raises OSError when the disk refuses.
     """
     if not callable(getattr(figure, "savefig", None)):
-        raise ValueError(f"save_figure(figure={figure!r}): give a figure, as hm.plot.lorenz(...) draws one.")
+        raise ValueError(f"plot.save(figure={figure!r}): give a figure, as hm.plot.lorenz(...) draws one.")
     saved = []
     with journal_style():
         for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):

@@ -275,10 +275,11 @@ def test_of_many_states_evenly_spaced_ones_are_shown_and_the_note_says_so():
     names = [f"State {state}" for state in range(15)]
     wealth = figures.plot_wealth_distribution(ASSETS, mass, labels=names)
     policy = figures.plot_policy(ASSETS, {"consumption": 1.0 + mass}, names)
-    for figure in (wealth, policy):
-        chosen = [text.get_text() for text in figure.legends[0].get_texts()]
-        assert len(chosen) == 8 and (chosen[0], chosen[-1]) == ("State 0", "State 14")
-        assert "8 of 15 income states are shown, evenly spaced." in " ".join(texts(figure))
+    for figure, first, count in ((wealth, ["All households"], 4), (policy, [], 8)):
+        *chosen, last = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert chosen[: len(first) + 1] == [*first, "State 0"] and last == "State 14"
+        assert len(chosen) + 1 == len(first) + count
+        assert f"{count} of 15 income states are shown, evenly spaced." in " ".join(texts(figure))
     capital = 10.0 + np.sin(np.arange(150.0))
     law = figures.plot_law_of_motion(capital, np.arange(150) % 15, names)
     assert len(drawn(law.axes[1])) == 6

@@ -29,7 +29,7 @@ def test_a_small_shock_in_a_calm_economy_is_the_linear_response():
     model = Calm(**economy().parameters())
     solution = hm.solve(model, hm.RSPG(updates=200, tolerance=1e-6))
     size = 1e-3 * float(model.productivity)
-    response = hm.impulse_response(solution, "productivity", size, horizon=100, starts=8)
+    response = hm.impulse_response(solution, "productivity", size, horizon=100, starts=64)
     linear = hm.linearize(solution.steady, horizon=300)
     exact = linear.response(productivity=size * 0.8 ** np.arange(300))
     final = hm.transition(solution.steady, linear=linear).final

@@ -157,7 +157,7 @@ def test_tables_hold_what_was_computed(result, tmp_path):
     assert frame.shape == (HORIZON, len(result.levels)) and "gini_percentage_points" in frame
     table = result.table([0, 10])
     row = table.loc[("Fixed group", "Wealth, initial top 1 %")]
-    assert row[("", "Unit")] == "percent"
+    assert row[("", "Unit of the response")] == "percent"
     assert row[("Response in period", "10")] == result.responses["wealth_initial_top_1"][10]
     text = result.to_latex(tmp_path / "table.tex", caption="Wealth", label="tab:wealth")
     assert (tmp_path / "table.tex").read_text() == text
@@ -211,3 +211,24 @@ def test_the_mass_of_a_group_is_conserved(steady, path):
     ones = np.ones_like(path.savings)
     consumption, _ = follow(steady.economy, wealth_groups(path.mass[0]), path.savings, ones, path.chain)
     np.testing.assert_allclose(consumption, 1.0, atol=1e-12)
+
+
+def test_a_figure_of_a_path_draws_its_series_in_percent_where_they_are_rates(path):
+    figure = hm.plot.transition(path, ["interest_rate", "capital"], horizon=10)
+    rate, capital = figure.axes
+    assert rate.get_ylabel().startswith("Percent per") and capital.get_ylabel() == "Level"
+    np.testing.assert_allclose(rate.lines[1].get_ydata(), 100.0 * path.series["interest_rate"][:10])
+    np.testing.assert_allclose(capital.lines[1].get_ydata(), path.series["capital"][:10])
+    with pytest.raises(ValueError, match=f"horizon = 900: the path has {HORIZON} periods"):
+        hm.plot.transition(path, horizon=900)
+    with pytest.raises(ValueError, match="plot.transition draws a path"):
+        hm.plot.impulse_response(path)
+    with pytest.raises(ValueError, match="variables"):
+        hm.plot.transition(path, ["interst_rate"])
+
+
+def test_the_first_periods_of_a_distribution_path_are_its_own(result):
+    short = result.first(5)
+    assert short.horizon == 5 and short.mass.shape[0] == 5
+    for name, response in result.responses.items():
+        np.testing.assert_array_equal(short.responses[name], response[:5])

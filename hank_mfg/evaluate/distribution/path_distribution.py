@@ -82,6 +82,13 @@ class DistributionPath:
             found[name] = change_in(unit, self.baseline[name], self.levels[name])
         return found
 
+    def first(self, periods: int) -> "DistributionPath":
+        """The same path in its first periods. Raises ValueError unless it has so many, and for fewer than two."""
+        if not 2 <= periods <= self.horizon:
+            raise ValueError(f"horizon = {periods}: the path has {self.horizon} periods, give 2 to {self.horizon}.")
+        cut = {part: {n: v[:periods] for n, v in getattr(self, part).items()} for part in ("levels", "baseline")}
+        return dataclasses.replace(self, horizon=periods, mass=self.mass[:periods], **cut)
+
     def to_dict(self) -> dict:
         """Plain numbers: horizon, note, and for each series its meaning, unit, responses, levels and baseline."""
         series = {
@@ -115,7 +122,11 @@ class DistributionPath:
             [self.units[name], self.baseline[name][0], *response[shown]] for name, response in self.responses.items()
         ]
         keys = [(self.meanings[name].capitalize(), label(name)) for name in self.responses]
-        heads = [("", "Unit"), ("", "Baseline"), *(("Response in period", str(t)) for t in shown)]
+        heads = [
+            ("", "Unit of the response"),
+            ("", "Baseline (level or decimal)"),
+            *(("Response in period", str(t)) for t in shown),
+        ]
         index = pd.MultiIndex.from_tuples(keys, names=["meaning", "series"])
         return pd.DataFrame(rows, index=index, columns=pd.MultiIndex.from_tuples(heads))
 

@@ -4,7 +4,8 @@ A population is `mass`, which sums to one within 1e-4 (room for single precision
 which may be negative. `mass` has shape (assets,) or (assets, income), optionally after a leading time axis:
 (time, assets) or (time, assets, income); which of them is read off from the axes over which it sums to one. Results
 carry the time axis first. Households with equal assets are interchangeable: a group that ends inside the mass of one
-grid point takes the same fraction of every household there.
+grid point takes the same fraction of every household there. A stationary equilibrium stands for its mass and assets:
+`gini(steady)`, `top_share(steady, fraction=0.1)`.
 """
 
 import itertools
@@ -14,20 +15,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hank_mfg.evaluate.distribution.finer_mass import finer_mass
 from hank_mfg.model.concrete import numbers_of
+from hank_mfg.solve.stationary.steady_state import SteadyState
 
 TOP_PERCENT = (1, 5, 10, 20, 30)
 PERCENTILES = (10, 25, 50, 75, 90, 95, 99)
+MEAN, GINI = "Mean assets (level)", "Gini coefficient"  # rows of the table
 
 
-def lorenz_curve(mass, assets) -> tuple[np.ndarray, np.ndarray]:
+def lorenz_curve(mass, assets=None) -> tuple[np.ndarray, np.ndarray]:
     """The Lorenz curve: what share of wealth the poorest share of the population holds.
 
     F_i = sum_{j<=i} m_j,  L_i = sum_{j<=i} m_j a_j / sum_j m_j a_j,  starting from (0, 0); straight between points,
     which is exact for a discrete distribution. With debt L is first negative.
 
-    `mass` (assets,) or (assets, income), after an optional time axis; `assets` (assets,), any unit. Returns population
-    share and wealth share, each (assets + 1,) after the time axis, as fractions of one.
+    `mass` (assets,) or (assets, income), after an optional time axis, and `assets` (assets,), any unit; or a stationary
+    equilibrium alone. Returns population share and wealth share, each (assets + 1,) after the time axis, as fractions.
     Raises ValueError for a population that does not sum to one or whose mean wealth is not positive.
     Source: Lorenz (1905).
     """
@@ -41,7 +45,7 @@ def lorenz_curve(mass, assets) -> tuple[np.ndarray, np.ndarray]:
     return population / population[..., -1:], wealth / wealth[..., -1:]
 
 
-def has_shares(mass, assets) -> bool:
+def has_shares(mass, assets=None) -> bool:
     """Whether shares of wealth and the Gini coefficient have a meaning: mean assets are positive, in every period.
 
     They are not where bonds are in zero net supply. Arguments as for `lorenz_curve`.
@@ -50,12 +54,12 @@ def has_shares(mass, assets) -> bool:
     return bool(np.all(weight @ assets > 1e-6 * (weight @ np.abs(assets))))
 
 
-def gini_where_defined(mass, assets) -> float | None:
+def gini_where_defined(mass, assets=None) -> float | None:
     """The Gini coefficient of one period, None where mean assets are not positive."""
     return float(gini(mass, assets)) if has_shares(mass, assets) else None
 
 
-def gini(mass, assets) -> Any:
+def gini(mass, assets=None) -> Any:
     """The Gini coefficient, exact for a discrete distribution.
 
     G = sum_i sum_j m_i m_j |a_i - a_j| / (2 mean) = 1 - sum_i m_i (L_{i-1} + L_i), with L the Lorenz curve. Zero when
@@ -69,20 +73,20 @@ def gini(mass, assets) -> Any:
     return (1.0 - area)[()]
 
 
-def top_share(mass, assets, fraction) -> Any:
+def top_share(mass, assets=None, fraction: Any = 0.1) -> Any:
     """The share of wealth held by the richest `fraction` of the population, 1 - L(1 - fraction).
 
     The grid point at the threshold is split, so that exactly `fraction` of the population is counted.
 
-    `fraction` strictly between 0 and 1: a number or an array. Other arguments as for `lorenz_curve`. Returns fractions:
-    a float or (time,), followed by the shape of `fraction`.
+    `fraction` strictly between 0 and 1: a number or an array, a tenth unless given. Other arguments as for
+    `lorenz_curve`. Returns fractions: a float or (time,), followed by the shape of `fraction`.
     Raises ValueError for a fraction outside (0, 1) or when mean wealth is not positive.
     """
     fraction = _inside("fraction", fraction)
     return (1.0 - _read(1.0 - fraction, *lorenz_curve(mass, assets)))[()]
 
 
-def shares_by_quintile(mass, assets) -> np.ndarray:
+def shares_by_quintile(mass, assets=None) -> np.ndarray:
     """The share of wealth held by each fifth of the population, from the poorest to the richest.
 
     L(q/5) - L((q-1)/5) for q = 1..5. Arguments and errors as for `lorenz_curve`. Returns fractions that sum to one,
@@ -92,14 +96,15 @@ def shares_by_quintile(mass, assets) -> np.ndarray:
     return np.diff(_read(np.linspace(0.0, 1.0, 6), population, wealth), axis=-1)
 
 
-def quantile(mass, assets, probability) -> Any:
+def quantile(mass, assets=None, probability: Any = 0.5) -> Any:
     """Assets below which the fraction `probability` of the population lies.
 
     Convention: the population at the first grid point is an atom there; that of a later point i is spread evenly over
     (a_{i-1}, a_i]. So F is linear between grid points, with F(a_i) = sum_{j<=i} m_j, and the quantile is its inverse:
     a_0 for probability <= m_0. It differs from other conventions by less than one step of the grid.
 
-    `probability` strictly between 0 and 1: a number or an array. Other arguments as for `lorenz_curve`. Returns levels
+    `probability` strictly between 0 and 1: a number or an array, one half, the median, unless given. Other arguments as
+    for `lorenz_curve`. Returns levels
     in the unit of assets: a float or (time,), followed by the shape of `probability`.
     Raises ValueError for a probability outside (0, 1). Mean wealth may have any sign.
     """
@@ -222,20 +227,26 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
     return pd.DataFrame(columns, index=pd.Index([*names, "everybody"], name="wealth group"))
 
 
-def distribution_table(mass, assets) -> pd.DataFrame:
+def distribution_table(mass, assets=None) -> pd.DataFrame:
     """The distribution of wealth in one table, units in the names of the rows, one column `value`.
 
     Mean; Gini coefficient and shares of the top 1, 5, 10, 20 and 30 % (left out where mean assets are not positive,
     as with bonds in zero net supply, because they have no meaning there); population at the borrowing limit (the first
-    grid point) and in debt; percentiles. Arguments as for `lorenz_curve`, for one period.
+    grid point) and in debt; percentiles. Arguments as for `lorenz_curve`, for one period. Of a stationary equilibrium a
+    second column, `histogram error`, is by how much each value changes on a grid four times finer at the same prices
+    (finer_mass.py); that of mean assets is left out.
     Raises ValueError for a population that does not sum to one or has a time axis.
     """
+    if isinstance(mass, SteadyState) and assets is None:
+        table, finer = distribution_table(*population_of(mass, None)), distribution_table(*finer_mass(mass))
+        table["histogram error"] = (finer["value"] - table["value"]).abs().drop(index=MEAN)
+        return table
     weight, assets = _population(mass, assets)
     if weight.ndim != 1:
-        raise ValueError(f"mass has shape {np.shape(mass)}, with a time axis: pass the population of one period.")
-    rows = {"Mean assets (level)": weight @ assets}
+        raise ValueError(f"mass has {weight.shape[0]} periods, with a time axis: pass the population of one period.")
+    rows = {MEAN: weight @ assets}
     if has_shares(weight, assets):
-        rows["Gini coefficient"] = gini(weight, assets)
+        rows[GINI] = gini(weight, assets)
         for percent in TOP_PERCENT:
             rows[f"Wealth of the top {percent} % (percent)"] = 100.0 * top_share(weight, assets, percent / 100)
     rows["At the borrowing limit (percent)"] = 100.0 * weight[0]
@@ -245,8 +256,22 @@ def distribution_table(mass, assets) -> pd.DataFrame:
     return pd.DataFrame({"value": pd.Series(rows, dtype=float)}).rename_axis("statistic")
 
 
+def population_of(mass, assets) -> tuple[Any, Any]:
+    """The mass and the asset points of what is given: a stationary equilibrium alone stands for its own. Raises
+    ValueError where assets are missing."""
+    if isinstance(mass, SteadyState) and assets is None:
+        return mass.mass, mass.assets
+    if assets is None:
+        raise ValueError(
+            "assets is missing: give the grid points, (assets,), beside the mass, or a stationary equilibrium alone, "
+            "as hm.steady_state(model) returns it."
+        )
+    return mass, getattr(assets, "points", assets)
+
+
 def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
     """Mass over assets alone, (assets,) after an optional time axis, and the assets; raises ValueError if malformed."""
+    mass, assets = population_of(mass, assets)
     mass, assets = numbers_of("mass", mass), numbers_of("assets", assets)
     if _swapped(mass, assets):
         raise ValueError(

@@ -40,15 +40,14 @@ def goods_left_over(economy: Economy, public: Public, mass: Any, savings: Any) -
 def outcomes_table(economy: Economy, values: dict[str, float]) -> "pd.DataFrame":
     """One row a quantity of `values`: its value, its unit and, where there is output, levels over output.
 
-    A rate is a decimal per model period, a share a decimal, anything else a level in units of its own.
+    A rate is in percent per model period, a share in percent, anything else a level in units of its own.
     """
     import pandas as pd
 
-    model = economy.model
-    kinds = declared_kinds(model, [*economy.shock_values, *values])
-    units = {RATE: f"decimal per {model.period or 'period'}", SHARE: "decimal", LEVEL: "level"}
+    kinds = declared_kinds(economy.model, [*economy.shock_values, *values])
+    units = {RATE: f"percent per {economy.model.period or 'period'}", SHARE: "percent", LEVEL: "level"}
     columns: dict[str, list[Any]] = {
-        "value": list(values.values()),
+        "value": [value if kinds[name] == LEVEL else 100.0 * value for name, value in values.items()],
         "unit": [units[kinds[name]] for name in values],
     }
     output = values.get(OUTPUT)

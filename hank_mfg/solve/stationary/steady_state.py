@@ -71,6 +71,11 @@ class SteadyState(NamedTuple):
         return self.public.aggregates
 
     @property
+    def assets(self) -> np.ndarray:
+        """The asset points, (assets,), in goods: the first axis of `mass`, `savings` and `consumption`."""
+        return np.asarray(self.economy.grid.points)
+
+    @property
     def consumption(self) -> np.ndarray:
         """Consumption of goods in every state, (assets, income), per period, for every preference."""
         with jax.enable_x64(True):
