@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 History = dict[str, np.ndarray]
@@ -67,15 +68,34 @@ def train(
     return training, history, Status.UPDATES_EXHAUSTED
 
 
-def repeated(update: Callable[[Any], tuple[Any, Any]], training: State, length: int) -> tuple[State, Any]:
-    """The training after `length` updates, and their reports stacked: what a method compiles as one program."""
+def repeated(
+    update: Callable[[Any], tuple[Any, Any]],
+    training: State,
+    length: int,
+    broken: Callable[[Any], jax.Array] | None = None,
+) -> tuple[State, Any]:
+    """The training after `length` updates, and their reports stacked: what a method compiles as one program.
+
+    Where `broken(report)` holds, the updates that follow are left out, with reports of zeros: what cannot go on would
+    take long, because every search for a price that is not there goes to its end.
+    """
     arrays, static = eqx.partition(training, eqx.is_array)
 
-    def one(arrays, _):
+    def one(arrays):
         after, report = update(eqx.combine(arrays, static))
         return eqx.filter(after, eqx.is_array), report
 
-    arrays, reports = jax.lax.scan(one, arrays, None, length=length)
+    def unless_broken(broken, state):
+        arrays, stopped = state
+        blank = jax.tree.map(lambda each: jnp.zeros(each.shape, each.dtype), jax.eval_shape(one, arrays)[1])
+        after, report = jax.lax.cond(stopped, lambda arrays: (arrays, blank), one, arrays)
+        return (after, stopped | broken(report)), report
+
+    if broken is None:
+        arrays, reports = jax.lax.scan(lambda arrays, _: one(arrays), arrays, None, length=length)
+    else:
+        begin = (arrays, jnp.asarray(False))
+        (arrays, _), reports = jax.lax.scan(lambda state, _: unless_broken(broken, state), begin, None, length=length)
     return eqx.combine(arrays, static), reports
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.solve.train import chunk_length, last_errors, not_converged, not_settled
+from hank_mfg.solve.train import chunk_length, last_errors, not_converged, not_settled, repeated
 
 
 def trained(**history):
@@ -76,3 +76,11 @@ def test_a_game_that_still_moves_when_all_its_updates_are_made_warns():
         warnings.simplefilter("error")
         stopped = hm.solve(hm.load_game("beach_bar"), Counting(), callback=lambda training, history: True)
     assert stopped.updates == 20 and stopped.status is hm.Status.UNFINISHED
+
+
+def test_updates_after_one_that_broke_are_left_out():
+    """A count that breaks at 3 stays there; the reports of what was left out are zeros."""
+    after, reports = repeated(lambda count: (count + 1, count + 1), jnp.asarray(0), 6, lambda report: report >= 3)
+    assert int(after) == 3 and reports.tolist() == [1, 2, 3, 0, 0, 0]
+    after, reports = repeated(lambda count: (count + 1, count + 1), jnp.asarray(0), 6)
+    assert int(after) == 6 and reports.tolist() == [1, 2, 3, 4, 5, 6]

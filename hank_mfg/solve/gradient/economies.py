@@ -23,7 +23,7 @@ from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
-from hank_mfg.solve.gradient.reports import check_reports
+from hank_mfg.solve.gradient.reports import broken, check_reports
 from hank_mfg.solve.gradient.robust import Adversary, ModelSet, on_paths
 from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
 from hank_mfg.solve.play.fine_mass import finer
@@ -206,7 +206,7 @@ def _train(
     models: ModelSet | None = None,
     fine: Play | None = None,
 ) -> tuple[Training[State], Progress]:
-    return repeated(lambda training: update(play, training, settings, models, fine), training, length)
+    return repeated(lambda training: update(play, training, settings, models, fine), training, length, broken)
 
 
 def price(model: Model, settings: RSPG) -> None:

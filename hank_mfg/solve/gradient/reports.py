@@ -1,5 +1,7 @@
 """Check the reports of training: stop where a quantity is not finite or a market has no price."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Economy
@@ -8,6 +10,12 @@ from hank_mfg.solve.gradient.spg import QUANTITIES, Progress
 from hank_mfg.solve.play.market import first_missed
 
 UNCLEARED = 1e-3  # excess demand that training does not accept
+
+
+def broken(report: Progress) -> jax.Array:
+    """Whether training cannot go on after an update: a quantity is not a number, or a market has no price."""
+    finite = jnp.all(report.finite) & jnp.isfinite(report.loss)
+    return ~(finite & jnp.all(jnp.abs(report.market.excess) <= UNCLEARED))
 
 
 def check_reports(economy: Economy, reports: Progress, done: int) -> None:
