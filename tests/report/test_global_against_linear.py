@@ -48,7 +48,7 @@ def test_a_small_monetary_shock_in_the_hank_economy_is_the_linear_response():
     dropped out. Perfect foresight is 1.6 percent off either way."""
     model = hm.load_model("one_asset_hank", productivity_sd=1e-3, patience_sd=1e-4)
     settings = hm.RSPG(
-        asset_points=100, paths=8, epochs=128, learning_rate=3e-3, final_rate=0.1, final_step=0.1, price_noise=0.0,
+        asset_points=100, paths=8, epochs=128, learning_rate=1e-3, final_rate=0.1, final_step=0.1, price_noise=0.0,
         tolerance=1e-5,
     )  # fmt: skip
     solution = hm.solve(model, settings)
