@@ -40,7 +40,8 @@ def solve_stationary(
         steady = steady_state(model, asset_points=asset_points)
         measured, more = error_of_grid(steady) if grid_error else ({}, [])
         content = {**_content(source, steady), **measured}
-        return content, [*_lines(steady), *more]
+        errors = distribution_table(steady)["histogram error"].to_dict()
+        return content, [*_lines(steady), *_about_histogram(steady, errors), *more]
     steady = steady_state_run(source, out, overrides=dict(overrides), asset_points=asset_points)
     measured, more = {}, []
     if grid_error:
@@ -49,7 +50,8 @@ def solve_stationary(
         more = ["", *aligned(evaluation_rows(evaluation)), *(f"Wrote {path}" for path in files)]
     tables, written = write_stationary_report(steady, out, tell=tell)
     content = {**_content(source, steady), "run": str(out), **tables, **measured, "files": [str(x) for x in written]}
-    return content, [*_lines(steady), *more, f"Wrote {len(written)} files into {out}."]
+    spread = _about_histogram(steady, tables["histogram_error"])
+    return content, [*_lines(steady), *spread, *more, f"Wrote {len(written)} files into {out}."]
 
 
 def _content(source: str, steady: SteadyState) -> dict[str, Any]:
@@ -83,16 +85,16 @@ def _lines(steady: SteadyState) -> list[str]:
         "seconds_run": steady.seconds_run,
     }
     shown = {named(name): value for name, value in facts.items() if value is not None}
-    return [*columns(heads, rows), "", *aligned(shown), *_about_histogram(steady)]
+    return [*columns(heads, rows), "", *aligned(shown)]
 
 
-def _about_histogram(steady: SteadyState) -> list[str]:
-    """A line where the grid spreads wealth by more than a percent of the Gini coefficient."""
-    table = distribution_table(steady)
-    if GINI not in table.index:
-        return []
-    value, error = table.loc[GINI]
-    if error <= SPREAD * value:
+def _about_histogram(steady: SteadyState, errors: Mapping[str, float]) -> list[str]:
+    """A line where the grid spreads wealth by more than a percent of the Gini coefficient, by the histogram's `errors`
+    as `distribution_table` names them."""
+    value, error = gini_where_defined(steady), errors.get(GINI, np.nan)
+    if value is not None and np.isnan(error):
+        return ["", "How much the grid spreads wealth could not be estimated: see --grid-error."]
+    if value is None or error <= SPREAD * value:
         return []
     return [
         "",

@@ -14,6 +14,12 @@ RATE, SHARE, LEVEL = KINDS = ("rate", "share", "level")
 PERIODS = {"year": 1, "quarter": 4, "two months": 6, "month": 12}  # how many of them a year has
 
 
+def shown_in(kind: str, period: str) -> tuple[str, float]:
+    """The unit in which tables and figures show a level of this kind, and what multiplies the model's number."""
+    rate = f"percent per {period or 'period'}"
+    return {RATE: (rate, 100.0), SHARE: ("percent", 100.0), LEVEL: ("level", 1.0)}[kind]
+
+
 def check_period(period: Any, where: str) -> None:
     """Raise ValueError unless `period`, read at `where`, is one of `PERIODS` or empty (not declared)."""
     if period in ("", None):

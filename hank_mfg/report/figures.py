@@ -151,18 +151,17 @@ def plot_wealth_distribution(
         )
     mass = mass.reshape(assets.size, -1)
     labels = state_labels(labels, mass.shape[1])
-    many = mass.shape[1] > MOST_STATES
+    everyone, many = mass.sum(axis=1), mass.shape[1] > MOST_STATES
     states, left_out = representatives(mass.shape[1], MOST_STATES, "income states are shown")
     if many:
-        mass, labels = np.column_stack([mass.sum(axis=1), mass]), ["All households", *labels]
+        mass, labels = np.column_stack([everyone, mass]), ["All households", *labels]
         states = [0, *(state + 1 for state in states)]
-    edges = _bin_edges(assets, mass[:, 0] if many else mass.sum(axis=1), end)
+    edges = _bin_edges(assets, everyone, end)
     cumulative = np.stack([np.interp(edges, assets, np.cumsum(mass[:, state])) for state in states], axis=1)
     density = 100.0 * np.diff(cumulative, axis=0) / np.diff(edges)[:, None]
-    highest = _highest_shown(density, edges, float(quantile(mass[:, 0] if many else mass, assets, 0.05)))
+    highest = _highest_shown(density, edges, float(quantile(everyone, assets, 0.05)))
     cut = "" if highest is None else f"Higher densities than {highest:.3g}, next to the borrowing limit, are cut off."
     note = " ".join(filter(None, (note, left_out, "The axis ends at percentile 99 of wealth.", cut)))
-    total = 100.0 * mass[0, 0 if many else slice(None)].sum()
     figure, (left, right) = panels(2, 2, PAGE, 2.4, note, ratios=(1, 4))
     for place, (state, line) in enumerate(zip(states, line_styles(len(states)), strict=True)):
         outline = {"edgecolor": line["color"], "linestyle": line["linestyle"], "facecolor": "0.92"}
@@ -170,7 +169,7 @@ def plot_wealth_distribution(
         right.plot((edges[1:] + edges[:-1]) / 2.0, density[:, place], label=labels[state], **line)
     left.set(title="At the borrowing limit", ylabel="Percent of the population", xticks=[], ylim=(0, None))
     left.locator_params(axis="y", nbins=3)
-    left.set_xlabel(f"{total:.3g} percent in total")
+    left.set_xlabel(f"{100.0 * everyone[0]:.3g} percent in total")
     left.set_xlim(-0.8, len(states) - 0.2)
     right.set(title="Above the borrowing limit", xlabel="Assets (level)", ylabel="Percent per unit of assets")
     right.set(xlim=(assets[0], end), ylim=(0, highest))

@@ -14,11 +14,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hank_mfg.evaluate.distribution.groups import PERCENTILES, percentile
-from hank_mfg.evaluate.distribution.path_distribution import DistributionPath, distribution_path, group_label
+from hank_mfg.evaluate.distribution.path_distribution import (
+    DistributionPath,
+    distribution_path,
+    group_label,
+    require_horizon,
+)
 from hank_mfg.evaluate.distribution.statistics import quantile
 from hank_mfg.evaluate.units import counted
 from hank_mfg.files import write_bytes
-from hank_mfg.model.units import LEVEL, RATE, SHARE, declared_kinds
+from hank_mfg.model.units import declared_kinds, shown_in
 from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels, require_known
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.wording import display_name
@@ -85,21 +90,19 @@ def plot_transition(path: Transition, variables: Sequence[str] | None = None, ho
     """
     final, length = path.final, len(next(iter(path.series.values())))
     horizon = length if horizon is None else horizon
-    if not 2 <= horizon <= length:
-        raise ValueError(f"horizon = {horizon}: the path has {length} periods, give 2 to {length}.")
+    require_horizon(horizon, length)
     names = list(variables) if variables is not None else _moving(path)
     require_known("variables", names, path.series)
     model = path.steady.economy.model
     kinds = declared_kinds(model, list(path.series))
-    units = {RATE: f"Percent per {model.period or 'period'}", SHARE: "Percent", LEVEL: "Level"}
     columns = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
     note = "Perfect foresight. Thin line: the final stationary equilibrium."
     figure, axes = panels(len(names), columns, COLUMN if columns == 1 else PAGE, 1.7, note)
     for place, (name, panel) in enumerate(zip(names, axes, strict=True)):
-        scale = 1.0 if kinds[name] == LEVEL else 100.0
+        unit, scale = shown_in(kinds[name], model.period)
         panel.axhline(scale * final[name], color="0.6", linewidth=0.5, linestyle="-", zorder=0)
         panel.plot(np.arange(horizon), scale * np.asarray(path.series[name])[:horizon], color="0.0")
-        panel.set(title=display_name(name), ylabel=units[kinds[name]], xlim=(0, horizon - 1))
+        panel.set(title=display_name(name), ylabel=unit.capitalize(), xlim=(0, horizon - 1))
         panel.locator_params(axis="x", integer=True)
         if place + columns >= len(names):  # the lowest of its column
             panel.set_xlabel(counted(model.period))

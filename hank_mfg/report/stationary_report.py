@@ -63,9 +63,12 @@ def stationary_facts(steady: SteadyState) -> dict[str, Any]:
     }
 
 
-def stationary_content(steady: SteadyState, responses: np.ndarray | None = None) -> dict[str, Any]:
-    """The tables of a stationary equilibrium as plain numbers, for JSON; `responses` as for `mean_propensities`."""
-    table, distribution = steady.table(), distribution_table(steady)
+def stationary_content(
+    steady: SteadyState, responses: np.ndarray | None = None, distribution: pd.DataFrame | None = None
+) -> dict[str, Any]:
+    """The tables of a stationary equilibrium as plain numbers, for JSON; `responses` as for `mean_propensities`,
+    `distribution` its distribution table, computed unless given."""
+    table, distribution = steady.table(), distribution_table(steady) if distribution is None else distribution
     ratios = table["ratio to output"].dropna().to_dict() if "ratio to output" in table else {}
     return {
         "outcomes": steady.outcomes,
@@ -135,8 +138,9 @@ def write_stationary_report(
             tell(f"Wrote {path}")
 
     responses = intertemporal_mpcs(steady, horizon=HORIZON)
-    content = stationary_content(steady, responses)
-    for name, (frame, note, digits) in _tables(steady, content, _measured(folder)).items():
+    distribution = distribution_table(steady)
+    content = stationary_content(steady, responses, distribution)
+    for name, (frame, note, digits) in _tables(steady, content, distribution, _measured(folder)).items():
         shown = frame.rename(index=_shown, columns=display_name).rename_axis("")
         keep([
             write_text(folder / f"{name}.csv", frame.to_csv()),
@@ -164,12 +168,12 @@ def _measured(folder: Path) -> dict[str, Any]:
 
 
 def _tables(
-    steady: SteadyState, content: dict[str, Any], errors: dict[str, Any]
+    steady: SteadyState, content: dict[str, Any], distribution: pd.DataFrame, errors: dict[str, Any]
 ) -> dict[str, tuple[pd.DataFrame, str, int]]:
     """Every table with its note and its digits."""
     outcomes, note = steady.table(), _note(steady)
     if errors:
-        scale = np.where(outcomes["unit"].str.startswith("percent"), 100.0, 1.0)
+        scale = np.where(outcomes["unit"] == "level", 1.0, 100.0)
         outcomes["grid error"] = scale * [errors.get(name, {}).get("error", np.nan) for name in outcomes.index]
     left = steady.goods_market
     accounts = (
@@ -184,7 +188,7 @@ def _tables(
     return {
         "outcomes": (outcomes, f"{note} {accounts}", 5),
         "distribution": (
-            distribution_table(steady),
+            distribution,
             f"{note} Levels are in goods. Histogram error: the change on a grid four times finer, at the same prices.",
             4,
         ),
@@ -200,7 +204,7 @@ def _note(steady: SteadyState) -> str:
 
 def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
     """Wealth, its Lorenz curve, policies with marginal propensities, and spending over time."""
-    assets, note = np.asarray(steady.economy.grid.points), _note(steady)
+    assets, note = steady.assets, _note(steady)
     labels = state_names(steady.economy.own)
     reached = np.cumsum(steady.mass.sum(axis=1))
 

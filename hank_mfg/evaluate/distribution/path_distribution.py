@@ -50,6 +50,12 @@ CURRENT, FIXED = "current percentile", "fixed group"
 DATES = (0, 4, 8, 20, 40)  # periods in a table
 
 
+def require_horizon(horizon: int, length: int) -> None:
+    """Raise ValueError unless a path of so many periods, its `length`, has the first `horizon` and these are two."""
+    if not 2 <= horizon <= length:
+        raise ValueError(f"horizon = {horizon}: the path has {length} periods, give 2 to {length}.")
+
+
 @readable
 @dataclasses.dataclass(frozen=True)
 class DistributionPath:
@@ -84,8 +90,7 @@ class DistributionPath:
 
     def first(self, periods: int) -> "DistributionPath":
         """The same path in its first periods. Raises ValueError unless it has so many, and for fewer than two."""
-        if not 2 <= periods <= self.horizon:
-            raise ValueError(f"horizon = {periods}: the path has {self.horizon} periods, give 2 to {self.horizon}.")
+        require_horizon(periods, self.horizon)
         cut = {part: {n: v[:periods] for n, v in getattr(self, part).items()} for part in ("levels", "baseline")}
         return dataclasses.replace(self, horizon=periods, mass=self.mass[:periods], **cut)
 

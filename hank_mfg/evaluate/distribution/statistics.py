@@ -234,12 +234,14 @@ def distribution_table(mass, assets=None) -> pd.DataFrame:
     as with bonds in zero net supply, because they have no meaning there); population at the borrowing limit (the first
     grid point) and in debt; percentiles. Arguments as for `lorenz_curve`, for one period. Of a stationary equilibrium a
     second column, `histogram error`, is by how much each value changes on a grid four times finer at the same prices
-    (finer_mass.py); that of mean assets is left out.
+    (finer_mass.py), NaN where that has no distribution of its own; that of mean assets is left out.
     Raises ValueError for a population that does not sum to one or has a time axis.
     """
     if isinstance(mass, SteadyState) and assets is None:
-        table, finer = distribution_table(*population_of(mass, None)), distribution_table(*finer_mass(mass))
-        table["histogram error"] = (finer["value"] - table["value"]).abs().drop(index=MEAN)
+        table, (finer, points) = distribution_table(*population_of(mass, None)), finer_mass(mass)
+        known = np.isfinite(finer).all()  # otherwise the finer distribution is not determined, nor is the error
+        changed = distribution_table(finer, points)["value"] - table["value"] if known else np.nan * table["value"]
+        table["histogram error"] = changed.abs().drop(index=MEAN)
         return table
     weight, assets = _population(mass, assets)
     if weight.ndim != 1:

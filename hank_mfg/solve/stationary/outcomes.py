@@ -8,7 +8,7 @@ import numpy as np
 
 from hank_mfg.environment.accounting import steady_goods
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.model.units import LEVEL, RATE, SHARE, declared_kinds
+from hank_mfg.model.units import LEVEL, declared_kinds, shown_in
 from hank_mfg.precision import float64_allowed
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def outcomes_table(economy: Economy, values: dict[str, float]) -> "pd.DataFrame"
     import pandas as pd
 
     kinds = declared_kinds(economy.model, [*economy.shock_values, *values])
-    units = {RATE: f"percent per {economy.model.period or 'period'}", SHARE: "percent", LEVEL: "level"}
+    shown = {name: shown_in(kinds[name], economy.model.period) for name in values}
     columns: dict[str, list[Any]] = {
-        "value": [value if kinds[name] == LEVEL else 100.0 * value for name, value in values.items()],
-        "unit": [units[kinds[name]] for name in values],
+        "value": [shown[name][1] * value for name, value in values.items()],
+        "unit": [shown[name][0] for name in values],
     }
     output = values.get(OUTPUT)
     if output:
