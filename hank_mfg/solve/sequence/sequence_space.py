@@ -22,7 +22,7 @@ Heterogeneous-Agent Models", Econometrica 89(5).
 import dataclasses
 import time
 import warnings
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -32,13 +32,10 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import (
-    Moment,
     Names,
-    Period,
     form,
     goods_along,
     names_of,
-    period,
     shock_values,
     supplied,
 )
@@ -55,6 +52,7 @@ from hank_mfg.solve.sequence.household_jacobians import (
 )
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.income_risk import Risk, given_along, risk_of
+from hank_mfg.solve.sequence.linear_system import Responses, local_slopes
 from hank_mfg.solve.sequence.path_checks import shock_paths, warn_unsettled
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import readable
@@ -167,12 +165,8 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
 
 def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, SteadyValues]:
     """The result of `linearize`, and the steady state as arrays."""
-    names = names_of(steady.economy)
     begin = time.perf_counter()
-    ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
-    moved = None if risk is None else _moved(risk, ss.shocks, horizon)
-    directions = 0 if moved is None else len(moved.basis)
-    places = (*relevant_inputs(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
+    ss, names, places, moved = _setting(steady, horizon, income_risk)
     program = _solve.lower(ss, names, places, horizon, moved).compile(compiler_options=quick_compilation())
     pointwise = jax.tree.map(np.asarray, _pointwise(ss, names))
     compiled = time.perf_counter()
@@ -319,29 +313,65 @@ def _household_of(ss: SteadyValues, names: Names, moved: _Moved | None) -> House
 
 
 @eqx.filter_jit
-def _solve(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
-    """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
+def _households(
+    ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int, moved: _Moved | None
+) -> tuple[Array, Array]:
+    """Household Jacobians with the column of the period after the last one, (outputs, priced places, time, time + 1),
+    and what shocks do beyond prices."""
     priced = tuple(i for i in places if i < len(ss.inputs))
     given = jnp.append(ss.inputs, jnp.zeros(len(places) - len(priced)))
     found = household_jacobians(ss, names, _household_of(ss, names, moved), given, places, horizon + 1)
-    after = found.jacobians[:, : len(priced), :-1, -1]  # the last period moves the one after
-    found = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
-    beyond = _beyond(ss, names, found, moved)
-    by_now, by_next, by_choice = _slopes(ss, names)
-    through, seen = found.jacobians[:, : len(priced)], jnp.asarray(priced, int)
+    inside = found._replace(jacobians=found.jacobians[..., :-1, :-1], outputs=found.outputs[:-1])
+    return found.jacobians[:, : len(priced), :-1], _beyond(ss, names, inside, moved)
+
+
+def households_at(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int) -> tuple[Array, Array]:
+    """What `household_responses` computes, traceable, where income risk does not move with the aggregate state."""
+    return _households(ss, names, places, horizon, None)
+
+
+@float64_allowed
+def household_responses(steady: SteadyState, horizon: int, income_risk: bool = True) -> tuple[SteadyValues, Responses]:
+    """The steady state as arrays and the responses of its households, what linear systems are made of."""
+    ss, names, places, moved = _setting(steady, horizon, income_risk)
+    program = _households.lower(ss, names, places, horizon, moved).compile(compiler_options=quick_compilation())
+    through, beyond = program(ss, names, places, horizon, moved)
+    priced = jnp.asarray([i for i in places if i < len(names.inputs)], int)
+    shares = None if moved is None else moved.share
+    return ss, Responses(through, beyond if np.any(np.asarray(beyond)) else None, shares, priced)
+
+
+def _setting(steady: SteadyState, horizon: int, income_risk: bool):
+    """Arrays of the steady state, names, the places of what households respond to, and how income risk moves."""
+    names = names_of(steady.economy)
+    ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
+    moved = None if risk is None else _moved(risk, ss.shocks, horizon)
+    directions = 0 if moved is None else len(moved.basis)
+    places = (*relevant_inputs(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
+    return ss, names, places, moved
+
+
+@eqx.filter_jit
+def _solve(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int, moved: _Moved | None) -> _Solved:
+    """Household Jacobians, what shocks do beyond prices, G of every shock, H_U and -H_U^{-1}."""
+    through, beyond = _households(ss, names, places, horizon, moved)
+    through, after = through[..., :-1], through[..., -1]  # the last period moves the one after
+    local, seen = local_slopes(ss, names), jnp.asarray([i for i in places if i < len(ss.inputs)], int)
     brought = slice(len(names.path) - len(names.state_variables), None)
-    by_carried, ahead = by_now.inputs.here[seen, brought], by_next.excess.here[:, brought]
+    by_carried, ahead = local.inputs.here[seen, brought], local.ahead.here[:, brought]
 
     def rows(what: str, outputs: Array) -> Array:
         """Residuals, (path, directions, horizon, horizon), as a part of the `Moment` moves: inputs move
         outputs, and these the rest."""
-        by, lead = jax.tree.map(lambda x: getattr(x, what), (by_now, by_next), is_leaf=lambda x: isinstance(x, Moment))
-        outputs = outputs + jnp.einsum("oits,id->odts", through, by.inputs[seen])
-        outputs = outputs.at[..., -1].add(jnp.einsum("oit,ic,cd->odt", after, by_carried, by.state_variables))
-        excess, left = (jnp.einsum("md,ts->mdts", x, jnp.eye(horizon)) for x in (by.excess, by.state_variables))
-        excess += jnp.einsum("md,ts->mdts", lead.excess, jnp.eye(horizon, k=1))
-        excess = excess.at[..., -1, -1].add(ahead @ by.state_variables)  # the period after the last one
-        excess += jnp.einsum("mc,cdts->mdts", by_choice.excess, outputs[: len(names.choices)])
+        inputs, excess, later, state_variables = (
+            getattr(each, what) for each in (local.inputs, local.excess, local.ahead, local.state_variables)
+        )
+        outputs = outputs + jnp.einsum("oits,id->odts", through, inputs[seen])
+        outputs = outputs.at[..., -1].add(jnp.einsum("oit,ic,cd->odt", after, by_carried, state_variables))
+        excess, left = (jnp.einsum("md,ts->mdts", x, jnp.eye(horizon)) for x in (excess, state_variables))
+        excess += jnp.einsum("md,ts->mdts", later, jnp.eye(horizon, k=1))
+        excess = excess.at[..., -1, -1].add(ahead @ state_variables)  # the period after the last one
+        excess += jnp.einsum("mc,cdts->mdts", local.choices, outputs[: len(names.choices)])
         left = jnp.pad(left[:, :, :-1], ((0, 0), (0, 0), (1, 0), (0, 0)))  # found one period later
         return jnp.concatenate([outputs[len(names.choices) :], excess, left])
 
@@ -355,19 +385,7 @@ def _solve(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int
     inverse = -jnp.linalg.inv(jacobian)
     right = in_shock.transpose(1, 0, 2, 3).reshape(len(names.shocks), size, horizon)
     general = jnp.einsum("ab,zbs->zas", inverse, right).reshape(len(names.shocks), count, horizon, horizon)
-    return _Solved(found.jacobians, beyond, general, jacobian, inverse)
-
-
-def _slopes(ss: SteadyValues, names: Names) -> tuple[Any, Any, Period]:
-    """Derivatives of a period's equations in the period itself, the following one (a `Moment` each) and choices."""
-    equations = period(ss.economy, names)
-
-    def without_public(*given: Any) -> Period:
-        return equations(*given)._replace(public=None)
-
-    at = (ss.moment, ss.moment, ss.choices)
-    by_now, by_next, by_choice = (jax.jacfwd(without_public, argnums=i)(*at) for i in range(3))
-    return by_now, by_next, by_choice
+    return _Solved(through, beyond, general, jacobian, inverse)
 
 
 def _beyond(ss: SteadyValues, names: Names, found: Expected, moved: _Moved | None) -> Array:

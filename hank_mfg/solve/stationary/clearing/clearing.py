@@ -320,6 +320,18 @@ def _next(search: Search, point: Point, tolerance: float) -> Search:
     return Search(following, point, before, low, high, has_low, has_high, slope, drift, finer, exact, count)
 
 
+def newton_near(economy: Economy, names: Names, near: Equilibrium, tolerance: float) -> Equilibrium:
+    """The equilibrium of an economy by Newton's method from that of a similar one of the same shape."""
+    count = len(names.unknown)
+    start = jnp.concatenate([jnp.log(near.unknown[:count]), near.unknown[count:]])
+    search = first_of(
+        unsolved(jnp.zeros(()), jnp.log(near.composite), near.mass), jnp.zeros(()), jnp.zeros(economy.shape), tolerance
+    )
+    nothing, tight = jnp.zeros(()), jnp.asarray(tolerance)
+    resumed = Resumed(jnp.asarray(True), Edge(nothing, nothing), search, start, jnp.asarray(0), tight)
+    return _newton(economy, names, tolerance, resumed)[0]
+
+
 def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed | None) -> tuple[Equilibrium, Array]:
     """Newton's method in several unknowns: in logarithms from one for aggregates, in levels from the middle of its
     bracket for a price, with steps of at most one and half of the way to an end, and shorter where they lead to prices

@@ -1,0 +1,99 @@
+"""The Gaussian likelihood of a moving average, from its coefficients.
+
+With y_t = sum_j M_j e_{t-j}, e of unit variance, and measurement errors of variance D, autocovariances are
+
+    Gamma_l = sum_j M_{j+l} M_j' + [l = 0] D,
+
+the sample, stacked, is normal with the block Toeplitz covariance of Gamma_{s-t} in block (s, t), and
+
+    log L = -1/2 (n log 2 pi + log det Gamma + y' Gamma^-1 y),
+
+by Cholesky's factors. What is missing is left out of y and Gamma, so that nothing is interpolated. The derivative in
+Gamma is 1/2 (a a' - Gamma^-1) with a = Gamma^-1 y, from the same factors. Everything is in float64.
+
+Source: Auclert, Bardoczy, Rognlie and Straub (2021), Econometrica 89(5), section 5.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+
+def autocovariances(coefficients: Array, lags: int) -> Array:
+    """Gamma_l = sum_j M_{j+l} M_j', (lags, observables, observables), of coefficients (shocks, time, observables).
+
+    Coefficients beyond `time` are taken as zero. By the fast Fourier transform, on twice as many points as needed to
+    hold the products, so that nothing wraps around.
+    """
+    time = coefficients.shape[1]
+    size = 1 << int(np.ceil(np.log2(time + min(lags, time))))
+    waves = jnp.fft.rfft(coefficients, size, axis=1)
+    spectrum = jnp.einsum("zwa,zwb->wab", waves, waves.conj())
+    gamma = jnp.fft.irfft(spectrum, size, axis=0)[: min(lags, time)]
+    return jnp.pad(gamma, ((0, max(lags - time, 0)), (0, 0), (0, 0)))
+
+
+def stacked(gamma: Array, kept: np.ndarray) -> Array:
+    """The covariance of the `kept` (n,) entries of a sample (time, observables), period by period: (n, n)."""
+    observables = gamma.shape[-1]
+    time, which = np.divmod(kept, observables)
+    lag = np.subtract.outer(time, time)
+    first, second = np.broadcast_arrays(which[:, None], which[None, :])
+    later = lag >= 0  # Gamma_{-l} = Gamma_l'
+    place = (np.abs(lag) * observables + np.where(later, first, second)) * observables + np.where(later, second, first)
+    return gamma.reshape(-1)[place]
+
+
+@jax.custom_vjp
+def log_normal(covariance: Array, sample: Array) -> Array:
+    """log N(sample; 0, covariance), minus infinity where the covariance is not positive definite."""
+    return _log_normal(covariance, sample)[0]
+
+
+def _log_normal(covariance: Array, sample: Array):
+    factor = jnp.linalg.cholesky(covariance)
+    scaled = jax.scipy.linalg.solve_triangular(factor, sample, lower=True)
+    half = jnp.sum(jnp.log(jnp.diagonal(factor)))
+    value = -0.5 * (len(sample) * np.log(2.0 * np.pi) + scaled @ scaled) - half
+    return jnp.where(jnp.isfinite(value), value, -jnp.inf), (factor, scaled)
+
+
+def _backward(kept, cotangent: Array):
+    factor, scaled = kept
+    inverse_factor = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(scaled)), lower=True)
+    weighted = inverse_factor.T @ scaled
+    slope = 0.5 * (jnp.outer(weighted, weighted) - inverse_factor.T @ inverse_factor)
+    return cotangent * slope, -cotangent * weighted
+
+
+log_normal.defvjp(_log_normal, _backward)
+
+
+@functools.partial(jax.jit, static_argnames="lags")
+def _covariances(coefficients: Array, noise: Array, lags: int) -> Array:
+    return autocovariances(coefficients, lags).at[0].add(jnp.diag(noise))
+
+
+def log_likelihood(coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int) -> Array:
+    """The log likelihood of the `kept` entries of a sample, (n,), given moving-average coefficients (shocks, time,
+    observables) and the variances of measurement errors (observables,)."""
+    gamma = _covariances(coefficients, noise, periods)
+    return log_normal(stacked(gamma, kept), sample)
+
+
+def smoothed(coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int) -> Array:
+    """E[e_t | sample], the smoothed innovations of `periods` sample periods, (periods, shocks), in standard deviations.
+
+    Cov(e_t, y_s) = M_{s-t}' for s >= t; innovations before the sample are not reported.
+    """
+    gamma = _covariances(coefficients, noise, periods)
+    factor = jnp.linalg.cholesky(stacked(gamma, kept))
+    weighted = jax.scipy.linalg.cho_solve((factor, True), sample)
+    full = jnp.zeros(periods * coefficients.shape[-1]).at[kept].set(weighted).reshape(periods, -1)
+    lag = np.arange(periods)[None, :] - np.arange(periods)[:, None]
+    used = np.clip(lag, 0, coefficients.shape[1] - 1)
+    inside = (lag >= 0) & (lag < coefficients.shape[1])
+    return jnp.einsum("ztso,so,ts->tz", coefficients[:, used], full, inside.astype(float))

@@ -1,0 +1,240 @@
+"""The likelihood of time series in the linear solution, as a function of parameters, compiled once.
+
+Parameters of shocks leave responses to given paths of shocks as they are, those of equations leave what households do;
+only parameters of households move the stationary equilibrium and household Jacobians, which are then found again from
+the equilibrium before, and differentiated through (households.py). kinds.py says which is which.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.compiling import quick_compilation
+from hank_mfg.environment.quantities import Names, form, names_of, shock_values, with_parameters
+from hank_mfg.estimate.gaussian import log_likelihood
+from hank_mfg.estimate.households import Households
+from hank_mfg.estimate.kinds import Kind, kinds_of
+from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
+from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, impulses, innovations
+from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named
+from hank_mfg.model.spelling import did_you_mean
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.sequence.household_jacobians import SteadyValues
+from hank_mfg.solve.sequence.linear_system import Responses, responses_to
+from hank_mfg.solve.sequence.sequence_space import household_responses
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
+
+
+class Likelihood:
+    """log p(data | parameters) of the linear solution: call it with parameters by name.
+
+        likelihood = hm.likelihood(model, data, {"gdp": hm.Observed("output", trend="linear")}, ["taylor"])
+        likelihood(taylor=1.4)                      a number
+        likelihood.value_and_gradient({"taylor": 1.4})
+
+    `parameters` are their names, `kinds` says of each whether it is one of "shocks", "equations" or "households",
+    `start` their values in the model. `sample` is what is compared, `innovations` the names of the shocks' innovations.
+    Within JAX, as in a NumPyro model, a call is traced: `numpyro.factor("data", likelihood(taylor=taylor))`, inside
+    `with jax.enable_x64(True):`. Everything is in float64; minus infinity where no covariance is positive definite.
+    """
+
+    def __init__(
+        self, model: Model, steady: SteadyState, sample: Sample, observed: Mapping[str, Observed],
+        parameters: tuple[str, ...], shocks: Mapping[str, ARMA], horizon: int, starts: Mapping[str, float],
+    ):  # fmt: skip
+        self.model, self.steady, self.sample, self.observed = model, steady, sample, dict(observed)
+        self.parameters, self.shocks, self.horizon = parameters, dict(shocks), horizon
+        self.names: Names = names_of(steady.economy)
+        self.innovations = innovations(model, shocks)
+        ss, households = household_responses(steady, horizon)
+        self._ss, self._households, self._moved = ss, households, None
+        public = jax.tree.map(jnp.asarray, steady.public)
+        self.kinds: dict[str, Kind] = kinds_of(parameters, model, ss, public, self.names)
+        own = model.parameters()
+        self.start = {name: float(own[name] if name in own else starts[name]) for name in parameters}
+        moved = tuple(name for name in parameters if self.kinds[name] == "households")
+        if moved:
+            if households.shares is not None:
+                raise EstimationError(
+                    f"{moved[0]} moves the stationary equilibrium of an economy whose income risk moves with the "
+                    "aggregate state, which is not supported: estimate parameters of equations and shocks."
+                )
+            self._moved = Households(model, steady, self.names, ss, households, moved)
+        self._fixed = self._unit_responses() if set(self.kinds.values()) <= {"shocks"} else None
+
+    def __repr__(self) -> str:
+        kinds = {
+            kind: [n for n in self.parameters if self.kinds[n] == kind]
+            for kind in ("shocks", "equations", "households")
+        }
+        parts = "; ".join(f"{kind}: {', '.join(names)}" for kind, names in kinds.items() if names)
+        size = f"{len(self.sample.kept)} observations of {', '.join(self.sample.columns)}"
+        return f"Likelihood({type(self.model).__name__}: {size}, {self.horizon} periods of responses; {parts}; float64)"
+
+    def _unit_responses(self) -> Array:
+        """Responses of what is observed to each shock s periods ahead, (shocks, time, time, columns)."""
+        count = len(self.names.shocks)
+        unit = jnp.einsum("zy,st->zsty", jnp.eye(count), jnp.eye(self.horizon)).reshape(-1, self.horizon, count)
+
+        @jax.jit
+        def respond(ss: SteadyValues, households: Responses, unit: Array) -> Array:
+            return responses_to(ss, self.names, households, unit, self._series)
+
+        found = respond(self._ss, self._households, unit)
+        return found.reshape(count, self.horizon, self.horizon, -1)
+
+    @property
+    def _series(self) -> tuple[str, ...]:
+        return tuple(each.series for each in self.observed.values())
+
+    def coefficients(self, values: Mapping[str, Any]) -> Array:
+        """Moving-average coefficients of the observed columns at parameter `values`, (innovations, horizon, columns),
+        in units of the data per standard deviation of each innovation."""
+        own = {
+            name: jnp.asarray(values[name], jnp.float64) for name in self.parameters if name in self.model.parameters()
+        }
+        model = self.model.with_parameters(**own)
+        ss, households = self._ss, self._households
+        if self._moved is not None:
+            ss, households = self._moved.at(values)
+        if own:
+            ss = ss._replace(economy=with_parameters(ss.economy, Named("parameters", own)))
+        numbers = {name: value for name, value in self.model.parameters().items() if np.ndim(value) == 0}
+        paths = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, {**numbers, **values})
+        if self._fixed is not None:
+            found = jnp.einsum("zstc,isz->itc", self._fixed, paths)
+        else:
+            found = responses_to(ss, self.names, households, paths, self._series)
+        return transformed(found, _steady_levels(ss, self.names, self._series), self.observed)
+
+    def noise(self, values: Mapping[str, Any]) -> Array:
+        """Variances of measurement errors, (columns,), in units of the data squared."""
+        errors = [each.measurement_error for each in self.observed.values()]
+        return jnp.stack([jnp.asarray(values[e] if isinstance(e, str) else e, jnp.float64) for e in errors]) ** 2
+
+    def traced(self, values: Mapping[str, Any]) -> Array:
+        """The log likelihood at parameter `values` by name, in float64, for use inside JAX transformations."""
+        sample = self.sample
+        return log_likelihood(
+            self.coefficients(values), self.noise(values), jnp.asarray(sample.present), sample.kept, len(sample.values)
+        )
+
+    def __call__(self, **values: Any) -> Any:
+        self._check(values)
+        if any(isinstance(each, jax.core.Tracer) for each in values.values()):
+            if not jax.config.read("jax_enable_x64"):
+                raise EstimationError("A likelihood is traced in float64: call inside `with jax.enable_x64(True):`.")
+            return self.traced({**self.start, **values})
+        return float(self.value_and_gradient({**self.start, **values})[0])
+
+    @float64_allowed
+    def value_and_gradient(self, values: Mapping[str, float]) -> tuple[float, dict[str, float]]:
+        """The log likelihood at parameter `values` by name and its exact derivative in each of them."""
+        self._check(values)
+        vector = jnp.asarray([values[name] for name in self.parameters], jnp.float64)
+        value, gradient = self._program(vector)
+        return float(value), dict(zip(self.parameters, np.asarray(gradient).tolist(), strict=True))
+
+    @functools.cached_property
+    def _program(self):
+        """The compiled value and gradient of a vector of parameters."""
+
+        def function(vector: Array) -> Array:
+            return self.traced(dict(zip(self.parameters, vector, strict=True)))
+
+        with jax.enable_x64(True):
+            shape = jax.ShapeDtypeStruct((len(self.parameters),), jnp.float64)
+            lowered = jax.jit(jax.value_and_grad(function)).lower(shape)
+            return lowered.compile(compiler_options=quick_compilation())
+
+    def _check(self, values: Mapping[str, Any]) -> None:
+        for name in values:
+            if name not in self.parameters:
+                close = did_you_mean(name, list(self.parameters))
+                raise EstimationError(f"This likelihood has no parameter {name!r}{close}; it has "
+                                      f"{', '.join(self.parameters)}.")  # fmt: skip
+
+
+def _steady_levels(ss: SteadyValues, names: Names, series: tuple[str, ...]) -> Array:
+    """The steady-state values of series, (series,)."""
+    known = dict(zip(names.path, ss.here, strict=True))
+    public = form(ss.economy, names, known, shock_values(names, ss.shocks), ss.share)
+    values = {**ss.economy.series(public), **dict(zip(names.choices, ss.choices, strict=True))}
+    return jnp.stack([jnp.asarray(values[name], jnp.float64) for name in series])
+
+
+@float64_allowed
+def likelihood(
+    model: Model,
+    data: Any,
+    observed: Mapping[str, Observed],
+    parameters: Sequence[str],
+    *,
+    shocks: Mapping[str, ARMA] | None = None,
+    start: Mapping[str, float] | None = None,
+    horizon: int = 300,
+    asset_points: int = 200,
+    steady: SteadyState | None = None,
+) -> Likelihood:
+    """The likelihood of time series in the linear solution of a model, as a function of `parameters`.
+
+    `data` is a pandas DataFrame, one row a period, or the path of a CSV file with dates in its first column; missing
+    values are left out of the likelihood. `observed` maps columns to what they are in the model, see `Observed`.
+    `parameters` name fields of the model, or what only `shocks` and measurement errors name, whose first values are in
+    `start`. `shocks` replaces declared processes of shocks by an `ARMA`. `horizon` is the length of responses;
+    `steady` the stationary equilibrium where it is known, else it is solved on `asset_points` points.
+
+    Raises EstimationError, one sentence, for what does not fit: columns, dates, transformations, parameters; and what
+    `steady_state` raises.
+    """
+    given, start = dict(shocks or {}), dict(start or {})
+    parameters = tuple(parameters)
+    require_own_steady(model, steady)
+    steady = steady_state(model, asset_points=asset_points) if steady is None else steady
+    names = names_of(steady.economy)
+    check_processes(steady.economy, names, given)
+    public = steady.public
+    with jax.enable_x64(True):
+        series = {**steady.economy.series(jax.tree.map(jnp.asarray, public)), **steady.outcomes}
+    known = {name: float(np.asarray(value)) for name, value in series.items() if np.ndim(value) == 0}
+    check_observed(observed, {name: value for name, value in known.items()}, len(innovations(model, given)))
+    sample = sample_of(data, observed, getattr(model, "period", ""))
+    _check_parameters(model, parameters, given, observed, start, len(sample.kept))
+    return Likelihood(model, steady, sample, observed, parameters, given, horizon, start)
+
+
+def _check_parameters(
+    model: Model, parameters: tuple[str, ...], given: Mapping[str, ARMA], observed: Mapping[str, Observed],
+    start: Mapping[str, float], observations: int,
+) -> None:  # fmt: skip
+    """Raise EstimationError unless every parameter is known and has a first value, and those named are parameters."""
+    own = model.parameters()
+    named = [name for each in given.values() for name in each.names()]
+    named += [each.measurement_error for each in observed.values() if isinstance(each.measurement_error, str)]
+    if not parameters:
+        raise EstimationError("parameters: name one or more to estimate.")
+    if len(set(parameters)) < len(parameters):
+        raise EstimationError(f"parameters: {next(n for n in parameters if parameters.count(n) > 1)} is there twice.")
+    for name in parameters:
+        if name not in own and name not in named:
+            close = did_you_mean(name, [*own, *named])
+            raise EstimationError(
+                f"parameters: {type(model).__name__} has no parameter {name!r}{close}, and no process or measurement "
+                "error names it."
+            )
+        if name not in own and name not in start:
+            raise EstimationError(f"start: give {name} a first value, start={{{name!r}: 0.5}}: the model has none.")
+    for name in named:
+        if name not in parameters and name not in own:
+            raise EstimationError(f"A process or measurement error names {name!r}, which is no parameter: add it to "
+                                  "parameters, or give a number in its place.")  # fmt: skip
+    if len(parameters) > observations:
+        raise EstimationError(
+            f"{len(parameters)} parameters but only {observations} observations: estimate fewer, or give more data."
+        )
