@@ -72,10 +72,10 @@ class MethodSettings:
             elif isinstance(usual, str):
                 self.demand(field.name, isinstance(value, str), f"a text, {usual!r} is usual")
 
-    def network_numbers(self, inputs: int = 1, outputs: int = 1) -> float:
+    def network_numbers(self, outputs: int = 1) -> float:
         """At least so many numbers shape the networks, with the two moments that the optimizer keeps of each."""
         units, width = float(self.units), float(self.width)
-        encoder = 0.0 if self.memory == "none" else units * (units + inputs)
+        encoder = 0.0 if self.memory == "none" else units * (units + 1.0)
         return 3.0 * (encoder + width * (width + outputs))
 
     def require_room(self, *, numbers: float, steps: float) -> None:
