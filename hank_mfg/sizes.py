@@ -62,11 +62,11 @@ def require_whole(name: str, value: Any, least: int = 1, cure: str = "", call: s
 
 
 def require_sizes(
-    call: str, sizes: Mapping[str, tuple[Any, int, int]], cost: Callable[[], tuple[float, float]], each: int = 8
+    call: str, sizes: Mapping[str, tuple[Any, int, int]], cost: Callable[[], tuple[float, float]]
 ) -> None:
     """Check several sizes of one call together: whole numbers first, then what they cost.
 
-    `sizes` maps each name to its value, the least and the usual one; `cost()` gives the numbers, of `each` bytes, that
+    `sizes` maps each name to its value, the least and the usual one; `cost()` gives the numbers, of eight bytes, that
     are held at the same time and the elementary steps. Raises SizeError that names the size furthest above the usual.
     """
     for name, (value, least, usual) in sizes.items():
@@ -75,7 +75,7 @@ def require_sizes(
     numbers, steps = cost()
     require_room(
         f"{call}({name}={shown(int(value))})", f"use a smaller {name}, {usual} is usual",
-        numbers=numbers, steps=steps, each=each,
+        numbers=numbers, steps=steps,
     )  # fmt: skip
 
 

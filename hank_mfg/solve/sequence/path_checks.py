@@ -16,6 +16,7 @@ from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import in_words
 
 UNSETTLED = 0.01  # of the largest deviation: what may be left of it in the last period
 STILL = 1e-7  # a deviation in its own unit below which a quantity does not move
@@ -159,7 +160,7 @@ def check_goods(
             "does not say who pays for it.", stacklevel=5,
         )  # fmt: skip
         return
-    held = ", ".join(f"{name} = {float(first[name]):.6g}" for name in steady.aggregates if name in first)
+    held = in_words({name: first[name] for name in steady.aggregates if name in first})
     raise TransitionError(
         f"{problem} and in no other: the state of period 0 contradicts itself ({held}), since households hold other "
         "assets than the state variables and parameters say; give a mass that agrees with them, or the state variables "
@@ -212,7 +213,7 @@ def failure(names: Names, relative: np.ndarray, iteration: int, tolerance: float
         period = int(np.flatnonzero(~np.isfinite(relative).all(axis=1))[0])
         return TransitionError(
             f"After {iteration} iterations the path is NaN or infinite in period {period}, tried at "
-            f"{', '.join(f'{name} = {value:.6g}' for name, value in zip(names.path, guess[period], strict=True))}: "
+            f"{in_words(dict(zip(names.path, guess[period], strict=True)))}: "
             "Newton's method left what the equations allow; make the shock, or the change of the first mass, smaller."
         )
     at, place = np.unravel_index(int(np.argmax(relative)), relative.shape)

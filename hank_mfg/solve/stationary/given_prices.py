@@ -29,7 +29,7 @@ from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
 from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, policy_of, solve_household
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
-from hank_mfg.wording import display_name
+from hank_mfg.wording import display_name, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,7 +112,7 @@ def household(
         _check_before(economy, given, np.asarray(known.least), growth, mass)
         compiled = time.perf_counter()
         found = _solve(economy, given, tight)
-        there = _mass(economy, found.savings) if mass else None
+        there = np.asarray(_mass(economy, found.savings)) if mass else None
         result = _sums(economy, given, found, there)
         change = float(found.change)
         if not change <= max(tolerance, tight):
@@ -176,7 +176,7 @@ class _Found(NamedTuple):
 
 
 _facts = eqx.filter_jit(facts)
-_mass_of = eqx.filter_jit(stationary_mass)
+_mass = eqx.filter_jit(stationary_mass)
 
 
 @eqx.filter_jit
@@ -189,10 +189,6 @@ def _solve(economy: Economy, public: Public, tolerance: float) -> _Found:
     budget = economy.budget(public)
     goods = budget.goods(budget.consumption_of(resources, savings))
     return _Found(policy, goods, savings, found.change)
-
-
-def _mass(economy: Economy, savings: Array) -> np.ndarray:
-    return np.asarray(_mass_of(economy, savings))
 
 
 def _sums(economy: Economy, public: Public, found: _Found, mass: np.ndarray | None) -> tuple[Named, Named]:
@@ -209,7 +205,7 @@ def _sums(economy: Economy, public: Public, found: _Found, mass: np.ndarray | No
 
 def _check_before(economy: Economy, public: Public, least: np.ndarray, growth: float, mass: bool) -> None:
     """Raise SteadyStateError where some household cannot repay or wealth grows without bound."""
-    at = ", ".join(f"{name} = {float(value):.6g}" for name, value in public.prices.items())
+    at = in_words(public.prices)
     if not np.isfinite(least) or (not np.isfinite(growth) and np.isnan(growth)):
         raise SteadyStateError(f"resources() is not finite in every state at {at}: check it and the prices given.")
     if least <= 0:

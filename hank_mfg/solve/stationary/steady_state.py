@@ -32,7 +32,7 @@ from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, noncon
 from hank_mfg.solve.stationary.household import response_to_unknowns
 from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_table, steady_outcomes
 from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
-from hank_mfg.wording import display_name
+from hank_mfg.wording import display_name, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -138,12 +138,11 @@ class SteadyState(NamedTuple):
 def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
     """A result with an `economy` in a line, with the doubt that `nonconcave` states."""
     economy = result.economy
-    numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
     nonconcave = result.nonconcave  # looks at budgets in every aggregate state: once
     doubt = f"; {nonconcave}" if nonconcave else ""
     points, states = economy.shape
     kind, model = type(result).__name__, type(economy.model).__name__
-    return f"{kind}({model}: {numbers}; {points} asset points, {states} income states, {more}{doubt})"
+    return f"{kind}({model}: {in_words(values)}; {points} asset points, {states} income states, {more}{doubt})"
 
 
 def steady_state(
@@ -267,7 +266,7 @@ def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> N
     """Raise SteadyStateError where goods are left over, or missing, though every declared market clears."""
     allowed = OFF + 100.0 * float(np.abs(found.excess).max())
     values = {**found.public.aggregates, **found.public.prices}
-    where = f"in the stationary equilibrium, at {', '.join(f'{k} = {float(v):.6g}' for k, v in values.items())}"
+    where = f"in the stationary equilibrium, at {in_words(values)}"
     problem = explain_goods(economy.model, goods, where, allowed=allowed)
     if problem is not None:
         raise SteadyStateError(
