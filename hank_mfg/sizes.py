@@ -52,10 +52,15 @@ def require_room(what: str, cure: str, *, numbers: float, steps: float = 0.0, ea
         raise SizeError(f"{what} would take about {_duration(seconds)} on this machine: {cure}.")
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; a flag is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def require_whole(name: str, value: Any, least: int = 1, cure: str = "", call: str = "") -> None:
     """Raise SizeError unless `value` is a whole number of at least `least`; a flag or a text is none."""
     given, after = (f"{call}({name}={value!r})" if call else f"{name}={value!r}"), cure and f"; {cure}"
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+    if not is_whole(value):
         raise SizeError(f"{given}: {name} must be a whole number{after}.")
     if value < least:
         raise SizeError(f"{given}: {name} must be at least {least}{after}.")

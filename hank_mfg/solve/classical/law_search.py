@@ -19,10 +19,11 @@ from jax import Array
 
 from hank_mfg.errors import SolveError
 from hank_mfg.model.named import Named
+from hank_mfg.sizes import is_whole
 from hank_mfg.solve.classical.household import PerceivedEconomy, Sweeps, TabulatedPolicy
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion, cycle_length, fit_law_of_motion, next_law
 from hank_mfg.solve.play.rollout import Play, State, rollout
-from hank_mfg.solve.settings import MethodSettings, is_whole
+from hank_mfg.solve.settings import MethodSettings
 from hank_mfg.solve.solution import initial_aggregate
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import chunk_length

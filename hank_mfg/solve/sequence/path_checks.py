@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.accounting import OFF, explain_goods
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
 from hank_mfg.errors import HankError
 from hank_mfg.model.base import Model, ParameterError
@@ -97,6 +98,15 @@ def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, 
             raise ValueError(f"The path of {name} holds {values[~np.isfinite(values)][0]}: give finite deviations.")
         paths[name][: len(values)] = values
     return paths
+
+
+def require_same_grid(what: str, other: Economy, against: str, mine: Economy) -> None:
+    """Raise ValueError unless two economies have the same individual states, naming `what` is compared `against`."""
+    if mine.shape != other.shape or not np.array_equal(mine.grid.points, other.grid.points):
+        raise ValueError(
+            f"{what} has {other.shape} states up to assets {float(other.grid.upper):g}, {against} on {mine.shape} up "
+            f"to {float(mine.grid.upper):g}: solve both with the same asset_points and asset_space()."
+        )
 
 
 def first_state(steady: SteadyState, initial: Any, names: Names, given: Mapping[str, float]) -> dict[str, float]:

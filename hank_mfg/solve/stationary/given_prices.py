@@ -14,7 +14,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of, supplied
@@ -27,7 +26,7 @@ from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
-from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, policy_of, solve_household
+from hank_mfg.solve.stationary.household import Solved, solve_at
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 from hank_mfg.wording import display_name, in_words
 
@@ -111,7 +110,7 @@ def household(
         growth = float(growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0])
         _check_before(economy, given, np.asarray(known.least), growth, mass)
         compiled = time.perf_counter()
-        found = _solve(economy, given, tight)
+        found = solve_at(economy, given, tight)
         there = np.asarray(_mass(economy, found.savings)) if mass else None
         result = _sums(economy, given, found, there)
         change = float(found.change)
@@ -168,30 +167,11 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
     return Public(economy.shocks(0), Named("aggregates", {}), formed)
 
 
-class _Found(NamedTuple):
-    policy: ConsumptionFunction
-    consumption: Array
-    savings: Array
-    change: Array
-
-
 _facts = eqx.filter_jit(facts)
 _mass = eqx.filter_jit(stationary_mass)
 
 
-@eqx.filter_jit
-def _solve(economy: Economy, public: Public, tolerance: float) -> _Found:
-    resources = economy.resources(public)
-    start = first_consumption(economy, public)
-    found = solve_household(economy, public, start, tolerance=tolerance)
-    policy = policy_of(economy, public, found.consumption)
-    savings = feasible_savings(economy, public, resources, policy(resources))
-    budget = economy.budget(public)
-    goods = budget.goods(budget.consumption_of(resources, savings))
-    return _Found(policy, goods, savings, found.change)
-
-
-def _sums(economy: Economy, public: Public, found: _Found, mass: np.ndarray | None) -> tuple[Named, Named]:
+def _sums(economy: Economy, public: Public, found: Solved, mass: np.ndarray | None) -> tuple[Named, Named]:
     """Aggregates and choices summed over the mass, by name."""
     if mass is None:
         return Named("aggregates", {}), Named("choices", {})
