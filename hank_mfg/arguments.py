@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from hank_mfg.errors import HankError
-from hank_mfg.sizes import require_seed
+from hank_mfg.sizes import is_whole, require_seed
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -148,7 +148,7 @@ def _is(value: Any, kind: Any) -> bool:
     if kind in (None, types.NoneType):
         return value is None
     if kind is int:
-        return isinstance(value, int | np.integer) and not isinstance(value, bool)
+        return is_whole(value)
     if kind is float:
         return _is_real(value)
     if kind is bool:

@@ -52,21 +52,26 @@ def require_room(what: str, cure: str, *, numbers: float, steps: float = 0.0, ea
         raise SizeError(f"{what} would take about {_duration(seconds)} on this machine: {cure}.")
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number; a flag is none."""
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
 def require_whole(name: str, value: Any, least: int = 1, cure: str = "", call: str = "") -> None:
     """Raise SizeError unless `value` is a whole number of at least `least`; a flag or a text is none."""
     given, after = (f"{call}({name}={value!r})" if call else f"{name}={value!r}"), cure and f"; {cure}"
-    if not isinstance(value, int | np.integer) or isinstance(value, bool):
+    if not is_whole(value):
         raise SizeError(f"{given}: {name} must be a whole number{after}.")
     if value < least:
         raise SizeError(f"{given}: {name} must be at least {least}{after}.")
 
 
 def require_sizes(
-    call: str, sizes: Mapping[str, tuple[Any, int, int]], cost: Callable[[], tuple[float, float]], each: int = 8
+    call: str, sizes: Mapping[str, tuple[Any, int, int]], cost: Callable[[], tuple[float, float]]
 ) -> None:
     """Check several sizes of one call together: whole numbers first, then what they cost.
 
-    `sizes` maps each name to its value, the least and the usual one; `cost()` gives the numbers, of `each` bytes, that
+    `sizes` maps each name to its value, the least and the usual one; `cost()` gives the numbers, of eight bytes, that
     are held at the same time and the elementary steps. Raises SizeError that names the size furthest above the usual.
     """
     for name, (value, least, usual) in sizes.items():
@@ -75,7 +80,7 @@ def require_sizes(
     numbers, steps = cost()
     require_room(
         f"{call}({name}={shown(int(value))})", f"use a smaller {name}, {usual} is usual",
-        numbers=numbers, steps=steps, each=each,
+        numbers=numbers, steps=steps,
     )  # fmt: skip
 
 

@@ -35,6 +35,11 @@ def number(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def in_words(values: Mapping[str, Any]) -> str:
+    """Names and numbers for a sentence: "capital = 4.25, interest_rate = 0.01"."""
+    return ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
+
+
 def brief(value: Any) -> str:
     """A value in a few words: a number with 6 digits, an array by its type and shape, a record by its class."""
     if value is None or isinstance(value, bool | str | int):

@@ -11,20 +11,19 @@ it evaluates the identity at arbitrary savings and prices. `goods_left` evaluate
 
 import functools
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.probe import Case, ask
+from hank_mfg.environment.probe import Case, ask, in_numpy, numbers_in_jax
 from hank_mfg.model.base import Model
-from hank_mfg.model.concrete import is_number
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
+from hank_mfg.wording import in_words
 
 OFF = 1e-6  # of output: what may be left over of the goods market
 PRICES = (0.5, 0.35, 0.65)  # where in their brackets clearing prices are tried
@@ -64,9 +63,12 @@ def check_accounts(model: Model, case: Case, levels: list[float]) -> Accounts:
     books = _Books(model, case, _function(model, case))
     if books.goods(levels[0], books.start(levels[0]), 0, PRICES[0]) is None:
         return Accounts("undeclared")
-    if not model.clearing_prices():
-        return _closed_form(books, levels)
-    return _clearing(books, levels)
+    for left, at in _clearing(books, levels) if model.clearing_prices() else _closed_form(books, levels):
+        if left is None or not np.isfinite(left):
+            return Accounts("untried")
+        if abs(left) > OFF:
+            return Accounts("fails", _sentence(books, left, at))
+    return Accounts("holds")
 
 
 class _Books(NamedTuple):
@@ -110,35 +112,26 @@ class _Books(NamedTuple):
         return None
 
 
-def _closed_form(books: _Books, levels: list[float]) -> Accounts:
-    """The identity at any assets and savings, in every aggregate state."""
+Tried = Iterator[tuple[float | None, dict]]
+
+
+def _closed_form(books: _Books, levels: list[float]) -> Tried:
+    """What is left of goods at any assets and savings, in every aggregate state, and the values that say where."""
     several = len(books.case.shocks) > 0
     for level, savings in itertools.product(levels, levels):
         if several or level == savings:
             for state in books.case.states:
-                _, left, at = books.both(level, np.array([savings]), state, PRICES[0])
-                if left is None or not np.isfinite(left):
-                    return Accounts("untried")
-                if abs(left) > OFF:
-                    return Accounts("fails", _sentence(books, left, at))
-    return Accounts("holds")
+                yield books.both(level, np.array([savings]), state, PRICES[0])[1:]
 
 
-def _clearing(books: _Books, levels: list[float]) -> Accounts:
-    """The identity at several prices, at the assets that it asks for at the first of them."""
+def _clearing(books: _Books, levels: list[float]) -> Tried:
+    """The same at several prices, at the assets that the identity asks for at the first of them."""
     states = books.case.states
     for state in sorted({states[0], states[len(states) // 2], states[-1]}):
         found = _assets(books, levels, state)
-        if found is None:
-            return Accounts("untried")
         for part in PRICES[1:]:
-            choices = books.cleared(found, state, part)
-            left, at = (None, {}) if choices is None else books.both(found, choices, state, part)[1:]
-            if left is None or not np.isfinite(left):
-                return Accounts("untried")
-            if abs(left) > OFF:
-                return Accounts("fails", _sentence(books, left, at))
-    return Accounts("holds")
+            choices = None if found is None else books.cleared(found, state, part)
+            yield (None, {}) if found is None or choices is None else books.both(found, choices, state, part)[1:]
 
 
 def _assets(books: _Books, levels: list[float], state: int) -> float | None:
@@ -175,17 +168,16 @@ def explain_goods(model: Model, left: Any, where: str, *, allowed: float = OFF) 
 
 
 def _sentence(books: _Books, left: float, at: dict) -> str:
-    values = ", ".join(f"{name} = {float(value):.6g}" for name, value in at.items())
     return (
-        f"{explain_goods(books.model, left, f'at {values}')}, though household budgets and markets are met there: "
-        "an equation is wrong; compare what prices() and resources() pay to households with the output and expenses "
-        "in goods_market()."
+        f"{explain_goods(books.model, left, f'at {in_words(at)}')}, though household budgets and markets are met "
+        "there: an equation is wrong; compare what prices() and resources() pay to households with the output and "
+        "expenses in goods_market()."
     )
 
 
 def _function(model: Model, case: Case) -> Callable:
     """`_identity` in NumPy where the equations allow it, otherwise compiled by JAX."""
-    numbers = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64) if is_number(leaf) else leaf, model)
+    numbers = in_numpy(model)
     try:
         level = float(case.points[-1, 0])
         found = _identity(numbers, case, case.state(0), level, np.array([level, GIVEN, GIVEN]), PRICES[0])
@@ -194,11 +186,7 @@ def _function(model: Model, case: Case) -> Callable:
         plain = False
     if plain:
         return lambda _, *given: _identity(numbers, *given)
-    return lambda model, *given: jax.tree.map(np.asarray, _compiled(*jax.tree.map(_traceable, (model, *given))))
-
-
-def _traceable(leaf: Any) -> Any:
-    return jnp.asarray(leaf) if is_number(leaf) else leaf
+    return lambda model, *given: jax.tree.map(np.asarray, _compiled(*numbers_in_jax((model, *given))))
 
 
 def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, part: Any) -> dict[str, Any]:

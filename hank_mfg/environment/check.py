@@ -34,6 +34,7 @@ from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA, require_patience
 from hank_mfg.model.units import declared_kinds
+from hank_mfg.wording import in_words
 
 PLACES = np.linspace(0.95, 0.05, 19).tolist()  # in the bracket of a clearing price, high ones first
 
@@ -261,8 +262,8 @@ def _report_not_finite(model: Model, case: Case) -> NoReturn:
         at = {"assets": case.points[asset, 0], **_own(case, income), **period["prices"]}
         value = value[asset, income]
     raise ValueError(
-        f"{type(model).__name__}.{method}(): {name} is {float(value)} at {_words(at) or 'the given parameters'}: check "
-        "its formula and the parameters in it."
+        f"{type(model).__name__}.{method}(): {name} is {float(value)} at {in_words(at) or 'the given parameters'}: "
+        "check its formula and the parameters in it."
     )
 
 
@@ -281,20 +282,16 @@ def _report_shortfall(model: Model, case: Case, periods: list[Results]) -> NoRet
     assert place is not None
     number, asset, income = place
     cash = float(periods[number]["resources"]["cash on hand"][asset, income])
-    household = _words({"assets": case.points[asset, 0], **_own(case, income)})
+    household = in_words({"assets": case.points[asset, 0], **_own(case, income)})
     raise ValueError(
         f"{type(model).__name__}.resources(): a household with {household} has {cash:.6g}, too little to repay down to "
-        f"the borrowing limit {case.points[0, 0]:.6g}, at {_words(periods[number]['prices'])}: tighten the borrowing "
+        f"the borrowing limit {case.points[0, 0]:.6g}, at {in_words(periods[number]['prices'])}: tighten the borrowing "
         "limit or raise the lowest income."
     )
 
 
 def _own(case: Case, income) -> dict:
     return {name: values[0, income] for name, values in case.own.items()}
-
-
-def _words(values: dict) -> str:
-    return ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
 
 
 def _check_read(model: Model, case: Case, level: float) -> None:

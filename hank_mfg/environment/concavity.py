@@ -21,6 +21,7 @@ from hank_mfg.environment.probe import Case, evaluate, make_case
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
+from hank_mfg.wording import in_words
 
 POINTS = 2001  # asset levels at which resources are looked at
 STEEPER = 1e-6  # rise of the slope that counts, beside rounding
@@ -109,8 +110,7 @@ def rises(economy: Economy, public: Public, moved: tuple[str, ...]) -> Iterator[
 
 def explain_rise(model: Model, rise: Rise) -> str:
     """The beginning of a sentence on non-concave budgets."""
-    own = ", ".join(f"{name} = {value:.6g}" for name, value in {**rise.own, **rise.shocks}.items())
-    place = f"at assets = {rise.assets:.6g}, {own} (income state {rise.income})"
+    place = f"at assets = {rise.assets:.6g}, {in_words({**rise.own, **rise.shocks})} (income state {rise.income})"
     if not np.isfinite([rise.before, rise.after]).all():
         return (
             f"{type(model).__name__}.resources() is not finite {place}, or near there, so nothing says whether it is "

@@ -14,7 +14,7 @@ Structural methods never come here; model-free baselines see nothing else. Indiv
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -42,28 +42,6 @@ class Crowd(NamedTuple):
     aggregate: Aggregate
 
 
-class Decided(Protocol):
-    """The decisions of a period: `solve.game_play.GameDecision` is one.
-
-    The public signal, the memory of it, and the mixed action of each population at all its states.
-    """
-
-    @property
-    def signal(self) -> Array:
-        """The public signal, (signals,)."""
-        ...
-
-    @property
-    def memory(self) -> dict[str, Array]:
-        """The memory of each population, the signal taken in."""
-        ...
-
-    @property
-    def choices(self) -> dict[str, Choice]:
-        """Mixed actions (states, options) of each population."""
-        ...
-
-
 Observe = Callable[[str, Aggregate, Array, Array], Array]
 Respond = Callable[[str, Choice, Array], Choice]
 
@@ -71,7 +49,8 @@ Respond = Callable[[str, Choice, Array], Choice]
 class CrowdPlay(NamedTuple):
     """A game, the number of `individuals` in each population, and their strategies.
 
-    `decide(aggregate, memory)` is what follows from public information; `memory` is that before the first signal.
+    `decide(aggregate, memory)` is what follows from public information, such as `GameDecision`: the `signal`, the
+    `memory` of each population with it, and mixed `choices` at all states; `memory` is that before the first signal.
 
     Private signals are optional. `observe(population, aggregate, states, key)` gives every individual its own
     observations (individuals, extra); `respond(population, choice, observations)` turns the mixed actions of
@@ -80,7 +59,7 @@ class CrowdPlay(NamedTuple):
 
     game: AbstractGame
     individuals: int
-    decide: Callable[[Aggregate, dict[str, Array]], Decided]
+    decide: Callable[[Aggregate, dict[str, Array]], Any]
     memory: dict[str, Array]
     observe: Observe | None = None
     respond: Respond | None = None

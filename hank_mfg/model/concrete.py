@@ -9,14 +9,18 @@ import numpy as np
 from jax.core import Tracer
 
 
+def is_traced(value: Any) -> bool:
+    """Whether any number in a value is a JAX tracer."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
+
+
 def concrete(value: Any) -> np.ndarray | None:
     """The value as a NumPy array of floats, any shape; None for a JAX tracer and for what is not a number.
 
     Declarations check what they can see: plain numbers, lists and arrays. Inside `jax.grad`, `jax.vmap` and `jax.jit`
     parameters are tracers and were checked before.
     """
-    leaves = jax.tree.leaves(value)
-    if not leaves or any(isinstance(leaf, Tracer) for leaf in leaves):
+    if not jax.tree.leaves(value) or is_traced(value):
         return None
     try:
         return np.asarray(value, dtype=float)
@@ -29,7 +33,7 @@ def require_numbers(declared: Any, *names: str) -> None:
     for name in names:
         value = getattr(declared, name)
         leaves = jax.tree.leaves(value)
-        if leaves and any(isinstance(leaf, Tracer) for leaf in leaves):
+        if is_traced(value):
             continue
         if (
             not leaves
@@ -58,7 +62,7 @@ def array_module(*values: Any):
 
     What is computed once per model needs no compilation, and can still be differentiated when it is traced.
     """
-    return jnp if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(values)) else np
+    return jnp if is_traced(values) else np
 
 
 def in_jax(numbers: Any):

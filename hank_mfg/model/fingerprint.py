@@ -53,7 +53,8 @@ def differences(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mappi
     The equations of a shipped model that was written anew since and means the same (rewritten.json) do not differ.
     """
     names = [*before, *(name for name in now if name not in before)]
-    changed = [name for name in names if name not in before or name not in now or _differ(before[name], now[name])]
+    both = before.keys() & now.keys()
+    changed = [name for name in names if name not in both or _answer(before[name], now[name]) is False]
     if changed and _rewritten().get(summary(before), "") == summary(now):
         return [name for name in changed if "value" in {**before.get(name, {}), **now.get(name, {})}]
     return changed
@@ -73,10 +74,6 @@ def _rewritten() -> dict[str, str]:
 def incomparable(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> list[str]:
     """Names of what cannot be compared: instructions of another version of Python, and no text on one of the sides."""
     return [name for name in before if name in now and _answer(before[name], now[name]) is None]
-
-
-def _differ(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
-    return _answer(before, now) is False
 
 
 def _answer(before: Mapping[str, str], now: Mapping[str, str]) -> bool | None:

@@ -19,14 +19,9 @@ Kind = TypeVar("Kind", bound=type)
 
 def portable(kind: Kind) -> Kind:
     """A class of frozen objects, whose copies and pickles have the same bits; for named tuples and dataclasses."""
-    for name, function in (("__reduce_ex__", _reduce), ("__copy__", _itself)):
+    for name, function in (("__reduce_ex__", _reduce), ("__copy__", lambda self: self)):
         setattr(kind, name, function)
     return kind
-
-
-def _itself(self: Any) -> Any:
-    """Itself: an immutable value needs no copy."""
-    return self
 
 
 def _reduce(self: Any, protocol: Any) -> Any:

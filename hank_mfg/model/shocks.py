@@ -9,11 +9,9 @@ import sys
 from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
-import jax
 import numpy as np
-from jax.core import Tracer
 
-from hank_mfg.model.concrete import array_module, concrete, numbers_of
+from hank_mfg.model.concrete import array_module, concrete, is_traced, numbers_of
 from hank_mfg.model.named import Named
 
 
@@ -47,7 +45,7 @@ def _check_values(kind: str, values: dict, count: int, first: str = "transition"
     for name, value in values.items():
         numbers = concrete(value)
         if numbers is None:
-            if not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value)):
+            if not is_traced(value):
                 raise ValueError(
                     f"{kind}({name}={value!r}) holds what is no number: give {name} one number per {each}."
                 )
@@ -116,7 +114,7 @@ def _named_states(chain: Any, names: tuple[str, ...], values: dict[str, Any]) ->
 
 def _matrix(kind: str, transition: Any) -> Any:
     """The transition as it is given. Raises ValueError for text, None, and rows of different lengths."""
-    if concrete(transition) is None and not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(transition)):
+    if concrete(transition) is None and not is_traced(transition):
         raise ValueError(f"{kind}(transition={transition!r}): give a matrix of numbers, rows of equal length.")
     return transition
 
@@ -323,7 +321,7 @@ class AR1(eqx.Module):
             value = concrete(given)
             if given is None and field != "persistence" and field != "mean":
                 continue
-            if value is None and not any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
+            if value is None and not is_traced(given):
                 raise ValueError(f"AR1({self.name!r}, {field}={given!r}): {field} must be a number.")
             if value is not None and value.size != 1:
                 raise ValueError(f"AR1({self.name!r}, {field}={given!r}): {field} must be one number.")

@@ -4,11 +4,9 @@ import math
 from typing import Any
 
 import equinox as eqx
-import jax
 import numpy as np
-from jax.core import Tracer
 
-from hank_mfg.model.concrete import concrete
+from hank_mfg.model.concrete import concrete, is_traced
 
 
 def radius(matrix: np.ndarray) -> float:
@@ -138,7 +136,7 @@ class VAR1(eqx.Module):
     def _numbers(self, field: str, shape: tuple[int, ...], scalar: bool = False) -> np.ndarray:
         """A field as finite numbers of a shape. Raises ValueError for others, and for what is traced."""
         given = getattr(self, field)
-        if any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(given)):
+        if is_traced(given):
             self._refuse(
                 f"{field}=a traced value",
                 "its chain comes from a simulation, which cannot be differentiated or batched: give plain numbers that "

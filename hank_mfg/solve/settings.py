@@ -15,6 +15,7 @@ from hank_mfg.model.moved import RENAMED_FIELDS
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.encoders import ENCODERS
 from hank_mfg.precision import DTYPES
+from hank_mfg.sizes import is_whole
 
 Chosen = TypeVar("Chosen", bound="MethodSettings")
 Kind = TypeVar("Kind", bound=type)
@@ -72,10 +73,10 @@ class MethodSettings:
             elif isinstance(usual, str):
                 self.demand(field.name, isinstance(value, str), f"a text, {usual!r} is usual")
 
-    def network_numbers(self, inputs: int = 1, outputs: int = 1) -> float:
+    def network_numbers(self, outputs: int = 1) -> float:
         """At least so many numbers shape the networks, with the two moments that the optimizer keeps of each."""
         units, width = float(self.units), float(self.width)
-        encoder = 0.0 if self.memory == "none" else units * (units + inputs)
+        encoder = 0.0 if self.memory == "none" else units * (units + 1.0)
         return 3.0 * (encoder + width * (width + outputs))
 
     def require_room(self, *, numbers: float, steps: float) -> None:
@@ -127,11 +128,6 @@ def cells_of(game: AbstractGame | None) -> tuple[float, int]:
         actions = population.actions
         cells += population.size * (float(len(actions.values)) if isinstance(actions, Discrete) else 1.0)
     return cells, game.horizon
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number; a flag is none."""
-    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
 def is_real(value: Any) -> bool:

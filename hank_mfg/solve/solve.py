@@ -6,10 +6,9 @@ training goes through the one loop of train.py.
 """
 
 import dataclasses
-import functools
 import warnings
 from collections.abc import Callable
-from typing import Any, NamedTuple, overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -121,46 +120,20 @@ def solve(
         raise ValueError(
             "resume holds no training and its history: pass (training, history) as callback was given them."
         )
-    asked = _Asked(method, seed, (callback, resume, verbose), {"steady": steady, "started": started, "family": family},
-                   {"chunk": chunk})  # fmt: skip
-    return _solve(problem, asked)
-
-
-class _Asked(NamedTuple):
-    """The arguments of `solve`: `method`, `seed`, `common` (callback, resume, verbose), and what is only for economies
-    or only for games, by name."""
-
-    method: Any
-    seed: int
-    common: tuple[Any, Any, bool | None]
-    economies: dict[str, Any]
-    games: dict[str, Any]
-
-
-@functools.singledispatch
-def _solve(problem: Model, asked: _Asked) -> Solution | ClassicalSolution | GameSolution:
-    """An economy."""
-    require_none(asked.games, "a game", f"{type(problem).__name__} is an economy")
-    callback, resume, verbose = asked.common
-    only = asked.economies
-    begun = only["steady"], resume, only["family"]
-    return _solve_economy(problem, asked.method, asked.seed, begun, (callback, only["started"]), verbose)
-
-
-@_solve.register
-def _(problem: AbstractGame, asked: _Asked) -> GameSolution:
-    """A game."""
-    require_none(asked.economies, "an economy", f"{type(problem).__name__} is a game")
-    callback, resume, verbose = asked.common
-    settings = asked.method if asked.method is not None else GameRSPG()
-    return _solve_game(BegunGame(problem, settings, asked.seed, asked.games["chunk"] or 20, resume), callback, verbose)
+    name = type(problem).__name__
+    if isinstance(problem, AbstractGame):
+        require_none({"steady": steady, "started": started, "family": family}, "an economy", f"{name} is a game")
+        settings = GameRSPG() if method is None else method
+        return _solve_game(BegunGame(problem, settings, seed, chunk or 20, resume), callback, verbose)
+    require_none({"chunk": chunk}, "a game", f"{name} is an economy")
+    begun = Begun(problem, RSPG() if method is None else method, seed, steady, resume, None)
+    return _solve_economy(begun, callback, started, family, verbose)
 
 
 def _solve_economy(
-    model: Model, method: Any, seed: int, begun: tuple, tell: tuple, verbose: bool | None
+    begun: Begun, callback: Any, started: Any, family: Family | None, verbose: bool | None
 ) -> Solution | ClassicalSolution:
-    """`begun`: stationary equilibrium, what to resume, family; `tell`: callback, started."""
-    settings, (steady, resume, family), (callback, started) = method if method is not None else RSPG(), begun, tell
+    model, settings, seed, steady, resume, _ = begun
     check_argument("solve", "method", settings, RSPG | KSAlgorithm)
     require_aggregate_risk(model)
     require_own_steady(model, steady)
@@ -177,12 +150,13 @@ def _solve_economy(
     models = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     if resume is not None:
         require_same_models(resume[1], models)
-    adversary = None if family is None or models is None else Adversary(models, family.penalty, seed)
+    if family is not None and models is not None:
+        begun = begun._replace(adversary=Adversary(models, family.penalty, seed))
     with telling("solve", verbose) as lines:
-        solution = train_economy(Begun(model, settings, seed, steady, resume, adversary), callback, started, lines)
+        solution = train_economy(begun, callback, started, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
-        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=7)
+        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
     return dataclasses.replace(solution, family=family)
 
 
@@ -195,5 +169,5 @@ def _solve_game(begun: BegunGame, callback: Any, verbose: bool | None) -> GameSo
     if solution.status is Status.UPDATES_EXHAUSTED:
         objective = np.asarray(solution.history["objective"])
         more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"
-        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=7)
+        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=5)
     return solution

@@ -100,7 +100,7 @@ def repeated(
 
 
 def chunk_length(updates: int, most: int = 20) -> int:
-    """Updates per compiled call: the largest divisor of `updates` up to `most`: one compilation serves them all."""
+    """Updates, or periods, per compiled call: the largest divisor of all up to `most`: one compilation serves them."""
     return max(length for length in range(1, min(most, updates) + 1) if updates % length == 0)
 
 

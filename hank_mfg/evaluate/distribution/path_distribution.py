@@ -42,6 +42,7 @@ from hank_mfg.latex import to_latex
 from hank_mfg.model.units import LEVEL, SHARE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.sequence.household_path import move, with_chain
+from hank_mfg.solve.sequence.path_checks import require_same_grid
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import display_name, readable
@@ -220,12 +221,7 @@ def distribution_path(
 
 
 def _check(path: Transition, still: SteadyState, groups: Mapping[str, tuple[float, float]]) -> None:
-    mine, other = path.steady.economy, still.economy
-    if mine.shape != other.shape or not np.array_equal(mine.grid.points, other.grid.points):
-        raise ValueError(
-            f"baseline has {other.shape} states up to assets {float(other.grid.upper):g}, the path on "
-            f"{mine.shape} up to {float(mine.grid.upper):g}: solve both with the same asset_points and asset_space()."
-        )
+    require_same_grid("baseline", still.economy, "the path", path.steady.economy)
     for name, (start, end) in groups.items():
         if not 0.0 <= start < end <= 1.0:
             raise ValueError(f"groups[{name!r}] = {(start, end)}: give two ascending ranks between 0 and 1.")

@@ -44,14 +44,15 @@ from hank_mfg.solve.baselines.ppo import (
     FARTHEST,
     Episode,
     at_cells,
-    categorical_strategies,
+    begin_networks,
     crowd_play,
-    make_critics,
+    falling_adam,
     resize,
     split_networks,
     values_along,
 )
 from hank_mfg.solve.baselines.returns import advantages, discount_of, lifetime_reward
+from hank_mfg.solve.gradient.descent import descend
 from hank_mfg.solve.gradient.game_spg import scores_along
 from hank_mfg.solve.play.game_play import GamePlay, draw_uniforms, game_play
 from hank_mfg.solve.settings import CrowdSettings
@@ -109,11 +110,29 @@ class MOMD(CrowdSettings):
     def begin(self, game: AbstractGame, *, seed: int) -> "MirrorTraining":
         """Training before the first iteration; `game` is in the training precision."""
         self.price(game)
-        return begin_training(game, self, seed=seed)
+        return MirrorTraining(*begin_networks(game, self, seed=seed))
 
-    def update(self, game: AbstractGame, training: "MirrorTraining") -> tuple["MirrorTraining", dict[str, Array]]:
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam over all optimizer steps of training."""
+        return falling_adam(self, self.updates * self.refreshes * self.steps, eps=TINY)
+
+    def update(self, game: AbstractGame, training: "MirrorTraining") -> tuple["MirrorTraining", dict[str, Any]]:
         """One iteration: (training, report)."""
-        return update(game, training, self)
+        key, path_key, crowd_key = jax.random.split(training.key, 3)
+        play = game_play(game, training.strategies)
+        uniforms = draw_uniforms(path_key, self.paths, game.horizon, game.draws, DTYPES[self.precision])
+        keys = jax.random.split(crowd_key, self.paths)
+        signals, replays, (rewards, own) = jax.vmap(lambda u, k: fill_replay(play, self, u, key=k))(uniforms, keys)
+        discounts = {name: discount_of(game, each) for name, each in own.items()}
+        levels, sizes = {}, {}
+        for name, flow in rewards.items():
+            discount, axis = discounts[name]
+            returns = jax.vmap(lambda r, d: advantages(r, jnp.zeros_like(r), d, 1.0), in_axes=(0, axis))(flow, discount)
+            levels[name], sizes[name] = resize(training.levels[name], training.sizes[name], returns, training.done == 0)
+        training = training._replace(levels=levels, sizes=sizes, key=key)
+        training, loss = fit(training, signals, replays, game, self)
+        objective = sum(lifetime_reward(flow, discounts[name][0]) for name, flow in rewards.items())
+        return training._replace(done=training.done + 1), {"loss": loss, "objective": objective}
 
 
 class MirrorTraining(NamedTuple):
@@ -136,24 +155,6 @@ class Replay(NamedTuple):
 
     episode: Episode
     log_probabilities: Array
-
-
-def make_optimizer(settings: MOMD) -> optax.GradientTransformation:
-    """Adam with gradient clipping; the rate falls linearly over all optimizer steps."""
-    steps = settings.updates * settings.refreshes * settings.steps
-    schedule = optax.linear_schedule(settings.learning_rate, settings.final_rate * settings.learning_rate, steps)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.flatten(optax.adam(schedule, eps=TINY)))
-
-
-def begin_training(game: AbstractGame, settings: MOMD, *, seed: int) -> MirrorTraining:
-    """Training before the first iteration. `game` is in the training precision."""
-    strategies = categorical_strategies(game, settings.networks(), seed=seed)
-    levels = make_critics(game, strategies, settings.networks(), seed=seed)
-    optimizer = make_optimizer(settings).init(split_networks((strategies, levels))[0])
-    sizes = {name: jnp.ones((), DTYPES[settings.precision]) for name in strategies}
-    return MirrorTraining(
-        strategies, levels, sizes, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed)
-    )  # fmt: skip
 
 
 def temperature_after(settings: MOMD, done: Array) -> Array:
@@ -287,37 +288,14 @@ def fit(training: MirrorTraining, signals: Array, replays: dict[str, Replay], ga
             )
             tables[name] = jax.vmap(mean_targets)(replays[name], aims(replays[name], values, discount))
 
-        def step(carry, key):
-            moving, optimizer = carry
+        def batch(key):
             chosen = jax.random.permutation(key, settings.paths)[: settings.batch]
-            batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, replays, tables))
-            value, gradient = jax.value_and_grad(loss)(moving, *batch)
-            move, optimizer = make_optimizer(settings).update(gradient, optimizer)
-            return (optax.apply_updates(moving, move), optimizer), value
+            return jax.tree.map(lambda leaf: leaf[chosen], (signals, replays, tables))
 
-        return jax.lax.scan(step, carry, jax.random.split(key, settings.steps))
+        return descend(loss, carry, settings.optimizer(), jax.random.split(key, settings.steps), batch=batch)
 
     carry = moving, training.optimizer
     (moving, optimizer), values = jax.lax.scan(refresh, carry, jax.random.split(order_key, settings.refreshes))
     networks: Any = eqx.combine(moving, fixed)
     strategies, levels = networks
     return training._replace(strategies=strategies, levels=levels, optimizer=optimizer, key=key), values.mean()
-
-
-def update(game: AbstractGame, training: MirrorTraining, settings: MOMD):
-    """One iteration: (training, report)."""
-    key, path_key, crowd_key = jax.random.split(training.key, 3)
-    play = game_play(game, training.strategies)
-    uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, DTYPES[settings.precision])
-    keys = jax.random.split(crowd_key, settings.paths)
-    signals, replays, (rewards, own) = jax.vmap(lambda u, k: fill_replay(play, settings, u, key=k))(uniforms, keys)
-    discounts = {name: discount_of(game, each) for name, each in own.items()}
-    levels, sizes = {}, {}
-    for name, flow in rewards.items():
-        discount, axis = discounts[name]
-        returns = jax.vmap(lambda r, d: advantages(r, jnp.zeros_like(r), d, 1.0), in_axes=(0, axis))(flow, discount)
-        levels[name], sizes[name] = resize(training.levels[name], training.sizes[name], returns, training.done == 0)
-    training = training._replace(levels=levels, sizes=sizes, key=key)
-    training, loss = fit(training, signals, replays, game, settings)
-    objective = sum(lifetime_reward(flow, discounts[name][0]) for name, flow in rewards.items())
-    return training._replace(done=training.done + 1), {"loss": loss, "objective": objective}

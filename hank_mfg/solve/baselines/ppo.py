@@ -41,6 +41,7 @@ from hank_mfg.policy.networks import NetworkSettings, Whitening, make_networks
 from hank_mfg.policy.strategy import Sight, Strategy, look, make_strategies
 from hank_mfg.precision import DTYPES
 from hank_mfg.solve.baselines.returns import advantages, discount_of, lifetime_reward
+from hank_mfg.solve.gradient.descent import descend
 from hank_mfg.solve.gradient.game_spg import scores_along, trainable
 from hank_mfg.solve.play.game_play import GamePlay, GameState, draw_uniforms, game_play, standardize
 from hank_mfg.solve.settings import CrowdSettings
@@ -96,11 +97,23 @@ class IPPO(CrowdSettings):
     def begin(self, game: AbstractGame, *, seed: int) -> "PPOTraining":
         """Training before the first update; `game` is in the training precision."""
         self.price(game)
-        return begin_training(game, self, seed=seed)
+        return PPOTraining(*begin_networks(game, self, seed=seed))
 
-    def update(self, game: AbstractGame, training: "PPOTraining") -> tuple["PPOTraining", dict[str, Array]]:
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam over all optimizer steps of training."""
+        return falling_adam(self, self.updates * self.epochs * self.minibatches, eps=1e-5)
+
+    def update(self, game: AbstractGame, training: "PPOTraining") -> tuple["PPOTraining", dict[str, Any]]:
         """One update on fresh paths: (training, report)."""
-        return update(game, training, self)
+        key, path_key, crowd_key, order_key = jax.random.split(training.key, 4)
+        play = game_play(game, training.strategies)
+        uniforms = draw_uniforms(path_key, self.paths, game.horizon, game.draws, DTYPES[self.precision])
+        signals, episodes = play_crowds(play, self.individuals, uniforms, key=crowd_key)
+        flows = ((each.rewards, discount_of(game, each.discount)[0]) for each in episodes.values())
+        objective = sum(lifetime_reward(*flow) for flow in flows)
+        training, targets = compute_targets(training, signals, episodes, game, self)
+        training, loss = fit(training, signals, targets, self, key=order_key)
+        return training._replace(done=training.done + 1, key=key), {"loss": loss, "objective": objective}
 
 
 def RIPPO(**settings) -> IPPO:  # noqa: N802
@@ -232,11 +245,10 @@ def resize(critic: Strategy, size: Array, returns: Array, first: Array) -> tuple
     return in_units(critic, size / new), new
 
 
-def make_optimizer(settings: IPPO) -> optax.GradientTransformation:
-    """Adam with gradient clipping; the rate falls linearly over all optimizer steps."""
-    steps = settings.updates * settings.epochs * settings.minibatches
+def falling_adam(settings: Any, steps: int, eps: float) -> optax.GradientTransformation:
+    """Adam with gradient clipping; the rate falls linearly over all optimizer `steps`."""
     schedule = optax.linear_schedule(settings.learning_rate, settings.final_rate * settings.learning_rate, steps)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.flatten(optax.adam(schedule, eps=1e-5)))
+    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.flatten(optax.adam(schedule, eps=eps)))
 
 
 def split_networks(networks: tuple[dict[str, Strategy], dict[str, Strategy]]):
@@ -244,15 +256,14 @@ def split_networks(networks: tuple[dict[str, Strategy], dict[str, Strategy]]):
     return eqx.partition(networks, tuple(trainable(part) for part in networks))
 
 
-def begin_training(game: AbstractGame, settings: IPPO, *, seed: int) -> PPOTraining:
-    """Training before the first update. `game` is in the training precision."""
+def begin_networks(game: AbstractGame, settings: Any, *, seed: int) -> tuple:
+    """Before the first update: policies, critics, the units of their values, the state of the optimizer, the number of
+    updates made, and the key. `game` is in the training precision."""
     strategies = categorical_strategies(game, settings.networks(), seed=seed)
     critics = make_critics(game, strategies, settings.networks(), seed=seed)
-    optimizer = make_optimizer(settings).init(split_networks((strategies, critics))[0])
+    optimizer = settings.optimizer().init(split_networks((strategies, critics))[0])
     sizes = {name: jnp.ones((), DTYPES[settings.precision]) for name in strategies}
-    return PPOTraining(
-        strategies, critics, sizes, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed)
-    )  # fmt: skip
+    return strategies, critics, sizes, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed)
 
 
 def play_crowds(play: GamePlay, individuals: int, uniforms: Array, *, key: Array) -> tuple[Array, dict[str, Episode]]:
@@ -349,28 +360,13 @@ def fit(training: PPOTraining, signals: Array, targets: dict[str, PPOTargets], s
             total += jnp.sum(jax.vmap(one)(signals, own_targets)) / jnp.sum(own_targets.visits)
         return total
 
-    def step(carry, chosen):
-        moving, optimizer = carry
-        batch = jax.tree.map(lambda leaf: leaf[chosen], (signals, targets))
-        value, gradient = jax.value_and_grad(loss)(moving, *batch)
-        move, optimizer = make_optimizer(settings).update(gradient, optimizer)
-        return (optax.apply_updates(moving, move), optimizer), value
+    def batch(chosen):
+        return jax.tree.map(lambda leaf: leaf[chosen], (signals, targets))
 
     orders = jax.vmap(lambda k: jax.random.permutation(k, settings.paths))(jax.random.split(key, settings.epochs))
     batches = orders.reshape(settings.epochs * settings.minibatches, -1)
-    (moving, optimizer), values = jax.lax.scan(step, (moving, training.optimizer), batches)
+    start = (moving, training.optimizer)
+    (moving, optimizer), values = descend(loss, start, settings.optimizer(), batches, batch=batch)
     networks: Any = eqx.combine(moving, fixed)
     strategies, critics = networks
     return training._replace(strategies=strategies, critics=critics, optimizer=optimizer), values.mean()
-
-
-def update(game: AbstractGame, training: PPOTraining, settings: IPPO):
-    """One update on fresh paths: (training, report)."""
-    key, path_key, crowd_key, order_key = jax.random.split(training.key, 4)
-    play = game_play(game, training.strategies)
-    uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, DTYPES[settings.precision])
-    signals, episodes = play_crowds(play, settings.individuals, uniforms, key=crowd_key)
-    objective = sum(lifetime_reward(each.rewards, discount_of(game, each.discount)[0]) for each in episodes.values())
-    training, targets = compute_targets(training, signals, episodes, game, settings)
-    training, loss = fit(training, signals, targets, settings, key=order_key)
-    return training._replace(done=training.done + 1, key=key), {"loss": loss, "objective": objective}

@@ -38,12 +38,12 @@ from hank_mfg.solve.classical.household import (
 )
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion
 from hank_mfg.solve.classical.law_search import (
+    BLOCK,
     Answer,
     KSAlgorithm,
     LawStatus,
     Programs,
     Search,
-    block_of,
     iterate,
     play_of,
     walk,
@@ -52,7 +52,7 @@ from hank_mfg.solve.play.policy_query import Answers
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
-from hank_mfg.solve.train import NotConvergedWarning
+from hank_mfg.solve.train import NotConvergedWarning, chunk_length
 from hank_mfg.wording import readable
 
 
@@ -125,7 +125,7 @@ def _prepare(model: Model, settings: KSAlgorithm) -> Programs:
     nodes = jnp.asarray(np.linspace(0.0, 1.0, settings.capital_points))
     table = jnp.asarray(np.ones((economy.shock_count, settings.capital_points, *economy.shape)))
     law, number = jnp.asarray(np.zeros((economy.shock_count, 2))), jnp.asarray(np.float64(0.0))
-    block = block_of(settings.periods + settings.burn_in)
+    block = chunk_length(settings.periods + settings.burn_in, BLOCK)
     play = play_of(histogram, economy, table, nodes)
     aggregate = Aggregate(jnp.asarray(np.zeros(histogram.shape)), jnp.asarray(np.int32(0)))
     state, shocks = State(aggregate, jnp.asarray(np.zeros(0))), jnp.asarray(np.zeros(block, np.int32))

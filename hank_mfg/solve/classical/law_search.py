@@ -19,16 +19,19 @@ from jax import Array
 
 from hank_mfg.errors import SolveError
 from hank_mfg.model.named import Named
+from hank_mfg.sizes import is_whole
 from hank_mfg.solve.classical.household import PerceivedEconomy, Sweeps, TabulatedPolicy
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion, cycle_length, fit_law_of_motion, next_law
 from hank_mfg.solve.play.rollout import Play, State, rollout
-from hank_mfg.solve.settings import MethodSettings, is_whole
+from hank_mfg.solve.settings import MethodSettings
 from hank_mfg.solve.solution import initial_aggregate
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.solve.train import chunk_length
 
 UNRESOLVED = 1e-6  # log K varies less than this: its slope cannot be told from the data
 FIRST_SLOPES = (0.95, 0.6, 0.3, 0.0)  # of the first law, tried in turn
 AGREES = 0.2  # a first law at this distance is good enough
+BLOCK = 1_000  # periods of the simulation in one compiled call, at most
 ROUGH = 1e-3  # the law is found up to this distance on a quarter of the path, then on all of it
 
 
@@ -131,11 +134,6 @@ def play_of(histogram: PerceivedEconomy, economy: PerceivedEconomy, table: Array
     return Play(histogram, policy, policy.tables(histogram.grid.points))
 
 
-def block_of(periods: int) -> int:
-    """Periods per compiled call: the largest divisor up to 1,000."""
-    return max(length for length in range(1, min(1_000, periods) + 1) if periods % length == 0)
-
-
 class Search:
     """The map from the law that households believe in to the law that the simulation says."""
 
@@ -192,7 +190,7 @@ class Search:
         play = play_of(self.programs.histogram, self.programs.economy, self.table, self.nodes)
         state, records = self.begin, []
         length = self.settings.burn_in + self.settings.periods // (4 if self.short else 1)
-        for shocks in self.shocks.reshape(-1, block_of(len(self.shocks))):
+        for shocks in self.shocks.reshape(-1, chunk_length(len(self.shocks), BLOCK)):
             if len(records) * len(shocks) >= length:
                 break
             state, record = self.programs.walk(play, state, shocks)

@@ -18,7 +18,7 @@ Source: Wibault et al. (2026), arXiv 2602.20141; natural units as in DECISIONS.m
 """
 
 import dataclasses
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -29,6 +29,7 @@ from jax import Array
 from hank_mfg.environment.game import AbstractGame, Discrete, Population
 from hank_mfg.policy.strategy import Sight, Strategy, extent, look, make_strategies, neighborhood
 from hank_mfg.precision import DTYPES
+from hank_mfg.solve.gradient.descent import descend, make_optimizer
 from hank_mfg.solve.play.game_play import GamePlay, action_values, draw_uniforms, game_play, price_taking, standardize
 from hank_mfg.solve.settings import MethodSettings, accepts_old_names, cells_of
 
@@ -91,11 +92,21 @@ class GameRSPG(MethodSettings):
     def begin(self, game: AbstractGame, *, seed: int) -> "GameTraining":
         """Training before the first update; `game` is in the training precision."""
         self.price(game)
-        return begin_training(game, self, seed=seed)
+        strategies = standardize(game, make_strategies(game, self.networks(), seed=seed), seed=seed)
+        optimizer = make_optimizer(self).init(eqx.filter(strategies, trainable(strategies)))
+        return GameTraining(strategies, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
 
-    def update(self, game: AbstractGame, training: "GameTraining") -> tuple["GameTraining", dict[str, Array]]:
+    def update(self, game: AbstractGame, training: "GameTraining") -> tuple["GameTraining", dict[str, Any]]:
         """One update on fresh paths: (training, report)."""
-        return update(game, training, self)
+        key, path_key = jax.random.split(training.key)
+        dtype = DTYPES[self.precision]
+        temperature = temperature_after(self, training.done.astype(dtype))
+        play = game_play(game, training.strategies)
+        uniforms = draw_uniforms(path_key, self.paths, game.horizon, game.draws, dtype)
+        signals, targets, objective = jax.vmap(lambda u: compute_targets(play, u, self, temperature))(uniforms)
+        training, loss = fit(training, game, signals, targets, self)
+        report = {"loss": loss, "objective": sum(value.mean() for value in objective.values())}
+        return training._replace(done=training.done + 1, key=key), report
 
 
 def GameSPG(**settings) -> GameRSPG:  # noqa: N802 - the method's name
@@ -130,20 +141,6 @@ def trainable(strategies: dict[str, Strategy]):
         return eqx.tree_at(lambda s: (s.encoder, s.head), none, (yes(strategy.encoder), yes(strategy.head)))
 
     return {name: one(strategy) for name, strategy in strategies.items()}
-
-
-def begin_training(game: AbstractGame, settings: GameRSPG, *, seed: int) -> GameTraining:
-    """Training before the first update. `game` is in the training precision."""
-    strategies = standardize(game, make_strategies(game, settings.networks(), seed=seed), seed=seed)
-    optimizer = make_optimizer(settings).init(eqx.filter(strategies, trainable(strategies)))
-    return GameTraining(strategies, optimizer, jnp.zeros((), jnp.int32), jax.random.PRNGKey(seed))
-
-
-def make_optimizer(settings: GameRSPG) -> optax.GradientTransformation:
-    """Adam with gradient clipping and a cosine schedule."""
-    steps = settings.updates * settings.epochs
-    schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
 
 
 def temperature_after(settings: GameRSPG, done: Array) -> Array:
@@ -244,17 +241,13 @@ def scores_along(strategy: Strategy, signals: Array, sight: Sight, fixed: bool =
     return jax.vmap(strategy.scores, in_axes=(0, None if fixed else 0))(features, sight)
 
 
-def _one_sight(game: AbstractGame, name: str) -> Sight:
-    """The inputs of strategies at all states, where they never change."""
-    return Sight(game.features(name, game.start(jnp.full(game.draws, 0.5))), None)
-
-
 def fit(
     training: GameTraining, game: AbstractGame, signals: Array, targets: dict[str, GameTargets], settings: GameRSPG
 ):
     """`epochs` optimizer steps toward the targets of a batch of paths: (training, loss before the first step)."""
+    first = game.start(jnp.full(game.draws, 0.5))
     sights = {
-        name: _one_sight(game, name) if own_targets.sight is None else own_targets.sight
+        name: Sight(game.features(name, first), None) if own_targets.sight is None else own_targets.sight
         for name, own_targets in targets.items()
     }
     moving, fixed = eqx.partition(training.strategies, trainable(training.strategies))
@@ -272,24 +265,6 @@ def fit(
             total += 0.5 * jnp.mean(jnp.sum(own_targets.weight * centered_residual(now, own_targets) ** 2, axis=(2, 3)))
         return total
 
-    def one(carry, _):
-        moving, optimizer = carry
-        value, gradient = jax.value_and_grad(loss)(moving)
-        step, optimizer = make_optimizer(settings).update(gradient, optimizer)
-        return (optax.apply_updates(moving, step), optimizer), value
-
-    (moving, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.epochs)
+    start = (moving, training.optimizer)
+    (moving, optimizer), values = descend(loss, start, make_optimizer(settings), steps=settings.epochs)
     return training._replace(strategies=eqx.combine(moving, fixed), optimizer=optimizer), values[0]
-
-
-def update(game: AbstractGame, training: GameTraining, settings: GameRSPG):
-    """One update on fresh paths: (training, report)."""
-    key, path_key = jax.random.split(training.key)
-    dtype = DTYPES[settings.precision]
-    temperature = temperature_after(settings, training.done.astype(dtype))
-    play = game_play(game, training.strategies)
-    uniforms = draw_uniforms(path_key, settings.paths, game.horizon, game.draws, dtype)
-    signals, targets, objective = jax.vmap(lambda u: compute_targets(play, u, settings, temperature))(uniforms)
-    training, loss = fit(training, game, signals, targets, settings)
-    report = {"loss": loss, "objective": sum(value.mean() for value in objective.values())}
-    return training._replace(done=training.done + 1, key=key), report

@@ -20,6 +20,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables
+from hank_mfg.solve.gradient.descent import descend, make_optimizer
 from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_inflation_term, structural_gradient
 from hank_mfg.solve.gradient.robust import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
@@ -177,16 +178,6 @@ def trainable(policy: Policy):
     return eqx.tree_at(parts, none, jax.tree.map(eqx.is_inexact_array, parts(policy)))
 
 
-def make_optimizer(settings: RSPG) -> optax.GradientTransformation:
-    """Adam with gradient clipping and a cosine schedule.
-
-    Its memory of squared gradients is some 100 steps, a few updates: what there is to learn shrinks that fast.
-    """
-    steps = settings.updates * settings.epochs
-    schedule = optax.cosine_decay_schedule(settings.learning_rate, steps, settings.final_rate)
-    return optax.chain(optax.clip_by_global_norm(settings.clip_norm), optax.adam(schedule, b2=0.99))
-
-
 def observe(
     play: Play, state: State, shocks_next: Array, price_noise: Array, fine: Play | None = None
 ) -> tuple[State, Record, Market]:
@@ -285,13 +276,8 @@ def fit(
         households, firms = jnp.sum(weight * distance**2, axis=(2, 3)), (missed / unit) ** 2
         return 0.5 * jnp.mean(shares[:, None] * (households + firms))
 
-    def one(carry, _):
-        moving, optimizer = carry
-        value, gradient = jax.value_and_grad(loss)(moving)
-        step, optimizer = make_optimizer(settings).update(gradient, optimizer)
-        return (optax.apply_updates(moving, step), optimizer), value
-
-    (fitted, optimizer), values = jax.lax.scan(one, (moving, training.optimizer), None, length=settings.epochs)
+    start = (moving, training.optimizer)
+    (fitted, optimizer), values = descend(loss, start, make_optimizer(settings), steps=settings.epochs)
     (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
     part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.epochs))
     moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, fitted)

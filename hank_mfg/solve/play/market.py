@@ -7,6 +7,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.wording import in_words
 
 
 class Market(NamedTuple):
@@ -54,7 +55,7 @@ def explain_market(economy: Economy, market: Market, tolerance: float) -> str | 
 
 def _explain_several(economy: Economy, x: np.ndarray, excess: np.ndarray) -> str:
     """The sentence for several prices that clear together; no equation is the business of one of them alone."""
-    values = ", ".join(f"{name} = {value:.6g}" for name, value in zip(economy.clearing_prices, x, strict=True))
+    values = in_words(dict(zip(economy.clearing_prices, x, strict=True)))
     ends = [
         f"{n} at {v:g}"
         for n, v, *pair in zip(economy.clearing_prices, x, *economy.brackets(), strict=True)

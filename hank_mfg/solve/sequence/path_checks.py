@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.accounting import OFF, explain_goods
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
 from hank_mfg.errors import HankError
 from hank_mfg.model.base import Model, ParameterError
@@ -16,6 +17,7 @@ from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.wording import in_words
 
 UNSETTLED = 0.01  # of the largest deviation: what may be left of it in the last period
 STILL = 1e-7  # a deviation in its own unit below which a quantity does not move
@@ -98,6 +100,15 @@ def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, 
     return paths
 
 
+def require_same_grid(what: str, other: Economy, against: str, mine: Economy) -> None:
+    """Raise ValueError unless two economies have the same individual states, naming `what` is compared `against`."""
+    if mine.shape != other.shape or not np.array_equal(mine.grid.points, other.grid.points):
+        raise ValueError(
+            f"{what} has {other.shape} states up to assets {float(other.grid.upper):g}, {against} on {mine.shape} up "
+            f"to {float(mine.grid.upper):g}: solve both with the same asset_points and asset_space()."
+        )
+
+
 def first_state(steady: SteadyState, initial: Any, names: Names, given: Mapping[str, float]) -> dict[str, float]:
     """The state variables of period 0 by name: those `given`, else of `initial` where it is an equilibrium, else of
     `steady`. Raises ValueError for a name that is none of them and for a value that is not a number."""
@@ -159,7 +170,7 @@ def check_goods(
             "does not say who pays for it.", stacklevel=5,
         )  # fmt: skip
         return
-    held = ", ".join(f"{name} = {float(first[name]):.6g}" for name in steady.aggregates if name in first)
+    held = in_words({name: first[name] for name in steady.aggregates if name in first})
     raise TransitionError(
         f"{problem} and in no other: the state of period 0 contradicts itself ({held}), since households hold other "
         "assets than the state variables and parameters say; give a mass that agrees with them, or the state variables "
@@ -212,7 +223,7 @@ def failure(names: Names, relative: np.ndarray, iteration: int, tolerance: float
         period = int(np.flatnonzero(~np.isfinite(relative).all(axis=1))[0])
         return TransitionError(
             f"After {iteration} iterations the path is NaN or infinite in period {period}, tried at "
-            f"{', '.join(f'{name} = {value:.6g}' for name, value in zip(names.path, guess[period], strict=True))}: "
+            f"{in_words(dict(zip(names.path, guess[period], strict=True)))}: "
             "Newton's method left what the equations allow; make the shock, or the change of the first mass, smaller."
         )
     at, place = np.unravel_index(int(np.argmax(relative)), relative.shape)

@@ -57,6 +57,7 @@ from hank_mfg.solve.sequence.path_checks import (
     check_households,
     failure,
     first_state,
+    require_same_grid,
     split_paths,
     warn_unsettled,
 )
@@ -327,14 +328,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
 
 def _given_mass(steady: SteadyState, initial) -> np.ndarray:
     if isinstance(initial, SteadyState):
-        mine, other = steady.economy, initial.economy
-        same = mine.shape == other.shape and np.array_equal(mine.grid.points, other.grid.points)
-        if not same:
-            raise ValueError(
-                f"initial has {other.shape} states up to assets {float(other.grid.upper):g}, the final "
-                f"equilibrium on {mine.shape} up to {float(mine.grid.upper):g}: solve both with the same "
-                "asset_points and asset_space()."
-            )
+        require_same_grid("initial", initial.economy, "the final equilibrium", steady.economy)
         return initial.mass
     mass = np.asarray(initial, np.float64)
     if mass.shape != steady.mass.shape or not np.all(mass >= -1e-12) or not abs(mass.sum() - 1.0) < 1e-9:

@@ -14,7 +14,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import names_of, supplied
@@ -27,9 +26,9 @@ from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
-from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, policy_of, solve_household
+from hank_mfg.solve.stationary.household import Solved, solve_at
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
-from hank_mfg.wording import display_name
+from hank_mfg.wording import display_name, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,8 +110,8 @@ def household(
         growth = float(growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0])
         _check_before(economy, given, np.asarray(known.least), growth, mass)
         compiled = time.perf_counter()
-        found = _solve(economy, given, tight)
-        there = _mass(economy, found.savings) if mass else None
+        found = solve_at(economy, given, tight)
+        there = np.asarray(_mass(economy, found.savings)) if mass else None
         result = _sums(economy, given, found, there)
         change = float(found.change)
         if not change <= max(tolerance, tight):
@@ -168,34 +167,11 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
     return Public(economy.shocks(0), Named("aggregates", {}), formed)
 
 
-class _Found(NamedTuple):
-    policy: ConsumptionFunction
-    consumption: Array
-    savings: Array
-    change: Array
-
-
 _facts = eqx.filter_jit(facts)
-_mass_of = eqx.filter_jit(stationary_mass)
+_mass = eqx.filter_jit(stationary_mass)
 
 
-@eqx.filter_jit
-def _solve(economy: Economy, public: Public, tolerance: float) -> _Found:
-    resources = economy.resources(public)
-    start = first_consumption(economy, public)
-    found = solve_household(economy, public, start, tolerance=tolerance)
-    policy = policy_of(economy, public, found.consumption)
-    savings = feasible_savings(economy, public, resources, policy(resources))
-    budget = economy.budget(public)
-    goods = budget.goods(budget.consumption_of(resources, savings))
-    return _Found(policy, goods, savings, found.change)
-
-
-def _mass(economy: Economy, savings: Array) -> np.ndarray:
-    return np.asarray(_mass_of(economy, savings))
-
-
-def _sums(economy: Economy, public: Public, found: _Found, mass: np.ndarray | None) -> tuple[Named, Named]:
+def _sums(economy: Economy, public: Public, found: Solved, mass: np.ndarray | None) -> tuple[Named, Named]:
     """Aggregates and choices summed over the mass, by name."""
     if mass is None:
         return Named("aggregates", {}), Named("choices", {})
@@ -209,7 +185,7 @@ def _sums(economy: Economy, public: Public, found: _Found, mass: np.ndarray | No
 
 def _check_before(economy: Economy, public: Public, least: np.ndarray, growth: float, mass: bool) -> None:
     """Raise SteadyStateError where some household cannot repay or wealth grows without bound."""
-    at = ", ".join(f"{name} = {float(value):.6g}" for name, value in public.prices.items())
+    at = in_words(public.prices)
     if not np.isfinite(least) or (not np.isfinite(growth) and np.isnan(growth)):
         raise SteadyStateError(f"resources() is not finite in every state at {at}: check it and the prices given.")
     if least <= 0:

@@ -9,6 +9,7 @@ m - q lower, so that min(c, m - q lower) is right everywhere.
 from collections.abc import Callable
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import Array
@@ -102,6 +103,29 @@ def solve_household(
     step = household_map(economy, public)
     found = fixed_point(step, jnp.log(start), tolerance=tolerance, max_iterations=max_iterations)
     return HouseholdSolution(jnp.exp(found.point), found.iterations, found.change)
+
+
+class Solved(NamedTuple):
+    """Households at constant prices: their `policy`, `consumption` of goods and `savings` (assets, income), and the
+    last `change` of the search."""
+
+    policy: ConsumptionFunction
+    consumption: Array
+    savings: Array
+    change: Array
+
+
+@eqx.filter_jit
+def solve_at(economy: Economy, public: Public, tolerance: float) -> Solved:
+    """The problem of households at constant prices, begun afresh, to a `tolerance` of relative consumption."""
+    resources = economy.resources(public)
+    start = first_consumption(economy, public)
+    found = solve_household(economy, public, start, tolerance=tolerance)
+    policy = policy_of(economy, public, found.consumption)
+    savings = feasible_savings(economy, public, resources, policy(resources))
+    budget = economy.budget(public)
+    goods = budget.goods(budget.consumption_of(resources, savings))
+    return Solved(policy, goods, savings, found.change)
 
 
 def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:

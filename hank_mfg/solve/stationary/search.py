@@ -28,14 +28,14 @@ from hank_mfg.solve.stationary.clearing.global_search import (
     SAME,
     Budget,
     distinct,
+    near_guess,
     root_between,
     roots_of_several,
     sweeps_of_one,
 )
-from hank_mfg.solve.stationary.clearing.near_guess import near_guess
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError, explain, tolerance_not_met
 from hank_mfg.solve.stationary.diagnosis.redundancy import may_be_undetermined, not_determined
-from hank_mfg.solve.stationary.diagnosis.symptoms import without_risk
+from hank_mfg.solve.stationary.diagnosis.symptoms import without_risk, words
 from hank_mfg.solve.stationary.household import feasible_savings, policy_of
 
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
@@ -246,14 +246,10 @@ def _candidate_of(outcome: Outcome) -> Candidate:
 
 def warn_of_others(names: Names, here: Candidate, others: list[Candidate]) -> None:
     """Warn that markets clear at several places."""
-
-    def words(candidate: Candidate) -> str:
-        return ", ".join(f"{name} = {value:.6g}" for name, value in zip(names.searched, candidate.unknown, strict=True))
-
-    also = "; ".join(map(words, others))
+    this, *also = (words(names.searched, candidate.unknown) for candidate in (here, *others))
     example = ", ".join(f"{n!r}: {v:.6g}" for n, v in zip(names.searched, others[0].unknown, strict=True))
     warnings.warn(
-        f"Markets clear at {len(others) + 1} places: this is {words(here)}, others are {also}; "
+        f"Markets clear at {len(others) + 1} places: this is {this}, others are {'; '.join(also)}; "
         f"steady_state(model, guess={{{example}}}) finds another.", stacklevel=6,
     )  # fmt: skip
 

@@ -22,6 +22,7 @@ from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named, differing
 from hank_mfg.model.portable import portable
+from hank_mfg.model.units import LEVEL, declared_kinds, shown_in
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
@@ -30,13 +31,13 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
-from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_table, steady_outcomes
 from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
-from hank_mfg.wording import display_name
+from hank_mfg.wording import display_name, in_words
 
 if TYPE_CHECKING:
     import pandas as pd
 
+OUTPUT = "output"  # the name of the quantity that others are divided by
 FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
 
 
@@ -105,18 +106,41 @@ class SteadyState(NamedTuple):
         return summary(self, {**self.prices, **self.aggregates}, f"residual {self.residual:.1g}")
 
     @property
+    @float64_allowed
     def outcomes(self) -> dict[str, float]:
         """Every price, aggregate, declared outcome and choice summed over households, by name; decimals per period."""
-        return steady_outcomes(self.economy, self.public, self.mass, self.savings)
+        public = jax.tree.map(jnp.asarray, self.public)
+        chosen = self.economy.choices(jnp.asarray(self.mass), public, jnp.asarray(self.savings))
+        values = {**self.economy.series(public), **chosen}
+        return {name: float(value) for name, value in values.items() if name not in public.shocks}
 
     @property
+    @float64_allowed
     def goods_market(self) -> float | None:
         """Excess supply of goods relative to output by the model's own accounting; None where it declares none."""
-        return goods_left_over(self.economy, self.public, self.mass, self.savings)
+        public = jax.tree.map(jnp.asarray, self.public)
+        left = steady_goods(self.economy, public, jnp.asarray(self.mass), jnp.asarray(self.savings))
+        return None if left is None else float(left)
 
     def table(self) -> "pd.DataFrame":
-        """One row a quantity of `outcomes`: value, unit and, where the model reports output, levels over output."""
-        return outcomes_table(self.economy, self.outcomes)
+        """One row a quantity of `outcomes`: value, unit and, where the model reports output, levels over output.
+
+        A rate is in percent per model period, a share in percent, anything else a level in units of its own.
+        """
+        import pandas as pd
+
+        values, model = self.outcomes, self.economy.model
+        kinds = declared_kinds(model, [*self.economy.shock_values, *values])
+        shown = {name: shown_in(kinds[name], model.period) for name in values}
+        columns: dict[str, list[Any]] = {
+            "value": [shown[name][1] * value for name, value in values.items()],
+            "unit": [shown[name][0] for name in values],
+        }
+        output = values.get(OUTPUT)
+        if output:
+            ratios = [value / output if kinds[name] == LEVEL else np.nan for name, value in values.items()]
+            columns["ratio to output"] = ratios
+        return pd.DataFrame(columns, index=pd.Index(list(values), name="quantity"))
 
     def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
         """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
@@ -129,7 +153,7 @@ class SteadyState(NamedTuple):
         """1 - consumption / output, where the model declares an outcome named output; None otherwise."""
         with jax.enable_x64(True):
             public = self.public
-            output = self.economy.model.outcomes(public.today).get("output")
+            output = self.economy.model.outcomes(public.today).get(OUTPUT)
             if output is None:
                 return None
         return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)
@@ -138,12 +162,11 @@ class SteadyState(NamedTuple):
 def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
     """A result with an `economy` in a line, with the doubt that `nonconcave` states."""
     economy = result.economy
-    numbers = ", ".join(f"{name} = {float(value):.6g}" for name, value in values.items())
     nonconcave = result.nonconcave  # looks at budgets in every aggregate state: once
     doubt = f"; {nonconcave}" if nonconcave else ""
     points, states = economy.shape
     kind, model = type(result).__name__, type(economy.model).__name__
-    return f"{kind}({model}: {numbers}; {points} asset points, {states} income states, {more}{doubt})"
+    return f"{kind}({model}: {in_words(values)}; {points} asset points, {states} income states, {more}{doubt})"
 
 
 def steady_state(
@@ -267,7 +290,7 @@ def _check_goods(economy: Economy, found: Equilibrium, goods: Array | None) -> N
     """Raise SteadyStateError where goods are left over, or missing, though every declared market clears."""
     allowed = OFF + 100.0 * float(np.abs(found.excess).max())
     values = {**found.public.aggregates, **found.public.prices}
-    where = f"in the stationary equilibrium, at {', '.join(f'{k} = {float(v):.6g}' for k, v in values.items())}"
+    where = f"in the stationary equilibrium, at {in_words(values)}"
     problem = explain_goods(economy.model, goods, where, allowed=allowed)
     if problem is not None:
         raise SteadyStateError(

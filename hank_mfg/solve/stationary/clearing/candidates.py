@@ -103,24 +103,6 @@ def _survey(economy: Economy, names: Names, unknown: Array) -> _Facts:
     return jax.lax.map(lambda each: facts(economy, given(economy, names, each)), unknown)
 
 
-def survey(economy: Economy, names: Names, unknown: np.ndarray) -> Survey:
-    """The survey of candidates (n, searched), without solving a household."""
-    unknown = np.asarray(unknown, np.float64).reshape(-1, len(names.searched))
-    parts = []
-    for start in range(0, len(unknown), BLOCK):
-        block = unknown[start : start + BLOCK]
-        size = len(block)
-        padded = np.concatenate([block, np.repeat(block[-1:], BLOCK - size, axis=0)])
-        found = jax.tree.map(np.asarray, _survey(economy, names, jnp.asarray(padded)))
-        parts.append(jax.tree.map(lambda x, end=size: x[:end], found))
-    known = jax.tree.map(lambda *each: np.concatenate(each), *parts)
-    growth = growth_of(economy, known.factor, known.gross)
-    numbers = np.concatenate([known.prices, known.least[:, None], known.gross, known.factor], axis=1)
-    return Survey(
-        unknown, growth, known.patience, known.least, known.prices, np.asarray(np.isfinite(numbers).all(axis=1))
-    )
-
-
 def growth_of(economy: Economy, factor: np.ndarray, gross: np.ndarray) -> np.ndarray:
     """The spectral radius of the growth of high wealth, (n,), from discount factors and gross returns (n, income).
 
@@ -193,8 +175,22 @@ class Candidates:
         return self._evaluated(np.asarray(outcome[0].unknown), outcome)
 
     def survey(self, unknown) -> Survey:
-        """The survey of candidates, without solving a household."""
-        return survey(self.economy, self.names, unknown)
+        """The survey of candidates (n, searched), without solving a household."""
+        economy, names = self.economy, self.names
+        unknown = np.asarray(unknown, np.float64).reshape(-1, len(names.searched))
+        parts = []
+        for start in range(0, len(unknown), BLOCK):
+            block = unknown[start : start + BLOCK]
+            size = len(block)
+            padded = np.concatenate([block, np.repeat(block[-1:], BLOCK - size, axis=0)])
+            found = jax.tree.map(np.asarray, _survey(economy, names, jnp.asarray(padded)))
+            parts.append(jax.tree.map(lambda x, end=size: x[:end], found))
+        known = jax.tree.map(lambda *each: np.concatenate(each), *parts)
+        growth = growth_of(economy, known.factor, known.gross)
+        numbers = np.concatenate([known.prices, known.least[:, None], known.gross, known.factor], axis=1)
+        return Survey(
+            unknown, growth, known.patience, known.least, known.prices, np.asarray(np.isfinite(numbers).all(axis=1))
+        )
 
     def on(self, economy: Economy) -> "Candidates":
         """The same of another economy of the same shape, without compiling again."""

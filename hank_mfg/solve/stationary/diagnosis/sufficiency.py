@@ -5,7 +5,6 @@ choices (best_savings.py) says what households lose by first-order conditions: i
 prices, and in an aggregate state as if that state and its prices lasted for ever.
 """
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +17,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.best_savings import stationary_loss
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
-from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, policy_of, solve_household
+from hank_mfg.solve.stationary.household import solve_at
 
 LOSS = 1e-4  # of consumption that households may lose by first-order conditions
 PRECISE = 1e-9  # relative change of consumption at which a household in an aggregate state is solved
@@ -43,7 +42,7 @@ def require_sufficient(economy: Economy, public: Public, savings: Array, mass: A
     with the `savings` of the stationary equilibrium, or in an aggregate state that lasts for ever; `mass` weights."""
     for rise, there, at_rest in rises(economy, public, names_of(economy).moved):
         numbers = jax.tree.map(jnp.asarray, there)
-        chosen = jnp.asarray(savings) if at_rest else _optimal(economy, numbers)
+        chosen = jnp.asarray(savings) if at_rest else solve_at(economy, numbers, PRECISE).savings
         loss = float(stationary_loss(economy, numbers, chosen, jnp.asarray(mass)))
         if not loss <= LOSS or not np.isfinite([rise.before, rise.after]).all():
             where = "the prices found" if at_rest else "the prices of that aggregate state, for ever,"
@@ -61,12 +60,3 @@ def blame_budget(model: Model, error: SteadyStateError) -> None:
         raise SteadyStateError(
             f"{explain_rise(model, rise)}, and no stationary equilibrium was found with them; {CONCAVE}."
         ) from error
-
-
-@eqx.filter_jit
-def _optimal(economy: Economy, public: Public) -> Array:
-    """Savings by first-order conditions where prices and shocks stay as they are: (assets, income)."""
-    cash = economy.resources(public)
-    start = first_consumption(economy, public)
-    found = solve_household(economy, public, start, tolerance=PRECISE)
-    return feasible_savings(economy, public, cash, policy_of(economy, public, found.consumption)(cash))

@@ -14,13 +14,14 @@ from hank_mfg.model.named import Named
 from hank_mfg.solve.stationary.clearing.candidates import Survey
 from hank_mfg.solve.stationary.clearing.equilibrium import given
 from hank_mfg.solve.stationary.household import asset_return
+from hank_mfg.wording import in_words
 
 OBSERVED = 24  # candidates at which equations are observed
 
 
 def words(names, values) -> str:
     """Names with their values."""
-    return ", ".join(f"{name} = {float(value):.6g}" for name, value in zip(names, values, strict=True))
+    return in_words(dict(zip(names, values, strict=True)))
 
 
 def equation_names(economy: Economy, names: Names) -> list[str]:
@@ -112,7 +113,7 @@ def first_not_finite(economy: Economy, names: Names, unknown: np.ndarray) -> str
             if not np.isfinite(np.asarray(value)).all():
                 method = "next_state" if each in names.state_variables else method
                 return f"{name}.{method}(): {each} is {float(np.asarray(value)):g} at {at}"
-    prices = words(public.prices, public.prices.values())
+    prices = in_words(public.prices)
     factor = np.asarray(economy.discount_factor(public.shocks))[0]
     if not np.isfinite(factor).all():
         return f"{name}.discounting(): the discount factor is {factor} in the income states"
