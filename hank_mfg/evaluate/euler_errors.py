@@ -14,7 +14,6 @@ once consuming c_euler every period, its errors accumulating in assets, and comp
 largest error is that of one individual on one path, so several are followed and the largest of each is reported.
 """
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,7 +27,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
 from hank_mfg.evaluate.individuals import Followed, Individuals, individuals_of, next_period
 from hank_mfg.evaluate.simulate import block_length
-from hank_mfg.files import as_latex
+from hank_mfg.files import latex_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.euler import implied_inflation_term
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
@@ -82,9 +81,7 @@ class EulerErrors(NamedTuple):
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "maximum"])
         return (100.0 * frame).rename_axis("error")
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
+    to_latex = latex_of
 
 
 def _at(economy: Economy, values: Array, assets: Array) -> Array:

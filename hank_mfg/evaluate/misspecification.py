@@ -11,7 +11,6 @@ where V(x; y) is lifetime utility in model A of a household with policy x when a
 """
 
 import dataclasses
-import os
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -27,7 +26,7 @@ from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
 from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
-from hank_mfg.files import as_latex
+from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -166,9 +165,7 @@ class WelfareCost(NamedTuple):
         columns = ["cost (lifetime utility)", "standard error", "percent of consumption", "standard error (percent)"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("who is wrong")
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
+    to_latex = latex_of
 
 
 @float64_allowed

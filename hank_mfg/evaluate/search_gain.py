@@ -9,8 +9,7 @@ The gain is an upper bound as the clairvoyant one is: the searcher knows the pat
 paths, as permanent percent of consumption (welfare.py).
 """
 
-import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
 from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent, consumption_percent
-from hank_mfg.files import as_latex
+from hank_mfg.files import latex_of
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -69,9 +68,7 @@ class SearchGain(NamedTuple):
         ]
         return pd.DataFrame([row], index=pd.Index(["search"], name="deviator"), columns=columns)
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
+    to_latex = latex_of
 
 
 @float64_allowed

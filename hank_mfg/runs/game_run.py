@@ -14,7 +14,7 @@ import numpy as np
 
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import load_game
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.files import write_text
 from hank_mfg.model.model_files import own_file
 from hank_mfg.precision import DTYPES, cast, float64_allowed
@@ -157,7 +157,7 @@ class Meter:
             return {}
         self.due = MEASURES * done
         play = game_play(cast(self.game, np.float64), cast(training.strategies, np.float64))
-        return {"exploitability": exploitability_of(play, paths=self.paths).clairvoyant}
+        return {"exploitability": game_exploitability(play, paths=self.paths).clairvoyant}
 
 
 def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGame:

@@ -14,7 +14,7 @@ import hank_mfg as hm
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games import load_game
 from hank_mfg.evaluate.exploitability.finite_population import finite_population_of
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.play.game_play import GameState, game_play
@@ -201,7 +201,7 @@ def test_where_nobody_matters_every_number_gives_the_mean_field():
 def test_the_limit_is_the_clairvoyant_exploitability():
     """Guards docs/games.md, row 'mean field': the limit is clairvoyant exploitability, to 1e-12."""
     play, found = few_walkers()
-    exact = exploitability_of(play, paths=PATHS, seed=1).clairvoyant["walkers"]
+    exact = game_exploitability(play, paths=PATHS, seed=1).clairvoyant["walkers"]
     assert found.limit["walkers"][0] == pytest.approx(exact, rel=1e-12)
 
 
