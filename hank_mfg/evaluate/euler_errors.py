@@ -25,7 +25,7 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
-from hank_mfg.evaluate.individuals import Followed, Individuals, individuals_of, next_period
+from hank_mfg.evaluate.individuals import Followed, Individuals, at, choose_at, individuals_of, next_period
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import latex_of
 from hank_mfg.precision import float64_allowed
@@ -84,28 +84,6 @@ class EulerErrors(NamedTuple):
     to_latex = latex_of
 
 
-def _at(economy: Economy, values: Array, assets: Array) -> Array:
-    """Values on (assets, income) nodes read at `assets` (n, income) of any level, linearly."""
-    index = economy.grid.bracket(assets)
-    low, high = economy.grid.points[index], economy.grid.points[index + 1]
-    below = jnp.take_along_axis(values, index, axis=0)
-    above = jnp.take_along_axis(values, index + 1, axis=0)
-    return below + (assets - low) / (high - low) * (above - below)
-
-
-def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
-    """Cash on hand, the composite (consumption, less effort under GHH) and savings at arbitrary assets (n, income),
-    given a period's decisions on nodes."""
-    cash, unconstrained_consumption = (
-        _at(economy, now.cash, assets),
-        _at(economy, now.unconstrained_consumption, assets),
-    )
-    budget = economy.budget(now.public)
-    savings = budget.savings_of(cash, unconstrained_consumption)
-    savings = jnp.clip(savings, economy.grid.lower, economy.grid.upper)
-    return cash, budget.consumption_of(cash, savings), savings
-
-
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
     """The composite (consumption, less effort under GHH) that the Euler equation implies for next assets `savings`
     (n, income): (n, income)."""
@@ -117,7 +95,9 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
         # every row of `savings` belongs to one income today; tomorrow it may have any income
         flat = jnp.broadcast_to(savings.reshape(-1, 1), (savings.size, economy.shape[1]))
         _, consumption, _ = choose_at(economy, following, flat)
-        marginal = _at(economy, gross, flat) * utility.marginal_utility(consumption)
+        marginal = at(economy, gross, flat, jnp.arange(economy.shape[1], dtype=jnp.int32)) * utility.marginal_utility(
+            consumption
+        )
         chain = economy.income_transition[shock, shock_next]
         expected = jnp.einsum("nef,ef->ne", marginal.reshape(*savings.shape, -1), chain)
         return economy.shock_transition[shock, shock_next] * expected
