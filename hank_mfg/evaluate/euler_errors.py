@@ -24,7 +24,7 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
-from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
+from hank_mfg.evaluate.given import Histogram, Path, path_of, walk
 from hank_mfg.evaluate.individuals import Followed, Individuals, at, choose_at, individuals_of, next_period
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import latex_of
@@ -148,20 +148,20 @@ def _measure(play: Play, path: Path, state: State, chosen: Individuals, block: i
 
 def _followed(
     solution: GlobalSolution,
-    given: dict[str, Any],
-    length: Length,
+    along: dict[str, Any],
     individuals: int,
+    own: Any,
+    initial_assets: Any,
+    *,
     asset_points: int | None,
     seed: int,
 ):
     """Everything measured along a path: the play, the sums of `_errors` (periods,) each, and the individuals."""
     play = solution.play(asset_points)
     shock_key, person_key = jax.random.split(jax.random.PRNGKey(seed))
-    path = path_of(solution, play, length, given["shocks"], given["distribution"], key=shock_key)
+    path = path_of(solution, play, key=shock_key, **along)
     state = walk(play, path.start, path.shocks_next[: path.burn])
-    chosen = individuals_of(
-        play.economy, path, state, given["own"], given["initial_assets"], count=individuals, key=person_key
-    )
+    chosen = individuals_of(play.economy, path, state, own, initial_assets, count=individuals, key=person_key)
     errors, (assets, twins, consumption, savings, implied), shock = _measure(
         play, path, state, chosen, block_length(path.periods)
     )
@@ -191,8 +191,10 @@ def euler_errors(
     number or (individuals,)). Raises ValueError for given ones that do not fit the economy.
     Source: Den Haan (2010), JEDC 34(1), 4-27.
     """
-    given = {"shocks": shocks, "distribution": distribution, "own": own, "initial_assets": initial_assets}
-    play, errors, followed = _followed(solution, given, Length(periods, burn), individuals, asset_points, seed)
+    along = {"periods": periods, "burn": burn, "shocks": shocks, "distribution": distribution}
+    play, errors, followed = _followed(
+        solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed
+    )
     total, used, tenth, one, largest, constrained, price = map(np.asarray, errors)
     gap = followed.gaps
     return EulerErrors(
@@ -221,5 +223,5 @@ def follow(
 
     Between asset points unconstrained consumption is linear.
     """
-    given = {"shocks": shocks, "distribution": distribution, "own": own, "initial_assets": initial_assets}
-    return _followed(solution, given, Length(periods, burn), individuals, asset_points, seed)[2]
+    along = {"periods": periods, "burn": burn, "shocks": shocks, "distribution": distribution}
+    return _followed(solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed)[2]

@@ -21,7 +21,7 @@ from hank_mfg.evaluate.distribution.path_distribution import (
     require_horizon,
 )
 from hank_mfg.evaluate.distribution.statistics import quantile
-from hank_mfg.evaluate.units import counted
+from hank_mfg.evaluate.units import counted, require_periods
 from hank_mfg.files import write_bytes
 from hank_mfg.model.units import declared_kinds, shown_in
 from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels, require_known
@@ -53,7 +53,7 @@ def plot_distribution_path(
     """
     result = result if horizon is None else result.first(horizon)
     dates = _dates(result) if periods is None else list(periods)
-    _check_dates(result, dates)
+    require_periods(dates, result.horizon)
     edges, share = _bins(result)
     named = {"gini": "Gini, wealth", "consumption_gini": "Gini, consumption"}
     named |= {"top_1_percent_share": "Top 1 % of wealth", "top_10_percent_share": "Top 10 % of wealth"}
@@ -226,12 +226,6 @@ def _dates(result: DistributionPath) -> list[int]:
     return sorted({0, half, int(np.argmax(moved)), result.horizon - 1})
 
 
-def _check_dates(result: DistributionPath, dates: Sequence[int]) -> None:
-    for period in dates:
-        if not 0 <= period < result.horizon:
-            raise ValueError(f"periods asks for {period}: the path has the periods 0 to {result.horizon - 1}.")
-
-
 def animate_distribution(
     path: Transition | DistributionPath,
     file: str | os.PathLike,
@@ -248,7 +242,7 @@ def animate_distribution(
     result = path if isinstance(path, DistributionPath) else distribution_path(path)
     places = (result.horizon - 1) * np.linspace(0.0, 1.0, min(result.horizon, FRAMES)) ** 2
     shown = [int(place) for place in np.unique(places.round())] if periods is None else list(periods)
-    _check_dates(result, shown)
+    require_periods(shown, result.horizon)
     return write_bytes(file, _moving_picture(result, shown, speed))
 
 

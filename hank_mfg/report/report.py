@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
-from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows
+from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
 from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
@@ -139,11 +138,11 @@ def _parameters_in_names(parameters: Mapping[str, Any]) -> str:
 
 
 def _write_accuracy(content: dict[str, Any], solution: Solution, folder: Path) -> list[Path]:
-    frame = pd.DataFrame.from_dict(accuracy_rows(content), orient="index", columns=["Value", "Verdict"], dtype=object)
-    frame = frame.rename_axis("")
     return [
         write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
-        write_text(folder / "accuracy.tex", to_latex(frame, note=accuracy_note(content, solution), digits=4)),
+        write_text(
+            folder / "accuracy.tex", to_latex(accuracy_frame(content), note=accuracy_note(content, solution), digits=4)
+        ),
     ]
 
 

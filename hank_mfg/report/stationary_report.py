@@ -8,7 +8,6 @@ figures/                         wealth_distribution, lorenz, policy, intertempo
 evaluation.json, accuracy.tex    where it is measured: markets, the grid, first-order conditions
 """
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -92,7 +91,7 @@ def write_stationary_evaluation(
     than 37 asset points.
     """
     folder, model = Path(folder), steady.economy.model
-    again = functools.partial(_again, model, nonconcave)
+    again = lambda count: steady_state(model, asset_points=count, nonconcave=nonconcave)  # noqa: E731
     rough = grid_error(steady, again=again).to_dict() if steady.economy.grid.size >= FEWEST else None
     content = {
         **stationary_facts(steady),
@@ -107,10 +106,6 @@ def write_stationary_evaluation(
         write_text(folder / EVALUATION, json.dumps(content, indent=2) + "\n"),
         write_text(folder / "accuracy.tex", to_latex(frame, note=f"{_note(steady)} {DECIMALS}", digits=3)),
     ]
-
-
-def _again(model: Any, nonconcave: str, count: int) -> SteadyState:
-    return steady_state(model, asset_points=count, nonconcave=nonconcave)
 
 
 def evaluation_rows(content: Mapping[str, Any]) -> dict[str, float]:
