@@ -78,6 +78,12 @@ def latex_of(result: Any, path: str | os.PathLike | None = None, **options: Any)
     return as_latex(result.table(), path, **options)
 
 
+def write_table(stem: Path, frame: "pd.DataFrame", shown: "pd.DataFrame | None" = None, **options: Any) -> list[Path]:
+    """Write STEM.csv, the numbers of `frame`, and STEM.tex, what is `shown` of it, by `to_latex` with its `options`."""
+    text = as_latex(frame if shown is None else shown, **options)
+    return [write_text(f"{stem}.csv", frame.to_csv()), write_text(f"{stem}.tex", text)]
+
+
 def also_written(text: str, path: str | os.PathLike | None) -> str:
     """The text, which is also written to `path` where one is given. Raises OSError where the disk refuses."""
     if path is not None:

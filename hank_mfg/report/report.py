@@ -22,7 +22,7 @@ from hank_mfg.evaluate.moments import moment_table as tabulate
 from hank_mfg.evaluate.propensities import marginal_propensities
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.evaluate.units import kinds_of, level_unit, size_in, unit_of
-from hank_mfg.files import write_text
+from hank_mfg.files import write_table, write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
@@ -355,8 +355,7 @@ def _write_distributions(solution: Solution, simulation: Simulation, folder: Pat
         ("distribution", distribution_table(simulation.mass, simulation.assets), mean),
         ("marginal_propensities", marginal_propensities(solution), still),
     ):
-        written.append(write_text(folder / f"{name}.csv", frame.to_csv()))
-        written.append(write_text(folder / f"{name}.tex", to_latex(frame, note=note)))
+        written += write_table(folder / name, frame, note=note)
     return written
 
 

@@ -25,7 +25,7 @@ from hank_mfg.evaluate.propensities import (
     static_mpcs,
 )
 from hank_mfg.evaluate.search_gain import search_gain
-from hank_mfg.files import write_text
+from hank_mfg.files import write_table, write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
@@ -137,10 +137,7 @@ def write_stationary_report(
     content = stationary_content(steady, responses, distribution)
     for name, (frame, note, digits) in _tables(steady, content, distribution, _measured(folder)).items():
         shown = frame.rename(index=_shown, columns=display_name).rename_axis("")
-        keep([
-            write_text(folder / f"{name}.csv", frame.to_csv()),
-            write_text(folder / f"{name}.tex", to_latex(shown, note=note, digits=digits)),
-        ])  # fmt: skip
+        keep(write_table(folder / name, frame, shown, note=note, digits=digits))
     for name, figure in _figures(steady, responses).items():
         keep(save_figure(figure, folder / "figures" / name))
     return content, written

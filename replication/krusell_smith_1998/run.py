@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hank_mfg.files import write_text
-from hank_mfg.latex import to_latex
+from hank_mfg.files import write_table, write_text
 from hank_mfg.model.gallery import load_model
 from hank_mfg.replication import published_numbers
 from hank_mfg.replication.solution_figures import plot_laws, plot_wealth
@@ -118,8 +117,7 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     written = []
     for name, table in tables.items():
         shown = readable(name, table)
-        written.append(write_text(folder / f"{name}.csv", table.to_csv()))
-        written.append(write_text(folder / f"{name}.tex", to_latex(shown, note=notes[name], digits=4)))
+        written += write_table(folder / name, table, shown, note=notes[name], digits=4)
         tell(f"\n{shown.to_string(float_format=lambda value: f'{value:.4g}', na_rep='')}\n{notes[name]}")
     written += save_figure(plot_wealth(lorenz_inputs(economies), UNITED_STATES, notes["lorenz"]), folder / "lorenz")
     written += save_figure(plot_laws(law_inputs(economies), MEAN_CAPITAL, notes["plot"]), folder / "laws")

@@ -24,8 +24,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.environment.games import GAMES, load_game
-from hank_mfg.files import write_text
-from hank_mfg.latex import to_latex
+from hank_mfg.files import write_table, write_text
 from hank_mfg.replication import published_numbers
 from hank_mfg.report.game_report import evaluate_game
 from hank_mfg.report.style import save_figure
@@ -291,8 +290,7 @@ def write(folder: Path, results: dict[str, Any], plan: Plan, tell: Tell) -> list
     for name, table in tables.items():
         if table.empty:
             continue
-        written.append(write_text(folder / "tables" / f"{name}.csv", table.to_csv()))
-        written.append(write_text(folder / "tables" / f"{name}.tex", to_latex(table, note=note)))
+        written += write_table(folder / "tables" / name, table, note=note)
         tell(table.to_string())
     figure = plot_exploitability(results, FLOORS, note, unit)
     written += save_figure(figure, folder / "figures" / "exploitability")
