@@ -201,7 +201,6 @@ def flattened(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dictionaries of plain values."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
@@ -391,7 +390,6 @@ def _of_size(
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
-    """The note common to all methods, in sentences."""
     pieces = [
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
         "Linear and perfect foresight: no aggregate risk, from the stationary equilibrium.",

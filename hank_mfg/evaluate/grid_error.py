@@ -140,7 +140,6 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
 
 
 def _quantities(steady: SteadyState) -> dict[str, float]:
-    """The quantities judged, by name."""
     economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
     if has_shares(steady.mass, assets):

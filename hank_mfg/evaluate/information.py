@@ -30,7 +30,7 @@ from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.evaluate.exploitability.deviation import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
-from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
+from hank_mfg.evaluate.welfare import average_welfare, gain_over_paths
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
@@ -130,9 +130,8 @@ def information_value(
     welfare = average_welfare(lambda factor: measure(factor)[1], scaled)
     found = {}
     for name, loss in zip(kinds, np.asarray(losses).T, strict=True):
-        error = float(loss.std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
-        percent = consumption_equivalent(solution.model.preferences(), welfare, loss.mean())
-        found[name] = Informed(float(loss.mean()), error, percent)
+        mean, percent, error = gain_over_paths(solution.model.preferences(), welfare, loss)
+        found[name] = Informed(mean, error, percent)
     return InformationValue(found, paths, horizon, burn_in, updates, seed)
 
 

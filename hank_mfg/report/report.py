@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hank_mfg.environment.economy import Economy
-from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
+from hank_mfg.evaluate.distribution.date_zero import reach_of
 from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
@@ -92,7 +91,6 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | N
 
 
 def _about_filter(filter: str, smoothing: float | None, period: str) -> str:
-    """The note below the table: what was filtered."""
     if filter == "hamilton":
         horizon, lags = AHEAD[period]
         return (
@@ -220,22 +218,12 @@ def _shown(*responses: ImpulseResponse) -> list[str]:
     return [name for name in shown if len({response.units[name] for response in responses}) == 1]
 
 
-def _levels(economy: Economy, shock: str) -> tuple[float, float, float]:
-    """Stationary mean and standard deviation of an aggregate shock, and how far it can move both up and down."""
-    values, share = (
-        np.asarray(economy.shock_values[shock]),
-        np.asarray(stationary_distribution(economy.shock_transition)),
-    )
-    mean = float(share @ values)
-    return mean, float(np.sqrt(share @ (values - mean) ** 2)), float(min(values.max() - mean, mean - values.min()))
-
-
 @float64_allowed
 def _in_its_unit(response: ImpulseResponse, solution: Solution) -> ImpulseResponse:
     """The response as a figure names it: its size in percent of the shock's mean where the shock is a level above zero,
     in percentage points where the model declares it a rate or a share."""
     economy = solution.play(10).economy
-    mean, _, _ = _levels(economy, response.shock)
+    mean, _, _ = reach_of(economy, response.shock)
     unit = unit_of(kinds_of(economy)[response.shock], np.asarray(economy.shock_values[response.shock]))
     return dataclasses.replace(response, size=size_in(unit, response.size, mean), unit=unit)
 
@@ -305,7 +293,7 @@ def write_report(
     economy = solution.play(10).economy
     first = True
     for shock in economy.shock_values:
-        _, deviation, room = _levels(economy, shock)
+        _, deviation, room = reach_of(economy, shock)
         if min(deviation, room) > 0:
             tell(f"Computing responses to {shock}.")
             record_files(_write_pair(solution, folder, shock, _size(deviation, room), first))

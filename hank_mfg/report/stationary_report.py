@@ -144,7 +144,6 @@ def write_stationary_report(
 
 
 def _shown(name: str) -> str:
-    """The name of a row for a reader."""
     what, _, rest = name.partition("_")
     if what == "mpc":
         return f"Mean MPC, {rest.replace('_', ' ') if rest == 'first_year' else 'one ' + rest.replace('_', ' ')}"
@@ -162,7 +161,6 @@ def _measured(folder: Path) -> dict[str, Any]:
 def _tables(
     steady: SteadyState, content: dict[str, Any], distribution: pd.DataFrame, errors: dict[str, Any]
 ) -> dict[str, tuple[pd.DataFrame, str, int]]:
-    """Every table with its note and its digits."""
     outcomes, note = steady.table(), _note(steady)
     if errors:
         scale = np.where(outcomes["unit"] == "level", 1.0, 100.0)

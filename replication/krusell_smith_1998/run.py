@@ -59,7 +59,6 @@ class Published(NamedTuple):
 
 
 def _economy(name: str, label: str, sizes: Sizes) -> Published:
-    """An economy with its published numbers."""
     bad, good = (tuple(_TABLE[name, f"{part}, {state.lower()}"] for part in ("Intercept", "Slope")) for state in STATES)
     missed = _TABLE.get((name, "1 - R2"), np.nan)
     return Published(label, (bad, good), missed, {each: _TABLE[name, each] for each in WEALTH}, sizes)
