@@ -124,7 +124,10 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     content = {
         **{name: table.reset_index().to_dict(orient="records") for name, table in tables.items()},
         "tolerance": TOLERANCE, "missed": missed, "quick": quick,
-        "settings": {name: _settings(each.solutions) for name, each in economies.items()},
+        "settings": {
+            name: {label: dataclasses.asdict(one.solution.settings) for label, one in each.solutions.items()}
+            for name, each in economies.items()
+        },
     }  # fmt: skip
     written.append(write_text(folder / "results.json", as_json(content)))
     tell("Every number is within its tolerance." if not missed else f"Not within tolerance: {'; '.join(missed)}.")
@@ -260,7 +263,3 @@ def law_inputs(economies: dict[str, Economy]) -> dict[str, dict[str, Any]]:
         }
         for each in economies.values()
     }
-
-
-def _settings(solutions: dict[str, Measured]) -> dict[str, Any]:
-    return {label: dataclasses.asdict(each.solution.settings) for label, each in solutions.items()}
