@@ -14,7 +14,7 @@ import numpy as np
 from machine import progress, repetitions, run_benchmark
 
 import hank_mfg as hm
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.solve.play.game_play import game_play
 
@@ -30,7 +30,7 @@ PLAN = {
 def gain(game, strategies, paths: int) -> float:
     """Clairvoyant exploitability of the only population."""
     play = game_play(cast(game, np.float64), cast(strategies, np.float64))
-    return next(iter(exploitability_of(play, paths=paths).clairvoyant.values()))
+    return next(iter(game_exploitability(play, paths=paths).clairvoyant.values()))
 
 
 def one_seed(name: str, seed: int, paths: int, every: int, quick: bool) -> dict:

@@ -65,11 +65,23 @@ def write_text(path: str | os.PathLike, text: str) -> Path:
 def as_latex(frame: "pd.DataFrame", path: str | os.PathLike | None = None, **options: Any) -> str:
     """A table as LaTeX source, by `hank_mfg.latex.to_latex` with its `options`; also written to `path` where given.
 
-    Every result that has a `table()` has a `to_latex(path)` that calls this. Raises OSError where the disk refuses.
+    Every result that has a `table()` has a `to_latex(path)` that calls this, `latex_of` where
+    nothing is added. Raises OSError where the disk refuses.
     """
     from hank_mfg.latex import to_latex
 
     return also_written(to_latex(frame, **options), path)
+
+
+def latex_of(result: Any, path: str | os.PathLike | None = None, **options: Any) -> str:
+    """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
+    return as_latex(result.table(), path, **options)
+
+
+def write_table(stem: Path, frame: "pd.DataFrame", shown: "pd.DataFrame | None" = None, **options: Any) -> list[Path]:
+    """Write STEM.csv, the numbers of `frame`, and STEM.tex, what is `shown` of it, by `to_latex` with its `options`."""
+    text = as_latex(frame if shown is None else shown, **options)
+    return [write_text(f"{stem}.csv", frame.to_csv()), write_text(f"{stem}.tex", text)]
 
 
 def also_written(text: str, path: str | os.PathLike | None) -> str:

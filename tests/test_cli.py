@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from hank_mfg.cli import console
-from hank_mfg.cli.games import game_settings
+from hank_mfg.cli.games import settings_of
 from hank_mfg.evaluate import accuracy
 from hank_mfg.evaluate.exploitability.deviation import Exploitability
 from hank_mfg.model import gallery
@@ -85,7 +85,7 @@ def test_show_says_who_differs_for_good(command, write_model):
     [
         ("krusell_smith", "rspg", run.named_method("rspg")),
         ("krusell_smith", "spg", run.named_method("spg")),
-        *(("beach_bar", method, game_settings("beach_bar", method, None)) for method in METHODS),
+        *(("beach_bar", method, settings_of("beach_bar", method)) for method in METHODS),
     ],
 )
 def test_the_options_of_a_method_are_those_that_solve_takes_and_each_has_a_meaning(command, model, method, taken):

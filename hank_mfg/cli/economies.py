@@ -57,7 +57,6 @@ def solve(asked: Asked) -> Answer:
 
 
 def _solved(solution: Any, folder: Path, chunk: int, cache: str, seconds: float) -> dict[str, Any]:
-    """The output of `solve` for an economy."""
     return {
         "run": str(folder),
         "status": solution.status.name.lower(),

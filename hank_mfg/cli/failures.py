@@ -7,6 +7,7 @@ foresee, and the sentence says where. With --debug, or HANK_MFG_TRACEBACK=1, the
 import dis
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn
@@ -93,17 +94,21 @@ def failure(error: BaseException) -> tuple[str, int]:
         )
     from hank_mfg.model.spelling import explain
 
-    trace = _innermost(error.__traceback__)
-    if trace is None:
+    traces = list(_traces(error.__traceback__))
+    if not traces:
         return _text(error), WRONG_INPUT
-    own = _frame_of_a_model(error.__traceback__)
+    trace = traces[-1]
+    frames = [each.tb_frame for each in traces]
+    own = next((frame for frame in reversed(frames) if _package(frame).startswith("model_file_")), None)
     if own is not None and trace.tb_frame.f_globals is own.f_globals:
         return explain(error, file=own.f_code.co_filename), WRONG_INPUT
     if _package(trace.tb_frame) == "hank_mfg" and _raised_on_purpose(trace):
         return _text(error), WRONG_INPUT
     if own is not None:
         return explain(error, file=own.f_code.co_filename), WRONG_INPUT
-    place, text = _place_in_the_library(error.__traceback__), _text(error).rstrip(".")
+    inside = [each for each in traces if _package(each.tb_frame) == "hank_mfg"]
+    place = f"{inside[-1].tb_frame.f_globals['__name__']}, line {inside[-1].tb_lineno}: " if inside else ""
+    text = _text(error).rstrip(".")
     return (
         f"{place}{type(error).__name__}, which was not foreseen ({text}): run the same command with --debug to see the "
         "traceback, and please report it."
@@ -132,10 +137,11 @@ def _out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" in str(error))
 
 
-def _innermost(trace: TracebackType | None) -> TracebackType | None:
-    while trace is not None and trace.tb_next is not None:
+def _traces(trace: TracebackType | None) -> Iterator[TracebackType]:
+    """From the outermost to the innermost."""
+    while trace is not None:
+        yield trace
         trace = trace.tb_next
-    return trace
 
 
 def _raised_on_purpose(trace: TracebackType) -> bool:
@@ -145,22 +151,3 @@ def _raised_on_purpose(trace: TracebackType) -> bool:
 
 def _package(frame: FrameType) -> str:
     return str(frame.f_globals.get("__name__", "")).partition(".")[0]
-
-
-def _frame_of_a_model(trace: TracebackType | None) -> FrameType | None:
-    """The innermost frame that belongs to the file of a model or game; None where there is none."""
-    found = None
-    while trace is not None:
-        if _package(trace.tb_frame).startswith("model_file_"):
-            found = trace.tb_frame
-        trace = trace.tb_next
-    return found
-
-
-def _place_in_the_library(trace: TracebackType | None) -> str:
-    found = ""
-    while trace is not None:
-        if _package(trace.tb_frame) == "hank_mfg":
-            found = f"{trace.tb_frame.f_globals['__name__']}, line {trace.tb_lineno}: "
-        trace = trace.tb_next
-    return found

@@ -36,19 +36,14 @@ def switches(given: list[str] | None) -> dict[str, Any]:
     return {name: WORDS.get(value.lower(), value) if isinstance(value, str) else value for name, value in found.items()}
 
 
-def game_settings(game: str, method: str, options: list[str] | None) -> Any:
-    """The settings of a method: what suits a shipped game, the defaults for your own, and `options`."""
+def settings_of(game: str, method: str, options: list[str] | None = None) -> Any:
+    """The settings of a method for a game: what suits a shipped game, the defaults for your own, and `options`."""
     from hank_mfg.solve.baselines.game_settings import BENCHMARK, METHODS, settings_for
     from hank_mfg.solve.settings import changed
 
     if method not in METHODS:
         raise ValueError(f"--method {method}: choose one of {', '.join(METHODS)} for a game.")
     return changed(settings_for(game, method) if game in BENCHMARK else METHODS[method](), options)
-
-
-def settings_of(source: str, method: str) -> Any:
-    """The settings of a method for a game where no option is given."""
-    return game_settings(source, method, None)
 
 
 def show(source: str, set_: list[str] | None) -> Answer:
@@ -88,7 +83,7 @@ def solve(asked: Asked) -> Answer:
         chosen = SETTINGS[config["method"]](**config["settings"])
     else:
         require_free(folder)
-        chosen = game_settings(source, asked.method or "rspg", asked.option)
+        chosen = settings_of(source, asked.method or "rspg", asked.option)
         load_game(source, **given)  # refuses before the bar is drawn
     try:
         with said_below(), progress(chosen.updates, asked.quiet, _progress_line) as watch:

@@ -39,9 +39,9 @@ def solve_stationary(
     if out is None:
         steady = steady_state(model, asset_points=asset_points)
         measured, more = error_of_grid(steady) if grid_error else ({}, [])
-        content = {**_content(source, steady), **measured}
+        content = _content(source, steady)
         errors = distribution_table(steady)["histogram error"].to_dict()
-        return content, [*_lines(steady), *_about_histogram(steady, errors), *more]
+        return {**content, **measured}, [*_lines(steady, content), *_about_histogram(steady, errors), *more]
     steady = steady_state_run(source, out, overrides=dict(overrides), asset_points=asset_points)
     measured, more = {}, []
     if grid_error:
@@ -49,9 +49,10 @@ def solve_stationary(
         measured = {"grid_error": evaluation["grid_error"]}
         more = ["", *aligned(evaluation_rows(evaluation)), *(f"Wrote {path}" for path in files)]
     tables, written = write_stationary_report(steady, out, tell=tell)
-    content = {**_content(source, steady), "run": str(out), **tables, **measured, "files": [str(x) for x in written]}
+    content = _content(source, steady)
+    kept = {"run": str(out), **tables, **measured, "files": [str(x) for x in written]}
     spread = _about_histogram(steady, tables["histogram_error"])
-    return content, [*_lines(steady), *spread, *more, f"Wrote {len(written)} files into {out}."]
+    return {**content, **kept}, [*_lines(steady, content), *spread, *more, f"Wrote {len(written)} files into {out}."]
 
 
 def _content(source: str, steady: SteadyState) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def _content(source: str, steady: SteadyState) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lines(steady: SteadyState) -> list[str]:
+def _lines(steady: SteadyState, content: dict[str, Any]) -> list[str]:
     """The equilibrium for a reader: outcomes with units, inequality, how well it clears."""
     table = steady.table()
     heads = ("quantity", "unit", *(name for name in table.columns if name != "unit"))
@@ -77,14 +78,8 @@ def _lines(steady: SteadyState) -> list[str]:
         (str(name), row["unit"], *("" if np.isnan(row[head]) else f"{row[head]:.6g}" for head in heads[2:]))
         for name, row in zip(table.index, table.to_dict("records"), strict=True)
     ]
-    facts = {
-        "saving_rate": steady.saving_rate(),
-        "gini_wealth": gini_where_defined(steady),
-        **stationary_facts(steady),
-        "seconds_compile": steady.seconds_compile,
-        "seconds_run": steady.seconds_run,
-    }
-    shown = {named(name): value for name, value in facts.items() if value is not None}
+    facts = ("saving_rate", "gini_wealth", *stationary_facts(steady), "seconds_compile", "seconds_run")
+    shown = {named(name): content[name] for name in facts if content[name] is not None}
     return [*columns(heads, rows), "", *aligned(shown)]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.environment.quantities import names_of
-from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows, judged_lines
+from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.evaluate.exploitability.deviation import Exploitability, economy_exploitability
@@ -18,7 +18,7 @@ from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.files import as_latex
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
-from hank_mfg.progress import Lines, telling
+from hank_mfg.progress import telling
 from hank_mfg.sizes import require_sizes, require_whole
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion
 from hank_mfg.solve.solution import GlobalSolution, Solution
@@ -61,10 +61,7 @@ class Accuracy:
 
     def table(self) -> "pd.DataFrame":
         """Every measure with its unit in its name: its value, and the verdict of its bar (bars.py), "" without one."""
-        import pandas as pd
-
-        rows = accuracy_rows(self.to_dict())
-        return pd.DataFrame.from_dict(rows, orient="index", columns=["Value", "Verdict"], dtype=object).rename_axis("")
+        return accuracy_frame(self.to_dict())
 
     def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
         """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
@@ -159,38 +156,32 @@ def evaluate(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
             "pass deviations=False."
         )
+    settings: dict[str, Any] = {"periods": periods, "asset_points": asset_points}
     with telling("evaluate", verbose) as lines:
-        return _evaluate(
-            solution, {"periods": periods, "asset_points": asset_points}, variable, seed, deviations, lines
-        )
-
-
-def _evaluate(
-    solution: GlobalSolution, settings: dict, variable: str | None, seed: int, deviations: bool, lines: Lines
-) -> Accuracy:
-    lines.step(f"simulating {settings['periods']:,} periods")
-    fitted = simulate(solution, seed=seed, **settings)
-    if variable is not None and variable not in fitted.series:
-        raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
-    economy = solution.play(10).economy
-    names = names_of(economy)
-    lawful = (variable,) if variable is not None else names.unknown[:1]
-    variable = (*lawful, *names.clearing)[0]
-    lines.step("Den Haan's test and Euler errors" if lawful else "Euler errors")
-    forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
-    euler = euler_errors(solution, seed=seed + 2, **settings)
-    if deviations:
-        lines.step("training a deviator")
-    gains = economy_exploitability(solution, seed=seed + 3) if deviations and isinstance(solution, Solution) else None
-    if forecast is not None and not np.isfinite(forecast.mean):
-        rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
-        warnings.warn(
-            f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in "
-            f"{settings['periods']} periods; use more periods.", stacklevel=5,
-        )  # fmt: skip
-    _warn(fitted, variable)
-    lines.step("searching for better savings")
-    return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
+        lines.step(f"simulating {periods:,} periods")
+        fitted = simulate(solution, seed=seed, **settings)
+        if variable is not None and variable not in fitted.series:
+            raise ValueError(f"variable = {variable!r} is not simulated: choose one of {', '.join(fitted.series)}.")
+        economy = solution.play(10).economy
+        names = names_of(economy)
+        lawful = (variable,) if variable is not None else names.unknown[:1]
+        variable = (*lawful, *names.clearing)[0]
+        lines.step("Den Haan's test and Euler errors" if lawful else "Euler errors")
+        forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
+        euler = euler_errors(solution, seed=seed + 2, **settings)
+        gains = None
+        if deviations and isinstance(solution, Solution):
+            lines.step("training a deviator")
+            gains = economy_exploitability(solution, seed=seed + 3)
+        if forecast is not None and not np.isfinite(forecast.mean):
+            rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
+            warnings.warn(
+                f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in "
+                f"{periods} periods; use more periods.", stacklevel=4,
+            )  # fmt: skip
+        _warn(fitted, variable)
+        lines.step("searching for better savings")
+        return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
 
 
 @float64_allowed
@@ -228,13 +219,13 @@ def den_haan(
 def _warn(simulation: Simulation, variable: str) -> None:
     top = float(simulation.top_of_grid.max())
     if top > 1e-6:
-        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=6)
+        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=5)
     left = np.abs(simulation.goods_market) if simulation.goods_market is not None else np.zeros(1)
     verdict = BARS["goods_market_residual_max"].verdict(float(left.max()))
     if verdict != OK:
         warnings.warn(
             f"The goods market is off by {left.max():.2e} of output in period {left.argmax()}, {verdict}: "
-            "compare prices() and resources() with goods_market(), or let prices clear to more digits.", stacklevel=6,
+            "compare prices() and resources() with goods_market(), or let prices clear to more digits.", stacklevel=5,
         )  # fmt: skip
     series = simulation.series[variable]
     halves = np.array_split(series, 2)
@@ -242,5 +233,5 @@ def _warn(simulation: Simulation, variable: str) -> None:
     if drift > series.std():
         warnings.warn(
             f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd "
-            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=6,
+            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=5,
         )  # fmt: skip

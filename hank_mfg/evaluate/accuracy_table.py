@@ -1,10 +1,13 @@
 """The accuracy table: every measure with its name, its unit and its verdict."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hank_mfg.evaluate.bars import verdicts
 from hank_mfg.solve.solution import GlobalSolution, model_note
 from hank_mfg.wording import number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NAMES = {
     "den_haan_mean_percent": "Den Haan error, mean (percent)",
@@ -45,6 +48,14 @@ def accuracy_rows(content: dict[str, Any]) -> dict[str, tuple[float | str, str]]
         name = "Gain by search, no first-order condition (percent of consumption)"
         rows[name] = content["search"]["percent"], judged["search_gain_percent"]
     return rows
+
+
+def accuracy_frame(content: dict[str, Any]) -> "pd.DataFrame":
+    """The rows of `accuracy_rows` as a table: the value and the verdict."""
+    import pandas as pd
+
+    rows = accuracy_rows(content)
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["Value", "Verdict"], dtype=object).rename_axis("")
 
 
 def judged_lines(rows: dict[str, tuple[float | str, str]]) -> list[str]:

@@ -16,7 +16,7 @@ it starts from the ergodic set.
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ from hank_mfg.model.units import RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution
-from hank_mfg.solve.sequence.sequence_space import LinearSolution, linearize
+from hank_mfg.solve.sequence.sequence_space import linearize
 from hank_mfg.solve.sequence.transition import Transition, transition
 from hank_mfg.solve.solution import Solution, model_note
 from hank_mfg.solve.stationary.steady_state import steady_state
@@ -201,7 +201,6 @@ def flattened(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as dictionaries of plain values."""
     plain = frame.astype(object).where(frame.notna(), None)
     return [{str(name): value for name, value in row.items()} for row in plain.to_dict("records")]
 
@@ -263,7 +262,7 @@ def compare(
     steady = steady_state(model, asset_points=asset_points, tolerance=EXACT)
     linear = linearize(steady, horizon=linear_horizon)
     expected = plan.expected(linear_horizon)
-    foreseen = [_path(linear, each) for each in expected]
+    foreseen = [transition(steady, horizon=linear_horizon, linear=linear, **cast(Any, each)) for each in expected]
     drawn: dict[str, list[ImpulseResponse]] = {}
     for label, each in solutions.items():
         tell(f"Computing responses of {label}.")
@@ -288,11 +287,6 @@ def compare(
         _note(plan, next(iter(drawn.values()))[0], solutions, seed, left_out), plan.unit, model.period,
         tuple(name for name, kind in kinds_of(plan.economy).items() if kind == RATE and name in units),
     )  # fmt: skip
-
-
-def _path(linear: LinearSolution, expected: Series) -> Transition:
-    shocks: Any = expected
-    return transition(linear.steady, horizon=linear.horizon, linear=linear, **shocks)
 
 
 def _labeled(solution: Any) -> dict[str, Global]:
@@ -396,7 +390,6 @@ def _of_size(
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
-    """The note common to all methods, in sentences."""
     pieces = [
         f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
         "Linear and perfect foresight: no aggregate risk, from the stationary equilibrium.",

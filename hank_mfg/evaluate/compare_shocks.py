@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.economy import Economy, discretize
-from hank_mfg.environment.markov import later, stationary_distribution
-from hank_mfg.evaluate.distribution.date_zero import date_zero
+from hank_mfg.environment.markov import later
+from hank_mfg.evaluate.distribution.date_zero import date_zero, reach_of
 from hank_mfg.evaluate.units import OWN, PERCENT, POINTS, kinds_of, size_in, unit_of
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import numbers_of
@@ -78,16 +78,10 @@ def make_plan(model: Model, shock: str | None = None, sizes: Any = None) -> Plan
     name = names[0] if shock is None else shock
     if name not in names:
         date_zero(economy, name, 0.0)  # refuses it
-    values, share = (
-        np.asarray(economy.shock_values[name]),
-        np.asarray(stationary_distribution(economy.shock_transition)),
-    )
-    mean = float(share @ values)
-    room = float(min(values.max() - mean, mean - values.min()))
+    mean, deviation, room = reach_of(economy, name)
     if not room > 1e-12:
         raise ValueError(f"The shock {name} never moves, so there is nothing to compare: give it values that differ.")
-    deviation = float(np.sqrt(share @ (values - mean) ** 2))
-    unit = unit_of(kinds_of(economy)[name], values)
+    unit = unit_of(kinds_of(economy)[name], np.asarray(economy.shock_values[name]))
     chosen = (
         _usual_sizes(0.01 * mean if unit == PERCENT else 0.1 * deviation, room) if sizes is None else _checked(sizes)
     )

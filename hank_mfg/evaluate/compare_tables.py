@@ -40,7 +40,8 @@ def gaps_to_latex(comparison: Comparison) -> str:
         f"goes further in the direction of the peak. {names['period']}: when, 0 being that of the shock. "
         f"{comparison.note}"
     )
-    return to_latex(frame, caption=f"Responses to {_shock(comparison)} beside the linear response", note=note)
+    shock = comparison.shock.replace("_", " ")
+    return to_latex(frame, caption=f"Responses to {shock} beside the linear response", note=note)
 
 
 def methods_to_latex(comparison: Comparison) -> str:
@@ -54,7 +55,3 @@ def methods_to_latex(comparison: Comparison) -> str:
         "of the linear solution."
     )
     return to_latex(frame, caption="Methods compared", note=note)
-
-
-def _shock(comparison: Comparison) -> str:
-    return comparison.shock.replace("_", " ")

@@ -14,7 +14,6 @@ once consuming c_euler every period, its errors accumulating in assets, and comp
 largest error is that of one individual on one path, so several are followed and the largest of each is reported.
 """
 
-import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,10 +24,10 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
-from hank_mfg.evaluate.given import Histogram, Length, Path, path_of, walk
-from hank_mfg.evaluate.individuals import Followed, Individuals, individuals_of, next_period
+from hank_mfg.evaluate.given import Histogram, Path, path_of, walk
+from hank_mfg.evaluate.individuals import Followed, Individuals, at, choose_at, individuals_of, next_period
 from hank_mfg.evaluate.simulate import block_length
-from hank_mfg.files import as_latex
+from hank_mfg.files import latex_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.euler import implied_inflation_term
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
@@ -82,31 +81,7 @@ class EulerErrors(NamedTuple):
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "maximum"])
         return (100.0 * frame).rename_axis("error")
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
-
-
-def _at(economy: Economy, values: Array, assets: Array) -> Array:
-    """Values on (assets, income) nodes read at `assets` (n, income) of any level, linearly."""
-    index = economy.grid.bracket(assets)
-    low, high = economy.grid.points[index], economy.grid.points[index + 1]
-    below = jnp.take_along_axis(values, index, axis=0)
-    above = jnp.take_along_axis(values, index + 1, axis=0)
-    return below + (assets - low) / (high - low) * (above - below)
-
-
-def choose_at(economy: Economy, now: Decision, assets: Array) -> tuple[Array, Array, Array]:
-    """Cash on hand, the composite (consumption, less effort under GHH) and savings at arbitrary assets (n, income),
-    given a period's decisions on nodes."""
-    cash, unconstrained_consumption = (
-        _at(economy, now.cash, assets),
-        _at(economy, now.unconstrained_consumption, assets),
-    )
-    budget = economy.budget(now.public)
-    savings = budget.savings_of(cash, unconstrained_consumption)
-    savings = jnp.clip(savings, economy.grid.lower, economy.grid.upper)
-    return cash, budget.consumption_of(cash, savings), savings
+    to_latex = latex_of
 
 
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
@@ -120,7 +95,9 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
         # every row of `savings` belongs to one income today; tomorrow it may have any income
         flat = jnp.broadcast_to(savings.reshape(-1, 1), (savings.size, economy.shape[1]))
         _, consumption, _ = choose_at(economy, following, flat)
-        marginal = _at(economy, gross, flat) * utility.marginal_utility(consumption)
+        marginal = at(economy, gross, flat, jnp.arange(economy.shape[1], dtype=jnp.int32)) * utility.marginal_utility(
+            consumption
+        )
         chain = economy.income_transition[shock, shock_next]
         expected = jnp.einsum("nef,ef->ne", marginal.reshape(*savings.shape, -1), chain)
         return economy.shock_transition[shock, shock_next] * expected
@@ -171,20 +148,20 @@ def _measure(play: Play, path: Path, state: State, chosen: Individuals, block: i
 
 def _followed(
     solution: GlobalSolution,
-    given: dict[str, Any],
-    length: Length,
+    along: dict[str, Any],
     individuals: int,
+    own: Any,
+    initial_assets: Any,
+    *,
     asset_points: int | None,
     seed: int,
 ):
     """Everything measured along a path: the play, the sums of `_errors` (periods,) each, and the individuals."""
     play = solution.play(asset_points)
     shock_key, person_key = jax.random.split(jax.random.PRNGKey(seed))
-    path = path_of(solution, play, length, given["shocks"], given["distribution"], key=shock_key)
+    path = path_of(solution, play, key=shock_key, **along)
     state = walk(play, path.start, path.shocks_next[: path.burn])
-    chosen = individuals_of(
-        play.economy, path, state, given["own"], given["initial_assets"], count=individuals, key=person_key
-    )
+    chosen = individuals_of(play.economy, path, state, own, initial_assets, count=individuals, key=person_key)
     errors, (assets, twins, consumption, savings, implied), shock = _measure(
         play, path, state, chosen, block_length(path.periods)
     )
@@ -214,8 +191,10 @@ def euler_errors(
     number or (individuals,)). Raises ValueError for given ones that do not fit the economy.
     Source: Den Haan (2010), JEDC 34(1), 4-27.
     """
-    given = {"shocks": shocks, "distribution": distribution, "own": own, "initial_assets": initial_assets}
-    play, errors, followed = _followed(solution, given, Length(periods, burn), individuals, asset_points, seed)
+    along = {"periods": periods, "burn": burn, "shocks": shocks, "distribution": distribution}
+    play, errors, followed = _followed(
+        solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed
+    )
     total, used, tenth, one, largest, constrained, price = map(np.asarray, errors)
     gap = followed.gaps
     return EulerErrors(
@@ -244,5 +223,5 @@ def follow(
 
     Between asset points unconstrained consumption is linear.
     """
-    given = {"shocks": shocks, "distribution": distribution, "own": own, "initial_assets": initial_assets}
-    return _followed(solution, given, Length(periods, burn), individuals, asset_points, seed)[2]
+    along = {"periods": periods, "burn": burn, "shocks": shocks, "distribution": distribution}
+    return _followed(solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed)[2]

@@ -32,13 +32,6 @@ class Path(NamedTuple):
     burn: int
 
 
-class Length(NamedTuple):
-    """The length of a path: None leaves 10,000 and 500, or what is given."""
-
-    periods: int | None
-    burn: int | None
-
-
 @quick_jit
 def walk(play: Play, state: State, shocks_next: Array) -> State:
     """The state after a path of aggregate states, (periods,), of which nothing is recorded: one program for all
@@ -55,33 +48,36 @@ def draw(economy: Economy, shock: Array, periods: int, key: Array) -> Array:
 def path_of(
     solution: GlobalSolution,
     play: Play,
-    length: Length,
+    *,
+    periods: int | None,
+    burn: int | None,
     shocks: Sequence[int] | np.ndarray | None,
     distribution: Histogram | None,
-    *,
     key: Array,
 ) -> Path:
-    """The path that is given, or drawn with `key` where `shocks` is None.
+    """The path that is given, or drawn with `key` where `shocks` is None; of 10,000 `periods` after a `burn` of 500
+    where these are None and nothing is given.
 
     Raises ValueError for shocks that are no states of the economy, for moves between them that never happen, for a
     distribution that is none, and for lengths that contradict the shocks.
     """
     economy, start = play.economy, solution.start(play)
-    burn = length.burn if length.burn is not None else (500 if shocks is None and distribution is None else 0)
+    if burn is None:
+        burn = 500 if shocks is None and distribution is None else 0
     if distribution is not None:
         mass = jnp.asarray(mass_of(economy, distribution))
         start = eqx.tree_at(lambda s: s.aggregate.mass, start, mass)
     if shocks is None:
-        periods = 10_000 if length.periods is None else length.periods
+        periods = 10_000 if periods is None else periods
         _require_length(periods, burn)
         return Path(start, draw(economy, start.aggregate.shock, periods + burn, key), periods, burn)
     states = _states(economy, shocks)
-    periods = len(states) - burn
-    if length.periods is not None and length.periods != periods:
+    left = len(states) - burn
+    if periods not in (None, left):
         raise ValueError(
-            f"periods = {length.periods}, but {len(states)} shocks less burn = {burn} are {periods} periods: leave "
-            "periods out."
+            f"periods = {periods}, but {len(states)} shocks less burn = {burn} are {left} periods: leave periods out."
         )
+    periods = left
     _require_length(periods, burn)
     before = int(start.aggregate.shock)
     if distribution is None and float(economy.shock_transition[before, states[0]]) == 0:

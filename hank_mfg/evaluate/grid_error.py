@@ -114,14 +114,9 @@ def grid_error(steady: SteadyState, *, digits: int = 3, again: Callable[[int], S
             sizes += (count,)
     known = [name for name in found[0] if all(name in each for each in found)]
     values = {name: np.array([each[name] for each in found]) for name in known}
-    judged = {name: _judge(each) for name, each in values.items()}
-    result = GridError(
-        sizes,
-        values,
-        {name: limit for name, (limit, _, _) in judged.items()},
-        {name: error for name, (_, error, _) in judged.items()},
-        {name: order for name, (_, _, order) in judged.items()},
-    )
+    parts = zip(*map(_judge, values.values()), strict=True)
+    limit, error, order = (dict(zip(values, part, strict=True)) for part in parts)
+    result = GridError(sizes, values, limit, error, order)
     _warn(result, digits)
     return result
 
@@ -140,7 +135,6 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
 
 
 def _quantities(steady: SteadyState) -> dict[str, float]:
-    """The quantities judged, by name."""
     economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
     if has_shares(steady.mass, assets):

@@ -41,7 +41,7 @@ from hank_mfg.environment.markov import later
 from hank_mfg.evaluate.distribution.date_zero import date_zero, set_apart
 from hank_mfg.evaluate.distribution.groups import group_series, inequality, wealth_groups, wealth_percentiles
 from hank_mfg.evaluate.simulate import period_series
-from hank_mfg.evaluate.units import ANNUAL, change_in, in_names, kinds_of, periods_a_year, unit_of
+from hank_mfg.evaluate.units import ANNUAL, change_in, in_names, kinds_of, periods_a_year, require_periods, unit_of
 from hank_mfg.files import as_latex
 from hank_mfg.model.units import LEVEL, RATE
 from hank_mfg.precision import float64_allowed
@@ -117,9 +117,7 @@ class ImpulseResponse:
         `periods` are by default 0, 4, 8, 20 and 40, as far as the response goes. Raises ValueError for one beyond.
         """
         shown = [t for t in DATES if t < self.horizon] if periods is None else list(periods)
-        for each in shown:
-            if not 0 <= each < self.horizon:
-                raise ValueError(f"periods asks for {each}: the response has the periods 0 to {self.horizon - 1}.")
+        require_periods(shown, self.horizon, "response")
         rows = {
             name: (self.units[name], *values[shown], *self.error[name][shown]) for name, values in self.mean.items()
         }
@@ -207,10 +205,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
     return jax.lax.map(lambda level: jax.vmap(one)(level[others], uniforms), apart[used])
 
 
-@eqx.filter_jit
-def _from_starts(play: Play, states: State, groups: Array, uniforms: Array, apart: Array, used: Array):
-    """`_from_start` for several, leading axis (starts,)."""
-    return jax.vmap(_from_start, in_axes=(None, 0, 0, 0, None, None))(play, states, groups, uniforms, apart, used)
+_from_starts = eqx.filter_jit(jax.vmap(_from_start, in_axes=(None, 0, 0, 0, None, None)))  # leading axis starts
 
 
 def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarray:

@@ -129,20 +129,23 @@ def _given_own(economy: Economy, shocks: np.ndarray, periods: int, own: Any) -> 
 
 
 def at(economy: Economy, values: Array, assets: Array, own: Array) -> Array:
-    """Values on (assets, income) nodes read at `assets` and places `own`, (n,) each, linearly."""
+    """Values on (assets, income) nodes read at `assets` and places `own`, which broadcast, linearly."""
     index = economy.grid.bracket(assets)
     low, high = economy.grid.points[index], economy.grid.points[index + 1]
     below, above = values[index, own], values[index + 1, own]
     return below + (assets - low) / (high - low) * (above - below)
 
 
-def _choose(economy: Economy, now: Decision, assets: Array, own: Array) -> tuple[Array, Array, Array]:
-    """Cash on hand, consumption and savings of individuals (n,), given a period's decisions on nodes."""
+def choose_at(economy: Economy, now: Decision, assets: Array, own: Array | None = None) -> tuple[Array, Array, Array]:
+    """Cash on hand, the composite (consumption, less effort under GHH) and savings at any assets, given a period's
+    decisions on nodes: of individuals (n,) in places `own`, or at assets (n, income) where that is left out."""
+    places = jnp.arange(economy.shape[1], dtype=jnp.int32) if own is None else own
     cash, unconstrained_consumption = (
-        at(economy, now.cash, assets, own),
-        at(economy, now.unconstrained_consumption, assets, own),
+        at(economy, now.cash, assets, places),
+        at(economy, now.unconstrained_consumption, assets, places),
     )
-    budget = economy.budget(now.public).of(own)
+    budget = economy.budget(now.public)
+    budget = budget if own is None else budget.of(own)
     savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), economy.grid.lower, economy.grid.upper)
     return cash, budget.consumption_of(cash, savings), savings
 
@@ -155,7 +158,7 @@ def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own:
     every = jnp.tile(jnp.arange(count, dtype=jnp.int32), len(savings))
 
     def branch(shock_next, following: Decision):
-        _, consumption, _ = _choose(economy, following, flat, every)
+        _, consumption, _ = choose_at(economy, following, flat, every)
         gross = at(economy, asset_return(economy, following.public), flat, every)
         marginal = (gross * utility.marginal_utility(consumption)).reshape(-1, count)
         expected = jnp.sum(marginal * economy.income_transition[shock, shock_next][own], axis=1)
@@ -171,7 +174,7 @@ def next_period(economy: Economy, assets: tuple[Array, Array], period: tuple[Ste
     """One period of individuals and their twins, assets (n,) each: those of next period, and the record."""
     step, ahead, own = period
     count, both = len(own), jnp.tile(own, 2)
-    cash, consumption, savings = _choose(economy, step.now, jnp.concatenate(assets), both)
+    cash, consumption, savings = choose_at(economy, step.now, jnp.concatenate(assets), both)
     implied = _implied(economy, step, ahead, savings[count:], own)
     budget = economy.budget(step.now.public).of(own)
     implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.grid.lower))

@@ -16,9 +16,8 @@ consumption to near-rational alternatives", American Economic Review 79(3).
 """
 
 import dataclasses
-import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -31,8 +30,8 @@ from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.markov import to_chain
 from hank_mfg.evaluate.exploitability.deviation import deviate, observe_deviator, train_deviator
 from hank_mfg.evaluate.misspecification import changed_parameters
-from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
-from hank_mfg.files import as_latex
+from hank_mfg.evaluate.welfare import average_welfare, gain_over_paths
+from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -77,9 +76,7 @@ class InformationValue:
         columns = ["loss (lifetime utility)", "standard error", "percent of consumption", "standard error (percent)"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("household")
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
+    to_latex = latex_of
 
     def recovered(self, name: str, *, least: str, most: str) -> float:
         """The share of what `most` gains over `least` that the kind `name` gains."""
@@ -133,9 +130,8 @@ def information_value(
     welfare = average_welfare(lambda factor: measure(factor)[1], scaled)
     found = {}
     for name, loss in zip(kinds, np.asarray(losses).T, strict=True):
-        error = float(loss.std(ddof=1) / np.sqrt(paths)) if paths > 1 else float("nan")
-        percent = consumption_equivalent(solution.model.preferences(), welfare, loss.mean())
-        found[name] = Informed(float(loss.mean()), error, percent)
+        mean, percent, error = gain_over_paths(solution.model.preferences(), welfare, loss)
+        found[name] = Informed(mean, error, percent)
     return InformationValue(found, paths, horizon, burn_in, updates, seed)
 
 

@@ -11,7 +11,6 @@ where V(x; y) is lifetime utility in model A of a household with policy x when a
 """
 
 import dataclasses
-import os
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -26,8 +25,8 @@ from hank_mfg.environment.grids import asset_grid
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values
 from hank_mfg.evaluate.simulate import UNCLEARED
-from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent
-from hank_mfg.files import as_latex
+from hank_mfg.evaluate.welfare import average_welfare, gain_over_paths, table_of_gains
+from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
 from hank_mfg.precision import DTYPES, float64_allowed
@@ -158,17 +157,9 @@ class WelfareCost(NamedTuple):
     def table(self) -> pd.DataFrame:
         """The cost when one household uses the other policy, partial, and when all do, general: in lifetime utility
         and in percent of permanent consumption, each with its standard error over paths."""
-        rows = {}
-        for name in ("partial", "general"):
-            cost, percent = getattr(self, name), getattr(self, f"{name}_percent")
-            error = getattr(self, f"{name}_standard_error")
-            rows[name] = cost, error, percent, abs(error * percent / cost) if cost else float("nan")
-        columns = ["cost (lifetime utility)", "standard error", "percent of consumption", "standard error (percent)"]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("who is wrong")
+        return table_of_gains(self, ("partial", "general"), "cost", "who is wrong")
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
+    to_latex = latex_of
 
 
 @float64_allowed
@@ -219,9 +210,8 @@ def welfare_cost(
     for name in ("partial", "general"):
         cost = values["right"] - values[name]
         welfare = average_welfare(lambda factor, name=name: measure(factor)[1][name], scaled[name])
-        report[name] = float(cost.mean())
-        report[f"{name}_percent"] = consumption_equivalent(truth.model.preferences(), welfare, float(cost.mean()))
-        report[f"{name}_standard_error"] = float(cost.std(ddof=1) / jnp.sqrt(paths)) if paths > 1 else float("nan")
+        found = gain_over_paths(truth.model.preferences(), welfare, cost)
+        report[name], report[f"{name}_percent"], report[f"{name}_standard_error"] = found
     return WelfareCost(**report, value=float(values["right"].mean()), horizon=horizon, paths=paths, seed=seed)
 
 

@@ -52,6 +52,12 @@ def require_smoothing(smoothing: float) -> None:
         raise ValueError(f"smoothing = {smoothing} must be positive and finite: 1600 is usual for quarterly data.")
 
 
+def _require_finite(series: np.ndarray) -> None:
+    if not np.all(np.isfinite(series)):
+        period = int(np.argwhere(~np.isfinite(series))[0][0])
+        raise ValueError(f"series is not finite in period {period}: drop or repair that period before filtering.")
+
+
 def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray]:
     """Split a series into cycle and trend.
 
@@ -67,9 +73,7 @@ def hp_filter(series, smoothing: float = 1600.0) -> tuple[np.ndarray, np.ndarray
     series = numbers_of("series", series)
     if series.ndim not in (1, 2) or series.shape[0] < 3:
         raise ValueError(f"series has shape {series.shape}: give at least 3 periods, time along the first axis.")
-    if not np.all(np.isfinite(series)):
-        period = int(np.argwhere(~np.isfinite(series))[0][0])
-        raise ValueError(f"series is not finite in period {period}: drop or repair that period before filtering.")
+    _require_finite(series)
     require_smoothing(smoothing)
     periods = series.shape[0]
     bands = np.zeros((3, periods))  # the diagonal of I + smoothing D'D and the two below it
@@ -108,9 +112,7 @@ def hamilton_filter(series, horizon: int = 8, lags: int = 4) -> tuple[np.ndarray
             f"series has shape {series.shape}: give at least {least} periods, time along the first axis, or a shorter "
             "horizon and fewer lags."
         )
-    if not np.all(np.isfinite(series)):
-        period = int(np.argwhere(~np.isfinite(series))[0][0])
-        raise ValueError(f"series is not finite in period {period}: drop or repair that period before filtering.")
+    _require_finite(series)
     columns = series.reshape(len(series), -1).T
     cycle = np.stack([_hamilton_cycle(column, horizon, lags) for column in columns], axis=-1).reshape(series.shape)
     return cycle, series - cycle

@@ -105,6 +105,7 @@ def _intertemporal(ss: SteadyValues, names: Names, horizon: int, share: Array) -
     return household_jacobians(ss, names, household, jnp.append(ss.inputs, 0.0), transfer, horizon).jacobians[:, 0]
 
 
+@float64_allowed
 def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
     """The marginal propensity to consume in every state of the stationary equilibrium, and who is constrained.
 
@@ -113,16 +114,10 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
     hardly any household is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
     households.
     """
-    mpc, constrained = _steady_propensities(steady)
-    return np.asarray(mpc), np.asarray(constrained)
-
-
-@float64_allowed
-def _steady_propensities(steady: SteadyState) -> tuple[Array, Array]:
     names = names_of(steady.economy)
     ss = steady_values(steady, names)
     mpc, constrained = _slopes(ss, names, ss.inputs[None], ss.marginal[None], ss.economy.income_transition[0])
-    return mpc[0], constrained[0]
+    return np.asarray(mpc[0]), np.asarray(constrained[0])
 
 
 @eqx.filter_jit

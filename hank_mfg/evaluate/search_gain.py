@@ -9,8 +9,7 @@ The gain is an upper bound as the clairvoyant one is: the searcher knows the pat
 paths, as permanent percent of consumption (welfare.py).
 """
 
-import os
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,8 +19,8 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
-from hank_mfg.evaluate.welfare import average_welfare, consumption_equivalent, consumption_percent
-from hank_mfg.files import as_latex
+from hank_mfg.evaluate.welfare import consumption_equivalent, consumption_percent
+from hank_mfg.files import latex_of
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -69,9 +68,7 @@ class SearchGain(NamedTuple):
         ]
         return pd.DataFrame([row], index=pd.Index(["search"], name="deviator"), columns=columns)
 
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        return as_latex(self.table(), path, **options)
+    to_latex = latex_of
 
 
 @float64_allowed
@@ -104,12 +101,8 @@ def search_gain(
     best = _terminal_best(grid, solution.steady.public, solution.steady.policy)
     keys = jax.random.split(jax.random.PRNGKey(seed), paths)
 
-    def again(factor: float) -> Array:
-        own = terminal_values(solution.steady, play, factor)[0][1:]
-        return followers_welfare(play, state, own, horizon, keys, jnp.asarray(factor))
-
     found = _along(play, state, (own[1:], best), horizon, keys)
-    welfare = average_welfare(again, found["welfare"])
+    welfare = followers_welfare(play, solution.steady, state, horizon, keys, first=found["welfare"])
     preferences = play.economy.model.preferences()
     gains = {name: np.asarray(found[name] - found["policy"]) for name in ("search", "points")}
     percent, on_points = (consumption_equivalent(preferences, welfare, each.mean()) for each in gains.values())
@@ -149,7 +142,7 @@ def _best_value(economy: Economy, path: Frozen, terminal: Array, parts: int) -> 
 @quick_jit
 def _along(play: Play, state: State, terminal: tuple[Array, Array], horizon: int, keys: Array) -> dict[str, Array]:
     """Values on every path of following the policy and of the best by search, (paths,) each; `welfare` (paths, 2) as
-    `followers_welfare` gives it at a factor of one. `terminal` holds the values of followers with their derivatives,
+    `path_welfare` gives it at a factor of one. `terminal` holds the values of followers with their derivatives,
     (2, assets, income), and that of who searches, (assets, income)."""
 
     def one(key):

@@ -11,7 +11,7 @@ from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
 from hank_mfg.errors import SolveError
-from hank_mfg.evaluate.given import Histogram, Length, path_of, walk
+from hank_mfg.evaluate.given import Histogram, path_of, walk
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.play.market import Market, first_missed
@@ -121,7 +121,7 @@ def simulate(
     """
     play = solution.play(asset_points)
     key = jax.random.PRNGKey(seed)
-    path = path_of(solution, play, Length(periods, burn), shocks, distribution, key=key)
+    path = path_of(solution, play, periods=periods, burn=burn, shocks=shocks, distribution=distribution, key=key)
     block = block_length(path.periods)
     start = walk(play, path.start, path.shocks_next[: path.burn])
     end, (series, shock, market, top, excess), mass, worst = _simulate(

@@ -4,6 +4,8 @@ A rate and a share move in percentage points. A level moves in percent of its ow
 and without the shock, and otherwise in its own units: a series that reaches zero has no percent.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -86,9 +88,9 @@ def of_rate(unit: str, period: str) -> str:
     return f"points per {period}" if unit == POINTS and period else unit
 
 
-def since(period: str, what: str = "the shock") -> str:
+def since(period: str) -> str:
     """The label of an axis of dates: "Quarters since the shock", or "Periods" where none is declared."""
-    return f"{counted(period)}s since {what}"
+    return f"{counted(period)}s since the shock"
 
 
 def counted(period: str) -> str:
@@ -96,11 +98,18 @@ def counted(period: str) -> str:
     return period.capitalize() if period and " " not in period else "Period"
 
 
-def periods_a_year(period: str, model: str = "The model") -> int:
+def require_periods(shown: Sequence[int], horizon: int, what: str = "path") -> None:
+    """Raise ValueError for a period that `what`, of so many periods, does not have."""
+    for period in shown:
+        if not 0 <= period < horizon:
+            raise ValueError(f"periods asks for {period}: the {what} has the periods 0 to {horizon - 1}.")
+
+
+def periods_a_year(period: str) -> int:
     """The number of periods in a year. Raises ValueError where the model does not declare one."""
     if period not in PERIODS:
         raise ValueError(
-            f'{model} does not declare its period, so nothing can be expressed per year: write period = "quarter" '
+            'The model does not declare its period, so nothing can be expressed per year: write period = "quarter" '
             '(or "year", "month") in the class.'
         )
     return PERIODS[period]

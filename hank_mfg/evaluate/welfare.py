@@ -15,6 +15,7 @@ inverted. For other preferences, `GHH` among them, V is evaluated again along th
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -27,6 +28,9 @@ from hank_mfg.model.preferences import CRRA, equivalent_share
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.best_savings import scaled_flows, stationary_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXACT, ROUNDING, STEPS = 1e-11, 1e-13, 60  # of the factor; of lifetime utility; Newton or bisection steps
 
@@ -76,6 +80,28 @@ def average_welfare(again: Callable[[float], Array], first: Array) -> Callable[[
         return float(value), float(slope)
 
     return welfare
+
+
+def gain_over_paths(
+    preferences: CRRA, welfare: Callable[[float], tuple[float, float]], gain: Array | np.ndarray
+) -> tuple[float, float, float]:
+    """Of a `gain` (paths,): the mean, that in percent of consumption, and its standard error, NaN of a single path."""
+    mean = float(gain.mean())
+    error = float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else float("nan")
+    return mean, consumption_equivalent(preferences, welfare, mean), error
+
+
+def table_of_gains(result: Any, kinds: tuple[str, ...], what: str, who: str) -> "pd.DataFrame":
+    """One row for each of `kinds`, whose gain, percent and standard error are fields of `result`; `what` is gained by
+    `who`."""
+    import pandas as pd
+
+    rows = {}
+    for kind in kinds:
+        gain, percent, error = (getattr(result, f"{kind}{field}") for field in ("", "_percent", "_standard_error"))
+        rows[kind] = gain, error, percent, abs(error * percent / gain) if gain else float("nan")
+    columns = [f"{what} (lifetime utility)", "standard error", "percent of consumption", "standard error (percent)"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis(who)
 
 
 @float64_allowed

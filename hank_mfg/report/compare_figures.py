@@ -132,11 +132,6 @@ def _legend(figure: "Figure", methods: "Axes", sizes: "Axes") -> None:
     figure.legend(handles, labels, loc="outside upper center", ncols=1 + width, columnspacing=1.4)
 
 
-def _unbroken(label: str) -> str:
-    """A size whose unit stays on its line."""
-    return label.replace(" ", "\u00a0")
-
-
 def _largest(comparison: Comparison, names: Sequence[str]) -> str:
     """For every method the largest gap of the variables shown, in a sentence."""
     pieces, date = [], counted(comparison.period).lower()
@@ -146,8 +141,8 @@ def _largest(comparison: Comparison, names: Sequence[str]) -> str:
                  if not np.isnan(gap := comparison.gap(size, method, name)).any()]  # fmt: skip
         if found:
             gap, name, label, at = max(found)
-            what = display_name(name).lower()
-            pieces.append(f"{method} {gap:.2g} percent ({what}, shock {_unbroken(label)}, {date} {at})")
+            what, label = display_name(name).lower(), label.replace(" ", "\u00a0")  # its unit stays on its line
+            pieces.append(f"{method} {gap:.2g} percent ({what}, shock {label}, {date} {at})")
     return f"Largest gap to the linear response in percent of its peak: {'; '.join(pieces)}." if pieces else ""
 
 

@@ -21,6 +21,7 @@ from hank_mfg.report.style import (
     finish,
     journal_style,
     line_styles,
+    multiples,
     panels,
     representatives,
     require_known,
@@ -70,9 +71,8 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
     shocks = [f"{display_name(item.shock)} {signed(item.size)} {item.unit}" for item in responses]
     notes = [f"Shock: {shocks[0]}, in {counted(responses[0].period).lower()} 0."] if len(responses) == 1 else []
     notes += dict.fromkeys(item.note for item in responses if item.note)
-    columns = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
-    figure, axes = panels(len(names), columns, COLUMN if columns == 1 else PAGE, 1.7, " ".join(notes))
-    for place, (name, panel) in enumerate(zip(names, axes, strict=True)):
+    figure, axes = multiples(len(names), 1.7, " ".join(notes), since(responses[0].period))
+    for name, panel in zip(names, axes, strict=True):
         panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
         for item, shock, line in zip(responses, shocks, line_styles(len(responses)), strict=True):
             periods = np.arange(item.horizon)
@@ -84,8 +84,6 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
         panel.set(title=display_name(name), ylabel=unit.capitalize())
         panel.set_xlim(0, max(item.horizon for item in responses) - 1)
         panel.locator_params(axis="x", integer=True)
-        if place + columns >= len(names):  # the lowest of its column
-            panel.set_xlabel(since(responses[0].period))
     return finish(figure, axes[0] if len(responses) > 1 else None)
 
 
@@ -305,10 +303,9 @@ def plot_training(
     names = [name for name in history if name != "update"] if measures is None else list(measures)
     require_known("measures", ["update", *names], history)
     tolerances = tolerances or {}
-    columns = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
     note = f"{note} Thin line: the tolerance.".strip() if set(tolerances) & set(names) else note
-    figure, axes = panels(len(names), columns, COLUMN if columns == 1 else PAGE, 1.8, note)
-    for place, (name, panel) in enumerate(zip(names, axes, strict=True)):
+    figure, axes = multiples(len(names), 1.8, note, "Update")
+    for name, panel in zip(names, axes, strict=True):
         values = np.asarray(history[name], dtype=float)
         finite = values[np.isfinite(values)]
         panel.plot(np.asarray(history["update"]), values, color="0.0", linestyle="-")
@@ -316,8 +313,6 @@ def plot_training(
         panel.set(yscale="log" if logarithmic else "linear", ylabel=_measure(name))
         if name in tolerances:
             panel.axhline(tolerances[name], color="0.6", linewidth=0.5, linestyle="-", zorder=0)
-        if place + columns >= len(names):  # the lowest of its column
-            panel.set_xlabel("Update")
     return finish(figure)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.report.style import COLUMN, MARKERS, PAGE, choose, finish, journal_style, line_styles, panels
+from hank_mfg.report.style import COLUMN, MARKERS, PAGE, choose, finish, journal_style, line_styles, multiples, panels
 from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
@@ -101,17 +101,14 @@ def logarithmic(panel: "Axes") -> None:
 @journal_style()
 def plot_game_paths(series: Mapping[str, Any], note: str = "") -> "Figure":
     """Sample paths (paths, time) of several quantities: a few paths in gray, the mean of all in black."""
-    columns = {1: 1, 2: 2, 4: 2}.get(len(series), 3)
     count = next(iter(series.values())).shape[0]
     drawn = min(SHOWN, count)
     note = f"{drawn} sampled paths of the common noise (gray) and the mean of {count} (black). {note}".strip()
-    figure, axes = panels(len(series), columns, COLUMN if columns == 1 else PAGE, 1.8, note)
-    for place, ((name, values), panel) in enumerate(zip(series.items(), axes, strict=True)):
+    figure, axes = multiples(len(series), 1.8, note, "Period")
+    for (name, values), panel in zip(series.items(), axes, strict=True):
         panel.plot(np.asarray(values)[:drawn].T, color="0.7", linestyle="-", linewidth=0.7)
         panel.plot(np.asarray(values).mean(axis=0), color="0.0", linestyle="-")
         panel.set_ylabel(name)
-        if place + columns >= len(series):
-            panel.set_xlabel("Period")
     return finish(figure)
 
 

@@ -21,10 +21,10 @@ from hank_mfg.evaluate.distribution.path_distribution import (
     require_horizon,
 )
 from hank_mfg.evaluate.distribution.statistics import quantile
-from hank_mfg.evaluate.units import counted
+from hank_mfg.evaluate.units import counted, require_periods
 from hank_mfg.files import write_bytes
 from hank_mfg.model.units import declared_kinds, shown_in
-from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, panels, require_known
+from hank_mfg.report.style import COLUMN, PAGE, finish, journal_style, line_styles, multiples, panels, require_known
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.wording import display_name
 
@@ -53,7 +53,7 @@ def plot_distribution_path(
     """
     result = result if horizon is None else result.first(horizon)
     dates = _dates(result) if periods is None else list(periods)
-    _check_dates(result, dates)
+    require_periods(dates, result.horizon)
     edges, share = _bins(result)
     named = {"gini": "Gini, wealth", "consumption_gini": "Gini, consumption"}
     named |= {"top_1_percent_share": "Top 1 % of wealth", "top_10_percent_share": "Top 10 % of wealth"}
@@ -95,17 +95,14 @@ def plot_transition(path: Transition, variables: Sequence[str] | None = None, ho
     require_known("variables", names, path.series)
     model = path.steady.economy.model
     kinds = declared_kinds(model, list(path.series))
-    columns = {1: 1, 2: 2, 4: 2}.get(len(names), 3)
     note = "Perfect foresight. Thin line: the final stationary equilibrium."
-    figure, axes = panels(len(names), columns, COLUMN if columns == 1 else PAGE, 1.7, note)
-    for place, (name, panel) in enumerate(zip(names, axes, strict=True)):
+    figure, axes = multiples(len(names), 1.7, note, counted(model.period))
+    for name, panel in zip(names, axes, strict=True):
         unit, scale = shown_in(kinds[name], model.period)
         panel.axhline(scale * final[name], color="0.6", linewidth=0.5, linestyle="-", zorder=0)
         panel.plot(np.arange(horizon), scale * np.asarray(path.series[name])[:horizon], color="0.0")
         panel.set(title=display_name(name), ylabel=unit.capitalize(), xlim=(0, horizon - 1))
         panel.locator_params(axis="x", integer=True)
-        if place + columns >= len(names):  # the lowest of its column
-            panel.set_xlabel(counted(model.period))
     return finish(figure)
 
 
@@ -226,12 +223,6 @@ def _dates(result: DistributionPath) -> list[int]:
     return sorted({0, half, int(np.argmax(moved)), result.horizon - 1})
 
 
-def _check_dates(result: DistributionPath, dates: Sequence[int]) -> None:
-    for period in dates:
-        if not 0 <= period < result.horizon:
-            raise ValueError(f"periods asks for {period}: the path has the periods 0 to {result.horizon - 1}.")
-
-
 def animate_distribution(
     path: Transition | DistributionPath,
     file: str | os.PathLike,
@@ -248,7 +239,7 @@ def animate_distribution(
     result = path if isinstance(path, DistributionPath) else distribution_path(path)
     places = (result.horizon - 1) * np.linspace(0.0, 1.0, min(result.horizon, FRAMES)) ** 2
     shown = [int(place) for place in np.unique(places.round())] if periods is None else list(periods)
-    _check_dates(result, shown)
+    require_periods(shown, result.horizon)
     return write_bytes(file, _moving_picture(result, shown, speed))
 
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
-from hank_mfg.environment.economy import Economy
-from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
-from hank_mfg.evaluate.accuracy_table import accuracy_note, accuracy_rows
+from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
+from hank_mfg.evaluate.distribution.date_zero import reach_of
 from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
@@ -23,7 +21,7 @@ from hank_mfg.evaluate.moments import moment_table as tabulate
 from hank_mfg.evaluate.propensities import marginal_propensities
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.evaluate.units import kinds_of, level_unit, size_in, unit_of
-from hank_mfg.files import write_text
+from hank_mfg.files import write_table, write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
@@ -93,7 +91,6 @@ def _moments_of(solution: Solution, simulation: Simulation, smoothing: float | N
 
 
 def _about_filter(filter: str, smoothing: float | None, period: str) -> str:
-    """The note below the table: what was filtered."""
     if filter == "hamilton":
         horizon, lags = AHEAD[period]
         return (
@@ -139,11 +136,11 @@ def _parameters_in_names(parameters: Mapping[str, Any]) -> str:
 
 
 def _write_accuracy(content: dict[str, Any], solution: Solution, folder: Path) -> list[Path]:
-    frame = pd.DataFrame.from_dict(accuracy_rows(content), orient="index", columns=["Value", "Verdict"], dtype=object)
-    frame = frame.rename_axis("")
     return [
         write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
-        write_text(folder / "accuracy.tex", to_latex(frame, note=accuracy_note(content, solution), digits=4)),
+        write_text(
+            folder / "accuracy.tex", to_latex(accuracy_frame(content), note=accuracy_note(content, solution), digits=4)
+        ),
     ]
 
 
@@ -221,22 +218,12 @@ def _shown(*responses: ImpulseResponse) -> list[str]:
     return [name for name in shown if len({response.units[name] for response in responses}) == 1]
 
 
-def _levels(economy: Economy, shock: str) -> tuple[float, float, float]:
-    """Stationary mean and standard deviation of an aggregate shock, and how far it can move both up and down."""
-    values, share = (
-        np.asarray(economy.shock_values[shock]),
-        np.asarray(stationary_distribution(economy.shock_transition)),
-    )
-    mean = float(share @ values)
-    return mean, float(np.sqrt(share @ (values - mean) ** 2)), float(min(values.max() - mean, mean - values.min()))
-
-
 @float64_allowed
 def _in_its_unit(response: ImpulseResponse, solution: Solution) -> ImpulseResponse:
     """The response as a figure names it: its size in percent of the shock's mean where the shock is a level above zero,
     in percentage points where the model declares it a rate or a share."""
     economy = solution.play(10).economy
-    mean, _, _ = _levels(economy, response.shock)
+    mean, _, _ = reach_of(economy, response.shock)
     unit = unit_of(kinds_of(economy)[response.shock], np.asarray(economy.shock_values[response.shock]))
     return dataclasses.replace(response, size=size_in(unit, response.size, mean), unit=unit)
 
@@ -306,7 +293,7 @@ def write_report(
     economy = solution.play(10).economy
     first = True
     for shock in economy.shock_values:
-        _, deviation, room = _levels(economy, shock)
+        _, deviation, room = reach_of(economy, shock)
         if min(deviation, room) > 0:
             tell(f"Computing responses to {shock}.")
             record_files(_write_pair(solution, folder, shock, _size(deviation, room), first))
@@ -356,8 +343,7 @@ def _write_distributions(solution: Solution, simulation: Simulation, folder: Pat
         ("distribution", distribution_table(simulation.mass, simulation.assets), mean),
         ("marginal_propensities", marginal_propensities(solution), still),
     ):
-        written.append(write_text(folder / f"{name}.csv", frame.to_csv()))
-        written.append(write_text(folder / f"{name}.tex", to_latex(frame, note=note)))
+        written += write_table(folder / name, frame, note=note)
     return written
 
 

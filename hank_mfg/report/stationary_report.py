@@ -8,7 +8,6 @@ figures/                         wealth_distribution, lorenz, policy, intertempo
 evaluation.json, accuracy.tex    where it is measured: markets, the grid, first-order conditions
 """
 
-import functools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,7 +25,7 @@ from hank_mfg.evaluate.propensities import (
     static_mpcs,
 )
 from hank_mfg.evaluate.search_gain import search_gain
-from hank_mfg.files import write_text
+from hank_mfg.files import write_table, write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
@@ -92,7 +91,7 @@ def write_stationary_evaluation(
     than 37 asset points.
     """
     folder, model = Path(folder), steady.economy.model
-    again = functools.partial(_again, model, nonconcave)
+    again = lambda count: steady_state(model, asset_points=count, nonconcave=nonconcave)  # noqa: E731
     rough = grid_error(steady, again=again).to_dict() if steady.economy.grid.size >= FEWEST else None
     content = {
         **stationary_facts(steady),
@@ -107,10 +106,6 @@ def write_stationary_evaluation(
         write_text(folder / EVALUATION, json.dumps(content, indent=2) + "\n"),
         write_text(folder / "accuracy.tex", to_latex(frame, note=f"{_note(steady)} {DECIMALS}", digits=3)),
     ]
-
-
-def _again(model: Any, nonconcave: str, count: int) -> SteadyState:
-    return steady_state(model, asset_points=count, nonconcave=nonconcave)
 
 
 def evaluation_rows(content: Mapping[str, Any]) -> dict[str, float]:
@@ -142,17 +137,13 @@ def write_stationary_report(
     content = stationary_content(steady, responses, distribution)
     for name, (frame, note, digits) in _tables(steady, content, distribution, _measured(folder)).items():
         shown = frame.rename(index=_shown, columns=display_name).rename_axis("")
-        keep([
-            write_text(folder / f"{name}.csv", frame.to_csv()),
-            write_text(folder / f"{name}.tex", to_latex(shown, note=note, digits=digits)),
-        ])  # fmt: skip
+        keep(write_table(folder / name, frame, shown, note=note, digits=digits))
     for name, figure in _figures(steady, responses).items():
         keep(save_figure(figure, folder / "figures" / name))
     return content, written
 
 
 def _shown(name: str) -> str:
-    """The name of a row for a reader."""
     what, _, rest = name.partition("_")
     if what == "mpc":
         return f"Mean MPC, {rest.replace('_', ' ') if rest == 'first_year' else 'one ' + rest.replace('_', ' ')}"
@@ -170,7 +161,6 @@ def _measured(folder: Path) -> dict[str, Any]:
 def _tables(
     steady: SteadyState, content: dict[str, Any], distribution: pd.DataFrame, errors: dict[str, Any]
 ) -> dict[str, tuple[pd.DataFrame, str, int]]:
-    """Every table with its note and its digits."""
     outcomes, note = steady.table(), _note(steady)
     if errors:
         scale = np.where(outcomes["unit"] == "level", 1.0, 100.0)

@@ -91,6 +91,15 @@ def panels(
     return figure, list(axes[:count])
 
 
+def multiples(count: int, height: float, note: str, below: str) -> tuple["Figure", list["Axes"]]:
+    """`panels` on as few rows as can be read, with `below` as the label of the lowest axis of every column."""
+    columns = {1: 1, 2: 2, 4: 2}.get(count, 3)
+    figure, axes = panels(count, columns, COLUMN if columns == 1 else PAGE, height, note)
+    for panel in axes[-columns:]:
+        panel.set_xlabel(below)
+    return figure, axes
+
+
 def finish(figure: "Figure", legend: "Axes | None" = None) -> "Figure":
     """Add the legend of one panel in an empty cell or above all, lay out while the style holds, show in notebooks."""
     if legend is not None:

@@ -13,6 +13,7 @@ import ast
 import contextlib
 import dataclasses
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -61,7 +62,6 @@ from hank_mfg.runs.storage import (
 from hank_mfg.solve.gradient.economies import HISTORY, untrained
 from hank_mfg.solve.gradient.robust import Family
 from hank_mfg.solve.gradient.spg import RSPG, SPG, Training
-from hank_mfg.solve.play.rollout import State
 from hank_mfg.solve.settings import changed
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import require_aggregate_risk, solve
@@ -203,7 +203,7 @@ def _continue(folder: Path, given: type[Model] | Model | None, callback, save_ev
         steady = load_steady_state(folder / STEADY, model)
         if not has_checkpoint(folder):
             return _train(job, steady, None)
-        return _train(job, steady, load_checkpoint(folder, model, job.settings, steady, config["seed"]))
+        return _train(job, steady, read_checkpoint(folder, partial(_blank, model, job.settings, steady, config)))
 
 
 def _train(job: _Job, steady: SteadyState | None, start) -> Solution:
@@ -308,12 +308,8 @@ def load_steady_state(path: Path, model: Model) -> SteadyState:
     )  # fmt: skip
 
 
-@float64_allowed
-def load_checkpoint(
-    folder: Path, model: Model, settings: RSPG, steady: SteadyState, seed: int
-) -> tuple[Training[State], dict[str, np.ndarray]]:
-    """Read what `save_checkpoint` wrote. Raises RunError when there is none or it belongs to other settings."""
-    return read_checkpoint(folder, lambda: untrained(model, settings, steady, seed=seed)[1])
+def _blank(model: Model, settings: RSPG, steady: SteadyState, config: dict[str, Any]) -> Training:
+    return untrained(model, settings, steady, seed=config["seed"])[1]
 
 
 def load_economy_run(folder: str | Path, model: type[Model] | Model | None = None) -> Solution:
@@ -330,7 +326,7 @@ def load_economy_run(folder: str | Path, model: type[Model] | Model | None = Non
         note_unverified(folder, OWN)
     economy = run_model(folder, config, model)
     settings, steady = RSPG(**config["method"]), load_steady_state(folder / STEADY, economy)
-    training, history = load_checkpoint(folder, economy, settings, steady, config["seed"])
+    training, history = read_checkpoint(folder, partial(_blank, economy, settings, steady, config))
     policy, optimizer, states, key, price_noise_sd = training
     return Solution(
         economy, settings, steady, policy, optimizer, states, key, price_noise_sd, history, Status[config["status"]],

@@ -7,6 +7,7 @@ game.py         a copy of the user's own game file, where there is one
 import dataclasses
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import load_game
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.files import write_text
 from hank_mfg.model.model_files import own_file
 from hank_mfg.precision import DTYPES, cast, float64_allowed
@@ -90,7 +91,8 @@ def solve_game_run(
             config = unfinished_config(folder)
             manifest = verify(folder, (OWN,) if not isinstance(source, str | Path) else ())
             played, settings = _game(folder, config, source), SETTINGS[config["method"]](**config["settings"])
-            start = load_training(folder, played, settings, config["seed"]) if has_checkpoint(folder) else None
+            blank = partial(_blank, played, settings, config["seed"])
+            start = read_checkpoint(folder, blank) if has_checkpoint(folder) else None
         else:
             require_free(folder)  # another process may have been faster
             start, manifest = None, None
@@ -157,7 +159,7 @@ class Meter:
             return {}
         self.due = MEASURES * done
         play = game_play(cast(self.game, np.float64), cast(training.strategies, np.float64))
-        return {"exploitability": exploitability_of(play, paths=self.paths).clairvoyant}
+        return {"exploitability": game_exploitability(play, paths=self.paths).clairvoyant}
 
 
 def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGame:
@@ -175,10 +177,8 @@ def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGa
     return game
 
 
-@float64_allowed
-def load_training(folder: Path, game: AbstractGame, settings: Any, seed: int) -> tuple[Any, History]:
-    """Training state and history of a checkpoint. Raises RunError when there is none or it does not fit."""
-    return read_checkpoint(folder, lambda: settings.begin(cast(game, DTYPES[settings.precision]), seed=seed))
+def _blank(game: AbstractGame, settings: Any, seed: int) -> Any:
+    return settings.begin(cast(game, DTYPES[settings.precision]), seed=seed)
 
 
 def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | None = None) -> GameSolution:
@@ -191,7 +191,7 @@ def load_game_run(folder: str | Path, game: type[AbstractGame] | AbstractGame | 
     if verify(folder, (OWN,) if game is not None else ()) is None:
         note_unverified(folder, OWN)
     played, settings = _game(folder, config, game), SETTINGS[config["method"]](**config["settings"])
-    training, history = load_training(folder, played, settings, config["seed"])
+    training, history = read_checkpoint(folder, partial(_blank, played, settings, config["seed"]))
     return GameSolution(
         played, settings, training, history, config["seed"], config["device"], config["seconds_compile"],
         config["seconds_train"],

@@ -140,9 +140,9 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         if content is not None and stated == checksum(_canonical(content).encode()):
             return content
         problem = f"{path} is damaged"
-    source, manifest = CHECKPOINT, _from_checkpoint(folder)
+    source, manifest = CHECKPOINT, _carried(folder, CHECKPOINT)
     if manifest is None:
-        source, manifest = EQUILIBRIUM, _from_equilibrium(folder)
+        source, manifest = EQUILIBRIUM, _carried(folder, EQUILIBRIUM)
     if manifest is None:
         if not path.exists():
             return None
@@ -161,29 +161,18 @@ def _json_of(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _from_checkpoint(folder: Path) -> Manifest | None:
-    """The manifest that the checkpoint carries; None where there is no whole one."""
+def _carried(folder: Path, file: str) -> Manifest | None:
+    """The manifest that the checkpoint, or the equilibrium of a stationary run, carries; None where there is no whole
+    one."""
     try:
-        texts = read(folder / CHECKPOINT, sealed=True)[1]
+        texts = read(folder / file, sealed=True)[1]
     except DamagedError:
         return None
     manifest = json.loads(texts.get("manifest", "null"))
-    if manifest is None or manifest["ended"] is None:
+    if manifest is None or (file == CHECKPOINT and manifest["ended"] is None):
         return manifest
-    more = {CHECKPOINT: checksum((folder / CHECKPOINT).read_bytes()), METRICS: checksum(texts["metrics"].encode())}
-    return {**manifest, "files": {**manifest["files"], **more}}
-
-
-def _from_equilibrium(folder: Path) -> Manifest | None:
-    """The manifest that the equilibrium of a stationary run carries; None where there is no whole one."""
-    try:
-        texts = read(folder / EQUILIBRIUM, sealed=True)[1]
-    except DamagedError:
-        return None
-    manifest = json.loads(texts.get("manifest", "null"))
-    if manifest is None:
-        return None
-    return {**manifest, "files": {**manifest["files"], **_checksums(folder, [EQUILIBRIUM])}}
+    logs = {METRICS: checksum(texts["metrics"].encode())} if file == CHECKPOINT else {}
+    return {**manifest, "files": {**manifest["files"], **_checksums(folder, [file]), **logs}}
 
 
 def checked_config(folder: str | Path) -> dict[str, Any]:

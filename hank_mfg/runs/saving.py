@@ -83,7 +83,6 @@ def load(path: str | Path, model: Any = None) -> Any:
 
 
 def _described(kind: type) -> dict[str, Any]:
-    """The file, owner and equations of a user's class."""
     module = sys.modules.get(kind.__module__)
     file = getattr(module, "__file__", None)
     return {

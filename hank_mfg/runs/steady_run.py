@@ -84,17 +84,12 @@ def steady_state_run(
         if holds_run(folder):  # another process may have been faster
             return _kept(folder, config, model, by_name)
         remove_temporary(folder)
-        _write(folder, config, steady, text)
+        if text is not None:
+            write_text(folder / OWN, text)
+        manifest = new_manifest(folder, config, steady.economy.model, [OWN] if text is not None else [])
+        save_steady_state(folder / STEADY, steady, {"manifest": json.dumps(manifest)})
+        begin_with(folder, manifest, [STEADY])  # the manifest last but for config.json, which is a copy for readers
     return steady
-
-
-def _write(folder: Path, config: dict[str, Any], steady: SteadyState, text: str | None) -> None:
-    """Write a run, the manifest last but for config.json, which is a copy for readers."""
-    if text is not None:
-        write_text(folder / OWN, text)
-    manifest = new_manifest(folder, config, steady.economy.model, [OWN] if text is not None else [])
-    save_steady_state(folder / STEADY, steady, {"manifest": json.dumps(manifest)})
-    begin_with(folder, manifest, [STEADY])
 
 
 def _kept(folder: Path, asked: dict[str, Any], model: Model, by_name: bool) -> SteadyState:

@@ -24,6 +24,7 @@ import numpy as np
 
 from hank_mfg.files import WriteError, refused, write_bytes, write_text
 from hank_mfg.model.moved import modern
+from hank_mfg.precision import float64_allowed
 from hank_mfg.runs.manifest import (
     CHECKPOINT,
     CURE,
@@ -140,7 +141,8 @@ class Log:
         """Log and, when it is time, save; `more` joins the line."""
         line = json.dumps({**self.describe(history, slice(self.logged, None)), **more}) + "\n"
         self.text += line
-        append_text(self.folder / METRICS, line)
+        with refused(self.folder / METRICS), open(self.folder / METRICS, "a") as file:
+            file.write(line)
         self.logged = len(history["loss"])
         if time.monotonic() - self.saved >= self.save_every:
             save_checkpoint(self.folder, training, history, self.manifest, self.text)
@@ -186,6 +188,7 @@ def checkpoint_log(folder: Path) -> str:
     return (folder / METRICS).read_text() if (folder / METRICS).exists() else ""
 
 
+@float64_allowed
 def read_checkpoint(folder: Path, blank: Callable[[], Any]) -> tuple[Any, History]:
     """Read what `save_checkpoint` wrote into the training state that `blank()` makes, of the same shapes.
 
@@ -217,12 +220,6 @@ def verify(folder: Path, leave_out: tuple[str, ...] = ()) -> Manifest | None:
     if manifest is not None:
         check_files(folder, manifest, leave_out)
     return manifest
-
-
-def append_text(path: Path, text: str) -> None:
-    """Add text at the end of a file. Raises OSError, naming the file, where the disk refuses."""
-    with refused(path), open(path, "a") as file:
-        file.write(text)
 
 
 def remove_temporary(folder: Path) -> None:

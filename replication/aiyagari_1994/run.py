@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
-from hank_mfg.environment.markov import discretize_ar1, stationary_distribution
+from hank_mfg.environment.markov import chain_moments
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.model.base import Model
@@ -71,16 +71,6 @@ def _variant(model_type: Any, states: int, method: Literal["rouwenhorst", "tauch
     return Variant
 
 
-def chain_moments(model: Any) -> tuple[float, float]:
-    """Standard deviation and first autocorrelation of log labor on the model's own chain."""
-    chain = discretize_ar1(model.idiosyncratic_shock())
-    transition, values = np.asarray(chain.transition), np.log(np.asarray(chain.values.labor))
-    share = stationary_distribution(transition)
-    deviation = values - share @ values
-    variance = share @ deviation**2
-    return float(np.sqrt(variance)), float(share @ (deviation * (transition @ deviation)) / variance)
-
-
 def cell(sd: float, persistence: float, risk_aversion: int, *, points: int, states: int) -> dict[str, float]:
     """One row of the table, in percent: net returns and saving rates, and the moments of his chain.
 
@@ -95,13 +85,13 @@ def cell(sd: float, persistence: float, risk_aversion: int, *, points: int, stat
     rate, saved = PUBLISHED[sd, persistence, risk_aversion]
     of_his, of_fine = 100 * float(his.prices.interest_rate), fine + (fine - coarse) / 3.0
     rates = [100 * SHARE / (rate / 100 + float(model.depreciation)) for rate in (of_his, of_fine)]
-    chain_sd, chain_persistence = chain_moments(model)
+    chain: Any = chain_moments(model.idiosyncratic_shock())["labor"]
     return {
         "sd": sd, "persistence": persistence, "risk_aversion": risk_aversion,
         "published": rate, "his_chain": of_his, "fine_chain": of_fine,
         "published_less_his": rate - of_his, "his_less_fine": of_his - of_fine,
         "saving_published": saved, "saving_his": rates[0], "saving_fine": rates[1],
-        "chain_sd": chain_sd, "chain_persistence": chain_persistence,
+        "chain_sd": chain.log_sd, "chain_persistence": chain.log_autocorrelation,
         "recomputed": RECOMPUTED.get((sd, persistence, risk_aversion), np.nan),
     }  # fmt: skip
 

@@ -20,8 +20,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.distribution.statistics import gini, quantile
-from hank_mfg.files import write_text
-from hank_mfg.latex import to_latex
+from hank_mfg.files import write_table, write_text
 from hank_mfg.replication import published_numbers
 from hank_mfg.replication.solution_figures import plot_forecasts
 from hank_mfg.replication.two_solutions import QUICK, Measured, Sizes, Tell, as_json, solve_twice
@@ -139,9 +138,8 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     notes = table_notes(solutions)
     written = []
     for name, table in tables.items():
-        written.append(write_text(folder / f"{name}.csv", flat(table).to_csv()))
         shown = readable(table)
-        written.append(write_text(folder / f"{name}.tex", to_latex(shown, note=notes[name])))
+        written += write_table(folder / name, flat(table), shown, note=notes[name])
         tell(f"\n{shown.to_string()}\n{notes[name]}")
     forecasts = {label: each.accuracy.forecast for label, each in solutions.items()}
     written += save_figure(plot_forecasts(forecasts, WINDOW, notes["forecasts"]), folder / "forecasts")

@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hank_mfg.files import write_text
-from hank_mfg.latex import to_latex
+from hank_mfg.files import write_table, write_text
 from hank_mfg.model.gallery import load_model
 from hank_mfg.replication import published_numbers
 from hank_mfg.replication.solution_figures import plot_laws, plot_wealth
@@ -60,7 +59,6 @@ class Published(NamedTuple):
 
 
 def _economy(name: str, label: str, sizes: Sizes) -> Published:
-    """An economy with its published numbers."""
     bad, good = (tuple(_TABLE[name, f"{part}, {state.lower()}"] for part in ("Intercept", "Slope")) for state in STATES)
     missed = _TABLE.get((name, "1 - R2"), np.nan)
     return Published(label, (bad, good), missed, {each: _TABLE[name, each] for each in WEALTH}, sizes)
@@ -118,8 +116,7 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     written = []
     for name, table in tables.items():
         shown = readable(name, table)
-        written.append(write_text(folder / f"{name}.csv", table.to_csv()))
-        written.append(write_text(folder / f"{name}.tex", to_latex(shown, note=notes[name], digits=4)))
+        written += write_table(folder / name, table, shown, note=notes[name], digits=4)
         tell(f"\n{shown.to_string(float_format=lambda value: f'{value:.4g}', na_rep='')}\n{notes[name]}")
     written += save_figure(plot_wealth(lorenz_inputs(economies), UNITED_STATES, notes["lorenz"]), folder / "lorenz")
     written += save_figure(plot_laws(law_inputs(economies), MEAN_CAPITAL, notes["plot"]), folder / "laws")
@@ -127,7 +124,10 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     content = {
         **{name: table.reset_index().to_dict(orient="records") for name, table in tables.items()},
         "tolerance": TOLERANCE, "missed": missed, "quick": quick,
-        "settings": {name: _settings(each.solutions) for name, each in economies.items()},
+        "settings": {
+            name: {label: dataclasses.asdict(one.solution.settings) for label, one in each.solutions.items()}
+            for name, each in economies.items()
+        },
     }  # fmt: skip
     written.append(write_text(folder / "results.json", as_json(content)))
     tell("Every number is within its tolerance." if not missed else f"Not within tolerance: {'; '.join(missed)}.")
@@ -263,7 +263,3 @@ def law_inputs(economies: dict[str, Economy]) -> dict[str, dict[str, Any]]:
         }
         for each in economies.values()
     }
-
-
-def _settings(solutions: dict[str, Measured]) -> dict[str, Any]:
-    return {label: dataclasses.asdict(each.solution.settings) for label, each in solutions.items()}

@@ -26,8 +26,7 @@ import pandas as pd
 
 from hank_mfg.environment.economy_game import EconomyGame
 from hank_mfg.evaluate.exploitability.deviation import economy_exploitability
-from hank_mfg.files import write_text
-from hank_mfg.latex import to_latex
+from hank_mfg.files import write_table, write_text
 from hank_mfg.model.gallery import load_model
 from hank_mfg.solve.baselines.game_settings import METHODS
 from hank_mfg.solve.gradient.spg import RSPG
@@ -92,10 +91,7 @@ def run(
              for name in economies}  # fmt: skip
     table = own_table(found)
     tell(table.to_string())
-    files = [
-        write_text(folder / "tables" / "own.csv", table.to_csv()),
-        write_text(folder / "tables" / "own.tex", to_latex(table, note=NOTE)),
-    ]
+    files = write_table(folder / "tables" / "own", table, note=NOTE)
     return {"results": done["results"], "own": found, "files": [*done["files"], *map(str, files)]}
 
 

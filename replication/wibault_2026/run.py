@@ -16,7 +16,6 @@ that training did not see; measuring it does not count as training time, compila
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,8 +23,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.environment.games import GAMES, load_game
-from hank_mfg.files import write_text
-from hank_mfg.latex import to_latex
+from hank_mfg.files import write_table, write_text
 from hank_mfg.replication import published_numbers
 from hank_mfg.report.game_report import evaluate_game
 from hank_mfg.report.style import save_figure
@@ -100,9 +98,15 @@ class Job(NamedTuple):
         return dataclasses.replace(settings, updates=updates, learning_rate=self.rate * settings.learning_rate)
 
     def curve(self, root: Path) -> "Curve":
-        """Its measures so far."""
+        """Its measures so far, summed over populations; in percent of the consumption of those whose value was the
+        objective of the time where the plan says how."""
+        lines = [line for line in read_metrics(self.folder(root)) if "exploitability" in line]
+        values = [sum(line["exploitability"].values()) for line in lines]
         percent = self.plan.percent
-        return curve(self.folder(root), None if percent is None else partial(percent, self.game))
+        if percent is not None:
+            values = [percent(self.game, gain, line["objective"]) for gain, line in zip(values, lines, strict=True)]
+        updates, seconds = (np.array([line[name] for line in lines]) for name in ("update", "seconds"))
+        return Curve(updates, seconds, np.array(values))
 
 
 class Curve(NamedTuple):
@@ -171,17 +175,6 @@ def train(folder: Path, jobs: Sequence[Job], tell: Tell) -> None:
         tell(f"{place + 1} of {len(jobs)}: {what}: exploitability {final:.4g}, {solution.seconds_train:.0f} s")
 
 
-def curve(run: Path, percent: Callable[[float, float], float] | None = None) -> Curve:
-    """The measures of a run, summed over populations; with `percent` in percent of the consumption of those whose value
-    was the objective of the time."""
-    lines = [line for line in read_metrics(run) if "exploitability" in line]
-    gains = [sum(line["exploitability"].values()) for line in lines]
-    if percent is not None:
-        gains = [percent(gain, line["objective"]) for gain, line in zip(gains, lines, strict=True)]
-    values = np.array(gains)
-    return Curve(np.array([line["update"] for line in lines]), np.array([line["seconds"] for line in lines]), values)
-
-
 def best_rate(folder: Path, job: Job, rates: Sequence[float]) -> float:
     """The multiple of the learning rate with the lowest exploitability at the end; one for structural methods."""
     if job.method not in BASELINES:
@@ -218,11 +211,6 @@ def _evaluation(run: Path, paths: int) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def finals(entry: dict[str, Any]) -> np.ndarray:
-    """Exploitability at the end of every seed."""
-    return np.array([one["values"][-1] for one in entry["curves"]])
-
-
 def standard_error(values: np.ndarray) -> float:
     """Of the mean over seeds; NaN for one."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
@@ -242,7 +230,8 @@ def final_table(results: dict[str, Any]) -> pd.DataFrame:
     rows = []
     for game, methods in results.items():
         for method, entry in methods.items():
-            values, gain, relative = finals(entry), float("nan"), float("nan")
+            values = np.array([one["values"][-1] for one in entry["curves"]])  # at the end of every seed
+            gain = relative = float("nan")
             if entry["evaluation"] is not None:
                 population = list(entry["evaluation"]["populations"].values())
                 gain = sum(each["nonanticipative"] for each in population)
@@ -291,8 +280,7 @@ def write(folder: Path, results: dict[str, Any], plan: Plan, tell: Tell) -> list
     for name, table in tables.items():
         if table.empty:
             continue
-        written.append(write_text(folder / "tables" / f"{name}.csv", table.to_csv()))
-        written.append(write_text(folder / "tables" / f"{name}.tex", to_latex(table, note=note)))
+        written += write_table(folder / "tables" / name, table, note=note)
         tell(table.to_string())
     figure = plot_exploitability(results, FLOORS, note, unit)
     written += save_figure(figure, folder / "figures" / "exploitability")

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from hank_mfg.evaluate.euler_errors import choose_at, euler_consumption, euler_errors
+from hank_mfg.evaluate.euler_errors import euler_consumption, euler_errors
+from hank_mfg.evaluate.individuals import choose_at
 
 BRIEF = {"periods": 40, "burn": 20}
 

@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+from types import SimpleNamespace
 from typing import Any
 
 import equinox as eqx
@@ -13,8 +14,8 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games import load_game
-from hank_mfg.evaluate.exploitability.finite_population import finite_population_of
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.finite_population import finite_population
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.play.game_play import GameState, game_play
@@ -160,11 +161,16 @@ def lifetime_reward(policy, noises, reply):
     return total
 
 
+def solved(play) -> Any:
+    """A solution with these strategies, trained or not."""
+    return SimpleNamespace(play=lambda: play)
+
+
 @functools.cache
 def few_walkers():
     """Few walkers, found once for several tests."""
     play = wild_play(Square())
-    return play, finite_population_of(play, (2, 40), paths=PATHS, seed=1)
+    return play, finite_population(solved(play), (2, 40), paths=PATHS, seed=1)
 
 
 @pytest.mark.slow
@@ -190,7 +196,7 @@ def test_two_walkers_against_every_outcome_by_hand():
 def test_where_nobody_matters_every_number_gives_the_mean_field():
     """Guards `finite_population`: gains equal the mean field's at every N where masses move no reward."""
     play = uniform_play("beach_bar")
-    found = finite_population_of(play, (2, 50), paths=4)
+    found = finite_population(solved(play), (2, 50), paths=4)
     for excess in (found.deviation_excess, found.price_taking_excess):
         assert np.abs(excess["individuals"].mean).max() < 1e-10
         assert excess["individuals"].standard_error.max() < 1e-10
@@ -201,14 +207,14 @@ def test_where_nobody_matters_every_number_gives_the_mean_field():
 def test_the_limit_is_the_clairvoyant_exploitability():
     """Guards docs/games.md, row 'mean field': the limit is clairvoyant exploitability, to 1e-12."""
     play, found = few_walkers()
-    exact = exploitability_of(play, paths=PATHS, seed=1).clairvoyant["walkers"]
+    exact = game_exploitability(play, paths=PATHS, seed=1).clairvoyant["walkers"]
     assert found.limit["walkers"][0] == pytest.approx(exact, rel=1e-12)
 
 
 @pytest.mark.slow
 def test_gaps_fall_with_the_square_root_of_the_number_and_gains_approach_the_limit():
     """Guards docs/games.md, 'Finite populations': gaps fall like N^(-1/2), gains approach the mean field."""
-    found = finite_population_of(uniform_play("linear_quadratic"), (100, 3_000), paths=8)
+    found = finite_population(solved(uniform_play("linear_quadratic")), (100, 3_000), paths=8)
     assert found.signal_slope == pytest.approx(-0.5, abs=0.1)
     assert found.mass_slope["individuals"] == pytest.approx(-0.5, abs=0.05)
     for excess in (found.deviation_excess["individuals"], found.price_taking_excess["individuals"]):
@@ -261,9 +267,9 @@ def test_the_figure_shows_both_limits(shift):
     ],
 )
 def test_what_cannot_be_played_is_refused(individuals, pieces, refuses):
-    refuses(lambda: finite_population_of(wild_play(Square()), individuals), *pieces)
+    refuses(lambda: finite_population(solved(wild_play(Square())), individuals), *pieces)
 
 
 @pytest.mark.parametrize("paths", [0, 2, 7, 4.0])
 def test_paths_that_are_no_pairs_are_refused(paths, refuses):
-    refuses(lambda: finite_population_of(wild_play(Square()), 10, paths=paths), f"paths = {paths}", "even")
+    refuses(lambda: finite_population(solved(wild_play(Square())), 10, paths=paths), f"paths = {paths}", "even")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.evaluate.exploitability.game_deviation import deviation_of, history_smoothers
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of
+from hank_mfg.evaluate.exploitability.game_deviation import game_deviation, history_smoothers
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.policy.strategy import make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.play.game_play import GamePlay, game_play, standardize
@@ -57,8 +57,8 @@ def best_on_the_beach(bar: int, mixed: bool) -> float:
 def test_the_gain_on_the_beach_is_that_of_dynamic_programming():
     """Guards docs/games.md: on the beach `game_deviation` equals dynamic programming to five digits."""
     play = untrained("beach_bar")
-    found = deviation_of(play, paths=PATHS)
-    bound = exploitability_of(play, paths=PATHS)
+    found = game_deviation(play, paths=PATHS)
+    bound = game_exploitability(play, paths=PATHS)
     expected = np.mean([best_on_the_beach(b, False) - best_on_the_beach(b, True) for b in range(25, 76)])
     assert found.gain["individuals"] == pytest.approx(expected, rel=1e-5)
     assert found.gain["individuals"] < bound.clairvoyant["individuals"] - 2
@@ -72,7 +72,7 @@ def test_without_common_noise_there_is_nothing_to_foresee(name):
     """Guards `game_deviation`: without common noise the gain equals the clairvoyant one."""
     play = untrained(name, common_noise=False)
     paths = {"linear_quadratic": 2, "crowded_beach_bar": PATHS}[name]
-    found, bound = deviation_of(play, paths=paths), exploitability_of(play, paths=paths)
+    found, bound = game_deviation(play, paths=paths), game_exploitability(play, paths=paths)
     tolerance = {"linear_quadratic": 1e-10, "crowded_beach_bar": 1e-4}[name]  # where the bar stands is drawn
     assert found.gain["individuals"] == pytest.approx(bound.clairvoyant["individuals"], rel=tolerance)
     # on the beach everybody mixes all actions alike, on the line everybody takes the middle one

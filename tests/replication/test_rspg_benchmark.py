@@ -69,7 +69,7 @@ def test_a_run_that_was_cut_off_goes_on(small, tmp_path):
         )
     benchmark.train(tmp_path, [job], calls.append)
     assert read_config(job.folder(tmp_path))["status"] == "FINISHED" and len(calls) == 1
-    assert benchmark.curve(job.folder(tmp_path)).updates.tolist() == [1, 2, 3, 4]
+    assert job.curve(tmp_path).updates.tolist() == [1, 2, 3, 4]
 
 
 @pytest.mark.slow

@@ -21,7 +21,6 @@ from hank_mfg.evaluate.distribution.statistics import (
     lorenz_curve,
     marginal_propensities_by_wealth,
     quantile,
-    shares_by_quintile,
     top_share,
 )
 
@@ -70,7 +69,6 @@ def test_uniform_distribution_in_closed_form():
     assert gini(mass, assets) == pytest.approx(2002 / (3 * 2001), abs=1e-12)
     np.testing.assert_allclose(top_share(mass, assets, np.array([0.1, 0.5])), [0.19, 0.75], atol=2e-4)
     np.testing.assert_allclose(quantile(mass, assets, np.array([0.1, 0.5, 0.9])), [0.1, 0.5, 0.9], atol=1e-3)
-    np.testing.assert_allclose(shares_by_quintile(mass, assets), [0.04, 0.12, 0.20, 0.28, 0.36], atol=5e-4)
 
 
 def test_pareto_distribution_in_closed_form():
@@ -103,7 +101,6 @@ def test_lorenz_curve_properties(population, scale):
     slopes = np.diff(wealth)[mass > 0] / np.diff(share)[mass > 0]
     np.testing.assert_allclose(slopes, assets[mass > 0] / (mass @ assets), rtol=1e-6, atol=1e-9)  # so it is convex
     np.testing.assert_allclose(lorenz_curve(mass, scale * assets)[1], wealth, atol=1e-10)
-    np.testing.assert_allclose(shares_by_quintile(mass, assets).sum(), 1.0, atol=1e-12)
 
 
 @settings(max_examples=25, deadline=None)
@@ -136,7 +133,6 @@ def test_time_axis_gives_the_answer_of_every_period():
         each = np.stack([function(period, assets, *argument) for period in flat])
         np.testing.assert_allclose(function(flat, assets, *argument), each, rtol=1e-13)
         np.testing.assert_allclose(function(mass, assets, *argument), each, rtol=1e-12)
-    assert shares_by_quintile(flat, assets).shape == (5, 5)
     assert lorenz_curve(flat, assets)[0].shape == (5, 8)
 
 
@@ -195,7 +191,7 @@ def test_distribution_table_of_bonds_in_zero_net_supply_leaves_wealth_shares_out
 
 @pytest.mark.parametrize("assets", [[-1.0, 1.0], [-3.0, 1.0]])
 def test_wealth_that_is_not_positive_on_average_is_an_error(assets):
-    for function in (gini, lorenz_curve, shares_by_quintile):
+    for function in (gini, lorenz_curve):
         with pytest.raises(ValueError, match="mean assets = .* is not positive, so shares of wealth have no meaning"):
             function([0.5, 0.5], assets)
 

@@ -12,7 +12,7 @@ import pytest
 from hank_mfg.environment.game import AbstractGame, Aggregate, Discrete, Landing, Population
 from hank_mfg.environment.games.linear_quadratic import LinearQuadratic
 from hank_mfg.environment.games.rspg_macro import RSPGMacro
-from hank_mfg.evaluate.exploitability.game_exploitability import exploitability_of, game_exploitability
+from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.policy.strategy import Sight, make_strategies
 from hank_mfg.precision import cast
 from hank_mfg.solve.baselines.game_settings import BASELINES, BENCHMARK, settings_for
@@ -332,7 +332,7 @@ def uniform_play():
     with jax.enable_x64(True):
         game = cast(LinearQuadratic(), jnp.float64)
         strategies = make_strategies(game, LEARNERS["ippo"].networks(), seed=0, categorical=True)
-        return exploitability_of(game_play(game, strategies), paths=8).clairvoyant["individuals"]
+        return game_exploitability(game_play(game, strategies), paths=8).clairvoyant["individuals"]
 
 
 @pytest.mark.slow

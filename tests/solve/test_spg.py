@@ -15,9 +15,8 @@ from hank_mfg.policy.encoders import GRU, LSTM, NoMemory
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.runs import economy_run as run
-from hank_mfg.runs.economy_run import load_checkpoint
 from hank_mfg.runs.run import load_run, solve_run
-from hank_mfg.runs.storage import RunError, read_config
+from hank_mfg.runs.storage import RunError, read_checkpoint, read_config
 from hank_mfg.solve import solve as solving
 from hank_mfg.solve.gradient.economies import prepare
 from hank_mfg.solve.gradient.reports import check_reports
@@ -179,11 +178,11 @@ def test_not_a_number_stops_training_and_keeps_the_last_good_checkpoint(interrup
     before = checkpoint.read_bytes()
 
     def spoilt(*arguments):
-        training, history = load_checkpoint(*arguments)
+        training, history = read_checkpoint(*arguments)
         where = lambda t: t.states.aggregate.mass  # noqa: E731
         return eqx.tree_at(where, training, training.states.aggregate.mass.at[2].set(jnp.nan)), history
 
-    monkeypatch.setattr(run, "load_checkpoint", spoilt)
+    monkeypatch.setattr(run, "read_checkpoint", spoilt)
     with pytest.raises(hm.SolveError, match=r"^Update 12, path 2: prices and signals became NaN or infinite"):
         solve_run("", interrupted, resume=True)
     assert checkpoint.read_bytes() == before

@@ -32,6 +32,16 @@ def lottery_on_chain(values: np.ndarray, target: float) -> np.ndarray:
     return probabilities
 
 
+def reach_of(economy: Economy, shock: str) -> tuple[float, float, float]:
+    """Stationary mean and standard deviation of an aggregate shock, and how far it can move both up and down."""
+    values, share = (
+        np.asarray(economy.shock_values[shock]),
+        np.asarray(stationary_distribution(economy.shock_transition)),
+    )
+    mean = float(share @ values)
+    return mean, float(np.sqrt(share @ (values - mean) ** 2)), float(min(values.max() - mean, mean - values.min()))
+
+
 def date_zero(
     economy: Economy, shock: str, size: float, given: Mapping[str, float] | None = None
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -36,7 +36,7 @@ from hank_mfg.evaluate.distribution.groups import (
     wealth_percentiles,
 )
 from hank_mfg.evaluate.distribution.statistics import gini_over_states, quantile_over_states
-from hank_mfg.evaluate.units import change_in, in_names, unit_of
+from hank_mfg.evaluate.units import change_in, in_names, require_periods, unit_of
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.model.units import LEVEL, SHARE
@@ -121,9 +121,7 @@ class DistributionPath:
         path does not have.
         """
         shown = [t for t in DATES if t < self.horizon] if periods is None else list(periods)
-        for period in shown:
-            if not 0 <= period < self.horizon:
-                raise ValueError(f"periods asks for {period}: the path has the periods 0 to {self.horizon - 1}.")
+        require_periods(shown, self.horizon)
         rows = [
             [self.units[name], self.baseline[name][0], *response[shown]] for name, response in self.responses.items()
         ]

@@ -86,16 +86,6 @@ def top_share(mass, assets=None, fraction: Any = 0.1) -> Any:
     return (1.0 - _read(1.0 - fraction, *lorenz_curve(mass, assets)))[()]
 
 
-def shares_by_quintile(mass, assets=None) -> np.ndarray:
-    """The share of wealth held by each fifth of the population, from the poorest to the richest.
-
-    L(q/5) - L((q-1)/5) for q = 1..5. Arguments and errors as for `lorenz_curve`. Returns fractions that sum to one,
-    (5,) after the time axis; negative for a fifth that is in debt on net.
-    """
-    population, wealth = lorenz_curve(mass, assets)
-    return np.diff(_read(np.linspace(0.0, 1.0, 6), population, wealth), axis=-1)
-
-
 def quantile(mass, assets=None, probability: Any = 0.5) -> Any:
     """Assets below which the fraction `probability` of the population lies.
 
