@@ -84,16 +84,43 @@ def log_likelihood(coefficients: Array, noise: Array, sample: Array, kept: np.nd
     return log_normal(stacked(gamma, kept), sample)
 
 
-def smoothed(coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int) -> Array:
-    """E[e_t | sample], the smoothed innovations of `periods` sample periods, (periods, shocks), in standard deviations.
-
-    Cov(e_t, y_s) = M_{s-t}' for s >= t; innovations before the sample are not reported.
-    """
-    gamma = _covariances(coefficients, noise, periods)
-    factor = jnp.linalg.cholesky(stacked(gamma, kept))
-    weighted = jax.scipy.linalg.cho_solve((factor, True), sample)
-    full = jnp.zeros(periods * coefficients.shape[-1]).at[kept].set(weighted).reshape(periods, -1)
-    lag = np.arange(periods)[None, :] - np.arange(periods)[:, None]
-    used = np.clip(lag, 0, coefficients.shape[1] - 1)
+def smoothed(
+    coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int, before: int = 0
+) -> Array:
+    """E[e_t | sample], the smoothed innovations of `before` periods and the sample, (before + periods, shocks), in
+    standard deviations: Cov(e_t, y_s) = M_{s-t}' for s >= t."""
+    weighted = _weighted(coefficients, noise, sample, kept, periods)[1].reshape(periods, -1)
+    lag = np.arange(periods)[None, :] - np.arange(-before, periods)[:, None]
     inside = (lag >= 0) & (lag < coefficients.shape[1])
-    return jnp.einsum("ztso,so,ts->tz", coefficients[:, used], full, inside.astype(float))
+    moved = jnp.where(inside[None, ..., None], coefficients[:, np.clip(lag, 0, coefficients.shape[1] - 1)], 0.0)
+    return jnp.einsum("ztso,so->tz", moved, weighted)
+
+
+def contributions(coefficients: Array, innovations: Array, periods: int) -> Array:
+    """What every innovation adds to every observable, (shocks, periods, observables), given innovations
+    (before + periods, shocks), of which the last `periods` are the sample's."""
+    size = 1 << int(np.ceil(np.log2(coefficients.shape[1] + len(innovations))))
+    waves = jnp.fft.rfft(coefficients, size, axis=1) * jnp.fft.rfft(innovations.T, size, axis=1)[..., None]
+    return jnp.fft.irfft(waves, size, axis=1)[:, len(innovations) - periods : len(innovations)]
+
+
+def forecast(
+    coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int, ahead: int
+) -> tuple[Array, Array]:
+    """The mean (ahead, observables) and the covariance (ahead x observables, the same) of the periods after a sample,
+    measurement errors included."""
+    count = coefficients.shape[-1]
+    gamma = _covariances(coefficients, noise, periods + ahead)
+    whole = stacked(gamma, np.arange((periods + ahead) * count))
+    later = np.arange(periods * count, (periods + ahead) * count)
+    factor = jnp.linalg.cholesky(whole[np.ix_(kept, kept)])
+    scaled = jax.scipy.linalg.solve_triangular(factor, whole[np.ix_(kept, later)], lower=True)
+    mean = scaled.T @ jax.scipy.linalg.solve_triangular(factor, sample, lower=True)
+    return mean.reshape(ahead, count), whole[np.ix_(later, later)] - scaled.T @ scaled
+
+
+def _weighted(coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int) -> tuple[Array, Array]:
+    """The covariance of what is there, and Gamma^-1 y with zeros where nothing is, (periods x observables,)."""
+    covariance = stacked(_covariances(coefficients, noise, periods), kept)
+    solved = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(covariance), True), sample)
+    return covariance, jnp.zeros(periods * coefficients.shape[-1]).at[kept].set(solved)

@@ -5,7 +5,10 @@ only parameters of households move the stationary equilibrium and household Jaco
 the equilibrium before, and differentiated through (households.py). kinds.py says which is which.
 """
 
+import dataclasses
 import functools
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +25,7 @@ from hank_mfg.estimate.kinds import Kind, kinds_of
 from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
 from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, impulses, innovations
 from hank_mfg.model.base import Model
+from hank_mfg.model.fingerprint import fingerprint
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.precision import float64_allowed
@@ -54,6 +58,7 @@ class Likelihood:
         self.innovations = innovations(model, shocks)
         ss, households = household_responses(steady, horizon)
         self._ss, self._households, self._moved = ss, households, None
+        self._responding: dict[tuple[str, ...], Any] = {}
         public = jax.tree.map(jnp.asarray, steady.public)
         self.kinds: dict[str, Kind] = kinds_of(parameters, model, ss, public, self.names)
         own = model.parameters()
@@ -96,6 +101,11 @@ class Likelihood:
     def coefficients(self, values: Mapping[str, Any]) -> Array:
         """Moving-average coefficients of the observed columns at parameter `values`, (innovations, horizon, columns),
         in units of the data per standard deviation of each innovation."""
+        paths, levels = self._paths(values, self._series)
+        return transformed(paths, levels, self.observed)
+
+    def _paths(self, values: Mapping[str, Any], series: tuple[str, ...]) -> tuple[Array, Array]:
+        """Responses of series to each innovation, (innovations, horizon, series), and their steady values."""
         own = {
             name: jnp.asarray(values[name], jnp.float64) for name in self.parameters if name in self.model.parameters()
         }
@@ -107,11 +117,39 @@ class Likelihood:
             ss = ss._replace(economy=with_parameters(ss.economy, Named("parameters", own)))
         numbers = {name: value for name, value in self.model.parameters().items() if np.ndim(value) == 0}
         paths = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, {**numbers, **values})
-        if self._fixed is not None:
+        if self._fixed is not None and series == self._series:
             found = jnp.einsum("zstc,isz->itc", self._fixed, paths)
         else:
-            found = responses_to(ss, self.names, households, paths, self._series)
-        return transformed(found, _steady_levels(ss, self.names, self._series), self.observed)
+            found = responses_to(ss, self.names, households, paths, series)
+        return found, _steady_levels(ss, self.names, series)
+
+    @float64_allowed
+    def responses(self, values: Mapping[str, float], series: tuple[str, ...]) -> np.ndarray:
+        """Responses of any series of the model to each innovation of one standard deviation, (innovations, horizon,
+        series), deviations in the model's own units, at parameter `values` by name."""
+        if series not in self._responding:
+            self._responding[series] = jax.jit(lambda values: self._paths(values, series)[0])
+        return np.asarray(self._responding[series]({name: jnp.asarray(values[name]) for name in self.parameters}))
+
+    def identity(self) -> str:
+        """A digest of data, model, equations and settings: equal for likelihoods that are."""
+        model = type(self.model)
+        parts = [
+            model.__name__, fingerprint(model), {n: np.asarray(v).tolist() for n, v in self.model.parameters().items()},
+            self.steady.economy.shape, self.horizon, self.parameters, self.sample.columns, list(self.observed.values()),
+            {name: tuple(each) for name, each in self.shocks.items()},
+        ]  # fmt: skip
+        digest = hashlib.sha256(json.dumps(parts, default=str).encode())
+        digest.update(np.ascontiguousarray(self.sample.values).tobytes())
+        return digest.hexdigest()
+
+    def bounds(self, name: str) -> tuple[float, float]:
+        """The lowest and the highest value that a parameter can take: those the model declares."""
+        fields = {field.name: field for field in dataclasses.fields(self.model)}
+        limits = fields[name].metadata.get("bounds", {}) if name in fields else {}
+        low = [limits[key] for key in ("above", "at_least") if key in limits]
+        high = [limits[key] for key in ("below", "at_most") if key in limits]
+        return max(low, default=-np.inf), min(high, default=np.inf)
 
     def noise(self, values: Mapping[str, Any]) -> Array:
         """Variances of measurement errors, (columns,), in units of the data squared."""

@@ -95,7 +95,8 @@ def as_model(priors: Any, likelihood: Likelihood) -> Callable[[], None]:
         priors = read_priors(priors)
     if not isinstance(priors, Mapping):
         raise EstimationError(
-            "priors: give a dict of names, a CSV file with the columns name, distribution, mean, sd, or a NumPyro model."
+            "priors: give a dict of names, a CSV file with the columns name, distribution, mean, sd, or a NumPyro "
+            "model."
         )
     for name in priors:
         if name not in likelihood.parameters:
@@ -124,7 +125,9 @@ def _distribution(name: str, given: Any) -> Any:
             raise EstimationError(f"priors[{name!r}] = {given!r}: give (distribution, mean, sd).")
         return Prior(*given).numpyro(name)
     if not hasattr(given, "log_prob"):
-        raise EstimationError(f"priors[{name!r}] = {given!r}: give (distribution, mean, sd), or a NumPyro distribution.")
+        raise EstimationError(
+            f"priors[{name!r}] = {given!r}: give (distribution, mean, sd), or a NumPyro distribution."
+        )
     return given
 
 
@@ -158,15 +161,30 @@ def ends(distribution: Any) -> tuple[Any, Any]:
 
 
 class Target(NamedTuple):
-    """A posterior on the whole line: `free` names what is sampled, in order, `start` (free,) where a search begins;
-    `constrain(point)` parameters by name, `log_prior(point)` the prior's density in parameters, `log_volume(point)` the
-    logarithm of |d parameters / d point|."""
+    """A posterior on the whole line. `model` is the NumPyro model of its priors, `free` names what it samples, in
+    order, and `start` (free,) is where a search begins; `constrain(point)` gives parameters by name, `log_prior(point)`
+    the density of parameters, `log_volume(point)` the logarithm of |d parameters / d point|.
+    """
 
+    model: Callable[[], None]
     free: tuple[str, ...]
     start: np.ndarray
     constrain: Callable[[Array], dict[str, Array]]
     log_prior: Callable[[Array], Array]
     log_volume: Callable[[Array], Array]
+
+    def draws(self, count: int, seed: int) -> list[np.ndarray]:
+        """Points (free,) that are drawn from the priors."""
+        import numpyro
+        from numpyro.distributions import biject_to
+
+        points = []
+        with jax.enable_x64(True):
+            for key in jax.random.split(jax.random.key(seed), count):
+                sites = numpyro.handlers.trace(numpyro.handlers.seed(self.model, key)).get_trace()
+                point = [biject_to(sites[name]["fn"].support).inv(sites[name]["value"]) for name in self.free]
+                points.append(np.asarray(point, float))
+        return points
 
 
 def on_the_line(model: Callable[[], None], likelihood: Likelihood) -> Target:
@@ -219,4 +237,4 @@ def on_the_line(model: Callable[[], None], likelihood: Likelihood) -> Target:
         ]
         return jnp.sum(jnp.stack(terms))
 
-    return Target(free, np.asarray(begin), constrain, log_prior, log_volume)
+    return Target(model, free, np.asarray(begin), constrain, log_prior, log_volume)

@@ -1,0 +1,162 @@
+"""Markov chains of a posterior by the No-U-Turn sampler (NumPyro), kept as they go.
+
+The mass matrix is the curvature at the mode, so that warming up only finds a step size. With a folder every chain
+writes its draws and the sampler's state every so often, whole files or none, and one that was cut off goes on with the
+same draws as if it had not been. Source: Hoffman and Gelman (2014), JMLR 15.
+"""
+
+import concurrent.futures
+import hashlib
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.estimate.likelihood import Likelihood
+from hank_mfg.estimate.mode import Mode
+from hank_mfg.estimate.priors import Target
+from hank_mfg.estimate.processes import EstimationError
+from hank_mfg.files import write_bytes
+
+SECONDS = 20.0  # between two times that a chain is written
+SPREAD = 1.5  # of the first points of chains, in standard deviations around the mode
+
+
+class Chains(NamedTuple):
+    """Draws on the line, (chains, draws, free), log densities there, (chains, draws), the number of gradients and the
+    share of draws that diverged, of each chain, and seconds."""
+
+    points: np.ndarray
+    log_density: np.ndarray
+    gradients: np.ndarray
+    divergent: np.ndarray
+    seconds: float
+
+
+def sample_chains(
+    likelihood: Likelihood, target: Target, mode: Mode, *, chains: int, draws: int, warmup: int, seed: int,
+    folder: Path | None, executor: concurrent.futures.Executor | None, tell: Callable[[str], None] | None,
+) -> Chains:  # fmt: skip
+    """Chains of `draws` after `warmup`, begun around the mode. Raises EstimationError for a folder of another one."""
+    begin = time.perf_counter()
+    sampler = _Sampler(likelihood, target, mode, warmup)
+    settings = json.dumps([likelihood.identity(), target.free, target.start.tolist(), chains, draws, warmup, seed])
+    identity = hashlib.sha256(settings.encode()).hexdigest()
+
+    def run(chain: int) -> dict[str, np.ndarray]:
+        path = None if folder is None else folder / f"chain_{chain}.npz"
+        return sampler.run(chain, draws, seed, path, identity, tell)
+
+    found = list(map(run, range(chains)) if executor is None else executor.map(run, range(chains)))
+    return Chains(
+        np.stack([each["points"] for each in found]), -np.stack([each["potential"] for each in found]),
+        np.stack([each["steps"].sum() for each in found]), np.stack([each["diverging"].mean() for each in found]),
+        time.perf_counter() - begin,
+    )  # fmt: skip
+
+
+class _Sampler:
+    """The sampler, compiled once for all chains."""
+
+    def __init__(self, likelihood: Likelihood, target: Target, mode: Mode, warmup: int):
+        from numpyro.infer import NUTS
+
+        def potential(point: Array) -> Array:
+            values = target.constrain(point)
+            density = likelihood.traced(values) + target.log_prior(point) + target.log_volume(point)
+            return jnp.where(jnp.isfinite(density), -density, jnp.inf)
+
+        curved = np.linalg.eigvalsh(mode.hessian_with_volume).min() > 0
+        self.covariance = np.linalg.inv(mode.hessian_with_volume) if curved else np.eye(len(mode.point))
+        self.mode, self.warmup = mode, warmup
+        with jax.enable_x64(True):
+            self.kernel = NUTS(
+                potential_fn=potential, dense_mass=True, inverse_mass_matrix=jnp.asarray(self.covariance),
+                adapt_mass_matrix=not curved, target_accept_prob=0.8, max_tree_depth=8,
+            )  # fmt: skip
+            self.step = jax.jit(lambda state: self.kernel.sample(state, (), {}))
+
+    def first(self, chain: int, seed: int) -> Any:
+        """The state of the sampler at the first point of a chain."""
+        with jax.enable_x64(True):
+            key = jax.random.fold_in(jax.random.key(seed), chain)
+            root = np.linalg.cholesky(self.covariance)
+            for attempt in range(20):
+                normal = np.asarray(jax.random.normal(jax.random.fold_in(key, attempt + 1), (len(root),)))
+                point = self.mode.point + SPREAD * root @ normal * 0.5**attempt
+                state = self.kernel.init(key, self.warmup, jnp.asarray(point), (), {})
+                if np.isfinite(float(state.potential_energy)):
+                    return state
+        raise EstimationError("No chain could begin: the posterior has no density around its mode.")
+
+    def run(
+        self, chain: int, draws: int, seed: int, path: Path | None, identity: str, tell: Callable[[str], None] | None
+    ) -> dict[str, np.ndarray]:
+        """The draws of a chain, resumed where its file says."""
+        state = self.first(chain, seed)
+        leaves, structure = jax.tree.flatten(state)
+        kept: dict[str, list] = {"points": [], "potential": [], "steps": [], "diverging": []}
+        done, written = 0, time.perf_counter()
+        if path is not None and path.is_file():
+            done, leaves, kept = _read(path, identity, leaves)
+            state = jax.tree.unflatten(structure, leaves)
+        total = self.warmup + draws
+        with jax.enable_x64(True):
+            while done < total:
+                state = self.step(state)
+                done += 1
+                if done > self.warmup:
+                    kept["points"].append(np.asarray(state.z))
+                    kept["potential"].append(float(state.potential_energy))
+                    kept["steps"].append(int(state.num_steps))
+                    kept["diverging"].append(bool(state.diverging))
+                late = time.perf_counter() - written > SECONDS
+                if late and tell is not None:
+                    tell(f"chain {chain + 1}: {done} of {total} draws")
+                if path is not None and (late or done == total):
+                    _write(path, identity, done, jax.tree.leaves(state), kept)
+                if late:
+                    written = time.perf_counter()
+        return {name: np.asarray(each) for name, each in kept.items()}
+
+
+def _bits(leaf: Any) -> np.ndarray:
+    """A leaf of the sampler's state as an array that can be written."""
+    return np.asarray(jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
+
+
+def _write(path: Path, identity: str, done: int, leaves: list, kept: dict[str, list]) -> None:
+    buffer = io.BytesIO()
+    arrays = {f"state_{i}": _bits(leaf) for i, leaf in enumerate(leaves)}
+    np.savez(buffer, identity=identity, done=done, **arrays, **{name: np.asarray(each) for name, each in kept.items()})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, buffer.getvalue())
+
+
+def _read(path: Path, identity: str, like: list) -> tuple[int, list, dict[str, list]]:
+    """Draws so far, the state and what was kept. Raises EstimationError for a file of another estimation."""
+    try:
+        with np.load(path) as file:
+            found = {name: file[name] for name in file.files}
+    except (OSError, ValueError, KeyError) as error:
+        raise EstimationError(f"{path} cannot be read ({error}): delete it, and the chain begins again.") from error
+    if str(found["identity"]) != identity:
+        raise EstimationError(
+            f"{path.parent} holds chains of another estimation (other data, model, priors or settings): give another "
+            "folder, or the same arguments to go on."
+        )
+    with jax.enable_x64(True):
+        leaves = []
+        for place, leaf in enumerate(like):
+            saved = jnp.asarray(found[f"state_{place}"])
+            key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            leaves.append(jax.random.wrap_key_data(saved) if key else saved)
+    kept = {name: list(found[name]) for name in ("points", "potential", "steps", "diverging")}
+    return int(found["done"]), leaves, kept
