@@ -295,7 +295,10 @@ def trust_command(run: Run, as_json: Json = False) -> None:
 @app.command("replicate")
 def replicate_command(
     name: Annotated[
-        str, typer.Argument(help="aiyagari-1994, jedc-2010, krusell-smith-1998, rspg-benchmark, rspg-economies")
+        str,
+        typer.Argument(
+            help="aiyagari-1994, auclert-2021, jedc-2010, krusell-smith-1998, rspg-benchmark, rspg-economies"
+        ),
     ],
     out: Annotated[Path | None, typer.Option(parser=folder_of, help="the folder; replications/NAME by default")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="everything small and rough, a few minutes at most")] = False,

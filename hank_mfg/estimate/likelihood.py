@@ -5,11 +5,12 @@ only parameters of households move the stationary equilibrium and household Jaco
 the equilibrium before, and differentiated through (households.py). kinds.py says which is which.
 """
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -35,6 +36,21 @@ from hank_mfg.solve.sequence.sequence_space import household_responses
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
 
 
+@functools.cache
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController  # loaded on first use
+
+    return ThreadpoolController()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Linear algebra on one thread: matrices of some hundred rows gain little from more, and on a machine that has
+    other work threads wait for each other, ten times as long."""
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
+
+
 class Likelihood:
     """log p(data | parameters) of the linear solution: call it with parameters by name.
 
@@ -49,7 +65,7 @@ class Likelihood:
     """
 
     def __init__(
-        self, model: Model, steady: SteadyState, sample: Sample, observed: Mapping[str, Observed],
+        self, model: Model, steady: SteadyState, sample: Sample, observed: Mapping[str, Observed], *,
         parameters: tuple[str, ...], shocks: Mapping[str, ARMA], horizon: int, starts: Mapping[str, float],
     ):  # fmt: skip
         self.model, self.steady, self.sample, self.observed = model, steady, sample, dict(observed)
@@ -176,7 +192,8 @@ class Likelihood:
         """The log likelihood at parameter `values` by name and its exact derivative in each of them."""
         self._check(values)
         vector = jnp.asarray([values[name] for name in self.parameters], jnp.float64)
-        value, gradient = self._program(vector)
+        with one_thread():
+            value, gradient = jax.block_until_ready(self._program(vector))
         return float(value), dict(zip(self.parameters, np.asarray(gradient).tolist(), strict=True))
 
     @functools.cached_property
@@ -244,7 +261,9 @@ def likelihood(
     check_observed(observed, {name: value for name, value in known.items()}, len(innovations(model, given)))
     sample = sample_of(data, observed, getattr(model, "period", ""))
     _check_parameters(model, parameters, given, observed, start, len(sample.kept))
-    return Likelihood(model, steady, sample, observed, parameters, given, horizon, start)
+    return Likelihood(
+        model, steady, sample, observed, parameters=parameters, shocks=given, horizon=horizon, starts=start
+    )
 
 
 def _check_parameters(
