@@ -8,6 +8,7 @@ import numpy as np
 
 from hank_mfg.environment.accounting import steady_goods
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.model.named import Named
 from hank_mfg.model.units import LEVEL, declared_kinds, shown_in
 from hank_mfg.precision import float64_allowed
 
@@ -22,11 +23,14 @@ def steady_outcomes(economy: Economy, public: Public, mass: Any, savings: Any) -
     """Aggregates, prices, declared outcomes and choices summed over households, by name; shocks, which rest at their
     means, are left out. `mass` and `savings` (assets, income); decimals per model period."""
     public = jax.tree.map(jnp.asarray, public)
-    named = {
-        **economy.series(public),
-        **economy.choices(jnp.asarray(mass), public, jnp.asarray(savings)),
-    }
-    return {name: float(value) for name, value in named.items() if name not in public.shocks}
+    named = all_quantities(economy, public, jnp.asarray(mass), jnp.asarray(savings))
+    return {name: float(value) for name, value in named.items()}
+
+
+def all_quantities(economy: Economy, public: Public, mass: Any, savings: Any) -> Named:
+    """The quantities of `steady_outcomes`, traceable and differentiable."""
+    every = {**economy.series(public), **economy.choices(mass, public, savings)}
+    return Named("outcomes", {name: value for name, value in every.items() if name not in public.shocks})
 
 
 @float64_allowed

@@ -31,7 +31,7 @@ from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as St
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
 from hank_mfg.solve.stationary.outcomes import goods_left_over, outcomes_table, steady_outcomes
-from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
+from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
@@ -196,17 +196,28 @@ def steady_state(
             if nonconcave == "refuse":
                 blame_budget(model, error)
             raise
-        found = outcome.found
         seconds = (compiled - begin, time.perf_counter() - compiled)
-        _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
-        warn_of_top(economy, found.mass)
-        if nonconcave == "refuse":
-            require_sufficient(economy, found.public, outcome.savings, found.mass)
-        return SteadyState(
-            economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
-            jax.tree.map(np.float64, found.public),
-            float(np.abs(found.excess).max()), float(found.change), *seconds,
-        )  # fmt: skip
+        return checked_outcome(economy, outcome, seconds, nonconcave)
+
+
+def checked_outcome(
+    economy: Economy, outcome: Outcome, seconds: tuple[float, float], nonconcave: str = "refuse"
+) -> SteadyState:
+    """The equilibrium that a search ended with, once goods, the grid and budgets are checked as in `steady_state`.
+
+    `seconds` of compilation and of the search. Raises SteadyStateError where goods are left over, and unless
+    `nonconcave` is "allow" where first-order conditions are not sufficient; warns of a grid that is too short.
+    """
+    found = outcome.found
+    _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
+    warn_of_top(economy, found.mass)
+    if nonconcave == "refuse":
+        require_sufficient(economy, found.public, outcome.savings, found.mass)
+    return SteadyState(
+        economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
+        jax.tree.map(np.float64, found.public),
+        float(np.abs(found.excess).max()), float(found.change), *seconds,
+    )  # fmt: skip
 
 
 def require_tolerance(tolerance: float) -> None:

@@ -1,0 +1,1 @@
+"""Fit a declared economy to data."""
