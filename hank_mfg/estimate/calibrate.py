@@ -124,11 +124,15 @@ class Task(NamedTuple):
             if best is None or found.here.size < best.here.size:
                 best = found
             if self._met(found) or (found.settled and not problem.exact):
-                self._require_told_apart(problem, found.here)
+                try:
+                    self._require_told_apart(problem, found.here)
+                except CalibrationError as error:
+                    alike = error
+                    continue
                 return found
-        if best is None:
-            assert alike is not None
+        if alike is not None and (best is None or best.settled):
             raise alike
+        assert best is not None
         raise CalibrationError(self._missed(best))
 
     def result(self, found: Descent, steady) -> Calibration:

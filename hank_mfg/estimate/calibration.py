@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hank_mfg.estimate.calibration_file import write_calibration
 from hank_mfg.estimate.free import Free
 from hank_mfg.estimate.targets import Targets
 from hank_mfg.files import as_latex
@@ -183,9 +184,7 @@ class Calibration:
         default that with the most parameters in common of those that belong to the model. Raises ValueError where the
         file would not be found beside its model, OSError where the disk refuses.
         """
-        from hank_mfg.estimate.calibration_file import write_calibration
-
-        return write_calibration(self, path, like)
+        return write_calibration(self.model, {each.name: self._source_of(each.name) for each in self.free}, path, like)
 
     def __repr__(self) -> str:
         import pandas as pd
@@ -203,6 +202,19 @@ class Calibration:
             f"steps, markets clear to {self.steady.residual:.1g}{words})"
         )
         return "\n\n".join([head, *parts])
+
+    def _source_of(self, name: str) -> str:
+        """The source of a parameter that was found: which targets, and where these are from."""
+        places = [each.place for each in self.free if each.name == name and each.place is not None]
+        which = f"entr{'y' if len(places) == 1 else 'ies'} {', '.join(map(str, places))} " if places else ""
+        wanted = [
+            f"{moment} = {value:.6g}{f' ({source})' if source else ''}"
+            for moment, value, source in zip(self.data.names, self.data.values, self.data.sources, strict=True)
+        ]
+        shown = f"{len(wanted)} targets, {wanted[0]} to {wanted[-1]}" if len(wanted) > 12 else ", ".join(wanted)
+        others = list(dict.fromkeys(each.name for each in self.free if each.name != name))
+        together = f", together with {', '.join(others)}" if others else ""
+        return f"{which}calibrated to {shown}{together}; {self.steady.economy.shape[0]} asset points"
 
     def _elasticities(self) -> np.ndarray:
         below = np.where(self.moments == 0, 1.0, self.moments)

@@ -4,8 +4,9 @@ import inspect
 import json
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,18 +16,16 @@ from hank_mfg.model.gallery import Calibration as File
 from hank_mfg.model.gallery import model_names, read_calibration
 from hank_mfg.model.model_files import shipped_folder
 
-if TYPE_CHECKING:
-    from hank_mfg.estimate.calibration import Calibration
 
-
-def write_calibration(found: "Calibration", path: str | os.PathLike, like: str | os.PathLike | None) -> Path:
-    """Write the calibration file of a calibrated model; arguments and errors as for `Calibration.save`."""
+def write_calibration(
+    model: Model, found: Mapping[str, str], path: str | os.PathLike, like: str | os.PathLike | None
+) -> Path:
+    """Write the calibration file of a model; `found` has the sources of those parameters that were found. Other
+    arguments and errors as for `Calibration.save`."""
     file = Path(path).expanduser()
-    if file.suffix != ".toml":
-        raise ValueError(f"save({str(path)!r}): a calibration file ends with .toml, such as {file.stem}.toml.")
-    require_beside_model(found.model, file)
-    origin = read_calibration(_source(like)) if like is not None else nearest_file(found.model)
-    also_written(as_toml(found, origin), file)
+    require_place(model, file)
+    origin = read_calibration(_source(like)) if like is not None else nearest_file(model)
+    also_written(as_toml(model, found, origin), file)
     return file
 
 
@@ -43,8 +42,10 @@ def model_file(model: Model) -> Path | None:
     return Path(file) if file is not None and Path(file).is_file() else None
 
 
-def require_beside_model(model: Model, file: Path) -> None:
+def require_place(model: Model, file: Path) -> None:
     """Raise ValueError unless a calibration file there would find its model: a shipped one, or one beside it."""
+    if file.suffix != ".toml":
+        raise ValueError(f"{file}: a calibration file ends with .toml, such as {file.stem}.toml.")
     source = model_file(model)
     if source is None or source.resolve().parent == shipped_folder("models").resolve():
         return
@@ -81,39 +82,22 @@ def _same(one: Any, other: Any) -> bool:
     return one.shape == other.shape and np.array_equal(one, other)
 
 
-def as_toml(found: "Calibration", origin: File | None) -> str:
+def as_toml(model: Model, found: Mapping[str, str], origin: File | None) -> str:
     """The calibration file as text."""
-    model, source = found.model, model_file(found.model)
+    source = model_file(model)
     stem = source.stem if source is not None else _in_small_letters(type(model).__name__)
     period = model.period or (origin.period if origin else "")
     head = {"model": stem, "period": period, "source": f"{origin.source if origin else stem}; calibrated"}
     entries = {} if origin is None else origin.entries
     kept = [] if origin is None else _in_common(model, origin)
-    names = {each.name for each in found.free}
     lines = [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in head.items() if text]
     for name, value in model.parameters().items():
         entry = entries.get(name, {})
         given = entry.get("source", "") if name in kept else "set by hand" if entries else ""
-        words = {"unit": entry.get("unit", ""), "source": _of_targets(found, name) if name in names else given}
+        words = {"unit": entry.get("unit", ""), "source": found.get(name, given)}
         lines += ["", f"[{name}]", f"value = {_number(np.asarray(value, np.float64).tolist())}"]
         lines += [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in words.items() if text]
     return "\n".join(lines) + "\n"
-
-
-def _of_targets(found: "Calibration", name: str) -> str:
-    """The source of a parameter that was found: which targets, and where these are from."""
-    places = [each.place for each in found.free if each.name == name and each.place is not None]
-    which = f"entr{'y' if len(places) == 1 else 'ies'} {', '.join(map(str, places))} " if places else ""
-    wanted = [
-        f"{moment} = {value:.6g}{f' ({source})' if source else ''}"
-        for moment, value, source in zip(found.data.names, found.data.values, found.data.sources, strict=True)
-    ]
-    many = len(wanted) > 12
-    shown = f"{len(wanted)} targets, {wanted[0]} to {wanted[-1]}" if many else ", ".join(wanted)
-    others = [each.label for each in found.free if each.name != name]
-    together = f", together with {', '.join(others)}" if others else ""
-    points = found.steady.economy.shape[0]
-    return f"{which}calibrated to {shown}{together}; {points} asset points"
 
 
 def _number(value: Any) -> str:

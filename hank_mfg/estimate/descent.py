@@ -5,7 +5,9 @@ With gaps g(theta) = W^{1/2} (m(theta) - target) along the equilibrium and J = d
     min over d of |g + J d|^2 + lambda |D d|^2,     lower <= theta + d <= upper,
 
 a least-squares problem with bounds, exactly, by an active set (SciPy's bounded-variable least squares): with lambda = 0
-it is Newton's step where there are as many targets as parameters, and Gauss and Newton's where there are more. D are
+it is Newton's step where there are as many targets as parameters, and Gauss and Newton's where there are more. One step
+goes nine tenths of the way to a bound at most, as a parameter may have no effect at all there, such as the difference
+between two types at zero. D are
 the largest norms of the columns of J so far (Moré 1978). lambda starts at zero, rises where a step fails - there is no
 equilibrium, or gaps do not fall - and falls again after success.
 
@@ -30,8 +32,9 @@ CORRECTIONS = 8
 CLEARED = 1e-10  # the excess at the end
 MET = 1e-11  # the gap, weighted, at which exactly identified parameters are found
 STILL = 1e-9  # the step, as a fraction of the box, at which others are
-SLOW = 1e-3  # the decrease of squared gaps in a step, relative: after `PATIENCE` such steps a search has settled
+SLOW = 1e-5  # the decrease of squared gaps in a step, relative: after `PATIENCE` such steps a search has settled
 PATIENCE = 3
+PART, NEAR = 0.9, 1e-4  # of the way to a bound that one step takes; so near, in widths of the box, all of it
 LONGEST = 1.0  # the largest step of the logarithm of an aggregate
 
 
@@ -128,9 +131,15 @@ def _step(problem: Problem, here: Here, jacobian: np.ndarray, damping: np.ndarra
     matrix = np.concatenate([jacobian, np.diag(damping)])
     right = np.concatenate([-here.gap, np.zeros(len(width))])
     free = np.linalg.lstsq(matrix, right, rcond=1e-13)[0]
-    if np.all((place + free >= 0.0) & (place + free <= 1.0)):
+    least, most = -_reach(place), _reach(1.0 - place)
+    if np.all((free >= least) & (free <= most)):
         return free
-    return lsq_linear(matrix, right, (-place - 1e-14, 1.0 - place + 1e-14), method="bvls", tol=1e-14).x
+    return lsq_linear(matrix, right, (least - 1e-14, most + 1e-14), method="bvls", tol=1e-14).x
+
+
+def _reach(room: np.ndarray) -> np.ndarray:
+    """How far a step may go toward a bound at distance `room`, in widths of the box: all of it only from near by."""
+    return np.where(room > NEAR, PART * room, room)
 
 
 def _try(problem: Problem, here: Here, move: np.ndarray) -> Here | None:

@@ -171,3 +171,77 @@ def test_shares_and_quantiles_are_traced_and_differentiated(float64):
         assert float(jax.jit(function)(mass, assets)) == pytest.approx(float(function(mass, assets)), rel=1e-12)
         difference = (function(mass + change, assets) - function(mass - change, assets)) / 2
         assert float(slope) == pytest.approx(float(difference), rel=1e-4)
+
+
+@pytest.mark.slow
+def test_more_targets_than_parameters(model, found):
+    """Guards docs/calibration.md, more targets than parameters: own moments with standard errors, one of them a
+    function of the user's, give the same parameters, J = 0, and smaller standard errors than two of them."""
+    steady = found.steady
+    own = float(np.sum(steady.mass * steady.consumption**2))
+    moments = {
+        "capital / output": hm.Target(3.0, 0.1),
+        "gini": hm.Target(0.6, 0.02),
+        "top_share(0.1)": hm.Target(float(hm.stats.top_share(steady, fraction=0.1)), 0.05),
+        "spread of consumption": hm.Target(own, 0.1, moment=lambda s: jnp.sum(s.mass * s.consumption**2)),
+    }
+    free = {"discount_factor": (0.9, 0.98), "spread": (0.0, 0.1)}
+    again = hm.calibrate(model, free, moments, start={"discount_factor": 0.95}, asset_points=POINTS)
+    assert again.values == pytest.approx(found.values, rel=1e-6)
+    assert again.over_identification["degrees of freedom"] == 2 and again.over_identification["J"] < 1e-8
+    assert again.over_identification["p-value"] == pytest.approx(1.0, abs=1e-6)
+    assert np.all(again.standard_errors < found.standard_errors)  # more data
+    assert again.sensitivity(standardized=True).to_numpy() == pytest.approx(
+        again.sensitivity().to_numpy() * np.array([0.1, 0.02, 0.05, 0.1]) / again.standard_errors[:, None]
+    )
+    assert "J = " in repr(again)
+
+
+@pytest.mark.slow
+def test_a_parameter_that_moves_nothing_and_two_that_are_alike_are_named(model):
+    """Guards docs/calibration.md: both targets are functions of capital over labor, whose supply is one; labor does not depend on patience."""
+    targets = {"interest_rate": 0.05, "capital / output": 3.0}
+    with pytest.raises(hm.CalibrationError, match="do not tell discount_factor and spread apart"):
+        hm.calibrate(model, FREE, targets, asset_points=POINTS)
+    powers = {f"power {n}": hm.Target(1.2, moment=lambda s, n=n: jnp.sum(s.mass * s.own.labor**n)) for n in (2, 4)}
+    free = {"discount_factor": (0.9, 0.98), "stationary_sd": (0.1, 0.6)}
+    with pytest.raises(hm.CalibrationError, match="discount_factor moves no target"):
+        hm.calibrate(model, free, powers, asset_points=POINTS)
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_calibration_that_it_reads(command, tmp_path):
+    """Guards docs/calibration.md, the command line."""
+    file = tmp_path / MODEL.name
+    file.write_text(MODEL.read_text())
+    (tmp_path / "targets.csv").write_text("moment,value,standard_error,source\ngini,0.6,0.02,survey\n")
+    given = ("--free", "discount_factor=.88:.98", "--free", "spread=0:.1", "--target", "capital / output=3")
+    more = ("--targets", tmp_path / "targets.csv", "--asset-points", POINTS, "--out", tmp_path / "my.toml", "--json")
+    printed = command("calibrate", file, *given, *more).printed
+    assert printed["targets"]["gini"] == pytest.approx(
+        {"model": 0.6, "data": 0.6, "gap": 0.0, "standard error": 0.02, "source": "survey"}, abs=1e-8
+    )
+    loaded = hm.load_model(tmp_path / "my.toml")
+    assert loaded.spread == printed["parameters"]["spread"]["value"]
+
+
+@pytest.mark.slow
+def test_the_shipped_hank_is_calibrated_as_its_file_says():
+    """Guards the sources in calibration/one_asset_hank.toml: both values on 500 asset points, to 1e-8."""
+    model = hm.load_model("one_asset_hank")
+    free = {"discount_factor": (0.97, 0.99), "disutility": (0.5, 1.2)}
+    start = {"discount_factor": 0.98, "disutility": 0.9}
+    found = hm.calibrate(model, free, {"interest_rate": 0.005, "hours_demanded": 1.0}, start=start, asset_points=500)
+    assert found.values == pytest.approx([model.discount_factor, model.disutility], abs=1e-8)
+    bound = hm.load_model("one_asset_hank_bound")
+    assert (bound.discount_factor, bound.disutility) == (model.discount_factor, model.disutility)
+
+
+@pytest.mark.slow
+def test_one_entry_of_a_list():
+    """Guards docs/calibration.md: the middle one of three discount factors, so that capital is 10.5 times output."""
+    model = hm.load_model("krusell_smith_stochastic_beta")
+    found = hm.calibrate(model, {"discount_factor[1]": (0.98, 0.992)}, {"capital / output": 10.5}, asset_points=100)
+    steady = found.steady
+    assert steady.outcomes["capital"] / steady.outcomes["output"] == pytest.approx(10.5, abs=1e-7)
+    assert found.model.discount_factor[0] == 0.9858 and found.model.discount_factor[1] == found.values[0]

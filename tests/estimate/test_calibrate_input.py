@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.cli.calibrate import parse_free, parse_target
 from hank_mfg.estimate.free import read_free, read_start
 from hank_mfg.estimate.targets import read_targets, weighting
 
@@ -139,3 +140,11 @@ def test_a_moment_of_the_user_s_that_cannot_be_traced(refuses):
     refuses(untraced(lambda s: float(s.mass[0, 0])), "'mine' cannot be traced", "jax.numpy")
     refuses(untraced(lambda s: s.wealth), "'mine' cannot be traced", "wealth")
     refuses(untraced(lambda s: jnp.sum(s.mass, axis=0)), "'mine' has the shape (10,)", "one number")
+
+
+def test_the_command_line(refuses):
+    assert parse_free("discount_factor[0]=.9:.99") == ("discount_factor[0]", (0.9, 0.99))
+    assert parse_target("mpc(0.01, periods=4)=.5") == ("mpc(0.01, periods=4)", 0.5)
+    refuses(lambda: parse_free("discount_factor=.9"), "not of the form NAME=LOW:HIGH", "discount_factor=.9:.999")
+    refuses(lambda: parse_target("gini"), "not of the form MOMENT=VALUE")
+    refuses(lambda: parse_target("=0.5"), "names no moment")
