@@ -121,7 +121,7 @@ class Task(NamedTuple):
                 alike = error
                 continue
             found = descend(problem, here)
-            if best is None or found.here.size < best.here.size:
+            if best is None or (not best.settled, best.here.size) > (not found.settled, found.here.size):
                 best = found
             if self._met(found) or (found.settled and not problem.exact):
                 try:

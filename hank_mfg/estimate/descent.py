@@ -47,13 +47,15 @@ class Here(NamedTuple):
 
     @property
     def size(self) -> float:
-        """What is made small: the sum of squared gaps, and of the excess."""
-        return size_of(self.gap, self.point.excess)
+        """The sum of squared gaps."""
+        return float(self.gap @ self.gap)
 
-
-def size_of(gap: np.ndarray, excess: np.ndarray) -> float:
-    """The sum of squared gaps and excesses."""
-    return float(gap @ gap + excess @ excess)
+    def better(self, gap: np.ndarray, excess: np.ndarray) -> bool:
+        """Whether gaps and excess of another point are smaller together: an excess of one counts as much as all gaps
+        here, so that no step wins by prices at which nothing clears."""
+        weight = max(1.0, self.size)
+        now = self.size + weight * float(self.point.excess @ self.point.excess)
+        return bool(gap @ gap + weight * (excess @ excess) < now)  # False where something is not a number
 
 
 class Descent(NamedTuple):
@@ -99,27 +101,38 @@ def descend(problem: Problem, start: Here) -> Descent:
     for step in range(STEPS):
         jacobian = problem.jacobian(here.slopes)
         scale = np.maximum(scale, np.linalg.norm(jacobian, axis=0))
-        if problem.exact and np.abs(here.gap).max() <= MET and np.abs(here.point.excess).max() <= CLEARED:
+        cleared = np.abs(here.point.excess).max() <= CLEARED
+        if problem.exact and cleared and np.abs(here.gap).max() <= MET:
             return Descent(here, step, True)
         if problem.exact and slow >= PATIENCE:  # gaps stay: the targets cannot be met near here
-            return Descent(here, step, False)
-        for _ in range(FAILURES):
-            move = _step(problem, here, jacobian, np.sqrt(penalty) * scale)
+            return _cleared(problem, here, step)
+        for failure in range(FAILURES):
+            move = 0.5**failure * _step(problem, here, jacobian, np.sqrt(penalty) * scale)
             small = float(np.abs(move).max())
-            if small <= STILL and np.abs(here.point.excess).max() <= CLEARED:
+            if small <= STILL and cleared:
                 return Descent(here, step, True)
             following = _try(problem, here, move)
-            if following is not None and following.size < here.size:
+            if following is not None and here.better(following.gap, following.point.excess):
                 penalty = LESS * penalty if penalty > SMALLEST else 0.0
                 slow = slow + 1 if following.size > (1.0 - SLOW) * here.size else 0
                 here = following
                 break
             if small <= 1e3 * STILL:  # rounding: nothing is gained by so small a step
-                return Descent(here, step, bool(np.abs(here.point.excess).max() <= 1e-7))
+                return _cleared(problem, here, step)
             penalty = FIRST if penalty == 0.0 else MORE * penalty
         else:
+            return _cleared(problem, here, step)
+    return _cleared(problem, here, STEPS, settled=False)
+
+
+def _cleared(problem: Problem, here: Here, step: int, settled: bool = True) -> Descent:
+    """The end of a search that gains nothing more, once markets clear at its parameters."""
+    if np.abs(here.point.excess).max() > CLEARED:
+        point = _near_equilibrium(problem._replace(loose=CLEARED), here.point, here.slopes)
+        if point is None:
             return Descent(here, step, False)
-    return Descent(here, STEPS, False)
+        here = problem.here(point)
+    return Descent(here, step, settled)
 
 
 def _step(problem: Problem, here: Here, jacobian: np.ndarray, damping: np.ndarray) -> np.ndarray:
@@ -164,7 +177,7 @@ def _try(problem: Problem, here: Here, move: np.ndarray) -> Here | None:
     if trial is None:
         return None
     gap = problem.gap(problem.equilibria.moments(trial) + slopes.correction(trial.excess))
-    if not size_of(gap, trial.excess) < here.size:  # not a number neither
+    if not here.better(gap, trial.excess):
         return None
     following = problem.here(trial)
     return following if np.isfinite(following.size) and np.isfinite(following.slopes.total()).all() else None

@@ -112,7 +112,7 @@ def with_values(model: Model, free: tuple[Free, ...], values: Any) -> Model:
         if traced:
             changed[each.name] = jnp.asarray(before, jnp.float64).at[each.place].set(value)
         else:
-            numbers = [float(number) for number in np.asarray(before)]
+            numbers: list[Any] = [float(number) for number in np.asarray(before)]
             numbers[each.place] = value
             changed[each.name] = numbers
     return model.with_parameters(**changed)

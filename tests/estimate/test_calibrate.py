@@ -1,5 +1,6 @@
 """Calibration: targets are met, parameters are recovered, derivatives and standard errors agree with differences."""
 
+import copy
 import dataclasses
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.estimate.calibrate import prepare
+from hank_mfg.estimate.free import Free
 from hank_mfg.estimate.moments import Stationary, parse_moment
 
 MODEL = Path(__file__).with_name("two_patience.py")
@@ -89,12 +91,14 @@ def test_tables_print_on_a_screen_and_as_latex(found):
 
 
 def test_what_cannot_be_met_says_how_near_and_which_bound(task):
-    """A ratio that the highest discount factor does not reach."""
-    far = task._replace(targets=task.targets._replace(values=np.array([9.0, 0.6])))
+    """In a box whose highest discount factor is below the one that both targets need."""
+    narrow = copy.copy(task.equilibria)
+    narrow.free = (Free("discount_factor", None, 0.9, 0.95), Free("spread", None, 0.0, 0.02))
     with jax.enable_x64(True), pytest.raises(hm.CalibrationError) as caught:
-        far.search()
+        task._replace(equilibria=narrow).search()
     sentence = str(caught.value)
-    assert "capital / output = " in sentence and "for 9" in sentence and "at its upper bound" in sentence
+    assert "capital / output = 2." in sentence and "for 3" in sentence
+    assert "discount_factor at its upper bound 0.95" in sentence
 
 
 def test_the_saved_calibration_is_the_calibrated_economy(found, tmp_path, refuses):
@@ -199,7 +203,8 @@ def test_more_targets_than_parameters(model, found):
 
 @pytest.mark.slow
 def test_a_parameter_that_moves_nothing_and_two_that_are_alike_are_named(model):
-    """Guards docs/calibration.md: both targets are functions of capital over labor, whose supply is one; labor does not depend on patience."""
+    """Guards docs/calibration.md: both targets are functions of capital over labor, whose supply is one;
+    labor does not depend on patience."""
     targets = {"interest_rate": 0.05, "capital / output": 3.0}
     with pytest.raises(hm.CalibrationError, match="do not tell discount_factor and spread apart"):
         hm.calibrate(model, FREE, targets, asset_points=POINTS)
