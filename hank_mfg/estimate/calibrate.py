@@ -15,7 +15,7 @@ from hank_mfg.estimate.free import Free, read_free, read_start, with_values
 from hank_mfg.estimate.targets import Targets, read_targets, weighting
 from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.stationary.steady_state import require_tolerance
+from hank_mfg.solve.stationary.steady_state import SteadyStateError, require_tolerance
 
 MET = 1e-7  # the largest relative gap of targets that are met exactly
 NOTHING = 1e-9  # of the largest effect: a parameter with less moves no target
@@ -154,12 +154,17 @@ class Task(NamedTuple):
                 return point
         if not explain:
             return None
-        why = self.equilibria.explained(middle)
+        why: Exception | None = None
+        for begin in (start, middle):
+            try:
+                return self.equilibria.thorough(begin)
+            except (SteadyStateError, ValueError) as error:
+                why = error
         at = ", ".join(f"{each.label} = {value:g}" for each, value in zip(self.free, middle, strict=True))
         raise CalibrationError(
             f"No stationary equilibrium was found where the search begins, nor on the way to the middle of the box, "
-            f"{at}: narrow the bounds, or give a start that has one; {why or 'a slower search finds one there'}"
-        )
+            f"{at}: narrow the bounds, or give a start that has one; {why}"
+        ) from why
 
     def _require_moments(self, here: Here) -> None:
         for name, value in zip(self.targets.names, here.slopes.moments, strict=True):

@@ -28,6 +28,7 @@ from hank_mfg.wording import display_name
 if TYPE_CHECKING:
     import pandas as pd
 
+SHOWN = 32  # letters of a source
 AT_BOUND = 1e-6  # of the box: as near to an end a parameter is at its bound
 
 
@@ -187,13 +188,11 @@ class Calibration:
         return write_calibration(self.model, {each.name: self._source_of(each.name) for each in self.free}, path, like)
 
     def __repr__(self) -> str:
-        import pandas as pd
-
-        with pd.option_context("display.width", 100, "display.max_columns", 8, "display.max_colwidth", 36):
-            shown = self.parameters.drop(columns=["about"])
-            shown["at a bound"] = ["yes" if each else "" for each in self.at_bound]
-            parts = [shown.to_string(float_format="{:.6g}".format, na_rep="")]
-            parts.append(self.targets.to_string(float_format="{:.6g}".format, na_rep="", max_rows=20))
+        shown, targets = self.parameters.drop(columns=["about"]), self.targets
+        shown["at a bound"] = ["yes" if each else "" for each in self.at_bound]
+        targets["source"] = [text if len(text) <= SHOWN else f"{text[: SHOWN - 4]} ..." for text in targets["source"]]
+        frames = [frame.dropna(axis="columns", how="all") for frame in (shown, targets)]
+        parts = [frame.to_string(float_format="{:.6g}".format, na_rep="", max_rows=20) for frame in frames]
         test = self.over_identification
         words = "" if test is None else f"; J = {test['J']:.4g}, p = {test['p-value']:.3g}"
         points, states = self.steady.economy.shape
@@ -207,11 +206,10 @@ class Calibration:
         """The source of a parameter that was found: which targets, and where these are from."""
         places = [each.place for each in self.free if each.name == name and each.place is not None]
         which = f"entr{'y' if len(places) == 1 else 'ies'} {', '.join(map(str, places))} " if places else ""
-        wanted = [
-            f"{moment} = {value:.6g}{f' ({source})' if source else ''}"
-            for moment, value, source in zip(self.data.names, self.data.values, self.data.sources, strict=True)
-        ]
+        wanted = [f"{moment} = {value:.6g}" for moment, value in zip(self.data.names, self.data.values, strict=True)]
         shown = f"{len(wanted)} targets, {wanted[0]} to {wanted[-1]}" if len(wanted) > 12 else ", ".join(wanted)
+        origins = list(dict.fromkeys(filter(None, self.data.sources)))
+        shown += f" ({'; '.join(origins)})" if origins else ""
         others = list(dict.fromkeys(each.name for each in self.free if each.name != name))
         together = f", together with {', '.join(others)}" if others else ""
         return f"{which}calibrated to {shown}{together}; {self.steady.economy.shape[0]} asset points"

@@ -87,7 +87,7 @@ def as_toml(model: Model, found: Mapping[str, str], origin: File | None) -> str:
     source = model_file(model)
     stem = source.stem if source is not None else _in_small_letters(type(model).__name__)
     period = model.period or (origin.period if origin else "")
-    head = {"model": stem, "period": period, "source": f"{origin.source if origin else stem}; calibrated"}
+    head = {"model": stem, "period": period, "source": origin.source if origin else "calibrated"}
     entries = {} if origin is None else origin.entries
     kept = [] if origin is None else _in_common(model, origin)
     lines = [f"{key} = {json.dumps(text, ensure_ascii=False)}" for key, text in head.items() if text]

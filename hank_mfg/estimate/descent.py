@@ -32,7 +32,8 @@ CORRECTIONS = 8
 CLEARED = 1e-10  # the excess at the end
 MET = 1e-11  # the gap, weighted, at which exactly identified parameters are found
 STILL = 1e-9  # the step, as a fraction of the box, at which others are
-SLOW = 1e-5  # the decrease of squared gaps in a step, relative: after `PATIENCE` such steps a search has settled
+SLOW, FLAT = 1e-5, 1e-8  # relative decreases of squared gaps: after `PATIENCE` such steps a search has settled, with
+# as many targets as parameters and with more
 PATIENCE = 3
 PART, NEAR = 0.9, 1e-4  # of the way to a bound that one step takes; so near, in widths of the box, all of it
 LONGEST = 1.0  # the largest step of the logarithm of an aggregate
@@ -98,13 +99,14 @@ class Problem(NamedTuple):
 def descend(problem: Problem, start: Here) -> Descent:
     """The parameters whose gaps are smallest, from an equilibrium to begin with."""
     here, penalty, scale, slow = start, 0.0, np.zeros(len(problem.lower)), 0
+    least = SLOW if problem.exact else FLAT
     for step in range(STEPS):
         jacobian = problem.jacobian(here.slopes)
         scale = np.maximum(scale, np.linalg.norm(jacobian, axis=0))
         cleared = np.abs(here.point.excess).max() <= CLEARED
         if problem.exact and cleared and np.abs(here.gap).max() <= MET:
             return Descent(here, step, True)
-        if problem.exact and slow >= PATIENCE:  # gaps stay: the targets cannot be met near here
+        if slow >= PATIENCE:  # gaps stay
             return _cleared(problem, here, step)
         for failure in range(FAILURES):
             move = 0.5**failure * _step(problem, here, jacobian, np.sqrt(penalty) * scale)
@@ -114,7 +116,7 @@ def descend(problem: Problem, start: Here) -> Descent:
             following = _try(problem, here, move)
             if following is not None and here.better(following.gap, following.point.excess):
                 penalty = LESS * penalty if penalty > SMALLEST else 0.0
-                slow = slow + 1 if following.size > (1.0 - SLOW) * here.size else 0
+                slow = slow + 1 if following.size > (1.0 - least) * here.size else 0
                 here = following
                 break
             if small <= 1e3 * STILL:  # rounding: nothing is gained by so small a step

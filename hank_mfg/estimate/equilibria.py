@@ -153,17 +153,17 @@ class Equilibria:
             return None
         outcome = self.programs.on(levels).quick()
         self.evaluations += 1
-        if not is_equilibrium(levels[-1], self.names, outcome, self.tolerance):
-            return None
-        return Point(theta, coordinates(self.names, np.asarray(outcome.found.unknown)), levels[-1], outcome)
+        found = is_equilibrium(levels[-1], self.names, outcome, self.tolerance)
+        return self._point(theta, levels, outcome) if found else None
 
-    def explained(self, theta: np.ndarray) -> SteadyStateError | ValueError | None:
-        """Why there is no equilibrium at parameters (free,)."""
-        try:
-            self.programs.on(self.levels(theta)).search(None, self.tolerance, False)
-        except (SteadyStateError, ValueError) as error:
-            return error
-        return None
+    def thorough(self, theta: np.ndarray) -> Point:
+        """The same by a search from many starts, which takes up to a minute. Raises SteadyStateError, which says why
+        there is none, and ValueError for parameters that a declaration refuses."""
+        levels = self.levels(theta)
+        return self._point(theta, levels, self.programs.on(levels).search(None, self.tolerance, False))
+
+    def _point(self, theta: np.ndarray, levels: tuple[Economy, ...], outcome: Outcome) -> Point:
+        return Point(theta, coordinates(self.names, np.asarray(outcome.found.unknown)), levels[-1], outcome)
 
     def at(self, theta: np.ndarray, x: np.ndarray, log_composite: Any, mass: Any, near: Point | None = None) -> Point:
         """Households and markets at parameters and searched values, from a policy and a mass near by. Raises ValueError

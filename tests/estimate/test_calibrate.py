@@ -110,7 +110,7 @@ def test_the_saved_calibration_is_the_calibrated_economy(found, tmp_path, refuse
     for name, value in found.model.parameters().items():
         assert np.array_equal(getattr(loaded, name), value)
     text = file.read_text()
-    assert "calibrated to capital / output = 3 (accounts), gini = 0.6" in text and 'period = "year"' in text
+    assert "calibrated to capital / output = 3, gini = 0.6 (accounts), together with spread; 60 asset points" in text and 'period = "year"' in text
     refuses(lambda: moved.save(tmp_path / "mine.txt"), "ends with .toml")
 
 
