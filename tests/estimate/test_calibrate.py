@@ -13,6 +13,7 @@ import hank_mfg as hm
 from hank_mfg.estimate.calibrate import prepare
 from hank_mfg.estimate.free import Free
 from hank_mfg.estimate.moments import Stationary, parse_moment
+from hank_mfg.estimate.targets import read_csv
 
 MODEL = Path(__file__).with_name("two_patience.py")
 FREE = {"discount_factor": (0.88, 0.98), "spread": (0.0, 0.1)}
@@ -110,7 +111,8 @@ def test_the_saved_calibration_is_the_calibrated_economy(found, tmp_path, refuse
     for name, value in found.model.parameters().items():
         assert np.array_equal(getattr(loaded, name), value)
     text = file.read_text()
-    assert "calibrated to capital / output = 3, gini = 0.6 (accounts), together with spread; 60 asset points" in text and 'period = "year"' in text
+    source = "calibrated to capital / output = 3, gini = 0.6 (accounts), together with spread; 60 asset points"
+    assert source in text and 'period = "year"' in text
     refuses(lambda: moved.save(tmp_path / "mine.txt"), "ends with .toml")
 
 
@@ -250,3 +252,19 @@ def test_one_entry_of_a_list():
     steady = found.steady
     assert steady.outcomes["capital"] / steady.outcomes["output"] == pytest.approx(10.5, abs=1e-7)
     assert found.model.discount_factor[0] == 0.9858 and found.model.discount_factor[1] == found.values[0]
+
+
+@pytest.mark.slow
+def test_the_wealth_economy_has_the_lorenz_curve_of_the_united_states():
+    """Guards docs/calibration.md and calibration/krusell_smith_wealth.toml: ten points, each within .5 % of wealth."""
+    data = read_csv(Path(__file__).parents[2] / "calibration" / "data" / "krusell_smith_wealth_targets.csv")
+    steady = hm.steady_state(hm.load_model("krusell_smith_wealth"), others=False)
+    for name, target in data.items():
+        if name == "capital / output":
+            assert steady.outcomes["capital"] / steady.outcomes["output"] == pytest.approx(target.value, abs=0.01)
+        else:
+            below = float(name.removeprefix("lorenz(").removesuffix(")"))
+            assert 1.0 - hm.stats.top_share(steady, fraction=1.0 - below) == pytest.approx(target.value, abs=0.005), (
+                name
+            )
+    assert steady.top_of_grid_mass < 1e-6 and abs(steady.goods_market) < 1e-6
