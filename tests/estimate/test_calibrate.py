@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -89,6 +90,25 @@ def test_tables_print_on_a_screen_and_as_latex(found):
     assert found.singular_values.shape == (2,) and found.singular_values[-1] > 0
     for which in ("parameters", "targets", "identification", "sensitivity"):
         assert "toprule" in found.to_latex(which=which)
+
+
+def test_a_parameter_at_its_bound_is_held_there(found):
+    """One parameter is left: its variance is 1 / (s' W s), and two targets leave one degree of freedom."""
+    held = dataclasses.replace(found, values=np.array([found.values[0], 0.1]), moments=found.moments + [0.1, 0.0])
+    slope, weights = found.jacobian[:, 0], np.diag([100.0, 2500.0])
+    assert held.at_bound.tolist() == [False, True] and "yes" in repr(held)
+    assert held.standard_errors[0] == pytest.approx((slope @ weights @ slope) ** -0.5) and np.isnan(
+        held.standard_errors[1]
+    )
+    assert np.all(held.sensitivity().loc["spread"] == 0)
+    assert held.over_identification["degrees of freedom"] == 1
+    assert held.over_identification["J"] == pytest.approx(1.0)  # one gap of one standard error
+    assert held.over_identification["p-value"] == pytest.approx(0.3173, abs=1e-4)
+
+
+def test_shares_without_positive_mean_wealth_have_no_meaning(task, refuses):
+    point = SimpleNamespace(slopes=SimpleNamespace(moments=np.array([3.0, np.nan])))
+    refuses(lambda: task._require_moments(point), "'gini' is not a number", "positive mean wealth", "quantile")
 
 
 def test_what_cannot_be_met_says_how_near_and_which_bound(task):
