@@ -1,6 +1,6 @@
 """The command that calibrates a stationary economy."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,14 @@ def run_calibration(
     start: Mapping[str, float], out: Path | None, asset_points: int, tell: Callable[[str], None],
 ) -> Answer:  # fmt: skip
     """Calibrate the economy of `source`, write the calibration file `out`; as JSON and as text."""
+    bounds, given = _once("--free", map(parse_free, free)), _once("--target", map(parse_target, target))
+    if not given and not files:
+        raise ValueError("Nothing to calibrate to: give --target MOMENT=VALUE, such as gini=.6, or --targets FILE.csv.")
+    targets = [*files, *([given] if given else [])]
     model = load_model(source, **overrides)
     if out is not None:
         require_place(model, out)
     check_model(model)
-    bounds, targets = dict(map(parse_free, free)), [*files, *([dict(map(parse_target, target))] if target else [])]
     tell(f"Calibrating {', '.join(bounds) or 'nothing'}: programs are compiled first.")
     found = calibrate(model, bounds, targets, start=start or None, asset_points=asset_points)
     lines = _lines(found)
@@ -33,6 +36,16 @@ def run_calibration(
         origin = read_calibration(source)
         lines.append(f"Wrote {found.save(out, like=None if origin is None else origin.file)}")
     return _content(source, found, out), lines
+
+
+def _once(option: str, pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Pairs as a dict. Raises ValueError for a name that is given twice."""
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{option} names {name!r} twice: give it once.")
+        found[name] = value
+    return found
 
 
 def parse_free(text: str) -> tuple[str, tuple[float, float]]:

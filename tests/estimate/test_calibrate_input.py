@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.cli.calibrate import parse_free, parse_target
+from hank_mfg.cli.calibrate import parse_free, parse_target, run_calibration
 from hank_mfg.estimate.free import read_free, read_start
 from hank_mfg.estimate.targets import read_targets, weighting
 
@@ -148,3 +148,12 @@ def test_the_command_line(refuses):
     refuses(lambda: parse_free("discount_factor=.9"), "not of the form NAME=LOW:HIGH", "discount_factor=.9:.999")
     refuses(lambda: parse_target("gini"), "not of the form MOMENT=VALUE")
     refuses(lambda: parse_target("=0.5"), "names no moment")
+
+    def run(free, target):
+        return lambda: run_calibration(
+            "aiyagari", {}, free, target, [], start={}, out=None, asset_points=20, tell=lambda _: None
+        )
+
+    one = "discount_factor=.9:.98"
+    refuses(run([one], []), "give --target MOMENT=VALUE", "--targets FILE.csv")
+    refuses(run([one, one], ["gini=.6"]), "--free names 'discount_factor' twice")
