@@ -20,11 +20,12 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import Names, form, names_of, shock_values, with_parameters
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.gaussian import log_likelihood
 from hank_mfg.estimate.households import Households
 from hank_mfg.estimate.kinds import Kind, kinds_of
 from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
-from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, impulses, innovations
+from hank_mfg.estimate.processes import ARMA, check_processes, impulses, innovations
 from hank_mfg.model.base import Model
 from hank_mfg.model.fingerprint import fingerprint
 from hank_mfg.model.named import Named

@@ -90,7 +90,7 @@ def test_kinds_of_parameters_and_every_gradient(steady, sample, nine):
     every = hm.likelihood(model, sample, OBSERVED, names, horizon=HORIZON, steady=steady)
     assert {every.kinds[name] for name in HOUSEHOLDS} == {"households"}
     for likelihood in (nine, every):
-        value, gradient = likelihood.value_and_gradient(likelihood.start)
+        _, gradient = likelihood.value_and_gradient(likelihood.start)
         for name in likelihood.parameters:
             size = 1e-4 * max(abs(likelihood.start[name]), 0.1) * (0.1 if name in HOUSEHOLDS else 1.0)
 
