@@ -41,8 +41,10 @@ def found(task):
         return task.result(descent, task.equilibria.steady(descent.here.point, (0.0, 0.0)))
 
 
+@pytest.mark.slow
 def test_both_targets_are_met_by_the_library_s_own_statistics(found):
-    """The ratio from the checked equilibrium, the Gini coefficient from hm.stats: not from what was searched with."""
+    """Guards docs/calibration.md, the first example: the ratio from the checked equilibrium, the Gini coefficient from
+    hm.stats: not from what was searched with."""
     steady = found.steady
     assert steady.outcomes["capital"] / steady.outcomes["output"] == pytest.approx(3.0, abs=1e-8)
     assert float(hm.stats.gini(steady)) == pytest.approx(0.6, abs=1e-8)
@@ -51,8 +53,10 @@ def test_both_targets_are_met_by_the_library_s_own_statistics(found):
     assert not found.at_bound.any() and found.over_identification is None
 
 
+@pytest.mark.slow
 def test_parameters_come_back_from_the_model_s_own_moments(task):
-    """From other starts, one of them where targets hardly tell the parameters apart: the same parameters to 1e-6."""
+    """Guards docs/calibration.md: from other starts, one of them where targets hardly tell the parameters apart: the
+    same parameters to 1e-6."""
     with jax.enable_x64(True):
         truth = task.search().here.point.theta
         for start in ([0.9343, 0.0935], [0.965, 0.003]):
@@ -60,7 +64,9 @@ def test_parameters_come_back_from_the_model_s_own_moments(task):
             assert np.abs(again / truth - 1.0).max() < 1e-6
 
 
+@pytest.mark.slow
 def test_the_jacobian_is_that_of_finite_differences_along_the_equilibrium(task, found):
+    """Guards docs/calibration.md, identification: the total derivative of targets, against differences."""
     equilibria, step = task.equilibria, 1e-4
     with jax.enable_x64(True):
         for place in range(2):
@@ -69,8 +75,10 @@ def test_the_jacobian_is_that_of_finite_differences_along_the_equilibrium(task, 
             assert found.jacobian[:, place] == pytest.approx((high - low) / (2 * step), rel=2e-3)
 
 
+@pytest.mark.slow
 def test_sensitivity_says_how_parameters_move_with_the_data(task, found):
-    """Andrews, Gentzkow and Shapiro (2017): calibrated again to another Gini coefficient; Var = Lambda V Lambda'."""
+    """Guards docs/calibration.md, sensitivity: Andrews, Gentzkow and Shapiro (2017): calibrated again to another Gini
+    coefficient; Var = Lambda V Lambda'."""
     step = 1e-4
     moved = task._replace(targets=task.targets._replace(values=np.array([3.0, 0.6 + step])))
     with jax.enable_x64(True):
@@ -82,7 +90,9 @@ def test_sensitivity_says_how_parameters_move_with_the_data(task, found):
     assert by_data.to_numpy() @ found.jacobian == pytest.approx(np.eye(2), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_tables_print_on_a_screen_and_as_latex(found):
+    """Guards docs/calibration.md, what is returned."""
     assert len(repr(found).splitlines()) < 20 and max(map(len, repr(found).splitlines())) <= 110
     assert list(found.targets.columns) == ["model", "data", "gap", "standard error", "source"]
     assert found.targets.loc["capital / output", "source"] == "accounts"
@@ -92,8 +102,10 @@ def test_tables_print_on_a_screen_and_as_latex(found):
         assert "toprule" in found.to_latex(which=which)
 
 
+@pytest.mark.slow
 def test_a_parameter_at_its_bound_is_held_there(found):
-    """One parameter is left: its variance is 1 / (s' W s), and two targets leave one degree of freedom."""
+    """Guards docs/calibration.md, bounds: one parameter is left: its variance is 1 / (s' W s), and two targets leave
+    one degree of freedom."""
     held = dataclasses.replace(found, values=np.array([found.values[0], 0.1]), moments=found.moments + [0.1, 0.0])
     slope, weights = found.jacobian[:, 0], np.diag([100.0, 2500.0])
     assert held.at_bound.tolist() == [False, True] and "yes" in repr(held)
@@ -106,13 +118,17 @@ def test_a_parameter_at_its_bound_is_held_there(found):
     assert held.over_identification["p-value"] == pytest.approx(0.3173, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_shares_without_positive_mean_wealth_have_no_meaning(task, refuses):
+    """Guards docs/calibration.md, bad input: a sentence that says which moment and why."""
     point = SimpleNamespace(slopes=SimpleNamespace(moments=np.array([3.0, np.nan])))
     refuses(lambda: task._require_moments(point), "'gini' is not a number", "positive mean wealth", "quantile")
 
 
+@pytest.mark.slow
 def test_what_cannot_be_met_says_how_near_and_which_bound(task):
-    """In a box whose highest discount factor is below the one that both targets need."""
+    """Guards docs/calibration.md, what cannot be met: in a box whose highest discount factor is below the one that both
+    targets need."""
     narrow = copy.copy(task.equilibria)
     narrow.free = (Free("discount_factor", None, 0.9, 0.95), Free("spread", None, 0.0, 0.02))
     with jax.enable_x64(True), pytest.raises(hm.CalibrationError) as caught:
@@ -122,7 +138,9 @@ def test_what_cannot_be_met_says_how_near_and_which_bound(task):
     assert "discount_factor at its upper bound 0.95" in sentence
 
 
+@pytest.mark.slow
 def test_the_saved_calibration_is_the_calibrated_economy(found, tmp_path, refuses):
+    """Guards docs/calibration.md, the file: it loads as the calibrated economy and names its targets."""
     (tmp_path / MODEL.name).write_text(MODEL.read_text())
     refuses(lambda: found.save(tmp_path / "mine.toml"), "lies beside its model", str(MODEL.parent / "mine.toml"))
     moved = dataclasses.replace(found, model=hm.load_model(tmp_path / MODEL.name, **found.model.parameters()))
@@ -171,8 +189,9 @@ def _check_moments(steady, truths, rel):
         assert float(value) == pytest.approx(float(truth(steady)), rel=rel), name
 
 
+@pytest.mark.slow
 def test_every_moment_is_that_of_the_functions_that_measure_it(found):
-    """Moments of the equilibrium beside hm.stats and the tables."""
+    """Guards docs/calibration.md, targets: moments of the equilibrium beside hm.stats and the tables."""
     _check_moments(found.steady, MOMENTS, 1e-9)
 
 
@@ -182,8 +201,9 @@ def test_propensities_out_of_small_transfers_are_the_slopes(found):
     _check_moments(found.steady, PROPENSITIES, 1e-4)
 
 
+@pytest.mark.slow
 def test_shares_and_quantiles_are_traced_and_differentiated(float64):
-    """The public functions, against central differences."""
+    """Guards CHANGELOG, `hm.stats.gini` and others can be traced: the public functions, against central differences."""
     key = np.random.default_rng(0)
     mass, assets = key.random((9, 3)), jnp.linspace(-1.0, 5.0, 9)
     mass, change = jnp.asarray(mass / mass.sum()), jnp.asarray(key.normal(size=(9, 3)) * 1e-6)
