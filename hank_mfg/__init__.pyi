@@ -51,6 +51,7 @@ from .model.shocks import permanent_types as permanent_types
 from .model.shocks import split_joint_chain as split_joint_chain
 from .model.signals import private_signals as private_signals
 from .model.var1 import VAR1 as VAR1
+from .parallel import in_pieces as in_pieces
 from .replication import replicate as replicate
 from .report.compare_figures import write_comparison as write_comparison
 from .report.report import moment_table as moment_table
@@ -61,6 +62,7 @@ from .runs.run import solve_run as solve_run
 from .runs.saving import load as load
 from .runs.saving import save as save
 from .runs.steady_run import steady_state_run as steady_state_run
+from .runs.sweep import sweep as sweep
 from .solve.baselines.game_settings import settings_for as settings_for
 from .solve.baselines.mirror_descent import MOMD as MOMD
 from .solve.baselines.ppo import IPPO as IPPO

@@ -25,6 +25,7 @@ from hank_mfg.evaluate.policy_functions import PolicyFunctions as PolicyFunction
 from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
 from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
 from hank_mfg.evaluate.simulate import Simulation as Simulation
+from hank_mfg.runs.sweep import Sweep as Sweep
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
 from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
 from hank_mfg.solve.sequence.transition import Transition as Transition

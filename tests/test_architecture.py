@@ -6,11 +6,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
-STAGES = ("model", "environment", "policy", "solve", "evaluate", "runs", "report", "replication", "cli")
-ROOT_FILES = ("arguments", "compiling", "errors", "files", "latex", "precision", "progress", "sizes", "wording")
+STAGES = ("model", "environment", "policy", "solve", "evaluate", "estimate", "runs", "report", "replication", "cli")
+ROOT_FILES = (
+    "arguments",
+    "compiling",
+    "errors",
+    "files",
+    "latex",
+    "parallel",
+    "precision",
+    "progress",
+    "sizes",
+    "wording",
+)
 PUBLIC = ("plot", "results", "stats")  # public names in groups; nothing inside the library imports them
 WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
-WRITE_THEMSELVES = ("evaluate/moments.py", "evaluate/distribution/path_distribution.py")  # tables, where asked to
+WRITE_THEMSELVES = ("evaluate/moments.py", "evaluate/distribution/path_distribution.py", "estimate/chains.py")
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))
 MODELS = sorted([*(ROOT / "models").glob("*.py"), PACKAGE / "templates" / "model.py"])

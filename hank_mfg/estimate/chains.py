@@ -24,6 +24,7 @@ from hank_mfg.estimate.mode import Mode
 from hank_mfg.estimate.priors import Target
 from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.files import write_bytes
+from hank_mfg.parallel import in_pieces
 
 SECONDS = 20.0  # between two times that a chain is written
 SPREAD = 1.5  # of the first points of chains, in standard deviations around the mode
@@ -54,7 +55,7 @@ def sample_chains(
         path = None if folder is None else folder / f"chain_{chain}.npz"
         return sampler.run(chain, draws, seed, path, identity, tell)
 
-    found = list(map(run, range(chains)) if executor is None else executor.map(run, range(chains)))
+    found = in_pieces(run, range(chains), executor=executor, names=[f"chain {i + 1}" for i in range(chains)])
     return Chains(
         np.stack([each["points"] for each in found]), -np.stack([each["potential"] for each in found]),
         np.stack([each["steps"].sum() for each in found]), np.stack([each["diverging"].mean() for each in found]),
