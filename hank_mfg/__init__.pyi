@@ -10,6 +10,7 @@ from .environment.markov import chain_moments as chain_moments
 from .environment.markov import independent_chains as independent_chains
 from .errors import HankError as HankError
 from .errors import SolveError as SolveError
+from .estimate.matching import match_responses as match_responses
 from .evaluate.accuracy import den_haan as den_haan
 from .evaluate.accuracy import evaluate as evaluate
 from .evaluate.compare import compare as compare
