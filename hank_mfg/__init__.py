@@ -1,9 +1,9 @@
 """hank_mfg: heterogeneous-agent economies as mean-field games with common noise.
 
 The public names are listed in __init__.pyi and loaded on first use, so that nothing pays for tables and figures it does
-not draw; plots of results are in `plot`, statistics of arrays in `stats`, types of results in `results`. `solve` and
-`evaluate` share their names with the folders they live in and are bound here. Functions check the kinds of their
-arguments first (arguments.py).
+not draw; plots of results are in `plot`, statistics of arrays in `stats`, types of results in `results`. `solve`,
+`evaluate` and `estimate` share their names with the folders they live in and are bound here. Functions check the kinds
+of their arguments first (arguments.py).
 """
 
 import functools
@@ -15,6 +15,7 @@ import warnings
 import lazy_loader
 
 from hank_mfg.arguments import checked
+from hank_mfg.estimate.posterior import estimate as _estimate
 from hank_mfg.evaluate.accuracy import evaluate as _evaluate
 from hank_mfg.solve.solve import solve as _solve
 
@@ -28,7 +29,7 @@ def _load(name: str, model: bool, game: bool):
 
 
 _lazy, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-evaluate, solve = checked(_evaluate, _load), checked(_solve, _load)
+estimate, evaluate, solve = (checked(function, _load) for function in (_estimate, _evaluate, _solve))
 
 _RENAMED = {  # names of earlier versions, which warn
     "GameError": "SolveError", "game_deviation": "exploitability", "game_exploitability": "exploitability",

@@ -10,7 +10,15 @@ from .environment.markov import chain_moments as chain_moments
 from .environment.markov import independent_chains as independent_chains
 from .errors import HankError as HankError
 from .errors import SolveError as SolveError
+from .estimate.calibrate import calibrate as calibrate
+from .estimate.errors import CalibrationError as CalibrationError
+from .estimate.likelihood import likelihood as likelihood
 from .estimate.matching import match_responses as match_responses
+from .estimate.observed import Observed as Observed
+from .estimate.posterior import estimate as estimate
+from .estimate.processes import ARMA as ARMA
+from .estimate.processes import EstimationError as EstimationError
+from .estimate.targets import Target as Target
 from .evaluate.accuracy import den_haan as den_haan
 from .evaluate.accuracy import evaluate as evaluate
 from .evaluate.compare import compare as compare

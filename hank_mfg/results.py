@@ -5,7 +5,10 @@ from hank_mfg.environment.economy import Economy as Economy
 from hank_mfg.environment.economy_game import EconomyGame as EconomyGame
 from hank_mfg.environment.game import AbstractGame as AbstractGame
 from hank_mfg.environment.long_run import ChainMoments as ChainMoments
+from hank_mfg.estimate.calibration import Calibration as Calibration
+from hank_mfg.estimate.likelihood import Likelihood as Likelihood
 from hank_mfg.estimate.matched import MatchedResponses as MatchedResponses
+from hank_mfg.estimate.posterior import Posterior as Posterior
 from hank_mfg.evaluate.accuracy import Accuracy as Accuracy
 from hank_mfg.evaluate.compare import Comparison as Comparison
 from hank_mfg.evaluate.distribution.path_distribution import DistributionPath as DistributionPath

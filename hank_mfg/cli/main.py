@@ -136,6 +136,33 @@ def steady_state_command(
     _emit(as_json, *solve_stationary(model, _overrides(set_), out, **sizes, tell=functools.partial(say, quiet)))
 
 
+@app.command("calibrate")
+def calibrate_command(
+    model: Source,
+    free: Annotated[list[str], typer.Option(metavar="NAME=LOW:HIGH", help="a free parameter and its bounds; repeat")],
+    target: Annotated[
+        list[str] | None, typer.Option(metavar="MOMENT=VALUE", help="for instance 'capital / output=3'; repeat")
+    ] = None,
+    targets: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="CSV: moment, value, standard_error, source; repeat")
+    ] = None,
+    start: Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="where to begin; repeat")] = None,
+    set_: Set = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="the calibration file to write: my.toml")] = None,
+    asset_points: int = 200, quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Choose parameters such that the stationary equilibrium has the moments of the data, in float64."""
+    _cache()
+    from hank_mfg.cli.calibrate import run_calibration
+    from hank_mfg.cli.console import say
+    from hank_mfg.cli.kinds import require_economy
+
+    require_economy("stationary equilibrium", source=model)
+    given = (free, target or [], targets or [])
+    options = {"start": _overrides(start), "out": out, "asset_points": asset_points}
+    _emit(as_json, *run_calibration(model, _overrides(set_), *given, **options, tell=functools.partial(say, quiet)))
+
+
 @app.command("options")
 def options_command(model: Source, method: Method = "rspg", as_json: Json = False) -> None:
     """List what `solve MODEL --option` takes: names, meanings, and the values where none are given."""
@@ -322,7 +349,10 @@ def trust_command(run: Run, as_json: Json = False) -> None:
 @app.command("replicate")
 def replicate_command(
     name: Annotated[
-        str, typer.Argument(help="aiyagari-1994, jedc-2010, krusell-smith-1998, rspg-benchmark, rspg-economies")
+        str,
+        typer.Argument(
+            help="aiyagari-1994, auclert-2021, jedc-2010, krusell-smith-1998, rspg-benchmark, rspg-economies"
+        ),
     ],
     out: Annotated[Path | None, typer.Option(parser=folder_of, help="the folder; replications/NAME by default")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="everything small and rough, a few minutes at most")] = False,

@@ -1,1 +1,1 @@
-"""Fit: parameters from data."""
+"""Fit a declared economy to data."""

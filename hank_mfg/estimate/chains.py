@@ -9,6 +9,8 @@ import concurrent.futures
 import hashlib
 import io
 import json
+import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.estimate.likelihood import Likelihood
+from hank_mfg.compiling import quick_compilation
+from hank_mfg.estimate.likelihood import Likelihood, one_thread
 from hank_mfg.estimate.mode import Mode
 from hank_mfg.estimate.priors import Target
 from hank_mfg.estimate.processes import EstimationError
@@ -27,6 +30,7 @@ from hank_mfg.files import write_bytes
 from hank_mfg.parallel import in_pieces
 
 SECONDS = 20.0  # between two times that a chain is written
+_TRACING = threading.Lock()  # NumPyro keeps one stack of handlers for all threads
 SPREAD = 1.5  # of the first points of chains, in standard deviations around the mode
 
 
@@ -55,12 +59,23 @@ def sample_chains(
         path = None if folder is None else folder / f"chain_{chain}.npz"
         return sampler.run(chain, draws, seed, path, identity, tell)
 
-    found = in_pieces(run, range(chains), executor=executor, names=[f"chain {i + 1}" for i in range(chains)])
+    names = [f"chain {i + 1}" for i in range(chains)]
+    with one_thread():  # of linear algebra: chains share the processor's cores
+        if executor is None:
+            with concurrent.futures.ThreadPoolExecutor(min(chains, _cores())) as threads:
+                found = in_pieces(run, range(chains), executor=threads, names=names)
+        else:
+            found = in_pieces(run, range(chains), executor=executor, names=names)
     return Chains(
         np.stack([each["points"] for each in found]), -np.stack([each["potential"] for each in found]),
         np.stack([each["steps"].sum() for each in found]), np.stack([each["diverging"].mean() for each in found]),
         time.perf_counter() - begin,
     )  # fmt: skip
+
+
+def _cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Sampler:
@@ -82,7 +97,10 @@ class _Sampler:
                 potential_fn=potential, dense_mass=True, inverse_mass_matrix=jnp.asarray(self.covariance),
                 adapt_mass_matrix=not curved, target_accept_prob=0.8, max_tree_depth=8,
             )  # fmt: skip
-            self.step = jax.jit(lambda state: self.kernel.sample(state, (), {}))
+        state = self.first(0, 0)
+        with jax.enable_x64(True):
+            lowered = jax.jit(lambda state: self.kernel.sample(state, (), {})).lower(state)
+            self.step = lowered.compile(compiler_options=quick_compilation())
 
     def first(self, chain: int, seed: int) -> Any:
         """The state of the sampler at the first point of a chain."""
@@ -101,7 +119,8 @@ class _Sampler:
         self, chain: int, draws: int, seed: int, path: Path | None, identity: str, tell: Callable[[str], None] | None
     ) -> dict[str, np.ndarray]:
         """The draws of a chain, resumed where its file says."""
-        state = self.first(chain, seed)
+        with _TRACING:
+            state = self.first(chain, seed)
         leaves, structure = jax.tree.flatten(state)
         kept: dict[str, list] = {"points": [], "potential": [], "steps": [], "diverging": []}
         done, written = 0, time.perf_counter()

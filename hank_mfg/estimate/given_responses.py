@@ -31,7 +31,7 @@ class GivenMoments:
     """
 
     def __init__(
-        self, model: Model, given: Any, free: dict[str, tuple[float, float]], estimated: EstimatedResponses,
+        self, model: Model, given: Any, free: dict[str, tuple[float, float]], *, estimated: EstimatedResponses,
         observed: dict[str, Observed], size: float | None, levels: Mapping[str, float],
     ):  # fmt: skip
         self.given, self.free, self.estimated, self.observed = given, free, estimated, observed
@@ -61,7 +61,7 @@ class GivenMoments:
         key = vector.tobytes()
         if key not in self._known:
             values = dict(zip(self.free, vector.tolist(), strict=True))
-            given = self.given(values) if callable(self.given) and not _is_known(self.given) else self.given
+            given = self.given(values) if callable(self.given) and not are_responses(self.given) else self.given
             used = dict.fromkeys(self.estimated.shocks)
             self._known[key] = np.stack([self._columns(self._response(given, shock)) for shock in used])
         return self._known[key]
@@ -117,5 +117,6 @@ class GivenMoments:
         return found[0, : int(self.estimated.horizons.max()) + 1]
 
 
-def _is_known(given: Any) -> bool:
+def are_responses(given: Any) -> bool:
+    """Whether what is given are responses or a solution, and not a function that returns them."""
     return isinstance(given, Solution | ClassicalSolution | ImpulseResponse | Mapping)

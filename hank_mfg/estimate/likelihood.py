@@ -14,7 +14,7 @@ from jax import Array
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.estimate.gaussian import log_likelihood
-from hank_mfg.estimate.linear_model import LinearModel, steady_series
+from hank_mfg.estimate.linear_model import LinearModel, one_thread, steady_series
 from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
 from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, innovations
 from hank_mfg.model.base import Model
@@ -101,7 +101,8 @@ class Likelihood(LinearModel):
         """The log likelihood at parameter `values` by name and its exact derivative in each of them."""
         self._check(values)
         vector = jnp.asarray([values[name] for name in self.parameters], jnp.float64)
-        value, gradient = self._program(vector)
+        with one_thread():
+            value, gradient = jax.block_until_ready(self._program(vector))
         return float(value), dict(zip(self.parameters, np.asarray(gradient).tolist(), strict=True))
 
     @functools.cached_property

@@ -5,8 +5,10 @@ only parameters of households move the stationary equilibrium and household Jaco
 the equilibrium before, and differentiated through (households.py). kinds.py says which is which.
 """
 
+import contextlib
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -27,6 +29,21 @@ from hank_mfg.solve.sequence.sequence_space import household_responses
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 Series = tuple[str, ...]
+
+
+@functools.cache
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController  # loaded on first use
+
+    return ThreadpoolController()
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Linear algebra on one thread: matrices of some hundred rows gain little from more, and on a machine that has
+    other work threads wait for each other, ten times as long."""
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
 
 
 class LinearModel:

@@ -31,8 +31,8 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import names_of
-from hank_mfg.estimate.given_responses import GivenMoments
-from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, steady_series
+from hank_mfg.estimate.given_responses import GivenMoments, are_responses
+from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series
 from hank_mfg.estimate.matched import MatchedResponses
 from hank_mfg.estimate.observed import Observed, check_observed, transformed
 from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, innovations
@@ -144,10 +144,11 @@ def matching(
         )
     used = {name: known[name] for name in dict.fromkeys(estimated.variables)}
     if responses is not None:
-        moments: Any = GivenMoments(model, responses, dict(free), estimated, used, size, levels)
+        moments: Any = GivenMoments(model, responses, dict(free), estimated=estimated, observed=used, size=size,
+                                    levels=levels)  # fmt: skip
     else:
-        moments = LinearMoments(model, steady, dict(free), given, horizon, estimated, used, size)
-    return Matching(model, steady, dict(free), estimated, used, moments)
+        moments = LinearMoments(Setting(model, steady, dict(free), given, horizon, estimated, used, size))
+    return Matching(model, steady, dict(free), estimated, observed=used, moments=moments)
 
 
 def _check_free(
@@ -156,7 +157,7 @@ def _check_free(
     """Raise EstimationError unless `free` maps parameters to bounds within those that the model declares."""
     own = model.parameters()
     known = [*own, *dict.fromkeys(name for each in shocks.values() for name in each.names() if name not in own)]
-    fixed = responses is not None and not callable(responses)
+    fixed = responses is not None and (are_responses(responses) or not callable(responses))
     if fixed and free:
         raise EstimationError(
             f"responses are given, and {next(iter(free))} does not move them: leave free empty, free={{}}, or give a "
@@ -185,25 +186,37 @@ def _check_free(
             )
 
 
+class Setting(NamedTuple):
+    """What decides the responses of a linear solution that are matched; arguments as of `match_responses`."""
+
+    model: Model
+    steady: SteadyState
+    free: dict[str, tuple[float, float]]
+    shocks: dict[str, ARMA]
+    horizon: int
+    estimated: EstimatedResponses
+    observed: dict[str, Observed]
+    size: float | None
+
+
 class LinearMoments:
     """Responses of the linear solution at the horizons of the data, and their Jacobian."""
 
-    def __init__(
-        self, model: Model, steady: SteadyState, free: dict[str, tuple[float, float]], shocks: dict[str, ARMA],
-        horizon: int, estimated: EstimatedResponses, observed: dict[str, Observed], size: float | None,
-    ):  # fmt: skip
-        self._given = (model, steady, free, shocks, horizon, estimated, observed, size)
+    def __init__(self, setting: Setting):
+        self.setting = setting
         self._last: tuple[bytes, Any] | None = None
 
     def __reduce__(self):
-        return LinearMoments, self._given
+        return LinearMoments, (self.setting,)  # compiled again where it is unpickled
 
     @functools.cached_property
     def linear(self) -> LinearModel:
         """The linear model, whose kinds of parameters are known."""
-        model, steady, free, shocks, horizon, *_ = self._given
-        starts = {name: sum(bounds) / 2 for name, bounds in free.items()}
-        return LinearModel(model, steady, tuple(free), shocks=shocks, horizon=horizon, starts=starts)
+        given = self.setting
+        starts = {name: sum(bounds) / 2 for name, bounds in given.free.items()}
+        return LinearModel(
+            given.model, given.steady, tuple(given.free), shocks=given.shocks, horizon=given.horizon, starts=starts
+        )
 
     @property
     def start(self) -> dict[str, float]:
@@ -212,8 +225,8 @@ class LinearMoments:
 
     def _traced(self, vector: Array) -> tuple[Array, Array]:
         """The moments (n,), and the responses of all variables (shocks, periods, variables)."""
-        _, _, free, _, _, estimated, observed, size = self._given
-        linear = self.linear
+        linear, size = self.linear, self.setting.size
+        free, estimated, observed = self.setting.free, self.setting.estimated, self.setting.observed
         used = tuple(dict.fromkeys(estimated.shocks))
         places = [linear.innovations.index(name) for name in used]
         own = tuple(name.partition("+")[0] for name in used)
@@ -258,7 +271,7 @@ class Matching:
 
     def __init__(
         self, model: Model, steady: SteadyState, free: dict[str, tuple[float, float]], estimated: EstimatedResponses,
-        observed: dict[str, Observed], moments: Any,
+        *, observed: dict[str, Observed], moments: Any,
     ):  # fmt: skip
         self.model, self.steady, self.free, self.estimated, self.observed = model, steady, free, estimated, observed
         self.moments = moments
@@ -287,7 +300,8 @@ class Matching:
             self.moments(self.low + self.range * first)  # compiled before threads begin
             seeds = [(None if i else first, [seed, i]) for i in range(starts)]
             names = [f"start {i + 1}" for i in range(starts)]
-            fits = in_pieces(search, seeds, executor=executor, names=names)
+            with one_thread():
+                fits = in_pieces(search, seeds, executor=executor, names=names)
             if not any(np.isfinite(each.objective) for each in fits):
                 raise EstimationError(
                     "At no start are the responses of the model finite numbers: narrow the bounds in free."

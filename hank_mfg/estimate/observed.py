@@ -12,15 +12,17 @@ before, as the model's own deviations have none.
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-import pandas as pd
 from jax import Array
 
 from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.model.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRANSFORMS = ("log", "level", "log difference", "difference")
 TRENDS = ("mean", "linear", "none")
@@ -48,7 +50,7 @@ class Sample(NamedTuple):
     """A sample: its `periods`, the `columns`, the detrended `values` (periods, columns) with NaN where they are
     missing, the places `kept` (n,) of what is there in the flattened values, and the `trend` taken out."""
 
-    periods: pd.Index
+    periods: "pd.Index"
     columns: tuple[str, ...]
     values: np.ndarray
     kept: np.ndarray
@@ -60,8 +62,10 @@ class Sample(NamedTuple):
         return self.values.reshape(-1)[self.kept]
 
 
-def read_data(data: Any) -> pd.DataFrame:
+def read_data(data: Any) -> "pd.DataFrame":
     """A data frame with periods as its index, from one or from the path of a CSV file whose first column are dates."""
+    import pandas as pd
+
     if isinstance(data, str | os.PathLike):
         path = Path(data)
         if not path.is_file():
@@ -77,9 +81,11 @@ def read_data(data: Any) -> pd.DataFrame:
     return data
 
 
-def dated(data: pd.DataFrame, period: str) -> pd.DataFrame:
+def dated(data: "pd.DataFrame", period: str) -> "pd.DataFrame":
     """The data with a PeriodIndex where the index are dates, none missing between the first and the last and of the
     model's frequency. Raises EstimationError otherwise; an index of integers is taken as it is."""
+    import pandas as pd
+
     index: Any = data.index
     if not isinstance(index, pd.PeriodIndex):
         if isinstance(index, pd.RangeIndex) or pd.api.types.is_integer_dtype(index):
@@ -117,6 +123,8 @@ def dated(data: pd.DataFrame, period: str) -> pd.DataFrame:
 
 def sample_of(data: Any, observed: Mapping[str, Observed], period: str) -> Sample:
     """The sample that is compared with the model."""
+    import pandas as pd
+
     frame = dated(read_data(data), period)
     columns, trends = [], []
     for name, each in observed.items():

@@ -17,7 +17,7 @@ import numpy as np
 from hank_mfg.estimate.chains import Chains, sample_chains
 from hank_mfg.estimate.gaussian import contributions, forecast, smoothed
 from hank_mfg.estimate.likelihood import Likelihood
-from hank_mfg.estimate.mode import Density, Mode, find_mode
+from hank_mfg.estimate.mode import Density, Mode, climb, find_mode, mode_at
 from hank_mfg.estimate.priors import Target, as_model, on_the_line
 from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.files import as_latex
@@ -154,7 +154,7 @@ class Posterior:
 
         shares = []
         for values in self._chosen(draws):
-            size = np.cumsum(self._coefficients(values) ** 2, axis=1)
+            size = np.cumsum(self.coefficients(values) ** 2, axis=1)
             shares.append([size[:, h - 1] / size[:, h - 1].sum(axis=0) for h in horizons])
         mean = 100 * np.mean(shares, axis=0)  # (horizons, innovations, columns)
         columns = self.likelihood.sample.columns
@@ -179,7 +179,7 @@ class Posterior:
         sample, before = likelihood.sample, likelihood.horizon - 1
         with jax.enable_x64(True):
             parts = contributions(
-                jnp.asarray(self._coefficients(values)), jnp.asarray(self._smoothed(values, before)), len(sample.values)
+                jnp.asarray(self.coefficients(values)), jnp.asarray(self._smoothed(values, before)), len(sample.values)
             )
         columns = {
             (name, innovation): np.asarray(parts)[i, :, k]
@@ -200,7 +200,7 @@ class Posterior:
         for values in self._chosen(draws):
             with jax.enable_x64(True):
                 mean, covariance = self._forecasting(
-                    jnp.asarray(self._coefficients(values)), self.likelihood.noise(values), periods
+                    jnp.asarray(self.coefficients(values)), self.likelihood.noise(values), periods
                 )
             root = np.linalg.cholesky(np.asarray(covariance) + 1e-12 * np.trace(covariance) * np.eye(len(covariance)))
             news = generator.standard_normal((repeats, len(root))) @ root.T
@@ -238,7 +238,9 @@ class Posterior:
 
         return jax.jit(function)
 
-    def _coefficients(self, values: Mapping[str, float]) -> np.ndarray:
+    def coefficients(self, values: Mapping[str, float]) -> np.ndarray:
+        """Moving-average coefficients of the observed columns at parameter `values`, (innovations, horizon, columns),
+        in units of the data."""
         with jax.enable_x64(True):
             return np.asarray(self._program(jnp.asarray([values[name] for name in self.likelihood.parameters])))
 
@@ -246,7 +248,7 @@ class Posterior:
         sample = self.likelihood.sample
         with jax.enable_x64(True):
             return np.asarray(smoothed(
-                jnp.asarray(self._coefficients(values)), self.likelihood.noise(values), jnp.asarray(sample.present),
+                jnp.asarray(self.coefficients(values)), self.likelihood.noise(values), jnp.asarray(sample.present),
                 sample.kept, len(sample.values), before,
             ))  # fmt: skip
 

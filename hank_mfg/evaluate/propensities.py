@@ -28,6 +28,8 @@ import numpy as np
 import pandas as pd
 from jax import Array
 
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import Names, names_of, public_of
 from hank_mfg.evaluate.distribution.statistics import marginal_propensities_by_wealth
 from hank_mfg.model.units import PERIODS
@@ -37,7 +39,7 @@ from hank_mfg.solve.sequence.household_jacobians import Household, SteadyValues,
 from hank_mfg.solve.sequence.household_path import move, step, with_chain
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.solution import Solution
-from hank_mfg.solve.stationary.household import marginal_value
+from hank_mfg.solve.stationary.household import feasible_savings, marginal_value, policy_of
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import readable
 
@@ -137,6 +139,32 @@ def _slopes(ss: SteadyValues, names: Names, inputs: Array, marginals_next: Array
         return mpc, savings <= economy.grid.lower
 
     return jax.lax.map(one, (inputs, marginals_next, chains))
+
+
+def spent_of_transfer(economy: Economy, public: Public, composite: Array, mass: Array, size: float, periods: int = 1):
+    """What is spent, over `periods`, of an unexpected transfer of `size` goods to every household, as a share of it.
+
+        MPC = sum_{t < periods} (C_t - C) / size,
+
+    with C_t the consumption of goods of the population that the transfer has made richer, at stationary prices and
+    policies; `composite` and `mass` (assets, income) are those of the stationary equilibrium. As `size` goes to zero
+    the MPC of one period is the mean of `static_mpcs`. Traceable, and differentiable in economy, policy and mass.
+    """
+    budget, policy, cash = economy.budget(public), policy_of(economy, public, composite), economy.resources(public)
+
+    def chosen(cash):
+        savings = feasible_savings(economy, public, cash, policy(cash))
+        return savings, budget.goods(budget.consumption_of(cash, savings))
+
+    def moved(mass, savings):
+        return push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+
+    def later(now, _):
+        return moved(now, usual), jnp.sum((now - mass) * goods)
+
+    (usual, goods), (richer, more) = chosen(cash), chosen(cash + size)
+    after = jax.lax.scan(later, moved(mass, richer), None, periods - 1)[1]
+    return (jnp.sum(mass * (more - goods)) + jnp.sum(after)) / size
 
 
 def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:

@@ -20,6 +20,7 @@ if (_CHECKOUT / "pyproject.toml").is_file() and (_CHECKOUT / "replication").is_d
 
 REPLICATIONS = {  # name -> module, which has a function run(folder, ...)
     "aiyagari-1994": "aiyagari_1994.run",
+    "auclert-2021": "auclert_2021.run",
     "jedc-2010": "jedc_2010.run",
     "krusell-smith-1998": "krusell_smith_1998.run",
     "rspg-benchmark": "wibault_2026.run",

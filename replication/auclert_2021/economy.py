@@ -1,4 +1,4 @@
-"""The one-asset HANK economy that is estimated: sticky prices, a Taylor rule that also reacts to output, public spending.
+"""The one-asset HANK economy that is estimated: a Taylor rule that also reacts to output, and public spending.
 
 Shocks move the policy rate, public spending, which taxes pay for at once, and the Phillips curve (the markup).
 """

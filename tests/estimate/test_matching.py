@@ -262,3 +262,17 @@ def test_parameters_of_households_are_recovered_and_problems_can_be_pickled(data
         differences = (there.moments(at + move)[0] - there.moments(at - move)[0]) / (2 * step)
         assert np.abs(differences - slopes[:, place]).max() < 1e-3 * np.abs(slopes[:, place]).max()
     assert np.array_equal(pickle.loads(pickle.dumps(there.moments))(at)[0], there.moments(at)[0])
+
+
+@pytest.mark.slow
+def test_a_global_solution_is_compared_by_its_impulse_response(steady):
+    """docs/matching.md: the responses of a solution are those of hm.impulse_response, in the same units."""
+    solution = hm.solve(MODEL, hm.SPG(updates=40, asset_points=20, paths=4))
+    size, variables = 0.5 * MODEL.productivity_sd, ("wage", "interest_rate", "capital")
+    response = hm.impulse_response(solution, "productivity", size, horizon=6)
+    rows = [row(variable=name, horizon=h, mean=response.mean[name][h]) for name in variables for h in range(6)]
+    given = {"steady": steady, "responses": solution}
+    found = hm.match_responses(MODEL, pd.DataFrame(rows), {}, size=size, **given)
+    assert np.abs(found.gaps["model"] - found.gaps["data"]).max() < 1e-12 and found.degrees == 18
+    with pytest.raises(ValueError, match="size is missing: say how far productivity moves on impact"):
+        hm.match_responses(MODEL, pd.DataFrame(rows), {}, **given)

@@ -6,17 +6,22 @@ which may be negative. `mass` has shape (assets,) or (assets, income), optionall
 carry the time axis first. Households with equal assets are interchangeable: a group that ends inside the mass of one
 grid point takes the same fraction of every household there. A stationary equilibrium stands for its mass and assets:
 `gini(steady)`, `top_share(steady, fraction=0.1)`.
+
+The formulas are in shares.py. Lorenz curve, Gini coefficient, top shares and quantiles are also traced, in one period:
+`jax.grad(hm.stats.gini)(mass, assets)`; what holds no values yet is not checked.
 """
 
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.distribution.finer_mass import finer_mass
-from hank_mfg.model.concrete import numbers_of
+from hank_mfg.evaluate.distribution.shares import cumulate, gini_of, in_order, lorenz, quantile_of, share_below
+from hank_mfg.model.concrete import array_module, numbers_of
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 TOP_PERCENT = (1, 5, 10, 20, 30)
@@ -36,13 +41,13 @@ def lorenz_curve(mass, assets=None) -> tuple[np.ndarray, np.ndarray]:
     Source: Lorenz (1905).
     """
     weight, assets = _population(mass, assets)
-    if not has_shares(weight, assets):
+    xp = array_module(weight, assets)
+    if xp is np and not has_shares(weight, assets):
         raise ValueError(
             f"mean assets = {np.min(weight @ assets):.4g} is not positive, so shares of wealth have no meaning: "
             "use quantiles or levels, or the distribution of gross wealth."
         )
-    population, wealth = _cumulate(weight), _cumulate(weight * assets)
-    return population / population[..., -1:], wealth / wealth[..., -1:]
+    return lorenz(weight, assets, xp)
 
 
 def has_shares(mass, assets=None) -> bool:
@@ -69,8 +74,7 @@ def gini(mass, assets=None) -> Any:
     Raises ValueError when mean wealth is not positive. Source: Gini (1912); Sen (1973), section 2.
     """
     population, wealth = lorenz_curve(mass, assets)
-    area = np.sum(np.diff(population, axis=-1) * (wealth[..., 1:] + wealth[..., :-1]), axis=-1)
-    return (1.0 - area)[()]
+    return gini_of(population, wealth, array_module(population, wealth))[()]
 
 
 def top_share(mass, assets=None, fraction: Any = 0.1) -> Any:
@@ -83,7 +87,8 @@ def top_share(mass, assets=None, fraction: Any = 0.1) -> Any:
     Raises ValueError for a fraction outside (0, 1) or when mean wealth is not positive.
     """
     fraction = _inside("fraction", fraction)
-    return (1.0 - _read(1.0 - fraction, *lorenz_curve(mass, assets)))[()]
+    curve = lorenz_curve(mass, assets)
+    return (1.0 - share_below(1.0 - fraction, *curve, array_module(curve)))[()]
 
 
 def quantile(mass, assets=None, probability: Any = 0.5) -> Any:
@@ -100,18 +105,9 @@ def quantile(mass, assets=None, probability: Any = 0.5) -> Any:
     """
     weight, assets = _population(mass, assets)
     probability = _inside("probability", probability)
-    cumulative = np.maximum.accumulate(np.cumsum(weight, axis=-1), axis=-1)
-    cumulative = cumulative / cumulative[..., -1:]
-
-    def invert(target):
-        above = np.sum(cumulative < target, axis=-1, keepdims=True)
-        below = np.maximum(above - 1, 0)
-        start, end = (np.take_along_axis(cumulative, index, axis=-1) for index in (below, above))
-        step = np.where(above > 0, (target - start) / np.where(end > start, end - start, 1.0), 0.0)
-        return (assets[below] + step * (assets[above] - assets[below]))[..., 0]
-
-    found = [invert(target) for target in probability.ravel()]
-    return np.stack(found, axis=-1).reshape(cumulative.shape[:-1] + probability.shape)[()]
+    xp = array_module(weight, assets)
+    found = [quantile_of(weight, assets, target, xp) for target in probability.ravel()]
+    return xp.stack(found, axis=-1).reshape(weight.shape[:-1] + probability.shape)[()]
 
 
 def gini_over_states(mass, values):
@@ -123,13 +119,11 @@ def gini_over_states(mass, values):
     """
     mass, values = _over_states(mass, values)
     flat = (*mass.shape[:-2], mass.shape[-2] * mass.shape[-1])
-    order = np.argsort(values.reshape(flat), axis=-1, kind="stable")
-    weight, value = (np.take_along_axis(x.reshape(flat), order, axis=-1) for x in (mass, values))
-    held = _cumulate(weight * value)
-    if np.any(held[..., -1] <= 0):
-        raise ValueError(f"values has the mean {np.min(held[..., -1]):.4g}: shares need a positive mean.")
-    area = np.sum(weight * (held[..., 1:] + held[..., :-1]), axis=-1)
-    return (1.0 - area / (held[..., -1] * weight.sum(axis=-1)))[()]
+    weight, value = in_order(mass.reshape(flat), values.reshape(flat), np)
+    mean = np.sum(weight * value, axis=-1)
+    if np.any(mean <= 0):
+        raise ValueError(f"values has the mean {np.min(mean):.4g}: shares need a positive mean.")
+    return gini_of(*lorenz(weight, value, np), np)[()]
 
 
 def quantile_over_states(mass, values, probability):
@@ -203,7 +197,7 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
     spent = (mass * mpc).reshape(weight.size, -1).sum(axis=1)
     mean_mpc = np.divide(spent, weight, out=np.zeros_like(spent), where=weight > 0)
     edges = _group_edges(groups)
-    rank = _cumulate(weight) / weight.sum()
+    rank = cumulate(weight, np) / weight.sum()
     overlap = np.minimum(rank[1:], edges[1:, None]) - np.maximum(rank[:-1], edges[:-1, None])
     overlap = np.vstack([np.maximum(overlap, 0.0), np.diff(rank)])
     size = overlap.sum(axis=1)
@@ -261,9 +255,11 @@ def population_of(mass, assets) -> tuple[Any, Any]:
     return mass, getattr(assets, "points", assets)
 
 
-def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
+def _population(mass, assets) -> tuple[Any, Any]:
     """Mass over assets alone, (assets,) after an optional time axis, and the assets; raises ValueError if malformed."""
     mass, assets = population_of(mass, assets)
+    if array_module(mass, assets) is jnp:
+        return _traced_population(jnp.asarray(mass), jnp.asarray(assets))
     mass, assets = numbers_of("mass", mass), numbers_of("assets", assets)
     if _swapped(mass, assets):
         raise ValueError(
@@ -290,6 +286,16 @@ def _population(mass, assets) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+def _traced_population(mass, assets) -> tuple[Any, Any]:
+    """The same of one period inside jax.jit, jax.grad and jax.vmap, where only shapes are known."""
+    if assets.ndim != 1 or mass.shape[:1] != assets.shape or mass.ndim > 2:
+        raise ValueError(
+            f"mass has shape {mass.shape} and assets {assets.shape}: where JAX traces them give the mass of one "
+            "period, (assets,) or (assets, income), and the grid points, (assets,)."
+        )
+    return (mass if mass.ndim == 1 else mass.sum(axis=-1)), assets
+
+
 def _swapped(mass: np.ndarray, assets: np.ndarray) -> bool:
     """Whether what was given as assets is a population, over as many points as what was given as mass."""
     points = mass.ndim == 1 and mass.size > 1 and bool(np.all(np.diff(mass) > 0)) and abs(mass.sum() - 1.0) > 1e-4
@@ -313,14 +319,3 @@ def _group_edges(groups: int | Sequence[float]) -> np.ndarray:
             "5 gives quintiles, (0.5, 0.9) the bottom half, the next 40 and the top 10 percent."
         )
     return edges
-
-
-def _cumulate(values: np.ndarray) -> np.ndarray:
-    """Cumulative sums along the last axis, starting from zero: one entry more than `values`."""
-    return np.cumsum(np.concatenate([np.zeros_like(values[..., :1]), values], axis=-1), axis=-1)
-
-
-def _read(share: np.ndarray, population: np.ndarray, wealth: np.ndarray) -> np.ndarray:
-    """Lorenz curves read at given population shares: the time axis first, then the shape of `share`."""
-    curves = zip(population.reshape(-1, population.shape[-1]), wealth.reshape(-1, wealth.shape[-1]), strict=True)
-    return np.reshape([np.interp(share, *curve) for curve in curves], population.shape[:-1] + share.shape)

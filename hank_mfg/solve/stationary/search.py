@@ -5,6 +5,7 @@ further equilibria and evaluates the candidates of the global search.
 """
 
 import concurrent.futures
+import copy
 import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -118,6 +119,12 @@ class Programs:
             compiling = beside.submit(coarse.compile, compiler_options=options)
             fine = _fine.lower(levels, names, self.begin, tolerance, plain).compile(compiler_options=options)
             self.coarse, self.fine = compiling.result(), fine
+
+    def on(self, levels: tuple[Economy, ...]) -> "Programs":
+        """The same compiled programs for other economies of the same shapes."""
+        other = copy.copy(self)
+        other.levels = levels
+        return other
 
     def run(self, economy: Economy, resumed: Resumed, begin=None) -> Outcome:
         """The search in an economy of the same shape, begun where `resumed` says."""

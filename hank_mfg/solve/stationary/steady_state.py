@@ -31,7 +31,7 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
-from hank_mfg.solve.stationary.search import Programs, guess_of, household_tolerance
+from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
 
 if TYPE_CHECKING:
@@ -110,9 +110,8 @@ class SteadyState(NamedTuple):
     def outcomes(self) -> dict[str, float]:
         """Every price, aggregate, declared outcome and choice summed over households, by name; decimals per period."""
         public = jax.tree.map(jnp.asarray, self.public)
-        chosen = self.economy.choices(jnp.asarray(self.mass), public, jnp.asarray(self.savings))
-        values = {**self.economy.series(public), **chosen}
-        return {name: float(value) for name, value in values.items() if name not in public.shocks}
+        named = all_quantities(self.economy, public, jnp.asarray(self.mass), jnp.asarray(self.savings))
+        return {name: float(value) for name, value in named.items()}
 
     @property
     @float64_allowed
@@ -157,6 +156,13 @@ class SteadyState(NamedTuple):
             if output is None:
                 return None
         return 1.0 - float(np.sum(self.mass * self.consumption)) / float(output)
+
+
+def all_quantities(economy: Economy, public: Public, mass: Any, savings: Any) -> Named:
+    """Aggregates, prices, declared outcomes and choices summed over households, by name, traceable; shocks, which rest
+    at their means, are left out. `mass` and `savings` (assets, income)."""
+    every = {**economy.series(public), **economy.choices(mass, public, savings)}
+    return Named("outcomes", {name: value for name, value in every.items() if name not in public.shocks})
 
 
 def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
@@ -219,17 +225,28 @@ def steady_state(
             if nonconcave == "refuse":
                 blame_budget(model, error)
             raise
-        found = outcome.found
         seconds = (compiled - begin, time.perf_counter() - compiled)
-        _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
-        warn_of_top(economy, found.mass)
-        if nonconcave == "refuse":
-            require_sufficient(economy, found.public, outcome.savings, found.mass)
-        return SteadyState(
-            economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
-            jax.tree.map(np.float64, found.public),
-            float(np.abs(found.excess).max()), float(found.change), *seconds,
-        )  # fmt: skip
+        return checked_outcome(economy, outcome, seconds, nonconcave)
+
+
+def checked_outcome(
+    economy: Economy, outcome: Outcome, seconds: tuple[float, float], nonconcave: str = "refuse"
+) -> SteadyState:
+    """The equilibrium that a search ended with, once goods, the grid and budgets are checked as in `steady_state`.
+
+    `seconds` of compilation and of the search. Raises SteadyStateError where goods are left over, and unless
+    `nonconcave` is "allow" where first-order conditions are not sufficient; warns of a grid that is too short.
+    """
+    found = outcome.found
+    _check_goods(economy, found, _goods(economy, found.public, found.mass, outcome.savings))
+    warn_of_top(economy, found.mass)
+    if nonconcave == "refuse":
+        require_sufficient(economy, found.public, outcome.savings, found.mass)
+    return SteadyState(
+        economy, outcome.policy, np.asarray(outcome.savings), np.asarray(found.mass),
+        jax.tree.map(np.float64, found.public),
+        float(np.abs(found.excess).max()), float(found.change), *seconds,
+    )  # fmt: skip
 
 
 def require_tolerance(tolerance: float) -> None:

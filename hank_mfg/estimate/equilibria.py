@@ -1,0 +1,255 @@
+"""Equilibria of an economy at moving parameters, their moments and derivatives: four compiled programs at most.
+
+With U the aggregates and prices that are searched (aggregates in logarithms), theta the free parameters, F(U, theta)
+the excess of markets and m(U, theta) the moments, once households and their mass are solved at U and theta:
+
+- the search of solve/stationary/search.py finds a first equilibrium, from nothing;
+- the same program, begun at its last step, evaluates F at any U and theta: the economy is its argument;
+- `_results` are the moments m there, for a step that may be refused;
+- `_linearize` has derivatives of F, m and the policy in U and theta, by the implicit function theorem, in the
+  directions of U and theta alone.
+
+The derivative along the equilibrium is dm = m_theta - m_U F_U^{-1} F_theta.
+"""
+
+import concurrent.futures
+import functools
+import time
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.compiling import quick_compilation
+from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.lottery import push_forward
+from hank_mfg.environment.quantities import Names, names_of
+from hank_mfg.estimate.free import Free, with_values
+from hank_mfg.estimate.moments import Stationary
+from hank_mfg.model.base import Model
+from hank_mfg.model.concrete import is_number
+from hank_mfg.solve.stationary.clearing.candidates import coordinates, resumed_at
+from hank_mfg.solve.stationary.clearing.clearing import grids
+from hank_mfg.solve.stationary.clearing.equilibrium import complete, excess_of, given
+from hank_mfg.solve.stationary.clearing.mass import mass_response
+from hank_mfg.solve.stationary.fixed_point import solve_contraction
+from hank_mfg.solve.stationary.household import household_map
+from hank_mfg.solve.stationary.search import Outcome, Programs, household_tolerance, is_equilibrium
+from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, all_quantities, checked_outcome
+
+EXACT = 1e-10  # relative: of the derivatives of policies
+
+
+class Point(NamedTuple):
+    """Households and markets at parameters `theta` (free,) and searched `x` (searched,), aggregates in logarithms."""
+
+    theta: np.ndarray
+    x: np.ndarray
+    economy: Economy
+    outcome: Outcome
+
+    @property
+    def excess(self) -> np.ndarray:
+        """The excess F, (searched,): of supply for an aggregate, relative, and of demand in what clears."""
+        return np.asarray(self.outcome.found.excess)
+
+    @property
+    def finite(self) -> bool:
+        """Whether everything is a number."""
+        return bool(np.isfinite(self.excess).all() and np.isfinite(np.asarray(self.outcome.found.mass)).all())
+
+
+class Slopes(NamedTuple):
+    """The moments m (moments,) at a point and derivatives, NumPy: of the excess in U (searched, searched) and theta
+    (searched, free), of moments (moments, searched) and (moments, free); of log composite (assets, income, searched +
+    free)."""
+
+    moments: np.ndarray
+    excess_in_x: np.ndarray
+    excess_in_theta: np.ndarray
+    moments_in_x: np.ndarray
+    moments_in_theta: np.ndarray
+    policy: np.ndarray
+
+    def to_equilibrium(self, excess: np.ndarray) -> np.ndarray:
+        """The step of U that clears markets at given parameters: -F_U^{-1} F, (searched,)."""
+        return -np.linalg.solve(self.excess_in_x, excess)
+
+    def along(self) -> np.ndarray:
+        """dU/dtheta along the equilibrium, (searched, free)."""
+        return -np.linalg.solve(self.excess_in_x, self.excess_in_theta)
+
+    def total(self) -> np.ndarray:
+        """dm/dtheta along the equilibrium, (moments, free)."""
+        return self.moments_in_theta + self.moments_in_x @ self.along()
+
+    def correction(self, excess: np.ndarray) -> np.ndarray:
+        """What to add to moments at a point with a small `excess`, to first order, for those where markets clear:
+        (moments,)."""
+        return self.moments_in_x @ self.to_equilibrium(excess)
+
+
+class Equilibria:
+    """The compiled programs for one model, one set of free parameters and one list of moments."""
+
+    def __init__(self, model: Model, free: tuple[Free, ...], asset_points: int, tolerance: float):
+        self.model, self.free, self.asset_points, self.tolerance = model, free, asset_points, tolerance
+        self.economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
+        self.names: Names = names_of(self.economy)
+        if not self.names.searched:
+            raise SteadyStateError(
+                f"No aggregate depends on assets (declared: {', '.join(self.names.fixed)}): aggregates() must name "
+                "one, for instance {'capital': assets}."
+            )
+        self.evaluations = self.linearizations = 0
+        self.seconds_compile = 0.0
+
+    def quantities(self) -> tuple[str, ...]:
+        """Names of prices, aggregates, declared outcomes and choices."""
+
+        def every(x):
+            public = given(self.economy, self.names, _level(self.names, x))
+            public = complete(self.economy, self.names, public, jnp.ones(self.economy.shape))
+            return all_quantities(self.economy, public, jnp.ones(self.economy.shape), jnp.ones(self.economy.shape))
+
+        return tuple(jax.eval_shape(every, jnp.zeros(len(self.names.searched))))
+
+    def compile(self, moments: tuple[Any, ...], start: np.ndarray) -> None:
+        """Compile the search, and moments with their derivatives, beside each other. Raises ValueError for a moment
+        that cannot be traced."""
+        begin = time.perf_counter()
+        numbers, rest = eqx.partition(self.model, is_number)
+        blank, x = jnp.ones(self.economy.shape), jnp.zeros(len(self.names.searched))
+
+        def linearize(values, composite, mass):
+            what = (eqx.combine(numbers, rest), self.free, self.names, self.asset_points)
+            return _linearize(what, moments, values, composite, mass)
+
+        values = jnp.concatenate([x, jnp.asarray(start)])
+        lowered = jax.jit(linearize).lower(values, blank, blank)
+        levels = self.levels(start)
+        plain = jax.jit(functools.partial(_results, self.names, moments)).lower(levels[-1], x, blank, blank)
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            options = quick_compilation()
+            compiling = [beside.submit(each.compile, compiler_options=options) for each in (lowered, plain)]
+            self.programs = Programs(levels, self.names, household_tolerance(self.tolerance))
+            self._linearized, self._moments = (each.result() for each in compiling)
+        self.seconds_compile = time.perf_counter() - begin
+
+    def levels(self, theta: np.ndarray) -> tuple[Economy, ...]:
+        """The economy at parameters (free,), a coarse grid first where it is large."""
+        model, sizes = with_values(self.model, self.free, theta), grids(self.economy)
+        return tuple(discretize(model, points, jnp.float64, aggregate_risk=False) for points in sizes)
+
+    def first(self, theta: np.ndarray) -> Point | None:
+        """An equilibrium at parameters (free,), from nothing; None where the quick search finds none."""
+        try:
+            levels = self.levels(theta)
+        except ValueError:  # parameters that a declaration refuses
+            return None
+        outcome = self.programs.on(levels).quick()
+        self.evaluations += 1
+        found = is_equilibrium(levels[-1], self.names, outcome, self.tolerance)
+        return self._point(theta, levels, outcome) if found else None
+
+    def thorough(self, theta: np.ndarray) -> Point:
+        """The same by a search from many starts, which takes up to a minute. Raises SteadyStateError, which says why
+        there is none, and ValueError for parameters that a declaration refuses."""
+        levels = self.levels(theta)
+        return self._point(theta, levels, self.programs.on(levels).search(None, self.tolerance, False))
+
+    def _point(self, theta: np.ndarray, levels: tuple[Economy, ...], outcome: Outcome) -> Point:
+        return Point(theta, coordinates(self.names, np.asarray(outcome.found.unknown)), levels[-1], outcome)
+
+    def at(self, theta: np.ndarray, x: np.ndarray, log_composite: Any, mass: Any, near: Point | None = None) -> Point:
+        """Households and markets at parameters and searched values, from a policy and a mass near by. Raises ValueError
+        for parameters that a declaration refuses; `near` is a point with the same parameters."""
+        economy = self.levels(theta)[-1] if near is None else near.economy
+        level = np.asarray(_level(self.names, x, np))
+        resumed = resumed_at(economy, self.names, level, np.asarray(log_composite), np.asarray(mass), self.tolerance)
+        self.evaluations += 1
+        return Point(theta, x, economy, self.programs.run(economy, resumed))
+
+    def moments(self, point: Point) -> np.ndarray:
+        """Moments at a point, (moments,)."""
+        found = point.outcome.found
+        return np.asarray(self._moments(point.economy, point.x, found.composite, found.mass)[1])
+
+    def linearize(self, point: Point) -> Slopes:
+        """Moments and derivatives at a point."""
+        self.linearizations += 1
+        found, values = point.outcome.found, np.concatenate([point.x, point.theta])
+        slopes, moments = self._linearized(values, found.composite, found.mass)
+        in_all, policy = (np.asarray(each) for each in slopes)
+        searched = len(self.names.searched)
+        excess, values = in_all[:searched], in_all[searched:]
+        return Slopes(
+            np.asarray(moments), excess[:, :searched], excess[:, searched:], values[:, :searched], values[:, searched:],
+            policy,
+        )  # fmt: skip
+
+    def steady(self, point: Point, seconds: tuple[float, float]) -> SteadyState:
+        """The checked equilibrium at a point. Raises SteadyStateError where it is none."""
+        if not is_equilibrium(point.economy, self.names, point.outcome, self.tolerance):
+            raise SteadyStateError(
+                f"The calibrated economy does not clear to 1e-6: markets are off by "
+                f"{np.abs(point.excess).max():.3g}; use another start, or fewer asset points."
+            )
+        return checked_outcome(point.economy, point.outcome, seconds)
+
+
+def _level(names: Names, x: Any, xp: Any = jnp) -> Any:
+    """Searched values (searched,) from coordinates: aggregates from their logarithms."""
+    count = len(names.unknown)
+    return xp.concatenate([xp.exp(x[:count]), x[count:]])
+
+
+def _results(names: Names, moments, economy: Economy, x: Array, composite: Array, mass: Array) -> tuple[Array, Array]:
+    """The excess (searched,) and the moments (moments,) of given policies and mass."""
+    unknown = _level(names, x)
+    public = given(economy, names, unknown)
+    excess = excess_of(economy, names, unknown, public, composite, mass)
+    stationary = Stationary(economy, complete(economy, names, public, mass), composite, mass)
+    return excess, jnp.stack([moment(stationary) for moment in moments])
+
+
+def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values: Array, composite: Array, mass: Array):
+    """Derivatives of (excess, moments) and of log composite in searched values and parameters, and the moments.
+
+    By the implicit function theorem, as in equilibrium.py, a linear solve a direction: dc = T' dc + dT for the policy,
+    dm = P' dm + dP' m for the mass.
+    """
+    model, free, names, asset_points = what
+    searched, known, directions = len(names.searched), jnp.log(composite), jnp.eye(len(values))
+
+    def there(values) -> tuple[Economy, Public]:
+        model_at = with_values(model, free, values[searched:])
+        economy = discretize(model_at, asset_points, jnp.float64, aggregate_risk=False)
+        return economy, given(economy, names, _level(names, values[:searched]))
+
+    def flow(values, log_composite):
+        economy, public = there(values)
+        savings = economy.budget(public).savings_of(economy.resources(public), jnp.exp(log_composite))
+        growth = economy.shares / here.shares  # the mass of a permanent type is in proportion to its share
+        before = mass * jnp.repeat(growth, economy.shape[1] // len(growth))
+        return before, push_forward(before, economy.lottery(savings), economy.income_transition[0, 0]) - before
+
+    def results(values, log_composite, mass):
+        return _results(names, moments, there(values)[0], values[:searched], jnp.exp(log_composite), mass)
+
+    def moved(function, primals, *tangents):
+        return jax.vmap(lambda *each: jax.jvp(function, primals, each)[1])(*tangents)
+
+    here, public = there(values)
+    savings = here.budget(public).savings_of(here.resources(public), composite)
+    _, ahead = jax.linearize(household_map(here, public), known)
+    policies = moved(lambda v: household_map(*there(v))(known), (values,), directions)
+    policies = jax.vmap(lambda right: solve_contraction(ahead, right, tolerance=EXACT))(policies)
+    shares, flows = moved(flow, (values, known), directions, policies)
+    masses = shares + jax.vmap(lambda each: mass_response(here, savings, mass, each))(flows)
+    slopes = moved(results, (values, known, mass), directions, policies, masses)
+    in_all = jnp.concatenate(slopes, axis=1).T
+    return (in_all, jnp.moveaxis(policies, 0, -1)), results(values, known, mass)[1]

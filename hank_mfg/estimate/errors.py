@@ -1,0 +1,8 @@
+"""The error of a calibration that did not succeed."""
+
+from hank_mfg.errors import HankError
+
+
+class CalibrationError(HankError, RuntimeError):
+    """No parameters in the box meet the targets, or the targets do not determine the parameters; the message says how
+    near the search came, at which parameters, and what stopped it."""

@@ -1,0 +1,104 @@
+"""Figures of estimations: decompositions, responses with bands, forecasts, priors against posteriors."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hank_mfg.estimate.posterior import Posterior
+from hank_mfg.report.style import finish, journal_style, multiples
+from hank_mfg.wording import display_name
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GRAYS = ("0.25", "0.6", "0.85", "0.45", "0.75", "0.1")
+HATCHES = ("", "", "", "///", "...", "xx")
+
+
+@journal_style()
+def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "Figure":
+    """What each innovation adds to every observed column over the sample, stacked, and the data as a line.
+
+    At the mode, or at parameter `values` by name; units and detrending are those of the data. Returns the figure.
+    """
+    table = posterior.historical_decomposition(values)
+    likelihood = posterior.likelihood
+    index = table.index
+    time = index.to_timestamp() if hasattr(index, "to_timestamp") else np.asarray(index)
+    note = (
+        "Contributions of shocks, those before the sample included, at the mode; the line is the data less its trend."
+    )
+    figure, axes = multiples(len(likelihood.sample.columns), 2.0, note, "")
+    for name, ax in zip(likelihood.sample.columns, axes, strict=True):
+        parts = table[name]
+        above, below = np.zeros(len(parts)), np.zeros(len(parts))
+        for k, innovation in enumerate(likelihood.innovations):
+            part = parts[innovation].to_numpy()
+            base = np.where(part > 0, above, below)
+            ax.fill_between(
+                time, base, base + part, step="mid", color=GRAYS[k % len(GRAYS)],
+                hatch=HATCHES[k % len(HATCHES)] or None, linewidth=0.0, label=display_name(innovation),
+            )  # fmt: skip
+            above, below = above + np.maximum(part, 0.0), below + np.minimum(part, 0.0)
+        ax.plot(time, parts["data"], color="black", linewidth=0.9, label="Data")
+        ax.axhline(0.0, color="0.5", linewidth=0.5)
+        ax.set_title(display_name(name))
+        ax.margins(x=0.0)
+    return finish(figure, axes[0])
+
+
+@journal_style()
+def plot_posterior(posterior: Posterior, bins: int = 40) -> "Figure":
+    """Prior (line) and draws (bars) of every parameter, with the mode dashed. Returns the figure."""
+    posterior.diagnostics()  # raises without draws
+    prior = posterior.prior_draws()
+    names = posterior.likelihood.parameters
+    note = "Bars: draws of the posterior. Line: prior. Dashed: mode of the posterior."
+    figure, axes = multiples(len(names), 1.6, note, "")
+    for name, ax in zip(names, axes, strict=True):
+        draws = posterior.draws[name].reshape(-1)
+        low, high = np.quantile(draws, (0.001, 0.999))
+        width = high - low
+        edges = np.linspace(low - 0.2 * width, high + 0.2 * width, bins)
+        ax.hist(draws, edges, density=True, color="0.75")
+        counts, _ = np.histogram(prior[name].reshape(-1), edges)
+        share = counts / (prior[name].size * np.diff(edges))
+        ax.plot(0.5 * (edges[1:] + edges[:-1]), share, color="black", linewidth=0.9)
+        ax.axvline(posterior.mode.values[name], color="black", linestyle="--", linewidth=0.8)
+        ax.set_title(display_name(name))
+        ax.set_yticks([])
+    return finish(figure)
+
+
+@journal_style()
+def plot_responses(posterior: Posterior, innovation: str, series: tuple[str, ...], *, periods: int = 20) -> "Figure":
+    """Responses of series to an innovation of one standard deviation: median and 90 percent band over draws."""
+    table = posterior.responses(innovation, series, periods=periods)
+    note = f"Responses to {display_name(innovation).lower()}, one standard deviation, in the model's units; 90 % bands."
+    figure, axes = multiples(len(series), 1.9, note, "Periods after the innovation")
+    for name, ax in zip(series, axes, strict=True):
+        _band(ax, table.index, table[name])
+        ax.set_title(display_name(name))
+    return finish(figure)
+
+
+@journal_style()
+def plot_forecast(posterior: Posterior, periods: int = 12, *, before: int = 24) -> "Figure":
+    """The end of the sample and the periods after it: median and 90 percent band of parameters and shocks."""
+    table, sample = posterior.forecast(periods), posterior.likelihood.sample
+    note = "Data less their trend, and forecasts: median and 90 % bands over parameters and future shocks."
+    figure, axes = multiples(len(sample.columns), 1.9, note, "Periods after the sample")
+    for place, (name, ax) in enumerate(zip(sample.columns, axes, strict=True)):
+        past = sample.values[-before:, place]
+        ax.plot(np.arange(1 - len(past), 1), past, color="black", linewidth=0.9)
+        _band(ax, table.index, table[name])
+        ax.set_title(display_name(name))
+    return finish(figure)
+
+
+def _band(ax: Any, index: Any, columns: Any) -> None:
+    """The middle column as a line, the outer ones as a band."""
+    if columns.shape[1] > 1:
+        ax.fill_between(index, columns.iloc[:, 0], columns.iloc[:, -1], color="0.85", linewidth=0.0)
+    ax.plot(index, columns.iloc[:, columns.shape[1] // 2], color="black", linewidth=1.1)
+    ax.axhline(0.0, color="0.5", linewidth=0.5)
