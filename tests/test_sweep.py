@@ -50,6 +50,7 @@ def test_a_point_without_equilibrium_is_a_row_that_says_why(swept):
     assert failed["maximum_assets"].tolist() == [4.0, 4.0]
     assert all("maximum_assets" in reason or "asset" in reason for reason in failed["reason"])
     assert failed["interest_rate"].isna().all()
+    assert "failed" in repr(swept[1]) and str(swept[0]) in repr(swept[1])
     assert r"\toprule" in swept[1].to_latex() and "Risk aversion" in swept[1].to_latex()
 
 
@@ -93,6 +94,8 @@ def test_other_errors_end_the_sweep_with_the_name_of_the_point(tmp_path, monkeyp
         ({"discount_factor": [0.9, 1.2]}, {}, r"discount_factor = 1.2: .* must be below 1"),
         ({"risk_aversion": [2.0]}, {"overrides": {"risk_aversion": 1.0}}, r"both in over and in overrides"),
         ({"risk_aversion": [2.0]}, {"method": hm.RSPG()}, r"aggregate"),
+        ({"risk_aversion": [2.0]}, {"asset_points": 1}, r"asset_points = 1 is too few"),
+        ({"risk_aversion": [2.0]}, {"asset_points": 10**11}, r"TB of memory"),
     ],
 )
 def test_bad_grids_are_refused_before_anything_is_written(over, options, sentence, tmp_path):

@@ -19,10 +19,13 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 
 from hank_mfg.arguments import described
+from hank_mfg.environment.economy import discretize
 from hank_mfg.errors import HankError
 from hank_mfg.evaluate.distribution.statistics import gini_where_defined
 from hank_mfg.files import as_latex, write_text
@@ -40,7 +43,7 @@ from hank_mfg.runs.storage import UNFINISHED, read_config, require_place, versio
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.solve import require_aggregate_risk
 from hank_mfg.solve.train import chunk_length
-from hank_mfg.wording import display_name, readable
+from hank_mfg.wording import display_name
 
 TABLE, ASKED, FAILED = "sweep.csv", "sweep.json", "failed.json"
 NO_RESULT = "failed"  # the status of a point without equilibrium or solution
@@ -48,7 +51,6 @@ NO_RESULT = "failed"  # the status of a point without equilibrium or solution
 Source = str | Path | type[Model] | Model
 
 
-@readable
 @dataclasses.dataclass(frozen=True)
 class Sweep:
     """The points of a sweep in the order of its grid, the last parameter fastest.
@@ -77,6 +79,10 @@ class Sweep:
     def failed(self) -> pd.DataFrame:
         """The rows of points without equilibrium or solution; `reason` says why."""
         return self.data.loc[self.data["status"] == NO_RESULT]
+
+    def __repr__(self) -> str:
+        shown = self.data.drop(columns=["folder", "reason"], errors="ignore")
+        return f"{shown.to_string(index=False, na_rep='--', float_format=lambda x: f'{x:.5g}')}\nin {self.folder}"
 
     def run(self, place: int, model: Any = None) -> Any:
         """The stationary equilibrium or solution of a row; `model` and errors as for `load_run`."""
@@ -124,8 +130,13 @@ def sweep(
     folder = Path(folder)
     parameters = _checked(model, over, dict(overrides or {}), method)
     points = [dict(zip(parameters, values, strict=True)) for values in itertools.product(*parameters.values())]
+    sizes = asset_points if method is None else method.asset_points
     for point in points:
         built = load_model(model, **{**(overrides or {}), **point})
+        with jax.enable_x64(True):
+            discretize(
+                built, sizes, jnp.float64, aggregate_risk=False
+            )  # says what is wrong before anything is computed
     source = model.resolve() if isinstance(model, Path) else model
     if isinstance(model, str) and Path(model).is_file():
         source = str(Path(model).resolve())
