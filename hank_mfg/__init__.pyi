@@ -12,12 +12,12 @@ from .errors import HankError as HankError
 from .errors import SolveError as SolveError
 from .estimate.calibrate import calibrate as calibrate
 from .estimate.errors import CalibrationError as CalibrationError
+from .estimate.errors import EstimationError as EstimationError
 from .estimate.likelihood import likelihood as likelihood
 from .estimate.matching import match_responses as match_responses
 from .estimate.observed import Observed as Observed
 from .estimate.posterior import estimate as estimate
 from .estimate.processes import ARMA as ARMA
-from .estimate.processes import EstimationError as EstimationError
 from .estimate.targets import Target as Target
 from .evaluate.accuracy import den_haan as den_haan
 from .evaluate.accuracy import evaluate as evaluate

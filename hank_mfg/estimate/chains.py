@@ -22,10 +22,10 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_compilation
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood import Likelihood, one_thread
 from hank_mfg.estimate.mode import Mode
 from hank_mfg.estimate.priors import Target
-from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.files import write_bytes
 from hank_mfg.parallel import in_pieces
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.arguments import described
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.observed import Observed, transformed
-from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.estimate.response_data import EstimatedResponses
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.units import PERCENT, UNITS, factor

@@ -21,7 +21,7 @@ import numpy as np
 from hank_mfg.environment.dependence import depends_on
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import Names, contributions, form, period, shock_values, stack, with_parameters
-from hank_mfg.estimate.processes import EstimationError
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.model.base import Model, ParameterError
 from hank_mfg.model.named import Named
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues

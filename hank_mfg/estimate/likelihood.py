@@ -13,10 +13,11 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import names_of
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.gaussian import log_likelihood
 from hank_mfg.estimate.linear_model import LinearModel, one_thread, steady_series
 from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
-from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, innovations
+from hank_mfg.estimate.processes import ARMA, check_processes, innovations
 from hank_mfg.model.base import Model
 from hank_mfg.model.fingerprint import fingerprint
 from hank_mfg.model.spelling import did_you_mean

@@ -17,9 +17,10 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.quantities import Names, form, names_of, shock_values, with_parameters
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.households import Households
 from hank_mfg.estimate.kinds import Kind, kinds_of
-from hank_mfg.estimate.processes import ARMA, EstimationError, impulses, innovations
+from hank_mfg.estimate.processes import ARMA, impulses, innovations
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed

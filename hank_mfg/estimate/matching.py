@@ -31,11 +31,12 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import names_of
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.given_responses import GivenMoments, are_responses
 from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series
 from hank_mfg.estimate.matched import MatchedResponses
 from hank_mfg.estimate.observed import Observed, check_observed, transformed
-from hank_mfg.estimate.processes import ARMA, EstimationError, check_processes, innovations
+from hank_mfg.estimate.processes import ARMA, check_processes, innovations
 from hank_mfg.estimate.response_data import EstimatedResponses, default_observed, estimated_responses, unit_of
 from hank_mfg.evaluate.units import kinds_of
 from hank_mfg.model.base import Model

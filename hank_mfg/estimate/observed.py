@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.estimate.processes import EstimationError
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.model.spelling import did_you_mean
 
 if TYPE_CHECKING:

@@ -15,11 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.estimate.chains import Chains, sample_chains
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.gaussian import contributions, forecast, smoothed
 from hank_mfg.estimate.likelihood import Likelihood
 from hank_mfg.estimate.mode import Density, Mode, climb, find_mode, mode_at
 from hank_mfg.estimate.priors import Target, as_model, on_the_line
-from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.files import as_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes

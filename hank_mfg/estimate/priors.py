@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood import Likelihood
-from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.model.spelling import did_you_mean
 
 KINDS = ("normal", "beta", "gamma", "inverse gamma", "uniform")

@@ -14,7 +14,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
-from hank_mfg.errors import HankError
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import AR1, MarkovChain
@@ -22,10 +22,6 @@ from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.model.var1 import VAR1
 
 Values = Mapping[str, Any]
-
-
-class EstimationError(HankError, ValueError):
-    """What cannot be estimated, or data and priors that do not fit; the message says what to change."""
 
 
 class ARMA(NamedTuple):

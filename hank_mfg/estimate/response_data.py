@@ -10,8 +10,8 @@ import numpy as np
 
 from hank_mfg.arguments import described
 from hank_mfg.environment.economy import Economy
+from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.observed import Observed
-from hank_mfg.estimate.processes import EstimationError
 from hank_mfg.evaluate.units import OWN, PERCENT, POINTS, kinds_of, positive
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.model.units import LEVEL

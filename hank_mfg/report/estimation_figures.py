@@ -21,6 +21,8 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
 
     At the mode, or at parameter `values` by name; units and detrending are those of the data. Returns the figure.
     """
+    from matplotlib.dates import AutoDateLocator
+
     table = posterior.historical_decomposition(values)
     likelihood = posterior.likelihood
     index = table.index
@@ -44,6 +46,8 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
         ax.axhline(0.0, color="0.5", linewidth=0.5)
         ax.set_title(display_name(name))
         ax.margins(x=0.0)
+        if hasattr(index, "to_timestamp"):
+            ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=5))
     return finish(figure, axes[0])
 
 
