@@ -14,6 +14,7 @@ from .estimate.calibrate import calibrate as calibrate
 from .estimate.errors import CalibrationError as CalibrationError
 from .estimate.errors import EstimationError as EstimationError
 from .estimate.likelihood import likelihood as likelihood
+from .estimate.matching import match_responses as match_responses
 from .estimate.observed import Observed as Observed
 from .estimate.posterior import estimate as estimate
 from .estimate.processes import ARMA as ARMA
@@ -59,6 +60,7 @@ from .model.shocks import permanent_types as permanent_types
 from .model.shocks import split_joint_chain as split_joint_chain
 from .model.signals import private_signals as private_signals
 from .model.var1 import VAR1 as VAR1
+from .parallel import in_pieces as in_pieces
 from .replication import replicate as replicate
 from .report.compare_figures import write_comparison as write_comparison
 from .report.report import moment_table as moment_table
@@ -69,6 +71,7 @@ from .runs.run import solve_run as solve_run
 from .runs.saving import load as load
 from .runs.saving import save as save
 from .runs.steady_run import steady_state_run as steady_state_run
+from .runs.sweep import sweep as sweep
 from .solve.baselines.game_settings import settings_for as settings_for
 from .solve.baselines.mirror_descent import MOMD as MOMD
 from .solve.baselines.ppo import IPPO as IPPO

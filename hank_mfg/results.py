@@ -7,6 +7,7 @@ from hank_mfg.environment.game import AbstractGame as AbstractGame
 from hank_mfg.environment.long_run import ChainMoments as ChainMoments
 from hank_mfg.estimate.calibration import Calibration as Calibration
 from hank_mfg.estimate.likelihood import Likelihood as Likelihood
+from hank_mfg.estimate.matched import MatchedResponses as MatchedResponses
 from hank_mfg.estimate.posterior import Posterior as Posterior
 from hank_mfg.evaluate.accuracy import Accuracy as Accuracy
 from hank_mfg.evaluate.compare import Comparison as Comparison
@@ -28,6 +29,7 @@ from hank_mfg.evaluate.policy_functions import PolicyFunctions as PolicyFunction
 from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
 from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
 from hank_mfg.evaluate.simulate import Simulation as Simulation
+from hank_mfg.runs.sweep import Sweep as Sweep
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
 from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
 from hank_mfg.solve.sequence.transition import Transition as Transition

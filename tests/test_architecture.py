@@ -7,7 +7,18 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
 STAGES = ("model", "environment", "policy", "solve", "evaluate", "estimate", "runs", "report", "replication", "cli")
-ROOT_FILES = ("arguments", "compiling", "errors", "files", "latex", "precision", "progress", "sizes", "wording")
+ROOT_FILES = (
+    "arguments",
+    "compiling",
+    "errors",
+    "files",
+    "latex",
+    "parallel",
+    "precision",
+    "progress",
+    "sizes",
+    "wording",
+)
 PUBLIC = ("plot", "results", "stats")  # public names in groups; nothing inside the library imports them
 WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
 WRITE_THEMSELVES = (  # where asked to

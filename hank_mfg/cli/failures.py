@@ -1,7 +1,8 @@
 """Failed commands: one sentence and an exit status, never a traceback.
 
 Status 2: what was typed, a file or a size is wrong, and the sentence says which; 1: something that the library did not
-foresee, and the sentence says where. With --debug, or HANK_MFG_TRACEBACK=1, the traceback is shown instead.
+foresee, and the sentence says where; 3: a sweep ended, but some of its points have no equilibrium. With --debug, or
+HANK_MFG_TRACEBACK=1, the traceback is shown instead.
 """
 
 import dis
@@ -15,7 +16,7 @@ from typing import Any, NoReturn
 import typer
 from typer.core import TyperGroup
 
-WRONG_INPUT, UNFORESEEN = 2, 1
+WRONG_INPUT, UNFORESEEN, SOME_FAILED = 2, 1, 3
 USAGE: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")  # of click
 _RAISE = dis.opmap["RAISE_VARARGS"]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hank_mfg.cli.failures import Commands, folder_of, run
+from hank_mfg.cli.failures import SOME_FAILED, Commands, folder_of, run
 
 _START = time.perf_counter()
 
@@ -204,6 +204,33 @@ def solve_command(
         model, folder, method, option, set_, seed, family, penalty, measure, resume, quiet, cache, seconds
     )  # fmt: skip
     _emit(as_json, *commands(kind_to_solve(model, folder, resume)).solve(asked))
+
+
+@app.command("sweep")
+def sweep_command(
+    model: Source,
+    over: Annotated[list[str], typer.Option(metavar="NAME=A:B:N", help="N values from A to B, or [1, 2, 4]; repeat")],
+    out: Annotated[Path, typer.Option(parser=folder_of, help="the folder, with a run folder inside for every point")],
+    method: Annotated[str | None, typer.Option(help="rspg or spg; stationary equilibria where none is given")] = None,
+    option: Option = None,
+    set_: Set = None,
+    seed: Seed = 0,
+    asset_points: Annotated[int, typer.Option(help="of stationary equilibria")] = 200,
+    workers: Annotated[int | None, typer.Option(min=1, help="processes of this machine; 1 by default")] = None,
+    scheduler: Annotated[str | None, typer.Option(metavar="ADDRESS", help="of a dask cluster: tcp://host:8786")] = None,
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Solve at every point of a grid of parameters, each in a run folder; what is finished is not done again."""
+    cache = _cache()
+    from hank_mfg.cli.console import say
+    from hank_mfg.cli.sweep import run_sweep
+
+    given = {"overrides": _overrides(set_), "seed": seed, "asset_points": asset_points}
+    chosen = {"method": method, "options": option, "workers": workers, "scheduler": scheduler, "cache": cache}
+    content, lines, failed = run_sweep(model, over, out, **chosen, **given, tell=functools.partial(say, quiet))
+    _emit(as_json, content, lines)
+    if failed:
+        raise typer.Exit(SOME_FAILED)
 
 
 @app.command("evaluate")

@@ -27,6 +27,7 @@ from hank_mfg.estimate.likelihood import Likelihood, one_thread
 from hank_mfg.estimate.mode import Mode
 from hank_mfg.estimate.priors import Target
 from hank_mfg.files import write_bytes
+from hank_mfg.parallel import in_pieces
 
 SECONDS = 20.0  # between two times that a chain is written
 _TRACING = threading.Lock()  # NumPyro keeps one stack of handlers for all threads
@@ -58,12 +59,13 @@ def sample_chains(
         path = None if folder is None else folder / f"chain_{chain}.npz"
         return sampler.run(chain, draws, seed, path, identity, tell)
 
+    names = [f"chain {i + 1}" for i in range(chains)]
     with one_thread():  # of linear algebra: chains share the processor's cores
         if executor is None:
             with concurrent.futures.ThreadPoolExecutor(min(chains, _cores())) as threads:
-                found = list(threads.map(run, range(chains)))
+                found = in_pieces(run, range(chains), executor=threads, names=names)
         else:
-            found = list(executor.map(run, range(chains)))
+            found = in_pieces(run, range(chains), executor=executor, names=names)
     return Chains(
         np.stack([each["points"] for each in found]), -np.stack([each["potential"] for each in found]),
         np.stack([each["steps"].sum() for each in found]), np.stack([each["diverging"].mean() for each in found]),

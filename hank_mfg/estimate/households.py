@@ -54,6 +54,11 @@ class Households:
         kept = jax.tree.unflatten(jax.tree.structure(self._kept), leaves)
         return eqx.combine(kept, self._still)
 
+    def forward(self, values: Mapping[str, Any]) -> tuple[SteadyValues, Responses]:
+        """As `at`, differentiable in forward mode only."""
+        leaves = self._solve(jnp.stack([jnp.asarray(values[name], jnp.float64) for name in self.parameters]))
+        return eqx.combine(jax.tree.unflatten(jax.tree.structure(self._kept), leaves), self._still)
+
     def equilibrium(self, vector: Array) -> tuple[Any, Equilibrium]:
         """The economy and its stationary equilibrium, with derivatives in the parameters."""
         model = self.model.with_parameters(**dict(zip(self.parameters, vector, strict=True)))

@@ -1,16 +1,9 @@
-"""The likelihood of time series in the linear solution, as a function of parameters, compiled once.
+"""The likelihood of time series in the linear solution, as a function of parameters, compiled once."""
 
-Parameters of shocks leave responses to given paths of shocks as they are, those of equations leave what households do;
-only parameters of households move the stationary equilibrium and household Jacobians, which are then found again from
-the equilibrium before, and differentiated through (households.py). kinds.py says which is which.
-"""
-
-import contextlib
-import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -19,40 +12,20 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.quantities import Names, form, names_of, shock_values, with_parameters
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.gaussian import log_likelihood
-from hank_mfg.estimate.households import Households
-from hank_mfg.estimate.kinds import Kind, kinds_of
+from hank_mfg.estimate.linear_model import LinearModel, one_thread, steady_series
 from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
-from hank_mfg.estimate.processes import ARMA, check_processes, impulses, innovations
+from hank_mfg.estimate.processes import ARMA, check_processes, innovations
 from hank_mfg.model.base import Model
 from hank_mfg.model.fingerprint import fingerprint
-from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.sequence.household_jacobians import SteadyValues
-from hank_mfg.solve.sequence.linear_system import Responses, responses_to
-from hank_mfg.solve.sequence.sequence_space import household_responses
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
 
 
-@functools.cache
-def _libraries() -> Any:
-    from threadpoolctl import ThreadpoolController  # loaded on first use
-
-    return ThreadpoolController()
-
-
-@contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Linear algebra on one thread: matrices of some hundred rows gain little from more, and on a machine that has
-    other work threads wait for each other, ten times as long."""
-    with _libraries().limit(limits=1, user_api="blas"):
-        yield
-
-
-class Likelihood:
+class Likelihood(LinearModel):
     """log p(data | parameters) of the linear solution: call it with parameters by name.
 
         likelihood = hm.likelihood(model, data, {"gdp": hm.Observed("output", trend="linear")}, ["taylor"])
@@ -69,26 +42,9 @@ class Likelihood:
         self, model: Model, steady: SteadyState, sample: Sample, observed: Mapping[str, Observed], *,
         parameters: tuple[str, ...], shocks: Mapping[str, ARMA], horizon: int, starts: Mapping[str, float],
     ):  # fmt: skip
-        self.model, self.steady, self.sample, self.observed = model, steady, sample, dict(observed)
-        self.parameters, self.shocks, self.horizon = parameters, dict(shocks), horizon
-        self.names: Names = names_of(steady.economy)
-        self.innovations = innovations(model, shocks)
-        ss, households = household_responses(steady, horizon)
-        self._ss, self._households, self._moved = ss, households, None
-        self._responding: dict[tuple[str, ...], Any] = {}
-        public = jax.tree.map(jnp.asarray, steady.public)
-        self.kinds: dict[str, Kind] = kinds_of(parameters, model, ss, public, self.names)
-        own = model.parameters()
-        self.start = {name: float(own[name] if name in own else starts[name]) for name in parameters}
-        moved = tuple(name for name in parameters if self.kinds[name] == "households")
-        if moved:
-            if households.shares is not None:
-                raise EstimationError(
-                    f"{moved[0]} moves the stationary equilibrium of an economy whose income risk moves with the "
-                    "aggregate state, which is not supported: estimate parameters of equations and shocks."
-                )
-            self._moved = Households(model, steady, self.names, ss, households, moved)
-        self._fixed = self._unit_responses() if set(self.kinds.values()) <= {"shocks"} else None
+        super().__init__(model, steady, parameters, shocks=shocks, horizon=horizon, starts=starts)
+        self.sample, self.observed = sample, dict(observed)
+        self.keep_unit_responses(self._series)
 
     def __repr__(self) -> str:
         kinds = {
@@ -99,18 +55,6 @@ class Likelihood:
         size = f"{len(self.sample.kept)} observations of {', '.join(self.sample.columns)}"
         return f"Likelihood({type(self.model).__name__}: {size}, {self.horizon} periods of responses; {parts}; float64)"
 
-    def _unit_responses(self) -> Array:
-        """Responses of what is observed to each shock s periods ahead, (shocks, time, time, columns)."""
-        count = len(self.names.shocks)
-        unit = jnp.einsum("zy,st->zsty", jnp.eye(count), jnp.eye(self.horizon)).reshape(-1, self.horizon, count)
-
-        @jax.jit
-        def respond(ss: SteadyValues, households: Responses, unit: Array) -> Array:
-            return responses_to(ss, self.names, households, unit, self._series)
-
-        found = respond(self._ss, self._households, unit)
-        return found.reshape(count, self.horizon, self.horizon, -1)
-
     @property
     def _series(self) -> tuple[str, ...]:
         return tuple(each.series for each in self.observed.values())
@@ -118,35 +62,8 @@ class Likelihood:
     def coefficients(self, values: Mapping[str, Any]) -> Array:
         """Moving-average coefficients of the observed columns at parameter `values`, (innovations, horizon, columns),
         in units of the data per standard deviation of each innovation."""
-        paths, levels = self._paths(values, self._series)
+        paths, levels = self.paths(values, self._series)
         return transformed(paths, levels, self.observed)
-
-    def _paths(self, values: Mapping[str, Any], series: tuple[str, ...]) -> tuple[Array, Array]:
-        """Responses of series to each innovation, (innovations, horizon, series), and their steady values."""
-        own = {
-            name: jnp.asarray(values[name], jnp.float64) for name in self.parameters if name in self.model.parameters()
-        }
-        model = self.model.with_parameters(**own)
-        ss, households = self._ss, self._households
-        if self._moved is not None:
-            ss, households = self._moved.at(values)
-        if own:
-            ss = ss._replace(economy=with_parameters(ss.economy, Named("parameters", own)))
-        numbers = {name: value for name, value in self.model.parameters().items() if np.ndim(value) == 0}
-        paths = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, {**numbers, **values})
-        if self._fixed is not None and series == self._series:
-            found = jnp.einsum("zstc,isz->itc", self._fixed, paths)
-        else:
-            found = responses_to(ss, self.names, households, paths, series)
-        return found, _steady_levels(ss, self.names, series)
-
-    @float64_allowed
-    def responses(self, values: Mapping[str, float], series: tuple[str, ...]) -> np.ndarray:
-        """Responses of any series of the model to each innovation of one standard deviation, (innovations, horizon,
-        series), deviations in the model's own units, at parameter `values` by name."""
-        if series not in self._responding:
-            self._responding[series] = jax.jit(lambda values: self._paths(values, series)[0])
-        return np.asarray(self._responding[series]({name: jnp.asarray(values[name]) for name in self.parameters}))
 
     def identity(self) -> str:
         """A digest of data, model, equations and settings: equal for likelihoods that are."""
@@ -159,14 +76,6 @@ class Likelihood:
         digest = hashlib.sha256(json.dumps(parts, default=str).encode())
         digest.update(np.ascontiguousarray(self.sample.values).tobytes())
         return digest.hexdigest()
-
-    def bounds(self, name: str) -> tuple[float, float]:
-        """The lowest and the highest value that a parameter can take: those the model declares."""
-        fields = {field.name: field for field in dataclasses.fields(self.model)}
-        limits = fields[name].metadata.get("bounds", {}) if name in fields else {}
-        low = [limits[key] for key in ("above", "at_least") if key in limits]
-        high = [limits[key] for key in ("below", "at_most") if key in limits]
-        return max(low, default=-np.inf), min(high, default=np.inf)
 
     def noise(self, values: Mapping[str, Any]) -> Array:
         """Variances of measurement errors, (columns,), in units of the data squared."""
@@ -217,14 +126,6 @@ class Likelihood:
                                       f"{', '.join(self.parameters)}.")  # fmt: skip
 
 
-def _steady_levels(ss: SteadyValues, names: Names, series: tuple[str, ...]) -> Array:
-    """The steady-state values of series, (series,)."""
-    known = dict(zip(names.path, ss.here, strict=True))
-    public = form(ss.economy, names, known, shock_values(names, ss.shocks), ss.share)
-    values = {**ss.economy.series(public), **dict(zip(names.choices, ss.choices, strict=True))}
-    return jnp.stack([jnp.asarray(values[name], jnp.float64) for name in series])
-
-
 @float64_allowed
 def likelihood(
     model: Model,
@@ -255,11 +156,7 @@ def likelihood(
     steady = steady_state(model, asset_points=asset_points) if steady is None else steady
     names = names_of(steady.economy)
     check_processes(steady.economy, names, given)
-    public = steady.public
-    with jax.enable_x64(True):
-        series = {**steady.economy.series(jax.tree.map(jnp.asarray, public)), **steady.outcomes}
-    known = {name: float(np.asarray(value)) for name, value in series.items() if np.ndim(value) == 0}
-    check_observed(observed, {name: value for name, value in known.items()}, len(innovations(model, given)))
+    check_observed(observed, steady_series(steady), len(innovations(model, given)))
     sample = sample_of(data, observed, getattr(model, "period", ""))
     _check_parameters(model, parameters, given, observed, start, len(sample.kept))
     return Likelihood(
