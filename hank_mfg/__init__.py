@@ -29,7 +29,7 @@ def _load(name: str, model: bool, game: bool):
 
 
 _lazy, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-estimate, evaluate, solve = (checked(function, _load) for function in (_estimate, _evaluate, _solve))
+estimate, evaluate, solve = checked(_estimate, _load), checked(_evaluate, _load), checked(_solve, _load)
 
 _RENAMED = {  # names of earlier versions, which warn
     "GameError": "SolveError", "game_deviation": "exploitability", "game_exploitability": "exploitability",

@@ -149,13 +149,14 @@ class _Sampler:
 
 def _bits(leaf: Any) -> np.ndarray:
     """A leaf of the sampler's state as an array that can be written."""
-    return np.asarray(jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
+    return np.asarray(jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
 
 
 def _write(path: Path, identity: str, done: int, leaves: list, kept: dict[str, list]) -> None:
     buffer = io.BytesIO()
-    arrays = {f"state_{i}": _bits(leaf) for i, leaf in enumerate(leaves)}
-    np.savez(buffer, identity=identity, done=done, **arrays, **{name: np.asarray(each) for name, each in kept.items()})
+    arrays: dict[str, Any] = {f"state_{i}": _bits(leaf) for i, leaf in enumerate(leaves)}
+    arrays |= {"identity": identity, "done": done, **{name: np.asarray(each) for name, each in kept.items()}}
+    np.savez(buffer, **arrays)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, buffer.getvalue())
 
@@ -176,7 +177,7 @@ def _read(path: Path, identity: str, like: list) -> tuple[int, list, dict[str, l
         leaves = []
         for place, leaf in enumerate(like):
             saved = jnp.asarray(found[f"state_{place}"])
-            key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+            key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
             leaves.append(jax.random.wrap_key_data(saved) if key else saved)
     kept = {name: list(found[name]) for name in ("points", "potential", "steps", "diverging")}
     return int(found["done"]), leaves, kept

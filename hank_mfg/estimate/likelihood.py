@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.core import Tracer
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import names_of
@@ -91,7 +92,7 @@ class Likelihood(LinearModel):
 
     def __call__(self, **values: Any) -> Any:
         self._check(values)
-        if any(isinstance(each, jax.core.Tracer) for each in values.values()):
+        if any(isinstance(each, Tracer) for each in values.values()):
             if not jax.config.read("jax_enable_x64"):
                 raise EstimationError("A likelihood is traced in float64: call inside `with jax.enable_x64(True):`.")
             return self.traced({**self.start, **values})

@@ -132,14 +132,15 @@ def sample_of(data: Any, observed: Mapping[str, Observed], period: str) -> Sampl
             close = did_you_mean(name, [str(column) for column in frame.columns])
             raise EstimationError(f"observed[{name!r}]: the data have no such column{close}; they have "
                                   f"{', '.join(map(str, frame.columns))}.")  # fmt: skip
-        numbers = pd.to_numeric(frame[name], errors="coerce")
-        text = frame[name].notna() & numbers.isna()
+        column: Any = frame[name]
+        numbers: Any = pd.to_numeric(column, errors="coerce")
+        text = column.notna() & numbers.isna()
         if text.any():
             where = text.idxmax()
             raise EstimationError(
-                f"data[{name!r}] is {frame[name][where]!r} in {where}, no number: correct it, or leave the cell empty."
+                f"data[{name!r}] is {column[where]!r} in {where}, no number: correct it, or leave the cell empty."
             )
-        values = numbers.to_numpy(float)
+        values: Any = numbers.to_numpy(float)
         there = np.isfinite(values)
         if there.sum() < 3:
             raise EstimationError(f"data[{name!r}] has {there.sum()} observations: give three or more.")

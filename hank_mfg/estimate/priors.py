@@ -87,7 +87,7 @@ def read_priors(path: str | os.PathLike) -> dict[str, Prior]:
     return found
 
 
-def as_model(priors: Any, likelihood: Likelihood) -> Callable[[], None]:
+def as_model(priors: Any, likelihood: Likelihood) -> Callable[[], Any]:
     """A NumPyro model that samples the parameters of a likelihood."""
     if callable(priors):
         return priors
@@ -166,7 +166,7 @@ class Target(NamedTuple):
     the density of parameters, `log_volume(point)` the logarithm of |d parameters / d point|.
     """
 
-    model: Callable[[], None]
+    model: Callable[[], Any]
     free: tuple[str, ...]
     start: np.ndarray
     constrain: Callable[[Array], dict[str, Array]]
@@ -187,7 +187,7 @@ class Target(NamedTuple):
         return points
 
 
-def on_the_line(model: Callable[[], None], likelihood: Likelihood) -> Target:
+def on_the_line(model: Callable[[], Any], likelihood: Likelihood) -> Target:
     """Priors as functions of a point on the whole line."""
     try:
         import numpyro
@@ -228,7 +228,7 @@ def on_the_line(model: Callable[[], None], likelihood: Likelihood) -> Target:
         return {name: site["value"] for name, site in found.items() if site["type"] in ("sample", "deterministic")}
 
     def log_prior(point: Array) -> Array:
-        return log_density(numpyro.handlers.seed(model, 0), (), {}, sampled(point))[0]
+        return jnp.asarray(log_density(numpyro.handlers.seed(model, 0), (), {}, sampled(point))[0])
 
     def log_volume(point: Array) -> Array:
         terms = [

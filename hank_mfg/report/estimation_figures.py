@@ -25,14 +25,14 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
 
     table = posterior.historical_decomposition(values)
     likelihood = posterior.likelihood
-    index = table.index
+    index: Any = table.index
     time = index.to_timestamp() if hasattr(index, "to_timestamp") else np.asarray(index)
     note = (
         "Contributions of shocks, those before the sample included, at the mode; the line is the data less its trend."
     )
     figure, axes = multiples(len(likelihood.sample.columns), 2.0, note, "")
     for name, ax in zip(likelihood.sample.columns, axes, strict=True):
-        parts = table[name]
+        parts: Any = table[name]
         above, below = np.zeros(len(parts)), np.zeros(len(parts))
         for k, innovation in enumerate(likelihood.innovations):
             part = parts[innovation].to_numpy()

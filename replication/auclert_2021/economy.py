@@ -3,6 +3,8 @@
 Shocks move the policy rate, public spending, which taxes pay for at once, and the Phillips curve (the markup).
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 import hank_mfg as hm
@@ -40,8 +42,8 @@ class EstimatedHANK(hm.Model):
         )
 
     def idiosyncratic_shock(self):
-        sizes = {"persistence": self.persistence, "stationary_sd": self.stationary_sd}
-        return hm.AR1("skill", **sizes, states=7, exponential=True, unit_mean=True)
+        own: Any = {"persistence": self.persistence, "stationary_sd": self.stationary_sd}
+        return hm.AR1("skill", **own, states=7, exponential=True, unit_mean=True)
 
     def asset_space(self):
         return hm.Assets(lower=0.0, upper=self.maximum_assets)

@@ -135,6 +135,7 @@ def test_weights_and_covariance(refuses):
 @pytest.mark.slow
 def test_a_moment_of_the_user_s_that_cannot_be_traced(refuses):
     """Guards docs/calibration.md: a function of your own that JAX cannot trace is said in a sentence."""
+
     def untraced(moment):
         targets = {"mine": hm.Target(0.3, moment=moment)}
         return lambda: hm.calibrate(MODEL, FREE, targets, asset_points=20)
