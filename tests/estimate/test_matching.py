@@ -57,7 +57,9 @@ def problem(data):
     return matching(AWAY, data, FREE, steady=hm.steady_state(AWAY, asset_points=25), horizon=HORIZON)
 
 
+@pytest.mark.slow
 def test_parameters_are_recovered_from_every_start(problem, data):
+    """Guards docs/matching.md: parameters are recovered from every start."""
     found = problem.fit(starts=6, seed=3)
     for name, value in TRUE.items():
         assert np.abs(found.starts[name] - value).max() < 1e-6
@@ -71,8 +73,10 @@ def test_parameters_are_recovered_from_every_start(problem, data):
         pd.testing.assert_frame_equal(problem.fit(starts=6, seed=3, executor=threads).starts, found.starts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weights", ["covariance", "diagonal"])
 def test_standard_errors_and_the_statistic_are_those_of_repeated_samples(data, problem, weights):
+    """Guards docs/matching.md: standard errors and the statistic are those of repeated samples."""
     count, draws = len(data), np.random.default_rng(0)
     error = data["standard_error"].to_numpy()
     near = 0.8 ** np.abs(np.subtract.outer(data["horizon"].to_numpy(), data["horizon"].to_numpy()))
@@ -94,7 +98,9 @@ def test_standard_errors_and_the_statistic_are_those_of_repeated_samples(data, p
     assert 0.2 < np.mean([each.p_value < 0.5 for each in found]) < 0.8
 
 
+@pytest.mark.slow
 def test_the_inverse_covariance_and_the_diagonal_agree_where_errors_are_uncorrelated(problem, data):
+    """Guards docs/matching.md: the inverse covariance and the diagonal agree where errors are uncorrelated."""
     means = data["mean"].to_numpy() + data["standard_error"].to_numpy() * np.random.default_rng(2).normal(
         size=len(data)
     )
@@ -105,7 +111,9 @@ def test_the_inverse_covariance_and_the_diagonal_agree_where_errors_are_uncorrel
     assert one.statistic == pytest.approx(float(gaps @ gaps))
 
 
+@pytest.mark.slow
 def test_a_parameter_at_its_bound_counts_as_fixed(data, problem):
+    """Guards docs/matching.md: a parameter at its bound counts as fixed."""
     bounded = matching(AWAY, data, {**FREE, "memory": (0.0, 0.5)}, steady=problem.steady, horizon=HORIZON)
     found = bounded.fit(starts=1)
     assert found.at_bound == ("memory",) and found.parameters["memory"] == pytest.approx(0.5, abs=1e-3)
@@ -113,7 +121,9 @@ def test_a_parameter_at_its_bound_counts_as_fixed(data, problem):
     assert found.degrees == len(data) - 2 and "At a bound" in found.note
 
 
+@pytest.mark.slow
 def test_sizes_and_shocks_of_the_data(problem, data):
+    """Guards docs/matching.md: sizes and shocks of the data."""
     scaled = data.assign(mean=3 * data["mean"], shock="productivity")
     found = matching(AWAY, scaled, {}, steady=problem.steady, horizon=HORIZON, responses=_given(data, 3.0)).fit()
     assert found.statistic < 1e-18 and found.degrees == len(data) and found.parameters == {}
@@ -142,7 +152,9 @@ def test_responses_that_are_a_function_of_parameters(problem, data):
     assert found.standard_errors["feedback"] == pytest.approx(weight.sum() ** -0.5, rel=0.05)
 
 
+@pytest.mark.slow
 def test_observed_says_what_variables_are(steady, data):
+    """Guards docs/matching.md: observed says what variables are."""
     table = pd.DataFrame(
         {"variable": "pay", "horizon": range(4), "mean": data["mean"][:4] / 100, "standard_error": 0.01}
     )
@@ -159,7 +171,9 @@ def test_observed_says_what_variables_are(steady, data):
     assert not hasattr(found.model, "innovation_sd")
 
 
+@pytest.mark.slow
 def test_tables_figures_and_files(problem, tmp_path):
+    """Guards docs/matching.md: tables figures and files."""
     found = problem.fit(starts=1)
     assert list(found.table().index) == list(FREE)
     assert found.table()["estimate"].tolist() == list(found.parameters.values())
@@ -241,7 +255,9 @@ def test_bad_files_and_given_responses_are_one_sentence(steady, data, tmp_path):
         hm.match_responses(MODEL, longer, {}, responses=_given(data, 1.0), **given)
 
 
+@pytest.mark.slow
 def test_what_does_not_move_responses_is_refused(problem, data):
+    """Guards docs/matching.md: what does not move responses is refused."""
     with pytest.raises(ValueError, match="do not move with unused: leave it out of free"):
         matching(AWAY, data, {**FREE, "unused": (0.0, 2.0)}, steady=problem.steady, horizon=HORIZON).fit(starts=1)
 
