@@ -32,7 +32,9 @@ def swept(tmp_path_factory):
     return folder, found, heard
 
 
+@pytest.mark.slow
 def test_rows_are_the_equilibria_of_the_points(swept):
+    """Guards docs/sweeps.md: rows are the equilibria of their points, solved alone."""
     folder, found, heard = swept
     table = found.table()
     assert table["risk_aversion"].tolist() == [1.5, 1.5, 2.0, 2.0]
@@ -45,7 +47,9 @@ def test_rows_are_the_equilibria_of_the_points(swept):
     pd.testing.assert_frame_equal(pd.read_csv(folder / "sweep.csv"), table, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_point_without_equilibrium_is_a_row_that_says_why(swept):
+    """Guards docs/sweeps.md: a point without equilibrium is a row that says why."""
     failed = swept[1].failed
     assert failed["maximum_assets"].tolist() == [4.0, 4.0]
     assert all("maximum_assets" in reason or "asset" in reason for reason in failed["reason"])
@@ -54,7 +58,9 @@ def test_a_point_without_equilibrium_is_a_row_that_says_why(swept):
     assert r"\toprule" in swept[1].to_latex() and "Risk aversion" in swept[1].to_latex()
 
 
+@pytest.mark.slow
 def test_what_is_there_is_not_computed_again(swept, monkeypatch):
+    """Guards docs/sweeps.md: finished points are not computed again."""
     folder, found, _ = swept
 
     def refuse(*args, **kwargs):

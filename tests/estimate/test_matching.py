@@ -140,7 +140,9 @@ def _given(data, times: float) -> ImpulseResponse:
     return ImpulseResponse("productivity", SD, "level", PERIODS, mean, {}, {}, {}, units, 0.9, 1, 1, "", "quarter")
 
 
+@pytest.mark.slow
 def test_responses_that_are_a_function_of_parameters(problem, data):
+    """Guards docs/matching.md: responses that are a function of parameters."""
     free, mean = {"feedback": (0.5, 4.0)}, data["mean"].to_numpy()
 
     def twice(values):
