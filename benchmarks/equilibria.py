@@ -7,30 +7,14 @@ between a grid of equilibria and one at a time, derivatives against four-point d
 of the classical solution on the calibration of the comparison suite of 2010.
 """
 
-import statistics
-import time
-from collections.abc import Callable
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
-from machine import progress, run_benchmark
+from machine import run_benchmark, timed
 
 import hank_mfg as hm
 
 ECONOMIES = {"aiyagari": 200, "krusell_smith": 400, "krusell_smith_stochastic_beta": 400}
-
-
-def timed(what: str, function: Callable[[], Any], repeats: int) -> tuple[Any, dict]:
-    """The result, the seconds of the first call and the median of the later ones."""
-    progress(what)
-    seconds, found = [], None
-    for _ in range(repeats + 1):
-        begin = time.perf_counter()
-        found = jax.block_until_ready(function())
-        seconds.append(time.perf_counter() - begin)
-    return found, {"what": what, "first": seconds[0], "median": statistics.median(seconds[1:])}
 
 
 def grid(count: int, repeats: int) -> tuple[list[dict], dict]:

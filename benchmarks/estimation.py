@@ -10,16 +10,13 @@ Jacobian, its covariances and its likelihood; for equations that Jacobian too. I
 """
 
 import importlib.util
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from machine import progress, run_benchmark
+from machine import run_benchmark, timed
 
 import hank_mfg as hm
 from hank_mfg.estimate.likelihood import one_thread
@@ -27,18 +24,6 @@ from hank_mfg.replication.auclert_2021 import run as replication
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference" / "sequence_jacobian"))
 PERIODS = 300
-
-
-def timed(what: str, function: Callable, repeats: int) -> tuple[object, dict]:
-    """The result, the seconds of the first call, and the median and least of the later ones."""
-    progress(what)
-    seconds, found = [], None
-    for _ in range(repeats + 1):
-        begin = time.perf_counter()
-        found = function()
-        seconds.append(time.perf_counter() - begin)
-    later = seconds[1:]
-    return found, {"what": what, "first": seconds[0], "median": statistics.median(later), "least": min(later)}
 
 
 def ours(points: int, repeats: int) -> list[dict]:

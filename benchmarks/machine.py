@@ -142,6 +142,18 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def timed(what: str, function: Callable[[], Any], repeats: int) -> tuple[Any, dict]:
+    """The result, the seconds of the first call (which compiles) and the median and least of the later ones."""
+    progress(what)
+    seconds, found = [], None
+    for _ in range(repeats + 1):
+        begin = time.perf_counter()
+        found = jax.block_until_ready(function())
+        seconds.append(time.perf_counter() - begin)
+    later = seconds[1:]
+    return found, {"what": what, "first": seconds[0], "median": statistics.median(later), "least": min(later)}
+
+
 def _text(value: Any) -> str:
     if value is None:
         return "--"

@@ -9,14 +9,11 @@ general equilibrium, and a nonlinear path. Accuracy is against its numbers at ti
 """
 
 import importlib.util
-import statistics
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from machine import progress, run_benchmark
+from machine import run_benchmark, timed
 
 import hank_mfg as hm
 
@@ -25,17 +22,6 @@ sys.path[:0] = [str(REFERENCE), str(REFERENCE / "sequence_jacobian")]
 from reference_sequence_space import economy, gap, stored, value  # noqa: E402
 
 PERIODS = 300
-
-
-def timed(what: str, function: Callable, repeats: int) -> tuple[object, dict]:
-    """The result, the seconds of the first call (which compiles) and the median of the later ones."""
-    progress(what)
-    seconds, found = [], None
-    for _ in range(repeats + 1):
-        begin = time.perf_counter()
-        found = function()
-        seconds.append(time.perf_counter() - begin)
-    return found, {"what": what, "first": seconds[0], "median": statistics.median(seconds[1:])}
 
 
 def ours(repeats: int) -> tuple[list[dict], dict]:

@@ -47,7 +47,7 @@ class Chains(NamedTuple):
 
 def sample_chains(
     likelihood: Likelihood, target: Target, mode: Mode, *, chains: int, draws: int, warmup: int, seed: int,
-    folder: Path | None, executor: concurrent.futures.Executor | None, tell: Callable[[str], None] | None,
+    folder: Path | None, executor: concurrent.futures.Executor | None, callback: Callable[[str], None] | None,
 ) -> Chains:  # fmt: skip
     """Chains of `draws` after `warmup`, begun around the mode. Raises EstimationError for a folder of another one."""
     begin = time.perf_counter()
@@ -57,7 +57,7 @@ def sample_chains(
 
     def run(chain: int) -> dict[str, np.ndarray]:
         path = None if folder is None else folder / f"chain_{chain}.npz"
-        return sampler.run(chain, draws, seed, path, identity, tell)
+        return sampler.run(chain, draws, seed, path, identity, callback)
 
     names = [f"chain {i + 1}" for i in range(chains)]
     with one_thread():  # of linear algebra: chains share the processor's cores
@@ -116,7 +116,13 @@ class _Sampler:
         raise EstimationError("No chain could begin: the posterior has no density around its mode.")
 
     def run(
-        self, chain: int, draws: int, seed: int, path: Path | None, identity: str, tell: Callable[[str], None] | None
+        self,
+        chain: int,
+        draws: int,
+        seed: int,
+        path: Path | None,
+        identity: str,
+        callback: Callable[[str], None] | None,
     ) -> dict[str, np.ndarray]:
         """The draws of a chain, resumed where its file says."""
         with _TRACING:
@@ -138,8 +144,8 @@ class _Sampler:
                     kept["steps"].append(int(state.num_steps))
                     kept["diverging"].append(bool(state.diverging))
                 late = time.perf_counter() - written > SECONDS
-                if late and tell is not None:
-                    tell(f"chain {chain + 1}: {done} of {total} draws")
+                if late and callback is not None:
+                    callback(f"chain {chain + 1}: {done} of {total} draws")
                 if path is not None and (late or done == total):
                     _write(path, identity, done, jax.tree.leaves(state), kept)
                 if late:

@@ -25,8 +25,8 @@ from jax import Array
 def autocovariances(coefficients: Array, lags: int) -> Array:
     """Gamma_l = sum_j M_{j+l} M_j', (lags, observables, observables), of coefficients (shocks, time, observables).
 
-    Coefficients beyond `time` are taken as zero. By the fast Fourier transform, on twice as many points as needed to
-    hold the products, so that nothing wraps around.
+    Coefficients beyond `time` are taken as zero. By the fast Fourier transform, on as many points as hold all
+    products, so that nothing wraps around.
     """
     time = coefficients.shape[1]
     size = 1 << int(np.ceil(np.log2(time + min(lags, time))))
@@ -89,7 +89,7 @@ def smoothed(
 ) -> Array:
     """E[e_t | sample], the smoothed innovations of `before` periods and the sample, (before + periods, shocks), in
     standard deviations: Cov(e_t, y_s) = M_{s-t}' for s >= t."""
-    weighted = _weighted(coefficients, noise, sample, kept, periods)[1].reshape(periods, -1)
+    weighted = _weighted(coefficients, noise, sample, kept, periods).reshape(periods, -1)
     lag = np.arange(periods)[None, :] - np.arange(-before, periods)[:, None]
     inside = (lag >= 0) & (lag < coefficients.shape[1])
     moved = jnp.where(inside[None, ..., None], coefficients[:, np.clip(lag, 0, coefficients.shape[1] - 1)], 0.0)
@@ -119,8 +119,8 @@ def forecast(
     return mean.reshape(ahead, count), whole[np.ix_(later, later)] - scaled.T @ scaled
 
 
-def _weighted(coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int) -> tuple[Array, Array]:
-    """The covariance of what is there, and Gamma^-1 y with zeros where nothing is, (periods x observables,)."""
+def _weighted(coefficients: Array, noise: Array, sample: Array, kept: np.ndarray, periods: int) -> Array:
+    """Gamma^-1 y, with zeros where nothing is observed: (periods x observables,)."""
     covariance = stacked(_covariances(coefficients, noise, periods), kept)
     solved = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(covariance), True), sample)
-    return covariance, jnp.zeros(periods * coefficients.shape[-1]).at[kept].set(solved)
+    return jnp.zeros(periods * coefficients.shape[-1]).at[kept].set(solved)

@@ -96,13 +96,14 @@ class Likelihood(LinearModel):
             if not jax.config.read("jax_enable_x64"):
                 raise EstimationError("A likelihood is traced in float64: call inside `with jax.enable_x64(True):`.")
             return self.traced({**self.start, **values})
-        return float(self.value_and_gradient({**self.start, **values})[0])
+        return float(self.value_and_gradient(values)[0])
 
     @float64_allowed
     def value_and_gradient(self, values: Mapping[str, float]) -> tuple[float, dict[str, float]]:
-        """The log likelihood at parameter `values` by name and its exact derivative in each of them."""
+        """The log likelihood at parameter `values` by name, others as in `start`, and its exact derivative in each
+        of them."""
         self._check(values)
-        vector = jnp.asarray([values[name] for name in self.parameters], jnp.float64)
+        vector = jnp.asarray(list({**self.start, **values}.values()), jnp.float64)
         with one_thread():
             value, gradient = jax.block_until_ready(self._program(vector))
         return float(value), dict(zip(self.parameters, np.asarray(gradient).tolist(), strict=True))

@@ -75,6 +75,11 @@ class Density:
             found = self.target.constrain(jnp.asarray(point, jnp.float64))
             return {name: float(found[name]) for name in self.likelihood.parameters}
 
+    def volume_curvature(self, point: np.ndarray) -> np.ndarray:
+        """The second derivative of the logarithm of the volume, (free, free)."""
+        with jax.enable_x64(True):
+            return np.asarray(jax.hessian(self.target.log_volume)(jnp.asarray(point, jnp.float64)))
+
     def slopes(self, point: np.ndarray) -> np.ndarray:
         """d parameters / d point, (parameters, free)."""
         with jax.enable_x64(True):
@@ -87,7 +92,8 @@ def find_mode(density: Density, starts: int = 1, seed: int = 0, callback: Callab
     Raises EstimationError where no search ends at one.
     """
     ends, problems = [], []
-    for point in (density.target.start, *density.target.draws(starts - 1, seed)):
+    others = density.target.draws(starts - 1, seed)[0] if starts > 1 else ()
+    for point in (density.target.start, *others):
         try:
             ends.append(climb(density, point, callback))
         except EstimationError as error:
@@ -101,7 +107,7 @@ def climb(density: Density, start: np.ndarray, callback: Callable[[str], None] |
     """The point where a search ends. Raises EstimationError where the data have no density at its start."""
     from scipy.optimize import minimize
 
-    def told(point: np.ndarray) -> None:
+    def after_step(point: np.ndarray) -> None:
         if callback is not None:
             callback(f"mode: {density.evaluations} evaluations")
 
@@ -113,7 +119,7 @@ def climb(density: Density, start: np.ndarray, callback: Callable[[str], None] |
             "observed; begin elsewhere with start={...}, or add measurement errors."
         )
     options = {"gtol": 1e-6, "maxiter": 500}
-    return minimize(negative, start, jac=True, method="BFGS", callback=told, options=options).x
+    return minimize(negative, start, jac=True, method="BFGS", callback=after_step, options=options).x
 
 
 def mode_at(density: Density, point: np.ndarray) -> Mode:
@@ -133,7 +139,7 @@ def mode_at(density: Density, point: np.ndarray) -> Mode:
     sd = np.sqrt(np.maximum(np.diag(slopes @ covariance @ slopes.T), 0.0))
     names = density.likelihood.parameters
     return Mode(
-        density.values(point), point, value, data, hessian, _hessian(lambda x: -density(x, True)[1], point),
+        density.values(point), point, value, data, hessian, hessian - density.volume_curvature(point),
         dict(zip(names, sd.tolist(), strict=True)), density.evaluations, float(np.abs(gradient).max()),
     )  # fmt: skip
 

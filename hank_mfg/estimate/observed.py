@@ -9,9 +9,7 @@ to first order around the steady state x. The data are in the same units; a mean
 before, as the model's own deviations have none.
 """
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
@@ -19,6 +17,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.tables import numbers_in, read_table
 from hank_mfg.model.spelling import did_you_mean
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
 TRANSFORMS = ("log", "level", "log difference", "difference")
 TRENDS = ("mean", "linear", "none")
+SHAPE = "one row a period, dates in the first column"
 FREQUENCIES = {"year": "Y", "quarter": "Q", "month": "M"}
 
 
@@ -60,25 +60,6 @@ class Sample(NamedTuple):
     def present(self) -> np.ndarray:
         """What is there, (n,), period by period."""
         return self.values.reshape(-1)[self.kept]
-
-
-def read_data(data: Any) -> "pd.DataFrame":
-    """A data frame with periods as its index, from one or from the path of a CSV file whose first column are dates."""
-    import pandas as pd
-
-    if isinstance(data, str | os.PathLike):
-        path = Path(data)
-        if not path.is_file():
-            raise EstimationError(f"data = {str(path)!r}: there is no such file.")
-        try:
-            data = pd.read_csv(path, comment="#", index_col=0)
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise EstimationError(
-                f"{path} is no table ({error}): give a CSV file with dates in its first column and a header."
-            ) from error
-    if not isinstance(data, pd.DataFrame):
-        raise EstimationError("data: give a pandas DataFrame, one row a period, or the path of a CSV file.")
-    return data
 
 
 def dated(data: "pd.DataFrame", period: str) -> "pd.DataFrame":
@@ -123,24 +104,19 @@ def dated(data: "pd.DataFrame", period: str) -> "pd.DataFrame":
 
 def sample_of(data: Any, observed: Mapping[str, Observed], period: str) -> Sample:
     """The sample that is compared with the model."""
-    import pandas as pd
-
-    frame = dated(read_data(data), period)
+    frame = dated(read_table(data, SHAPE, comment="#", index_col=0), period)
     columns, trends = [], []
     for name, each in observed.items():
         if name not in frame.columns:
             close = did_you_mean(name, [str(column) for column in frame.columns])
             raise EstimationError(f"observed[{name!r}]: the data have no such column{close}; they have "
                                   f"{', '.join(map(str, frame.columns))}.")  # fmt: skip
-        column: Any = frame[name]
-        numbers: Any = pd.to_numeric(column, errors="coerce")
-        text = column.notna() & numbers.isna()
-        if text.any():
-            where = text.idxmax()
+        values, text = numbers_in(frame[name])
+        if len(text):
+            said, where = frame[name].iloc[text[0]], frame.index[text[0]]
             raise EstimationError(
-                f"data[{name!r}] is {column[where]!r} in {where}, no number: correct it, or leave the cell empty."
+                f"data[{name!r}] is {said!r} in {where}, no number: correct it, or leave the cell empty."
             )
-        values: Any = numbers.to_numpy(float)
         there = np.isfinite(values)
         if there.sum() < 3:
             raise EstimationError(f"data[{name!r}] has {there.sum()} observations: give three or more.")

@@ -38,9 +38,9 @@ class Posterior:
     """A posterior of parameters.
 
     `mode` holds the parameters at which the density is largest, see `Mode`; `draws` maps every parameter to
-    (chains, draws), empty where none were asked for; `log_density` (chains, draws) on the whole line; `gradients` and
-    `divergent` say of each chain how many gradients it took and which share of its draws diverged; `seconds` maps
-    "mode" and "draws" to what they took. Everything is in float64.
+    (chains, draws), empty where none were asked for; `chains` are the same on the whole line, with log densities, the
+    number of gradients and the share of divergent draws of each chain, see `Chains`; `seconds` maps "mode" and "draws"
+    to what they took. Everything is in float64.
     """
 
     likelihood: Likelihood
@@ -101,17 +101,8 @@ class Posterior:
 
     def prior_draws(self, count: int = 2000, seed: int = 0) -> dict[str, np.ndarray]:
         """Draws of the prior, (1, count) of every parameter."""
-        import numpyro
-
-        model = self.target.model
-        with jax.enable_x64(True):
-
-            def one(key):
-                found = numpyro.handlers.trace(numpyro.handlers.seed(model, key)).get_trace()
-                return {name: found[name]["value"] for name in self.likelihood.parameters}
-
-            drawn = jax.vmap(one)(jax.random.split(jax.random.key(seed), count))
-        return {name: np.asarray(each)[None] for name, each in drawn.items()}
+        drawn = self.target.draws(count, seed)[1]
+        return {name: drawn[name][None] for name in self.likelihood.parameters}
 
     def log_marginal_density(self) -> dict[str, float]:
         """log p(data), by Laplace's approximation at the mode and, where there are draws, by the modified harmonic mean
@@ -196,8 +187,9 @@ class Posterior:
         """The periods after the sample, in units of the data less their trend: quantiles over draws of parameters and
         of what happens then; rows periods ahead, columns (observed, quantile)."""
         sample, generator, paths = self.likelihood.sample, np.random.default_rng(seed), []
-        repeats = max(1, 1000 // max(1, len(self._chosen(draws))))
-        for values in self._chosen(draws):
+        chosen = self._chosen(draws)
+        repeats = max(1, 1000 // len(chosen))
+        for values in chosen:
             with jax.enable_x64(True):
                 mean, covariance = self._forecasting(
                     jnp.asarray(self.coefficients(values)), self.likelihood.noise(values), periods
@@ -283,7 +275,7 @@ def estimate(
     that samples the parameters under their names. `draws=0` finds the mode alone: the highest of those that `starts`
     searches find, one from the model's own values, the others from draws of the priors. Chains start around the mode;
     with a `folder` they are written as they go, and the same call goes on with what is there. `executor` runs chains
-    side by side, `callback` is told how far they are.
+    side by side, `callback` is called with how far they are.
 
     Needs the extra "estimate" (numpyro, arviz). Raises EstimationError, one sentence, for priors that do not fit and
     where there is no mode.
@@ -302,7 +294,7 @@ def estimate(
         return Posterior(likelihood, target, mode, {}, None, seconds)
     found = sample_chains(
         likelihood, target, mode, chains=chains, draws=draws, warmup=warmup, seed=seed,
-        folder=None if folder is None else Path(folder), executor=executor, tell=callback,
+        folder=None if folder is None else Path(folder), executor=executor, callback=callback,
     )  # fmt: skip
     higher = _higher(density, mode, found)
     if higher is not None:

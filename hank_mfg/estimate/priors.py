@@ -22,8 +22,10 @@ from jax import Array
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood import Likelihood
 from hank_mfg.model.spelling import did_you_mean
+from hank_mfg.precision import float64_allowed
 
 KINDS = ("normal", "beta", "gamma", "inverse gamma", "uniform")
+VALUES = ("sample", "deterministic")  # sites of a NumPyro model that have a value
 COLUMNS = ("name", "distribution", "mean", "sd")
 
 
@@ -173,18 +175,20 @@ class Target(NamedTuple):
     log_prior: Callable[[Array], Array]
     log_volume: Callable[[Array], Array]
 
-    def draws(self, count: int, seed: int) -> list[np.ndarray]:
-        """Points (free,) that are drawn from the priors."""
+    @float64_allowed
+    def draws(self, count: int, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Draws of the priors: points (count, free) and parameters by name, (count,) each."""
         import numpyro
         from numpyro.distributions import biject_to
 
-        points = []
-        with jax.enable_x64(True):
-            for key in jax.random.split(jax.random.key(seed), count):
-                sites = numpyro.handlers.trace(numpyro.handlers.seed(self.model, key)).get_trace()
-                point = [biject_to(sites[name]["fn"].support).inv(sites[name]["value"]) for name in self.free]
-                points.append(np.asarray(point, float))
-        return points
+        def one(key: Array) -> tuple[Array, dict[str, Array]]:
+            sites = numpyro.handlers.trace(numpyro.handlers.seed(self.model, key)).get_trace()
+            point = [biject_to(sites[name]["fn"].support).inv(sites[name]["value"]) for name in self.free]
+            values = {name: site["value"] for name, site in sites.items() if site["type"] in VALUES}
+            return jnp.stack(point), values
+
+        points, values = jax.vmap(one)(jax.random.split(jax.random.key(seed), count))
+        return np.asarray(points), {name: np.asarray(each) for name, each in values.items()}
 
 
 def on_the_line(model: Callable[[], Any], likelihood: Likelihood) -> Target:
@@ -225,7 +229,7 @@ def on_the_line(model: Callable[[], Any], likelihood: Likelihood) -> Target:
         values = sampled(point)
         fixed = numpyro.handlers.substitute(numpyro.handlers.seed(model, 0), data=values)
         found = numpyro.handlers.trace(fixed).get_trace()
-        return {name: site["value"] for name, site in found.items() if site["type"] in ("sample", "deterministic")}
+        return {name: site["value"] for name, site in found.items() if site["type"] in VALUES}
 
     def log_prior(point: Array) -> Array:
         return jnp.asarray(log_density(numpyro.handlers.seed(model, 0), (), {}, sampled(point))[0])

@@ -1,17 +1,15 @@
 """Estimated impulse responses: a table with columns variable, horizon, mean, standard_error, and shock where there are
 several."""
 
-import os
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from hank_mfg.arguments import described
 from hank_mfg.environment.economy import Economy
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.observed import Observed
+from hank_mfg.estimate.tables import numbers_in, read_table
 from hank_mfg.evaluate.units import OWN, PERCENT, POINTS, kinds_of, positive
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.model.units import LEVEL
@@ -47,7 +45,8 @@ def estimated_responses(
     """Read and check a table. `variables` and `innovations` are those of the model, `shock` the one that all rows
     respond to where there is no such column, `horizon` the length of the responses of the model. Raises EstimationError
     for what does not fit."""
-    frame = _read(data)
+    frame = read_table(data, SHAPE, skipinitialspace=True)
+    frame = frame.rename(columns=lambda name: str(name).strip()).reset_index(drop=True)
     wanted = COLUMNS[:3] if covariance is not None else COLUMNS
     for name in wanted:
         if name not in frame.columns:
@@ -91,22 +90,6 @@ def estimated_responses(
     return EstimatedResponses(shocks, tuple(texts), horizons, numbers["mean"], errors, matrix)
 
 
-def _read(data: Any) -> "pd.DataFrame":
-    import pandas as pd
-
-    if isinstance(data, str | os.PathLike):
-        path = Path(data)
-        if not path.is_file():
-            raise EstimationError(f"data: there is no file {path}: give the path of a CSV file, or a DataFrame.")
-        try:
-            data = pd.read_csv(path, skipinitialspace=True)
-        except (ValueError, UnicodeDecodeError, OSError) as error:
-            raise EstimationError(f"data: {path} is no CSV file ({error}): give {SHAPE}.") from error
-    if not isinstance(data, pd.DataFrame):
-        raise EstimationError(f"data is {described(data)}: give a pandas DataFrame or the path of a CSV file, {SHAPE}.")
-    return data.rename(columns=lambda name: str(name).strip()).reset_index(drop=True)
-
-
 def _shocks(frame: "pd.DataFrame", innovations: Sequence[str], shock: str | None) -> tuple[str, ...]:
     """The shock of every row."""
     given = "shock" in frame.columns
@@ -130,13 +113,10 @@ def _shocks(frame: "pd.DataFrame", innovations: Sequence[str], shock: str | None
 
 
 def _numbers(frame: "pd.DataFrame", name: str) -> np.ndarray:
-    import pandas as pd
-
-    numbers = np.asarray(pd.to_numeric(frame[name], errors="coerce"), float)
-    text = np.asarray(frame[name].notna()) & np.isnan(numbers)
-    if text.any():
-        place = int(np.flatnonzero(text)[0])
-        raise EstimationError(f"data, row {place + 1}: {name} is {frame[name].iloc[place]!r}, no number: correct it.")
+    numbers, text = numbers_in(frame[name])
+    if len(text):
+        said = frame[name].iloc[text[0]]
+        raise EstimationError(f"data, row {text[0] + 1}: {name} is {said!r}, no number: correct it.")
     return numbers
 
 
