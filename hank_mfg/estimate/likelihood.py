@@ -80,8 +80,8 @@ class Likelihood(LinearModel):
 
     def noise(self, values: Mapping[str, Any]) -> Array:
         """Variances of measurement errors, (columns,), in units of the data squared."""
-        errors = [each.measurement_error for each in self.observed.values()]
-        return jnp.stack([jnp.asarray(values[e] if isinstance(e, str) else e, jnp.float64) for e in errors]) ** 2
+        known, errors = self.known(values), [each.measurement_error for each in self.observed.values()]
+        return jnp.stack([jnp.asarray(known[e] if isinstance(e, str) else e, jnp.float64) for e in errors]) ** 2
 
     def traced(self, values: Mapping[str, Any]) -> Array:
         """The log likelihood at parameter `values` by name, in float64, for use inside JAX transformations."""

@@ -112,8 +112,7 @@ class LinearModel:
             ss, households = self._moved.forward(values) if forward else self._moved.at(values)
         if own:
             ss = ss._replace(economy=with_parameters(ss.economy, Named("parameters", own)))
-        numbers = {name: value for name, value in self.model.parameters().items() if np.ndim(value) == 0}
-        shocks = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, {**numbers, **values})
+        shocks = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, self.known(values))
         if series in self._fixed:
             found = jnp.einsum("zstc,isz->itc", self._fixed[series], shocks)
         else:
@@ -127,6 +126,11 @@ class LinearModel:
         if series not in self._responding:
             self._responding[series] = jax.jit(lambda values: self.paths(values, series)[0])
         return np.asarray(self._responding[series]({name: jnp.asarray(values[name]) for name in self.parameters}))
+
+    def known(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Every number that a process or a measurement error may name: those of the model, and `values`."""
+        numbers = {name: value for name, value in self.model.parameters().items() if np.ndim(value) == 0}
+        return {**numbers, **values}
 
     def bounds(self, name: str) -> tuple[float, float]:
         """The lowest and the highest value that a parameter can take: those the model declares."""

@@ -90,6 +90,11 @@ def check_processes(economy: Economy, names: Names, given: Mapping[str, ARMA]) -
     for process in declared(economy.model):
         moved = names_in(process)
         missing = [name for name in moved if name not in given]
+        if isinstance(process, VAR1) and 0 < len(missing) < len(moved):
+            raise EstimationError(
+                f"shocks replaces {', '.join(name for name in moved if name in given)} but not {', '.join(missing)} of "
+                "one VAR1, whose innovations are correlated: give an hm.ARMA for each of them, or for none."
+            )
         simple = isinstance(process, AR1 | VAR1) or _two_states(process)
         if missing and not simple:
             raise EstimationError(

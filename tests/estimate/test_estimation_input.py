@@ -1,11 +1,14 @@
 """What is observed, processes of shocks, priors: transformations, moments, and one sentence for what does not fit."""
 
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.linalg import solve_discrete_lyapunov
 from scipy.signal import lfilter
 
 import hank_mfg as hm
@@ -182,3 +185,29 @@ def test_shocks_without_a_process_are_said_in_a_sentence():
     plain = discretize(hm.load_model("aiyagari"), 20, jnp.float32, aggregate_risk=False)
     with pytest.raises(hm.EstimationError, match="no aggregate shock"):
         check_processes(plain, names_of(plain), {})
+
+
+def test_a_part_of_correlated_shocks_cannot_be_replaced():
+    """Its other shocks would move twice; all of them, or none, is accepted."""
+    correlated = hm.VAR1(
+        "productivity", "spending", persistence=[[0.9, 0.0], [0.1, 0.8]],
+        innovation_covariance=[[1e-4, 2e-5], [2e-5, 1e-4]],
+    )  # fmt: skip
+    model = SimpleNamespace(aggregate_shocks=lambda: correlated)
+    names, arma = SimpleNamespace(shocks=("productivity", "spending")), hm.ARMA(0.01, ar=0.9)
+    economy: Any = SimpleNamespace(model=model)
+    with pytest.raises(hm.EstimationError, match="productivity but not spending of one VAR1"):
+        check_processes(economy, names, {"productivity": arma})
+    check_processes(economy, names, {})
+    check_processes(economy, names, {"productivity": arma, "spending": arma})
+
+
+def test_correlated_shocks_have_the_moments_of_their_process(float64):
+    """Paths after each independent innovation add up to the covariance S = A S A' + Omega in the long run."""
+    matrix, omega = np.array([[0.9, 0.0], [0.1, 0.8]]), np.array([[1e-4, 2e-5], [2e-5, 1e-4]])
+    correlated = hm.VAR1("a", "b", persistence=matrix, innovation_covariance=omega)
+    model: Any = SimpleNamespace(aggregate_shocks=lambda: correlated)
+    names: Any = SimpleNamespace(shocks=("a", "b"))
+    paths = np.asarray(impulses(model, names, jnp.ones(2), 400, {}, {}))
+    assert innovations(model, {}) == ("a", "b")
+    assert np.einsum("ita,itb->ab", paths, paths) == pytest.approx(solve_discrete_lyapunov(matrix, omega), rel=1e-10)

@@ -152,6 +152,10 @@ def test_what_cannot_be_estimated_is_said_in_a_sentence(steady, sample, nine):
     ):  # fmt: skip
         with pytest.raises(hm.EstimationError, match=words):
             hm.likelihood(model, sample, OBSERVED, parameters, **given)
+    named = {**OBSERVED, "rate": OBSERVED["rate"]._replace(measurement_error="monetary_sd")}  # no free parameter
+    written = {**OBSERVED, "rate": OBSERVED["rate"]._replace(measurement_error=float(model.monetary_sd))}
+    both = [hm.likelihood(model, sample, each, ["spending_sd"], **given)() for each in (named, written)]
+    assert both[0] == pytest.approx(both[1], rel=1e-12) and abs(both[0] - nine()) > 0.1
     with pytest.raises(hm.EstimationError, match="first value"):
         hm.likelihood(model, sample, OBSERVED, ["size"], shocks={"monetary": hm.ARMA("size", ar=0.5)}, **given)
     one = {"output": OBSERVED["output"]}
