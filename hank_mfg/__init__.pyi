@@ -77,6 +77,7 @@ from .solve.baselines.mirror_descent import MOMD as MOMD
 from .solve.baselines.ppo import IPPO as IPPO
 from .solve.baselines.ppo import RIPPO as RIPPO
 from .solve.classical.krusell_smith import KSAlgorithm as KSAlgorithm
+from .solve.gradient.box import Box as Box
 from .solve.gradient.game_spg import GameRSPG as GameRSPG
 from .solve.gradient.game_spg import GameSPG as GameSPG
 from .solve.gradient.robust import Family as Family

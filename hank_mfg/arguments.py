@@ -42,6 +42,8 @@ HOW = {
     "GameRSPG": "settings, as hm.GameRSPG() or hm.GameSPG() makes them",
     "IPPO": "settings, as hm.IPPO() or hm.RIPPO() makes them",
     "MOMD": "settings, as hm.MOMD() makes them",
+    "BoxSolution": "a solution over a box of parameters, as hm.solve(model, over={...}) returns it",
+    "Box": "a box of parameters, as hm.Box({'risk_aversion': (1, 3)}) makes it",
     "Family": "a model set, as hm.Family({'depreciation': [0.03]}) makes it",
     "AR1": "a shock, as hm.AR1('labor', persistence=0.9, stationary_sd=0.4) declares it",
     "VAR1": "a shock, as hm.VAR1('productivity', 'spending', persistence=..., innovation_covariance=...) declares it",

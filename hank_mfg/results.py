@@ -10,6 +10,7 @@ from hank_mfg.estimate.likelihood import Likelihood as Likelihood
 from hank_mfg.estimate.matched import MatchedResponses as MatchedResponses
 from hank_mfg.estimate.posterior import Posterior as Posterior
 from hank_mfg.evaluate.accuracy import Accuracy as Accuracy
+from hank_mfg.evaluate.box_accuracy import BoxAccuracy as BoxAccuracy
 from hank_mfg.evaluate.compare import Comparison as Comparison
 from hank_mfg.evaluate.distribution.path_distribution import DistributionPath as DistributionPath
 from hank_mfg.evaluate.euler_errors import EulerErrors as EulerErrors
@@ -31,6 +32,7 @@ from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
 from hank_mfg.evaluate.simulate import Simulation as Simulation
 from hank_mfg.runs.sweep import Sweep as Sweep
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
+from hank_mfg.solve.gradient.box_training import BoxSolution as BoxSolution
 from hank_mfg.solve.sequence.sequence_space import LinearSolution as LinearSolution
 from hank_mfg.solve.sequence.transition import Transition as Transition
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium as Equilibrium

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.estimate.calibration_file import write_calibration
-from hank_mfg.estimate.free import Free
 from hank_mfg.estimate.targets import Targets
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
+from hank_mfg.model.free import Free
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import display_name
 

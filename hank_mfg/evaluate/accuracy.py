@@ -3,13 +3,15 @@
 import dataclasses
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
+from hank_mfg.arguments import require_none
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
+from hank_mfg.evaluate.box_accuracy import BoxAccuracy, box_accuracy
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.evaluate.exploitability.deviation import Exploitability, economy_exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
@@ -21,6 +23,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.progress import telling
 from hank_mfg.sizes import require_sizes, require_whole
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion
+from hank_mfg.solve.gradient.box_training import BoxSolution
 from hank_mfg.solve.solution import GlobalSolution, Solution
 
 if TYPE_CHECKING:
@@ -129,7 +132,7 @@ class Accuracy:
         return "\n".join([*judged_lines(accuracy_rows(content)), accuracy_note(content)])
 
 
-@float64_allowed
+@overload
 def evaluate(
     solution: GlobalSolution,
     *,
@@ -140,6 +143,36 @@ def evaluate(
     deviations: bool = True,
     verbose: bool | None = None,
 ) -> Accuracy:
+    """One solution."""
+    ...
+
+
+@overload
+def evaluate(
+    solution: BoxSolution,
+    *,
+    points: int = 8,
+    periods: int = 10_000,
+    seed: int = 1,
+    asset_points: int | None = None,
+    verbose: bool | None = None,
+) -> BoxAccuracy:
+    """A solution over a box of parameters."""
+    ...
+
+
+@float64_allowed
+def evaluate(
+    solution: GlobalSolution | BoxSolution,
+    *,
+    periods: int = 10_000,
+    variable: str | None = None,
+    seed: int = 1,
+    asset_points: int | None = None,
+    deviations: bool | None = None,
+    points: int | None = None,
+    verbose: bool | None = None,
+) -> Accuracy | BoxAccuracy:
     """Measure the accuracy of a solution.
 
     The law of motion is that of the aggregate `variable`, by default the first that choices move and prices follow
@@ -147,10 +180,23 @@ def evaluate(
     of `periods` periods and tested on another, neither seen in training. `deviations=False` leaves out exploitability,
     which trains a deviator. Progress is reported on standard error every 30 seconds, with `verbose=True` at every
     step, with `verbose=False` never. Warns when the top of the asset grid holds more than 1e-6 of the mass, or when the
-    path is too short for its mean to have settled. Raises ValueError for a variable that is not simulated, and for
-    deviations from a policy that was not trained.
+    path is too short for its mean to have settled.
+
+    A solution over a box of parameters is measured at its middle, at its corners, where these are no more than 32, and
+    at `points` points drawn evenly, 8 unless said: Euler errors, and the worst point; `evaluate(solution.at(...))`
+    gives the whole report at one point.
+
+    Raises ValueError for a variable that is not simulated, for deviations from a policy that was not trained, and for
+    arguments that the other kind of solution takes.
     """
     require_whole("periods", periods, 100, f"{ENOUGH}, 10000 are usual")
+    if isinstance(solution, BoxSolution):
+        require_none({"variable": variable, "deviations": deviations}, "one solution", "this is one over a box")
+        measured = {"points": 8 if points is None else points, "periods": periods, "seed": seed}
+        with telling("evaluate", verbose) as lines:
+            return box_accuracy(solution, **measured, asset_points=asset_points, lines=lines)
+    require_none({"points": points}, "a solution over a box of parameters", f"this is a {type(solution).__name__}")
+    deviations = True if deviations is None else deviations
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "

@@ -21,6 +21,7 @@ _ROOMS = {  # folder when a class was saved and folder today: modules that kept 
 }
 MOVED = {  # module of a class when it was saved: module today
     "hank_mfg.compare_cli": "hank_mfg.cli.compare",
+    "hank_mfg.estimate.free": "hank_mfg.model.free",
     "hank_mfg.environment.reach": "hank_mfg.environment.dependence",
     "hank_mfg.environment.trial": "hank_mfg.environment.probe",
     "hank_mfg.evaluate.exploitability": "hank_mfg.evaluate.exploitability.deviation",

@@ -66,13 +66,23 @@ class Head(eqx.Module):
 
 
 class NetworkSettings(NamedTuple):
-    """Sizes: signals seen, the encoder and its units, hidden width of the head, periods that memory reaches back."""
+    """Sizes: signals seen, the encoder and its units, hidden width of the head, periods that memory reaches back; how
+    many of the signals, the last ones, are parameters, see `interacted`."""
 
     signals: int
     memory: str = "gru"
     units: int = 16
     width: int = 64
     span: int = 32
+    parameters: int = 0
+
+
+def interacted(features: Array, parameters: Array | None) -> Array:
+    """Features and their products with each of the `parameters` (parameters,), if any: so that the linear part of a
+    head has coefficients that are linear in these."""
+    if parameters is None:
+        return features
+    return jnp.concatenate([features, (parameters[:, None] * features).reshape(-1)])
 
 
 def make_networks(
@@ -87,7 +97,8 @@ def make_networks(
 
     def networks(key):
         encoder = make_encoder(settings.memory, settings.signals, settings.units, span=settings.span, key=key)
-        return encoder, Head(encoder.feature_count, shape, settings.width, key=key)
+        features = encoder.feature_count * (1 + settings.parameters)
+        return encoder, Head(features, shape, settings.width, key=key)
 
     def weights(leaf):
         if not isinstance(leaf, jax.ShapeDtypeStruct):

@@ -34,7 +34,7 @@ from hank_mfg.model.assets import Assets
 from hank_mfg.model.concrete import in_jax
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.encoders import AbstractEncoder
-from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
+from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, interacted, make_networks, no_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
 
 
@@ -155,7 +155,9 @@ class Policy(eqx.Module):
     `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk. Memory and features are those
     of households, then those of `firms` where there are any. `information_sets` is the
     partition of income states that a household can distinguish: in all states of a set it corrects, by one percentage,
-    one stationary policy, the mean over the set of the policies of households who know their state.
+    one stationary policy, the mean over the set of the policies of households who know their state. `parameters`
+    (parameters,) are those of the model that the networks see beside the signal, in units of their box, where one
+    policy serves a box of them.
     """
 
     encoder: AbstractEncoder
@@ -168,6 +170,7 @@ class Policy(eqx.Module):
     firms: Firms | None = None
     by_state: ByState | None = None
     information_sets: InformationSets | None = eqx.field(static=True, default=None)
+    parameters: Array | None = None
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
@@ -177,6 +180,8 @@ class Policy(eqx.Module):
         """Take in one raw public signal; return the new memory and the features, the last of which is the number of
         the aggregate state where policies start from one in each."""
         seen, sizes = self.whitening(signal), [encoder.initial().shape[0] for encoder in self._encoders()]
+        if self.parameters is not None:
+            seen = jnp.concatenate([seen, self.parameters])
         parts = jnp.split(memory, np.cumsum(sizes)[:-1])
         pairs = [encoder.remember(part, seen) for encoder, part in zip(self._encoders(), parts, strict=True)]
         memory, features = (jnp.concatenate(each) for each in zip(*pairs, strict=True))
@@ -191,9 +196,8 @@ class Policy(eqx.Module):
         """The expected discounted term of the Phillips curve, in units of inflation: a number."""
         if self.firms is None:
             return self.stationary.expected_inflation_term
-        return self.stationary.expected_inflation_term + self.firms.scale * self.firms.head(
-            features[self.encoder.feature_count :]
-        )
+        own = interacted(features[self.encoder.feature_count :], self.parameters)
+        return self.stationary.expected_inflation_term + self.firms.scale * self.firms.head(own)
 
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
@@ -240,7 +244,7 @@ class Policy(eqx.Module):
 
     def correction(self, features: Array, tables: Tables) -> Array:
         """The log correction to stationary consumption: (points, income)."""
-        move = tables.spread @ self.head(features[: self.encoder.feature_count])
+        move = tables.spread @ self.head(interacted(features[: self.encoder.feature_count], self.parameters))
         return move if self.information_sets is None else move[:, np.asarray(self.information_sets.group)]
 
     def baseline(self, features: Array, cash: Array, tables: Tables, floor: Array) -> Array:
@@ -278,10 +282,17 @@ class Policy(eqx.Module):
         return self.baseline(features, cash, tables, floor) * jnp.exp(move)
 
 
+def trainable(policy: Policy):
+    """True at the leaves that gradient steps move: encoders and heads."""
+    none = jax.tree.map(lambda _: False, policy)
+    parts = lambda p: (p.encoder, p.head, *(() if p.firms is None else (p.firms.encoder, p.firms.head)))  # noqa: E731
+    return eqx.tree_at(parts, none, jax.tree.map(eqx.is_inexact_array, parts(policy)))
+
+
 class PolicySettings(NamedTuple):
     """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head; whether
     firms set prices; groups of individual states that a household cannot tell from each other, if any; how the signal
-    reveals the aggregate state, where the policy starts from one in each."""
+    reveals the aggregate state, where the policy starts from one in each; model parameters seen beside the signal."""
 
     signals: int
     memory: str = "gru"
@@ -291,6 +302,7 @@ class PolicySettings(NamedTuple):
     sets_prices: bool = False
     information_sets: InformationSets | None = None
     seen: SeenStates | None = None
+    parameters: int = 0
 
 
 def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings, *, seed: int) -> Policy:
@@ -301,7 +313,10 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
     income = income if settings.information_sets is None else max(settings.information_sets.group) + 1
-    shape = NetworkSettings(settings.signals, settings.memory, settings.units, settings.width)
+    shape = NetworkSettings(
+        settings.signals + settings.parameters, settings.memory, settings.units, settings.width,
+        parameters=settings.parameters,
+    )  # fmt: skip
     encoder, head = make_networks(shape, (settings.knots, income), dtype, seed=seed)
     whitening = no_whitening(settings.signals, dtype)
     grid = asset_grid(space, settings.knots, dtype)
@@ -309,11 +324,12 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     firms = None
     if settings.sets_prices:
         firms = Firms(*make_networks(shape, (), dtype, seed=seed + 1000), jnp.asarray(np.ones((), dtype)))
-    by_state = None if settings.seen is None else _same_in_all(stationary, settings.seen)
-    return Policy(encoder, head, whitening, stationary, *places, firms, by_state, settings.information_sets)
+    by_state = None if settings.seen is None else same_in_all(stationary, settings.seen)
+    parameters = jnp.asarray(np.zeros(settings.parameters, dtype)) if settings.parameters else None
+    return Policy(encoder, head, whitening, stationary, *places, firms, by_state, settings.information_sets, parameters)
 
 
-def _same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:
+def same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:
     """The stationary policy in every aggregate state."""
     count, dtype = len(seen.values), stationary.points.dtype
 

@@ -7,7 +7,7 @@ training goes through the one loop of train.py.
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -18,6 +18,8 @@ from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.progress import telling
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution, KSAlgorithm, solve_classical
+from hank_mfg.solve.gradient.box import Box
+from hank_mfg.solve.gradient.box_training import BegunBox, BoxSolution, train_box
 from hank_mfg.solve.gradient.economies import Begun, History, Watcher, price, train_economy
 from hank_mfg.solve.gradient.game_spg import GameRSPG
 from hank_mfg.solve.gradient.games import BegunGame, train_game
@@ -26,6 +28,8 @@ from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.solution import GameSolution, Solution, Status
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady
 from hank_mfg.solve.train import NotConvergedWarning, not_converged, not_settled
+
+BOX_PATHS, BOX_HORIZON, BOX_UPDATES = 32, 10, 320  # over a box, unless settings are given
 
 
 def require_aggregate_risk(model: Model) -> None:
@@ -62,9 +66,25 @@ def solve(
     callback: Watcher | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
+    over: None = None,
     verbose: bool | None = None,
 ) -> Solution:
     """An economy by training."""
+    ...
+
+
+@overload
+def solve(
+    problem: Model,
+    method: RSPG | None = None,
+    *,
+    over: Box | Mapping[str, Sequence[float]],
+    seed: int = 0,
+    resume: tuple[Any, History] | None = None,
+    callback: Watcher | None = None,
+    verbose: bool | None = None,
+) -> BoxSolution:
+    """An economy over a box of parameters."""
     ...
 
 
@@ -94,9 +114,10 @@ def solve(
     callback: Callable[[Any, History], bool | None] | None = None,
     started: Callable[[SteadyState], None] | None = None,
     family: Family | None = None,
+    over: Box | Mapping[str, Sequence[float]] | None = None,
     chunk: int | None = None,
     verbose: bool | None = None,
-) -> Solution | ClassicalSolution | GameSolution:
+) -> Solution | ClassicalSolution | GameSolution | BoxSolution:
     """Solve an economy with aggregate risk globally, or a game, by the method whose settings are given.
 
     `method`: for an economy `RSPG()`, the default, `SPG()` without memory, or `KSAlgorithm()`, the classical algorithm
@@ -108,13 +129,19 @@ def solve(
     Progress is printed on standard error every 30 seconds, with `verbose=True` every 10 seconds, with `verbose=False`
     never.
 
-    Only for an economy: `steady`, its stationary equilibrium, which is then not solved again; `started(steady)`, called
-    once before the first update; `family`, a set of models for the worst of which households prepare (robust.py); the
-    solution is that of `problem`, the first model of the set, and its history has the adversary's weights.
+    Only for one economy: `steady`, its stationary equilibrium, which is then not solved again; `started(steady)`,
+    called once before the first update; `family`, a set of models for the worst of which households prepare
+    (robust.py); the solution is that of `problem`, the first model of the set, and its history has the adversary's
+    weights.
 
-    Returns a `Solution`, a `ClassicalSolution` or a `GameSolution`; `status` says how the method ended, and a
-    NotConvergedWarning says by how much it fell short. Raises SolveError where a number is not finite, SteadyStateError
-    where no stationary equilibrium is found to start from, ValueError for arguments that do not fit the problem.
+    `over` asks for one policy over a box of parameters, `over={"risk_aversion": (1, 3)}` or an `hm.Box`, whose networks
+    see the parameters: a `BoxSolution`, with the `Solution` at any point of it, `solution.at(risk_aversion=2)`. The
+    method is then `RSPG(paths=32, horizon=10, updates=320)` unless given.
+
+    Returns a `Solution`, a `ClassicalSolution`, a `GameSolution` or a `BoxSolution`; `status` says how the method
+    ended, and a NotConvergedWarning says by how much it fell short. Raises SolveError where a number is not finite,
+    SteadyStateError where no stationary equilibrium is found to start from, ValueError for arguments that do not fit
+    the problem.
     """
     if resume is not None and not (isinstance(resume, tuple) and len(resume) == 2):
         raise ValueError(
@@ -122,10 +149,15 @@ def solve(
         )
     name = type(problem).__name__
     if isinstance(problem, AbstractGame):
-        require_none({"steady": steady, "started": started, "family": family}, "an economy", f"{name} is a game")
+        given = {"steady": steady, "started": started, "family": family, "over": over}
+        require_none(given, "an economy", f"{name} is a game")
         settings = GameRSPG() if method is None else method
         return _solve_game(BegunGame(problem, settings, seed, chunk or 20, resume), callback, verbose)
     require_none({"chunk": chunk}, "a game", f"{name} is an economy")
+    if over is not None:
+        box = over if isinstance(over, Box) else Box(over)
+        require_none({"steady": steady, "started": started, "family": family}, "one model", "over= asks for a box")
+        return _solve_box(problem, method, box, seed, resume, callback, verbose)
     begun = Begun(problem, RSPG() if method is None else method, seed, steady, resume, None)
     return _solve_economy(begun, callback, started, family, verbose)
 
@@ -158,6 +190,21 @@ def _solve_economy(
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
         warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
     return dataclasses.replace(solution, family=family)
+
+
+def _solve_box(
+    model: Model, method: Any, box: Box, seed: int, resume: Any, callback: Any, verbose: bool | None
+) -> BoxSolution:
+    settings = RSPG(paths=BOX_PATHS, horizon=BOX_HORIZON, updates=BOX_UPDATES) if method is None else method
+    check_argument("solve", "method", settings, RSPG)
+    require_aggregate_risk(model)
+    price(model, settings)
+    with telling("solve", verbose) as lines:
+        solution = train_box(BegunBox(model, settings, box, seed, resume), callback, lines)
+    if solution.status is Status.UPDATES_EXHAUSTED:
+        more = f"updates, for instance RSPG(updates={2 * settings.updates})"
+        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
+    return solution
 
 
 def _solve_game(begun: BegunGame, callback: Any, verbose: bool | None) -> GameSolution:

@@ -12,9 +12,9 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.estimate.calibrate import prepare
-from hank_mfg.estimate.free import Free
 from hank_mfg.estimate.moments import Stationary, parse_moment
 from hank_mfg.estimate.targets import read_csv
+from hank_mfg.model.free import Free
 
 MODEL = Path(__file__).with_name("two_patience.py")
 FREE = {"discount_factor": (0.88, 0.98), "spread": (0.0, 0.1)}

@@ -8,8 +8,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.cli.calibrate import parse_free, parse_target, run_calibration
-from hank_mfg.estimate.free import read_free, read_start
 from hank_mfg.estimate.targets import read_targets, weighting
+from hank_mfg.model.free import read_free, read_start
 
 MODEL = hm.load_model(Path(__file__).with_name("two_patience.py"))
 BETAS = hm.load_model("krusell_smith_stochastic_beta")

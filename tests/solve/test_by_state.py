@@ -74,7 +74,7 @@ def plays():
         model = hm.load_model("krusell_smith")
         settings = hm.RSPG(asset_points=30, knots=10, units=8, width=8, paths=2, precision="float64")
         play, training = untrained(model, settings, hm.steady_state(model, asset_points=120))
-        fine = finer(play)
+        fine = finer(play).fine
         assert fine is not None
         return play, fine, jax.tree.map(lambda x: x[0], training.states)
 

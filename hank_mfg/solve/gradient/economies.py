@@ -9,6 +9,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Aggregate, discretize
@@ -18,14 +19,15 @@ from hank_mfg.errors import SolveError
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.networks import fit_whitening
-from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy
+from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy, trainable
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
+from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths
 from hank_mfg.solve.gradient.reports import broken, check_reports
-from hank_mfg.solve.gradient.robust import Adversary, ModelSet, on_paths
-from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, trainable, update
+from hank_mfg.solve.gradient.robust import Adversary
+from hank_mfg.solve.gradient.spg import QUANTITIES, RSPG, Progress, Training, make_optimizer, update
 from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import NoisyPrices, Play, State, rollout
 from hank_mfg.solve.solution import Solution, initial_aggregate
@@ -36,7 +38,7 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 
 
 @eqx.filter_jit
-def _warm_up(play: Play, training: Training[State], key, price_noise_sd, settings: RSPG, models: ModelSet | None):
+def warm_up(play: Play, training: Training[State], key, price_noise_sd, settings: RSPG, models: ModelSet | None):
     """Last states of paths on which all follow the stationary policy, signals (paths, time, signals), prices
     that cleared inside the period (paths, time, clearing_prices), which they miss by `price_noise_sd` (clearing
     prices,), and the expected inflation term of firms if tomorrow were like today (paths, time)."""
@@ -55,7 +57,9 @@ def _warm_up(play: Play, training: Training[State], key, price_noise_sd, setting
         )
         return rollout(NoisyPrices(play), start, (shocks, missed), record)
 
-    return on_paths(play, models, one, training.states, jax.random.split(key, settings.paths))
+    keys = jax.random.split(key, jax.tree.leaves(training.states)[0].shape[0])
+    place = None if models is None else models.place(jnp.arange(len(keys)))
+    return on_paths(play, models, place, one, training.states, keys)
 
 
 def prepare(
@@ -64,7 +68,7 @@ def prepare(
     steady: SteadyState,
     *,
     seed: int,
-    warm_up: Callable | None = None,
+    walk: Callable = warm_up,
     by_state: Callable = optimum_by_state,
     models: ModelSet | None = None,
     sees: Model | None = None,
@@ -73,7 +77,7 @@ def prepare(
 
     The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py);
     signals are standardized on `warmup` periods under it, and training starts where those paths end. On a CPU the same
-    arguments give the same bits. `warm_up` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
+    arguments give the same bits. `walk` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
     """
     play, training = untrained(model, settings, steady, seed=seed, sees=sees)
     whole = discretize(model, steady.economy.grid.size, jnp.float64)
@@ -81,8 +85,17 @@ def prepare(
     play = play._replace(policy=policy, tables=policy.tables(play.economy.grid.points))
     training = training._replace(policy=policy)
     warmup_key, train_key = jax.random.split(training.key)
-    walk = _warm_up if warm_up is None else warm_up
-    arguments, others = (play, training, warmup_key), (settings, models)
+    training = training._replace(key=train_key)
+    return first_paths(play, training, settings, warmup_key, models, walk=walk)
+
+
+def first_paths(
+    play: Play, training: Training[State], settings: RSPG, key: Array, models: ModelSet | None, *,
+    walk: Callable = warm_up, level: np.ndarray | float = 0.0,
+) -> tuple[Play, Training[State]]:  # fmt: skip
+    """Follow the policy that training starts from, and set what is measured on these paths: the standardization of
+    signals less their `level`, that of a path's model (paths, signals), the scale of firms, and noise of prices."""
+    arguments, others = (play, training, key), (settings, models)
     last, (signals, clearing_prices, outlooks) = walk(*arguments, training.price_noise_sd, *others)
     price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(clearing_prices).std(axis=(0, 1)))
     if (
@@ -95,12 +108,13 @@ def prepare(
             f"Before the first update, path {int(np.argmin(finite))}: {QUANTITIES[0]} became NaN or infinite while "
             "households followed the stationary policy; check prices() and signal() at every aggregate shock."
         )
+    signals = np.asarray(signals) - np.asarray(level, signals.dtype)[..., None, :] if np.ndim(level) else signals
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
     scale = np.asarray(outlooks).std()
     if policy.firms is not None and scale > 0:
         policy = eqx.tree_at(lambda p: p.firms.scale, policy, jnp.asarray(scale))
-    training = training._replace(policy=policy, states=last, key=train_key, price_noise_sd=price_noise_sd)
+    training = training._replace(policy=policy, states=last, price_noise_sd=price_noise_sd)
     return play._replace(policy=policy), training
 
 
@@ -112,12 +126,14 @@ def untrained(
     seed: int = 0,
     points: int | None = None,
     sees: Model | None = None,
+    parameters: int = 0,
 ) -> tuple[Play, Training[State]]:
     """Training with every path at the stationary mass; without `steady`, arrays of the right shapes only, for a
     stationary equilibrium on `points` asset points.
 
     It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
     household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
+    The networks see so many `parameters` of the model beside the signal.
     """
     economy, information_sets = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
     dtype = economy.dtype
@@ -143,7 +159,8 @@ def untrained(
     )
     signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices, information_sets, seen_states(economy))
+    seen = seen_states(economy)
+    shape = PolicySettings(signals, *sizes, economy.sets_prices, information_sets, seen, parameters)
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.clearing_prices), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
@@ -161,7 +178,7 @@ def steady_points(settings: RSPG) -> int:
 
 
 class Compiled(NamedTuple):
-    """The programs of training, `_warm_up`, `_train` and `optimum_by_state`, compiled, and the seconds it took."""
+    """The programs of training, `warm_up`, `_train` and `optimum_by_state`, compiled, and the seconds it took."""
 
     warm_up: Callable
     train: Callable
@@ -176,17 +193,24 @@ def compile_ahead(model: Model, settings: RSPG, points: int, models: ModelSet | 
     `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
     numbers, so it runs in a thread beside the stationary equilibrium.
     """
-    begin = time.perf_counter()
     play, training = untrained(model, settings, points=points)
-    options = quick_compilation()
-    walk = _warm_up.lower(play, training, training.key, training.price_noise_sd, settings, models)
+    return compile_for(model, settings, points, play, training, models)
+
+
+@float64_allowed
+def compile_for(
+    model: Model, settings: RSPG, points: int, play: Play, training: Training[State], models: ModelSet | None
+) -> Compiled:
+    """Compile what training calls, for the shapes of `play`, `training` and `models`; otherwise as `compile_ahead`."""
+    begin, options = time.perf_counter(), quick_compilation()
+    walk = warm_up.lower(play, training, training.key, training.price_noise_sd, settings, models)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        warm_up = beside.submit(walk.compile, compiler_options=options)
+        walking = beside.submit(walk.compile, compiler_options=options)
         by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
-        step = _train.lower(play, training, settings, chunk_length(settings.updates), models, finer(play))
+        step = _train.lower(finer(play), training, settings, chunk_length(settings.updates), models)
         train = step.compile(compiler_options=options)
         optimum = optimum_by_state if by_state is None else by_state.result()
-        return Compiled(warm_up.result(), train, optimum, time.perf_counter() - begin)
+        return Compiled(walking.result(), train, optimum, time.perf_counter() - begin)
 
 
 @float64_allowed
@@ -204,9 +228,8 @@ def _train(
     settings: RSPG,
     length: int,
     models: ModelSet | None = None,
-    fine: Play | None = None,
 ) -> tuple[Training[State], Progress]:
-    return repeated(lambda training: update(play, training, settings, models, fine), training, length, broken)
+    return repeated(lambda training: update(play, training, settings, models), training, length, broken)
 
 
 def price(model: Model, settings: RSPG) -> None:
@@ -253,12 +276,12 @@ def train_economy(
     else:
         lines.now("first paths, on which households follow the stationary policy")
         play, training = prepare(
-            model, settings, steady, seed=seed, warm_up=compiled.warm_up, by_state=compiled.by_state, models=models
+            model, settings, steady, seed=seed, walk=compiled.warm_up, by_state=compiled.by_state, models=models
         )
         history = {name: np.zeros(0) for name in HISTORY}
     ready = time.perf_counter()
     lines.step(f"training, at most {settings.updates - len(history['update'])} updates")
-    advance, converged, say = _calls(play, settings, compiled, adversary, len(history["update"]), lines)
+    advance, converged, say = calls(play, settings, compiled, adversary or models, len(history["update"]), lines)
     training, history, status = train(
         advance, training, history, updates=settings.updates, converged=converged, say=say, callback=callback
     )
@@ -271,23 +294,23 @@ def train_economy(
     )  # fmt: skip
 
 
-def _calls(
-    play: Play, settings: RSPG, compiled: Compiled, adversary: Adversary | None, done: int, lines: Lines
+def calls(
+    play: Play, settings: RSPG, compiled: Compiled, models: Adversary | ModelSet | None, done: int, lines: Lines
 ) -> tuple[Callable, Callable[[History], bool], Callable[[History], None]]:
     """One call of the compiled program, whether training has converged, and what is said of it.
 
-    With a family of model sets the adversary moves between calls. Training has converged where the errors of the last
-    call, and what the adversary could gain, are below the tolerance.
+    Where there are several `models` an adversary may move between calls and weight them. Training has converged where
+    the errors of the last call, and what the adversary could gain, are below the tolerance.
     """
-    length, fine, course = chunk_length(settings.updates), finer(play), Course(settings.updates, done)
+    length, training_play, course = chunk_length(settings.updates), finer(play), Course(settings.updates, done)
 
     def advance(training: Training[State], history: History) -> tuple[Training[State], History]:
         done = made(history)
-        models, reported = None, {}
-        if adversary is not None:
+        weighted, reported = models, {}
+        if isinstance(models, Adversary):
             now = play._replace(policy=training.policy)
-            models, reported = adversary.move(now, training.states, history, done // length)
-        training, reports = compiled.train(play, training, settings, length, models, fine)
+            weighted, reported = models.move(now, training.states, history, done // length)
+        training, reports = compiled.train(training_play, training, settings, length, weighted)
         check_reports(play.economy, reports, done)
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
         new |= {name: np.repeat(value[None], length, axis=0) for name, value in reported.items()}

@@ -26,7 +26,7 @@ Economic Review 91(2); Robinson (1951), Annals of Mathematics 54(2), for fictiti
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -42,6 +42,7 @@ from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import assignments, differing
 from hank_mfg.precision import DTYPES
+from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths
 from hank_mfg.solve.play.lifetime import freeze, path_value
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.stationary.best_savings import scaled_reward
@@ -106,7 +107,7 @@ class Family:
             except ValueError as error:
                 raise ValueError(f"Family with {assignments(change)}: {error}" if change else str(error)) from error
 
-    def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> "ModelSet":
+    def worlds(self, model: Model, paths: int, asset_points: int, precision: str) -> ModelSet:
         """Every member on the same grids, equally likely.
 
         Raises ValueError for a member with another number of states or another asset space, since one policy serves
@@ -120,7 +121,7 @@ class Family:
             )
         each = [discretize(model.with_parameters(**change), asset_points, DTYPES[precision]) for change in changes]
         for change, member in zip(changes, each, strict=True):
-            _require_same_grids(assignments(change), member, each[0])
+            require_same_grids(f"Family with {assignments(change)}", member, each[0])
         stacked = jax.tree.map(lambda *x: jnp.stack(x) if eqx.is_array(x[0]) else x[0], *each)
         return ModelSet(stacked, jnp.full(count, 1.0 / count, each[0].dtype))
 
@@ -146,45 +147,18 @@ def require_same_states(what: str, now: Economy, trained: Economy) -> None:
         )
 
 
-def _require_same_grids(change: str, member: Economy, first: Economy) -> None:
-    """Raise ValueError unless one policy knows every state of both."""
-    require_same_states(f"Family with {change}", member, first)
+def require_same_grids(change: str, member: Economy, first: Economy) -> None:
+    """Raise ValueError, beginning with the `change`, unless one policy knows every state of both."""
+    require_same_states(change, member, first)
     if not np.array_equal(member.grid.points, first.grid.points):
         raise ValueError(
-            f"Family: with {change} asset_space() is another one than in the model: keep its ends, so that one policy "
+            f"{change}: asset_space() is another one than in the model: keep its ends, so that one policy "
             "knows every state."
         )
 
 
 def _same(changes: dict[str, Any], other: dict[str, Any]) -> bool:
     return changes.keys() == other.keys() and all(np.array_equal(value, other[name]) for name, value in changes.items())
-
-
-class ModelSet(NamedTuple):
-    """The members of a family: their `economies`, arrays with a leading axis (models,), and `weights` (models,)."""
-
-    economies: Economy
-    weights: Array
-
-    def place(self, paths: int) -> Array:
-        """The member that each path belongs to, in turn: (paths,)."""
-        return jnp.arange(paths) % self.weights.shape[0]
-
-
-def on_paths(play: Play, models: ModelSet | None, one: Callable, *each: Any) -> Any:
-    """`one(play, *x)` for every path, leading axis of `each`: in the economy of `play`, or of the path's own model."""
-    if models is None:
-        return jax.vmap(lambda *x: one(play, *x))(*each)
-    place = models.place(jax.tree.leaves(each)[0].shape[0])
-    economies = jax.tree.map(lambda x: x[place] if eqx.is_array(x) else x, models.economies)
-    return eqx.filter_vmap(lambda economy, *x: one(play._replace(economy=economy), *x))(economies, *each)
-
-
-def path_shares(models: ModelSet | None, paths: int, dtype) -> Array:
-    """The weight of every path, (paths,), mean one: that of its model."""
-    if models is None:
-        return jnp.ones(paths, dtype)
-    return models.weights.shape[0] * models.weights[models.place(paths)]
 
 
 class Lifetimes(NamedTuple):
@@ -226,7 +200,8 @@ def _lifetimes(play: Play, models: ModelSet, states: State, keys: Array) -> Life
         return Lifetimes(value, percent_more, _shock_sums(economy, jnp.append(start, shocks)))
 
     def everywhere(*each: Any):
-        return on_paths(play, models, one, *jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each))
+        spread = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), each)
+        return on_paths(play, models, jnp.arange(count), one, *spread)
 
     return jax.vmap(everywhere)(states, keys)
 

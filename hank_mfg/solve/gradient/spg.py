@@ -19,10 +19,10 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
-from hank_mfg.policy.policy import Policy, Tables
+from hank_mfg.policy.policy import Policy, Tables, trainable
 from hank_mfg.solve.gradient.descent import descend, make_optimizer
 from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_inflation_term, structural_gradient
-from hank_mfg.solve.gradient.robust import ModelSet, on_paths, path_shares
+from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, rollout, worst_market
@@ -171,18 +171,10 @@ class Targets(NamedTuple):
     bound: Array
 
 
-def trainable(policy: Policy):
-    """True at the leaves that gradient steps move: encoders and heads."""
-    none = jax.tree.map(lambda _: False, policy)
-    parts = lambda p: (p.encoder, p.head, *(() if p.firms is None else (p.firms.encoder, p.firms.head)))  # noqa: E731
-    return eqx.tree_at(parts, none, jax.tree.map(eqx.is_inexact_array, parts(policy)))
-
-
-def observe(
-    play: Play, state: State, shocks_next: Array, price_noise: Array, fine: Play | None = None
-) -> tuple[State, Record, Market]:
+def observe(play: Play, state: State, shocks_next: Array, price_noise: Array) -> tuple[State, Record, Market]:
     """Roll out one path and keep what learning needs; `price_noise` (time, clearing_prices) is added to clearing
-    prices. The mass moves on the grid of the play `fine` where there is one (fine_mass.py)."""
+    prices. The mass moves on the grid of `play.fine` where there is one."""
+    fine = play.fine
     if fine is None:
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
         record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
@@ -244,8 +236,9 @@ def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple
 
 
 def fit(
-    play: Play, training: Training, settings: RSPG, memory: Array, targets: Targets, shares: Array
-) -> tuple[Policy, optax.OptState, Array]:
+    play: Play, training: Training, settings: RSPG, memory: Array, targets: Targets, shares: Array,
+    models: ModelSet | None = None, place: Array | None = None,
+) -> tuple[Policy, optax.OptState, Array]:  # fmt: skip
     """`epochs` optimizer steps toward the targets of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
@@ -256,18 +249,18 @@ def fit(
     moving, fixed = eqx.partition(training.policy, trainable(training.policy))
 
     def current(moving):
-        policy = eqx.combine(moving, fixed)
-        return jax.vmap(lambda m, o: along(policy, play.tables, m, o))(memory, targets.signal)
+        now = play._replace(policy=eqx.combine(moving, fixed))
+        return on_paths(now, models, place, lambda p, m, o: along(p.policy, p.tables, m, o), memory, targets.signal)
 
     target, weight = (
         jax.tree.map(jnp.add, current(moving), (targets.move, targets.expected_inflation_term)),
         targets.weight,
     )
     if training.policy.by_state is not None:
-        place = jnp.arange(weight.shape[2])[:, None]
-        free = place >= targets.bound[:, :, None]
+        number = jnp.arange(weight.shape[2])[:, None]
+        free = number >= targets.bound[:, :, None]
         first = jnp.minimum(targets.bound, weight.shape[2] - 1)[:, :, None]
-        target = (jnp.take_along_axis(target[0], jnp.maximum(place, first), axis=2), target[1])
+        target = (jnp.take_along_axis(target[0], jnp.maximum(number, first), axis=2), target[1])
         weight = jnp.where(free, weight, BOUND * weight)
     unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
 
@@ -284,23 +277,35 @@ def fit(
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 
-def update(
-    play: Play, training: Training[State], settings: RSPG, models: ModelSet | None = None, fine: Play | None = None
-) -> tuple[Training[State], Progress]:
-    """One update on fresh segments of every path. `play.policy` is replaced by the policy in training.
+def turn_of(training: Training, settings: RSPG) -> Array | None:
+    """The paths whose turn it is, (paths,), where there are more than one update follows; else None."""
+    count = jax.tree.leaves(training.states)[0].shape[0]
+    if count == settings.paths:
+        return None
+    (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
+    return (jnp.asarray(steps) // settings.epochs * settings.paths + jnp.arange(settings.paths)) % count
 
-    Paths belong to the `models` of a family in turn, where there is one (robust.py), and count by their weights. The
-    mass moves on the grid of the play `fine`, if there is one.
+
+def update(
+    play: Play, training: Training[State], settings: RSPG, models: ModelSet | None = None
+) -> tuple[Training[State], Progress]:
+    """One update on fresh segments of `paths` paths, of all or of those whose turn it is. `play.policy` is replaced by
+    the policy in training.
+
+    Paths belong to the `models` of a set in turn, where there is one (models.py), and count by their weights.
     """
     key, draw_key = jax.random.split(training.key)
     play = play._replace(policy=training.policy)
-    shares = path_shares(models, settings.paths, play.economy.dtype)
+    turn = turn_of(training, settings)
+    states = training.states if turn is None else jax.tree.map(lambda x: x[turn], training.states)
+    place = None if models is None else models.place(jnp.arange(settings.paths) if turn is None else turn)
+    shares = path_shares(models, place, settings.paths, play.economy.dtype)
 
     def one(play, state, key):
         shocks = play.economy.draw_shocks(state.aggregate.shock, settings.horizon, key=key)
         shape = (settings.horizon, *training.price_noise_sd.shape)
         normal = jax.random.normal(jax.random.fold_in(key, 1), shape, play.economy.dtype)
-        last, record, market = observe(play, state, shocks, training.price_noise_sd * normal, fine)
+        last, record, market = observe(play, state, shocks, training.price_noise_sd * normal)
         targets, error, gradient = compute_targets(play, record, settings)
         parts = (record.signal, record.cash, record.savings, record.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
@@ -308,8 +313,10 @@ def update(
         return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)
-    last, targets, numbers, finite, market = on_paths(play, models, one, training.states, keys)
-    policy, optimizer, loss = fit(play, training, settings, training.states.memory, targets, shares)
+    last, targets, numbers, finite, market = on_paths(play, models, place, one, states, keys)
+    policy, optimizer, loss = fit(play, training, settings, states.memory, targets, shares, models, place)
+    if turn is not None:
+        last = jax.tree.map(lambda every, new: every.at[turn].set(new), training.states, last)
     euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
     report = Progress(loss, euler_error, price_error, objective, finite.T, market)
     return Training(policy, optimizer, last, key, training.price_noise_sd), report

@@ -19,13 +19,13 @@ from hank_mfg.solve.play.rollout import Decision, Play, State, Step
 FINER = 2
 
 
-def finer(play: Play) -> Play | None:
-    """The play on the finer grid, whose every `FINER`th point is one of `play`; None unless its policy starts from an
-    optimum in every aggregate state, which is where prices are a closed form."""
+def finer(play: Play) -> Play:
+    """A play with itself on a finer grid, `fine`, every `FINER`th point of which is one of its own; unchanged unless
+    its policy starts from an optimum in every aggregate state, which is where prices are a closed form."""
     if play.policy.by_state is None:
-        return None
+        return play
     fine = play.economy.grid.finer(FINER)
-    return Play(play.economy.on(fine), play.policy, play.policy.tables(fine.points))
+    return play._replace(fine=Play(play.economy.on(fine), play.policy, play.policy.tables(fine.points)))
 
 
 def refine(state: State, fine: Play) -> State:

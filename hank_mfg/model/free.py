@@ -1,4 +1,7 @@
-"""The free parameters of a calibration: which number of which parameter, and between what it is searched."""
+"""Parameters that move within bounds: which number of which parameter, and between what.
+
+Those of a calibration are searched; a global solution over a box of them is right for all.
+"""
 
 import dataclasses
 import re
@@ -11,7 +14,7 @@ from jax.core import Tracer
 
 from hank_mfg.model.base import Model, check_names, parameter_names
 
-INSIDE = 1e-3  # of the box: how far from an open end a bound is proposed
+INSIDE = 1e-3  # of the interval: how far from an open end a bound is proposed
 
 
 class Free(NamedTuple):
@@ -28,33 +31,36 @@ class Free(NamedTuple):
         return self.name if self.place is None else f"{self.name}[{self.place}]"
 
 
-def read_free(model: Model, free: Mapping[str, Sequence[float]]) -> tuple[Free, ...]:
-    """The free parameters of a dict from name, or name[0], to (lower, upper). Raises ValueError for bad input."""
+def read_free(model: Model, free: Mapping[str, Sequence[float]], what: str = "free") -> tuple[Free, ...]:
+    """The free parameters of a dict from name, or name[0], to (lower, upper); `what` is the argument that gives them.
+
+    Raises ValueError for bad input.
+    """
     if not free:
         name = parameter_names(type(model))[0]
-        raise ValueError(f"free is empty: give a dict such as {{{name!r}: (low, high)}}.")
-    return tuple(_one(model, str(label), bounds) for label, bounds in free.items())
+        raise ValueError(f"{what} is empty: give a dict such as {{{name!r}: (low, high)}}.")
+    return tuple(_one(model, str(label), bounds, what) for label, bounds in free.items())
 
 
-def _one(model: Model, label: str, bounds: Any) -> Free:
+def _one(model: Model, label: str, bounds: Any, what: str) -> Free:
     found = re.fullmatch(r"(\w+)\s*(?:\[\s*(\d+)\s*\])?", label.strip())
     name, place = (found.group(1), found.group(2)) if found else (label, None)
     check_names(type(model), [name])
     if name not in model.parameters():
-        raise ValueError(f"free[{label!r}]: {name} is one of several words, not a number: leave it out of free.")
+        raise ValueError(f"{what}[{label!r}]: {name} is one of several words, not a number: leave it out of {what}.")
     value = np.asarray(model.parameters()[name], np.float64)
     if (place is None) != (value.ndim == 0) or value.ndim > 1 or (place is not None and int(place) >= value.size):
         size = f"a list of {value.size} numbers" if value.ndim == 1 else "a table" if value.ndim else "one number"
         cure = f"name one of them, {name}[0]" if value.ndim == 1 else f"write {name}" if not value.ndim else "leave it"
-        raise ValueError(f"free[{label!r}]: {name} is {size}: {cure}.")
+        raise ValueError(f"{what}[{label!r}]: {name} is {size}: {cure}.")
     try:
         lower, upper = (float(each) for each in bounds)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"free[{label!r}] = {bounds!r}: give its bounds, (low, high).") from error
+        raise ValueError(f"{what}[{label!r}] = {bounds!r}: give its bounds, (low, high).") from error
     if not (np.isfinite([lower, upper]).all() and lower < upper):
         swap = f": write ({upper:g}, {lower:g})" if lower > upper else ": give two finite numbers, the lower first"
-        raise ValueError(f"free[{label!r}] = ({lower:g}, {upper:g}): the lower bound must lie below the upper{swap}.")
-    _in_range(model, name, label, lower, upper)
+        raise ValueError(f"{what}[{label!r}] = ({lower:g}, {upper:g}): the lower bound must lie below the upper{swap}.")
+    _in_range(model, name, f"{what}[{label!r}]", lower, upper)
     return Free(name, None if place is None else int(place), lower, upper)
 
 
@@ -71,7 +77,7 @@ def _in_range(model: Model, name: str, label: str, lower: float, upper: float) -
         value, which = (lower, "lower") if rule in ("above", "at_least") else (upper, "upper")
         if not allowed(value, end):
             raise ValueError(
-                f"free[{label!r}] = ({lower:g}, {upper:g}): {name} must be {words} {end:g}, so give a {which} bound "
+                f"{label} = ({lower:g}, {upper:g}): {name} must be {words} {end:g}, so give a {which} bound "
                 f"such as {end + move:.6g}."
             )
 
