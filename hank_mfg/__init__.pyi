@@ -16,6 +16,7 @@ from .estimate.errors import EstimationError as EstimationError
 from .estimate.likelihood import likelihood as likelihood
 from .estimate.matching import match_responses as match_responses
 from .estimate.observed import Observed as Observed
+from .estimate.particles import particle_likelihood as particle_likelihood
 from .estimate.posterior import estimate as estimate
 from .estimate.processes import ARMA as ARMA
 from .estimate.targets import Target as Target

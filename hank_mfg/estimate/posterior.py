@@ -8,22 +8,24 @@ import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.arguments import require_none
 from hank_mfg.estimate.chains import Chains, sample_chains
+from hank_mfg.estimate.drawn import Drawn
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.gaussian import contributions, forecast, smoothed
 from hank_mfg.estimate.likelihood import Likelihood
 from hank_mfg.estimate.mode import Density, Mode, climb, find_mode, mode_at
+from hank_mfg.estimate.particle_chains import ParticlePosterior, sample_posterior
+from hank_mfg.estimate.particles import ParticleLikelihood
 from hank_mfg.estimate.priors import Target, as_model, on_the_line
-from hank_mfg.files import as_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +36,7 @@ USED = 200  # draws that bands are made of
 
 
 @dataclasses.dataclass(frozen=True)
-class Posterior:
+class Posterior(Drawn):
     """A posterior of parameters.
 
     `mode` holds the parameters at which the density is largest, see `Mode`; `draws` maps every parameter to
@@ -67,42 +69,8 @@ class Posterior:
             "sd at the mode": [self.mode.sd[name] for name in names],
         }
         if self.draws:
-            tail = 0.5 * (1.0 - interval)
-            columns["mean"] = [float(self.draws[name].mean()) for name in names]
-            for level in (tail, 1.0 - tail):
-                columns[f"{100 * level:.3g} %"] = [float(np.quantile(self.draws[name], level)) for name in names]
-            found = self.diagnostics()
-            columns["R-hat"], columns["ESS"] = found["R-hat"].to_numpy(), found["ESS bulk"].to_numpy()
+            columns |= self.summary(interval)
         return pd.DataFrame(columns, index=pd.Index(names, name="parameter"))
-
-    def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
-        """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
-        frame = self.table().rename(index=display_name).rename_axis("").rename(columns=display_name)
-        return as_latex(frame, path, **options)
-
-    def diagnostics(self) -> "pd.DataFrame":
-        """R-hat and effective sample sizes of bulk and tails, one row a parameter (Vehtari et al. 2021), by arviz."""
-        import pandas as pd
-
-        self._require_draws("diagnostics")
-        import arviz
-
-        names = self.likelihood.parameters
-        measures = (arviz.rhat, arviz.ess, functools.partial(arviz.ess, method="tail"))
-        rows = [[float(measure(self.draws[name])) for measure in measures] for name in names]
-        return pd.DataFrame(rows, index=pd.Index(names, name="parameter"), columns=["R-hat", "ESS bulk", "ESS tail"])
-
-    def arviz(self) -> Any:
-        """The draws as an arviz InferenceData, for its plots: trace, prior against posterior, pairs."""
-        self._require_draws("arviz")
-        import arviz
-
-        return arviz.from_dict(posterior=self.draws, prior=self.prior_draws())
-
-    def prior_draws(self, count: int = 2000, seed: int = 0) -> dict[str, np.ndarray]:
-        """Draws of the prior, (1, count) of every parameter."""
-        drawn = self.target.draws(count, seed)[1]
-        return {name: drawn[name][None] for name in self.likelihood.parameters}
 
     def log_marginal_density(self) -> dict[str, float]:
         """log p(data), by Laplace's approximation at the mode and, where there are draws, by the modified harmonic mean
@@ -249,12 +217,8 @@ class Posterior:
             raise EstimationError(f"innovation = {name!r}: one of {', '.join(self.likelihood.innovations)}.")
         return self.likelihood.innovations.index(name)
 
-    def _require_draws(self, what: str) -> None:
-        if not self.draws:
-            raise EstimationError(f"{what} needs draws: estimate with draws=1000.")
 
-
-@float64_allowed
+@overload
 def estimate(
     likelihood: Likelihood,
     priors: Any,
@@ -268,18 +232,71 @@ def estimate(
     executor: concurrent.futures.Executor | None = None,
     callback: Callable[[str], None] | None = None,
 ) -> Posterior:
+    """Of a linear solution."""
+    ...
+
+
+@overload
+def estimate(
+    likelihood: ParticleLikelihood,
+    priors: Any,
+    *,
+    draws: int = 1000,
+    chains: int = 4,
+    explore: int = 40,
+    seed: int = 0,
+    folder: str | os.PathLike | None = None,
+    executor: concurrent.futures.Executor | None = None,
+    callback: Callable[[str], None] | None = None,
+) -> ParticlePosterior:
+    """Of a global solution."""
+    ...
+
+
+@float64_allowed
+def estimate(
+    likelihood: Likelihood | ParticleLikelihood,
+    priors: Any,
+    *,
+    draws: int = 1000,
+    chains: int = 4,
+    warmup: int | None = None,
+    starts: int | None = None,
+    explore: int | None = None,
+    seed: int = 0,
+    folder: str | os.PathLike | None = None,
+    executor: concurrent.futures.Executor | None = None,
+    callback: Callable[[str], None] | None = None,
+) -> Posterior | ParticlePosterior:
     """The posterior of the parameters of a likelihood: its mode, its Hessian, and draws of the No-U-Turn sampler.
 
     `priors` is a dict, {"taylor": ("gamma", 1.5, 0.25)} with (distribution, mean, standard deviation) or a NumPyro
     distribution; the path of a CSV file with the columns name, distribution, mean, sd; or a NumPyro model, a function
     that samples the parameters under their names. `draws=0` finds the mode alone: the highest of those that `starts`
-    searches find, one from the model's own values, the others from draws of the priors. Chains start around the mode;
-    with a `folder` they are written as they go, and the same call goes on with what is there. `executor` runs chains
-    side by side, `callback` is called with how far they are.
+    searches find (3), one from the model's own values, the others from draws of the priors. Chains start around the
+    mode, with `warmup` draws before those that are kept (300); with a `folder` they are written as they go, and the
+    same call goes on with what is there. `executor` runs chains side by side, `callback` is called with how far they
+    are.
+
+    A likelihood that is estimated, by `particle_likelihood`, has draws by particle marginal Metropolis-Hastings and no
+    mode: three rounds of `explore` points (40) find where the posterior lies, then a random walk with steps of that
+    size draws from it.
 
     Needs the extra "estimate" (numpyro, arviz). Raises EstimationError, one sentence, for priors that do not fit and
     where there is no mode.
     """
+    path = None if folder is None else Path(folder)
+    if isinstance(likelihood, ParticleLikelihood):
+        require_none({"warmup": warmup, "starts": starts}, "a linear solution", "this likelihood is estimated")
+        explore = 40 if explore is None else explore
+        sizes = {"draws": (draws, 1, 1000), "chains": (chains, 1, 4), "explore": (explore, 10, 40)}
+        require_sizes("estimate", sizes, lambda: (8.0 * chains * draws, 0.0))
+        return sample_posterior(
+            likelihood, on_the_line(as_model(priors, likelihood), likelihood), draws=draws, chains=chains,
+            explore=explore, seed=seed, folder=path, executor=executor, callback=callback,
+        )  # fmt: skip
+    require_none({"explore": explore}, "a likelihood that is estimated", "this one is of a linear solution")
+    warmup, starts = 300 if warmup is None else warmup, 3 if starts is None else starts
     require_sizes(
         "estimate",
         {"draws": (draws, 0, 1000), "chains": (chains, 1, 4), "warmup": (warmup, 10, 300), "starts": (starts, 1, 3)},
@@ -294,7 +311,7 @@ def estimate(
         return Posterior(likelihood, target, mode, {}, None, seconds)
     found = sample_chains(
         likelihood, target, mode, chains=chains, draws=draws, warmup=warmup, seed=seed,
-        folder=None if folder is None else Path(folder), executor=executor, callback=callback,
+        folder=path, executor=executor, callback=callback,
     )  # fmt: skip
     higher = _higher(density, mode, found)
     if higher is not None:

@@ -20,7 +20,6 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.likelihood import Likelihood
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.precision import float64_allowed
 
@@ -89,7 +88,7 @@ def read_priors(path: str | os.PathLike) -> dict[str, Prior]:
     return found
 
 
-def as_model(priors: Any, likelihood: Likelihood) -> Callable[[], Any]:
+def as_model(priors: Any, likelihood: Any) -> Callable[[], Any]:
     """A NumPyro model that samples the parameters of a likelihood."""
     if callable(priors):
         return priors
@@ -133,7 +132,7 @@ def _distribution(name: str, given: Any) -> Any:
     return given
 
 
-def _check_range(name: str, distribution: Any, likelihood: Likelihood) -> None:
+def _check_range(name: str, distribution: Any, likelihood: Any) -> None:
     """Raise EstimationError where a prior reaches values that the model's parameter cannot take."""
     bounds = likelihood.bounds(name)
     low, high = (float(np.asarray(each)) for each in ends(distribution))
@@ -191,7 +190,7 @@ class Target(NamedTuple):
         return np.asarray(points), {name: np.asarray(each) for name, each in values.items()}
 
 
-def on_the_line(model: Callable[[], Any], likelihood: Likelihood) -> Target:
+def on_the_line(model: Callable[[], Any], likelihood: Any) -> Target:
     """Priors as functions of a point on the whole line."""
     try:
         import numpyro

@@ -83,7 +83,8 @@ class BoxSolution:
 
     `parameters` are the box's, with their bounds; `points` (points, parameters), in units of the box, are where
     training took place; `start` has the coefficients of polynomials (terms, ...) for what policies start from, float64;
-    `misfit` is by how much these miss stationary consumption at a point left out, the largest relative gap. `policy`,
+    `misfit` is by how much these miss stationary consumption at a point left out, the largest relative gap; `outcomes`
+    are the coefficients of every series of the stationary equilibrium by name. `policy`,
     in the training precision, has the trained networks. `states`, the paths' last states, have leading axis points;
     `history` is that of `Solution`, of the points whose turn it was.
     """
@@ -95,6 +96,7 @@ class BoxSolution:
     points: np.ndarray
     start: Start
     misfit: float
+    outcomes: dict[str, np.ndarray]
     policy: Policy
     optimizer: optax.OptState
     states: State
@@ -123,6 +125,25 @@ class BoxSolution:
         """The state of training, enough to resume it."""
         return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
+    def levels_at(self, point: np.ndarray) -> dict[str, float]:
+        """Every series of the stationary equilibrium at a point in units of the box, read from polynomials."""
+        found = read(self.outcomes, point, degree_of(*self.points.shape[::-1]))
+        return {name: float(value) for name, value in found.items()}
+
+    def play_at(self, point: np.ndarray, dtype: Any = None) -> Play:
+        """The policy at a point in units of the box on the grid of training, in the precision of training or another;
+        in milliseconds: no stationary equilibrium is solved."""
+        dtype = DTYPES[self.settings.precision] if dtype is None else dtype
+        policy = cast(self.policy_at(point), dtype)
+        economy = discretize(model_at(self.model, self.parameters, point), self.settings.asset_points, dtype)
+        return Play(economy, policy, policy.tables(economy.grid.points))
+
+    def states_near(self, point: np.ndarray, count: int) -> State:
+        """`count` last states of training, leading axis, of the points nearest to one in units of the box."""
+        nearest = np.argsort(((self.points - point) ** 2).sum(axis=1))
+        nearest = np.resize(nearest[: min(count, self.settings.paths)], count)
+        return jax.tree.map(lambda x: x[nearest], self.states)
+
     def policy_at(self, point: np.ndarray) -> Policy:
         """The policy at a point in units of the box, (parameters,)."""
         return started(self.policy, read(self.start, point, degree_of(*self.points.shape[::-1])), point)
@@ -137,14 +158,9 @@ class BoxSolution:
         outside the box or a name that is not the box's, SteadyStateError where there is no stationary equilibrium.
         """
         point = point_of(self.model, self.parameters, {**(values or {}), **named})
-        model, policy = model_at(self.model, self.parameters, point), self.policy_at(point)
-        points = steady_points(self.settings)
-        steady = steady_state(model, asset_points=points) if steady is None else steady
-        economy = discretize(model, self.settings.asset_points, DTYPES[self.settings.precision])
-        play = Play(economy, policy, policy.tables(economy.grid.points))
-        nearest = np.argsort(((self.points - point) ** 2).sum(axis=1))[: self.settings.paths]
-        nearest = np.resize(nearest, self.settings.paths)
-        states = jax.tree.map(lambda x: x[nearest], self.states)
+        model, play = model_at(self.model, self.parameters, point), self.play_at(point)
+        steady = steady_state(model, asset_points=steady_points(self.settings)) if steady is None else steady
+        policy, states = play.policy, self.states_near(point, self.settings.paths)
         begun = Training(policy, self.optimizer, states, self.key, self.price_noise_sd)
         states, _ = warm_up(play, begun, self.key, self.price_noise_sd, self.settings, None)
         return Solution(
@@ -161,6 +177,10 @@ class _Known(NamedTuple):
     starts: list[Start]
 
 
+def _words(free: tuple[Free, ...], point: np.ndarray) -> str:
+    return assignments({f.label: f"{v:.6g}" for f, v in zip(free, values_at(free, point), strict=True)})
+
+
 def _solve_points(begun: "BegunBox", points: np.ndarray, like: Policy, program: Callable, lines: Lines) -> _Known:
     """Solve every point of the box. Raises SteadyStateError and ValueError that name the point."""
     (model, settings, box, *_), known, every = begun, _Known([], [], []), True
@@ -168,7 +188,7 @@ def _solve_points(begun: "BegunBox", points: np.ndarray, like: Policy, program: 
     for count, point in enumerate(points):
         lines.now(f"stationary equilibria, {count} of {len(points)} points of the box")
         here = model_at(model, free, point)
-        at = assignments({f.label: f"{v:.6g}" for f, v in zip(free, values_at(free, point), strict=True)})
+        at = _words(free, point)
         economy = discretize(here, settings.asset_points, DTYPES[settings.precision])
         if known.economies:
             require_same_grids(f"over, at {at}", economy, known.economies[0])
@@ -201,6 +221,12 @@ def _mean_signals(play: Play, models: ModelSet, states: State) -> Array:
         return jnp.asarray(stationary_distribution(play.economy.shock_transition)) @ jax.vmap(signal)(every)
 
     return on_paths(play, models, jnp.arange(models.weights.shape[0]), one, states)
+
+
+def outcomes_of(equilibria: list[SteadyState]) -> dict[str, np.ndarray]:
+    """Every series of the stationary equilibria by name, (points,) each."""
+    each = [{**steady.public.shocks, **steady.outcomes} for steady in equilibria]
+    return {name: np.asarray([float(values[name]) for values in each]) for name in each[0]}
 
 
 def _stacked(trees: list) -> Any:
@@ -316,13 +342,19 @@ def train_box(begun: BegunBox, callback: Watcher | None, lines: Lines) -> BoxSol
         training, history = resume
     trained_from = time.perf_counter()
     lines.step(f"training, at most {settings.updates - len(history['update'])} updates")
-    advance, converged, say = calls(play, settings, compiled, models, len(history["update"]), lines)
+
+    def name(update: int, path: int) -> str:
+        place = (update * settings.paths + path) % len(points) if len(points) != settings.paths else path
+        return f"at {_words(free, points[place])}"
+
+    advance, converged, say = calls(play, settings, compiled, models, len(history["update"]), lines, name)
     training, history, status = train(
         advance, training, history, updates=settings.updates, converged=converged, say=say, callback=callback
     )
     end, device = time.perf_counter(), play.economy.grid.points.devices().pop()
     return BoxSolution(
-        model, settings, box, free, points, start, misfit, training.policy, training.optimizer, training.states,
-        training.key, training.price_noise_sd, history, status, seed, f"{device.platform} ({device.device_kind})",
-        compiled.seconds, trained_from - begin, end - trained_from, end - begin,
+        model, settings, box, free, points, start, misfit, fit(points, outcomes_of(known.steady)), training.policy,
+        training.optimizer, training.states, training.key, training.price_noise_sd, history, status, seed,
+        f"{device.platform} ({device.device_kind})", compiled.seconds, trained_from - begin, end - trained_from,
+        end - begin,
     )  # fmt: skip

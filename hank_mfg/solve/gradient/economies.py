@@ -295,12 +295,14 @@ def train_economy(
 
 
 def calls(
-    play: Play, settings: RSPG, compiled: Compiled, models: Adversary | ModelSet | None, done: int, lines: Lines
-) -> tuple[Callable, Callable[[History], bool], Callable[[History], None]]:
+    play: Play, settings: RSPG, compiled: Compiled, models: Adversary | ModelSet | None, done: int, lines: Lines,
+    name: Callable[[int, int], str] = "path {1}".format,
+) -> tuple[Callable, Callable[[History], bool], Callable[[History], None]]:  # fmt: skip
     """One call of the compiled program, whether training has converged, and what is said of it.
 
     Where there are several `models` an adversary may move between calls and weight them. Training has converged where
-    the errors of the last call, and what the adversary could gain, are below the tolerance.
+    the errors of the last call, and what the adversary could gain, are below the tolerance. `name(update, path)` is a
+    path in messages.
     """
     length, training_play, course = chunk_length(settings.updates), finer(play), Course(settings.updates, done)
 
@@ -311,7 +313,7 @@ def calls(
             now = play._replace(policy=training.policy)
             weighted, reported = models.move(now, training.states, history, done // length)
         training, reports = compiled.train(training_play, training, settings, length, weighted)
-        check_reports(play.economy, reports, done)
+        check_reports(play.economy, reports, done, name)
         new = {"update": done + 1 + np.arange(length), **{n: np.asarray(getattr(reports, n)) for n in HISTORY[1:]}}
         new |= {name: np.repeat(value[None], length, axis=0) for name, value in reported.items()}
         return training, {name: np.concatenate([history[name], each]) if done else each for name, each in new.items()}

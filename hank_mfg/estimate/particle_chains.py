@@ -1,0 +1,317 @@
+"""Draws of a posterior whose likelihood is only estimated: particle marginal Metropolis-Hastings.
+
+A random walk moves in parameters and in the draws of the particle filter together; since the estimate of the likelihood
+is unbiased, its draws of parameters are those of the exact posterior, however few particles there are: their number
+only decides how many proposals are accepted. The covariance of its steps is found first, by importance sampling in
+rounds: points spread over the box, then around the weighted mean of those before.
+
+With a folder every evaluation is kept, and the same call goes on where it was cut off, with the same numbers.
+
+Source: Andrieu, Doucet and Holenstein (2010), Journal of the Royal Statistical Society B 72(3); Cappe, Guillin, Marin
+and Robert (2004), Journal of Computational and Graphical Statistics 13(4), for the rounds.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import io
+import json
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from hank_mfg.estimate.drawn import Drawn
+from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.particles import ParticleLikelihood
+from hank_mfg.estimate.priors import Target
+from hank_mfg.files import write_bytes
+from hank_mfg.parallel import in_pieces
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WIDER = 1.5  # standard deviations of a round's proposals, of those that were found before
+FLATTENED = 0.5  # the share of effective points that weights of a round are flattened to, at least, of twice as many
+STEP = 2.38  # of the random walk, over the square root of the number of parameters (Roberts and Rosenthal 2001)
+NOISY = 1.7  # Monte Carlo error of the log likelihood above which chains move slowly (Sherlock et al. 2015)
+REPEATS = 8  # estimates from which the error is measured
+
+
+class Explored(NamedTuple):
+    """Points on the line, (points, free), their log densities, and the mean and covariance that they tell of."""
+
+    points: np.ndarray
+    log_density: np.ndarray
+    mean: np.ndarray
+    covariance: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class ParticlePosterior(Drawn):
+    """A posterior of parameters of a global solution.
+
+    `draws` maps every parameter to (chains, draws); `points` (chains, draws, free) are the same on the whole line, with
+    the estimated `log_density`; `acceptance` is the share of accepted proposals of each chain, `error` the standard
+    deviation of the estimated log likelihood at the mean of the draws, `explored` what the rounds before found;
+    `seconds` maps "explored" and "draws" to what they took.
+    """
+
+    likelihood: ParticleLikelihood
+    target: Target
+    draws: dict[str, np.ndarray]
+    points: np.ndarray
+    log_density: np.ndarray
+    acceptance: np.ndarray
+    error: float
+    explored: Explored
+    seconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        means = ", ".join(f"{name} = {each.mean():.4g}" for name, each in self.draws.items())
+        return (
+            f"ParticlePosterior(means: {means}; {len(self.points)} chains of {self.points.shape[1]} draws, acceptance "
+            f"{self.acceptance.mean():.2f}; Monte Carlo error of the log likelihood {self.error:.2f}; "
+            f"{self.likelihood.precision})"
+        )
+
+    def table(self, interval: float = 0.9) -> "pd.DataFrame":
+        """One row a parameter: the mean, the standard deviation, the ends of the central `interval`, R-hat, and the
+        effective sample size of the bulk (arviz)."""
+        import pandas as pd
+
+        names = self.likelihood.parameters
+        columns = self.summary(interval)
+        ordered = {"mean": columns.pop("mean"), "sd": [float(self.draws[n].std()) for n in names], **columns}
+        return pd.DataFrame(ordered, index=pd.Index(names, name="parameter"))
+
+
+class _Posterior:
+    """The log density on the line, estimated."""
+
+    def __init__(self, likelihood: ParticleLikelihood, target: Target):
+        self.likelihood, self.target = likelihood, target
+        with jax.enable_x64(True):
+            self._terms = jax.jit(lambda p: (target.constrain(p), target.log_prior(p) + target.log_volume(p)))
+
+    def values(self, point: np.ndarray) -> tuple[dict[str, float], float]:
+        with jax.enable_x64(True):
+            values, prior = self._terms(jnp.asarray(point))
+        return {name: float(values[name]) for name in self.likelihood.parameters}, float(prior)
+
+    def __call__(self, point: np.ndarray, seed: int) -> float:
+        values, prior = self.values(point)
+        if not (np.isfinite(prior) and self.likelihood.inside(values)):
+            return -np.inf
+        found = self.likelihood(seed=seed, **values) + prior
+        return found if np.isfinite(found) else -np.inf
+
+
+def sample_posterior(
+    likelihood: ParticleLikelihood, target: Target, *, draws: int, chains: int, explore: int, seed: int,
+    folder: Path | None, executor: concurrent.futures.Executor | None, callback: Callable[[str], None] | None,
+) -> ParticlePosterior:  # fmt: skip
+    """Explore in rounds, then sample chains. Raises EstimationError where no point has a density, and for a folder of
+    another estimation."""
+    begin, density = time.perf_counter(), _Posterior(likelihood, target)
+    settings = json.dumps([likelihood.identity(), target.free, chains, explore, seed])
+    kept = _Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
+    _warn_of_truncation(likelihood, target, seed)
+    explored = _explore(density, explore, seed, kept, executor, callback)
+    explored_at = time.perf_counter()
+
+    def run(chain: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return _chain(density, explored, chain, draws, seed, kept, callback)
+
+    names = [f"chain {i + 1}" for i in range(chains)]
+    found = in_pieces(run, range(chains), executor=executor, names=names)
+    points, log_density, accepted = (np.stack(each) for each in zip(*found, strict=True))
+    with jax.enable_x64(True):
+        constrained = jax.vmap(jax.vmap(target.constrain))(jnp.asarray(points))
+    values = {name: np.asarray(constrained[name]) for name in likelihood.parameters}
+    means = {name: float(each.mean()) for name, each in values.items()}
+    error = float(np.std(likelihood.repeated(REPEATS, seed=seed, **means), ddof=1))
+    if not error <= NOISY:
+        warnings.warn(
+            f"The log likelihood has a Monte Carlo error of {error:.2g}, with which chains move slowly: raise "
+            f"particles, to about {int(likelihood.particles * (error / 1.2) ** 2)}, or measurement errors.",
+            stacklevel=4,
+        )
+    seconds = {"explored": explored_at - begin, "draws": time.perf_counter() - explored_at}
+    return ParticlePosterior(
+        likelihood, target, values, points, log_density, accepted.mean(axis=1), error, explored, seconds
+    )
+
+
+def _warn_of_truncation(likelihood: ParticleLikelihood, target: Target, seed: int) -> None:
+    """Warn where the box cuts off a prior."""
+    drawn = target.draws(4000, seed)[1]
+    for name, (low, high) in likelihood.box.items():
+        outside = float(np.mean((drawn[name] < low) | (drawn[name] > high)))
+        if outside > 1e-3:
+            warnings.warn(
+                f"{100 * outside:.2g} % of the prior of {name} lies outside the box, {low:g} to {high:g}, and is left "
+                "out: where the posterior reaches an end of it, solve over a larger box.", stacklevel=5,
+            )  # fmt: skip
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1)[0] >> 1)
+
+
+def _explore(
+    density: _Posterior, count: int, seed: int, kept: "_Kept", executor: Any, callback: Callable[[str], None] | None
+) -> Explored:
+    """Three rounds of `count` points each: draws of the prior inside the box, then around what was found before."""
+    points, found = kept.read("explored", ("points", "log_density"))
+    proposal, mean, covariance = np.zeros(0), np.zeros(0), np.zeros((0, 0))
+    for number in range(3):
+        generator = np.random.default_rng(_seed(seed, 1, number))
+        if number == 0:
+            fresh = _prior_points(density, count, _seed(seed, 2))
+        else:
+            mean, covariance = _moments(points[: number * count], found[: number * count], proposal)
+            root = np.linalg.cholesky(covariance)
+            fresh = mean + WIDER * generator.standard_normal((count, len(mean))) @ root.T
+        proposal = np.concatenate(
+            [proposal, _log_proposal(fresh, None if number == 0 else (mean, covariance), density)]
+        )
+        done = len(found) - number * count
+        if done < count:
+            rest = fresh[max(done, 0) :]
+            pieces = [(point, _seed(seed, 3, number, max(done, 0) + i)) for i, point in enumerate(rest)]
+
+            def say(place: int, value: float, number: int = number, done: int = max(done, 0)) -> None:
+                if callback is not None:
+                    callback(f"round {number + 1} of 3: {done + place + 1} of {count} points")
+
+            block = max(1, len(rest) // 4)
+            for begin in range(0, len(pieces), block):
+                part = pieces[begin : begin + block]
+                new = in_pieces(lambda piece: density(*piece), part, executor=executor, callback=say)
+                points = np.concatenate([points.reshape(-1, fresh.shape[1]), [piece[0] for piece in part]])
+                found = np.concatenate([found, new])
+                kept.write("explored", {"points": points, "log_density": found})
+    if not np.isfinite(found).any():
+        raise EstimationError(
+            "No point of the box has a likelihood: the data are nowhere near what the model can produce; look at "
+            "likelihood.filter() at a point, and raise measurement errors."
+        )
+    return Explored(points, found, *_moments(points, found, proposal))
+
+
+def _prior_points(density: _Posterior, count: int, seed: int) -> np.ndarray:
+    """`count` draws of the prior inside the box, on the line."""
+    likelihood, inside = density.likelihood, []
+    for attempt in range(50):
+        points, values = density.target.draws(max(20 * count, 1000), seed + attempt)
+        good = np.all([(values[n] >= low) & (values[n] <= high) for n, (low, high) in likelihood.box.items()], axis=0)
+        inside.extend(points[good])
+        if len(inside) >= count:
+            return np.asarray(inside[:count])
+    raise EstimationError(
+        "The prior has next to no weight inside the box: give another prior, or solve over a box that the prior covers."
+    )
+
+
+def _log_proposal(points: np.ndarray, normal: Any, density: _Posterior) -> np.ndarray:
+    """The log density from which points were drawn: the prior, or a normal one."""
+    if normal is None:
+        return np.asarray([density.values(point)[1] for point in points])
+    from scipy.stats import multivariate_normal
+
+    mean, covariance = normal
+    return np.atleast_1d(multivariate_normal(mean, WIDER**2 * covariance).logpdf(points))
+
+
+def _moments(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and covariance of importance weights, flattened until enough points count."""
+    logs = np.where(np.isfinite(found), found - proposal[: len(found)], -np.inf)
+    if not np.isfinite(logs).any():
+        logs = np.zeros(len(found))
+    needed = min(len(found) / 4, 2.0 * FLATTENED * (points.shape[1] + 2) * 2)
+    power, weight = 1.0, np.ones(len(found))
+    for _ in range(60):
+        weight = np.exp(power * (logs - logs.max()))
+        weight /= weight.sum()
+        if 1.0 / np.sum(weight**2) >= needed:
+            break
+        power *= 0.85
+    mean = weight @ points
+    away = points - mean
+    covariance = (weight[:, None] * away).T @ away / max(1.0 - np.sum(weight**2), 0.1)
+    spread = np.diag(points.var(axis=0))
+    return mean, covariance + 1e-3 * spread
+
+
+def _chain(
+    density: _Posterior, explored: Explored, chain: int, draws: int, seed: int, kept: "_Kept",
+    callback: Callable[[str], None] | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    """One chain of `draws`: points, log densities, and which proposals were accepted."""
+    name, fields = f"chain_{chain}", ("points", "log_density", "accepted")
+    points, found, accepted = (list(each) for each in kept.read(name, fields))
+    size = len(explored.mean)
+    root = STEP / np.sqrt(size) * np.linalg.cholesky(explored.covariance)
+    if points:
+        point, value = points[-1], found[-1]
+    else:
+        best = np.argsort(explored.log_density)[::-1][: 4 * (chain + 1) : 4]
+        point = explored.points[best[-1]]
+        value = density(point, _seed(seed, 4, chain))
+    written = time.perf_counter()
+    for step in range(len(points), draws):
+        generator = np.random.default_rng(_seed(seed, 5, chain, step))
+        proposal = point + root @ generator.standard_normal(size)
+        new = density(proposal, _seed(seed, 6, chain, step))
+        taken = bool(np.log(generator.uniform()) < new - value) if np.isfinite(value) else bool(np.isfinite(new))
+        point, value = (proposal, new) if taken else (point, value)
+        points.append(point)
+        found.append(value)
+        accepted.append(taken)
+        late = time.perf_counter() - written > 20.0
+        if late and callback is not None:
+            callback(f"chain {chain + 1}: {step + 1} of {draws} draws")
+        if late or step + 1 == draws:
+            kept.write(name, dict(zip(fields, map(np.asarray, (points, found, accepted)), strict=True)))
+            written = time.perf_counter()
+    return np.asarray(points)[:draws], np.asarray(found)[:draws], np.asarray(accepted, float)[:draws]
+
+
+class _Kept:
+    """Arrays in files of a folder, whole or not at all; without a folder nothing is kept."""
+
+    def __init__(self, folder: Path | None, identity: str):
+        self.folder, self.identity = folder, identity
+
+    def read(self, name: str, fields: tuple[str, ...]) -> tuple[np.ndarray, ...]:
+        """The arrays of a file, empty where there is none. Raises EstimationError for one of another estimation."""
+        path = None if self.folder is None else self.folder / f"{name}.npz"
+        if path is None or not path.is_file():
+            return tuple(np.zeros(0) for _ in fields)
+        try:
+            with np.load(path) as file:
+                arrays = {each: file[each] for each in (*fields, "identity")}
+        except (OSError, ValueError, KeyError) as error:
+            raise EstimationError(f"{path} cannot be read ({error}): delete it, and it is computed again.") from error
+        if str(arrays["identity"]) != self.identity:
+            raise EstimationError(
+                f"{path.parent} holds another estimation (other data, solution, priors or settings): give another "
+                "folder, or the same arguments to go on."
+            )
+        return tuple(arrays[each] for each in fields)
+
+    def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
+        """Write arrays, in place of what is there."""
+        if self.folder is None:
+            return
+        buffer = io.BytesIO()
+        every: dict[str, Any] = {"identity": np.asarray(self.identity), **arrays}
+        np.savez(buffer, **every)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(self.folder / f"{name}.npz", buffer.getvalue())

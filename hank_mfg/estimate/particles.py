@@ -1,0 +1,290 @@
+"""The likelihood of time series in a global solution, by a particle filter over aggregate shocks.
+
+A particle is an aggregate state: the distribution, which follows exactly from the shocks before, state variables, the
+memory of the public history, and today's shocks. In every period markets clear in each particle, which says what would
+be observed; particles are weighted by the density of the measurement errors that this leaves, drawn again by their
+weights, and get the shocks of the next period,
+
+    log p(y) = sum_t log (1/N sum_i p(y_t | particle i)),
+
+of which exp is an unbiased estimate of the likelihood for any number N of particles. Its Monte Carlo error is measured
+by repeating it with other draws.
+
+Source: Gordon, Salmond and Smith (1993), IEE Proceedings F 140(2); Fernandez-Villaverde and Rubio-Ramirez (2007),
+Review of Economic Studies 74(4).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.compiling import quick_jit
+from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.linear_model import declared_bounds
+from hank_mfg.estimate.observed import Observed, check_observed, sample_of
+from hank_mfg.evaluate.simulate import period_series
+from hank_mfg.model.fingerprint import fingerprint
+from hank_mfg.model.spelling import did_you_mean
+from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.sizes import require_sizes
+from hank_mfg.solve.gradient.box import model_at, point_of
+from hank_mfg.solve.gradient.box_training import BoxSolution
+from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNCLEARED = 1e-3  # excess demand with which a particle counts for nothing
+
+
+class Filtered(NamedTuple):
+    """A run of the filter: the log likelihood; per period its increments, the effective number of particles, means of
+    series, (time,) each, given the data up to the period, and the share of particles in which a market did not clear.
+    """
+
+    log_likelihood: Array
+    increments: Array
+    effective: Array
+    means: list[Array]
+    uncleared: Array
+
+
+def _levels(play: Play, now: Decision, observed: tuple[Observed, ...]) -> Array:
+    """The observed series of a period, in logarithms where they are observed so: (columns,)."""
+    economy = play.economy
+    series, following = period_series(economy, now), economy.next_state(now.public)
+    values = jnp.stack([jnp.asarray((following if o.lead else series)[o.series], economy.dtype) for o in observed])
+    logs = np.asarray([o.transform.startswith("log") for o in observed])
+    return jnp.where(logs, jnp.log(values), values)
+
+
+@quick_jit
+def _run(
+    play: Play, states: State, steady: Array, data: Array, noise: Array, key: Array, observed: tuple[Observed, ...],
+    wanted: tuple[str, ...], burn: int,
+) -> Filtered:  # fmt: skip
+    economy, count = play.economy, states.aggregate.shock.shape[0]
+    scale = jnp.asarray([o.scale for o in observed], economy.dtype)
+    growth = np.asarray([o.transform.endswith("difference") for o in observed])
+
+    def walk(state: State, key: Array):
+        shocks = economy.draw_shocks(state.aggregate.shock, burn, key=key)
+        last, levels = rollout(play, state, shocks, lambda step: _levels(play, step.now, observed))
+        return last, levels[-1]
+
+    def period(carry, given):
+        states, before = carry
+        values, key = given
+        now = jax.vmap(play.decide)(states)
+        here = jax.vmap(lambda n: _levels(play, n, observed))(now)
+        distance = (values - scale * (here - jnp.where(growth, before, steady))) / noise
+        present = jnp.isfinite(values)
+        density = jnp.where(present, -0.5 * distance**2 - jnp.log(noise) - 0.5 * jnp.log(2 * jnp.pi), 0.0).sum(axis=1)
+        clear = jnp.all(jnp.abs(now.excess) <= UNCLEARED, axis=1)
+        density = jnp.where(clear & jnp.isfinite(density), density, -jnp.inf)
+        total = jax.scipy.special.logsumexp(density)
+        weight = jnp.where(jnp.isfinite(total), jnp.exp(density - total), 1.0 / count)
+        at, after = jax.random.split(key)
+        places = (jnp.arange(count) + jax.random.uniform(at)) / count
+        parents = jnp.clip(jnp.searchsorted(jnp.cumsum(weight), places), 0, count - 1)
+        chosen = jax.tree.map(lambda x: x[parents], now)
+
+        def forward(now: Decision, key: Array) -> State:
+            shock = economy.draw_shocks(now.state.aggregate.shock, 1, key=key)[0]
+            return play.follow(play.act(now, shock), shock)
+
+        following = jax.vmap(forward)(chosen, jax.random.split(after, count))
+        series = jax.vmap(lambda n: period_series(economy, n))(now)
+        means = [weight @ jnp.asarray(series[name], economy.dtype) for name in wanted]
+        found = (total - jnp.log(count), 1.0 / jnp.sum(weight**2), means, 1.0 - jnp.mean(clear))
+        return (following, here[parents]), found
+
+    first, rest = jax.random.split(key)
+    begin = jax.vmap(walk)(states, jax.random.split(first, count))
+    _, (increments, effective, means, uncleared) = jax.lax.scan(
+        period, begin, (data, jax.random.split(rest, len(data)))
+    )
+    return Filtered(jnp.sum(increments), increments, effective, means, uncleared)
+
+
+class ParticleLikelihood:
+    """log p(data | parameters) of a global solution over a box, estimated by a particle filter.
+
+        solution = hm.solve(model, over={"taylor": (1.2, 2.5)})
+        likelihood = hm.particle_likelihood(solution, data, {"gdp": hm.Observed("output", measurement_error=.3)})
+        likelihood(taylor=1.5, seed=0)                        an estimate, the same for the same seed
+        likelihood.repeated(8, taylor=1.5).std(ddof=1)        its Monte Carlo error
+
+    `parameters` are those of the box and those that only measurement errors name, `start` their first values. Minus
+    infinity where no particle can have produced the data.
+    """
+
+    def __init__(
+        self, solution: BoxSolution, sample: Any, observed: Mapping[str, Observed], *, starts: Mapping[str, float],
+        particles: int, burn: int, precision: str,
+    ):  # fmt: skip
+        self.solution, self.sample, self.observed = solution, sample, dict(observed)
+        self.particles, self.burn, self.precision = particles, burn, precision
+        self.box = {each.label: (each.lower, each.upper) for each in solution.parameters}
+        middle = {name: 0.5 * sum(ends) for name, ends in self.box.items()}
+        own = {n: v for n, v in solution.model.parameters().items() if n in self.box}
+        inside = {n: float(v) for n, v in own.items() if self.box[n][0] <= float(v) <= self.box[n][1]}
+        self.start = {**middle, **inside, **{name: float(value) for name, value in starts.items()}}
+        self.parameters = tuple(self.start)
+
+    def __repr__(self) -> str:
+        size = f"{len(self.sample.kept)} observations of {', '.join(self.sample.columns)}"
+        model = type(self.solution.model).__name__
+        return (
+            f"ParticleLikelihood({model}: {size}, {self.particles} particles, {self.burn} periods before; "
+            f"{', '.join(self.parameters)}; {self.precision})"
+        )
+
+    def identity(self) -> str:
+        """A digest of data, model, equations, solution and settings: equal for likelihoods that are."""
+        model = self.solution.model
+        parts = [
+            type(model).__name__, fingerprint(type(model)), list(self.observed.values()), self.sample.columns, self.box,
+            {n: np.asarray(v).tolist() for n, v in model.parameters().items()}, self.start, self.particles, self.burn,
+            self.precision,
+        ]  # fmt: skip
+        digest = hashlib.sha256(json.dumps(parts, default=str).encode())
+        for array in (self.sample.values, *jax.tree.leaves(self.solution.history)):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def bounds(self, name: str) -> tuple[float, float]:
+        """The lowest and the highest value that the model allows; outside the box the likelihood is zero."""
+        return declared_bounds(self.solution.model, name)
+
+    def inside(self, values: Mapping[str, float]) -> bool:
+        """Whether parameters lie in the box."""
+        return all(low <= values[name] <= high for name, (low, high) in self.box.items())
+
+    @float64_allowed
+    def filter(
+        self, values: Mapping[str, float] | None = None, *, series: Sequence[str] = (), seed: int = 0,
+        particles: int | None = None,
+    ) -> Filtered:  # fmt: skip
+        """Run the filter at parameter `values` by name, others as in `start`, and record means of `series`.
+
+        Raises EstimationError for a name that is none, ValueError outside the box.
+        """
+        given = self._values(values or {})
+        solution, dtype = self.solution, DTYPES[self.precision]
+        point = point_of(solution.model, solution.parameters, {n: given[n] for n in self.box})
+        play, observed = solution.play_at(point, dtype), tuple(self.observed.values())
+        levels = solution.levels_at(point)
+        self._check_series(series, levels)
+        steady = [np.log(levels[o.series]) if o.transform.startswith("log") else levels[o.series] for o in observed]
+        errors = [given[o.measurement_error] if isinstance(o.measurement_error, str) else o.measurement_error
+                  for o in observed]  # fmt: skip
+        states = solution.states_near(point, particles or self.particles)._replace(price_noise=None)
+        states = jax.tree.map(
+            lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), states
+        )
+        levels_there, data, noise = (
+            jnp.asarray(np.asarray(x, dtype)) for x in (steady, self.sample.values, errors)
+        )  # fmt: skip
+        key = jax.random.PRNGKey(seed)
+        found = _run(play, states, levels_there, data, noise, key, observed, tuple(series), self.burn)
+        share = float(np.mean(found.uncleared))
+        if share > 0.01:
+            raise EstimationError(
+                f"A market did not clear in {100 * share:.2g} % of particles at {given}: train longer, over a smaller "
+                "box, or in precision='float64'."
+            )
+        return jax.tree.map(np.asarray, found)
+
+    def __call__(self, *, seed: int = 0, **values: float) -> float:
+        """An estimate of the log likelihood at parameter values by name, others as in `start`."""
+        return float(self.filter(values, seed=seed).log_likelihood)
+
+    def repeated(self, repeats: int = 8, /, *, seed: int = 0, **values: float) -> np.ndarray:
+        """`repeats` estimates of the log likelihood with other draws each, (repeats,): their standard deviation is the
+        Monte Carlo error of one."""
+        return np.asarray([self(seed=seed + place, **values) for place in range(repeats)])
+
+    def filtered(
+        self, series: Sequence[str], values: Mapping[str, float] | None = None, *, seed: int = 0
+    ) -> "pd.DataFrame":
+        """Means of series of the model given the data up to each period, in the model's own units, and the `effective`
+        number of particles."""
+        import pandas as pd
+
+        found = self.filter(values, series=tuple(series), seed=seed)
+        columns = dict(zip(series, found.means, strict=True))
+        return pd.DataFrame({**columns, "effective particles": found.effective}, index=self.sample.periods)
+
+    def _values(self, values: Mapping[str, float]) -> dict[str, float]:
+        for name in values:
+            if name not in self.parameters:
+                close = did_you_mean(name, list(self.parameters))
+                raise EstimationError(f"This likelihood has no parameter {name!r}{close}; it has "
+                                      f"{', '.join(self.parameters)}.")  # fmt: skip
+        return {**self.start, **{name: float(value) for name, value in values.items()}}
+
+    def _check_series(self, series: Sequence[str], known: Mapping[str, float]) -> None:
+        for name in series:
+            if name not in known:
+                close = did_you_mean(name, list(known))
+                raise EstimationError(f"series: the model has no {name!r}{close}; it has {', '.join(known)}.")
+
+
+@float64_allowed
+def particle_likelihood(
+    solution: BoxSolution,
+    data: Any,
+    observed: Mapping[str, Observed],
+    *,
+    start: Mapping[str, float] | None = None,
+    particles: int = 1000,
+    burn: int = 50,
+    precision: str = "float32",
+) -> ParticleLikelihood:
+    """The likelihood of time series in a global solution over a box of parameters, by a particle filter.
+
+    `data` and `observed` are as for `likelihood`: deviations are from the stationary equilibrium at the parameters,
+    here without linearization. Every column needs a `measurement_error`: shocks have finitely many values, so that no
+    data fit without; one that is named is a parameter, its first value in `start`. Each of `particles` particles begins
+    `burn` periods before the data with a state of the end of training nearest to the parameters. `precision` is that
+    of the filter. Raises EstimationError, one sentence, for what does not fit.
+    """
+    require_sizes(
+        "particle_likelihood", {"particles": (particles, 10, 1000), "burn": (burn, 1, 50)},
+        lambda: (20.0 * particles * solution.settings.asset_points, 1e4 * particles),
+    )  # fmt: skip
+    if precision not in DTYPES:
+        raise EstimationError(f"precision = {precision!r}: one of {', '.join(DTYPES)}.")
+    start = dict(start or {})
+    middle = solution.levels_at(np.zeros(len(solution.parameters)))
+    check_observed(observed, middle, len(observed))
+    model = model_at(solution.model, solution.parameters, np.zeros(len(solution.parameters)))
+    box = [each.label for each in solution.parameters]
+    for name, each in observed.items():
+        error = each.measurement_error
+        if isinstance(error, str) and error not in start:
+            raise EstimationError(f"start: give {error} a first value, start={{{error!r}: 0.3}}.")
+        if not isinstance(error, str) and not error > 0:
+            raise EstimationError(
+                f"observed[{name!r}]: measurement_error = {error!r}: give a positive standard deviation, in units of "
+                "the data, since shocks have finitely many values and no data fit without an error."
+            )
+        if each.lead and each.series not in model.state_variables():
+            raise EstimationError(
+                f"observed[{name!r}]: lead = 1 is for a state variable, and {each.series} is none: leave lead out."
+            )
+    named = [each.measurement_error for each in observed.values() if isinstance(each.measurement_error, str)]
+    for name in start:
+        if name not in named:
+            raise EstimationError(f"start: {name!r} is no measurement error; the box has {', '.join(box)}.")
+    sample = sample_of(data, observed, getattr(solution.model, "period", ""))
+    return ParticleLikelihood(
+        solution, sample, observed, starts=start, particles=particles, burn=burn, precision=precision
+    )  # fmt: skip
