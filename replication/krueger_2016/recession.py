@@ -82,7 +82,7 @@ def global_recession(solution: GlobalSolution, shocks: Shocks) -> Recession:
         "Share of wealth": wealth / wealth.sum(),
         "Share of consumption": before / before.sum(),
         "Fall of consumption": lost / before,
-        "of it jobs lost": (before - spent("recession", "expansion")) / before,
+        "Fall by jobs lost": (before - spent("recession", "expansion")) / before,
         "Share of the fall": lost / lost.sum(),
     }
     return Recession(falls, {name: 100.0 * share for name, share in quintiles.items()})

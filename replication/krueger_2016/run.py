@@ -184,22 +184,19 @@ def misses(table: pd.DataFrame) -> list[str]:
 def table_notes(economies: list[Economy]) -> dict[str, str]:
     """What stands below each table and the figure."""
     one = economies[-1].solutions["RSPG"]
-    path = (
-        f"Percent below the path on which an expansion of {EXPANSION} quarters goes on. Productivity is low for "
-        f"{RECESSION} quarters."
-    )
+    other = f"the path on which an expansion of {EXPANSION} quarters goes on. Productivity is low for {RECESSION}"
+    path = f"Percent below {other} quarters."
     long = f"{one.wealth.periods:,} periods"
     return {
         "recession": f"{path} Krueger, Mitman and Perri (2016), other economies and shocks: consumption falls by "
         f"{PUBLISHED:g} points more where wealth is unequal. With benefits of half the wage patience is not calibrated "
         "anew.",
-        "quintiles": f"{path} Quintiles of wealth on the eve of the recession, poorest first; all in percent, the fall "
-        "of consumption and what jobs lost do to it of the quintile's own consumption. Jobs lost: at the consumption "
-        "functions of the expansion.",
-        "wealth": f"Percent of wealth, but the Gini coefficient. Means over {long} with aggregate risk on a histogram "
-        "of twice as many asset points as RSPG, as many as the classical algorithm's.",
+        "quintiles": f"{path} Quintiles of wealth on the eve of the recession, poorest first, percent; falls are of "
+        "the quintile's own consumption. Fall by jobs lost: with the consumption functions of the expansion.",
+        "wealth": f"Percent of wealth, but the Gini coefficient. Means over {long} with aggregate risk, on histograms "
+        f"of {' and '.join(str(len(each.wealth.assets)) for each in economies[-1].solutions.values())} asset points.",
         "accuracy": f"Errors in percent, over {long}, float64; Den Haan's on a path that the law was not fitted to. "
         "Steps: laws tried, or updates. Seconds: total includes the stationary equilibrium.",
-        "figure": f"{path} Solid: global solution (RSPG); dotted: linear solution of the same quarters. Bars: "
-        "households by wealth on the eve of the recession, global solution.",
+        "figure": f"Deviations in percent from {other} quarters. Solid: global solution (RSPG); dotted: linear "
+        "solution of the same quarters. Bars: households by wealth on the eve of the recession, global solution.",
     }
