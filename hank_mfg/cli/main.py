@@ -351,7 +351,8 @@ def replicate_command(
     name: Annotated[
         str,
         typer.Argument(
-            help="aiyagari-1994, auclert-2021, jedc-2010, krusell-smith-1998, rspg-benchmark, rspg-economies"
+            help="aiyagari-1994, auclert-2021, jedc-2010, krueger-2016, krusell-smith-1998, rspg-benchmark, "
+            "rspg-economies"
         ),
     ],
     out: Annotated[Path | None, typer.Option(parser=folder_of, help="the folder; replications/NAME by default")] = None,

@@ -22,6 +22,7 @@ REPLICATIONS = {  # name -> module, which has a function run(folder, ...)
     "aiyagari-1994": "aiyagari_1994.run",
     "auclert-2021": "auclert_2021.run",
     "jedc-2010": "jedc_2010.run",
+    "krueger-2016": "krueger_2016.run",
     "krusell-smith-1998": "krusell_smith_1998.run",
     "rspg-benchmark": "wibault_2026.run",
     "rspg-economies": "wibault_2026.economies",

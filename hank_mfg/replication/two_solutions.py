@@ -8,11 +8,12 @@ import contextlib
 import dataclasses
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from hank_mfg.evaluate.accuracy import Accuracy, evaluate
 from hank_mfg.evaluate.distribution.statistics import gini, top_share
@@ -131,6 +132,23 @@ def measure(solution: ClassicalSolution | Solution, sizes: Sizes) -> Measured:
     law = solution.law if isinstance(solution, ClassicalSolution) else accuracy.law
     seconds = {"compile": solution.seconds_compile, "run": solution.seconds_run, "total": solution.seconds_total}
     return Measured(solution, law, accuracy, accuracy.to_dict(), wealth, seconds)
+
+
+def accuracy_table(economies: Mapping[str, Mapping[str, Measured]]) -> pd.DataFrame:
+    """One row per economy and solution: how accurate, how it ended and what it took."""
+    names = {
+        "den_haan_mean_percent": "Den Haan, mean", "den_haan_max_percent": "Den Haan, largest",
+        "euler_error_mean_percent": "Euler, mean", "euler_error_max_percent": "Euler, largest",
+        "dynamic_euler_mean_percent": "Dynamic Euler, mean", "dynamic_euler_max_percent": "Dynamic Euler, largest",
+    }  # fmt: skip
+    rows = []
+    for economy, solutions in economies.items():
+        for label, each in solutions.items():
+            errors = {text: each.content[name] for name, text in names.items()}
+            took = {f"Seconds, {part}": value for part, value in each.seconds.items()}
+            first = {"Economy": economy, "Solution": label, **errors}
+            rows.append({**first, "Steps": each.steps, "Ended": each.status, **took})
+    return pd.DataFrame(rows).set_index(["Economy", "Solution"])
 
 
 def wealth_row(mass: np.ndarray, assets: np.ndarray) -> dict[str, float]:

@@ -31,6 +31,7 @@ from hank_mfg.replication.two_solutions import (
     Measured,
     Sizes,
     Tell,
+    accuracy_table,
     as_json,
     passing_on,
     solve_twice,
@@ -111,7 +112,11 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
         with passing_on(tell, f"{name}, without aggregate risk: "):
             steady = steady_state(load_model(name), asset_points=sizes.points or 200)
         economies[name] = Economy(paper, solutions, steady)
-    tables = {"laws": law_table(economies), "wealth": wealth_table(economies), "accuracy": accuracy_table(economies)}
+    tables = {
+        "laws": law_table(economies),
+        "wealth": wealth_table(economies),
+        "accuracy": accuracy_table({each.published.label: each.solutions for each in economies.values()}),
+    }
     notes = table_notes(economies)
     written = []
     for name, table in tables.items():
@@ -183,23 +188,6 @@ def wealth_table(economies: dict[str, Economy]) -> pd.DataFrame:
             rows.append({**key, "Distribution": label, **found, "Mean capital": mean, "Within tolerance": near})
     rows.append({"Economy": "Data", "Distribution": "United States", **UNITED_STATES})
     return pd.DataFrame(rows).set_index(["Economy", "Distribution"])
-
-
-def accuracy_table(economies: dict[str, Economy]) -> pd.DataFrame:
-    """One row per economy and solution: how accurate, how it ended and what it took."""
-    names = {
-        "den_haan_mean_percent": "Den Haan, mean", "den_haan_max_percent": "Den Haan, largest",
-        "euler_error_mean_percent": "Euler, mean", "euler_error_max_percent": "Euler, largest",
-        "dynamic_euler_mean_percent": "Dynamic Euler, mean", "dynamic_euler_max_percent": "Dynamic Euler, largest",
-    }  # fmt: skip
-    rows = []
-    for economy in economies.values():
-        for label, each in economy.solutions.items():
-            errors = {text: each.content[name] for name, text in names.items()}
-            took = {f"Seconds, {part}": value for part, value in each.seconds.items()}
-            first = {"Economy": economy.published.label, "Solution": label, **errors}
-            rows.append({**first, "Steps": each.steps, "Ended": each.status, **took})
-    return pd.DataFrame(rows).set_index(["Economy", "Solution"])
 
 
 def readable(name: str, table: pd.DataFrame) -> pd.DataFrame:

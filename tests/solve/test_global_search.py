@@ -5,6 +5,7 @@ import sys
 import warnings
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import scipy.optimize
@@ -13,6 +14,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_lives as lives
 
 import hank_mfg as hm
+from hank_mfg.solve.stationary import search
+from hank_mfg.solve.stationary.clearing.clearing import patience
 
 Aiyagari = type(hm.load_model("aiyagari"))
 SLOW = pytest.mark.slow
@@ -229,6 +232,17 @@ def test_an_economy_with_death_clears_beyond_the_edge_of_the_patient():
     assert float(steady.aggregates.capital) == pytest.approx(4.51976, rel=5e-4)
     wild = hm.steady_state(Mortal(**fields("aiyagari", maximum_assets=600.0, death=0.04)), asset_points=200)
     assert 0.96 * 0.96 * (1.0 + float(wild.prices.interest_rate)) > 1.0
+
+
+def test_patience_that_lasts_for_a_while_needs_no_global_search(monkeypatch):
+    """beta (1 + r) weighed with the odds of keeping beta is above one, yet wealth does not grow without bound."""
+    monkeypatch.setattr(search.Programs, "rescue", None)
+    model = hm.load_model("krusell_smith_wealth")
+    steady = hm.steady_state(model, asset_points=100)
+    home = hm.household(model, prices=dict(steady.prices), asset_points=100)
+    with jax.enable_x64(True):
+        assert home.growth < 1.0 < float(patience(steady.economy, steady.public))
+    assert home.aggregates.capital == pytest.approx(float(steady.aggregates.capital), rel=1e-5)
 
 
 class Aging(Aiyagari):

@@ -21,7 +21,7 @@ from hank_mfg.environment.quantities import Names
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, not_resumed
+from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, not_resumed, resumed_beyond
 from hank_mfg.solve.stationary.clearing.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.clearing.global_search import (
@@ -29,6 +29,7 @@ from hank_mfg.solve.stationary.clearing.global_search import (
     SAME,
     Budget,
     distinct,
+    edge_of_growth,
     near_guess,
     root_between,
     roots_of_several,
@@ -132,13 +133,22 @@ class Programs:
         start = self.begin if begin is None else begin
         return jax.block_until_ready(self.fine(levels, self.names, start, self.tolerance, resumed))
 
-    def quick(self) -> Outcome:
-        """The usual search, cold."""
-        begin = None
+    def quick(self, edge: Edge | None = None) -> Outcome:
+        """The usual search, cold, begun beyond another `edge` of supply than its own where one is given."""
+        first, names = self.levels[0], self.names
+        cold = not_resumed(first, names) if edge is None else resumed_beyond(first, names, edge)
+        self.scouted = None if self.coarse is None else self.coarse(first, names, cold)
         if self.coarse is not None:
-            begin = self.coarse(self.levels[0], self.names, not_resumed(self.levels[0], self.names))
-        self.scouted = begin
-        return self.run(self.levels[-1], not_resumed(self.levels[-1], self.names), begin)
+            cold = not_resumed(self.levels[-1], names)
+        return self.run(self.levels[-1], cold, self.scouted)
+
+    def past_patience(self, failed: Outcome) -> Outcome:
+        """The usual search once more, begun where wealth would grow without bound, after the one that begins where
+        beta (1 + r) = 1 has `failed`; what failed where both begin at the same place."""
+        edge = edge_of_growth(self.candidates())
+        if edge is None or np.isclose(edge.at, failed.edge.at, rtol=SAME, atol=0.0):
+            return failed
+        return self.quick(edge)
 
     def candidates(self) -> Candidates:
         """The evaluator of candidates on the last of the grids."""
@@ -163,14 +173,16 @@ class Programs:
             candidate = near_guess(self.candidates(), guess, self.tolerance, Budget(SECONDS))
             if is_equilibrium(economy, self.names, candidate.outcome, tolerance):
                 return candidate.outcome
-        outcome = self.quick()
+        outcome = failed = self.quick()
+        if len(self.names.searched) == 1 and not is_equilibrium(economy, self.names, outcome, tolerance):
+            outcome = self.past_patience(failed)
         if is_equilibrium(economy, self.names, outcome, tolerance):
             if may_be_undetermined(np.asarray(outcome.slope)):
                 self.require_determined(_candidate_of(outcome))
             if others and guess is None and len(self.names.searched) == 1:
                 self.look_around(outcome)
             return outcome
-        return self.rescue(outcome, tolerance)
+        return self.rescue(failed, tolerance)
 
     def rescue(self, outcome: Outcome, tolerance: float) -> Outcome:
         """An equilibrium from many starts, after the usual search failed. Raises SteadyStateError."""

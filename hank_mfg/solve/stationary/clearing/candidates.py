@@ -21,7 +21,17 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names
-from hank_mfg.solve.stationary.clearing.clearing import NEWTON, SEARCH, Edge, Point, Resumed, Search, patience
+from hank_mfg.solve.stationary.clearing.clearing import (
+    BEYOND,
+    HASTE,
+    NEWTON,
+    SEARCH,
+    Edge,
+    Point,
+    Resumed,
+    Search,
+    patience,
+)
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, given
 from hank_mfg.solve.stationary.household import asset_return, first_consumption
 
@@ -47,6 +57,16 @@ def resumed_at(economy: Economy, names: Names, unknown: np.ndarray, start, mass,
     search = plain.search._replace(now=point, tolerance=tight, count=_number(np.asarray(SEARCH - 1)))
     edge = Edge(plain.edge.at, _number(unknown[0]))  # the unknown is at + scale e^y, at y = 0
     return Resumed(yes, edge, search, _number(coordinates(names, unknown)), _number(np.asarray(NEWTON)), tight)
+
+
+def resumed_beyond(economy: Economy, names: Names, edge: Edge) -> Resumed:
+    """The default search for one unknown, begun beyond another `edge` of supply than its own. NumPy but for the policy
+    it starts from."""
+    plain, y = not_resumed(economy, names), _number(np.log(BEYOND))
+    start = _begin(economy, names, jnp.asarray(edge.at + edge.scale * BEYOND)[None])
+    point = plain.search.now._replace(y=y, log_consumption=start, mass=np.full(economy.shape, np.nan))
+    search = plain.search._replace(y=y, now=point, tolerance=_number(HASTE))
+    return plain._replace(given=_number(np.asarray(True)), edge=edge, search=search)
 
 
 def _number(value) -> Any:

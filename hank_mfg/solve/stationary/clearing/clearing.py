@@ -31,6 +31,7 @@ SEARCH = 80  # evaluations at most
 NEWTON = 25  # steps in several unknowns at most
 MOST, FEW = 20_000, 3_000  # iterations of the household problem, and where it only evaluates a candidate
 HASTE = 1e-5  # tolerance of the household problem at first
+BEYOND = 0.03  # the first place of the search: the distance from the edge of supply over its scale
 NOISE = 1e4  # times the household's tolerance: an excess at least as large has the right sign
 RESOLVED = 300.0  # times the tolerance: the excess at which the search ends
 SHORTENINGS = 10  # halvings of a step that leads nowhere
@@ -216,7 +217,7 @@ def unknown_at(edge: Edge, y: Array) -> Array:
 
 def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
     """The default start of the search: three percent beyond the edge, a tenth of cash consumed."""
-    y = jnp.log(jnp.asarray(0.03, economy.dtype))
+    y = jnp.log(jnp.asarray(BEYOND, economy.dtype))
     public = given(economy, names, unknown_at(edge, y))
     point = unsolved(y, jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan))
     return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)

@@ -20,7 +20,7 @@ import numpy as np
 
 from hank_mfg.environment.quantities import Names
 from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, resumed_at
-from hank_mfg.solve.stationary.clearing.clearing import ENDS
+from hank_mfg.solve.stationary.clearing.clearing import ENDS, Edge
 from hank_mfg.solve.stationary.clearing.clearing import NEWTON as NEWTON_OF_PROGRAM
 
 CLEARED = 1e-6  # excess of what is called an equilibrium
@@ -213,12 +213,36 @@ def distinct(evaluated: list[Candidate]) -> list[Candidate]:
 def sweeps_of_one(candidates: Candidates, tolerance: float, budget: Budget, widen: float = 0.0) -> list[Sweep]:
     """The excess of the one unknown wherever an equilibrium is possible, the bracket of a price widened on either
     side by `widen` times its length."""
-    if candidates.names.clearing:
-        low, high = (float(each[0]) for each in ends_of(candidates))
-        low, high = low - widen * (high - low), high + widen * (high - low)
-    else:
-        low, high = aggregate_range(candidates)
-    return [sweep(candidates, each, tolerance, budget) for each in intervals(candidates, low, high)]
+    ends = range_of_one(candidates, widen)
+    return [sweep(candidates, each, tolerance, budget) for each in intervals(candidates, *ends)]
+
+
+def range_of_one(candidates: Candidates, widen: float = 0.0) -> tuple[float, float]:
+    """The smallest and largest coordinate of the one unknown, the bracket of a price widened as in `sweeps_of_one`."""
+    if not candidates.names.clearing:
+        return aggregate_range(candidates)
+    low, high = (float(each[0]) for each in ends_of(candidates))
+    return low - widen * (high - low), high + widen * (high - low)
+
+
+def edge_of_growth(candidates: Candidates) -> Edge | None:
+    """The value of the one unknown at which wealth would grow without bound, where the search may begin.
+
+    The quick search begins where the spectral radius of diag(beta (1 + r)) P is one. Where households are patient only
+    for a while, the mean of wealth stays finite beyond (candidates.py). None unless the values at which an
+    equilibrium is possible are one interval that ends inside the range of the unknown, of an aggregate from below.
+    """
+    low, high = range_of_one(candidates)
+    found = intervals(candidates, low, high)
+    if len(found) != 1:
+        return None
+    names, (first, last) = candidates.names, found[0]
+    if names.clearing and last < high:
+        first, last = last, first
+    elif first <= low:
+        return None
+    at: Any = level_of(names, np.asarray(first))
+    return Edge(at, np.asarray(last) - at if names.clearing else at)
 
 
 # ------------------------------------------------------------------------------------------------- several unknowns
