@@ -60,6 +60,7 @@ bench: $(READY)
 	$(BIN)/python benchmarks/economies.py
 	$(BIN)/python benchmarks/lower_bound.py
 	$(BIN)/python benchmarks/misspecification.py
+	$(BIN)/python benchmarks/box.py
 	$(BIN)/python benchmarks/figures.py
 
 clean:

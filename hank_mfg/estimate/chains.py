@@ -7,7 +7,6 @@ same draws as if it had not been. Source: Hoffman and Gelman (2014), JMLR 15.
 
 import concurrent.futures
 import hashlib
-import io
 import json
 import os
 import threading
@@ -23,10 +22,10 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.kept import Kept
 from hank_mfg.estimate.likelihood import Likelihood, one_thread
 from hank_mfg.estimate.mode import Mode
 from hank_mfg.estimate.priors import Target
-from hank_mfg.files import write_bytes
 from hank_mfg.parallel import in_pieces
 
 SECONDS = 20.0  # between two times that a chain is written
@@ -53,11 +52,10 @@ def sample_chains(
     begin = time.perf_counter()
     sampler = _Sampler(likelihood, target, mode, warmup)
     settings = json.dumps([likelihood.identity(), target.free, target.start.tolist(), chains, draws, warmup, seed])
-    identity = hashlib.sha256(settings.encode()).hexdigest()
+    files = Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
 
     def run(chain: int) -> dict[str, np.ndarray]:
-        path = None if folder is None else folder / f"chain_{chain}.npz"
-        return sampler.run(chain, draws, seed, path, identity, callback)
+        return sampler.run(chain, draws, seed, files, callback)
 
     names = [f"chain {i + 1}" for i in range(chains)]
     with one_thread():  # of linear algebra: chains share the processor's cores
@@ -120,8 +118,7 @@ class _Sampler:
         chain: int,
         draws: int,
         seed: int,
-        path: Path | None,
-        identity: str,
+        files: Kept,
         callback: Callable[[str], None] | None,
     ) -> dict[str, np.ndarray]:
         """The draws of a chain, resumed where its file says."""
@@ -129,10 +126,11 @@ class _Sampler:
             state = self.first(chain, seed)
         leaves, structure = jax.tree.flatten(state)
         kept: dict[str, list] = {"points": [], "potential": [], "steps": [], "diverging": []}
-        done, written = 0, time.perf_counter()
-        if path is not None and path.is_file():
-            done, leaves, kept = _read(path, identity, leaves)
-            state = jax.tree.unflatten(structure, leaves)
+        done, written, name = 0, time.perf_counter(), f"chain_{chain}"
+        before = files.read(name)
+        if before is not None:
+            state, done = jax.tree.unflatten(structure, _state(before, leaves)), int(before["done"])
+            kept = {field: list(before[field]) for field in kept}
         total = self.warmup + draws
         with jax.enable_x64(True):
             while done < total:
@@ -146,8 +144,9 @@ class _Sampler:
                 late = time.perf_counter() - written > SECONDS
                 if late and callback is not None:
                     callback(f"chain {chain + 1}: {done} of {total} draws")
-                if path is not None and (late or done == total):
-                    _write(path, identity, done, jax.tree.leaves(state), kept)
+                if late or done == total:
+                    leaves = {f"state_{i}": _bits(leaf) for i, leaf in enumerate(jax.tree.leaves(state))}
+                    files.write(name, {**leaves, "done": done, **{n: np.asarray(each) for n, each in kept.items()}})
                 if late:
                     written = time.perf_counter()
         return {name: np.asarray(each) for name, each in kept.items()}
@@ -158,32 +157,9 @@ def _bits(leaf: Any) -> np.ndarray:
     return np.asarray(jax.random.key_data(leaf) if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf)
 
 
-def _write(path: Path, identity: str, done: int, leaves: list, kept: dict[str, list]) -> None:
-    buffer = io.BytesIO()
-    arrays: dict[str, Any] = {f"state_{i}": _bits(leaf) for i, leaf in enumerate(leaves)}
-    arrays |= {"identity": identity, "done": done, **{name: np.asarray(each) for name, each in kept.items()}}
-    np.savez(buffer, **arrays)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, buffer.getvalue())
-
-
-def _read(path: Path, identity: str, like: list) -> tuple[int, list, dict[str, list]]:
-    """Draws so far, the state and what was kept. Raises EstimationError for a file of another estimation."""
-    try:
-        with np.load(path) as file:
-            found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError) as error:
-        raise EstimationError(f"{path} cannot be read ({error}): delete it, and the chain begins again.") from error
-    if str(found["identity"]) != identity:
-        raise EstimationError(
-            f"{path.parent} holds chains of another estimation (other data, model, priors or settings): give another "
-            "folder, or the same arguments to go on."
-        )
+def _state(found: dict[str, np.ndarray], like: list) -> list:
+    """The leaves of the sampler's state as they were kept."""
     with jax.enable_x64(True):
-        leaves = []
-        for place, leaf in enumerate(like):
-            saved = jnp.asarray(found[f"state_{place}"])
-            key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-            leaves.append(jax.random.wrap_key_data(saved) if key else saved)
-    kept = {name: list(found[name]) for name in ("points", "potential", "steps", "diverging")}
-    return int(found["done"]), leaves, kept
+        saved = [jnp.asarray(found[f"state_{place}"]) for place in range(len(like))]
+        keys = [jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in like]
+        return [jax.random.wrap_key_data(leaf) if key else leaf for leaf, key in zip(saved, keys, strict=True)]

@@ -14,7 +14,6 @@ and Robert (2004), Journal of Computational and Graphical Statistics 13(4), for 
 import concurrent.futures
 import dataclasses
 import hashlib
-import io
 import json
 import time
 import warnings
@@ -28,9 +27,9 @@ import numpy as np
 
 from hank_mfg.estimate.drawn import Drawn
 from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.kept import Kept
 from hank_mfg.estimate.particles import ParticleLikelihood
 from hank_mfg.estimate.priors import Target
-from hank_mfg.files import write_bytes
 from hank_mfg.parallel import in_pieces
 
 if TYPE_CHECKING:
@@ -120,13 +119,13 @@ def sample_posterior(
     another estimation."""
     begin, density = time.perf_counter(), _Posterior(likelihood, target)
     settings = json.dumps([likelihood.identity(), target.free, chains, explore, seed])
-    kept = _Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
+    kept = Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
     _warn_of_truncation(likelihood, target, seed)
     explored = _explore(density, explore, seed, kept, executor, callback)
     explored_at = time.perf_counter()
 
     def run(chain: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return _chain(density, explored, chain, draws, seed, kept, callback)
+        return _chain(density, explored, chain, draws, seed=seed, kept=kept, callback=callback)
 
     names = [f"chain {i + 1}" for i in range(chains)]
     found = in_pieces(run, range(chains), executor=executor, names=names)
@@ -165,10 +164,11 @@ def _seed(*parts: int) -> int:
 
 
 def _explore(
-    density: _Posterior, count: int, seed: int, kept: "_Kept", executor: Any, callback: Callable[[str], None] | None
+    density: _Posterior, count: int, seed: int, kept: Kept, executor: Any, callback: Callable[[str], None] | None
 ) -> Explored:
     """Three rounds of `count` points each: draws of the prior inside the box, then around what was found before."""
-    points, found = kept.read("explored", ("points", "log_density"))
+    before = kept.read("explored") or {}
+    points, found = (before.get(name, np.zeros(0)) for name in ("points", "log_density"))
     proposal, mean, covariance = np.zeros(0), np.zeros(0), np.zeros((0, 0))
     for number in range(3):
         generator = np.random.default_rng(_seed(seed, 1, number))
@@ -250,12 +250,13 @@ def _moments(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> tup
 
 
 def _chain(
-    density: _Posterior, explored: Explored, chain: int, draws: int, seed: int, kept: "_Kept",
+    density: _Posterior, explored: Explored, chain: int, draws: int, *, seed: int, kept: Kept,
     callback: Callable[[str], None] | None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
     """One chain of `draws`: points, log densities, and which proposals were accepted."""
     name, fields = f"chain_{chain}", ("points", "log_density", "accepted")
-    points, found, accepted = (list(each) for each in kept.read(name, fields))
+    before = kept.read(name) or {}
+    points, found, accepted = (list(before.get(field, ())) for field in fields)
     size = len(explored.mean)
     root = STEP / np.sqrt(size) * np.linalg.cholesky(explored.covariance)
     if points:
@@ -281,37 +282,3 @@ def _chain(
             kept.write(name, dict(zip(fields, map(np.asarray, (points, found, accepted)), strict=True)))
             written = time.perf_counter()
     return np.asarray(points)[:draws], np.asarray(found)[:draws], np.asarray(accepted, float)[:draws]
-
-
-class _Kept:
-    """Arrays in files of a folder, whole or not at all; without a folder nothing is kept."""
-
-    def __init__(self, folder: Path | None, identity: str):
-        self.folder, self.identity = folder, identity
-
-    def read(self, name: str, fields: tuple[str, ...]) -> tuple[np.ndarray, ...]:
-        """The arrays of a file, empty where there is none. Raises EstimationError for one of another estimation."""
-        path = None if self.folder is None else self.folder / f"{name}.npz"
-        if path is None or not path.is_file():
-            return tuple(np.zeros(0) for _ in fields)
-        try:
-            with np.load(path) as file:
-                arrays = {each: file[each] for each in (*fields, "identity")}
-        except (OSError, ValueError, KeyError) as error:
-            raise EstimationError(f"{path} cannot be read ({error}): delete it, and it is computed again.") from error
-        if str(arrays["identity"]) != self.identity:
-            raise EstimationError(
-                f"{path.parent} holds another estimation (other data, solution, priors or settings): give another "
-                "folder, or the same arguments to go on."
-            )
-        return tuple(arrays[each] for each in fields)
-
-    def write(self, name: str, arrays: dict[str, np.ndarray]) -> None:
-        """Write arrays, in place of what is there."""
-        if self.folder is None:
-            return
-        buffer = io.BytesIO()
-        every: dict[str, Any] = {"identity": np.asarray(self.identity), **arrays}
-        np.savez(buffer, **every)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_bytes(self.folder / f"{name}.npz", buffer.getvalue())

@@ -55,7 +55,7 @@ class Filtered(NamedTuple):
     uncleared: Array
 
 
-def _levels(play: Play, now: Decision, observed: tuple[Observed, ...]) -> Array:
+def levels_of(play: Play, now: Decision, observed: tuple[Observed, ...]) -> Array:
     """The observed series of a period, in logarithms where they are observed so: (columns,)."""
     economy = play.economy
     series, following = period_series(economy, now), economy.next_state(now.public)
@@ -64,25 +64,37 @@ def _levels(play: Play, now: Decision, observed: tuple[Observed, ...]) -> Array:
     return jnp.where(logs, jnp.log(values), values)
 
 
+class Compared(NamedTuple):
+    """What is compared: the `data` (time, columns), NaN where they are missing, the standard deviations of measurement
+    errors, `noise`, and the `steady` values of the series, in logarithms where they are observed so, (columns,) both.
+    """
+
+    data: Array
+    noise: Array
+    steady: Array
+
+
 @quick_jit
-def _run(
-    play: Play, states: State, steady: Array, data: Array, noise: Array, key: Array, observed: tuple[Observed, ...],
+def run_filter(
+    play: Play, states: State, compared: Compared, key: Array, *, observed: tuple[Observed, ...],
     wanted: tuple[str, ...], burn: int,
 ) -> Filtered:  # fmt: skip
+    """Run the filter from `states`, leading axis particles, `burn` periods before the data."""
+    data, noise, steady = compared
     economy, count = play.economy, states.aggregate.shock.shape[0]
     scale = jnp.asarray([o.scale for o in observed], economy.dtype)
     growth = np.asarray([o.transform.endswith("difference") for o in observed])
 
     def walk(state: State, key: Array):
         shocks = economy.draw_shocks(state.aggregate.shock, burn, key=key)
-        last, levels = rollout(play, state, shocks, lambda step: _levels(play, step.now, observed))
+        last, levels = rollout(play, state, shocks, lambda step: levels_of(play, step.now, observed))
         return last, levels[-1]
 
     def period(carry, given):
         states, before = carry
         values, key = given
         now = jax.vmap(play.decide)(states)
-        here = jax.vmap(lambda n: _levels(play, n, observed))(now)
+        here = jax.vmap(lambda n: levels_of(play, n, observed))(now)
         distance = (values - scale * (here - jnp.where(growth, before, steady))) / noise
         present = jnp.isfinite(values)
         density = jnp.where(present, -0.5 * distance**2 - jnp.log(noise) - 0.5 * jnp.log(2 * jnp.pi), 0.0).sum(axis=1)
@@ -189,11 +201,10 @@ class ParticleLikelihood:
         states = jax.tree.map(
             lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), states
         )
-        levels_there, data, noise = (
-            jnp.asarray(np.asarray(x, dtype)) for x in (steady, self.sample.values, errors)
-        )  # fmt: skip
-        key = jax.random.PRNGKey(seed)
-        found = _run(play, states, levels_there, data, noise, key, observed, tuple(series), self.burn)
+        compared = Compared(*(jnp.asarray(np.asarray(x, dtype)) for x in (self.sample.values, errors, steady)))
+        found = run_filter(
+            play, states, compared, jax.random.PRNGKey(seed), observed=observed, wanted=tuple(series), burn=self.burn
+        )
         share = float(np.mean(found.uncleared))
         if share > 0.01:
             raise EstimationError(

@@ -1,0 +1,149 @@
+"""The particle filter against the likelihood summed over every path of shocks, and the chains that use it."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+
+import hank_mfg as hm
+from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.particle_chains import _moments
+from hank_mfg.estimate.particles import Compared, levels_of, run_filter
+from hank_mfg.solve.play.rollout import rollout
+
+OVER = {"risk_aversion": (1.0, 2.0), "discount_factor": (0.985, 0.99)}
+OBSERVED = {
+    "growth": hm.Observed("output", "log difference", measurement_error=0.7),
+    "rate": hm.Observed("interest_rate", "level", scale=400.0, measurement_error=0.1),
+}
+SMALL = {
+    "paths": 4,
+    "horizon": 10,
+    "updates": 60,
+    "asset_points": 60,
+    "knots": 10,
+    "units": 4,
+    "width": 16,
+    "warmup": 50,
+}
+
+
+@pytest.fixture(scope="module")
+def solution():
+    with pytest.warns(hm.NotConvergedWarning):
+        return hm.solve("krusell_smith", hm.RSPG(**SMALL), over=hm.Box(OVER, points=12), verbose=False)
+
+
+@pytest.fixture(scope="module")
+def data(solution):
+    path = hm.simulate(solution.at(risk_aversion=1.4), periods=80, seed=5)
+    noise = np.random.default_rng(0).standard_normal((80, 2)) * [0.7, 0.1]
+    growth = 100.0 * np.diff(np.log(path.series["output"]), prepend=np.nan)
+    return pd.DataFrame({"growth": growth, "rate": 400.0 * path.series["interest_rate"]}) + noise
+
+
+@pytest.mark.slow
+def test_the_filter_estimates_the_sum_over_every_path_of_shocks(solution, float64):
+    """Guards docs/box.md: exp of the filter's estimate is unbiased. The likelihood of seven periods is summed over all
+    2^8 paths of the aggregate shock, whose distributions are moved one by one."""
+    periods, play = 7, solution.play_at(np.zeros(2), jnp.float64)
+    one = jax.tree.map(lambda x: jnp.asarray(x[0], jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x[0],
+                       solution.states_near(np.zeros(2), 1)._replace(price_noise=None))  # fmt: skip
+    observed, noise = tuple(OBSERVED.values()), np.asarray([0.7, 0.1])
+    levels = solution.levels_at(np.zeros(2))
+    steady = np.asarray([np.log(levels["output"]), levels["interest_rate"]])
+    data = np.random.default_rng(1).standard_normal((periods, 2)) * [2.0, 0.3]
+    data[2, 0] = np.nan
+
+    paths = jnp.asarray(list(itertools.product(range(2), repeat=periods + 1)), jnp.int32)
+    seen = jax.jit(jax.vmap(lambda path: rollout(play, one, path, lambda s: levels_of(play, s.now, observed))[1]))(
+        paths
+    )
+    seen, chain = np.asarray(seen), np.asarray(play.economy.shock_transition)
+    start, total = int(one.aggregate.shock), -np.inf
+    for path, values in zip(np.asarray(paths), seen, strict=True):
+        states = [start, *path[:-1]]  # the state after the last period is not observed
+        probability = np.prod([chain[a, b] for a, b in itertools.pairwise(states)]) / 2.0
+        predicted = np.stack([100.0 * np.diff(values[:, 0]), 400.0 * (values[1:, 1] - steady[1])], axis=1)
+        terms = -0.5 * ((data - predicted) / noise) ** 2 - np.log(noise) - 0.5 * np.log(2 * np.pi)
+        total = np.logaddexp(total, np.log(probability) + np.nansum(terms))
+
+    count = 4000
+    states = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), one)
+    compared = Compared(*map(jnp.asarray, (data, noise, steady)))
+    estimates = np.asarray([
+        run_filter(
+            play, states, compared, jax.random.PRNGKey(seed), observed=observed, wanted=(), burn=1
+        ).log_likelihood for seed in range(24)
+    ])  # fmt: skip
+    weights = np.exp(estimates - total)
+    assert abs(weights.mean() - 1.0) < 4.0 * weights.std(ddof=1) / np.sqrt(len(weights))
+    assert weights.std(ddof=1) < 0.2
+
+
+@pytest.mark.slow
+def test_a_posterior_of_a_global_solution_covers_the_truth_and_resumes(solution, data, tmp_path):
+    """Guards docs/box.md: draws of a posterior by particle Metropolis-Hastings lie around the truth of simulated data,
+    and an estimation that was cut off goes on to the same numbers."""
+    likelihood = hm.particle_likelihood(solution, data, OBSERVED, particles=100, burn=20)
+    assert likelihood(risk_aversion=1.4, seed=3) == likelihood(risk_aversion=1.4, seed=3)
+    assert likelihood.repeated(4).std() > 0
+    assert likelihood(discount_factor=0.99) > likelihood(discount_factor=0.985) + 5.0
+    priors = {"risk_aversion": ("normal", 1.5, 0.2), "discount_factor": ("normal", 0.9885, 0.0015)}
+    settings = {"chains": 2, "explore": 12, "seed": 1}
+    with pytest.warns(UserWarning, match=r"outside the box|Monte Carlo error"):
+        whole = hm.estimate(likelihood, priors, draws=30, **settings)
+        hm.estimate(likelihood, priors, draws=10, folder=tmp_path, **settings)
+        again = hm.estimate(likelihood, priors, draws=30, folder=tmp_path, **settings)
+    for name in OVER:
+        np.testing.assert_array_equal(whole.draws[name], again.draws[name])
+    assert abs(whole.draws["discount_factor"].mean() - 0.99) < 0.001
+    table = whole.table()
+    assert list(table.index) == list(OVER) and (table["5 %"] < table["95 %"]).all()
+    assert 0 < whole.acceptance.mean() < 1 and "toprule" in whole.to_latex()
+    with pytest.raises(EstimationError, match="another estimation"):
+        hm.estimate(likelihood, priors, draws=10, folder=tmp_path, chains=2, explore=12, seed=2)
+    frame = likelihood.filtered(["capital"], {"risk_aversion": 1.4})
+    assert list(frame) == ["capital", "effective particles"] and len(frame) == 80
+
+
+@pytest.mark.slow
+def test_bad_input_to_the_filter_is_refused(solution, data):
+    """Guards docs/box.md: what the filter cannot use is said in one sentence before anything is computed."""
+    observed = {"growth": OBSERVED["growth"]}
+
+    def refused(words, *, observed=observed, **more):
+        with pytest.raises((EstimationError, ValueError)) as caught:
+            hm.particle_likelihood(solution, data, observed, **more)
+        assert all(word in str(caught.value) for word in words), str(caught.value)
+
+    refused(["measurement_error"], observed={"growth": hm.Observed("output", "log difference")})
+    refused(["start", "noise"], observed={"growth": hm.Observed("output", measurement_error="noise")})
+    refused(["no such column"], observed={"growht": OBSERVED["growth"]})
+    refused(["no series", "output"], observed={"growth": hm.Observed("outpt", measurement_error=0.3)})
+    refused(["lead"], observed={"growth": hm.Observed("output", lead=1, measurement_error=0.3)})
+    refused(["precision"], precision="float16")
+    refused(["start", "noise"], start={"noise": 0.3})
+    likelihood = hm.particle_likelihood(solution, data, observed, particles=20, burn=2)
+    with pytest.raises(EstimationError, match="did you mean"):
+        likelihood(risk_averson=1.0)
+    with pytest.raises(ValueError, match="outside the box"):
+        likelihood(risk_aversion=5.0)
+    with pytest.raises(EstimationError, match="series"):
+        likelihood.filtered(["captial"])
+
+
+def test_moments_of_importance_weights_are_those_of_the_target():
+    """Draws of a wide normal distribution weighted toward a narrower one have its mean and covariance."""
+    generator = np.random.default_rng(0)
+    points = 2.0 * generator.standard_normal((4000, 2))
+    proposal = -0.5 * ((points / 2.0) ** 2).sum(axis=1)
+    covariance = np.asarray([[0.5, 0.2], [0.2, 0.4]])
+    away = points - [0.5, -0.3]
+    target = -0.5 * np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away)
+    mean, found = _moments(points, target, proposal)
+    np.testing.assert_allclose(mean, [0.5, -0.3], atol=0.06)
+    np.testing.assert_allclose(found, covariance, atol=0.06)
