@@ -157,7 +157,8 @@ def solve(
     if over is not None:
         box = over if isinstance(over, Box) else Box(over)
         require_none({"steady": steady, "started": started, "family": family}, "one model", "over= asks for a box")
-        return _solve_box(problem, method, box, seed, resume, callback, verbose)
+        settings = RSPG(paths=BOX_PATHS, horizon=BOX_HORIZON, updates=BOX_UPDATES) if method is None else method
+        return _solve_box(BegunBox(problem, settings, box, seed, resume), callback, verbose)
     begun = Begun(problem, RSPG() if method is None else method, seed, steady, resume, None)
     return _solve_economy(begun, callback, started, family, verbose)
 
@@ -192,15 +193,13 @@ def _solve_economy(
     return dataclasses.replace(solution, family=family)
 
 
-def _solve_box(
-    model: Model, method: Any, box: Box, seed: int, resume: Any, callback: Any, verbose: bool | None
-) -> BoxSolution:
-    settings = RSPG(paths=BOX_PATHS, horizon=BOX_HORIZON, updates=BOX_UPDATES) if method is None else method
+def _solve_box(begun: BegunBox, callback: Any, verbose: bool | None) -> BoxSolution:
+    model, settings = begun.model, begun.settings
     check_argument("solve", "method", settings, RSPG)
     require_aggregate_risk(model)
     price(model, settings)
     with telling("solve", verbose) as lines:
-        solution = train_box(BegunBox(model, settings, box, seed, resume), callback, lines)
+        solution = train_box(begun, callback, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
         warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)

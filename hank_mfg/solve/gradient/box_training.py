@@ -347,7 +347,7 @@ def train_box(begun: BegunBox, callback: Watcher | None, lines: Lines) -> BoxSol
         place = (update * settings.paths + path) % len(points) if len(points) != settings.paths else path
         return f"at {_words(free, points[place])}"
 
-    advance, converged, say = calls(play, settings, compiled, models, len(history["update"]), lines, name)
+    advance, converged, say = calls(play, settings, compiled, models, len(history["update"]), lines, name=name)
     training, history, status = train(
         advance, training, history, updates=settings.updates, converged=converged, say=say, callback=callback
     )

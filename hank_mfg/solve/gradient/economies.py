@@ -296,7 +296,7 @@ def train_economy(
 
 def calls(
     play: Play, settings: RSPG, compiled: Compiled, models: Adversary | ModelSet | None, done: int, lines: Lines,
-    name: Callable[[int, int], str] = "path {1}".format,
+    *, name: Callable[[int, int], str] = "path {1}".format,
 ) -> tuple[Callable, Callable[[History], bool], Callable[[History], None]]:  # fmt: skip
     """One call of the compiled program, whether training has converged, and what is said of it.
 

@@ -237,7 +237,7 @@ def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple
 
 def fit(
     play: Play, training: Training, settings: RSPG, memory: Array, targets: Targets, shares: Array,
-    models: ModelSet | None = None, place: Array | None = None,
+    *, models: ModelSet | None = None, place: Array | None = None,
 ) -> tuple[Policy, optax.OptState, Array]:  # fmt: skip
     """`epochs` optimizer steps toward the targets of a batch of paths: (policy, optimizer, loss before the first).
 
@@ -314,7 +314,7 @@ def update(
 
     keys = jax.random.split(draw_key, settings.paths)
     last, targets, numbers, finite, market = on_paths(play, models, place, one, states, keys)
-    policy, optimizer, loss = fit(play, training, settings, states.memory, targets, shares, models, place)
+    policy, optimizer, loss = fit(play, training, settings, states.memory, targets, shares, models=models, place=place)
     if turn is not None:
         last = jax.tree.map(lambda every, new: every.at[turn].set(new), training.states, last)
     euler_error, price_error, objective = (jnp.mean(shares * each) for each in numbers)
