@@ -374,10 +374,8 @@ def series_of(
     still = jnp.zeros(len(shocks))  # what none of the series reads
     moved = [outputs.get(name, still) for name in names.moved]
     moved = jnp.stack(moved, axis=1) if moved else paths.outputs[:, :0]
-    unknown = paths.unknown.at[:, : len(names.unknown)].set(moved[:, : len(names.unknown)])
-    here = jnp.concatenate(
-        [moved, unknown[:, len(names.unknown) :], paths.state_variables[:-1], shocks, share], axis=1
-    )  # fmt: skip
+    clearing = paths.unknown[:, len(names.unknown) :]
+    here = jnp.concatenate([moved, clearing, paths.state_variables[:-1], shocks, share], axis=1)
     counts = (len(names.path), len(names.path) + len(names.shocks))
 
     def pointwise(at: Array) -> Array:
