@@ -195,8 +195,13 @@ class Economy(eqx.Module):
 
         The last one is in units of inflation. Without an expected_inflation_term tomorrow is like today.
         """
+        left = self.each_market(public, choices, expected_inflation_term)
+        return jnp.stack(left) if left else jnp.zeros(0, self.dtype)
+
+    def each_market(self, public: Public, choices: Named, expected_inflation_term: Array | None = None) -> list[Array]:
+        """What `markets` stacks, one number an equation."""
         if not self.clearing_prices:
-            return jnp.zeros(0, self.dtype)
+            return []
         excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
         left = [jnp.asarray(value, self.dtype) for value in excess.values()]
         if self.sets_prices:
@@ -209,7 +214,7 @@ class Economy(eqx.Module):
                     else expected_inflation_term
                 )
             )
-        return jnp.stack(left)
+        return left
 
     @property
     def sets_prices(self) -> bool:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.accounting import goods_left
-from hank_mfg.environment.dependence import depends_on
+from hank_mfg.environment.dependence import depends_on, names_read
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
@@ -35,7 +35,9 @@ class Names(NamedTuple):
     `unknown` are the aggregates that choices move and prices follow from; `other` those that choices move and no price
     follows from, `fixed` those they do not move; `clearing` the prices that clear inside the period, `state_variables`
     what one period leaves to the next; `prices` (the clearing ones first) and `shocks` are what households take as
-    given; `choices` what is summed of their choices, consumption first."""
+    given; `choices` what is summed of their choices, consumption first. `unread` are choices and `other` aggregates
+    whose responses are left out, see `reading`. `explicit` pairs clearing prices with the places of markets without
+    households, from which they follow period by period where a linear system is solved."""
 
     unknown: tuple[str, ...]
     fixed: tuple[str, ...]
@@ -45,6 +47,8 @@ class Names(NamedTuple):
     clearing: tuple[str, ...] = ()
     state_variables: tuple[str, ...] = ()
     choices: tuple[str, ...] = ("consumption",)
+    unread: tuple[str, ...] = ()
+    explicit: tuple[tuple[str, int], ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -67,9 +71,19 @@ class Names(NamedTuple):
         return self.moved + self.clearing + self.state_variables
 
     @property
+    def summed_choices(self) -> tuple[str, ...]:
+        """The choices whose responses are not left out."""
+        return tuple(name for name in self.choices if name not in self.unread)
+
+    @property
+    def summed_aggregates(self) -> tuple[str, ...]:
+        """The aggregates that choices move whose responses are not left out."""
+        return tuple(name for name in self.moved if name not in self.unread)
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """Sums over households: their choices, then the aggregates that they move."""
-        return self.choices + self.moved
+        return self.summed_choices + self.summed_aggregates
 
 
 def names_of(economy: Economy) -> Names:
@@ -117,6 +131,41 @@ def names_of(economy: Economy) -> Names:
     other = tuple(name for name in moved if name not in unknown)
     choices = tuple(name for name in chosen if name != "savings" or matters(name))
     return Names(unknown, fixed, prices, tuple(shocks), other, clearing, state_variables, choices)
+
+
+def reading(economy: Economy, names: Names, series: tuple[str, ...]) -> Names:
+    """The names, with the choices and reported aggregates as `unread` that neither a market nor any of `series` reads.
+
+    Read off the equations themselves, without numbers: a market that no household enters at some values of parameters
+    still counts.
+    """
+    one, optional = jnp.ones((), economy.dtype), names.choices + names.other
+
+    def results(values: dict) -> list:
+        public = _at_ones(economy, names, values)
+        choices = Named("choices", {name: values.get(name, one) for name in economy.model.chosen()})
+        found = economy.series(public)
+        asked = [jnp.asarray(found[name]) for name in series if name not in names.choices]
+        return [economy.markets(public, choices), *asked]
+
+    read = names_read(results, dict.fromkeys(optional, one)) | set(series)
+    return names._replace(unread=tuple(name for name in optional if name not in read))
+
+
+def series_names(economy: Economy, names: Names) -> tuple[str, ...]:
+    """The names of every series of a model that is one number a period: shocks, aggregates, prices, outcomes and what
+    is chosen."""
+    found = jax.eval_shape(lambda: dict(economy.series(_at_ones(economy, names, {})).items()))
+    return (*(name for name, each in found.items() if not each.shape), *economy.model.chosen())
+
+
+def _at_ones(economy: Economy, names: Names, values: Mapping[str, Any]) -> Public:
+    """A period in which aggregates and prices that clear are one where `values` does not say otherwise, to be traced
+    and not evaluated."""
+    one = jnp.ones((), economy.dtype)
+    aggregates = {name: values.get(name, one) for name in (*names.fixed, *names.moved, *names.state_variables)}
+    clearing = Named("clearing_prices", dict.fromkeys(names.clearing, one))
+    return economy.form(Named("aggregates", aggregates), economy.shocks(0), clearing)
 
 
 def require_closed_form(names: Names, method: str) -> Names:

@@ -21,6 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+SMALL = 64  # rows of half a triangular matrix that is not divided further
+
 
 def autocovariances(coefficients: Array, lags: int) -> Array:
     """Gamma_l = sum_j M_{j+l} M_j', (lags, observables, observables), of coefficients (shocks, time, observables).
@@ -63,13 +65,32 @@ def _log_normal(covariance: Array, sample: Array):
 
 def _backward(kept, cotangent: Array):
     factor, scaled = kept
-    inverse_factor = jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(scaled)), lower=True)
+    inverse_factor = _inverse(factor)
     weighted = inverse_factor.T @ scaled
-    slope = 0.5 * (jnp.outer(weighted, weighted) - inverse_factor.T @ inverse_factor)
+    slope = 0.5 * (jnp.outer(weighted, weighted) - _gram(inverse_factor))
     return cotangent * slope, -cotangent * weighted
 
 
 log_normal.defvjp(_log_normal, _backward)
+
+
+def _inverse(factor: Array) -> Array:
+    """The inverse of a lower triangular matrix, by halves: a third of the operations of a solve with the identity."""
+    half = len(factor) // 2
+    if half < SMALL:
+        return jax.scipy.linalg.solve_triangular(factor, jnp.eye(len(factor)), lower=True)
+    first, last = _inverse(factor[:half, :half]), _inverse(factor[half:, half:])
+    return jnp.block([[first, jnp.zeros((half, len(last)))], [-last @ (factor[half:, :half] @ first), last]])
+
+
+def _gram(lower: Array) -> Array:
+    """lower' lower of a lower triangular matrix, by halves: a third of the operations of a product."""
+    half = len(lower) // 2
+    if half < SMALL:
+        return lower.T @ lower
+    below, last = lower[half:, :half], lower[half:, half:]
+    beside = below.T @ last
+    return jnp.block([[_gram(lower[:half, :half]) + below.T @ below, beside], [beside.T, _gram(last)]])
 
 
 @functools.partial(jax.jit, static_argnames="lags")

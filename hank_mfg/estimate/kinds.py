@@ -21,7 +21,6 @@ import numpy as np
 from hank_mfg.environment.dependence import depends_on
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.quantities import Names, contributions, form, period, shock_values, stack, with_parameters
-from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.model.base import Model, ParameterError
 from hank_mfg.model.named import Named
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues
@@ -94,8 +93,6 @@ def kinds_of(
     found: dict[str, Kind] = {}
     for name in parameters:
         if name in own:
-            if np.ndim(own[name]):
-                raise EstimationError(f"{name} is a list of numbers: estimate parameters that are one number.")
             found[name] = kind_of(name, model, ss, public, names)
         else:
             found[name] = "shocks"

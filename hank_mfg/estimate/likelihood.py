@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -12,12 +12,11 @@ import numpy as np
 from jax import Array
 from jax.core import Tracer
 
-from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.quantities import names_of
+from hank_mfg.environment.quantities import series_names
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.gaussian import log_likelihood
-from hank_mfg.estimate.linear_model import LinearModel, one_thread, steady_series
-from hank_mfg.estimate.observed import Observed, Sample, check_observed, sample_of, transformed
+from hank_mfg.estimate.linear_model import LinearModel, one_thread, steady_series, unsolved
+from hank_mfg.estimate.observed import Observed, Sample, check_levels, check_observed, sample_of, transformed
 from hank_mfg.estimate.processes import ARMA, check_processes, innovations
 from hank_mfg.model.base import Model
 from hank_mfg.model.fingerprint import fingerprint
@@ -43,9 +42,9 @@ class Likelihood(LinearModel):
         self, model: Model, steady: SteadyState, sample: Sample, observed: Mapping[str, Observed], *,
         parameters: tuple[str, ...], shocks: Mapping[str, ARMA], horizon: int, starts: Mapping[str, float],
     ):  # fmt: skip
-        super().__init__(model, steady, parameters, shocks=shocks, horizon=horizon, starts=starts)
+        series = tuple(each.series for each in observed.values())
+        super().__init__(model, steady, parameters, series, shocks=shocks, horizon=horizon, starts=starts)
         self.sample, self.observed = sample, dict(observed)
-        self.keep_unit_responses(self._series)
 
     def __repr__(self) -> str:
         kinds = {
@@ -56,14 +55,10 @@ class Likelihood(LinearModel):
         size = f"{len(self.sample.kept)} observations of {', '.join(self.sample.columns)}"
         return f"Likelihood({type(self.model).__name__}: {size}, {self.horizon} periods of responses; {parts}; float64)"
 
-    @property
-    def _series(self) -> tuple[str, ...]:
-        return tuple(each.series for each in self.observed.values())
-
     def coefficients(self, values: Mapping[str, Any]) -> Array:
         """Moving-average coefficients of the observed columns at parameter `values`, (innovations, horizon, columns),
         in units of the data per standard deviation of each innovation."""
-        paths, levels = self.paths(values, self._series)
+        paths, levels = self.paths(values)
         return transformed(paths, levels, self.observed)
 
     def identity(self) -> str:
@@ -96,29 +91,35 @@ class Likelihood(LinearModel):
             if not jax.config.read("jax_enable_x64"):
                 raise EstimationError("A likelihood is traced in float64: call inside `with jax.enable_x64(True):`.")
             return self.traced({**self.start, **values})
-        return float(self.value_and_gradient(values)[0])
+        return self._value(values)
+
+    @float64_allowed
+    def _value(self, values: Mapping[str, float]) -> float:
+        return float(self._run(self._program, values))
 
     @float64_allowed
     def value_and_gradient(self, values: Mapping[str, float]) -> tuple[float, dict[str, float]]:
         """The log likelihood at parameter `values` by name, others as in `start`, and its exact derivative in each
         of them."""
         self._check(values)
-        vector = jnp.asarray(list({**self.start, **values}.values()), jnp.float64)
-        with one_thread():
-            value, gradient = jax.block_until_ready(self._program(vector))
+        value, gradient = self._run(self._program_of_gradients, values)
         return float(value), dict(zip(self.parameters, np.asarray(gradient).tolist(), strict=True))
 
+    def _run(self, program: Callable[[Array], Any], values: Mapping[str, float]) -> Any:
+        with one_thread():
+            return jax.block_until_ready(program(self.vector(values)))
+
     @functools.cached_property
-    def _program(self):
-        """The compiled value and gradient of a vector of parameters."""
+    def _program(self) -> Callable[[Array], Array]:
+        """The compiled value at a vector of parameters."""
+        return self.compiled(lambda likelihood, vector: likelihood.traced(likelihood.by_name(vector)))
 
-        def function(vector: Array) -> Array:
-            return self.traced(dict(zip(self.parameters, vector, strict=True)))
-
-        with jax.enable_x64(True):
-            shape = jax.ShapeDtypeStruct((len(self.parameters),), jnp.float64)
-            lowered = jax.jit(jax.value_and_grad(function)).lower(shape)
-            return lowered.compile(compiler_options=quick_compilation())
+    @functools.cached_property
+    def _program_of_gradients(self) -> Callable[[Array], tuple[Array, Array]]:
+        """The compiled value and gradient at a vector of parameters."""
+        return self.compiled(
+            jax.value_and_grad(lambda likelihood, vector: likelihood.traced(likelihood.by_name(vector)), argnums=1)
+        )
 
     def _check(self, values: Mapping[str, Any]) -> None:
         for name in values:
@@ -149,18 +150,19 @@ def likelihood(
     `start`. `shocks` replaces declared processes of shocks by an `ARMA`. `horizon` is the length of responses;
     `steady` the stationary equilibrium where it is known, else it is solved on `asset_points` points.
 
-    Raises EstimationError, one sentence, for what does not fit: columns, dates, transformations, parameters; and what
-    `steady_state` raises.
+    Raises EstimationError, one sentence, for what does not fit: columns, dates, transformations, parameters, all of
+    it but logarithms of what is not positive before anything is solved; and what `steady_state` raises.
     """
     given, start = dict(shocks or {}), dict(start or {})
     parameters = tuple(parameters)
     require_own_steady(model, steady)
-    steady = steady_state(model, asset_points=asset_points) if steady is None else steady
-    names = names_of(steady.economy)
-    check_processes(steady.economy, names, given)
-    check_observed(observed, steady_series(steady), len(innovations(model, given)))
+    economy, names = unsolved(model, steady)
+    check_processes(economy, names, given)
+    check_observed(observed, series_names(economy, names), len(innovations(model, given)))
     sample = sample_of(data, observed, getattr(model, "period", ""))
     _check_parameters(model, parameters, given, observed, start, len(sample.kept))
+    steady = steady_state(model, asset_points=asset_points) if steady is None else steady
+    check_levels(observed, steady_series(steady))
     return Likelihood(
         model, steady, sample, observed, parameters=parameters, shocks=given, horizon=horizon, starts=start
     )
@@ -185,6 +187,8 @@ def _check_parameters(
                 f"parameters: {type(model).__name__} has no parameter {name!r}{close}, and no process or measurement "
                 "error names it."
             )
+        if name in own and np.ndim(own[name]):
+            raise EstimationError(f"{name} is a list of numbers: estimate parameters that are one number.")
         if name not in own and name not in start:
             raise EstimationError(f"start: give {name} a first value, start={{{name!r}: 0.5}}: the model has none.")
     for name in named:

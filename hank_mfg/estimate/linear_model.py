@@ -6,30 +6,42 @@ the equilibrium before, and differentiated through (households.py). kinds.py say
 """
 
 import contextlib
+import copy
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.quantities import Names, form, names_of, shock_values, with_parameters
+from hank_mfg.compiling import quick_compilation
+from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.quantities import Names, form, names_of, reading, shock_values, with_parameters
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.households import Households
 from hank_mfg.estimate.kinds import Kind, kinds_of
 from hank_mfg.estimate.processes import ARMA, impulses, innovations
+from hank_mfg.evaluate.linear import turns
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues
-from hank_mfg.solve.sequence.linear_system import Responses, responses_to
+from hank_mfg.solve.sequence.linear_system import (
+    Responses,
+    local_slopes,
+    middle_column,
+    responses_to,
+    with_explicit_prices,
+)
 from hank_mfg.solve.sequence.sequence_space import household_responses
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 Series = tuple[str, ...]
+FEW = 10  # points of a grid on which nothing is solved
 
 
 @functools.cache
@@ -51,25 +63,27 @@ class LinearModel:
     """The linear solution of a model around a stationary equilibrium, at any values of `parameters`.
 
     `parameters` are their names, `kinds` says of each whether it is one of "shocks", "equations" or "households",
-    `start` their values in the model. `innovations` are the names of the shocks' innovations, in the order of responses
-    to them; `shocks` the processes that replace declared ones; `horizon` the length of responses. Everything is in
-    float64. Raises EstimationError where a parameter cannot be moved.
+    `start` their values in the model. `series` are those whose responses are computed: sums over households that
+    neither they nor a market reads are left out. `innovations` are the names of the shocks' innovations, in the order
+    of responses to them; `shocks` the processes that replace declared ones; `horizon` the length of responses.
+    Everything is in float64. Raises EstimationError where a parameter cannot be moved.
     """
 
     def __init__(
-        self, model: Model, steady: SteadyState, parameters: tuple[str, ...], *, shocks: Mapping[str, ARMA],
-        horizon: int, starts: Mapping[str, float],
+        self, model: Model, steady: SteadyState, parameters: tuple[str, ...], series: Series, *,
+        shocks: Mapping[str, ARMA], horizon: int, starts: Mapping[str, float],
     ):  # fmt: skip
-        self.model, self.steady = model, steady
+        self.model, self.steady, self.series = model, steady, series
         self.parameters, self.shocks, self.horizon = parameters, dict(shocks), horizon
-        self.names: Names = names_of(steady.economy)
         self.innovations = innovations(model, shocks)
-        ss, households = household_responses(steady, horizon)
+        names = reading(steady.economy, names_of(steady.economy), series)
+        ss, households = household_responses(steady, names, horizon)
+        self.names: Names = with_explicit_prices(ss, names)
         self._ss, self._households, self._moved = ss, households, None
-        self._responding: dict[Series, Any] = {}
-        self._fixed: dict[Series, Array] = {}
+        self._others: dict[Series, Any] = {}
         public = jax.tree.map(jnp.asarray, steady.public)
         self.kinds: dict[str, Kind] = kinds_of(parameters, model, ss, public, self.names)
+        self._unit_responses = self._responses_to_units()
         own = model.parameters()
         self.start = {name: float(own[name] if name in own else starts[name]) for name in parameters}
         moved = tuple(name for name in parameters if self.kinds[name] == "households")
@@ -81,51 +95,103 @@ class LinearModel:
                 )
             self._moved = Households(model, steady, self.names, ss, households, moved)
 
-    def keep_unit_responses(self, series: Series) -> None:
-        """Keep the responses of `series` to each shock s periods ahead where parameters move the processes of shocks
-        only, so that `paths` only adds them up."""
+    def _responses_to_units(self) -> Array | None:
+        """The responses of `series` to each shock s periods ahead, (shocks, time, time, series), where parameters move
+        the processes of shocks only, so that `paths` only adds them up; else None."""
         if not set(self.kinds.values()) <= {"shocks"}:
-            return
+            return None
         count = len(self.names.shocks)
         unit = jnp.einsum("zy,st->zsty", jnp.eye(count), jnp.eye(self.horizon)).reshape(-1, self.horizon, count)
 
         @jax.jit
         def respond(ss: SteadyValues, households: Responses, unit: Array) -> Array:
-            return responses_to(ss, self.names, households, unit, series)
+            return responses_to(ss, self.names, households, unit, self.series)
 
         found = respond(self._ss, self._households, unit)
-        self._fixed[series] = found.reshape(count, self.horizon, self.horizon, -1)  # (shocks, time, time, series)
+        return found.reshape(count, self.horizon, self.horizon, -1)
 
-    def paths(self, values: Mapping[str, Any], series: Series, *, forward: bool = False) -> tuple[Array, Array]:
-        """Responses of series to each innovation of one standard deviation, (innovations, horizon, series), in the
+    def paths(self, values: Mapping[str, Any], *, forward: bool = False) -> tuple[Array, Array]:
+        """Responses of `series` to each innovation of one standard deviation, (innovations, horizon, series), in the
         model's own units, and their steady values, (series,).
 
         Traced: for use inside JAX transformations, in float64. Differentiable in `values` in reverse mode, with
         `forward` in forward mode.
         """
-        own = {
-            name: jnp.asarray(values[name], jnp.float64) for name in self.parameters if name in self.model.parameters()
-        }
-        model = self.model.with_parameters(**own)
-        ss, households = self._ss, self._households
+        ss, households = self._at(values, forward)
+        model = self.model.with_parameters(**self._own(values))
+        shocks = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, self.known(values))
+        if self._unit_responses is not None:
+            found = jnp.einsum("zstc,isz->itc", self._unit_responses, shocks)
+        else:
+            found = responses_to(ss, self.names, households, shocks, self.series)
+        return found, _steady_levels(ss, self.names, self.series)
+
+    def _own(self, values: Mapping[str, Any]) -> dict[str, Array]:
+        """The values of parameters that are the model's."""
+        known = self.model.parameters()
+        return {name: jnp.asarray(values[name], jnp.float64) for name in self.parameters if name in known}
+
+    def _at(self, values: Mapping[str, Any], forward: bool) -> tuple[SteadyValues, Responses]:
+        """The steady state as arrays and the responses of its households at parameter `values` by name."""
+        ss, households, own = self._ss, self._households, self._own(values)
         if self._moved is not None:
             ss, households = self._moved.forward(values) if forward else self._moved.at(values)
         if own:
             ss = ss._replace(economy=with_parameters(ss.economy, Named("parameters", own)))
-        shocks = impulses(model, self.names, ss.shocks, self.horizon, self.shocks, self.known(values))
-        if series in self._fixed:
-            found = jnp.einsum("zstc,isz->itc", self._fixed[series], shocks)
-        else:
-            found = responses_to(ss, self.names, households, shocks, series)
-        return found, _steady_levels(ss, self.names, series)
+        return ss, households
+
+    @float64_allowed
+    def winding_number(self, values: Mapping[str, float]) -> int:
+        """Whether one path stays bounded (0), several (below) or none (above) at parameter `values` by name.
+
+        That of `hm.winding_number`: prices and state variables that are eliminated before the linear system is solved
+        leave it as it is where state variables return on their own. Raises ValueError where the horizon is too short.
+        """
+
+        def blocks(linear: Any, vector: Array) -> Array:
+            ss, households = linear._at(linear.by_name(vector), forward=False)
+            return middle_column(linear.names, local_slopes(ss, linear.names), households)
+
+        found = self.compiled(blocks)(self.vector(values))
+        return turns(np.asarray(found), self.horizon // 2)
 
     @float64_allowed
     def responses(self, values: Mapping[str, float], series: Series) -> np.ndarray:
         """Responses of any series of the model to each innovation of one standard deviation, (innovations, horizon,
         series), deviations in the model's own units, at parameter `values` by name."""
-        if series not in self._responding:
-            self._responding[series] = jax.jit(lambda values: self.paths(values, series)[0])
-        return np.asarray(self._responding[series]({name: jnp.asarray(values[name]) for name in self.parameters}))
+        if series not in self._others:
+            other = LinearModel(
+                self.model, self.steady, self.parameters, series, shocks=self.shocks, horizon=self.horizon,
+                starts=self.start,
+            )  # fmt: skip
+            self._others[series] = other.compiled(lambda linear, vector: linear.paths(linear.by_name(vector))[0])
+        return np.asarray(self._others[series](self.vector(values)))
+
+    def vector(self, values: Mapping[str, Any]) -> Array:
+        """Parameter `values` by name as a vector (parameters,); those that are not said as in `start`."""
+        return jnp.asarray([{**self.start, **values}[name] for name in self.parameters], jnp.float64)
+
+    def by_name(self, vector: Array) -> dict[str, Array]:
+        """A vector of parameters (parameters,) by name."""
+        return dict(zip(self.parameters, vector, strict=True))
+
+    def compiled(self, function: Callable[[Any, Array], Any]) -> Callable[[Array], Any]:
+        """`function` of this model and a vector of parameters (parameters,), compiled, as one of the vector.
+
+        The arrays of the model are given to the program and not written into it: a compiler works for long on
+        constants.
+        """
+        arrays, rest = eqx.partition((self._ss, self._households, self._unit_responses), eqx.is_array)
+
+        def of(arrays: Any, vector: Array) -> Any:
+            other = copy.copy(self)
+            other._ss, other._households, other._unit_responses = eqx.combine(arrays, rest)
+            return function(other, vector)
+
+        with jax.enable_x64(True):
+            shape = jax.ShapeDtypeStruct((len(self.parameters),), jnp.float64)
+            program = jax.jit(of).lower(arrays, shape).compile(compiler_options=quick_compilation())
+        return lambda vector: program(arrays, vector)
 
     def known(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Every number that a process or a measurement error may name: those of the model, and `values`."""
@@ -144,6 +210,13 @@ def declared_bounds(model: Model, name: str) -> tuple[float, float]:
     low = [limits[key] for key in ("above", "at_least") if key in limits]
     high = [limits[key] for key in ("below", "at_most") if key in limits]
     return max(low, default=-np.inf), min(high, default=np.inf)
+
+
+def unsolved(model: Model, steady: SteadyState | None) -> tuple[Economy, Names]:
+    """An economy of the model, and its names: on the grid of `steady` where that is given, else on a few points, to
+    read its equations before anything is solved."""
+    economy = discretize(model, FEW, jnp.float64, aggregate_risk=False) if steady is None else steady.economy
+    return economy, names_of(economy)
 
 
 def steady_series(steady: SteadyState) -> dict[str, float]:

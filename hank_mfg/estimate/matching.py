@@ -29,13 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.quantities import names_of
+from hank_mfg.environment.quantities import series_names
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.given_responses import GivenMoments, are_responses
-from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series
+from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series, unsolved
 from hank_mfg.estimate.matched import MatchedResponses
-from hank_mfg.estimate.observed import Observed, check_observed, transformed
+from hank_mfg.estimate.observed import Observed, check_levels, check_observed, transformed
 from hank_mfg.estimate.processes import ARMA, check_processes, innovations
 from hank_mfg.estimate.response_data import EstimatedResponses, default_observed, estimated_responses, unit_of
 from hank_mfg.evaluate.units import kinds_of
@@ -129,20 +128,23 @@ def matching(
     if size is not None and not (np.isfinite(size) and size != 0):
         raise EstimationError(f"size = {size!r}: give the impact on the shock in its own units, a number but zero.")
     _check_free(model, free, given, responses)
-    steady = steady_state(model, asset_points=asset_points) if steady is None else steady
-    check_processes(steady.economy, names_of(steady.economy), given)
-    levels = steady_series(steady)
-    known = {**default_observed(steady.economy, levels), **dict(observed or {})}
+    economy, names = unsolved(model, steady)
+    check_processes(economy, names, given)
+    series = series_names(economy, names)
     if observed:
-        check_observed(observed, levels, len(observed))
+        check_observed(observed, series, len(observed))
     estimated = estimated_responses(
-        data, variables=list(known), innovations=innovations(model, given), shock=shock, horizon=horizon,
-        covariance=covariance,
+        data, variables=list(dict.fromkeys([*series, *(observed or {})])), innovations=innovations(model, given),
+        shock=shock, horizon=horizon, covariance=covariance,
     )  # fmt: skip
     if len(free) > len(estimated.mean):
         raise EstimationError(
             f"free has {len(free)} parameters but data only {len(estimated.mean)} moments: free fewer, or give more."
         )
+    steady = steady_state(model, asset_points=asset_points) if steady is None else steady
+    levels = steady_series(steady)
+    check_levels(observed or {}, levels)
+    known = {**default_observed(steady.economy, levels), **dict(observed or {})}
     used = {name: known[name] for name in dict.fromkeys(estimated.variables)}
     if responses is not None:
         moments: Any = GivenMoments(model, responses, dict(free), estimated=estimated, observed=used, size=size,
@@ -215,24 +217,24 @@ class LinearMoments:
         """The linear model, whose kinds of parameters are known."""
         given = self.setting
         starts = {name: sum(bounds) / 2 for name, bounds in given.free.items()}
+        own = tuple(name.partition("+")[0] for name in dict.fromkeys(given.estimated.shocks))
+        series = (*(each.series for each in given.observed.values()), *own)
         return LinearModel(
-            given.model, given.steady, tuple(given.free), shocks=given.shocks, horizon=given.horizon, starts=starts
-        )
+            given.model, given.steady, tuple(given.free), series, shocks=given.shocks, horizon=given.horizon,
+            starts=starts,
+        )  # fmt: skip
 
     @property
     def start(self) -> dict[str, float]:
         """The values of the model, or the middle of bounds for what only a process names."""
         return self.linear.start
 
-    def _traced(self, vector: Array) -> tuple[Array, Array]:
+    def _traced(self, linear: LinearModel, vector: Array) -> tuple[Array, Array]:
         """The moments (n,), and the responses of all variables (shocks, periods, variables)."""
-        linear, size = self.linear, self.setting.size
-        free, estimated, observed = self.setting.free, self.setting.estimated, self.setting.observed
+        size, estimated, observed = self.setting.size, self.setting.estimated, self.setting.observed
         used = tuple(dict.fromkeys(estimated.shocks))
         places = [linear.innovations.index(name) for name in used]
-        own = tuple(name.partition("+")[0] for name in used)
-        series = (*(each.series for each in observed.values()), *own)
-        paths, levels = linear.paths(dict(zip(free, vector, strict=True)), series, forward=True)
+        paths, levels = linear.paths(linear.by_name(vector), forward=True)
         count = len(observed)
         columns = transformed(paths[..., :count], levels[:count], observed)[jnp.asarray(places)]
         if size is not None:
@@ -246,16 +248,11 @@ class LinearMoments:
 
     @functools.cached_property
     def _program(self) -> Any:
-        shape = jax.ShapeDtypeStruct(
-            (len(self.linear.parameters),), jnp.float64
-        )  # the model is built before it is traced
-
-        def function(vector: Array):
-            value, paths = self._traced(vector)
+        def function(linear: LinearModel, vector: Array):
+            value, paths = self._traced(linear, vector)
             return value, (value, paths)
 
-        lowered = jax.jit(jax.jacfwd(function, has_aux=True)).lower(shape)
-        return lowered.compile(compiler_options=quick_compilation())
+        return self.linear.compiled(jax.jacfwd(function, argnums=1, has_aux=True))
 
     @float64_allowed
     def __call__(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

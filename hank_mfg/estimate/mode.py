@@ -4,6 +4,7 @@ The search is BFGS on the whole line, where every parameter is free; the mode is
 Hessian is by central differences of the exact gradient, once there.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -24,7 +25,9 @@ GRADIENT = 1e-4  # largest derivative of the log density on the line at a mode
 class Mode(NamedTuple):
     """The mode of a posterior: `values` by name, the `point` on the line, log densities there (of the posterior up to
     a constant, and of the data), the `hessian` of minus the log density on the line, with and without the `volume` of
-    the transformation, the standard deviations `sd` of parameters by the delta method, evaluations and seconds."""
+    the transformation, the standard deviations `sd` of parameters by the delta method, evaluations, the largest slope
+    of the log density on the line, `gradient`, and the `winding_number` of the linear system: zero where exactly one
+    path stays bounded, below where several do, above where none does, None where the horizon is too short to say."""
 
     values: dict[str, float]
     point: np.ndarray
@@ -35,6 +38,7 @@ class Mode(NamedTuple):
     sd: dict[str, float]
     evaluations: int
     gradient: float
+    winding_number: int | None = None
 
 
 class Density:
@@ -137,11 +141,28 @@ def mode_at(density: Density, point: np.ndarray) -> Mode:
     flat = np.linalg.eigvalsh(hessian).min() <= 0
     covariance = np.linalg.pinv(hessian) if flat else np.linalg.inv(hessian)
     sd = np.sqrt(np.maximum(np.diag(slopes @ covariance @ slopes.T), 0.0))
-    names = density.likelihood.parameters
+    names, values = density.likelihood.parameters, density.values(point)
     return Mode(
-        density.values(point), point, value, data, hessian, hessian - density.volume_curvature(point),
+        values, point, value, data, hessian, hessian - density.volume_curvature(point),
         dict(zip(names, sd.tolist(), strict=True)), density.evaluations, float(np.abs(gradient).max()),
+        _determinacy(density.likelihood, values),
     )  # fmt: skip
+
+
+def _determinacy(likelihood: Likelihood, values: dict[str, float]) -> int | None:
+    """The winding number at parameters, or None; warns unless exactly one path stays bounded."""
+    try:
+        found = likelihood.winding_number(values)
+    except ValueError:
+        return None
+    if found:
+        warnings.warn(
+            f"At the mode {'several paths stay' if found < 0 else 'no path stays'} bounded (winding number {found}), "
+            "so that the linear solution there means nothing: give priors that keep the equilibrium unique, such as a "
+            "reaction of the policy rate to inflation above one.",
+            stacklevel=4,
+        )
+    return found
 
 
 def _negative(density: Density) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:

@@ -9,7 +9,7 @@ to first order around the steady state x. The data are in the same units; a mean
 before, as the model's own deviations have none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
@@ -135,8 +135,9 @@ def sample_of(data: Any, observed: Mapping[str, Observed], period: str) -> Sampl
     return Sample(frame.index, tuple(observed), values, kept, np.stack(trends, axis=1))
 
 
-def check_observed(observed: Any, series: Mapping[str, Any], shocks: int) -> None:
-    """Raise EstimationError unless `observed` maps columns to series that the model has."""
+def check_observed(observed: Any, series: Collection[str], shocks: int) -> None:
+    """Raise EstimationError unless `observed` maps columns to `series` that the model has, no more of them exact than
+    there are `shocks`."""
     if not isinstance(observed, Mapping) or not observed:
         raise EstimationError('observed: map columns of the data to what they are, {"gdp": hm.Observed("output")}.')
     for name, each in observed.items():
@@ -154,18 +155,23 @@ def check_observed(observed: Any, series: Mapping[str, Any], shocks: int) -> Non
             raise EstimationError(f"{where}: lead = {each.lead!r}: 0, or 1 for a state variable dated when decided.")
         if not (isinstance(each.scale, int | float) and np.isfinite(each.scale) and each.scale):
             raise EstimationError(f"{where}: scale = {each.scale!r}: a number other than zero, 100 for percent.")
-        level = float(series[each.series])
-        if each.transform.startswith("log") and not level > 0:
-            raise EstimationError(
-                f"{where}: {each.series} is {level:.4g} in the steady state, which has no logarithm: transform it as "
-                '"level" or "difference".'
-            )
     exact = [name for name, each in observed.items() if each.measurement_error == 0.0]
     if len(exact) > shocks:
         raise EstimationError(
             f"{len(exact)} columns are observed without error but only {shocks} shocks move them, so that no data fit: "
             "give some a measurement_error, or observe fewer."
         )
+
+
+def check_levels(observed: Mapping[str, Observed], levels: Mapping[str, float]) -> None:
+    """Raise EstimationError where the logarithm is taken of a series whose steady level is not above zero."""
+    for name, each in observed.items():
+        level = levels[each.series]
+        if each.transform.startswith("log") and not level > 0:
+            raise EstimationError(
+                f"observed[{name!r}]: {each.series} is {level:.4g} in the steady state, which has no logarithm: "
+                'transform it as "level" or "difference".'
+            )
 
 
 def transformed(paths: Array, levels: Array, observed: Mapping[str, Observed]) -> Array:

@@ -191,18 +191,13 @@ class Posterior(Drawn):
 
     @functools.cached_property
     def _program(self):
-        likelihood = self.likelihood
-
-        def function(vector):
-            return likelihood.coefficients(dict(zip(likelihood.parameters, vector, strict=True)))
-
-        return jax.jit(function)
+        return self.likelihood.compiled(lambda likelihood, vector: likelihood.coefficients(likelihood.by_name(vector)))
 
     def coefficients(self, values: Mapping[str, float]) -> np.ndarray:
         """Moving-average coefficients of the observed columns at parameter `values`, (innovations, horizon, columns),
         in units of the data."""
         with jax.enable_x64(True):
-            return np.asarray(self._program(jnp.asarray([values[name] for name in self.likelihood.parameters])))
+            return np.asarray(self._program(self.likelihood.vector(values)))
 
     def _smoothed(self, values: Mapping[str, float], before: int) -> np.ndarray:
         sample = self.likelihood.sample

@@ -14,7 +14,7 @@ from scipy.signal import lfilter
 import hank_mfg as hm
 from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.quantities import names_of
-from hank_mfg.estimate.observed import check_observed, sample_of, transformed
+from hank_mfg.estimate.observed import check_levels, check_observed, sample_of, transformed
 from hank_mfg.estimate.priors import Prior, read_priors
 from hank_mfg.estimate.processes import check_processes, impulses, innovations
 
@@ -140,7 +140,10 @@ def test_observations_that_do_not_fit_are_said_in_a_sentence(name):
     observed, words = BAD_OBSERVED[name]
     with pytest.raises(hm.EstimationError, match=re.escape(words)):
         check_observed(observed, SERIES, 1)
-    check_observed({"x": hm.Observed("output"), "y": hm.Observed("rate", "level", measurement_error=0.1)}, SERIES, 1)
+        check_levels(observed, SERIES)
+    good = {"x": hm.Observed("output"), "y": hm.Observed("rate", "level", measurement_error=0.1)}
+    check_observed(good, SERIES, 1)
+    check_levels(good, SERIES)
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def household_jacobians(ss: SteadyValues, names: Names, household: Household, in
     """
     economy = ss.economy
     decision, news = _news(ss, household, inputs, places, horizon)
-    each = contributions(economy, economy.shocks(0), names.moved)
+    each = contributions(economy, economy.shocks(0), names.summed_aggregates)
     outputs = jnp.concatenate([decision.chosen, each])
     lottery, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
 
@@ -150,7 +150,7 @@ def household_jacobians(ss: SteadyValues, names: Names, household: Household, in
     expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
     later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))
     now = jnp.zeros((len(outputs), len(places), 1, horizon))
-    now = now.at[: len(names.choices), :, 0].set(news.chosen.transpose(2, 1, 0))
+    now = now.at[: len(names.summed_choices), :, 0].set(news.chosen.transpose(2, 1, 0))
     fake = jnp.concatenate([now, later], axis=2)
 
     def add(before, row):

@@ -50,7 +50,8 @@ def step(
     budget = economy.budget(public)
     consumption = budget.consumption_of(resources, savings)
     each = budget.chosen(savings, consumption)
-    chosen = jnp.stack([each[name] for name in names.choices])
+    summed = [each[name] for name in names.summed_choices]
+    chosen = jnp.stack(summed) if summed else jnp.zeros((0, *economy.shape))
     return Decision(marginal_value(economy, public, consumption), savings, consumption, chosen)
 
 

@@ -166,7 +166,8 @@ def linearize(steady: SteadyState, *, horizon: int = 300, income_risk: bool = Tr
 def _linearized(steady: SteadyState, horizon: int, income_risk: bool) -> tuple[LinearSolution, SteadyValues]:
     """The result of `linearize`, and the steady state as arrays."""
     begin = time.perf_counter()
-    ss, names, places, moved = _setting(steady, horizon, income_risk)
+    names = names_of(steady.economy)
+    ss, places, moved = _setting(steady, names, horizon, income_risk)
     program = _solve.lower(ss, names, places, horizon, moved).compile(compiler_options=quick_compilation())
     pointwise = jax.tree.map(np.asarray, _pointwise(ss, names))
     compiled = time.perf_counter()
@@ -326,29 +327,30 @@ def _households(
 
 
 def households_at(ss: SteadyValues, names: Names, places: tuple[int, ...], horizon: int) -> tuple[Array, Array]:
-    """What `household_responses` computes, traceable, where income risk does not move with the aggregate state."""
-    return _households(ss, names, places, horizon, None)
+    """`through` and `beyond` of `Responses`, traceable, where income risk does not move with the aggregate state."""
+    through, beyond = _households(ss, names, places, horizon, None)
+    return through.swapaxes(1, 2), beyond
 
 
 @float64_allowed
-def household_responses(steady: SteadyState, horizon: int, income_risk: bool = True) -> tuple[SteadyValues, Responses]:
-    """The steady state as arrays and the responses of its households, what linear systems are made of."""
-    ss, names, places, moved = _setting(steady, horizon, income_risk)
+def household_responses(steady: SteadyState, names: Names, horizon: int) -> tuple[SteadyValues, Responses]:
+    """The steady state as arrays and the responses of its households, of `names.outputs` alone: what linear systems
+    are made of."""
+    ss, places, moved = _setting(steady, names, horizon, income_risk=True)
     program = _households.lower(ss, names, places, horizon, moved).compile(compiler_options=quick_compilation())
     through, beyond = program(ss, names, places, horizon, moved)
     priced = jnp.asarray([i for i in places if i < len(names.inputs)], int)
     shares = None if moved is None else moved.share
-    return ss, Responses(through, beyond if np.any(np.asarray(beyond)) else None, shares, priced)
+    return ss, Responses(through.swapaxes(1, 2), beyond if np.any(np.asarray(beyond)) else None, shares, priced)
 
 
-def _setting(steady: SteadyState, horizon: int, income_risk: bool):
-    """Arrays of the steady state, names, the places of what households respond to, and how income risk moves."""
-    names = names_of(steady.economy)
+def _setting(steady: SteadyState, names: Names, horizon: int, income_risk: bool):
+    """Arrays of the steady state, the places of what households respond to, and how income risk moves."""
     ss, risk = steady_values(steady, names), risk_of(steady.economy) if income_risk else None
     moved = None if risk is None else _moved(risk, ss.shocks, horizon)
     directions = 0 if moved is None else len(moved.basis)
     places = (*relevant_inputs(ss, names), *range(len(names.inputs), len(names.inputs) + directions))
-    return ss, names, places, moved
+    return ss, places, moved
 
 
 @eqx.filter_jit
@@ -392,10 +394,10 @@ def _beyond(ss: SteadyValues, names: Names, found: Expected, moved: _Moved | Non
     """Responses of outputs to shocks at given prices other than through cash on hand, (outputs, shocks, time, time)."""
 
     def at_once(z: Array) -> Array:
-        return supplied(ss.economy, names.moved, ss.mass, shock_values(names, z))
+        return supplied(ss.economy, names.summed_aggregates, ss.mass, shock_values(names, z))
 
     slopes = jax.jacfwd(at_once)(ss.shocks)  # (moved, shocks)
-    slopes = jnp.concatenate([jnp.zeros((len(names.choices), len(names.shocks))), slopes])
+    slopes = jnp.concatenate([jnp.zeros((len(names.summed_choices), len(names.shocks))), slopes])
     total = jnp.einsum("oz,ts->ozts", slopes, jnp.eye(len(found.outputs)))
     if moved is None:
         return total
