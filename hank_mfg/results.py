@@ -8,6 +8,7 @@ from hank_mfg.environment.long_run import ChainMoments as ChainMoments
 from hank_mfg.estimate.calibration import Calibration as Calibration
 from hank_mfg.estimate.likelihood import Likelihood as Likelihood
 from hank_mfg.estimate.matched import MatchedResponses as MatchedResponses
+from hank_mfg.estimate.matched_moments import MatchedMoments as MatchedMoments
 from hank_mfg.estimate.posterior import Posterior as Posterior
 from hank_mfg.evaluate.accuracy import Accuracy as Accuracy
 from hank_mfg.evaluate.box_accuracy import BoxAccuracy as BoxAccuracy

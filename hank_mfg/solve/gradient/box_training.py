@@ -20,6 +20,7 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.grids import asset_grid
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model
 from hank_mfg.model.free import Free
@@ -48,10 +49,13 @@ from hank_mfg.solve.gradient.robust import require_same_grids
 from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import Play, State
-from hank_mfg.solve.solution import Solution, initial_aggregate
+from hank_mfg.solve.solution import Solution, initial_aggregate, move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, stationary_of, steady_state
 from hank_mfg.solve.train import Status, train
 from hank_mfg.wording import readable
+
+
+SMOOTH = 3  # degree of the polynomials through states of training, which differ by their shocks too
 
 
 class Start(NamedTuple):
@@ -123,9 +127,41 @@ class BoxSolution:
         """The state of training, enough to resume it."""
         return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
-    def policy_at(self, point: np.ndarray) -> Policy:
-        """The policy at a point in units of the box, (parameters,)."""
-        return started(self.policy, read(self.start, point, degree_of(*self.points.shape[::-1])), point)
+    def policy_at(self, point: np.ndarray, dtype=None) -> Policy:
+        """The policy at a point in units of the box, (parameters,), in the precision of training unless `dtype` is
+        given."""
+        policy = self.policy if dtype is None else cast(self.policy, dtype)
+        return started(policy, read(self.start, point, degree_of(*self.points.shape[::-1])), point)
+
+    @float64_allowed
+    def models_at(self, points: np.ndarray, asset_points: int, dtype=jnp.float64) -> tuple[Play, ModelSet]:
+        """A play at the first of several points, (n, parameters) in units of the box, and the models of all of them,
+        for `on_paths`: one compiled program for any points, as many of them."""
+        plays = []
+        for point in np.asarray(points):
+            economy = discretize(model_at(self.model, self.parameters, point), asset_points, dtype)
+            policy = self.policy_at(point, dtype)
+            plays.append(Play(economy, policy, policy.tables(economy.grid.points)))
+        return plays[0], _model_set(plays)
+
+    @float64_allowed
+    def states_at(self, points: np.ndarray, economy: Economy) -> State:
+        """States near the ergodic set at several points, (n, parameters) in units of the box, on the grid of `economy`,
+        leading axis points: a polynomial of degree `SMOOTH` through the last states of training, in the middle shock.
+        Paths that begin there differ between points by parameters alone, and smoothly."""
+        degree = min(SMOOTH, degree_of(*self.points.shape[::-1]))
+        known = fit(self.points, self.states._replace(price_noise=None), degree)
+        grid = asset_grid(self.model.asset_space(), self.states.aggregate.mass.shape[1], jnp.float64).points
+
+        def one(point: np.ndarray) -> State:
+            state = read(known, point, degree)
+            mass = np.maximum(state.aggregate.mass, 0.0)
+            mass = move_mass(mass / mass.sum(), grid, economy.grid.points)
+            return state._replace(aggregate=state.aggregate._replace(mass=mass))
+
+        states: State = cast(jax.tree.map(lambda *x: np.stack(x), *map(one, np.asarray(points))), economy.dtype)
+        shock = jnp.full(len(points), (economy.shock_count - 1) // 2, jnp.int32)
+        return states._replace(aggregate=states.aggregate._replace(shock=shock))
 
     @float64_allowed
     def at(self, values: Mapping[str, float] | None = None, /, *, steady: SteadyState | None = None, **named: float):
