@@ -16,7 +16,7 @@ from machine import progress, run_benchmark
 
 import hank_mfg as hm
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "estimate"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference"))
 import simulated_samples as samples
 
 

@@ -48,7 +48,7 @@ class Inference(NamedTuple):
 
 
 def search(
-    moments: Any, low: np.ndarray, span: np.ndarray, mean: np.ndarray, root: np.ndarray, start: tuple,
+    moments: Any, low: np.ndarray, span: np.ndarray, mean: np.ndarray, root: np.ndarray, start: tuple, *,
     tolerance: float = TOLERANCE,
 ) -> Fit:  # fmt: skip
     """Minimize |root (m - mean)|^2 from one start: the given point on the unit cube, or a random one of the given

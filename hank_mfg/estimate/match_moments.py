@@ -18,6 +18,7 @@ import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -40,6 +41,7 @@ from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.gradient.box_training import BoxSolution
 
 TOLERANCE = 1e-8  # of a search, whose Jacobian is one of differences
+ROUNDING = 1e-12  # of a series that does not vary
 ALIKE = 1e-10  # of correlations of moments: a combination that varies less is determined by the others
 Filter = Literal["growth", "hp", "hamilton"]
 
@@ -103,7 +105,7 @@ def match_moments(
     economy = discretize(solution.model, points)
     names = series_names(economy)
     given = _given(targets, data, names, economy.model.period)
-    moments, count = given.moments, len(given.names)
+    moments, count = given.targets.moments, len(given.targets.names)
     length = _length(periods, given.levels)
     how = _fluctuations(economy, filter, smoothing)
     require_long(length, moments, how)
@@ -116,6 +118,7 @@ def match_moments(
         "match_moments", {"samples": (samples, 1, 10), "burn": (burn, 0, 250), "starts": (starts, 1, 3)},
         lambda: (30.0 * samples * (burn + length), 2e4 * samples * (burn + length)),
     )  # fmt: skip
+    _, known = weighting(given.targets, None, covariance)
     first = read_start(solution.model, tuple(solution.parameters[place] for place in chosen), start)
     simulated = SimulatedMoments(Setting(solution, chosen, length, samples, burn, points, seed), moments)
     series = simulated.common_series(first)
@@ -123,33 +126,36 @@ def match_moments(
     used = tuple(dict.fromkeys(name for each in parts_of(moments) for name in each.names))
     how = how._replace(units=_units(economy, used, dict(units or {}), series, given.levels))
     simulated.fluctuations = how
-    wanted = given.targets(how)
-    _require_varying(given.names, simulated(first)[0], "the model, at the first start")
-    matching = Matching(solution, simulated, wanted, weights)
-    found = matching.fit(first, covariance, starts, seed)
-    return found(economy, (seconds, time.perf_counter() - begin - seconds))
+    wanted = given.valued(how)
+    values, slopes = simulated(first)
+    _require_numbers(wanted.names, values, "the model, at the first start")
+    still = unmoved([solution.parameters[place].label for place in chosen], slopes)
+    if still is not None:
+        raise EstimationError(f"No moment moves with {still}: leave it out of free, or match moments that do.")
+    found = Matching(solution, simulated, wanted, weights).fit(first, known, starts, seed)
+    return found((seconds, time.perf_counter() - begin - seconds))
 
 
 class Given(NamedTuple):
-    """Moments by name, with their `values` in the data as `Targets`, or the `levels` of series to compute them from."""
+    """The `targets`, whose values are NaN where `levels` of series are given to compute them from."""
 
-    names: tuple[str, ...]
-    moments: tuple[Any, ...]
-    known: Targets | None
+    targets: Targets
     levels: dict[str, np.ndarray]
 
-    def targets(self, how: Fluctuations) -> Targets:
-        """The targets, computed from the data where these are given. Raises EstimationError where data do not vary."""
-        if self.known is not None:
-            return self.known
-        values = moments_of(self.moments, samples_of({n: x[None] for n, x in self.levels.items()}, how))[0]
-        _require_varying(self.names, values, "the data")
-        none = np.full(len(values), np.nan)
-        return Targets(self.names, self.moments, values, none, ("data",) * len(values))
+    def valued(self, how: Fluctuations) -> Targets:
+        """The targets with their values. Raises EstimationError for one that is no number in the data."""
+        if not self.levels:
+            return self.targets
+        at = samples_of({name: level[None] for name, level in self.levels.items()}, how)
+        values = moments_of(self.targets.moments, at)[0]
+        _require_numbers(self.targets.names, values, "the data")
+        return self.targets._replace(values=values)
 
 
 def _given(targets: Any, data: Any, series: tuple[str, ...], period: str) -> Given:
-    """The moments, from names and data or from targets. Raises EstimationError and ValueError, one sentence."""
+    """The targets, from names and data or from values. Raises EstimationError and ValueError, one sentence."""
+    import pandas as pd
+
     reader = functools.partial(parse, series=series)
     if data is None:
         if isinstance(targets, list | tuple) and any(isinstance(each, str) and "(" in each for each in targets):
@@ -159,8 +165,7 @@ def _given(targets: Any, data: Any, series: tuple[str, ...], period: str) -> Giv
         for each in targets.values() if isinstance(targets, Mapping) else ():
             if isinstance(each, Target) and each.moment is not None:
                 raise EstimationError("targets: a moment of your own is for hm.calibrate: name moments of series here.")
-        known = read_targets(targets, reader)
-        return Given(known.names, known.moments, known, {})
+        return Given(read_targets(targets, reader), {})
     if isinstance(targets, Mapping | str | os.PathLike) or not all(isinstance(each, str) for each in targets):
         raise EstimationError("data are given: list the moments to compute from them by name, ['sd(output)', ...].")
     twice = next((name for place, name in enumerate(targets) if name in targets[:place]), None)
@@ -178,8 +183,11 @@ def _given(targets: Any, data: Any, series: tuple[str, ...], period: str) -> Giv
                 f"data[{name!r}] is missing in {frame.index[gaps[0]]}: give a sample without gaps, or leave out "
                 "moments of it."
             )
+        if not np.ptp(values) > ROUNDING * max(1.0, float(np.abs(values).max(initial=0.0))):
+            raise EstimationError(f"data[{name!r}] does not vary: leave moments of it out of targets.")
         levels[name] = values
-    return Given(tuple(targets), moments, None, levels)
+    unknown, origin = np.full(len(targets), np.nan), "data" if isinstance(data, pd.DataFrame) else Path(data).name
+    return Given(Targets(tuple(targets), moments, unknown, unknown, (origin,) * len(targets)), levels)
 
 
 def _length(periods: int | None, levels: dict[str, np.ndarray]) -> int:
@@ -252,7 +260,7 @@ def _units(
     return found
 
 
-def _require_varying(names: tuple[str, ...], values: np.ndarray, where: str) -> None:
+def _require_numbers(names: tuple[str, ...], values: np.ndarray, where: str) -> None:
     """Raise EstimationError for a moment that is no number."""
     for name, value in zip(names, values, strict=True):
         if not np.isfinite(value):
@@ -270,11 +278,10 @@ class Matching(NamedTuple):
     targets: Targets
     weights: str
 
-    def fit(self, first: np.ndarray, covariance: Any, starts: int, seed: int) -> Any:
-        """The best of several searches, then of one with weights from there where the data's covariance is not known;
-        returns a function that makes the result of an economy and seconds."""
-        simulated, low, span = self.simulated, self.simulated.low, self.simulated.span
-        _, known = weighting(self.targets, None, covariance)
+    def fit(self, first: np.ndarray, known: np.ndarray | None, starts: int, seed: int) -> Any:
+        """The best of several searches, then of one with weights from there where the data's covariance is not `known`;
+        returns a function that makes the result of seconds."""
+        low, span = self.simulated.low, self.simulated.span
         matrix = self._simulated_covariance(first) if known is None else known
         begin = np.clip((first - low) / span, 0.01, 0.99)
         fits = [self._search(matrix, None if i else begin, [seed, i]) for i in range(starts)]
@@ -283,11 +290,6 @@ class Matching(NamedTuple):
             raise EstimationError(
                 "At no start are simulated moments finite numbers: give another start, or other units."
             )
-        still = unmoved(
-            [self.solution.parameters[i].label for i in simulated.setting.places], simulated(low + span * best.point)[1]
-        )
-        if still is not None:
-            raise EstimationError(f"No moment moves with {still}: leave it out of free, or match moments that do.")
         if known is None:
             matrix = self._simulated_covariance(low + span * best.point)
             best = self._search(matrix, np.clip(best.point, 1e-6, 1.0 - 1e-6), [seed, 0])
@@ -299,7 +301,7 @@ class Matching(NamedTuple):
     def _search(self, matrix: np.ndarray, point: np.ndarray | None, seeds: list[int]) -> Fit:
         root = np.linalg.cholesky(self._weighting(matrix)).T
         low, span = self.simulated.low, self.simulated.span
-        return search(self.simulated, low, span, self.targets.values, root, (point, seeds), TOLERANCE)
+        return search(self.simulated, low, span, self.targets.values, root, (point, seeds), tolerance=TOLERANCE)
 
     def _simulated_covariance(self, vector: np.ndarray) -> np.ndarray:
         """The covariance of moments over samples. Raises EstimationError where some determine others."""
@@ -319,7 +321,7 @@ class Matching(NamedTuple):
         return matrix
 
     def _result(
-        self, best: Fit, fits: list[Fit], matrix: np.ndarray, origin: str, economy: Economy,
+        self, best: Fit, fits: list[Fit], matrix: np.ndarray, origin: str,
         seconds: tuple[float, float],
     ) -> MatchedMoments:  # fmt: skip
         import pandas as pd

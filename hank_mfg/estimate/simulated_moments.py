@@ -1,9 +1,10 @@
 """Moments of simulated samples of a solution over a box of parameters, with a Jacobian by differences.
 
 At every parameter vector the same uniform numbers pick the aggregate states of the same number of samples, from one
-initial state that moves smoothly with the parameters, after a burn-in that follows the policy there. So simulated moments are a deterministic function
-of parameters, and smooth where these leave the probabilities of aggregate states alone. The vector itself and those at
-differences from it are simulated side by side, in one compiled program for all iterations.
+initial state that moves smoothly with the parameters, after a burn-in that follows the policy there. So simulated
+moments are a deterministic function of parameters, and smooth where these leave the probabilities of aggregate states
+alone. The vector itself and those at differences from it are simulated side by side, in one compiled program for all
+iterations.
 """
 
 from typing import Any, NamedTuple

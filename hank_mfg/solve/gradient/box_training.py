@@ -54,7 +54,6 @@ from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError
 from hank_mfg.solve.train import Status, train
 from hank_mfg.wording import readable
 
-
 SMOOTH = 3  # degree of the polynomials through states of training, which differ by their shocks too
 
 
