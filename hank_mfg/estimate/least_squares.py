@@ -11,15 +11,19 @@ count as fixed. Source: Hansen (1982), Econometrica 50(4).
 """
 
 import warnings
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+
+from hank_mfg.estimate.errors import EstimationError
 
 EVALUATIONS = 200  # of the moments, at most, from one start
 TOLERANCE = 1e-12  # of parameters, relative to their bounds, and of the objective
 AT_BOUND = 1e-3  # of the distance between bounds: nearer, and pushed outward, a parameter is at its bound
 WEAK = 1e8  # condition number of the weighted Jacobian from which parameters are not told apart
 DRAWS = 20  # of a start, until moments there are finite
+
+Weights = Literal["covariance", "diagonal"]
 
 
 class Fit(NamedTuple):
@@ -78,6 +82,13 @@ def search(
         gtol=tolerance, max_nfev=EVALUATIONS,
     )  # fmt: skip
     return Fit(found.x, 2.0 * float(found.cost), int(found.nfev), bool(found.status > 0))
+
+
+def weights_of(matrix: np.ndarray, weights: Weights) -> np.ndarray:
+    """The inverse of a covariance (n, n), or that of its diagonal. Raises EstimationError for other `weights`."""
+    if weights not in ("covariance", "diagonal"):
+        raise EstimationError(f"weights = {weights!r} is none of 'covariance', 'diagonal'.")
+    return np.linalg.inv(matrix) if weights == "covariance" else np.diag(1 / np.diag(matrix))
 
 
 def at_bounds(point: np.ndarray, gradient: np.ndarray) -> np.ndarray:

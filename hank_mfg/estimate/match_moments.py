@@ -25,7 +25,7 @@ import numpy as np
 
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.least_squares import Fit, at_bounds, infer, search, unmoved, warn_of
+from hank_mfg.estimate.least_squares import Fit, Weights, at_bounds, infer, search, unmoved, warn_of, weights_of
 from hank_mfg.estimate.matched_moments import MatchedMoments
 from hank_mfg.estimate.observed import column_of, dated
 from hank_mfg.estimate.series_moments import Fluctuations, moments_of, parse, parts_of, require_long, samples_of
@@ -58,7 +58,7 @@ def match_moments(
     smoothing: float | None = None,
     units: Mapping[str, str] | None = None,
     covariance: Any = None,
-    weights: Literal["covariance", "diagonal"] = "covariance",
+    weights: Weights = "covariance",
     samples: int = 10,
     burn: int = 250,
     starts: int = 3,
@@ -118,6 +118,7 @@ def match_moments(
         "match_moments", {"samples": (samples, 1, 10), "burn": (burn, 0, 250), "starts": (starts, 1, 3)},
         lambda: (30.0 * samples * (burn + length), 2e4 * samples * (burn + length)),
     )  # fmt: skip
+    weights_of(np.eye(1), weights)  # before anything is simulated
     _, known = weighting(given.targets, None, covariance)
     first = read_start(solution.model, tuple(solution.parameters[place] for place in chosen), start)
     simulated = SimulatedMoments(Setting(solution, chosen, length, samples, burn, points, seed), moments)
@@ -276,7 +277,7 @@ class Matching(NamedTuple):
     solution: BoxSolution
     simulated: SimulatedMoments
     targets: Targets
-    weights: str
+    weights: Weights
 
     def fit(self, first: np.ndarray, known: np.ndarray | None, starts: int, seed: int) -> Any:
         """The best of several searches, then of one with weights from there where the data's covariance is not `known`;
@@ -295,11 +296,8 @@ class Matching(NamedTuple):
             best = self._search(matrix, np.clip(best.point, 1e-6, 1.0 - 1e-6), [seed, 0])
         return functools.partial(self._result, best, fits, matrix, "simulated" if known is None else "data")
 
-    def _weighting(self, matrix: np.ndarray) -> np.ndarray:
-        return np.linalg.inv(matrix if self.weights == "covariance" else np.diag(np.diag(matrix)))
-
     def _search(self, matrix: np.ndarray, point: np.ndarray | None, seeds: list[int]) -> Fit:
-        root = np.linalg.cholesky(self._weighting(matrix)).T
+        root = np.linalg.cholesky(weights_of(matrix, self.weights)).T
         low, span = self.simulated.low, self.simulated.span
         return search(self.simulated, low, span, self.targets.values, root, (point, seeds), tolerance=TOLERANCE)
 
@@ -331,7 +329,7 @@ class Matching(NamedTuple):
         labels = [each.label for each in free]
         vector = low + span * best.point
         values, slopes = simulated(vector)
-        gap, scaled, weighting = values - self.targets.values, slopes * span, self._weighting(matrix)
+        gap, scaled, weighting = values - self.targets.values, slopes * span, weights_of(matrix, self.weights)
         bound = at_bounds(best.point, scaled.T @ weighting @ gap)
         whole = (1.0 + 1.0 / setting.samples) * matrix
         known, inner = infer(gap, scaled, weighting, whole, bound), np.flatnonzero(~bound)

@@ -21,7 +21,7 @@ of Political Economy 113(1); Hansen (1982), Econometrica 50(4), for the standard
 import functools
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +32,7 @@ from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.given_responses import GivenMoments, are_responses
-from hank_mfg.estimate.least_squares import Fit, at_bounds, infer, search, unmoved, warn_of
+from hank_mfg.estimate.least_squares import Fit, Weights, at_bounds, infer, search, unmoved, warn_of, weights_of
 from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series
 from hank_mfg.estimate.matched import MatchedResponses
 from hank_mfg.estimate.observed import Observed, check_observed, transformed
@@ -47,8 +47,6 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.sequence.path_checks import warn_unsettled
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
-
-Weights = Literal["covariance", "diagonal"]
 
 
 @float64_allowed
@@ -271,11 +269,9 @@ class Matching:
         """The best of `starts` searches; arguments and errors as of `match_responses`, `means` (n,) in place of the
         estimated ones."""
         require_whole("starts", starts, 1)
-        if weights not in ("covariance", "diagonal"):
-            raise EstimationError(f"weights = {weights!r} is none of 'covariance', 'diagonal'.")
         estimated = self.estimated if means is None else self.estimated._replace(mean=np.asarray(means, float))
         matrix = estimated.covariance
-        weighting = np.linalg.inv(matrix) if weights == "covariance" else np.diag(1 / np.diag(matrix))
+        weighting = weights_of(matrix, weights)
         root = np.linalg.cholesky(weighting).T  # W = root' root
         from_start = functools.partial(search, self.moments, self.low, self.range, estimated.mean, root)
         fits: list[Fit] = []

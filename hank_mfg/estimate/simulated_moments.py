@@ -25,7 +25,7 @@ from hank_mfg.solve.play.rollout import Play, State, rollout
 
 STEP = 1e-4  # of differences, in units of the box
 WIDE = 0.1  # the same, for parameters that change the probabilities of aggregate states
-COVARIANCE = 200  # samples, at least, from which the covariance of moments is computed
+COVARIANCE, EACH = 200, 25  # samples from which the covariance of moments is computed, at least, and for each moment
 
 
 @quick_jit
@@ -75,11 +75,12 @@ class SimulatedMoments:
         middle = {each.label: (each.lower + each.upper) / 2 for each in free}
         self.base = point_of(solution.model, solution.parameters, middle)
         self.jumps, self.fluctuations = self._jumps(), Fluctuations({})
+        self.steps = np.where(self.jumps, WIDE, STEP)
         self._last: tuple[bytes, Any] | None = None
 
-    def _points(self, vector: np.ndarray) -> np.ndarray:
-        """The point of the box and those at differences toward its middle, (1 + k, parameters)."""
-        places, steps = np.asarray(self.setting.places), np.where(self.jumps, WIDE, STEP)
+    def _points(self, vector: np.ndarray, steps: np.ndarray) -> np.ndarray:
+        """The point of the box and those that are `steps` (k,) away, toward its middle, (1 + k, parameters)."""
+        places = np.asarray(self.setting.places)
         point = self.base.copy()
         point[places] = 2.0 * (vector - self.low) / self.span - 1.0
         points = np.repeat(point[None], 1 + len(places), axis=0)
@@ -88,8 +89,8 @@ class SimulatedMoments:
 
     def _jumps(self) -> np.ndarray:
         """Whether a free parameter changes the probabilities of aggregate states, (k,)."""
-        self.jumps = np.ones(len(self.setting.places), bool)
-        _, models = self.setting.solution.models_at(self._points(self.low + 0.5 * self.span), 10)
+        wide = np.full(len(self.setting.places), WIDE)
+        _, models = self.setting.solution.models_at(self._points(self.low + 0.5 * self.span, wide), 10)
         chain = np.asarray(models.economies.shock_transition)
         return np.abs(chain[1:] - chain[:1]).max(axis=(1, 2)) > 1e-9
 
@@ -116,28 +117,32 @@ class SimulatedMoments:
         found = moments_of(self.moments, samples_of(used, self.fluctuations))
         return found.reshape(len(points), self.setting.samples, -1)
 
+    def _common(self, models: int) -> np.ndarray:
+        """The draws that are the same for all models and iterations, (models, samples, time)."""
+        return np.repeat(self._uniforms(0, 1), models, axis=0)
+
     def common_series(self, vector: np.ndarray) -> dict[str, np.ndarray]:
         """The series (samples, periods) from which moments at a vector are computed."""
-        points = self._points(vector)
-        drawn = np.broadcast_to(self._uniforms(0, 1), (len(points), *self._uniforms(0, 1).shape[1:]))
-        return {name: each[0] for name, each in self.series(points, drawn).items()}
+        points = self._points(vector, self.steps)
+        return {name: each[0] for name, each in self.series(points, self._common(len(points))).items()}
 
     def __call__(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Moments (n,) and their Jacobian (n, k) at parameters (k,)."""
-        key, last = np.asarray(vector, float).tobytes(), self._last
+        vector = np.asarray(vector, float)
+        key, last = vector.tobytes(), self._last
         if last is None or last[0] != key:
-            points, drawn = self._points(np.asarray(vector, float)), self._uniforms(0, 1)
-            means = self._sampled(points, np.broadcast_to(drawn, (len(points), *drawn.shape[1:]))).mean(axis=1)
+            points = self._points(vector, self.steps)
+            means = self._sampled(points, self._common(len(points))).mean(axis=1)
             moved = (points[1:] - points[0])[np.arange(len(points) - 1), list(self.setting.places)]
-            slopes = (means[1:] - means[0]).T / (0.5 * moved * self.span)
-            last = self._last = (key, (means[0], slopes))
+            last = self._last = (key, (means[0], (means[1:] - means[0]).T / (0.5 * moved * self.span)))
         return last[1]
 
     def covariance(self, vector: np.ndarray) -> np.ndarray:
-        """The covariance (n, n) of the moments of one sample at parameters (k,), over `COVARIANCE` samples or more."""
-        points = np.repeat(self._points(np.asarray(vector, float))[:1], 1 + len(self.setting.places), axis=0)
-        calls = -(-COVARIANCE // (len(points) * self.setting.samples))
-        found = [self._sampled(points, self._uniforms(1 + call, len(points))) for call in range(calls)]
-        return np.cov(np.concatenate(found).reshape(-1, len(self.moments)), rowvar=False).reshape(
-            2 * (len(self.moments),)
-        )
+        """The covariance (n, n) of the moments of one sample at parameters (k,), over `COVARIANCE` samples or `EACH`
+        for each moment, whatever is more."""
+        point = self._points(np.asarray(vector, float), self.steps)[:1]
+        models, count = 1 + len(self.setting.places), len(self.moments)
+        calls = -(-max(COVARIANCE, EACH * count) // (models * self.setting.samples))
+        points = np.repeat(point, models, axis=0)
+        found = [self._sampled(points, self._uniforms(1 + call, models)) for call in range(calls)]
+        return np.cov(np.concatenate(found).reshape(-1, count), rowvar=False).reshape(count, count)

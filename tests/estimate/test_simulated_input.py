@@ -98,6 +98,7 @@ def test_a_series_below_zero_has_no_moments_in_percent():
         (TWO, {"filter": "band"}, ["filter = 'band'", "'hamilton'"]),
         (TWO, {"smoothing": 6.25}, ["smoothing = 6.25", "filter='hp'"]),
         (TWO, {"covariance": np.eye(3)}, ["covariance has shape (3, 3)"]),
+        (TWO, {"weights": "equal"}, ["weights = 'equal'", "'diagonal'"]),
         (TWO, {"start": {"risk_aversion": 4.0}}, ["start['risk_aversion'] = 4 lies outside"]),
         (TWO, {"samples": 0}, ["samples must be at least 1"]),
         (["mean(output)", "sd(output)"], {}, ["moments without values", "give data"]),
