@@ -14,6 +14,7 @@ from .estimate.calibrate import calibrate as calibrate
 from .estimate.errors import CalibrationError as CalibrationError
 from .estimate.errors import EstimationError as EstimationError
 from .estimate.likelihood import likelihood as likelihood
+from .estimate.match_moments import match_moments as match_moments
 from .estimate.matching import match_responses as match_responses
 from .estimate.observed import Observed as Observed
 from .estimate.particles import particle_likelihood as particle_likelihood

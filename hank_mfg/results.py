@@ -8,6 +8,7 @@ from hank_mfg.environment.long_run import ChainMoments as ChainMoments
 from hank_mfg.estimate.calibration import Calibration as Calibration
 from hank_mfg.estimate.likelihood import Likelihood as Likelihood
 from hank_mfg.estimate.matched import MatchedResponses as MatchedResponses
+from hank_mfg.estimate.matched_moments import MatchedMoments as MatchedMoments
 from hank_mfg.estimate.particle_chains import ParticlePosterior as ParticlePosterior
 from hank_mfg.estimate.particles import ParticleLikelihood as ParticleLikelihood
 from hank_mfg.estimate.posterior import Posterior as Posterior

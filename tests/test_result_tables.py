@@ -37,7 +37,23 @@ RESPONSE = ImpulseResponse(
 ERROR = hm.results.GridError(
     (200, 100), {"capital": np.array([2.0, 2.1])}, {"capital": 1.9}, {"capital": 0.1}, {"capital": None}
 )
+MATCHED = hm.results.MatchedMoments(
+    model=hm.load_model("krusell_smith"), parameters={"risk_aversion": 2.0, "discount_factor": 0.992},
+    standard_errors={"risk_aversion": 0.4, "discount_factor": float("nan")}, covariance=np.diag([0.16, np.nan]),
+    bounds={"risk_aversion": (1.0, 3.0), "discount_factor": (0.982, 0.992)}, at_bound=("discount_factor",),
+    statistic=2.0, degrees=1, p_value=0.157, starts=pd.DataFrame({"risk_aversion": [2.0], "objective": [2.2]}),
+    weights="covariance", converged=True, jacobian=np.array([[0.1, 20.0], [-1.0, 0.0]]),
+    moments=pd.DataFrame(
+        {"data": [3.0, 1.5], "standard_error": [0.1, 0.5], "model": [3.1, 1.0], "gap_in_standard_errors": [0.95, -0.95],
+         "source": ["us.csv", ""]},
+        index=pd.Index(["mean(output)", "sd(output)"], name="moment"),
+    ),
+    moment_covariance=np.diag([0.01, 0.25]), covariance_from="simulated", samples=10, periods=200, burn=250,
+    asset_points=400, seed=0, fluctuations="HP filter with smoothing 1600", jumps=(), seconds_compile=1.0,
+    seconds_run=2.0,
+)  # fmt: skip
 RESULTS = {
+    "matched moments": MATCHED,
     "chain": ChainMoments(1.0, 0.2, 0.9, 0.0, 0.19, 0.91, 0.2, 0.9, True),
     "euler": EulerErrors(0.001, 0.01, 0.1, 0.002, 0.02, 100, 50, 0),
     "forecast": ForecastErrors(
@@ -85,6 +101,17 @@ def test_numbers_of_tables():
     assert second["sd"].tolist() == [2.0, 1.0] and second["autocorrelation, lag 1"].tolist() == [0.5, 0.8]
     assert second["correlation with output"].tolist() == [1.0, 0.5]
     assert RESULTS["chain"].table().loc["sd"].tolist() == [0.2, 0.19, 0.2]
+
+
+def test_matched_moments_in_standard_errors(refuses, tmp_path):
+    table = MATCHED.identification()
+    assert table.to_numpy() == pytest.approx(np.array([[2.0, 2.0], [-4.0, 0.0]]))
+    assert MATCHED.singular_values == pytest.approx(np.linalg.svd(table, compute_uv=False))
+    assert r"\bottomrule" in MATCHED.to_latex(which="moments") and "us.csv" in MATCHED.to_latex(which="moments")
+    assert "aversion" in MATCHED.to_latex(which="identification")
+    refuses(lambda: MATCHED.to_latex(which="moment"), "which = 'moment'", "'identification'")
+    assert "taken as fixed: discount_factor" in MATCHED.note and "simulated samples" in MATCHED.note
+    assert repr(hm.load(hm.save(MATCHED, tmp_path / "matched.npz"))) == repr(MATCHED)
 
 
 def test_a_period_beyond_the_response_is_refused(refuses):

@@ -1,5 +1,6 @@
 """Choose parameters such that the stationary equilibrium has the moments of the data."""
 
+import functools
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from hank_mfg.estimate.calibration import AT_BOUND, Calibration
 from hank_mfg.estimate.descent import LOOSE, Descent, Here, Problem, descend
 from hank_mfg.estimate.equilibria import Equilibria, Point
 from hank_mfg.estimate.errors import CalibrationError
+from hank_mfg.estimate.moments import parse_moment
 from hank_mfg.estimate.targets import Targets, read_targets, weighting
 from hank_mfg.model.base import Model
 from hank_mfg.model.free import Free, read_free, read_start, with_values
@@ -242,7 +244,7 @@ def prepare(
     chosen = read_free(model, free)
     begin = read_start(model, chosen, start)
     equilibria = Equilibria(model, chosen, asset_points, tolerance)
-    wanted = read_targets(targets, equilibria.quantities())
+    wanted = read_targets(targets, functools.partial(parse_moment, quantities=equilibria.quantities()))
     if len(wanted.names) < len(chosen):
         raise ValueError(
             f"{len(chosen)} free parameters ({', '.join(each.label for each in chosen)}) and {len(wanted.names)} "

@@ -19,10 +19,9 @@ of Political Economy 113(1); Hansen (1982), Econometrica 50(4), for the standard
 """
 
 import functools
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import Executor
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +31,7 @@ from jax import Array
 from hank_mfg.environment.quantities import series_names
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.given_responses import GivenMoments, are_responses
+from hank_mfg.estimate.least_squares import Fit, Weights, at_bounds, infer, search, unmoved, warn_of, weights_of
 from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series, unsolved
 from hank_mfg.estimate.matched import MatchedResponses
 from hank_mfg.estimate.observed import Observed, check_levels, check_observed, transformed
@@ -46,24 +46,6 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.sequence.path_checks import warn_unsettled
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
-
-EVALUATIONS = 200  # of the responses, at most, from one start
-TOLERANCE = 1e-12  # of parameters, relative to their bounds, and of the objective
-AT_BOUND = 1e-3  # of the distance between bounds: nearer, and pushed outward, a parameter is at its bound
-WEAK = 1e8  # condition number of the weighted Jacobian from which parameters are not told apart
-DRAWS = 20  # of a start, until responses there are finite
-
-Weights = Literal["covariance", "diagonal"]
-
-
-class Fit(NamedTuple):
-    """The end of a search from one start: the parameters on the unit cube, the objective g'Wg, evaluations, whether it
-    converged."""
-
-    point: np.ndarray
-    objective: float
-    evaluations: int
-    converged: bool
 
 
 @float64_allowed
@@ -284,13 +266,11 @@ class Matching:
         """The best of `starts` searches; arguments and errors as of `match_responses`, `means` (n,) in place of the
         estimated ones."""
         require_whole("starts", starts, 1)
-        if weights not in ("covariance", "diagonal"):
-            raise EstimationError(f"weights = {weights!r} is none of 'covariance', 'diagonal'.")
         estimated = self.estimated if means is None else self.estimated._replace(mean=np.asarray(means, float))
         matrix = estimated.covariance
-        weighting = np.linalg.inv(matrix) if weights == "covariance" else np.diag(1 / np.diag(matrix))
+        weighting = weights_of(matrix, weights)
         root = np.linalg.cholesky(weighting).T  # W = root' root
-        search = functools.partial(_search, self.moments, self.low, self.range, estimated.mean, root)
+        from_start = functools.partial(search, self.moments, self.low, self.range, estimated.mean, root)
         fits: list[Fit] = []
         if self.free:
             first = np.asarray([self.moments.start[name] for name in self.free])
@@ -299,7 +279,7 @@ class Matching:
             seeds = [(None if i else first, [seed, i]) for i in range(starts)]
             names = [f"start {i + 1}" for i in range(starts)]
             with one_thread():
-                fits = in_pieces(search, seeds, executor=executor, names=names)
+                fits = in_pieces(from_start, seeds, executor=executor, names=names)
             if not any(np.isfinite(each.objective) for each in fits):
                 raise EstimationError(
                     "At no start are the responses of the model finite numbers: narrow the bounds in free."
@@ -311,26 +291,21 @@ class Matching:
         self, best: Fit, fits: list[Fit], estimated: EstimatedResponses, weighting: np.ndarray, weights: str
     ) -> MatchedResponses:
         import pandas as pd
-        from scipy.stats import chi2
 
         vector = self.low + self.range * best.point
         values, slopes, paths = self.moments(vector)
         gap, scaled = values - estimated.mean, slopes * self.range
-        bound = _at_bounds(best.point, scaled.T @ weighting @ gap)
+        bound = at_bounds(best.point, scaled.T @ weighting @ gap)
+        still = unmoved(list(self.free), scaled)
+        if still is not None:
+            raise EstimationError(
+                f"free: the responses in data do not move with {still}: leave it out of free, or match variables that "
+                "do."
+            )
+        known = infer(gap, scaled, weighting, estimated.covariance, bound)
+        covariance = known.covariance * np.outer(self.range, self.range)
         inner = np.flatnonzero(~bound)
-        self._require_moving(scaled)
-        slope = scaled[:, inner]
-        covariance = np.full((len(vector), len(vector)), np.nan)
-        with np.errstate(all="ignore"):
-            bread = np.linalg.pinv(slope.T @ weighting @ slope) @ slope.T @ weighting
-        covariance[np.ix_(inner, inner)] = bread @ estimated.covariance @ bread.T
-        covariance *= np.outer(self.range, self.range)
-        inverse = np.linalg.inv(estimated.covariance)
-        rest = inverse - inverse @ slope @ np.linalg.pinv(slope.T @ inverse @ slope) @ slope.T @ inverse
-        statistic, degrees = float(gap @ rest @ gap), len(gap) - len(inner)
-        if weights == "covariance":
-            statistic = float(gap @ inverse @ gap)
-        self._warn(best, slope, weighting, [list(self.free)[i] for i in inner])
+        warn_of(best, [list(self.free)[i] for i in inner], scaled[:, inner], weighting, "responses", stacklevel=4)
         if isinstance(self.moments, LinearMoments):
             largest = dict(zip(self.observed, np.abs(paths).max(axis=0).T, strict=True))
             warn_unsettled(largest, paths.shape[1], stacklevel=5)
@@ -347,8 +322,7 @@ class Matching:
             standard_errors=dict(zip(self.free, np.sqrt(np.diag(covariance)).tolist(), strict=True)),
             covariance=covariance, bounds={name: (float(low), float(high)) for name, (low, high) in self.free.items()},
             at_bound=tuple(name for name, each in zip(self.free, bound, strict=True) if each),
-            statistic=statistic, degrees=degrees,
-            p_value=float(chi2.sf(statistic, degrees)) if degrees > 0 else float("nan"), gaps=frame,
+            statistic=known.statistic, degrees=known.degrees, p_value=known.p_value, gaps=frame,
             responses=_long(paths[:, : last + 1], tuple(dict.fromkeys(estimated.shocks)), tuple(self.observed)),
             starts=pd.DataFrame(
                 [{**dict(zip(self.free, self.low + self.range * each.point, strict=True)), "objective": each.objective,
@@ -358,69 +332,6 @@ class Matching:
             weights=weights, converged=best.converged, period=getattr(self.model, "period", ""),
             source="linear solution" if isinstance(self.moments, LinearMoments) else "given responses",
         )  # fmt: skip
-
-    def _require_moving(self, scaled: np.ndarray) -> None:
-        still = [name for name, column in zip(self.free, scaled.T, strict=True) if not np.abs(column).max() > 0]
-        if still:
-            raise EstimationError(
-                f"free: the responses in data do not move with {still[0]}: leave it out of free, or match variables "
-                "that do."
-            )
-
-    def _warn(self, best: Fit, slope: np.ndarray, weighting: np.ndarray, names: list[str]) -> None:
-        if not best.converged:
-            warnings.warn(
-                f"The search ended after {EVALUATIONS} evaluations without converging: give narrower bounds, or more "
-                "starts.",
-                stacklevel=4,
-            )
-        if not names:
-            return
-        root = np.linalg.cholesky(weighting).T
-        _, sizes, directions = np.linalg.svd(root @ slope, full_matrices=False)
-        if not sizes[0] < WEAK * sizes[-1]:
-            heavy = [name for name, x in zip(names, directions[-1], strict=True) if abs(x) > 0.1]
-            warnings.warn(
-                f"The responses do not tell {', '.join(heavy)} apart, so that standard errors mean nothing: fix one of "
-                "them, or match more variables.",
-                stacklevel=4,
-            )
-
-
-def _at_bounds(point: np.ndarray, gradient: np.ndarray) -> np.ndarray:
-    """Which parameters on the unit cube are at a bound, where the objective falls beyond it."""
-    least = 1e-6 * max(1.0, float(np.abs(gradient).max(initial=0.0)))
-    return ((point < AT_BOUND) & (gradient > least)) | ((point > 1 - AT_BOUND) & (gradient < -least))
-
-
-def _search(
-    moments: Any, low: np.ndarray, span: np.ndarray, mean: np.ndarray, root: np.ndarray, start: tuple
-) -> Fit:  # fmt: skip
-    """Minimize from one start: the given point on the unit cube, or a random one of the given seeds."""
-    from scipy.optimize import least_squares
-
-    draws, point = np.random.default_rng(start[1]), start[0]
-
-    def gap(x: np.ndarray) -> Any:
-        return root @ (moments(low + span * x)[0] - mean)
-
-    def slope_at(x: np.ndarray) -> Any:
-        return root @ (moments(low + span * x)[1] * span)
-
-    slope: Any = slope_at  # SciPy's annotation names its texts only
-
-    for _ in range(DRAWS):
-        point = draws.uniform(0.02, 0.98, len(low)) if point is None else point
-        if np.isfinite(gap(point)).all() and np.isfinite(slope_at(point)).all():
-            break
-        point = None
-    if point is None:
-        return Fit(np.full(len(low), 0.5), np.inf, DRAWS, False)
-    found = least_squares(
-        gap, point, slope, bounds=(np.zeros(len(low)), np.ones(len(low))), xtol=TOLERANCE, ftol=TOLERANCE,
-        gtol=TOLERANCE, max_nfev=EVALUATIONS,
-    )  # fmt: skip
-    return Fit(found.x, 2.0 * float(found.cost), int(found.nfev), bool(found.status > 0))
 
 
 def _long(paths: np.ndarray, shocks: tuple[str, ...], variables: tuple[str, ...]) -> Any:

@@ -102,21 +102,27 @@ def dated(data: "pd.DataFrame", period: str) -> "pd.DataFrame":
     return data.set_axis(index, axis=0)
 
 
+def column_of(frame: "pd.DataFrame", name: str, what: str) -> np.ndarray:
+    """The numbers of a column, NaN where cells are empty. Raises EstimationError where there is no such column, which
+    `what` needs, and for text."""
+    if name not in frame.columns:
+        close = did_you_mean(name, [str(column) for column in frame.columns])
+        raise EstimationError(
+            f"{what}: the data have no such column{close}; they have {', '.join(map(str, frame.columns))}."
+        )
+    values, text = numbers_in(frame[name])
+    if len(text):
+        said, where = frame[name].iloc[text[0]], frame.index[text[0]]
+        raise EstimationError(f"data[{name!r}] is {said!r} in {where}, no number: correct it, or leave the cell empty.")
+    return values
+
+
 def sample_of(data: Any, observed: Mapping[str, Observed], period: str) -> Sample:
     """The sample that is compared with the model."""
     frame = dated(read_table(data, SHAPE, comment="#", index_col=0), period)
     columns, trends = [], []
     for name, each in observed.items():
-        if name not in frame.columns:
-            close = did_you_mean(name, [str(column) for column in frame.columns])
-            raise EstimationError(f"observed[{name!r}]: the data have no such column{close}; they have "
-                                  f"{', '.join(map(str, frame.columns))}.")  # fmt: skip
-        values, text = numbers_in(frame[name])
-        if len(text):
-            said, where = frame[name].iloc[text[0]], frame.index[text[0]]
-            raise EstimationError(
-                f"data[{name!r}] is {said!r} in {where}, no number: correct it, or leave the cell empty."
-            )
+        values = column_of(frame, name, f"observed[{name!r}]")
         there = np.isfinite(values)
         if there.sum() < 3:
             raise EstimationError(f"data[{name!r}] has {there.sum()} observations: give three or more.")

@@ -139,10 +139,11 @@ class ParticleLikelihood:
 
     def __init__(
         self, solution: BoxSolution, sample: Any, observed: Mapping[str, Observed], *, starts: Mapping[str, float],
-        particles: int, burn: int, precision: str,
+        particles: int, burn: int, asset_points: int, precision: str,
     ):  # fmt: skip
         self.solution, self.sample, self.observed = solution, sample, dict(observed)
-        self.particles, self.burn, self.precision = particles, burn, precision
+        self.particles, self.burn = particles, burn
+        self.asset_points, self.precision = asset_points, precision
         self.box = {each.label: (each.lower, each.upper) for each in solution.parameters}
         middle = {name: 0.5 * sum(ends) for name, ends in self.box.items()}
         own = {n: v for n, v in solution.model.parameters().items() if n in self.box}
@@ -164,7 +165,7 @@ class ParticleLikelihood:
         parts = [
             type(model).__name__, fingerprint(type(model)), list(self.observed.values()), self.sample.columns, self.box,
             {n: np.asarray(v).tolist() for n, v in model.parameters().items()}, self.start, self.particles, self.burn,
-            self.precision,
+            self.asset_points, self.precision,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(parts, default=str).encode())
         for array in (self.sample.values, *jax.tree.leaves(self.solution.history)):
@@ -191,16 +192,15 @@ class ParticleLikelihood:
         given = self._values(values or {})
         solution, dtype = self.solution, DTYPES[self.precision]
         point = point_of(solution.model, solution.parameters, {n: given[n] for n in self.box})
-        play, observed = solution.play_at(point, dtype), tuple(self.observed.values())
+        play, observed = solution.play_at(point, self.asset_points, dtype), tuple(self.observed.values())
         levels = solution.levels_at(point)
         self._check_series(series, levels)
         steady = [np.log(levels[o.series]) if o.transform.startswith("log") else levels[o.series] for o in observed]
         errors = [given[o.measurement_error] if isinstance(o.measurement_error, str) else o.measurement_error
                   for o in observed]  # fmt: skip
-        states = solution.states_near(point, particles or self.particles)._replace(price_noise=None)
-        states = jax.tree.map(
-            lambda x: jnp.asarray(x, dtype) if jnp.issubdtype(x.dtype, jnp.floating) else jnp.asarray(x), states
-        )
+        one = jax.tree.map(lambda x: x[0], solution.states_at(point[None], play.economy))
+        count = particles or self.particles
+        states = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), one)
         compared = Compared(*(jnp.asarray(np.asarray(x, dtype)) for x in (self.sample.values, errors, steady)))
         found = run_filter(
             play, states, compared, jax.random.PRNGKey(seed), observed=observed, wanted=tuple(series), burn=self.burn
@@ -257,6 +257,7 @@ def particle_likelihood(
     start: Mapping[str, float] | None = None,
     particles: int = 1000,
     burn: int = 50,
+    asset_points: int | None = None,
     precision: str = "float32",
 ) -> ParticleLikelihood:
     """The likelihood of time series in a global solution over a box of parameters, by a particle filter.
@@ -264,12 +265,15 @@ def particle_likelihood(
     `data` and `observed` are as for `likelihood`: deviations are from the stationary equilibrium at the parameters,
     here without linearization. Every column needs a `measurement_error`: shocks have finitely many values, so that no
     data fit without; one that is named is a parameter, its first value in `start`. Each of `particles` particles begins
-    `burn` periods before the data with a state of the end of training nearest to the parameters. `precision` is that
-    of the filter. Raises EstimationError, one sentence, for what does not fit.
+    `burn` periods before the data near the ergodic set. The distribution is a histogram on `asset_points` points,
+    twice those of training by default, as in `simulate`; `precision` is that of the filter. Raises EstimationError,
+    one sentence, for what does not fit.
     """
+    points = 2 * solution.settings.asset_points if asset_points is None else asset_points
     require_sizes(
-        "particle_likelihood", {"particles": (particles, 10, 1000), "burn": (burn, 1, 50)},
-        lambda: (20.0 * particles * solution.settings.asset_points, 1e4 * particles),
+        "particle_likelihood",
+        {"particles": (particles, 10, 1000), "burn": (burn, 1, 50), "asset_points": (points, 10, 400)},
+        lambda: (20.0 * particles * points, 1e4 * particles),
     )  # fmt: skip
     if precision not in DTYPES:
         raise EstimationError(f"precision = {precision!r}: one of {', '.join(DTYPES)}.")
@@ -297,5 +301,6 @@ def particle_likelihood(
             raise EstimationError(f"start: {name!r} is no measurement error; the box has {', '.join(box)}.")
     sample = sample_of(data, observed, getattr(solution.model, "period", ""))
     return ParticleLikelihood(
-        solution, sample, observed, starts=start, particles=particles, burn=burn, precision=precision
+        solution, sample, observed, starts=start, particles=particles, burn=burn, asset_points=points,
+        precision=precision,
     )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hank_mfg.estimate.moments import Own, parse_moment
+from hank_mfg.estimate.moments import Own
 from hank_mfg.model.model_files import source_text
 from hank_mfg.model.spelling import did_you_mean
 
@@ -46,8 +46,9 @@ class Targets(NamedTuple):
     sources: tuple[str, ...]
 
 
-def read_targets(given: Any, quantities: tuple[str, ...]) -> Targets:
-    """The targets of a dict, of a CSV file, or of a list of these. Raises ValueError, one sentence, for bad input."""
+def read_targets(given: Any, parse: Callable[[str], Any]) -> Targets:
+    """The targets of a dict, of a CSV file, or of a list of these, their names read by `parse`. Raises ValueError, one
+    sentence, for bad input."""
     parts = [given] if isinstance(given, Mapping | str | os.PathLike) else list(given)
     found: dict[str, Target] = {}
     for part in parts:
@@ -64,8 +65,7 @@ def read_targets(given: Any, quantities: tuple[str, ...]) -> Targets:
     if not found:
         raise ValueError("targets is empty: give a dict such as {'gini': 0.8}.")
     moments = tuple(
-        parse_moment(name, quantities) if target.moment is None else Own(name, target.moment)
-        for name, target in found.items()
+        parse(name) if target.moment is None else Own(name, target.moment) for name, target in found.items()
     )
     errors = [np.nan if target.standard_error is None else target.standard_error for target in found.values()]
     values = np.array([target.value for target in found.values()], np.float64)

@@ -242,7 +242,7 @@ def moment_table(
     moving = {name: value - value[0] for name, value in moving.items()}  # a constant then has exactly no deviation
     require_filter(filter)
     filtered = filter == "hamilton" or smoothing is not None
-    cycles = {name: _cycle(value, filter, smoothing, horizon, lags) for name, value in moving.items()}
+    cycles = {name: cycle_of(value, filter, smoothing, horizon, lags) for name, value in moving.items()}
     how = f", {FILTERS[filter]}" if filtered else ""
     rows = {}
     for name, level in levels.items():
@@ -271,8 +271,9 @@ def require_filter(filter: str) -> None:
         raise ValueError(f"filter = {filter!r} is not known: choose one of {', '.join(map(repr, FILTERS))}.")
 
 
-def _cycle(series: np.ndarray, filter: str, smoothing: float | None, horizon: int, lags: int) -> np.ndarray:
-    """The cycle of a series, or the series itself where nothing is filtered."""
+def cycle_of(series: np.ndarray, filter: str, smoothing: float | None, horizon: int, lags: int) -> np.ndarray:
+    """The cycle of series (time,) or (time, variables), without what the Hamilton filter leaves out, or the series
+    themselves where nothing is filtered."""
     if filter == "hamilton":
         return hamilton_filter(series, horizon, lags)[0][horizon + lags - 1 :]
     return series if smoothing is None else hp_filter(series, smoothing)[0]

@@ -1,5 +1,6 @@
 """Bad input to hm.calibrate: one sentence that names the field, the value and a cure, before anything is compiled."""
 
+import functools
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.cli.calibrate import parse_free, parse_target, run_calibration
+from hank_mfg.estimate.moments import parse_moment
 from hank_mfg.estimate.targets import read_targets, weighting
 from hank_mfg.model.free import read_free, read_start
 
@@ -15,6 +17,7 @@ MODEL = hm.load_model(Path(__file__).with_name("two_patience.py"))
 BETAS = hm.load_model("krusell_smith_stochastic_beta")
 FREE = {"discount_factor": (0.9, 0.98)}
 KNOWN = ("capital", "output", "interest_rate", "consumption")
+PARSE = functools.partial(parse_moment, quantities=KNOWN)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +82,7 @@ def test_the_start(refuses):
     ],
 )
 def test_targets(targets, says, refuses):
-    refuses(lambda: read_targets(targets, KNOWN), *says)
+    refuses(lambda: read_targets(targets, PARSE), *says)
 
 
 GOOD = '# shares of wealth\nmoment,value,standard_error,source\ngini,0.8,0.01,"survey, 2019"\ncapital / output,3,,\n'
@@ -88,7 +91,7 @@ GOOD = '# shares of wealth\nmoment,value,standard_error,source\ngini,0.8,0.01,"s
 def test_a_file_of_targets_is_read_as_it_is_and_mixed_with_others(tmp_path):
     file = tmp_path / "targets.csv"
     file.write_text(GOOD)
-    found = read_targets([file, {"interest_rate": 0.04}], KNOWN)
+    found = read_targets([file, {"interest_rate": 0.04}], PARSE)
     assert found.names == ("gini", "capital / output", "interest_rate")
     assert found.values.tolist() == [0.8, 3.0, 0.04] and found.sources[0] == "survey, 2019"
     assert found.errors[0] == 0.01 and np.isnan(found.errors[1:]).all()
@@ -111,7 +114,7 @@ def test_a_file_of_targets_is_read_as_it_is_and_mixed_with_others(tmp_path):
 def test_a_file_of_targets_that_is_wrong(text, says, tmp_path, refuses):
     file = tmp_path / "targets.csv"
     file.write_text(text)
-    refuses(lambda: read_targets(file, KNOWN), "targets.csv", *says)
+    refuses(lambda: read_targets(file, PARSE), "targets.csv", *says)
 
 
 def test_fewer_targets_than_parameters(refuses):
@@ -120,7 +123,7 @@ def test_fewer_targets_than_parameters(refuses):
 
 
 def test_weights_and_covariance(refuses):
-    targets = read_targets({"gini": hm.Target(0.6, 0.02), "capital": 3.0}, KNOWN)
+    targets = read_targets({"gini": hm.Target(0.6, 0.02), "capital": 3.0}, PARSE)
     assert np.diag(weighting(targets, None, None)[0]) == pytest.approx([1 / 0.6**2, 1 / 9])
     assert np.diag(weighting(targets, {"gini": 4.0}, None)[0]).tolist() == [4.0, 1.0]
     matrix, spread = weighting(targets, None, [[0.04, 0.01], [0.01, 0.09]])

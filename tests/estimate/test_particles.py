@@ -49,9 +49,8 @@ def data(solution):
 def test_the_filter_estimates_the_sum_over_every_path_of_shocks(solution, float64):
     """Guards docs/box.md: exp of the filter's estimate is unbiased. The likelihood of seven periods is summed over all
     2^8 paths of the aggregate shock, whose distributions are moved one by one."""
-    periods, play = 7, solution.play_at(np.zeros(2), jnp.float64)
-    one = jax.tree.map(lambda x: jnp.asarray(x[0], jnp.float64) if jnp.issubdtype(x.dtype, jnp.floating) else x[0],
-                       solution.states_near(np.zeros(2), 1)._replace(price_noise=None))  # fmt: skip
+    periods, play = 7, solution.play_at(np.zeros(2), dtype=jnp.float64)
+    one = jax.tree.map(lambda x: x[0], solution.states_at(np.zeros((1, 2)), play.economy))
     observed, noise = tuple(OBSERVED.values()), np.asarray([0.7, 0.1])
     levels = solution.levels_at(np.zeros(2))
     steady = np.asarray([np.log(levels["output"]), levels["interest_rate"]])

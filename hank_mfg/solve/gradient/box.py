@@ -116,9 +116,9 @@ def basis(points: np.ndarray, degree: int) -> np.ndarray:
     return chosen.prod(axis=-1)
 
 
-def fit(points: np.ndarray, known: Any) -> Any:
-    """Coefficients (terms, ...) of every leaf (points, ...) of `known`, float64."""
-    inverse = np.linalg.pinv(basis(points, degree_of(points.shape[1], len(points))))
+def fit(points: np.ndarray, known: Any, degree: int | None = None) -> Any:
+    """Coefficients (terms, ...) of every leaf (points, ...) of `known`, float64; of `degree_of` unless it is given."""
+    inverse = np.linalg.pinv(basis(points, degree_of(points.shape[1], len(points)) if degree is None else degree))
     return jax.tree.map(lambda x: np.tensordot(inverse, np.asarray(x, np.float64), 1), known)
 
 

@@ -20,6 +20,7 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.grids import asset_grid
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model
 from hank_mfg.model.free import Free
@@ -48,10 +49,12 @@ from hank_mfg.solve.gradient.robust import require_same_grids
 from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import Play, State
-from hank_mfg.solve.solution import Solution, initial_aggregate
+from hank_mfg.solve.solution import Solution, initial_aggregate, move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, stationary_of, steady_state
 from hank_mfg.solve.train import Status, train
 from hank_mfg.wording import readable
+
+SMOOTH = 3  # degree of the polynomials through states of training, which differ by their shocks too
 
 
 class Start(NamedTuple):
@@ -130,23 +133,47 @@ class BoxSolution:
         found = read(self.outcomes, point, degree_of(*self.points.shape[::-1]))
         return {name: float(value) for name, value in found.items()}
 
-    def play_at(self, point: np.ndarray, dtype: Any = None) -> Play:
-        """The policy at a point in units of the box on the grid of training, in the precision of training or another;
-        in milliseconds: no stationary equilibrium is solved."""
+    def policy_at(self, point: np.ndarray, dtype=None) -> Policy:
+        """The policy at a point in units of the box, (parameters,), in the precision of training unless `dtype` is
+        given."""
+        policy = self.policy if dtype is None else cast(self.policy, dtype)
+        return started(policy, read(self.start, point, degree_of(*self.points.shape[::-1])), point)
+
+    @float64_allowed
+    def play_at(self, point: np.ndarray, asset_points: int | None = None, dtype: Any = None) -> Play:
+        """The policy at a point in units of the box on a grid and in a precision, by default those of training; in
+        milliseconds, since no stationary equilibrium is solved."""
         dtype = DTYPES[self.settings.precision] if dtype is None else dtype
-        policy = cast(self.policy_at(point), dtype)
-        economy = discretize(model_at(self.model, self.parameters, point), self.settings.asset_points, dtype)
+        points = self.settings.asset_points if asset_points is None else asset_points
+        economy = discretize(model_at(self.model, self.parameters, point), points, dtype)
+        policy = self.policy_at(point, dtype)
         return Play(economy, policy, policy.tables(economy.grid.points))
 
-    def states_near(self, point: np.ndarray, count: int) -> State:
-        """`count` last states of training, leading axis, of the points nearest to one in units of the box."""
-        nearest = np.argsort(((self.points - point) ** 2).sum(axis=1))
-        nearest = np.resize(nearest[: min(count, self.settings.paths)], count)
-        return jax.tree.map(lambda x: x[nearest], self.states)
+    @float64_allowed
+    def models_at(self, points: np.ndarray, asset_points: int, dtype=jnp.float64) -> tuple[Play, ModelSet]:
+        """A play at the first of several points, (n, parameters) in units of the box, and the models of all of them,
+        for `on_paths`: one compiled program for any points, as many of them."""
+        plays = [self.play_at(point, asset_points, dtype) for point in np.asarray(points)]
+        return plays[0], _model_set(plays)
 
-    def policy_at(self, point: np.ndarray) -> Policy:
-        """The policy at a point in units of the box, (parameters,)."""
-        return started(self.policy, read(self.start, point, degree_of(*self.points.shape[::-1])), point)
+    @float64_allowed
+    def states_at(self, points: np.ndarray, economy: Economy) -> State:
+        """States near the ergodic set at several points, (n, parameters) in units of the box, on the grid of `economy`,
+        leading axis points: a polynomial of degree `SMOOTH` through the last states of training, in the middle shock.
+        Paths that begin there differ between points by parameters alone, and smoothly."""
+        degree = min(SMOOTH, degree_of(*self.points.shape[::-1]))
+        known = fit(self.points, self.states._replace(price_noise=None), degree)
+        grid = asset_grid(self.model.asset_space(), self.states.aggregate.mass.shape[1], jnp.float64).points
+
+        def one(point: np.ndarray) -> State:
+            state = read(known, point, degree)
+            mass = np.maximum(state.aggregate.mass, 0.0)
+            mass = move_mass(mass / mass.sum(), grid, economy.grid.points)
+            return state._replace(aggregate=state.aggregate._replace(mass=mass))
+
+        states: State = cast(jax.tree.map(lambda *x: np.stack(x), *map(one, np.asarray(points))), economy.dtype)
+        shock = jnp.full(len(points), (economy.shock_count - 1) // 2, jnp.int32)
+        return states._replace(aggregate=states.aggregate._replace(shock=shock))
 
     @float64_allowed
     def at(self, values: Mapping[str, float] | None = None, /, *, steady: SteadyState | None = None, **named: float):
@@ -160,7 +187,9 @@ class BoxSolution:
         point = point_of(self.model, self.parameters, {**(values or {}), **named})
         model, play = model_at(self.model, self.parameters, point), self.play_at(point)
         steady = steady_state(model, asset_points=steady_points(self.settings)) if steady is None else steady
-        policy, states = play.policy, self.states_near(point, self.settings.paths)
+        nearest = np.argsort(((self.points - point) ** 2).sum(axis=1))[: self.settings.paths]
+        states = jax.tree.map(lambda x: x[np.resize(nearest, self.settings.paths)], self.states)
+        policy = play.policy
         begun = Training(policy, self.optimizer, states, self.key, self.price_noise_sd)
         states, _ = warm_up(play, begun, self.key, self.price_noise_sd, self.settings, None)
         return Solution(
