@@ -1,0 +1,125 @@
+"""The economy with a lower bound, estimated as it is: one solution over a box, a particle filter, US data to 2019.
+
+    python benchmarks/bound_estimation.py [--quick]
+
+`one_asset_hank_bound` is solved over the slope of the Phillips curve, the reaction of the nominal rate to inflation and
+the volatility of patience. Data are output growth, core inflation and the federal funds rate, 1995 to 2019. The model
+has inflation zero at rest, so that 2 percent a year are taken off inflation and the funds rate, and its bound lies 2
+percent a year below zero: 4 below the rate at rest, as in the data. First the same is done with data that the solution
+itself simulates, whose parameters are known.
+
+The solution and every evaluation of the likelihood are kept in benchmarks/runs/bound_estimation/, which git ignores:
+the same command goes on where it was cut off.
+"""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from machine import ROOT, TINY, progress, run_benchmark
+
+import hank_mfg as hm
+
+BOX = {"slope": (0.015, 0.04), "taylor": (1.4, 2.2), "patience_sd": (0.003, 0.006)}
+PRIORS = {"slope": ("gamma", 0.027, 0.006), "taylor": ("normal", 1.75, 0.2), "patience_sd": ("gamma", 0.0045, 0.0008)}
+SOLVED = {
+    "asset_points": 60, "paths": 16, "horizon": 10, "updates": 320, "epochs": 64, "learning_rate": 2e-3,
+    "final_rate": 0.1, "final_step": 0.1, "price_noise": 0.0,
+}  # fmt: skip
+OBSERVED = {
+    "growth": hm.Observed("output", "log difference", measurement_error=0.4),
+    "inflation": hm.Observed("inflation", "level", scale=400.0, trend="none", measurement_error=0.6),
+    "rate": hm.Observed("nominal_rate", "level", scale=400.0, lead=1, trend="none", measurement_error=0.5),
+}
+TRUTH = {"slope": 0.025, "taylor": 1.7, "patience_sd": 0.005}
+TARGET, AT_REST = 2.0, 2.0  # percent a year: inflation at rest in the data, the nominal rate of the model at rest
+FOLDER = ROOT / "benchmarks" / "runs" / "bound_estimation"
+
+
+def us_data() -> pd.DataFrame:
+    """Growth, inflation and the funds rate as deviations from rest, quarters from 1995Q1 to 2019Q4."""
+    data = pd.read_csv(ROOT / "calibration" / "data" / "us_fred_quarterly.csv", comment="#", index_col=0)
+    frame = pd.DataFrame(
+        {
+            "growth": 100.0 * np.log(data.real_gdp).diff(),
+            "inflation": 400.0 * np.log(data.core_cpi).diff() - TARGET,
+            "rate": data.federal_funds_rate - TARGET - AT_REST,
+        }
+    )
+    return frame.loc["1995Q1":"2019Q4"]
+
+
+def simulated_data(solution: hm.results.BoxSolution, periods: int, seed: int) -> pd.DataFrame:
+    """What the economy at `TRUTH` would show, with measurement errors."""
+    at = solution.at(TRUTH)
+    path = hm.simulate(at, periods=periods + 1, seed=seed)
+    noise = np.random.default_rng(seed).standard_normal((periods, 3)) * [
+        each.measurement_error for each in OBSERVED.values()
+    ]
+    rest = float(at.steady.aggregates.nominal_rate)
+    frame = pd.DataFrame(
+        {
+            "growth": 100.0 * np.diff(np.log(path.series["output"])),
+            "inflation": 400.0 * path.series["inflation"][1:],
+            "rate": 400.0 * (np.append(path.series["nominal_rate"][2:], np.nan) - rest),
+        }
+    )
+    return frame + noise
+
+
+def solved(quick: bool) -> tuple[hm.results.BoxSolution, float]:
+    """The solution over the box, kept, and the seconds it took where it was made now."""
+    path = FOLDER / ("quick.npz" if quick else "solution.npz")
+    if path.is_file():
+        return hm.load(path, "one_asset_hank_bound"), float("nan")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    model = hm.load_model("one_asset_hank_bound", lower_bound=-0.01 * TARGET / 4)
+    box = hm.Box(BOX, points=10 if quick else 64)
+    solution = hm.solve(model, hm.RSPG(**(TINY if quick else SOLVED)), over=box, verbose=True)
+    hm.save(solution, path)
+    return solution, time.perf_counter() - begin
+
+
+def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, folder: Path, quick: bool) -> dict[str, Any]:
+    """The posterior, and what it took."""
+    sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": 400, "asset_points": 60}
+    likelihood = hm.particle_likelihood(solution, data, OBSERVED, **sizes)
+    begin = time.perf_counter()
+    likelihood()
+    compiled = time.perf_counter()
+    errors = likelihood.repeated(2 if quick else 8)
+    each = (time.perf_counter() - compiled) / len(errors)
+    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": 500, "chains": 2, "explore": 40}
+    posterior = hm.estimate(likelihood, PRIORS, folder=folder, callback=progress, **chains)
+    table = posterior.table()
+    return {
+        "table": table.reset_index().to_dict("records"), "seconds": posterior.seconds, "error": posterior.error,
+        "acceptance": posterior.acceptance, "seconds_of_one_likelihood": each, "seconds_to_compile": compiled - begin,
+        "error_at_start": float(errors.std(ddof=1)), "sizes": {**sizes, **chains},
+    }  # fmt: skip
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Simulated data first, then the US'."""
+    solution, seconds = solved(quick)
+    accuracy = hm.evaluate(solution, points=1 if quick else 4, periods=100 if quick else 300).table()
+    found, table = {}, []
+    for name, data in (("simulated", simulated_data(solution, 100, 3)), ("US", us_data())):
+        progress(f"estimating on {name} data")
+        found[name] = estimated(solution, data, FOLDER / f"{name}{'_quick' if quick else ''}", quick)
+        for row in found[name]["table"]:
+            parameter = row["parameter"]
+            inside = row["5 %"] <= TRUTH[parameter] <= row["95 %"] if name == "simulated" else None
+            table.append({"data": name, **row, "truth": TRUTH[parameter] if inside is not None else None,
+                          "inside": inside})  # fmt: skip
+    return {
+        "precision": "training and filter float32", "table": table, "estimations": found,
+        "euler_errors": accuracy.to_dict("records"), "seconds_solve": seconds,
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_benchmark("bound_estimation", __doc__.splitlines()[0], measure)
