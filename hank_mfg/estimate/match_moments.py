@@ -43,6 +43,7 @@ from hank_mfg.solve.gradient.box_training import BoxSolution
 TOLERANCE = 1e-8  # of a search, whose Jacobian is one of differences
 ROUNDING = 1e-12  # of a series that does not vary
 ALIKE = 1e-10  # of correlations of moments: a combination that varies less is determined by the others
+NOTHING = 1e-8  # of a moment: a parameter that moves it by less from bound to bound does not
 Filter = Literal["growth", "hp", "hamilton"]
 
 
@@ -93,8 +94,8 @@ def match_moments(
 
     A parameter that changes the probabilities of aggregate states, as the persistence of a shock does, makes simulated
     states jump, and moments with them: the objective is then a step function of it, differences are taken over a
-    twentieth of its bounds, the search ends near, not at, the smallest value, and the result says so; more `samples`
-    make steps smaller.
+    twentieth of its bounds, and searches end near, not at, the smallest value, each start elsewhere, by up to 1.6
+    standard errors in the example of docs/simulated_moments.md. The result names it; more `samples` make steps smaller.
 
     Raises EstimationError, one sentence, for moments, data and covariances that do not fit, ValueError for other bad
     input. Warns where the search did not converge, or where moments do not tell parameters apart.
@@ -130,7 +131,8 @@ def match_moments(
     wanted = given.valued(how)
     values, slopes = simulated(first)
     _require_numbers(wanted.names, values, "the model, at the first start")
-    still = unmoved([solution.parameters[place].label for place in chosen], slopes)
+    moves = np.where(np.abs(slopes * simulated.span) > NOTHING * np.maximum(1.0, np.abs(values))[:, None], slopes, 0.0)
+    still = unmoved([solution.parameters[place].label for place in chosen], moves)
     if still is not None:
         raise EstimationError(f"No moment moves with {still}: leave it out of free, or match moments that do.")
     found = Matching(solution, simulated, wanted, weights).fit(first, known, starts, seed)

@@ -69,7 +69,7 @@ def test_estimates_lie_within_standard_errors_of_the_truth(solution):
     """Slow: 20 estimations on samples of 400 quarters. Guards that standard errors are right: every true parameter lies
     within two of them in at least 18 of 20 samples, J rejects no more often than it may, errors do not exceed twice
     what estimates vary by."""
-    rows, results = samples.estimates(solution, range(20), starts=1, samples=5)
+    rows, results = samples.estimates(solution, range(20), starts=1)
     table = samples.coverage(rows)
     assert (table.covered >= 18).all(), table.to_string()
     ratio = table.mean_standard_error / table.sd_of_estimates
