@@ -17,8 +17,8 @@ import numpy as np
 from machine import describe_machine, write_result
 
 import hank_mfg as hm
-from hank_mfg.estimate.calibrate import Task, prepare
-from hank_mfg.estimate.targets import read_csv
+from hank_mfg.estimate.calibration.calibrate import Task, prepare
+from hank_mfg.estimate.calibration.targets import read_csv
 
 HERE = Path(__file__).parent
 TWO = HERE.parent / "tests" / "estimate" / "two_patience.py"

@@ -19,7 +19,7 @@ import numpy as np
 from machine import run_benchmark, timed
 
 import hank_mfg as hm
-from hank_mfg.estimate.likelihood import one_thread
+from hank_mfg.estimate.likelihood.likelihood import one_thread
 from hank_mfg.replication.auclert_2021 import run as replication
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "reference" / "sequence_jacobian"))

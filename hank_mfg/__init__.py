@@ -15,7 +15,7 @@ import warnings
 import lazy_loader
 
 from hank_mfg.arguments import checked
-from hank_mfg.estimate.posterior import estimate as _estimate
+from hank_mfg.estimate.posterior.posterior import estimate as _estimate
 from hank_mfg.evaluate.accuracy import evaluate as _evaluate
 from hank_mfg.solve.solve import solve as _solve
 

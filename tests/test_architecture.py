@@ -22,7 +22,7 @@ ROOT_FILES = (
 PUBLIC = ("plot", "results", "stats")  # public names in groups; nothing inside the library imports them
 WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
 WRITE_THEMSELVES = (  # where asked to
-    "estimate/kept.py", "evaluate/moments.py", "evaluate/distribution/path_distribution.py"
+    "estimate/posterior/kept.py", "evaluate/moments.py", "evaluate/distribution/path_distribution.py"
 )  # fmt: skip
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "templates" not in path.parts)
 TESTS = sorted((ROOT / "tests").rglob("test_*.py"))

@@ -8,9 +8,9 @@ import numpy as np
 
 from hank_mfg.cli.console import columns
 from hank_mfg.environment.check import check_model
-from hank_mfg.estimate.calibrate import calibrate
-from hank_mfg.estimate.calibration import Calibration
-from hank_mfg.estimate.calibration_file import require_place
+from hank_mfg.estimate.calibration.calibrate import calibrate
+from hank_mfg.estimate.calibration.calibration import Calibration
+from hank_mfg.estimate.calibration.calibration_file import require_place
 from hank_mfg.model.gallery import load_model, read_calibration
 
 Answer = tuple[dict[str, Any], list[str]]

@@ -3,6 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+_IN = "hank_mfg.estimate"
+_ESTIMATE = {  # rooms of estimate/: modules that lay beside each other
+    "calibration": "calibrate calibration calibration_file descent equilibria moments targets",
+    "likelihood": "likelihood linear_model households kinds processes observed gaussian",
+    "posterior": "posterior priors mode chains",
+    "matching": "matching matched response_data given_responses",
+}
 _ROOMS = {  # folder when a class was saved and folder today: modules that kept their names
     ("hank_mfg.evaluate", "hank_mfg.evaluate.exploitability"): "finite_population game_deviation game_exploitability",
     ("hank_mfg.report", "hank_mfg.evaluate"): "compare compare_shocks grid_error impulse_response moments",
@@ -35,6 +42,7 @@ MOVED = {  # module of a class when it was saved: module today
     "hank_mfg.solve.stationary": "hank_mfg.solve.stationary.families",
     "hank_mfg.solve.stationary_mass": "hank_mfg.solve.stationary.clearing.mass",
     **{f"{old}.{name}": f"{new}.{name}" for (old, new), names in _ROOMS.items() for name in names.split()},
+    **{f"{_IN}.{name}": f"{_IN}.{room}.{name}" for room, names in _ESTIMATE.items() for name in names.split()},
 }
 
 RENAMED_CLASSES = {  # class when it was saved, "module:Name": class today

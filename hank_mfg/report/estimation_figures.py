@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.estimate.posterior import Posterior
+from hank_mfg.estimate.posterior.posterior import Posterior
 from hank_mfg.report.style import finish, journal_style, multiples
 from hank_mfg.wording import display_name
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.estimate.matched import INTERVAL, MatchedResponses
+from hank_mfg.estimate.matching.matched import INTERVAL, MatchedResponses
 from hank_mfg.evaluate.units import OWN, since
 from hank_mfg.report.style import finish, journal_style, multiples
 from hank_mfg.wording import display_name

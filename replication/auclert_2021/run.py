@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hank_mfg.estimate.likelihood import Likelihood, likelihood
-from hank_mfg.estimate.observed import Observed
-from hank_mfg.estimate.posterior import Posterior, estimate
+from hank_mfg.estimate.likelihood.likelihood import Likelihood, likelihood
+from hank_mfg.estimate.likelihood.observed import Observed
+from hank_mfg.estimate.posterior.posterior import Posterior, estimate
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.model.base import Model
@@ -79,7 +79,7 @@ def data() -> pd.DataFrame:
 
 def detrended() -> np.ndarray:
     """The sample that is compared with the model, (periods, 3)."""
-    from hank_mfg.estimate.observed import sample_of
+    from hank_mfg.estimate.likelihood.observed import sample_of
 
     return sample_of(data(), OBSERVED, "quarter").values
 

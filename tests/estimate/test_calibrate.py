@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.estimate.calibrate import prepare
-from hank_mfg.estimate.moments import Stationary, parse_moment
-from hank_mfg.estimate.targets import read_csv
+from hank_mfg.estimate.calibration.calibrate import prepare
+from hank_mfg.estimate.calibration.moments import Stationary, parse_moment
+from hank_mfg.estimate.calibration.targets import read_csv
 from hank_mfg.model.free import Free
 
 MODEL = Path(__file__).with_name("two_patience.py")

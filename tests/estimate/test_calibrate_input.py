@@ -9,8 +9,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.cli.calibrate import parse_free, parse_target, run_calibration
-from hank_mfg.estimate.moments import parse_moment
-from hank_mfg.estimate.targets import read_targets, weighting
+from hank_mfg.estimate.calibration.moments import parse_moment
+from hank_mfg.estimate.calibration.targets import read_targets, weighting
 from hank_mfg.model.free import read_free, read_start
 
 MODEL = hm.load_model(Path(__file__).with_name("two_patience.py"))

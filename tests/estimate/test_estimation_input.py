@@ -14,9 +14,9 @@ from scipy.signal import lfilter
 import hank_mfg as hm
 from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.quantities import names_of
-from hank_mfg.estimate.observed import check_levels, check_observed, sample_of, transformed
-from hank_mfg.estimate.priors import Prior, read_priors
-from hank_mfg.estimate.processes import check_processes, impulses, innovations
+from hank_mfg.estimate.likelihood.observed import check_levels, check_observed, sample_of, transformed
+from hank_mfg.estimate.likelihood.processes import check_processes, impulses, innovations
+from hank_mfg.estimate.posterior.priors import Prior, read_priors
 
 SERIES = {"output": 2.0, "inflation": 0.0, "rate": 0.01}
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import toeplitz
 from scipy.stats import multivariate_normal
 
-from hank_mfg.estimate.gaussian import (
+from hank_mfg.estimate.likelihood.gaussian import (
     autocovariances,
     contributions,
     forecast,

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.estimate.series_moments import Fluctuations, parse
-from hank_mfg.estimate.simulated_moments import Setting, SimulatedMoments
+from hank_mfg.estimate.matching.series_moments import Fluctuations, parse
+from hank_mfg.estimate.matching.simulated_moments import Setting, SimulatedMoments
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import simulated_samples as samples

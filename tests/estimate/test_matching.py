@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.estimate.matching import matching
-from hank_mfg.estimate.observed import Observed
-from hank_mfg.estimate.processes import ARMA
+from hank_mfg.estimate.likelihood.observed import Observed
+from hank_mfg.estimate.likelihood.processes import ARMA
+from hank_mfg.estimate.matching.matching import matching
 from hank_mfg.evaluate.impulse_response import ImpulseResponse
 
 TRUE = {"feedback": 0.5, "memory": 0.6, "productivity_persistence": 0.7}

@@ -10,8 +10,8 @@ import pytest
 
 import hank_mfg as hm
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.particle_chains import _moments
-from hank_mfg.estimate.particles import Compared, levels_of, run_filter
+from hank_mfg.estimate.likelihood.particles import Compared, levels_of, run_filter
+from hank_mfg.estimate.posterior.particle_chains import _moments
 from hank_mfg.solve.play.rollout import rollout
 
 OVER = {"risk_aversion": (1.0, 2.0), "discount_factor": (0.985, 0.99)}

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.estimate.series_moments import Fluctuations, moments_of, parse, samples_of
+from hank_mfg.estimate.matching.series_moments import Fluctuations, moments_of, parse, samples_of
 from hank_mfg.evaluate.moments import moment_table
 from hank_mfg.model.free import read_free
 

@@ -26,8 +26,8 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.linear_model import declared_bounds
-from hank_mfg.estimate.observed import Observed, check_observed, sample_of
+from hank_mfg.estimate.likelihood.linear_model import declared_bounds
+from hank_mfg.estimate.likelihood.observed import Observed, check_observed, sample_of
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.model.fingerprint import fingerprint
 from hank_mfg.model.spelling import did_you_mean

@@ -8,7 +8,7 @@ import numpy as np
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.observed import Observed
+from hank_mfg.estimate.likelihood.observed import Observed
 from hank_mfg.estimate.tables import numbers_in, read_table
 from hank_mfg.evaluate.units import OWN, PERCENT, POINTS, kinds_of, positive
 from hank_mfg.model.spelling import did_you_mean

@@ -27,7 +27,7 @@ from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Economy, Public, discretize
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import Names, names_of
-from hank_mfg.estimate.moments import Stationary
+from hank_mfg.estimate.calibration.moments import Stationary
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.free import Free, with_values

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from hank_mfg.estimate.calibration.moments import Ratio
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.moments import Ratio
 from hank_mfg.evaluate.moments import cycle_of
 from hank_mfg.evaluate.units import PERCENT, factor
 from hank_mfg.model.spelling import did_you_mean

@@ -24,14 +24,30 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.estimate.calibration.targets import Target, Targets, read_targets, weighting
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.least_squares import Fit, Weights, at_bounds, infer, search, unmoved, warn_of, weights_of
-from hank_mfg.estimate.matched_moments import MatchedMoments
-from hank_mfg.estimate.observed import column_of, dated
-from hank_mfg.estimate.series_moments import Fluctuations, moments_of, parse, parts_of, require_long, samples_of
-from hank_mfg.estimate.simulated_moments import Setting, SimulatedMoments
+from hank_mfg.estimate.likelihood.observed import column_of, dated
+from hank_mfg.estimate.matching.least_squares import (
+    Fit,
+    Weights,
+    at_bounds,
+    infer,
+    search,
+    unmoved,
+    warn_of,
+    weights_of,
+)
+from hank_mfg.estimate.matching.matched_moments import MatchedMoments
+from hank_mfg.estimate.matching.series_moments import (
+    Fluctuations,
+    moments_of,
+    parse,
+    parts_of,
+    require_long,
+    samples_of,
+)
+from hank_mfg.estimate.matching.simulated_moments import Setting, SimulatedMoments
 from hank_mfg.estimate.tables import read_table
-from hank_mfg.estimate.targets import Target, Targets, read_targets, weighting
 from hank_mfg.evaluate.moments import AHEAD, FILTERS, SMOOTHING, require_smoothing
 from hank_mfg.evaluate.units import UNITS, kinds_of, series_names, unit_of
 from hank_mfg.model.free import read_start, with_values

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hank_mfg.estimate.equilibria import Equilibria, Point, Slopes
+from hank_mfg.estimate.calibration.equilibria import Equilibria, Point, Slopes
 
 STEPS = 60
 FAILURES = 12  # of a step, each with a larger lambda

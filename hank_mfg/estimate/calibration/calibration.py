@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.estimate.calibration_file import write_calibration
-from hank_mfg.estimate.targets import Targets
+from hank_mfg.estimate.calibration.calibration_file import write_calibration
+from hank_mfg.estimate.calibration.targets import Targets
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.free import Free

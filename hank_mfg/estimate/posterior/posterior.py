@@ -15,15 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.arguments import require_none
-from hank_mfg.estimate.chains import Chains, sample_chains
-from hank_mfg.estimate.drawn import Drawn
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.gaussian import contributions, forecast, smoothed
-from hank_mfg.estimate.likelihood import Likelihood
-from hank_mfg.estimate.mode import Density, Mode, climb, find_mode, mode_at
-from hank_mfg.estimate.particle_chains import ParticlePosterior, sample_posterior
-from hank_mfg.estimate.particles import ParticleLikelihood
-from hank_mfg.estimate.priors import Target, as_model, on_the_line
+from hank_mfg.estimate.likelihood.gaussian import contributions, forecast, smoothed
+from hank_mfg.estimate.likelihood.likelihood import Likelihood
+from hank_mfg.estimate.likelihood.particles import ParticleLikelihood
+from hank_mfg.estimate.posterior.chains import Chains, sample_chains
+from hank_mfg.estimate.posterior.drawn import Drawn
+from hank_mfg.estimate.posterior.mode import Density, Mode, climb, find_mode, mode_at
+from hank_mfg.estimate.posterior.particle_chains import ParticlePosterior, sample_posterior
+from hank_mfg.estimate.posterior.priors import Target, as_model, on_the_line
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 

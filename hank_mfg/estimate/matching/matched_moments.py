@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.estimate.matched import AbstractMatched
+from hank_mfg.estimate.matching.matched import AbstractMatched
 from hank_mfg.files import as_latex
 from hank_mfg.wording import display_name
 

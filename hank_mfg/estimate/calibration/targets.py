@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hank_mfg.estimate.moments import Own
+from hank_mfg.estimate.calibration.moments import Own
 from hank_mfg.model.model_files import source_text
 from hank_mfg.model.spelling import did_you_mean
 

@@ -25,11 +25,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.estimate.drawn import Drawn
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.kept import Kept
-from hank_mfg.estimate.particles import ParticleLikelihood
-from hank_mfg.estimate.priors import Target
+from hank_mfg.estimate.likelihood.particles import ParticleLikelihood
+from hank_mfg.estimate.posterior.drawn import Drawn
+from hank_mfg.estimate.posterior.kept import Kept
+from hank_mfg.estimate.posterior.priors import Target
 from hank_mfg.parallel import in_pieces
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ import numpy as np
 
 from hank_mfg.arguments import described
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.observed import Observed, transformed
-from hank_mfg.estimate.response_data import EstimatedResponses
+from hank_mfg.estimate.likelihood.observed import Observed, transformed
+from hank_mfg.estimate.matching.response_data import EstimatedResponses
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.units import PERCENT, UNITS, factor
 from hank_mfg.model.base import Model

@@ -14,8 +14,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.likelihood import Likelihood
-from hank_mfg.estimate.priors import Target
+from hank_mfg.estimate.likelihood.likelihood import Likelihood
+from hank_mfg.estimate.posterior.priors import Target
 
 FAR = 1e10  # minus the log density where there is none
 STEP = 1e-4  # of differences of gradients, in units of the whole line

@@ -14,10 +14,10 @@ from jax.core import Tracer
 
 from hank_mfg.environment.quantities import series_names
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.gaussian import log_likelihood
-from hank_mfg.estimate.linear_model import LinearModel, one_thread, steady_series, unsolved
-from hank_mfg.estimate.observed import Observed, Sample, check_levels, check_observed, sample_of, transformed
-from hank_mfg.estimate.processes import ARMA, check_processes, innovations
+from hank_mfg.estimate.likelihood.gaussian import log_likelihood
+from hank_mfg.estimate.likelihood.linear_model import LinearModel, one_thread, steady_series, unsolved
+from hank_mfg.estimate.likelihood.observed import Observed, Sample, check_levels, check_observed, sample_of, transformed
+from hank_mfg.estimate.likelihood.processes import ARMA, check_processes, innovations
 from hank_mfg.model.base import Model
 from hank_mfg.model.fingerprint import fingerprint
 from hank_mfg.model.spelling import did_you_mean

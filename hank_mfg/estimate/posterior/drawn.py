@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.priors import Target
+from hank_mfg.estimate.posterior.priors import Target
 from hank_mfg.files import as_latex
 from hank_mfg.wording import display_name
 

@@ -22,10 +22,10 @@ from jax import Array
 
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.kept import Kept
-from hank_mfg.estimate.likelihood import Likelihood, one_thread
-from hank_mfg.estimate.mode import Mode
-from hank_mfg.estimate.priors import Target
+from hank_mfg.estimate.likelihood.likelihood import Likelihood, one_thread
+from hank_mfg.estimate.posterior.kept import Kept
+from hank_mfg.estimate.posterior.mode import Mode
+from hank_mfg.estimate.posterior.priors import Target
 from hank_mfg.parallel import in_pieces
 
 SECONDS = 20.0  # between two times that a chain is written

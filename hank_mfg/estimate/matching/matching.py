@@ -30,13 +30,22 @@ from jax import Array
 
 from hank_mfg.environment.quantities import series_names
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.given_responses import GivenMoments, are_responses
-from hank_mfg.estimate.least_squares import Fit, Weights, at_bounds, infer, search, unmoved, warn_of, weights_of
-from hank_mfg.estimate.linear_model import LinearModel, declared_bounds, one_thread, steady_series, unsolved
-from hank_mfg.estimate.matched import MatchedResponses
-from hank_mfg.estimate.observed import Observed, check_levels, check_observed, transformed
-from hank_mfg.estimate.processes import ARMA, check_processes, innovations
-from hank_mfg.estimate.response_data import EstimatedResponses, default_observed, estimated_responses, unit_of
+from hank_mfg.estimate.likelihood.linear_model import LinearModel, declared_bounds, one_thread, steady_series, unsolved
+from hank_mfg.estimate.likelihood.observed import Observed, check_levels, check_observed, transformed
+from hank_mfg.estimate.likelihood.processes import ARMA, check_processes, innovations
+from hank_mfg.estimate.matching.given_responses import GivenMoments, are_responses
+from hank_mfg.estimate.matching.least_squares import (
+    Fit,
+    Weights,
+    at_bounds,
+    infer,
+    search,
+    unmoved,
+    warn_of,
+    weights_of,
+)
+from hank_mfg.estimate.matching.matched import MatchedResponses
+from hank_mfg.estimate.matching.response_data import EstimatedResponses, default_observed, estimated_responses, unit_of
 from hank_mfg.evaluate.units import kinds_of
 from hank_mfg.model.base import Model
 from hank_mfg.model.spelling import did_you_mean

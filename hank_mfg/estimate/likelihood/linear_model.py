@@ -22,9 +22,9 @@ from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Economy, discretize
 from hank_mfg.environment.quantities import Names, form, names_of, reading, shock_values, with_parameters
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.households import Households
-from hank_mfg.estimate.kinds import Kind, kinds_of
-from hank_mfg.estimate.processes import ARMA, impulses, innovations
+from hank_mfg.estimate.likelihood.households import Households
+from hank_mfg.estimate.likelihood.kinds import Kind, kinds_of
+from hank_mfg.estimate.likelihood.processes import ARMA, impulses, innovations
 from hank_mfg.evaluate.linear import turns
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named

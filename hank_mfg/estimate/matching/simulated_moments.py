@@ -15,7 +15,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_jit
-from hank_mfg.estimate.series_moments import Fluctuations, moments_of, samples_of
+from hank_mfg.estimate.matching.series_moments import Fluctuations, moments_of, samples_of
 from hank_mfg.evaluate.simulate import UNCLEARED, period_series
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.box import point_of

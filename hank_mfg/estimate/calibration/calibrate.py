@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hank_mfg.estimate.calibration import AT_BOUND, Calibration
-from hank_mfg.estimate.descent import LOOSE, Descent, Here, Problem, descend
-from hank_mfg.estimate.equilibria import Equilibria, Point
+from hank_mfg.estimate.calibration.calibration import AT_BOUND, Calibration
+from hank_mfg.estimate.calibration.descent import LOOSE, Descent, Here, Problem, descend
+from hank_mfg.estimate.calibration.equilibria import Equilibria, Point
+from hank_mfg.estimate.calibration.moments import parse_moment
+from hank_mfg.estimate.calibration.targets import Targets, read_targets, weighting
 from hank_mfg.estimate.errors import CalibrationError
-from hank_mfg.estimate.moments import parse_moment
-from hank_mfg.estimate.targets import Targets, read_targets, weighting
 from hank_mfg.model.base import Model
 from hank_mfg.model.free import Free, read_free, read_start, with_values
 from hank_mfg.precision import float64_allowed

@@ -1,0 +1,1 @@
+"""Calibration of stationary economies to targets."""

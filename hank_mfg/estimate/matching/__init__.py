@@ -1,0 +1,1 @@
+"""Matching of impulse responses and of simulated moments."""

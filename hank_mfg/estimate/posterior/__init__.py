@@ -1,0 +1,1 @@
+"""Priors, modes and draws of posteriors."""
