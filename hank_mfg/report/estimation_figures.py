@@ -53,18 +53,17 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
 def plot_posterior(posterior: Posterior, bins: int = 40) -> "Figure":
     """Prior (line) and draws (bars) of every parameter, with the mode dashed. Returns the figure."""
     posterior.diagnostics()  # raises without draws
-    prior = posterior.prior_draws()
+    prior = posterior.prior_draws(20_000)
     names = posterior.likelihood.parameters
     note = "Bars: draws of the posterior. Line: prior. Dashed: mode of the posterior."
     figure, axes = multiples(len(names), 1.6, note, "")
     for name, ax in zip(names, axes, strict=True):
-        draws = posterior.draws[name].reshape(-1)
+        draws, before = posterior.draws[name].reshape(-1), prior[name].reshape(-1)
         low, high = np.quantile(draws, (0.001, 0.999))
-        width = high - low
-        edges = np.linspace(low - 0.2 * width, high + 0.2 * width, bins)
+        margin, every = 0.2 * (high - low), np.concatenate([draws, before])
+        edges = np.linspace(max(low - margin, every.min()), min(high + margin, every.max()), bins)
         ax.hist(draws, edges, density=True, color="0.75")
-        counts, _ = np.histogram(prior[name].reshape(-1), edges)
-        share = counts / (prior[name].size * np.diff(edges))
+        share = np.histogram(before, edges)[0] / (before.size * np.diff(edges))
         ax.plot(0.5 * (edges[1:] + edges[:-1]), share, color="black", linewidth=0.9)
         ax.axvline(posterior.mode.values[name], color="black", linestyle="--", linewidth=0.8)
         ax.set_title(display_name(name))
@@ -101,15 +100,15 @@ def plot_forecast(posterior: Posterior, periods: int = 12, *, before: int = 24) 
     shown: Any = pd.PeriodIndex([last + int(end) for end in ends]) if dated else ends
     time = shown.to_timestamp() if dated else ends
     note = (
-        "Data less their trend, in their units, and after the dotted line forecasts: median, 50 and 90 % bands over "
-        "parameters and future shocks."
+        "Data less their trend, in their units, and after the dotted line forecasts: median (dashed), 50 and 90 % "
+        "bands over parameters and future shocks."
     )
     figure, axes = multiples(len(sample.columns), 1.9, note, "" if dated else "Periods after the sample")
     for place, (name, ax) in enumerate(zip(sample.columns, axes, strict=True)):
         past, ahead = known[:, place], table[name].to_numpy()
         fan = np.concatenate([np.full((1, ahead.shape[1]), past[-1]), ahead])  # it opens at the last observation
-        _band(ax, time[len(past) - 1 :], fan)
-        ax.plot(time[: len(past)], past, color="black", linewidth=0.9)
+        _band(ax, time[len(past) - 1 :], fan, "--")
+        ax.plot(time[: len(past)], past, color="black", linestyle="-", linewidth=0.9)
         ax.axvline(time[len(past) - 1], color="0.5", linestyle=":", linewidth=0.8)
         ax.set_title(display_name(name))
         ax.margins(x=0.0)
@@ -129,11 +128,11 @@ def _few_dates(ax: Any, periods: Any) -> None:
     ax.set_xticks(list(shown), list(shown.values()))
 
 
-def _band(ax: Any, time: Any, columns: np.ndarray) -> None:
-    """The middle column as a line, those around it as bands, darker toward the middle."""
+def _band(ax: Any, time: Any, columns: np.ndarray, line: str = "-") -> None:
+    """The middle column as a `line` of this style, those around it as bands, darker toward the middle."""
     middle = columns.shape[1] // 2
     for place in range(middle):
         gray = f"{0.85 - 0.17 * place:.2f}"
         ax.fill_between(time, columns[:, place], columns[:, -1 - place], color=gray, linewidth=0.0)
-    ax.plot(time, columns[:, middle], color="black", linewidth=1.1)
+    ax.plot(time, columns[:, middle], color="black", linestyle=line, linewidth=1.1)
     ax.axhline(0.0, color="0.5", linewidth=0.5)
