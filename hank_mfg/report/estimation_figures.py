@@ -21,8 +21,6 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
 
     At the mode, or at parameter `values` by name; units and detrending are those of the data. Returns the figure.
     """
-    from matplotlib.dates import AutoDateLocator
-
     table = posterior.historical_decomposition(values)
     likelihood = posterior.likelihood
     index: Any = table.index
@@ -47,7 +45,7 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
         ax.set_title(display_name(name))
         ax.margins(x=0.0)
         if hasattr(index, "to_timestamp"):
-            ax.xaxis.set_major_locator(AutoDateLocator(minticks=3, maxticks=5))
+            _few_dates(ax, index)
     return finish(figure, axes[0])
 
 
@@ -55,18 +53,17 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
 def plot_posterior(posterior: Posterior, bins: int = 40) -> "Figure":
     """Prior (line) and draws (bars) of every parameter, with the mode dashed. Returns the figure."""
     posterior.diagnostics()  # raises without draws
-    prior = posterior.prior_draws()
+    prior = posterior.prior_draws(20_000)
     names = posterior.likelihood.parameters
     note = "Bars: draws of the posterior. Line: prior. Dashed: mode of the posterior."
     figure, axes = multiples(len(names), 1.6, note, "")
     for name, ax in zip(names, axes, strict=True):
-        draws = posterior.draws[name].reshape(-1)
+        draws, before = posterior.draws[name].reshape(-1), prior[name].reshape(-1)
         low, high = np.quantile(draws, (0.001, 0.999))
-        width = high - low
-        edges = np.linspace(low - 0.2 * width, high + 0.2 * width, bins)
+        margin, every = 0.2 * (high - low), np.concatenate([draws, before])
+        edges = np.linspace(max(low - margin, every.min()), min(high + margin, every.max()), bins)
         ax.hist(draws, edges, density=True, color="0.75")
-        counts, _ = np.histogram(prior[name].reshape(-1), edges)
-        share = counts / (prior[name].size * np.diff(edges))
+        share = np.histogram(before, edges)[0] / (before.size * np.diff(edges))
         ax.plot(0.5 * (edges[1:] + edges[:-1]), share, color="black", linewidth=0.9)
         ax.axvline(posterior.mode.values[name], color="black", linestyle="--", linewidth=0.8)
         ax.set_title(display_name(name))
@@ -81,28 +78,61 @@ def plot_responses(posterior: Posterior, innovation: str, series: tuple[str, ...
     note = f"Responses to {display_name(innovation).lower()}, one standard deviation, in the model's units; 90 % bands."
     figure, axes = multiples(len(series), 1.9, note, "Periods after the innovation")
     for name, ax in zip(series, axes, strict=True):
-        _band(ax, table.index, table[name])
+        _band(ax, table.index, table[name].to_numpy())
         ax.set_title(display_name(name))
     return finish(figure)
 
 
 @journal_style()
 def plot_forecast(posterior: Posterior, periods: int = 12, *, before: int = 24) -> "Figure":
-    """The end of the sample and the periods after it: median and 90 percent band of parameters and shocks."""
+    """A fan chart: the last `before` periods of the sample and the `periods` after it, one panel an observed column.
+
+    Median, 50 and 90 percent bands over parameters and future shocks; of the mode alone, without draws, over future
+    shocks. Units are those of the data, less their trend. Returns the figure.
+    """
+    import pandas as pd
+
     table, sample = posterior.forecast(periods), posterior.likelihood.sample
-    note = "Data less their trend, and forecasts: median and 90 % bands over parameters and future shocks."
-    figure, axes = multiples(len(sample.columns), 1.9, note, "Periods after the sample")
+    known = sample.values[-before:]
+    ends = np.arange(1 - len(known), periods + 1)  # 0 is the last period of the sample
+    last: Any = sample.periods[-1]
+    dated = isinstance(last, pd.Period)
+    shown: Any = pd.PeriodIndex([last + int(end) for end in ends]) if dated else ends
+    time = shown.to_timestamp() if dated else ends
+    note = (
+        "Data less their trend, in their units, and after the dotted line forecasts: median (dashed), 50 and 90 % "
+        "bands over parameters and future shocks."
+    )
+    figure, axes = multiples(len(sample.columns), 1.9, note, "" if dated else "Periods after the sample")
     for place, (name, ax) in enumerate(zip(sample.columns, axes, strict=True)):
-        past = sample.values[-before:, place]
-        ax.plot(np.arange(1 - len(past), 1), past, color="black", linewidth=0.9)
-        _band(ax, table.index, table[name])
+        past, ahead = known[:, place], table[name].to_numpy()
+        fan = np.concatenate([np.full((1, ahead.shape[1]), past[-1]), ahead])  # it opens at the last observation
+        _band(ax, time[len(past) - 1 :], fan, "--")
+        ax.plot(time[: len(past)], past, color="black", linestyle="-", linewidth=0.9)
+        ax.axvline(time[len(past) - 1], color="0.5", linestyle=":", linewidth=0.8)
         ax.set_title(display_name(name))
+        ax.margins(x=0.0)
+        if dated:
+            _few_dates(ax, shown)
     return finish(figure)
 
 
-def _band(ax: Any, index: Any, columns: Any) -> None:
-    """The middle column as a line, the outer ones as a band."""
-    if columns.shape[1] > 1:
-        ax.fill_between(index, columns.iloc[:, 0], columns.iloc[:, -1], color="0.85", linewidth=0.0)
-    ax.plot(index, columns.iloc[:, columns.shape[1] // 2], color="black", linewidth=1.1)
+def _few_dates(ax: Any, periods: Any) -> None:
+    """At most five dates below a panel: round years where three or more begin, else periods by name."""
+    years = [each for each in periods if each.year != (each - 1).year]
+    if len(years) >= 3:
+        step = next(n for n in (1, 2, 5, 10, 20, 50, 100, 1000) if sum(each.year % n == 0 for each in years) <= 5)
+        shown = {each.to_timestamp(): str(each.year) for each in years if each.year % step == 0}
+    else:
+        shown = {each.to_timestamp(): str(each) for each in periods[:: -(-len(periods) // 5)]}
+    ax.set_xticks(list(shown), list(shown.values()))
+
+
+def _band(ax: Any, time: Any, columns: np.ndarray, line: str = "-") -> None:
+    """The middle column as a `line` of this style, those around it as bands, darker toward the middle."""
+    middle = columns.shape[1] // 2
+    for place in range(middle):
+        gray = f"{0.85 - 0.17 * place:.2f}"
+        ax.fill_between(time, columns[:, place], columns[:, -1 - place], color=gray, linewidth=0.0)
+    ax.plot(time, columns[:, middle], color="black", linestyle=line, linewidth=1.1)
     ax.axhline(0.0, color="0.5", linewidth=0.5)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVELS = (0.05, 0.5, 0.95)  # of bands
+FAN = (0.05, 0.25, 0.5, 0.75, 0.95)  # of forecasts
 HIGHER = 1e-3  # of the log density, above a mode, that shows another one
 USED = 200  # draws that bands are made of
 
@@ -153,7 +154,7 @@ class Posterior(Drawn):
 
     def forecast(self, periods: int = 12, *, draws: int = USED, seed: int = 0) -> "pd.DataFrame":
         """The periods after the sample, in units of the data less their trend: quantiles over draws of parameters and
-        of what happens then; rows periods ahead, columns (observed, quantile)."""
+        of what happens then, 5, 25, 50, 75 and 95 percent; rows periods ahead, columns (observed, quantile)."""
         sample, generator, paths = self.likelihood.sample, np.random.default_rng(seed), []
         chosen = self._chosen(draws)
         repeats = max(1, 1000 // len(chosen))
@@ -165,17 +166,19 @@ class Posterior(Drawn):
             root = np.linalg.cholesky(np.asarray(covariance) + 1e-12 * np.trace(covariance) * np.eye(len(covariance)))
             news = generator.standard_normal((repeats, len(root))) @ root.T
             paths.append(np.asarray(mean) + news.reshape(repeats, periods, -1))
-        return self._bands(np.concatenate(paths), sample.columns, start=1)
+        return self._bands(np.concatenate(paths), sample.columns, start=1, levels=FAN)
 
     def _forecasting(self, coefficients, noise, periods: int):
         sample = self.likelihood.sample
         return forecast(coefficients, noise, jnp.asarray(sample.present), sample.kept, len(sample.values), periods)
 
-    def _bands(self, every: np.ndarray, names: tuple[str, ...], start: int = 0) -> "pd.DataFrame":
+    def _bands(
+        self, every: np.ndarray, names: tuple[str, ...], start: int = 0, levels: tuple[float, ...] = LEVELS
+    ) -> "pd.DataFrame":
         """Quantiles over the first axis of (draws, periods, names)."""
         import pandas as pd
 
-        levels = LEVELS if len(every) > 1 else (0.5,)
+        levels = levels if len(every) > 1 else (0.5,)
         found = np.quantile(every, levels, axis=0)
         labels = [f"{100 * level:g} %" for level in levels] if len(every) > 1 else ["mode"]
         columns = {(name, label): found[i, :, k] for k, name in enumerate(names) for i, label in enumerate(labels)}
