@@ -16,9 +16,12 @@ import reference_household as household
 import hank_mfg as hm
 from hank_mfg.environment.economy import Public
 from hank_mfg.environment.lottery import push_forward
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.model.named import Named
+from hank_mfg.solve.stationary.clearing.clearing import _at
+from hank_mfg.solve.stationary.clearing.equilibrium import given
 from hank_mfg.solve.stationary.clearing.mass import mass_response, stationary_mass
-from hank_mfg.solve.stationary.household import feasible_savings, solve_household
+from hank_mfg.solve.stationary.household import feasible_savings, first_consumption, solve_household
 
 pytestmark = pytest.mark.usefixtures("float64")
 
@@ -204,3 +207,22 @@ def test_savings_respect_the_limit_and_the_top_of_the_grid(economy):
     assert np.all(feasible_savings(economy, public, cash, jnp.full(economy.shape, 7.0)) == 0.0)
     assert np.all(feasible_savings(economy, public, 100.0 * cash, jnp.full(economy.shape, 1.0)) == 60.0)
     np.testing.assert_allclose(feasible_savings(economy, public, cash, jnp.full(economy.shape, 2.0)), 3.0)
+
+
+def test_the_mass_is_found_however_savings_at_the_borrowing_limit_round(float64):
+    """On a grid whose first interval is 6e-6 long, where a rounding of 1e-15 in savings would be a probability of
+    -2e-10, and mass as negative as what is refused; every mass is found without another one near by."""
+    economy = hm.discretize(hm.load_model("one_asset_hank"), 300, jnp.float64, aggregate_risk=False)
+    names = names_of(economy)
+    assert names.searched == ("wage", "output", "inflation")
+
+    @jax.jit
+    def candidate(wage, start):
+        unknown, none = jnp.asarray([wage, 1.0, 0.0]), jnp.full(economy.shape, jnp.nan)
+        return _at(economy, names, unknown, start, none, 1e-11)
+
+    start = jnp.log(first_consumption(economy, given(economy, names, jnp.asarray([0.83, 1.0, 0.0]))))
+    for wage in 0.83 + 1e-6 * np.arange(5):
+        found = candidate(wage, start)
+        start = found.log_consumption
+        assert np.min(found.mass) > -1e-16 and float(np.sum(found.mass)) == pytest.approx(1.0, abs=1e-14)

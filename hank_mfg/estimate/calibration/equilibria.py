@@ -36,7 +36,7 @@ from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import complete, excess_of, given
 from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
-from hank_mfg.solve.stationary.household import household_map
+from hank_mfg.solve.stationary.household import household_map, savings_at
 from hank_mfg.solve.stationary.search import Outcome, Programs, household_tolerance, is_equilibrium
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, all_quantities, checked_outcome
 
@@ -232,7 +232,7 @@ def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values
 
     def flow(values, log_composite):
         economy, public = there(values)
-        savings = economy.budget(public).savings_of(economy.resources(public), jnp.exp(log_composite))
+        savings = savings_at(economy, public, jnp.exp(log_composite))
         growth = economy.shares / here.shares  # the mass of a permanent type is in proportion to its share
         before = mass * jnp.repeat(growth, economy.shape[1] // len(growth))
         return before, push_forward(before, economy.lottery(savings), economy.income_transition[0, 0]) - before
@@ -244,7 +244,7 @@ def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values
         return jax.vmap(lambda *each: jax.jvp(function, primals, each)[1])(*tangents)
 
     here, public = there(values)
-    savings = here.budget(public).savings_of(here.resources(public), composite)
+    savings = savings_at(here, public, composite)
     _, ahead = jax.linearize(household_map(here, public), known)
     policies = moved(lambda v: household_map(*there(v))(known), (values,), directions)
     policies = jax.vmap(lambda right: solve_contraction(ahead, right, tolerance=EXACT))(policies)

@@ -18,6 +18,7 @@ from hank_mfg.evaluate.distribution.shares import gini_of, in_order, lorenz, qua
 from hank_mfg.evaluate.propensities import spent_of_transfer
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
+from hank_mfg.solve.stationary.household import savings_at
 from hank_mfg.solve.stationary.steady_state import all_quantities
 
 HELD = ("assets", "consumption", "savings")  # of what shares are computed
@@ -67,7 +68,7 @@ class Stationary(NamedTuple):
     @property
     def savings(self) -> Array:
         """Next assets, (assets, income)."""
-        return self.economy.budget(self.public).savings_of(self.economy.resources(self.public), self.composite)
+        return savings_at(self.economy, self.public, self.composite)
 
     @property
     def consumption(self) -> Array:

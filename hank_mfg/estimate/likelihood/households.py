@@ -22,7 +22,7 @@ from hank_mfg.solve.sequence.linear_system import Responses
 from hank_mfg.solve.sequence.sequence_space import households_at
 from hank_mfg.solve.stationary.clearing.clearing import newton_near
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, implicit
-from hank_mfg.solve.stationary.household import marginal_value
+from hank_mfg.solve.stationary.household import marginal_value, savings_at
 from hank_mfg.solve.stationary.search import household_tolerance
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
@@ -70,7 +70,7 @@ class Households:
     def _solve(self, vector: Array) -> list[Array]:
         economy, found = self.equilibrium(vector)
         public, names = found.public, self.names
-        savings = economy.budget(public).savings_of(economy.resources(public), found.composite)
+        savings = savings_at(economy, public, found.composite)
         marginal = marginal_value(economy, public, found.composite)
         choices = stack(economy.choices(found.mass, public, savings), names.choices)
         shocks = stack(public.shocks, names.shocks)

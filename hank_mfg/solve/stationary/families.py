@@ -34,6 +34,7 @@ from hank_mfg.solve.stationary.clearing.clearing import (
     unsolved,
 )
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, implicit
+from hank_mfg.solve.stationary.household import savings_at
 from hank_mfg.solve.stationary.search import household_tolerance
 from hank_mfg.solve.stationary.steady_state import SteadyStateError
 from hank_mfg.wording import readable
@@ -239,7 +240,7 @@ def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> 
 
     def one(values, found):
         economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
-        savings = economy.budget(found.public).savings_of(economy.resources(found.public), found.composite)
+        savings = savings_at(economy, found.public, found.composite)
         return steady_goods(economy, found.public, found.mass, savings)
 
     return jax.vmap(one)(values, found)

@@ -50,6 +50,16 @@ def feasible_savings(economy: Economy, public: Public, resources: Array, consump
     return jnp.clip(economy.budget(public).savings_of(resources, consumption), lower, upper)
 
 
+def savings_at(economy: Economy, public: Public, composite: Array) -> Array:
+    """Next assets of households that choose `composite`, (assets, income) both.
+
+    At the borrowing limit cash on hand less consumption misses the limit by rounding; relative to the first interval of
+    the grid, often a millionth, that makes a probability of -1e-10 in the lottery and negative mass, so that bounds
+    count here too.
+    """
+    return feasible_savings(economy, public, economy.resources(public), composite)
+
+
 def asset_return(economy: Economy, public: Public) -> Array:
     """The derivative of cash on hand in own assets, usually 1 + r: (assets, income)."""
     _, own = economy.states()

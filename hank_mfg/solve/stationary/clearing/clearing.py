@@ -21,7 +21,13 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
-from hank_mfg.solve.stationary.household import asset_return, first_consumption, policy_of, solve_household
+from hank_mfg.solve.stationary.household import (
+    asset_return,
+    first_consumption,
+    policy_of,
+    savings_at,
+    solve_household,
+)
 
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
 COARSE = 4  # times fewer points on the coarse grid
@@ -260,7 +266,7 @@ def _at(
     """The candidate at assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
-    savings = economy.budget(public).savings_of(economy.resources(public), household.consumption)
+    savings = savings_at(economy, public, household.consumption)
     mass = stationary_mass(economy, savings, neighbor)
     excess = excess_of(economy, names, unknown, public, household.consumption, mass)
     return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)

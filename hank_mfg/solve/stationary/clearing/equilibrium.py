@@ -25,7 +25,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
-from hank_mfg.solve.stationary.household import household_map
+from hank_mfg.solve.stationary.household import household_map, savings_at
 from hank_mfg.wording import readable
 
 
@@ -76,7 +76,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         total = supplied(economy, names.unknown, mass, public.shocks)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
-        savings = economy.budget(public).savings_of(economy.resources(public), composite)
+        savings = savings_at(economy, public, composite)
         excess.append(economy.excess_demand(mass, public, savings))
     return jnp.concatenate(excess)
 
@@ -118,7 +118,7 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
     """
     public = given(economy, names, unknown)
     composite = _household(economy, public, found.composite)
-    savings = economy.budget(public).savings_of(economy.resources(public), composite)
+    savings = savings_at(economy, public, composite)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
     mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
     moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])

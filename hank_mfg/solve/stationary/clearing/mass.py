@@ -215,7 +215,7 @@ def _eliminate(forward: Any, anchor: int, mine: tuple[int, int]) -> np.ndarray |
     except RuntimeError:  # exactly singular
         return None
     mass = matrix.solve(unit)
-    # once more: elimination alone may leave -1e-11 where the mass is zero
+    # once more, for what rounding leaves
     mass = mass + matrix.solve(_residual(forward, mass, anchor))
     mass = mass / mass.sum()
     if not (np.abs(forward @ mass - mass).max() < RESIDUAL * np.abs(mass).max() and mass.min() > -RESIDUAL):
