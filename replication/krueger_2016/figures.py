@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hank_mfg.replication.krueger_2016.recession import QUINTILES, SERIES, Recession
 from hank_mfg.report.style import PAGE, finish, journal_style, panels
+
+from .recession import QUINTILES, SERIES, Recession
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

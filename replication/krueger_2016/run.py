@@ -27,17 +27,6 @@ from hank_mfg.files import write_table, write_text
 from hank_mfg.model.gallery import load_model
 from hank_mfg.model.model_files import shipped_folder
 from hank_mfg.replication import published_numbers
-from hank_mfg.replication.krueger_2016.figures import plot_recession
-from hank_mfg.replication.krueger_2016.recession import (
-    EXPANSION,
-    QUINTILES,
-    RECESSION,
-    SERIES,
-    Recession,
-    global_recession,
-    linear_recession,
-    shocks_of,
-)
 from hank_mfg.replication.two_solutions import (
     QUICK,
     Measured,
@@ -53,6 +42,18 @@ from hank_mfg.solve.classical.law_search import KSAlgorithm
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.sequence.sequence_space import linearize
 from hank_mfg.solve.stationary.steady_state import steady_state
+
+from .figures import plot_recession
+from .recession import (
+    EXPANSION,
+    QUINTILES,
+    RECESSION,
+    SERIES,
+    Recession,
+    global_recession,
+    linear_recession,
+    shocks_of,
+)
 
 PLAIN, UNEQUAL = "Equal patience", "Wealth as in the data"
 # On 200 asset points the largest dynamic Euler error of the second economy is .29 %, on 400 half of that.
