@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 import hank_mfg as hm
-from hank_mfg.estimate import chains
+from hank_mfg.estimate.posterior import chains
 from hank_mfg.replication.auclert_2021 import run as replication
 
 HORIZON, PERIODS = 120, 60

@@ -10,8 +10,8 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.environment.economy import discretize
 from hank_mfg.environment.quantities import names_of, reading, series_names
-from hank_mfg.estimate import likelihood as likelihood_module
-from hank_mfg.estimate import matching as matching_module
+from hank_mfg.estimate.likelihood import likelihood as likelihood_module
+from hank_mfg.estimate.matching import matching as matching_module
 
 HORIZON = 150
 OBSERVED = {"gdp": hm.Observed("output")}
