@@ -60,7 +60,11 @@ bench: $(READY)
 	$(BIN)/python benchmarks/economies.py
 	$(BIN)/python benchmarks/lower_bound.py
 	$(BIN)/python benchmarks/misspecification.py
+	$(BIN)/python benchmarks/calibration.py
+	$(BIN)/python benchmarks/estimation.py
 	$(BIN)/python benchmarks/box.py
+	$(BIN)/python benchmarks/household_parameters.py
+	$(BIN)/python benchmarks/simulated_moments.py
 	$(BIN)/python benchmarks/figures.py
 
 clean:
