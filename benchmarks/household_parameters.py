@@ -13,6 +13,7 @@ import multiprocessing
 import time
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 from machine import run_benchmark
@@ -39,8 +40,8 @@ def simulated(seed: int, steady: hm.SteadyState) -> pd.DataFrame:
     names = pd.period_range("1966Q1", periods=PERIODS, freq="Q")
     dummy = pd.DataFrame(np.random.default_rng(0).standard_normal((PERIODS, 3)), index=names, columns=list(OBSERVED))
     at = hm.likelihood(economy(), dummy, OBSERVED, ["monetary_sd"], horizon=HORIZON, steady=steady)
-    posterior = hm.results.Posterior(at, None, None, {}, None, {})  # type: ignore[arg-type]  # only its coefficients
-    coefficients = posterior.coefficients(at.start)  # (innovations, horizon, columns)
+    with jax.enable_x64(True):
+        coefficients = np.asarray(at.coefficients(at.start))  # (innovations, horizon, columns)
     news = np.random.default_rng([seed, 7]).standard_normal((PERIODS + BEFORE, len(coefficients)))
     every = sum(
         np.stack([np.convolve(news[:, i], each[:, k])[BEFORE : BEFORE + PERIODS] for k in range(3)], axis=1)

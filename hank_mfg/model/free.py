@@ -30,6 +30,11 @@ class Free(NamedTuple):
         """The name, with the place in a list: "discount_factor[0]"."""
         return self.name if self.place is None else f"{self.name}[{self.place}]"
 
+    def own(self, model: Model) -> float:
+        """The model's own value."""
+        value = np.asarray(model.parameters()[self.name], np.float64)
+        return float(value if self.place is None else value[self.place])
+
 
 def read_free(model: Model, free: Mapping[str, Sequence[float]], what: str = "free") -> tuple[Free, ...]:
     """The free parameters of a dict from name, or name[0], to (lower, upper); `what` is the argument that gives them.
@@ -92,8 +97,7 @@ def read_start(model: Model, free: tuple[Free, ...], start: Mapping[str, float] 
             raise ValueError(f"start names {name!r}: the free parameters are {', '.join(labels)}.")
     begin = []
     for each in free:
-        value = np.asarray(model.parameters()[each.name], np.float64)
-        own = float(value if each.place is None else value[each.place])
+        own = each.own(model)
         inside = each.lower <= own <= each.upper
         number = float(given.get(each.label, own if inside else 0.5 * (each.lower + each.upper)))
         if not each.lower <= number <= each.upper:

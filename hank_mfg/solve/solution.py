@@ -46,10 +46,35 @@ class GlobalSolution(Protocol):
         ...
 
 
+class Trained:
+    """What training leaves: the parts of `Training`, and its `history`."""
+
+    policy: Policy
+    optimizer: optax.OptState
+    states: State
+    key: Array
+    price_noise_sd: Array
+    history: dict[str, np.ndarray]
+
+    @property
+    def updates(self) -> int:
+        """The number of updates made."""
+        return len(self.history["update"])
+
+    @property
+    def precision(self) -> str:
+        """The precision of training."""
+        return str(self.policy.knots.dtype)
+
+    def training(self) -> Training[State]:
+        """The state of training, enough to resume it."""
+        return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
+
+
 @readable
 @portable
 @dataclasses.dataclass(frozen=True)
-class Solution(Answers):
+class Solution(Trained, Answers):
     """A trained economy.
 
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
@@ -78,11 +103,6 @@ class Solution(Answers):
     family: Family | None = None
 
     @property
-    def updates(self) -> int:
-        """The number of updates made."""
-        return len(self.history["update"])
-
-    @property
     def seconds_run(self) -> float:
         """Seconds of solving without compilation, as for every method."""
         return self.seconds_train
@@ -108,18 +128,9 @@ class Solution(Answers):
         return gain if np.isfinite(gain) else None
 
     @property
-    def precision(self) -> str:
-        """The precision of training."""
-        return str(self.policy.knots.dtype)
-
-    @property
     def objective(self) -> float:
         """The last flow utility, mean over the population, paths and periods."""
         return float(self.history["objective"][-1])
-
-    def training(self) -> Training[State]:
-        """The state of training, enough to resume it."""
-        return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
 
     def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
         """The trained policy on a grid and in a precision of choice, by default twice as fine as in training."""

@@ -30,6 +30,7 @@ from hank_mfg.estimate.likelihood.linear_model import declared_bounds
 from hank_mfg.estimate.likelihood.observed import Observed, check_observed, sample_of
 from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.model.fingerprint import fingerprint
+from hank_mfg.model.free import read_start
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.precision import DTYPES, float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -145,10 +146,8 @@ class ParticleLikelihood:
         self.particles, self.burn = particles, burn
         self.asset_points, self.precision = asset_points, precision
         self.box = {each.label: (each.lower, each.upper) for each in solution.parameters}
-        middle = {name: 0.5 * sum(ends) for name, ends in self.box.items()}
-        own = {n: v for n, v in solution.model.parameters().items() if n in self.box}
-        inside = {n: float(v) for n, v in own.items() if self.box[n][0] <= float(v) <= self.box[n][1]}
-        self.start = {**middle, **inside, **{name: float(value) for name, value in starts.items()}}
+        begin = read_start(solution.model, solution.parameters, None).tolist()
+        self.start = {**dict(zip(self.box, begin, strict=True)), **{name: float(v) for name, v in starts.items()}}
         self.parameters = tuple(self.start)
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,16 +16,16 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-class Drawn:
+class Drawn(ABC):
     """A posterior with `draws`, (chains, draws) of every parameter of its `likelihood`, and a `target` with priors."""
 
     likelihood: Any
     target: Target
     draws: dict[str, np.ndarray]
 
+    @abstractmethod
     def table(self, interval: float = 0.9) -> "pd.DataFrame":
         """One row a parameter."""
-        raise NotImplementedError
 
     def summary(self, interval: float) -> dict[str, list[float]]:
         """Columns of a table: the mean, the ends of the central `interval`, R-hat, and the effective sample size of the

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDER = 1.5  # standard deviations of a round's proposals, of those that were found before
-FLATTENED = 0.5  # the share of effective points that weights of a round are flattened to, at least, of twice as many
+ROUNDS = 3  # before the chains
+EFFECTIVE = 2  # points for each parameter, and two more, that weights are flattened to at least
 STEP = 2.38  # of the random walk, over the square root of the number of parameters (Roberts and Rosenthal 2001)
 NOISY = 1.7  # Monte Carlo error of the log likelihood above which chains move slowly (Sherlock et al. 2015)
 REPEATS = 8  # estimates from which the error is measured
@@ -166,37 +167,30 @@ def _seed(*parts: int) -> int:
 def _explore(
     density: _Posterior, count: int, seed: int, kept: Kept, executor: Any, callback: Callable[[str], None] | None
 ) -> Explored:
-    """Three rounds of `count` points each: draws of the prior inside the box, then around what was found before."""
+    """Rounds of `count` points each: draws of the prior inside the box, then around what was found before."""
     before = kept.read("explored") or {}
-    points, found = (before.get(name, np.zeros(0)) for name in ("points", "log_density"))
-    proposal, mean, covariance = np.zeros(0), np.zeros(0), np.zeros((0, 0))
-    for number in range(3):
-        generator = np.random.default_rng(_seed(seed, 1, number))
+    found = before.get("log_density", np.full(ROUNDS * count, np.nan))  # NaN: not evaluated yet
+    points, proposal, normal = np.zeros((0, len(density.target.free))), np.zeros(0), None
+    for number in range(ROUNDS):
         if number == 0:
             fresh = _prior_points(density, count, _seed(seed, 2))
         else:
-            mean, covariance = _moments(points[: number * count], found[: number * count], proposal)
-            root = np.linalg.cholesky(covariance)
-            fresh = mean + WIDER * generator.standard_normal((count, len(mean))) @ root.T
-        proposal = np.concatenate(
-            [proposal, _log_proposal(fresh, None if number == 0 else (mean, covariance), density)]
-        )
-        done = len(found) - number * count
-        if done < count:
-            rest = fresh[max(done, 0) :]
-            pieces = [(point, _seed(seed, 3, number, max(done, 0) + i)) for i, point in enumerate(rest)]
+            normal = mean, covariance = _moments(points, found[: len(points)], proposal)
+            draws = np.random.default_rng(_seed(seed, 1, number)).standard_normal((count, len(mean)))
+            fresh = mean + WIDER * draws @ np.linalg.cholesky(covariance).T
+        first, points = len(points), np.concatenate([points, fresh])
+        proposal = np.concatenate([proposal, _log_proposal(fresh, normal, density)])
+        left = [place for place in range(first, len(points)) if np.isnan(found[place])]
 
-            def say(place: int, value: float, number: int = number, done: int = max(done, 0)) -> None:
-                if callback is not None:
-                    callback(f"round {number + 1} of 3: {done + place + 1} of {count} points")
+        def keep(place: int, value: float, left: list[int] = left, number: int = number) -> None:
+            found[left[place]] = value
+            kept.write("explored", {"log_density": found})
+            if callback is not None:
+                done = count - int(np.isnan(found[number * count : (number + 1) * count]).sum())
+                callback(f"round {number + 1} of {ROUNDS}: {done} of {count} points")
 
-            block = max(1, len(rest) // 4)
-            for begin in range(0, len(pieces), block):
-                part = pieces[begin : begin + block]
-                new = in_pieces(lambda piece: density(*piece), part, executor=executor, callback=say)
-                points = np.concatenate([points.reshape(-1, fresh.shape[1]), [piece[0] for piece in part]])
-                found = np.concatenate([found, new])
-                kept.write("explored", {"points": points, "log_density": found})
+        pieces = [(points[place], _seed(seed, 3, *divmod(place, count))) for place in left]
+        in_pieces(lambda piece: density(*piece), pieces, executor=executor, callback=keep)
     if not np.isfinite(found).any():
         raise EstimationError(
             "No point of the box has a likelihood: the data are nowhere near what the model can produce; look at "
@@ -231,10 +225,10 @@ def _log_proposal(points: np.ndarray, normal: Any, density: _Posterior) -> np.nd
 
 def _moments(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of importance weights, flattened until enough points count."""
-    logs = np.where(np.isfinite(found), found - proposal[: len(found)], -np.inf)
+    logs = np.where(np.isfinite(found), found - proposal, -np.inf)
     if not np.isfinite(logs).any():
         logs = np.zeros(len(found))
-    needed = min(len(found) / 4, 2.0 * FLATTENED * (points.shape[1] + 2) * 2)
+    needed = min(len(found) / 4, EFFECTIVE * (points.shape[1] + 2))
     power, weight = 1.0, np.ones(len(found))
     for _ in range(60):
         weight = np.exp(power * (logs - logs.max()))

@@ -91,8 +91,7 @@ def point_of(model: Model, free: tuple[Free, ...], values: Mapping[str, Any]) ->
             raise ValueError(f"{name} is not a parameter of the box: these are {', '.join(labels)}.")
     point = []
     for each in free:
-        own = np.asarray(model.parameters()[each.name], np.float64)
-        number = float(values.get(each.label, own if each.place is None else own[each.place]))
+        number = float(values.get(each.label, each.own(model)))
         if not each.lower <= number <= each.upper:
             given = "" if each.label in values else ", the model's own value,"
             raise ValueError(

@@ -49,7 +49,7 @@ from hank_mfg.solve.gradient.robust import require_same_grids
 from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.play.fine_mass import finer
 from hank_mfg.solve.play.rollout import Play, State
-from hank_mfg.solve.solution import Solution, initial_aggregate, move_mass
+from hank_mfg.solve.solution import Solution, Trained, initial_aggregate, move_mass
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, stationary_of, steady_state
 from hank_mfg.solve.train import Status, train
 from hank_mfg.wording import readable
@@ -81,15 +81,15 @@ def started(policy: Policy, start: Start, point: np.ndarray) -> Policy:
 @readable
 @portable
 @dataclasses.dataclass(frozen=True)
-class BoxSolution:
+class BoxSolution(Trained):
     """An economy trained over a box of parameters; `solution.at(risk_aversion=2)` is the `Solution` at a point of it.
 
     `parameters` are the box's, with their bounds; `points` (points, parameters), in units of the box, are where
     training took place; `start` has the coefficients of polynomials (terms, ...) for what policies start from, float64;
     `misfit` is by how much these miss stationary consumption at a point left out, the largest relative gap; `outcomes`
-    are the coefficients of every series of the stationary equilibrium by name. `policy`,
-    in the training precision, has the trained networks. `states`, the paths' last states, have leading axis points;
-    `history` is that of `Solution`, of the points whose turn it was.
+    are the coefficients of every series of the stationary equilibrium by name. `policy`, in the training precision, has
+    the trained networks. `states`, the paths' last states, have leading axis points; `history` is that of `Solution`,
+    of the points whose turn it was.
     """
 
     model: Model
@@ -115,29 +115,20 @@ class BoxSolution:
     seconds_total: float
 
     @property
-    def updates(self) -> int:
-        """The number of updates made."""
-        return len(self.history["update"])
-
-    @property
-    def precision(self) -> str:
-        """The precision of training."""
-        return str(self.policy.knots.dtype)
-
-    def training(self) -> Training[State]:
-        """The state of training, enough to resume it."""
-        return Training(self.policy, self.optimizer, self.states, self.key, self.price_noise_sd)
+    def degree(self) -> int:
+        """The degree of the polynomials over the box."""
+        return degree_of(*self.points.shape[::-1])
 
     def levels_at(self, point: np.ndarray) -> dict[str, float]:
         """Every series of the stationary equilibrium at a point in units of the box, read from polynomials."""
-        found = read(self.outcomes, point, degree_of(*self.points.shape[::-1]))
+        found = read(self.outcomes, point, self.degree)
         return {name: float(value) for name, value in found.items()}
 
     def policy_at(self, point: np.ndarray, dtype=None) -> Policy:
         """The policy at a point in units of the box, (parameters,), in the precision of training unless `dtype` is
         given."""
         policy = self.policy if dtype is None else cast(self.policy, dtype)
-        return started(policy, read(self.start, point, degree_of(*self.points.shape[::-1])), point)
+        return started(policy, read(self.start, point, self.degree), point)
 
     @float64_allowed
     def play_at(self, point: np.ndarray, asset_points: int | None = None, dtype: Any = None) -> Play:
@@ -161,7 +152,7 @@ class BoxSolution:
         """States near the ergodic set at several points, (n, parameters) in units of the box, on the grid of `economy`,
         leading axis points: a polynomial of degree `SMOOTH` through the last states of training, in the middle shock.
         Paths that begin there differ between points by parameters alone, and smoothly."""
-        degree = min(SMOOTH, degree_of(*self.points.shape[::-1]))
+        degree = min(SMOOTH, self.degree)
         known = fit(self.points, self.states._replace(price_noise=None), degree)
         grid = asset_grid(self.model.asset_space(), self.states.aggregate.mass.shape[1], jnp.float64).points
 
