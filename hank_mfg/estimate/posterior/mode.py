@@ -1,7 +1,10 @@
 """The mode of a posterior, and its curvature, from exact gradients.
 
 The search is BFGS on the whole line, where every parameter is free; the mode is that of the density of parameters. The
-Hessian is by central differences of the exact gradient, once there.
+Hessian is by central differences of the exact gradient, once there, in steps of a fraction of a standard deviation.
+
+A likelihood with parameters of households jumps a little wherever a policy crosses a point of the asset grid, so that a
+slope at its mode need not vanish. A search has ended where Newton's step is a small fraction of a standard deviation.
 """
 
 import warnings
@@ -19,7 +22,9 @@ from hank_mfg.estimate.posterior.priors import Target
 
 FAR = 1e10  # minus the log density where there is none
 STEP = 1e-4  # of differences of gradients, in units of the whole line
-GRADIENT = 1e-4  # largest derivative of the log density on the line at a mode
+OF_SD = 0.05  # of differences of gradients at the end, in standard deviations
+GRADIENT = 1e-4  # largest derivative of the log density at a mode without curvature, over the density there
+DISTANCE = 0.02  # of the mode of the quadratic approximation, in standard deviations
 
 
 class Mode(NamedTuple):
@@ -128,9 +133,14 @@ def climb(density: Density, start: np.ndarray, callback: Callable[[str], None] |
 
 def mode_at(density: Density, point: np.ndarray) -> Mode:
     """The mode near the end of a search. Raises EstimationError where the density still rises there."""
-    point, hessian = _polished(_negative(density), point)
+    negative = _negative(density)
+    point, hessian = _polished(negative, point)
     value, gradient, data = density(point)
-    if not np.isfinite(value) or np.abs(gradient).max() > GRADIENT * max(1.0, abs(value)):
+    flat = np.linalg.eigvalsh(hessian).min() <= 0
+    if not flat:
+        hessian = _hessian(lambda x: negative(x)[1], point, OF_SD * np.sqrt(np.diag(np.linalg.inv(hessian))))
+        flat = np.linalg.eigvalsh(hessian).min() <= 0
+    if not np.isfinite(value) or _rises(value, gradient, hessian, flat):
         worst = density.target.free[int(np.abs(gradient).argmax())]
         slope = np.abs(gradient).max()
         raise EstimationError(
@@ -138,7 +148,6 @@ def mode_at(density: Density, point: np.ndarray) -> Mode:
             f"{density.evaluations} evaluations): begin elsewhere with start={{...}}, or give it a tighter prior."
         )
     slopes = density.slopes(point)
-    flat = np.linalg.eigvalsh(hessian).min() <= 0
     covariance = np.linalg.pinv(hessian) if flat else np.linalg.inv(hessian)
     sd = np.sqrt(np.maximum(np.diag(slopes @ covariance @ slopes.T), 0.0))
     names, values = density.likelihood.parameters, density.values(point)
@@ -147,6 +156,13 @@ def mode_at(density: Density, point: np.ndarray) -> Mode:
         dict(zip(names, sd.tolist(), strict=True)), density.evaluations, float(np.abs(gradient).max()),
         _determinacy(density.likelihood, values),
     )  # fmt: skip
+
+
+def _rises(value: float, gradient: np.ndarray, hessian: np.ndarray, flat: bool) -> bool:
+    """Whether a point with this gradient and curvature is no mode."""
+    if flat:
+        return bool(np.abs(gradient).max() > GRADIENT * max(1.0, abs(value)))
+    return bool(np.sqrt(gradient @ np.linalg.solve(hessian, gradient)) > DISTANCE)
 
 
 def _determinacy(likelihood: Likelihood, values: dict[str, float]) -> int | None:
@@ -179,7 +195,7 @@ def _negative(density: Density) -> Callable[[np.ndarray], tuple[float, np.ndarra
 
 def _polished(negative, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A few Newton steps from the end of a search, and the Hessian at the last point."""
-    hessian = _hessian(lambda x: negative(x)[1], point)
+    hessian = _hessian(lambda x: negative(x)[1], point, np.full(len(point), STEP))
     for _ in range(3):
         value, gradient = negative(point)
         if np.abs(gradient).max() < 1e-8 * max(1.0, abs(value)) or np.linalg.eigvalsh(hessian).min() <= 0:
@@ -191,7 +207,7 @@ def _polished(negative, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return point, hessian
 
 
-def _hessian(gradient: Callable[[np.ndarray], np.ndarray], point: np.ndarray) -> np.ndarray:
-    """The derivative of a gradient by central differences, symmetric."""
-    rows = [(gradient(point + h) - gradient(point - h)) / (2 * STEP) for h in STEP * np.eye(len(point))]
+def _hessian(gradient: Callable[[np.ndarray], np.ndarray], point: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """The derivative of a gradient by central differences of `steps`, symmetric."""
+    rows = [(gradient(point + h) - gradient(point - h)) / (2 * h.sum()) for h in np.diag(steps)]
     return 0.5 * (np.asarray(rows) + np.asarray(rows).T)
