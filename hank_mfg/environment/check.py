@@ -26,6 +26,7 @@ from hank_mfg.environment.probe import (
     declarations,
     equations,
     evaluate,
+    expectations_read,
     make_case,
     trace,
 )
@@ -53,8 +54,10 @@ def check_model(model: Model) -> Accounts:
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)
         _check_preferences(model)
-        _check_names(model, case, trace(model, case))
+        traced = trace(model, case)
+        _check_names(model, case, traced)
         level = _check_numbers(model, case)
+        _check_expectations(model, case, level, tuple(traced["expectations"]))
         _check_firms(type(model).__name__, _periods(model, case, level))
         plain = as_evaluated(model, case)
         check_repeatable(*plain, level)
@@ -73,6 +76,16 @@ def _check_firms(name: str, periods: list[Results]) -> None:
                 f"{name}.profit(): the cost of changing a price, its cross derivative in price and before at one, is "
                 f"{float(cost):.3g}: let profit fall with the square of price / before, or set prices in prices()."
             )
+
+
+def _check_expectations(model: Model, case: Case, level: float, names: tuple[str, ...]) -> None:
+    """Every expectation is read by an equation."""
+    unread = [name for name in names if name not in expectations_read(model, case, level, names)]
+    if unread:
+        raise ValueError(
+            f"{type(model).__name__}.expectations(): no equation of excess_demand() reads {', '.join(unread)}: read "
+            f"today.expected.{unread[0]} there, in the equation of a price that clears, or delete it."
+        )
 
 
 def _check_accounts(model: Model, case: Case, level: float) -> Accounts:
@@ -117,8 +130,13 @@ def _check_names(model: Model, case: Case, result: Results) -> None:
                     f"{name} declares '{each}' in {seen[each]}() and in {method}(): give each quantity its own name."
                 )
             seen[each] = method
+    if "expected" in seen:
+        raise ValueError(
+            f"{name}.{seen['expected']}() names a quantity 'expected', under which excess_demand() reads "
+            "expectations(): give it another name."
+        )
     ask(model, "units")
-    declared_kinds(model, (*seen, *model.chosen()))
+    declared_kinds(model, (*seen, *model.chosen(), *result["expectations"]))
 
 
 def _check_hours(model: Model, preferences: Separable | GHH) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.budget import Budget, GoodsAlone
+from hank_mfg.environment.expectations import declared, expected, profit_slopes
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.information_sets import InformationSets
 from hank_mfg.environment.long_run import stationary_distribution
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
-from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.named import Named
@@ -181,39 +181,35 @@ class Economy(eqx.Module):
             price = jnp.asarray(self.model.asset_price(public.given), self.dtype)
         return Budget(labor if self.works else GoodsAlone(labor), wage, price)
 
-    def excess_demand(
-        self, mass: Array, public: Public, savings: Array, expected_inflation_term: Array | None = None
-    ) -> Array:
+    def excess_demand(self, mass: Array, public: Public, savings: Array, expected: Array | None = None) -> Array:
         """What is left over of every equation of the period: (clearing prices,)."""
         choices = self.choices(mass, public, savings) if self.clearing_prices else Named("choices")
-        return self.markets(public, choices, expected_inflation_term)
+        return self.markets(public, choices, expected)
 
-    def markets(self, public: Public, choices: Named, expected_inflation_term: Array | None = None) -> Array:
+    def markets(self, public: Public, choices: Named, expected: Array | None = None) -> Array:
         """What is left over of every equation of the period, (clearing prices,), given what everybody chose, summed
-        over the mass: demand less supply, and where firms set prices F_p / F_pq + `expected_inflation_term`, by which
-        they want to raise them.
+        over the mass, and what is `expected` (expectations,): demand less supply, and where firms set prices
+        F_p / F_pq + the last of `expected`, by which they want to raise them.
 
-        The last one is in units of inflation. Without an expected_inflation_term tomorrow is like today.
+        The last one is in units of inflation. Where nothing is said to be expected, tomorrow is like today.
         """
-        left = self.each_market(public, choices, expected_inflation_term)
+        left = self.each_market(public, choices, expected)
         return jnp.stack(left) if left else jnp.zeros(0, self.dtype)
 
-    def each_market(self, public: Public, choices: Named, expected_inflation_term: Array | None = None) -> list[Array]:
+    def each_market(self, public: Public, choices: Named, expected: Array | None = None) -> list[Array]:
         """What `markets` stacks, one number an equation."""
         if not self.clearing_prices:
             return []
-        excess = named("excess demand", self.model.excess_demand(self.series(public), choices), "excess_demand")
+        expected, now = self.expected(public, public) if expected is None else expected, self.series(public)
+        names = self.expectation_names(public)
+        if names:
+            values = dict(zip(names, expected, strict=False))  # those of firms come last, and have no name
+            now = today(now, {"expected": Named("expected", values)})
+        excess = named("excess demand", self.model.excess_demand(now, choices), "excess_demand")
         left = [jnp.asarray(value, self.dtype) for value in excess.values()]
         if self.sets_prices:
-            own, _, scale = profit_slopes(self.model, self.series(public), self.dtype)
-            left.append(
-                own / scale
-                + (
-                    self.expected_inflation_term(public, public)
-                    if expected_inflation_term is None
-                    else expected_inflation_term
-                )
-            )
+            own, _, scale = profit_slopes(self.model, now, self.dtype)
+            left.append(own / scale + expected[-1])
         return left
 
     @property
@@ -221,19 +217,17 @@ class Economy(eqx.Module):
         """Whether there are firms that set prices."""
         return self.model.sets_prices()
 
-    def expected_inflation_term(self, public: Public, following: Public, after: "Economy | None" = None) -> Array:
-        """What tomorrow adds to a firm's wish to raise its price today, L F_q' / F_pq: in units of inflation.
-
-        F is the firm's profit, F_q' its slope tomorrow, in the economy `after` where parameters move, in the price of
-        today, F_pq the cost of inflation, today. Zero where no firm sets its price.
-        """
-        if not self.sets_prices:
-            return jnp.zeros((), self.dtype)
+    def expected(self, public: Public, following: Public, after: "Economy | None" = None) -> Array:
+        """What the period's equations expect if tomorrow is `following`, in the economy `after` where parameters move:
+        (expectations,), the declared quantities, then the term of firms that set prices."""
         later = self if after is None else after
-        now, tomorrow = self.series(public), later.series(following)
-        _, slope, _ = profit_slopes(later.model, tomorrow, self.dtype)
-        _, _, scale = profit_slopes(self.model, now, self.dtype)
-        return self.model.profit_discounting(now, tomorrow) * slope / scale
+        found = expected(self.model, later.model, self.series(public), later.series(following), self.dtype)
+        return jnp.stack(found) if found else jnp.zeros(0, self.dtype)
+
+    def expectation_names(self, public: Public) -> tuple[str, ...]:
+        """Names of the declared expectations, in order."""
+        now = self.series(public)
+        return tuple(declared(self.model, now, now))
 
     def clearing_values(self, public: Public) -> Array:
         """The prices that clear inside the period, in the order declared: (clearing prices,)."""

@@ -5,6 +5,7 @@ file is re-raised as one sentence that gives file, line and method.
 """
 
 import weakref
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,6 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.environment.dependence import names_read
+from hank_mfg.environment.expectations import profit_slopes
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import (
     combine,
@@ -20,7 +23,6 @@ from hank_mfg.environment.markov import (
     stationary_distribution,
     to_chain,
 )
-from hank_mfg.environment.pricing import profit_slopes
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
@@ -102,9 +104,12 @@ def make_case(model: Model) -> Case:
     )
 
 
-def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, place: Any = 0.5) -> Results:
+def equations(
+    model: Model, case: Case, shocks: dict[str, Any], level: Any, place: Any = 0.5, expected: dict | None = None
+) -> Results:
     """Every equation when all households hold assets `level`: results by method and name. Prices that clear inside the
-    period are at `place`, between 0 and 1, of their brackets.
+    period are at `place`, between 0 and 1, of their brackets; what is `expected` is, unless given, as if tomorrow were
+    like today.
 
     Works on NumPy arrays, JAX arrays and tracers. Raises ValueError for a method that fails and for a result that is
     not a number of the right shape.
@@ -127,6 +132,8 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
     price = _asset_price(model, given)
     most = _most(model, cash - price * case.points[0, 0] + zero, own, given)
     everything = today(known, outcomes)
+    ahead = _ask_names(model, "expectations", (), everything, everything)
+    asked = today(everything, {"expected": Named("expected", ahead if expected is None else expected)})
     choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
     excess = ask(model, "goods_market", everything, choices, Named("tomorrow", total))
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
@@ -141,7 +148,8 @@ def equations(model: Model, case: Case, shocks: dict[str, Any], level: Any, plac
         "asset_price": {"the price of assets": price + zero[0, 0], **_price_at_ends(model, now, before)},
         "most": {"consumption": most},
         "goods_market": market,
-        "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), everything, choices)),
+        "excess_demand": _markets(model, candidates, _ask_names(model, "excess_demand", (), asked, choices)),
+        "expectations": ahead,
         "profit": _pricing(model, everything),
         "next_state": _carries(model, state_variables, _ask_names(model, "next_state", (), everything)),
     }
@@ -205,6 +213,16 @@ def _markets(model: Model, candidates: dict, excess: dict) -> dict:
             f"{', '.join(excess) or 'nothing'}{more}: give one {'equation' if sets_prices else 'market'} per unknown."
         )
     return excess
+
+
+def expectations_read(model: Model, case: Case, level: float, names: Iterable[str]) -> set[str]:
+    """The expectations, of `names`, on which an equation of excess_demand() depends."""
+    expected = dict.fromkeys(names, np.asarray(1.0))
+
+    def markets(expected: dict) -> list[Any]:
+        return list(equations(model, case, case.state(0), level, expected=expected)["excess_demand"].values())
+
+    return names_read(markets, expected) if expected else set()
 
 
 def _pricing(model: Model, now: Named) -> dict[str, Any]:

@@ -6,9 +6,8 @@ is what households take as given, and the period's markets and what it leaves to
 
     excess demand m(U, Z, choices) = 0,        carried_{t+1} = k(U, Z).
 
-Where firms set prices one equation looks a period ahead, m(U, Z, choices, U', Z') = 0. Nothing here knows how
-households choose.
-"""
+Where expectations are declared, or firms set prices, equations look a period ahead, m(U, Z, choices, U', Z') = 0.
+Nothing here knows how households choose."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -294,7 +293,7 @@ def period(economy: Economy, names: Names) -> Callable[[Moment, Moment, Array], 
         public, shocks = public_at(now), now.shocks
         here, after = (with_parameters(economy, moment.parameters) for moment in (now, following))
         chosen = Named("choices", dict(zip(names.choices, choices, strict=True)))
-        excess = here.markets(public, chosen, here.expected_inflation_term(public, public_at(following), after))
+        excess = here.markets(public, chosen, here.expected(public, public_at(following), after))
         inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])
         return Period(inputs, excess, stack(here.next_state(public), names.state_variables), public)
 

@@ -40,6 +40,9 @@ def accuracy_rows(content: dict[str, Any]) -> dict[str, tuple[float | str, str]]
     rows: dict[str, tuple[float | str, str]] = {
         text: (content[name], judged.get(name, "")) for name, text in names.items() if content.get(name) is not None
     }
+    for name, each in content.get("expectations", {}).items():
+        for size in ("mean", "largest"):
+            rows[f"Error of expected {each['label']}, {size}"] = each[size], judged[f"expectation_{name}_{size}"]
     for kind, gain in (content["exploitability"] or {}).get("consumption_percent", {}).items():
         found = gain if gain > 0 or kind == "clairvoyant" else "none found"
         name = f"Exploitability, {KINDS[kind]} (percent of consumption)"

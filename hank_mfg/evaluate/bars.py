@@ -43,6 +43,16 @@ BARS: Mapping[str, Bar] = {
     "search_gain_percent": Bar(0.1, "%", _GAIN),
 }  # fmt: skip
 
+_RELATIVE = "as Euler errors, for what is a price of goods"
+EXPECTATIONS: Mapping[tuple[str, str], Bar] = {  # of an expectation, by its unit and size
+    ("points", "mean"): Bar(0.0125, "points", _POINTS),
+    ("points", "largest"): Bar(0.125, "points", _POINTS),
+    ("percent", "mean"): Bar(0.05, "%", _RELATIVE),
+    ("percent", "largest"): Bar(1.0, "%", _RELATIVE),
+    ("", "mean"): Bar(0.05, "hundredths", _RELATIVE),
+    ("", "largest"): Bar(1.0, "hundredths", _RELATIVE),
+}
+
 
 def measures(content: Mapping[str, Any]) -> dict[str, float]:
     """The measures that have a bar, by its name, of what `Accuracy.to_dict` gives; without those that do not apply."""
@@ -58,4 +68,8 @@ def measures(content: Mapping[str, Any]) -> dict[str, float]:
 
 def verdicts(content: Mapping[str, Any]) -> dict[str, str]:
     """ "ok" or "above 0.1 %" for every measure of `Accuracy.to_dict` that has a bar."""
-    return {name: BARS[name].verdict(value) for name, value in measures(content).items()}
+    found = {name: BARS[name].verdict(value) for name, value in measures(content).items()}
+    for name, each in content.get("expectations", {}).items():
+        for size in ("mean", "largest"):
+            found[f"expectation_{name}_{size}"] = EXPECTATIONS[each["unit"], size].verdict(each[size])
+    return found

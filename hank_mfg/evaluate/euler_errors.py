@@ -29,7 +29,7 @@ from hank_mfg.evaluate.individuals import Followed, Individuals, at, choose_at, 
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import latex_of
 from hank_mfg.precision import float64_allowed
-from hank_mfg.solve.gradient.euler import implied_inflation_term
+from hank_mfg.solve.gradient.euler import due_expectations
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.stationary.household import asset_return
@@ -42,6 +42,36 @@ LIMITS = (1e-3, 1e-2)  # errors whose share of the mass is reported
 
 
 @readable
+class ExpectationError(NamedTuple):
+    """The mean and the largest error of an expectation over the periods simulated, decimals: of a rate or a share, see
+    `Model.units`, in "points"; of a level in "percent" of the stationary value, or as it is where that is zero."""
+
+    name: str
+    mean: float
+    maximum: float
+    unit: str
+
+    @property
+    def label(self) -> str:
+        """The name and the unit in words."""
+        unit = {"percent": "percent of its value at rest", "": "hundredths"}.get(self.unit, self.unit)
+        return f"{self.name.replace('_', ' ')} ({unit})"
+
+
+def _expectation_errors(solution: GlobalSolution, missed: np.ndarray) -> tuple[ExpectationError, ...]:
+    """The errors of declared expectations from those of every period, (periods, expectations)."""
+    economy, public = solution.steady.economy, jax.tree.map(jnp.asarray, solution.steady.public)
+    names = economy.expectation_names(public)
+    kinds, rest, found = economy.model.units(), np.abs(np.asarray(economy.expected(public, public))), []
+    for name, value, errors in zip(names, rest[: len(names)], missed.T[: len(names)], strict=True):
+        points = kinds.get(name, "level") != "level"
+        unit = "points" if points else "percent" if value > 0 else ""
+        errors = errors / value if unit == "percent" else errors
+        found.append(ExpectationError(name, float(errors.mean()), float(errors.max()), unit))
+    return tuple(found)
+
+
+@readable
 class EulerErrors(NamedTuple):
     """Errors in relative consumption of goods (decimals), over the periods simulated.
 
@@ -50,7 +80,8 @@ class EulerErrors(NamedTuple):
     all individuals followed, and `dynamic_maxima` the largest error of each. `above_tenth`, `above_one` are the shares
     of the mass, where no bound binds, with a one-step error above .1 and 1 percent. `seed` drew what was not given.
     `price_mean`, `price_maximum` are what is missing in the first-order condition of firms, the Phillips curve, with
-    exact expectations, in units of inflation per period; None where no firm sets its price.
+    exact expectations, in units of inflation per period; None where no firm sets its price. `expectations` are the
+    errors of what expectations() declares, against exact ones.
     """
 
     mean: float
@@ -66,10 +97,12 @@ class EulerErrors(NamedTuple):
     above_tenth: float = 0.0
     above_one: float = 0.0
     dynamic_maxima: tuple[float, ...] = ()
+    expectations: tuple[ExpectationError, ...] = ()
 
     def table(self) -> "pd.DataFrame":
         """Mean and maximum, in percent of consumption, of the one-step errors and of the dynamic test; where firms set
-        prices, what is missing in the Phillips curve, in percentage points of inflation per period."""
+        prices, what is missing in the Phillips curve, in percentage points of inflation per period; and the errors of
+        expectations."""
         import pandas as pd
 
         rows = {
@@ -78,6 +111,7 @@ class EulerErrors(NamedTuple):
         }
         if self.price_mean is not None and self.price_maximum is not None:
             rows["Phillips-curve error (points of inflation)"] = (self.price_mean, self.price_maximum)
+        rows |= {f"Error of expected {each.label}": (each.mean, each.maximum) for each in self.expectations}
         frame = pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "maximum"])
         return (100.0 * frame).rename_axis("error")
 
@@ -109,7 +143,7 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
 
 def _errors(economy: Economy, step: Step, ahead: Decision):
     """Weighted errors at midpoints: (sum of mass x error, mass used, mass with errors above .1 and 1 percent, maximum,
-    constrained mass, error of firms)."""
+    constrained mass, errors of expectations)."""
     points = economy.grid.points
     middle = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (economy.grid.size - 1, economy.shape[1]))
     _, consumption, savings = choose_at(economy, step.now, middle)
@@ -122,9 +156,9 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
     node_binds = step.now.savings <= economy.grid.lower
     constrained = jnp.sum(jnp.where(node_binds, step.now.state.aggregate.mass, 0.0))
-    price = jnp.abs(implied_inflation_term(economy, step.now, ahead) - step.now.expected_inflation_term)
+    missed = jnp.abs(due_expectations(economy, step.now, ahead) - step.now.expected)
     above = (jnp.sum(jnp.where(error > limit, used, 0.0)) for limit in LIMITS)
-    return jnp.sum(used * error), jnp.sum(used), *above, largest, constrained, price
+    return jnp.sum(used * error), jnp.sum(used), *above, largest, constrained, missed
 
 
 @quick_jit
@@ -195,13 +229,14 @@ def euler_errors(
     play, errors, followed = _followed(
         solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed
     )
-    total, used, tenth, one, largest, constrained, price = map(np.asarray, errors)
+    total, used, tenth, one, largest, constrained, missed = map(np.asarray, errors)
     gap = followed.gaps
     return EulerErrors(
         float(total.sum() / used.sum()), float(largest.max()), float(constrained.mean()),
         float(gap.mean()), float(gap.max()), len(gap), play.economy.grid.size, seed,
-        *((float(price.mean()), float(price.max())) if play.economy.sets_prices else (None, None)),
+        *((float(missed[:, -1].mean()), float(missed[:, -1].max())) if play.economy.sets_prices else (None, None)),
         float(tenth.sum() / used.sum()), float(one.sum() / used.sum()), tuple(gap.max(axis=0).tolist()),
+        _expectation_errors(solution, missed),
     )  # fmt: skip
 
 

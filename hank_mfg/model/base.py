@@ -128,6 +128,8 @@ class Model(eqx.Module):
     For aggregate state variables other than the distribution, such as a promised rate or public debt
         state_variables()                         dict name -> value in the first period
         next_state(today)                         dict name -> value next period
+    For equations that look ahead, such as Tobin's Q, the price of a share, or a Phillips curve
+        expectations(today, tomorrow)             dict name -> quantity: its expectation is today.expected.name
     For firms that set prices
         profit(price, before, today)              one firm's profit at its price relative to the price level
         profit_discounting(today, tomorrow)       the value today of a unit of profit tomorrow
@@ -135,7 +137,8 @@ class Model(eqx.Module):
     Every equation reads one namespace, `today`, by name: `today.wage`. It grows in the order of the period: first the
     shocks, which is all that aggregates() and discounting() read; then state variables, aggregates and clearing prices,
     for prices(); then what prices() returns, for signal() and outcomes(); then outcomes, for the equations of markets
-    and firms. resources(), hourly_wage() and asset_price() read shocks and prices, which households take as given.
+    and firms; and expectations, for excess_demand(). resources(), hourly_wage() and asset_price() read shocks and
+    prices, which households take as given.
 
     A field named `discount_factor` is required. `period = "quarter"` (or "year", "month") in the class says how long a
     model period is; the smoothing of filters, the axes of figures and annual rates follow from it.
@@ -285,6 +288,29 @@ class Model(eqx.Module):
         return {}
 
     unknowns, carried, carry = clearing_prices, state_variables, next_state  # names of earlier versions
+
+    def expectations(self, today, tomorrow) -> dict:
+        """Quantities of tomorrow, and of today, whose conditional expectation the period's equations read; none unless
+        declared.
+
+        `today` and `tomorrow` hold shocks, state variables, aggregates, prices and outcomes of two periods in a row.
+        excess_demand() reads E[x(today, tomorrow) | today] as `today.expected.x`. A price that looks ahead is one that
+        clears, with an equation of its own: the price p of a share that pays d,
+
+            def clearing_prices(self):
+                return {"share_price": hm.Bracket(1.0, 100.0)}
+
+            def expectations(self, today, tomorrow):
+                return {"share": (tomorrow.dividend + tomorrow.share_price) / (1 + tomorrow.interest_rate)}
+
+            def excess_demand(self, today, choices):
+                return {"share": today.expected.share - today.share_price}
+
+        Globally each is one more output of a network, trained toward the exact expectation over every aggregate state
+        that may follow; on a path of perfect foresight, and to first order, it is its value in the period after; at a
+        stationary equilibrium tomorrow is today. Parameters in the formula are those of today, where they move.
+        """
+        return {}
 
     def profit(self, price, before, today):
         """One firm's profit F(p, q, today), in goods, where firms set prices; None where there are none.

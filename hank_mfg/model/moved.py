@@ -47,6 +47,7 @@ MOVED = {  # module of a class when it was saved: module today
 
 RENAMED_CLASSES = {  # class when it was saved, "module:Name": class today
     "hank_mfg.environment.alike:Alike": "hank_mfg.environment.information_sets:InformationSets",
+    "hank_mfg.policy.policy:Firms": "hank_mfg.policy.policy:Expectations",
 }
 RENAMED_LABELS = {"carried": "state_variables", "unknowns": "clearing_prices"}  # of groups of named quantities
 _OF_SETTINGS = {"passes": "epochs", "spread": "uniform_weight"}
@@ -59,12 +60,12 @@ RENAMED_FIELDS: dict[str, dict[str, str]] = {  # class: fields of earlier versio
     "Start": {"unknowns": "clearing_prices"},
     "Names": {"carried": "state_variables"},
     "Period": {"carried": "state_variables"},
-    "Stationary": {"unknowns": "clearing_prices", "outlook": "expected_inflation_term"},
-    "Record": {"outlook": "expected_inflation_term"},
-    "Targets": {"outlook": "expected_inflation_term"},
-    "Decision": {"outlook": "expected_inflation_term"},
+    "Stationary": {"unknowns": "clearing_prices", "outlook": "expected", "expected_inflation_term": "expected"},
+    "Record": {"outlook": "expected", "expected_inflation_term": "expected"},
+    "Targets": {"outlook": "expected", "expected_inflation_term": "expected"},
+    "Decision": {"outlook": "expected", "expected_inflation_term": "expected"},
     "Training": {"trembles": "price_noise_sd"},
-    "Policy": {"alike": "information_sets"},
+    "Policy": {"alike": "information_sets", "firms": "expectations"},
     "Solution": {"trembles": "price_noise_sd"},
 }
 

@@ -6,7 +6,8 @@ It grows in the order of the period:
     prices()                                        + state variables, aggregates, clearing prices
     resources(), hourly_wage(), asset_price()       shocks and prices: what a household takes as given
     signal(), outcomes()                            shocks, state variables, aggregates, prices
-    excess_demand(), goods_market(), next_state(), profit()    + outcomes
+    expectations(), goods_market(), next_state(), profit()     + outcomes
+    excess_demand()                                 + expected, what expectations() returns
 
 A household takes prices and shocks as given, and nothing else, so that it can be solved along any path of prices: a
 quantity that resources() needs is handed on by prices().
@@ -110,6 +111,11 @@ class _Anything(Mapping):
 
 def not_known(model: Any, equation: str, name: str) -> str | None:
     """One sentence why an equation cannot read today's `name`, where the model has a quantity of that name."""
+    if name == "expected" and equation != "excess_demand":
+        return (
+            f"today.expected is not given to {equation}(): only excess_demand() reads what is expected; name a price "
+            "in clearing_prices(), give it an equation there, and read that price."
+        )
     by = _named_by(model, name)
     if by is None:
         return None

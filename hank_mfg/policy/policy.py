@@ -78,14 +78,14 @@ class Stationary(NamedTuple):
 
     `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,), and
     `response` what they do to log consumption at given cash on hand, (clearing prices, assets, income);
-    `expected_inflation_term` is that of firms."""
+    `expected` (expectations,) is what the period's equations expect."""
 
     function: ConsumptionFunction
     points: Array
     cash: Array
     clearing_prices: Array
     response: Array
-    expected_inflation_term: Array
+    expected: Array
 
 
 class SeenStates(NamedTuple):
@@ -140,8 +140,9 @@ def _in_state(
     return there, _read(function, _spread(fine, points, cash)), 1.0 / _spread(at, points, gross)
 
 
-class Firms(eqx.Module):
-    """The encoder and head of firms that set prices; `scale`, of what the head gives, is about how much it varies."""
+class Expectations(eqx.Module):
+    """The encoder and head of what the period's equations expect, as expectations() or the term of firms that set
+    prices; `scale` (expectations,), of what the head gives, is about how much it varies."""
 
     encoder: AbstractEncoder
     head: Head
@@ -153,7 +154,7 @@ class Policy(eqx.Module):
     """Encoder, head and the stationary policy that they correct.
 
     `knots` (knots,) are asset levels; `stationary` is the policy without aggregate risk. Memory and features are those
-    of households, then those of `firms` where there are any. `information_sets` is the
+    of households, then those of `expectations` where there are any. `information_sets` is the
     partition of income states that a household can distinguish: in all states of a set it corrects, by one percentage,
     one stationary policy, the mean over the set of the policies of households who know their state. `parameters`
     (parameters,) are those of the model that the networks see beside the signal, in units of their box, where one
@@ -167,7 +168,7 @@ class Policy(eqx.Module):
     knots: Array
     curvature: Array
     pivot: Array | None = None
-    firms: Firms | None = None
+    expectations: Expectations | None = None
     by_state: ByState | None = None
     information_sets: InformationSets | None = eqx.field(static=True, default=None)
     parameters: Array | None = None
@@ -190,14 +191,15 @@ class Policy(eqx.Module):
         return memory, features
 
     def _encoders(self) -> tuple[AbstractEncoder, ...]:
-        return (self.encoder,) if self.firms is None else (self.encoder, self.firms.encoder)
+        return (self.encoder,) if self.expectations is None else (self.encoder, self.expectations.encoder)
 
-    def expected_inflation_term(self, features: Array) -> Array:
-        """The expected discounted term of the Phillips curve, in units of inflation: a number."""
-        if self.firms is None:
-            return self.stationary.expected_inflation_term
+    def expected(self, features: Array) -> Array:
+        """What the period's equations expect: (expectations,)."""
+        if self.expectations is None:
+            return jnp.zeros(0, features.dtype)
         own = interacted(features[self.encoder.feature_count :], self.parameters)
-        return self.stationary.expected_inflation_term + self.firms.scale * self.firms.head(own)
+        found = self.stationary.expected + self.expectations.scale * self.expectations.head(own)
+        return jnp.reshape(found, -1)  # earlier versions saved one expectation as a number
 
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""
@@ -285,21 +287,26 @@ class Policy(eqx.Module):
 def trainable(policy: Policy):
     """True at the leaves that gradient steps move: encoders and heads."""
     none = jax.tree.map(lambda _: False, policy)
-    parts = lambda p: (p.encoder, p.head, *(() if p.firms is None else (p.firms.encoder, p.firms.head)))  # noqa: E731
+
+    def parts(p):
+        ahead = p.expectations
+        return (p.encoder, p.head, *(() if ahead is None else (ahead.encoder, ahead.head)))
+
     return eqx.tree_at(parts, none, jax.tree.map(eqx.is_inexact_array, parts(policy)))
 
 
 class PolicySettings(NamedTuple):
-    """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head; whether
-    firms set prices; groups of individual states that a household cannot tell from each other, if any; how the signal
-    reveals the aggregate state, where the policy starts from one in each; model parameters seen beside the signal."""
+    """Sizes of a policy: signals seen, the encoder and its units, hidden width and asset knots of the head; how many
+    quantities are expected; groups of individual states that a household cannot tell from each other, if any; how the
+    signal reveals the aggregate state, where the policy starts from one in each; model parameters seen beside the
+    signal."""
 
     signals: int
     memory: str = "gru"
     units: int = 32
     width: int = 32
     knots: int = 24
-    sets_prices: bool = False
+    expectations: int = 0
     information_sets: InformationSets | None = None
     seen: SeenStates | None = None
     parameters: int = 0
@@ -309,7 +316,7 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     """A policy that starts exactly at the stationary consumption function, in the dtype of the points given.
 
     Where aggregate states are seen its `by_state` holds the stationary one for each, to be replaced. Signals are not
-    yet standardized: replace `whitening` by `fit_whitening` of a sample, and the firms' `scale`.
+    yet standardized: replace `whitening` by `fit_whitening` of a sample, and the `scale` of expectations.
     """
     dtype, income = stationary.points.dtype, stationary.cash.shape[1]
     income = income if settings.information_sets is None else max(settings.information_sets.group) + 1
@@ -321,12 +328,14 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     whitening = no_whitening(settings.signals, dtype)
     grid = asset_grid(space, settings.knots, dtype)
     places = (grid.points, grid.curvature, grid.pivot)
-    firms = None
-    if settings.sets_prices:
-        firms = Firms(*make_networks(shape, (), dtype, seed=seed + 1000), jnp.asarray(np.ones((), dtype)))
+    ahead, count = None, settings.expectations
+    if count:
+        ahead = Expectations(
+            *make_networks(shape, (count,), dtype, seed=seed + 1000), jnp.asarray(np.ones(count, dtype))
+        )
     by_state = None if settings.seen is None else same_in_all(stationary, settings.seen)
     parameters = jnp.asarray(np.zeros(settings.parameters, dtype)) if settings.parameters else None
-    return Policy(encoder, head, whitening, stationary, *places, firms, by_state, settings.information_sets, parameters)
+    return Policy(encoder, head, whitening, stationary, *places, ahead, by_state, settings.information_sets, parameters)
 
 
 def same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:

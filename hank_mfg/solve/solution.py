@@ -78,12 +78,11 @@ class Solution(Trained, Answers):
     """A trained economy.
 
     `policy` and `states` (the paths' last states, leading axis paths) are in the training `precision`; `steady` is the
-    stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history`
-    maps names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
-    price_error (of firms, in units of inflation; zero without), objective (mean flow utility); after robust training
-    for a `family` also the weights of its models, the losses in them that moved these (updates, models), and
-    adversary_gain, what other weights would have gained the adversary then, percent of consumption.
-    """
+    stationary equilibrium that training started from, float64; `optimizer` and `key` let training go on. `history` maps
+    names to arrays, one entry per update: update, loss, euler_error (relative consumption, mass-weighted mean),
+    price_error (of expectations, that of firms in units of inflation; zero without), objective (mean flow utility);
+    after robust training for a `family` also the weights of its models, the losses in them that moved these (updates,
+    models), and adversary_gain, what other weights would have gained the adversary then, percent of consumption."""
 
     model: Model
     settings: RSPG

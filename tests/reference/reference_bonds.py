@@ -80,3 +80,32 @@ class Priced(Huggett):
 
     def outcomes(self, today):
         return {"cost": self.cost(today)}
+
+
+class Expecting(Priced):
+    """The same economy with its Phillips curve as a declared expectation, and a share in income less than one for one:
+    its price, discounted at a rate of its own, follows from the shocks alone."""
+
+    profit = hm.Model.profit
+
+    def clearing_prices(self):
+        return {**super().clearing_prices(), "share_price": hm.Bracket(1.0, 30.0)}
+
+    def expectations(self, today, tomorrow):
+        worth = self.patience_of_firms / (1 + tomorrow.aggregate_income)
+        growth = tomorrow.aggregate_income / today.aggregate_income
+        share = self.patience_of_firms * (self.dividend(tomorrow) + tomorrow.share_price)
+        return {"inflation_term": worth * growth * jnp.log1p(tomorrow.inflation), "share": share}
+
+    def dividend(self, today):
+        """What a share pays."""
+        return jnp.sqrt(today.aggregate_income)
+
+    def excess_demand(self, today, choices):
+        margin = self.slope * (self.cost(today) - (1 - 1 / self.elasticity))
+        curve = margin + today.expected.inflation_term - jnp.log1p(today.inflation)
+        share = today.expected.share - today.share_price
+        return {**super().excess_demand(today, choices), "phillips": curve, "share": share}
+
+    def units(self):
+        return {**super().units(), "inflation_term": "rate"}

@@ -152,13 +152,13 @@ def test_training_finds_what_firms_charge_where_it_can_be_solved_exactly(firms):
 
 @pytest.mark.slow
 def test_the_reported_error_of_firms_is_the_one_worked_out_by_hand(firms):
-    """With an expected_inflation_term that is d too high everywhere log(1 + pi) is too, and the expectation by d times
+    """With an expectation that is d too high everywhere log(1 + pi) is too, and the expectation by d times
     `weights`."""
     d = 0.01
     shifted = eqx.tree_at(
-        lambda policy: policy.stationary.expected_inflation_term,
+        lambda policy: policy.stationary.expected,
         firms.policy,
-        firms.policy.stationary.expected_inflation_term + d,
+        firms.policy.stationary.expected + d,
     )
     errors = euler_errors(dataclasses.replace(firms, policy=shifted), periods=200, burn=20)
     missed = d * (1.0 - phillips(firms.model)[1].sum(axis=1))
@@ -203,7 +203,9 @@ def test_profits_without_a_cost_of_changing_prices_are_refused(refuses):
 def test_a_solution_with_firms_is_saved(firms, folder):
     """Guards `load_run`: the networks of firms and every memory come back to the same bits."""
     again = hm.load_run(folder, firms.model)
-    for one, other in zip(jax.tree.leaves(firms.policy.firms), jax.tree.leaves(again.policy.firms), strict=True):
+    for one, other in zip(
+        jax.tree.leaves(firms.policy.expectations), jax.tree.leaves(again.policy.expectations), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
     np.testing.assert_array_equal(firms.states.memory, again.states.memory)
 

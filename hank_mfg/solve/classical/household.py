@@ -128,9 +128,9 @@ class TabulatedPolicy(eqx.Module):
         """Nothing to remember: (0,)."""
         return jnp.zeros(0, self.nodes.dtype)
 
-    def expected_inflation_term(self, features: Array) -> Array:
-        """No firm sets prices: zero."""
-        return jnp.zeros((), features.dtype)
+    def expected(self, features: Array) -> Array:
+        """No equation looks ahead: (0,)."""
+        return jnp.zeros(0, features.dtype)
 
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """The features are the signal itself."""

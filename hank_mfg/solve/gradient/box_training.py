@@ -335,8 +335,9 @@ def _prepare(begun: BegunBox, points: np.ndarray, known: _Known, begin: tuple, c
     means = jnp.asarray(np.asarray(level + moved, whitening.mean.dtype))
     matrices = jnp.broadcast_to(whitening.matrix, (count, *whitening.matrix.shape))
     fixed = eqx.tree_at(lambda p: p.whitening, models.policies, Whitening(means, matrices))
-    if play.policy.firms is not None:
-        fixed = eqx.tree_at(lambda p: p.firms.scale, fixed, jnp.full(count, play.policy.firms.scale))
+    if play.policy.expectations is not None:
+        scale = play.policy.expectations.scale
+        fixed = eqx.tree_at(lambda p: p.expectations.scale, fixed, jnp.broadcast_to(scale, (count, *scale.shape)))
     return _Prepared(play, models._replace(policies=fixed), training, start, misfit)
 
 

@@ -41,7 +41,7 @@ HISTORY = ("update", "loss", "euler_error", "price_error", "objective")
 def warm_up(play: Play, training: Training[State], key, price_noise_sd, settings: RSPG, models: ModelSet | None):
     """Last states of paths on which all follow the stationary policy, signals (paths, time, signals), prices
     that cleared inside the period (paths, time, clearing_prices), which they miss by `price_noise_sd` (clearing
-    prices,), and the expected inflation term of firms if tomorrow were like today (paths, time)."""
+    prices,), and what would be expected if tomorrow were like today (paths, time, expectations)."""
     periods = settings.warmup
 
     def one(play, start, key):
@@ -49,7 +49,7 @@ def warm_up(play: Play, training: Training[State], key, price_noise_sd, settings
 
         def record(step):
             public = step.now.public
-            return step.now.signal, economy.clearing_values(public), economy.expected_inflation_term(public, public)
+            return step.now.signal, economy.clearing_values(public), economy.expected(public, public)
 
         shocks = economy.draw_shocks(start.aggregate.shock, periods, key=key)
         missed = price_noise_sd * jax.random.normal(
@@ -94,7 +94,8 @@ def first_paths(
     walk: Callable = warm_up, level: np.ndarray | float = 0.0,
 ) -> tuple[Play, Training[State]]:  # fmt: skip
     """Follow the policy that training starts from, and set what is measured on these paths: the standardization of
-    signals less their `level`, that of a path's model (paths, signals), the scale of firms, and noise of prices."""
+    signals less their `level`, that of a path's model (paths, signals), the scale of expectations, and noise of
+    prices."""
     arguments, others = (play, training, key), (settings, models)
     last, (signals, clearing_prices, outlooks) = walk(*arguments, training.price_noise_sd, *others)
     price_noise_sd = jnp.asarray(settings.price_noise * np.asarray(clearing_prices).std(axis=(0, 1)))
@@ -111,9 +112,10 @@ def first_paths(
     signals = np.asarray(signals) - np.asarray(level, signals.dtype)[..., None, :] if np.ndim(level) else signals
     whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
     policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
-    scale = np.asarray(outlooks).std()
-    if policy.firms is not None and scale > 0:
-        policy = eqx.tree_at(lambda p: p.firms.scale, policy, jnp.asarray(scale))
+    if policy.expectations is not None:
+        scale = np.array([np.ascontiguousarray(each).std() for each in np.moveaxis(np.asarray(outlooks), -1, 0)])
+        scale = np.where(scale > 0, scale, policy.expectations.scale)
+        policy = eqx.tree_at(lambda p: p.expectations.scale, policy, jnp.asarray(scale))
     training = training._replace(policy=policy, states=last, price_noise_sd=price_noise_sd)
     return play._replace(policy=policy), training
 
@@ -145,7 +147,7 @@ def untrained(
         assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
         cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
         zeros = np.zeros((len(economy.clearing_prices), *cash.shape), dtype)
-        others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros((), dtype)))
+        others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros(0, dtype)))
         stationary = Stationary(ConsumptionFunction(cash, cash), assets, cash, *others)
         mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
         state_variables = Named(
@@ -157,10 +159,18 @@ def untrained(
     guess = Named(
         "clearing_prices", dict(zip(economy.clearing_prices, np.asarray(stationary.clearing_prices), strict=True))
     )
-    signals = eqx.filter_eval_shape(lambda e, a, x: e.signal(e.public(a, x)), economy, aggregate, guess).shape[0]
+
+    def seen_and_expected(economy, aggregate, clearing_prices):
+        public = economy.public(aggregate, clearing_prices)
+        return economy.signal(public), economy.expected(public, public)
+
+    shapes = eqx.filter_eval_shape(seen_and_expected, economy, aggregate, guess)
+    signals, expectations = (each.shape[0] for each in shapes)
+    if steady is None:
+        stationary = stationary._replace(expected=jnp.asarray(np.zeros(expectations, dtype)))
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
     seen = seen_states(economy)
-    shape = PolicySettings(signals, *sizes, economy.sets_prices, information_sets, seen, parameters)
+    shape = PolicySettings(signals, *sizes, expectations, information_sets, seen, parameters)
     policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.clearing_prices), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))

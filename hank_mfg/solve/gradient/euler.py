@@ -15,7 +15,7 @@ sampled shocks is multiplied by errors that vanish at the solution. td_lambda = 
 along the path with the critic at its end, td_lambda = 0 the one-step first-order condition.
 
 A firm that sets its price has one state, the price of the period before, and all firms are alike: its critic F_q is
-known, its gradient F_p + E[L F_q'] vanishes where its expected_inflation_term x, the network's, is the expectation.
+known, its gradient F_p + E[L F_q'] vanishes where what it expects, an output of the network, is the expectation.
 """
 
 from typing import NamedTuple
@@ -72,11 +72,11 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
     return FirstOrder(residual, curvature, persistence, step.lottery, income, discount_factor)
 
 
-def implied_inflation_term(economy: Economy, now: Decision, ahead: Decision) -> Array:
-    """E[L F_q'] / F_pq, exact over next period's aggregate states: the expected term of the Phillips
-    curve, in units of inflation, a number. `ahead` holds the decisions in every state that may follow."""
+def due_expectations(economy: Economy, now: Decision, ahead: Decision) -> Array:
+    """What the period's equations should expect, exact over next period's aggregate states: (expectations,). `ahead`
+    holds the decisions in every state that may follow."""
     probabilities = economy.shock_transition[now.state.aggregate.shock]
-    return probabilities @ jax.vmap(lambda public: economy.expected_inflation_term(now.public, public))(ahead.public)
+    return probabilities @ jax.vmap(lambda public: economy.expected(now.public, public))(ahead.public)
 
 
 def structural_gradient(economy: Economy, path: FirstOrder, td_lambda: float) -> Array:

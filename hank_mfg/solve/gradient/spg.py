@@ -21,7 +21,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Policy, Tables, trainable
 from hank_mfg.solve.gradient.descent import descend, make_optimizer
-from hank_mfg.solve.gradient.euler import FirstOrder, first_order, implied_inflation_term, structural_gradient
+from hank_mfg.solve.gradient.euler import FirstOrder, due_expectations, first_order, structural_gradient
 from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
@@ -48,11 +48,10 @@ class RSPG(MethodSettings):
 
     `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` set the size of the policy's
     network, `asset_points` the grid, `precision` ("float32", "float64") the precision of training. Training stops when
-    the mass-weighted Euler error, relative to consumption, and the error of firms, in units of inflation, are below
-    `tolerance`. The scale of the signals is measured first, in `warmup` periods under the stationary policy. During
-    training, clearing prices are perturbed by noise with `price_noise` times their standard deviation, so that the
-    policy learns its response off the equilibrium path.
-    """
+    the mass-weighted Euler error, relative to consumption, and the error of expectations, relative to their values at
+    rest where these are above one, are below `tolerance`. The scale of the signals is measured first, in `warmup`
+    periods under the stationary policy. During training, clearing prices are perturbed by noise with `price_noise`
+    times their standard deviation, so that the policy learns its response off the equilibrium path."""
 
     paths: int = 16
     horizon: int = 20
@@ -109,7 +108,8 @@ def SPG(**settings) -> RSPG:  # noqa: N802 - the method's name
 
 class Progress(NamedTuple):
     """The report of one update: `finite` (quantities, paths), where everything is a number, `market`, where prices of
-    every path cleared worst; `price_error` is that of firms, in units of inflation."""
+    every path cleared worst; `price_error` is that of expectations, see
+    `missed_expectation`."""
 
     loss: Array
     euler_error: Array
@@ -141,8 +141,8 @@ class Record(NamedTuple):
 
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
     `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
-    less where earnings fall with it; `goods` is consumption of goods. `expected_inflation_term` (time,) is the
-    policy's expected term of the Phillips curve, `implied` its exact expectation over every next aggregate state."""
+    less where earnings fall with it; `goods` is consumption of goods. `expected` (time,
+    expectations) is what the policy expects, `implied` the exact expectation over every next aggregate state."""
 
     signal: Array
     cash: Array
@@ -154,20 +154,20 @@ class Record(NamedTuple):
     rise: Array
     mass: Array
     reward: Array
-    expected_inflation_term: Array
+    expected: Array
     implied: Array
     path: FirstOrder
 
 
 class Targets(NamedTuple):
-    """Targets of the networks from one path: the `move` of log consumption and its `weight`; the expected inflation
-    term of firms, (time,); the number of asset points, from the lowest one, that are `bound`, (time, income): there
-    saving down to the borrowing limit is optimal."""
+    """Targets of the networks from one path: the `move` of log consumption and its `weight`; what is `expected`, (time,
+    expectations); the number of asset points, from the lowest one, that are `bound`, (time, income): there saving down
+    to the borrowing limit is optimal."""
 
     signal: Array
     move: Array
     weight: Array
-    expected_inflation_term: Array
+    expected: Array
     bound: Array
 
 
@@ -195,10 +195,10 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
     budget = play.economy.budget(now.public)
     net = budget.unspent(now.cash, now.savings)
     consumption, rise = jax.jvp(budget.consumed, (net,), (budget.cost(jnp.ones_like(net)),))
-    implied = implied_inflation_term(play.economy, now, ahead)
+    due = due_expectations(play.economy, now, ahead)
     return Record(
         now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
-        budget.goods(consumption), rise, mass, reward, now.expected_inflation_term, implied,
+        budget.goods(consumption), rise, mass, reward, now.expected, due,
         condition,
     )  # fmt: skip
 
@@ -221,18 +221,25 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
     move = jnp.clip(jnp.log(consumption / record.unconstrained_consumption) + change, -limit, limit)
     right = (record.unconstrained_savings < grid.lower) & (change >= 0)
     bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
-    targets = Targets(record.signal, move, weight, record.implied - record.expected_inflation_term, bound)
+    targets = Targets(record.signal, move, weight, record.implied - record.expected, bound)
     binds = (record.unconstrained_savings < grid.lower) | (record.unconstrained_savings > grid.upper)
     relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
     return targets, jnp.mean(euler_error), gradient
 
 
+def missed_expectation(policy: Policy, missed: Array) -> Array:
+    """The largest of the mean errors `missed` (time, expectations) of expectations, a number: relative to the value at
+    rest where that is above one, otherwise as it is; zero where nothing is expected."""
+    unit = jnp.maximum(jnp.abs(policy.stationary.expected), 1.0)
+    return jnp.max(jnp.mean(jnp.abs(missed), axis=0) / unit, initial=0.0)
+
+
 def along(policy: Policy, tables: Tables, memory: Array, signal: Array) -> tuple[Array, Array]:
     """Outputs of the networks along one path of signals (time, signals): the log correction of consumption, (time,
-    assets, income), and the expected inflation term of firms, (time,)."""
+    assets, income), and what is expected, (time, expectations)."""
     _, features = jax.lax.scan(lambda m, o: policy.remember(m, o), memory, signal)
-    return jax.vmap(lambda f: (policy.correction(f, tables), policy.expected_inflation_term(f)))(features)
+    return jax.vmap(lambda f: (policy.correction(f, tables), policy.expected(f)))(features)
 
 
 def fit(
@@ -242,7 +249,7 @@ def fit(
     """`epochs` optimizer steps toward the targets of a batch of paths: (policy, optimizer, loss before the first).
 
     The loss is half the weighted squared distance of the log correction from where it should move, summed over states,
-    and half that of the expected inflation term of firms in units of its `scale` (as it is, Adam would take it for
+    and half that of what is expected in units of its `scale` (as it is, Adam would take it for
     rounding), mean over periods and over paths, which count by their `shares` (paths,) of mean one. The targets
     of a rollout merit several cheap steps of the network, and are partly peculiar to its paths: a network that goes
     only part of the way is a mean over the last rollouts."""
@@ -253,7 +260,7 @@ def fit(
         return on_paths(now, models, place, lambda p, m, o: along(p.policy, p.tables, m, o), memory, targets.signal)
 
     target, weight = (
-        jax.tree.map(jnp.add, current(moving), (targets.move, targets.expected_inflation_term)),
+        jax.tree.map(jnp.add, current(moving), (targets.move, targets.expected)),
         targets.weight,
     )
     if training.policy.by_state is not None:
@@ -262,12 +269,12 @@ def fit(
         first = jnp.minimum(targets.bound, weight.shape[2] - 1)[:, :, None]
         target = (jnp.take_along_axis(target[0], jnp.maximum(number, first), axis=2), target[1])
         weight = jnp.where(free, weight, BOUND * weight)
-    unit = 1.0 if training.policy.firms is None else training.policy.firms.scale
+    unit = 1.0 if training.policy.expectations is None else training.policy.expectations.scale
 
     def loss(moving):
         distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
-        households, firms = jnp.sum(weight * distance**2, axis=(2, 3)), (missed / unit) ** 2
-        return 0.5 * jnp.mean(shares[:, None] * (households + firms))
+        households, ahead = jnp.sum(weight * distance**2, axis=(2, 3)), jnp.sum((missed / unit) ** 2, axis=2)
+        return 0.5 * jnp.mean(shares[:, None] * (households + ahead))
 
     start = (moving, training.optimizer)
     (fitted, optimizer), values = descend(loss, start, make_optimizer(settings), steps=settings.epochs)
@@ -309,7 +316,7 @@ def update(
         targets, error, gradient = compute_targets(play, record, settings)
         parts = (record.signal, record.cash, record.savings, record.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        numbers = (error, jnp.mean(jnp.abs(targets.expected_inflation_term)), jnp.mean(record.reward))
+        numbers = (error, missed_expectation(play.policy, targets.expected), jnp.mean(record.reward))
         return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)

@@ -39,8 +39,8 @@ class Decision(NamedTuple):
 
     `cash` on hand, `unconstrained_consumption` consumption before the budget binds and what it would save,
     `unconstrained_savings`; `savings` next assets within the bounds; `features` what the heads were given;
-    `expected_inflation_term` the expected term of the Phillips curve; `excess` (clearing prices,) what
-    is left over of the equations by which prices clear inside the period."""
+    `expected` (expectations,) what the period's equations expect; `excess` (clearing prices,) what is left over of the
+    equations by which prices clear inside the period."""
 
     state: State
     public: Public
@@ -51,7 +51,7 @@ class Decision(NamedTuple):
     unconstrained_consumption: Array
     unconstrained_savings: Array
     savings: Array
-    expected_inflation_term: Array
+    expected: Array
     excess: Array
 
 
@@ -103,8 +103,8 @@ class Play(NamedTuple):
         unconstrained_consumption = self.unconstrained_consumption(features, cash, public)
         unconstrained_savings = economy.budget(public).savings_of(cash, unconstrained_consumption)
         savings = jnp.clip(unconstrained_savings, *economy.bounds(cash, public))
-        expected_inflation_term = self.policy.expected_inflation_term(features)
-        excess = economy.excess_demand(state.aggregate.mass, public, savings, expected_inflation_term)
+        expected = self.policy.expected(features)
+        excess = economy.excess_demand(state.aggregate.mass, public, savings, expected)
         return Decision(
             state,
             public,
@@ -115,7 +115,7 @@ class Play(NamedTuple):
             unconstrained_consumption,
             unconstrained_savings,
             savings,
-            expected_inflation_term,
+            expected,
             excess,
         )
 

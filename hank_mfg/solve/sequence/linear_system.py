@@ -191,7 +191,7 @@ def with_explicit_prices(ss: SteadyValues, names: Names) -> Names:
     def ahead(price: str) -> bool:
         def read(value: Array) -> list[Array]:
             later = public({price: value})
-            return [economy.expected_inflation_term(public({}), later), *economy.next_state(later).values()]
+            return [*economy.expected(public({}), later), *economy.next_state(later).values()]
 
         return any(depends_on(read, one[price]))
 

@@ -292,11 +292,8 @@ def stationary_of(steady: SteadyState) -> Stationary:
         response = _response(economy, public, jnp.asarray(steady.composite))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
-    clearing_prices, expected_inflation_term = (
-        economy.clearing_values(public),
-        economy.expected_inflation_term(public, public),
-    )
-    return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected_inflation_term)
+    clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
+    return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
 
 
 _response = eqx.filter_jit(response_to_unknowns)
