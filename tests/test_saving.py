@@ -47,6 +47,7 @@ def leaves_are_same(one, other) -> None:
 
 def test_a_steady_state_is_kept(steady, tmp_path):
     found = hm.load(hm.save(steady, tmp_path / "steady.npz"))
+    leaves_are_same(found, hm.load(tmp_path / "steady.npz", "aiyagari"))
     assert type(found) is hm.SteadyState
     leaves_are_same(steady, found)
     assert found.economy.model.parameters() == steady.economy.model.parameters()

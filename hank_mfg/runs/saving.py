@@ -15,6 +15,7 @@ from hank_mfg.errors import HankError
 from hank_mfg.files import write_bytes
 from hank_mfg.model.codec import CodecError, Reader, Writer
 from hank_mfg.model.fingerprint import differences, fingerprint
+from hank_mfg.model.gallery import load_model, model_names
 from hank_mfg.model.model_files import class_named, shipped_file
 from hank_mfg.precision import float64_allowed
 from hank_mfg.runs.manifest import place
@@ -54,10 +55,10 @@ def save(result: Any, path: str | Path) -> Path:
 def load(path: str | Path, model: Any = None) -> Any:
     """Read what `save` wrote: the same numbers, in the same precisions.
 
-    `model` is needed for a model or game of your own unless its class is loaded already: the class, an object of it, or
-    the path of its file, which is then run. Raises LoadError, one sentence, for a file that is damaged, that no version
-    or a later one wrote, and where the equations of the class differ from those that were saved.
-    """
+    `model` is needed for a model or game of your own unless its class is loaded already: the class, an object of it,
+    the name of a shipped one, or the path of its file, which is then run. Raises LoadError, one sentence, for a file
+    that is damaged, that no version or a later one wrote, and where the equations of the class differ from those that
+    were saved. """
     path = Path(path)
     if path.is_dir():
         raise LoadError(f"{path} is a folder: load a run with hank_mfg.load_run({str(path)!r}).")
@@ -117,6 +118,8 @@ def _given(name: str, saved: dict[str, Any], model: Any) -> type | None:
     """The class `name` from what was passed as `model`: itself, or one of its module or file."""
     if model is None:
         return None
+    if isinstance(model, str) and model in model_names():
+        model = load_model(model)
     if isinstance(model, str | Path):
         return class_named(model, name)
     kind = model if isinstance(model, type) else type(model)
