@@ -85,7 +85,7 @@ def solved(quick: bool) -> tuple[hm.results.BoxSolution, float]:
 
 def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, folder: Path, quick: bool) -> dict[str, Any]:
     """The posterior, and what it took."""
-    sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": 400, "asset_points": 60}
+    sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": 200, "asset_points": 60}
     likelihood = hm.particle_likelihood(solution, data, OBSERVED, **sizes)
     begin = time.perf_counter()
     likelihood()

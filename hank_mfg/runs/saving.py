@@ -58,7 +58,7 @@ def load(path: str | Path, model: Any = None) -> Any:
     `model` is needed for a model or game of your own unless its class is loaded already: the class, an object of it,
     the name of a shipped one, or the path of its file, which is then run. Raises LoadError, one sentence, for a file
     that is damaged, that no version or a later one wrote, and where the equations of the class differ from those that
-    were saved. """
+    were saved."""
     path = Path(path)
     if path.is_dir():
         raise LoadError(f"{path} is a folder: load a run with hank_mfg.load_run({str(path)!r}).")

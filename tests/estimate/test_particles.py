@@ -77,7 +77,7 @@ def test_the_filter_estimates_the_sum_over_every_path_of_shocks(solution, float6
     compared = Compared(*map(jnp.asarray, (data, noise, steady)))
     estimates = np.asarray([
         run_filter(
-            play, states, compared, jax.random.PRNGKey(seed), observed=observed, wanted=(), burn=1
+            play, states, compared, jax.random.PRNGKey(seed), observed=observed, wanted=(), burn=2
         ).log_likelihood for seed in range(24)
     ])  # fmt: skip
     weights = np.exp(estimates - total)

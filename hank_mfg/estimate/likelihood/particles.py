@@ -2,17 +2,18 @@
 
 A particle is an aggregate state: the distribution, which follows exactly from the shocks before, state variables, the
 memory of the public history, and today's shocks. In every period markets clear in each particle, which says what would
-be observed; particles are weighted by the density of the measurement errors that this leaves, drawn again by their
-weights, and get the shocks of the next period,
+be observed; particles are weighted by the density p of the measurement errors that this leaves. Particles and the
+shocks z' of the next period are then drawn together, by their weights W, the probabilities of the shocks and a guess q
+of the density of what is observed next (guide.py), which leaves p / q as the next weights w:
 
-    log p(y) = sum_t log (1/N sum_i p(y_t | particle i)),
+    p(y) = [ 1/N sum_i p(y_1 | i) ] prod_t [ sum_i W_i sum_z' P(z' | z_i) q(y_{t+1} | z', i) ] [ 1/N sum_j w_j ],
 
-of which exp is an unbiased estimate of the likelihood for any number N of particles. Its Monte Carlo error is measured
-by repeating it with other draws.
+of which exp is an unbiased estimate of the likelihood for any number N of particles and any guess. Its Monte Carlo
+error is measured by repeating it with other draws.
 
-Source: Gordon, Salmond and Smith (1993), IEE Proceedings F 140(2); Fernandez-Villaverde and Rubio-Ramirez (2007),
-Review of Economic Studies 74(4).
-"""
+Source: Pitt and Shephard (1999), Journal of the American Statistical Association 94(446), for the guess; Gordon,
+Salmond and Smith (1993), IEE Proceedings F 140(2); Fernandez-Villaverde and Rubio-Ramirez (2007), Review of Economic
+Studies 74(4)."""
 
 import hashlib
 import json
@@ -26,6 +27,7 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.estimate.errors import EstimationError
+from hank_mfg.estimate.likelihood.guide import WIDER, fit_guide, known_before
 from hank_mfg.estimate.likelihood.linear_model import declared_bounds
 from hank_mfg.estimate.likelihood.observed import Observed, check_observed, sample_of
 from hank_mfg.evaluate.simulate import period_series
@@ -36,12 +38,14 @@ from hank_mfg.precision import DTYPES, float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.gradient.box import model_at, point_of
 from hank_mfg.solve.gradient.box_training import BoxSolution
-from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
+from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 
 if TYPE_CHECKING:
     import pandas as pd
 
 UNCLEARED = 1e-3  # excess demand with which a particle counts for nothing
+BLIND = 0.1  # share of particles that go on without looking at the next observation, in case the guess is bad
+METHOD = "guided"  # part of the identity of a likelihood: another filter gives other draws
 
 
 class Filtered(NamedTuple):
@@ -75,54 +79,98 @@ class Compared(NamedTuple):
     steady: Array
 
 
+def _log_density(missed: Array, variance: Array) -> Array:
+    """The log density of measurement errors `missed` (..., columns), zero where data are missing."""
+    terms = -0.5 * missed**2 / variance - 0.5 * jnp.log(2 * jnp.pi * variance)
+    return jnp.where(jnp.isfinite(missed), terms, 0.0).sum(axis=-1)
+
+
+def _drawn(shares: Array, count: int, key: Array) -> Array:
+    """`count` places drawn by `shares` (n,), systematically: (count,)."""
+    ticks = (jnp.arange(count) + jax.random.uniform(key)) / count
+    return jnp.clip(jnp.searchsorted(jnp.cumsum(shares), ticks), 0, len(shares) - 1)
+
+
 @quick_jit
 def run_filter(
     play: Play, states: State, compared: Compared, key: Array, *, observed: tuple[Observed, ...],
     wanted: tuple[str, ...], burn: int,
 ) -> Filtered:  # fmt: skip
-    """Run the filter from `states`, leading axis particles, `burn` periods before the data."""
+    """Run the filter: `states`, leading axis particles, walk for `burn` periods, 2 or more; the data begin in one of these,
+    the first quarter left out."""
     data, noise, steady = compared
     economy, count = play.economy, states.aggregate.shock.shape[0]
     scale = jnp.asarray([o.scale for o in observed], economy.dtype)
     growth = np.asarray([o.transform.endswith("difference") for o in observed])
 
+    def missed(values: Array, here: Array, before: Array) -> Array:
+        return values - scale * (here - jnp.where(growth, before, steady))
+
     def walk(state: State, key: Array):
         shocks = economy.draw_shocks(state.aggregate.shock, burn, key=key)
-        last, levels = rollout(play, state, shocks, lambda step: levels_of(play, step.now, observed))
-        return last, levels[-1]
+
+        def seen(step: Step):
+            before = step.now.state.aggregate
+            known = known_before(economy, before.mass, before.state_variables)
+            return known, before.shock, levels_of(play, step.now, observed), step.now.state
+
+        return rollout(play, state, shocks, seen)[1]
+
+    def beginnings(levels: Array, starts: State, key: Array) -> tuple[State, Array, Array, Array]:
+        """Particles drawn from all `starts` of the walks (starts, ...) by the density of the first data, the levels of
+        the period before, that density, and the logarithm of its mean."""
+        at, before = levels[:, 1:].reshape(-1, levels.shape[2]), levels[:, :-1].reshape(-1, levels.shape[2])
+        density = _log_density(missed(data[0], at, before), noise**2)
+        density = jnp.where(jnp.isfinite(density), density, -jnp.inf)
+        total = jax.scipy.special.logsumexp(density)
+        chosen = _drawn(jnp.where(jnp.isfinite(total), jnp.exp(density - total), 1.0 / len(density)), count, key)
+        return jax.tree.map(lambda x: x[chosen], starts), before[chosen], density[chosen], total - jnp.log(len(density))
+
+    first, second, rest = jax.random.split(key, 3)
+    known, shock, levels, starts = jax.vmap(walk)(states, jax.random.split(first, count))
+    early = min(burn // 4, burn - 2)  # periods of the walk that are left out, away from the ergodic set
+    guide = fit_guide(economy, *(x[:, early:].reshape(-1, *x.shape[2:]) for x in (known, shock, levels)))
+    starts = jax.tree.map(lambda x: x[:, early + 1 :].reshape(-1, *x.shape[2:]), starts)
+    begin, before, density, mean = beginnings(levels[:, early:], starts, second)
+    wide = WIDER * (noise**2 + scale**2 * guide.left_over)
+
+    def guessed(step: Step, here: Array, values: Array) -> tuple[Array, Array]:
+        """By shock of the next period: its log probability, and the log density of the data by the guess."""
+        ahead = known_before(economy, step.settled, economy.next_state(step.now.public))
+        chances = economy.shock_transition[step.now.state.aggregate.shock]
+        return jnp.log(chances), _log_density(missed(values, guide.levels(ahead), here), wide)
 
     def period(carry, given):
-        states, before = carry
-        values, key = given
+        states, before, guess = carry
+        values, following, key = given
         now = jax.vmap(play.decide)(states)
         here = jax.vmap(lambda n: levels_of(play, n, observed))(now)
-        distance = (values - scale * (here - jnp.where(growth, before, steady))) / noise
-        present = jnp.isfinite(values)
-        density = jnp.where(present, -0.5 * distance**2 - jnp.log(noise) - 0.5 * jnp.log(2 * jnp.pi), 0.0).sum(axis=1)
+        density = _log_density(missed(values, here, before), noise**2) - guess
         clear = jnp.all(jnp.abs(now.excess) <= UNCLEARED, axis=1)
         density = jnp.where(clear & jnp.isfinite(density), density, -jnp.inf)
         total = jax.scipy.special.logsumexp(density)
         weight = jnp.where(jnp.isfinite(total), jnp.exp(density - total), 1.0 / count)
-        at, after = jax.random.split(key)
-        places = (jnp.arange(count) + jax.random.uniform(at)) / count
-        parents = jnp.clip(jnp.searchsorted(jnp.cumsum(weight), places), 0, count - 1)
-        chosen = jax.tree.map(lambda x: x[parents], now)
-
-        def forward(now: Decision, key: Array) -> State:
-            shock = economy.draw_shocks(now.state.aggregate.shock, 1, key=key)[0]
-            return play.follow(play.act(now, shock), shock)
-
-        following = jax.vmap(forward)(chosen, jax.random.split(after, count))
+        steps = jax.vmap(play.act)(now, now.state.aggregate.shock)  # the shock that follows is drawn below
+        prior, guesses = jax.vmap(lambda s, h: guessed(s, h, following))(steps, here)
+        prior = jnp.log(weight)[:, None] + prior
+        usual = jax.scipy.special.logsumexp(prior + guesses)
+        guesses = jnp.logaddexp(jnp.log1p(-BLIND) + guesses, jnp.log(BLIND) + usual)
+        cells = prior + guesses
+        ahead = jax.scipy.special.logsumexp(cells)
+        shares = jnp.where(jnp.isfinite(ahead), jnp.exp(cells - ahead), weight[:, None] / cells.shape[1])
+        parents, shock = jnp.divmod(_drawn(shares.reshape(-1), count, key), cells.shape[1])
+        next_states = jax.vmap(play.follow)(jax.tree.map(lambda x: x[parents], steps), shock)
         series = jax.vmap(lambda n: period_series(economy, n))(now)
         means = [weight @ jnp.asarray(series[name], economy.dtype) for name in wanted]
-        found = (total - jnp.log(count), 1.0 / jnp.sum(weight**2), means, 1.0 - jnp.mean(clear))
-        return (following, here[parents]), found
+        found = (total - jnp.log(count), ahead, 1.0 / jnp.sum(weight**2), means, 1.0 - jnp.mean(clear))
+        return (next_states, here[parents], guesses[parents, shock]), found
 
-    first, rest = jax.random.split(key)
-    begin = jax.vmap(walk)(states, jax.random.split(first, count))
-    _, (increments, effective, means, uncleared) = jax.lax.scan(
-        period, begin, (data, jax.random.split(rest, len(data)))
+    later = jnp.concatenate([data[1:], jnp.full_like(data[:1], jnp.nan)])
+    start = (begin, before, density)
+    _, (exact, ahead, effective, means, uncleared) = jax.lax.scan(
+        period, start, (data, later, jax.random.split(rest, len(data)))
     )
+    increments = exact + jnp.concatenate([mean[None], ahead[:-1]])
     return Filtered(jnp.sum(increments), increments, effective, means, uncleared)
 
 
@@ -164,7 +212,7 @@ class ParticleLikelihood:
         parts = [
             type(model).__name__, fingerprint(type(model)), list(self.observed.values()), self.sample.columns, self.box,
             {n: np.asarray(v).tolist() for n, v in model.parameters().items()}, self.start, self.particles, self.burn,
-            self.asset_points, self.precision,
+            self.asset_points, self.precision, METHOD,
         ]  # fmt: skip
         digest = hashlib.sha256(json.dumps(parts, default=str).encode())
         for array in (self.sample.values, *jax.tree.leaves(self.solution.history)):
@@ -263,16 +311,17 @@ def particle_likelihood(
 
     `data` and `observed` are as for `likelihood`: deviations are from the stationary equilibrium at the parameters,
     here without linearization. Every column needs a `measurement_error`: shocks have finitely many values, so that no
-    data fit without; one that is named is a parameter, its first value in `start`. Each of `particles` particles begins
-    `burn` periods before the data near the ergodic set. The distribution is a histogram on `asset_points` points,
+    data fit without; one that is named is a parameter, its first value in `start`. Each of `particles` particles walks
+    for `burn` periods from near the ergodic set; the data begin in any of the last three quarters of these, as the
+    first ones say. The distribution is a histogram on `asset_points` points,
     twice those of training by default, as in `simulate`; `precision` is that of the filter. Raises EstimationError,
     one sentence, for what does not fit.
     """
     points = 2 * solution.settings.asset_points if asset_points is None else asset_points
     require_sizes(
         "particle_likelihood",
-        {"particles": (particles, 10, 1000), "burn": (burn, 1, 50), "asset_points": (points, 10, 400)},
-        lambda: (20.0 * particles * points, 1e4 * particles),
+        {"particles": (particles, 10, 1000), "burn": (burn, 2, 50), "asset_points": (points, 10, 400)},
+        lambda: ((20.0 + burn) * particles * points, 1e4 * particles),
     )  # fmt: skip
     if precision not in DTYPES:
         raise EstimationError(f"precision = {precision!r}: one of {', '.join(DTYPES)}.")
