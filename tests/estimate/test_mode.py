@@ -35,9 +35,9 @@ def mode_of(likelihood):
     return find_mode(Density(likelihood, on_the_line(as_model(FLAT, likelihood), likelihood)))
 
 
-@pytest.mark.parametrize("jump", [0.0, 8e-4])
-def test_a_mode_is_found_also_where_the_density_jumps_beside_it(jump):
-    mode = mode_of(known(jump))
+@pytest.mark.parametrize(("jump", "below"), [(0.0, 0.0), (8e-4, 2e-5), (1.2e-3, 6e-4), (-1.2e-3, 6e-4)])
+def test_a_mode_is_found_also_where_the_density_jumps_beside_it(jump, below):
+    mode = mode_of(known(jump, below))
     sd = np.sqrt(np.diag(np.linalg.inv(CURVATURE)))
     assert list(mode.sd.values()) == pytest.approx(sd, rel=1e-6)
     assert np.abs(np.array(list(mode.values.values())) - CENTER).max() < 0.02 * sd.min()

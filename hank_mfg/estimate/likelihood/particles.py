@@ -96,8 +96,8 @@ def run_filter(
     play: Play, states: State, compared: Compared, key: Array, *, observed: tuple[Observed, ...],
     wanted: tuple[str, ...], burn: int,
 ) -> Filtered:  # fmt: skip
-    """Run the filter: `states`, leading axis particles, walk for `burn` periods, 2 or more; the data begin in one of these,
-    the first quarter left out."""
+    """Run the filter: `states`, leading axis particles, walk for `burn` periods, 2 or more; the data begin in one of
+    these, the first quarter left out."""
     data, noise, steady = compared
     economy, count = play.economy, states.aggregate.shock.shape[0]
     scale = jnp.asarray([o.scale for o in observed], economy.dtype)
@@ -158,7 +158,7 @@ def run_filter(
         cells = prior + guesses
         ahead = jax.scipy.special.logsumexp(cells)
         shares = jnp.where(jnp.isfinite(ahead), jnp.exp(cells - ahead), weight[:, None] / cells.shape[1])
-        parents, shock = jnp.divmod(_drawn(shares.reshape(-1), count, key), cells.shape[1])
+        shock, parents = jnp.divmod(_drawn(shares.T.reshape(-1), count, key), count)  # evenly over particles by shock
         next_states = jax.vmap(play.follow)(jax.tree.map(lambda x: x[parents], steps), shock)
         series = jax.vmap(lambda n: period_series(economy, n))(now)
         means = [weight @ jnp.asarray(series[name], economy.dtype) for name in wanted]

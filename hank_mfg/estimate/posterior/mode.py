@@ -24,6 +24,7 @@ FAR = 1e10  # minus the log density where there is none
 STEP = 1e-4  # of differences of gradients, in units of the whole line
 OF_SD = 0.05  # of differences of gradients at the end, in standard deviations
 GRADIENT = 1e-4  # largest derivative of the log density at a mode without curvature, over the density there
+JUMP = 0.01  # of the log density, over which a step to a place with a smaller slope may lead
 DISTANCE = 0.02  # of the mode of the quadratic approximation, in standard deviations
 
 
@@ -162,7 +163,12 @@ def _rises(value: float, gradient: np.ndarray, hessian: np.ndarray, flat: bool) 
     """Whether a point with this gradient and curvature is no mode."""
     if flat:
         return bool(np.abs(gradient).max() > GRADIENT * max(1.0, abs(value)))
-    return bool(np.sqrt(gradient @ np.linalg.solve(hessian, gradient)) > DISTANCE)
+    return _distance(gradient, hessian) > DISTANCE
+
+
+def _distance(gradient: np.ndarray, hessian: np.ndarray) -> float:
+    """The length of Newton's step, in standard deviations."""
+    return float(np.sqrt(gradient @ np.linalg.solve(hessian, gradient)))
 
 
 def _determinacy(likelihood: Likelihood, values: dict[str, float]) -> int | None:
@@ -194,14 +200,17 @@ def _negative(density: Density) -> Callable[[np.ndarray], tuple[float, np.ndarra
 
 
 def _polished(negative, point: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A few Newton steps from the end of a search, and the Hessian at the last point."""
+    """The end of a few Newton steps from the end of a search, which may stop before a jump, and the Hessian where they
+    begin."""
     hessian = _hessian(lambda x: negative(x)[1], point, np.full(len(point), STEP))
     for _ in range(3):
         value, gradient = negative(point)
         if np.abs(gradient).max() < 1e-8 * max(1.0, abs(value)) or np.linalg.eigvalsh(hessian).min() <= 0:
             break
         following = point - np.linalg.solve(hessian, gradient)
-        if not negative(following)[0] < value:
+        reached, slope = negative(following)
+        closer = _distance(slope, hessian) < _distance(gradient, hessian)
+        if not (reached < value or (reached < value + JUMP and closer)):
             break
         point = following
     return point, hessian
