@@ -104,3 +104,23 @@ def test_the_mode_says_where_the_equilibrium_is_not_unique(steady, data):
             assert hm.winding_number(hm.linearize(rest, horizon=300)) == number
         assert mode.winding_number == number
         assert any("several paths stay bounded" in str(each.message) for each in said) == (number < 0)
+
+
+@pytest.mark.slow
+def test_a_response_that_is_cut_off_is_named_with_the_horizon_it_needs(data):
+    """Guards docs/estimation.md, "What is observed": a shock that dies out by a rate: what is left of it after the horizon, and when a hundredth would be."""
+    shocks = {"aggregate_income": hm.ARMA("sd", ar="rho")}
+    observed = {"gdp": hm.Observed("income")}
+    model = hm.load_model("huggett")
+    found = hm.likelihood(
+        model, data, observed, ["rho", "sd"], shocks=shocks, start={"rho": 0.9, "sd": 0.01}, horizon=100,
+        asset_points=30,
+    )  # fmt: skip
+    assert found.cut_off({"rho": 0.9}) is None
+    left = found.cut_off({"rho": 0.98})
+    assert (left.series, left.innovation, left.needed) == ("income", "aggregate_income", 300)
+    assert left.share == pytest.approx(0.98**99)
+    pytest.importorskip("numpyro")
+    priors = {"rho": ("beta", 0.98, 0.0005), "sd": ("inverse gamma", 0.01, 0.01)}
+    with pytest.warns(UserWarning, match=r"response of income to aggregate_income is still 1[0-9] % .* horizon=300"):
+        hm.estimate(found, priors, draws=0, starts=1)

@@ -26,7 +26,7 @@ def known(jump: float, below: float = 2e-5):
     return types.SimpleNamespace(
         parameters=tuple(FLAT), start={name: prior[1] for name, prior in FLAT.items()},
         bounds=lambda name: (-np.inf, np.inf), value_and_gradient=value_and_gradient,
-        winding_number=lambda values: 0,
+        winding_number=lambda values: 0, cut_off=lambda values: None,
     )  # fmt: skip
 
 

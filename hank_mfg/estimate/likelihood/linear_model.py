@@ -10,7 +10,7 @@ import copy
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -42,6 +42,8 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 
 Series = tuple[str, ...]
 FEW = 10  # points of a grid on which nothing is solved
+DIED_OUT = 0.01  # share of its peak below which a response has
+SMALL = 1e-3  # peak of a response, of the largest of its series, below which it does not count
 
 
 @functools.cache
@@ -57,6 +59,16 @@ def one_thread() -> Iterator[None]:
     other work threads wait for each other, ten times as long."""
     with _libraries().limit(limits=1, user_api="blas"):
         yield
+
+
+class CutOff(NamedTuple):
+    """A response of `series` to `innovation` that has not died out: the `share` of its peak that is left at the horizon,
+    and the `needed` number of periods after which, at the pace so far, a hundredth would be."""
+
+    series: str
+    innovation: str
+    share: float
+    needed: int
 
 
 class LinearModel:
@@ -148,12 +160,35 @@ class LinearModel:
         leave it as it is where state variables return on their own. Raises ValueError where the horizon is too short.
         """
 
-        def blocks(linear: Any, vector: Array) -> Array:
-            ss, households = linear._at(linear.by_name(vector), forward=False)
-            return middle_column(linear.names, local_slopes(ss, linear.names), households)
+        return turns(np.asarray(self._checks(self.vector(values))[0]), self.horizon // 2)
 
-        found = self.compiled(blocks)(self.vector(values))
-        return turns(np.asarray(found), self.horizon // 2)
+    @float64_allowed
+    def cut_off(self, values: Mapping[str, float]) -> CutOff | None:
+        """The response that is cut off most at parameter `values` by name: the one largest in the last period of the
+        horizon, beside its peak; None where all have died out. Responses that are next to nothing do not count."""
+        last, peaks = (np.asarray(each) for each in self._checks(self.vector(values))[1:])
+        matters = peaks > SMALL * np.maximum(peaks.max(axis=0), 1e-300)
+        shares = np.where(matters, last / np.where(matters, peaks, 1.0), 0.0)
+        innovation, series = np.unravel_index(shares.argmax(), shares.shape)
+        share = float(shares[innovation, series])
+        if share <= DIED_OUT:
+            return None
+        periods = self.horizon * np.log(DIED_OUT) / np.log(min(share, 0.999))
+        return CutOff(self.series[series], self.innovations[innovation], share, int(np.ceil(periods / 100) * 100))
+
+    @functools.cached_property
+    def _checks(self) -> Callable[[Array], tuple[Array, Array, Array]]:
+        """What is asked of a solution, compiled: the blocks of the linear system, and of every response the size in the
+        last period and the peak, (innovations, series) each."""
+
+        def found(linear: Any, vector: Array) -> tuple[Array, Array, Array]:
+            values = linear.by_name(vector)
+            ss, households = linear._at(values, forward=False)
+            blocks = middle_column(linear.names, local_slopes(ss, linear.names), households)
+            sizes = jnp.abs(linear.paths(values)[0])
+            return blocks, sizes[:, -1], sizes.max(axis=1)
+
+        return self.compiled(found)
 
     @float64_allowed
     def responses(self, values: Mapping[str, float], series: Series) -> np.ndarray:

@@ -152,6 +152,7 @@ def mode_at(density: Density, point: np.ndarray) -> Mode:
     covariance = np.linalg.pinv(hessian) if flat else np.linalg.inv(hessian)
     sd = np.sqrt(np.maximum(np.diag(slopes @ covariance @ slopes.T), 0.0))
     names, values = density.likelihood.parameters, density.values(point)
+    _warn_of_horizon(density.likelihood, values)
     return Mode(
         values, point, value, data, hessian, hessian - density.volume_curvature(point),
         dict(zip(names, sd.tolist(), strict=True)), density.evaluations, float(np.abs(gradient).max()),
@@ -185,6 +186,18 @@ def _determinacy(likelihood: Likelihood, values: dict[str, float]) -> int | None
             stacklevel=4,
         )
     return found
+
+
+def _warn_of_horizon(likelihood: Likelihood, values: dict[str, float]) -> None:
+    """Warn where a response is cut off before it has died out."""
+    found = likelihood.cut_off(values)
+    if found is not None:
+        warnings.warn(
+            f"At the mode the response of {found.series} to {found.innovation} is still {100 * found.share:.2g} % of "
+            f"its peak after {likelihood.horizon} periods, where it is cut off, and the likelihood with it: give "
+            f"likelihood(..., horizon={found.needed}), or a prior under which it dies out sooner.",
+            stacklevel=4,
+        )
 
 
 def _negative(density: Density) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
