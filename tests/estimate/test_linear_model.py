@@ -108,7 +108,8 @@ def test_the_mode_says_where_the_equilibrium_is_not_unique(steady, data):
 
 @pytest.mark.slow
 def test_a_response_that_is_cut_off_is_named_with_the_horizon_it_needs(data):
-    """Guards docs/estimation.md, "What is observed": a shock that dies out by a rate: what is left of it after the horizon, and when a hundredth would be."""
+    """Guards docs/estimation.md, "What is observed": a shock that dies out by a rate: what is left of it after the
+    horizon, and when a hundredth would be."""
     shocks = {"aggregate_income": hm.ARMA("sd", ar="rho")}
     observed = {"gdp": hm.Observed("income")}
     model = hm.load_model("huggett")

@@ -62,8 +62,8 @@ def one_thread() -> Iterator[None]:
 
 
 class CutOff(NamedTuple):
-    """A response of `series` to `innovation` that has not died out: the `share` of its peak that is left at the horizon,
-    and the `needed` number of periods after which, at the pace so far, a hundredth would be."""
+    """A response of `series` to `innovation` that has not died out: the `share` of its peak that is left at the
+    horizon, and the `needed` number of periods after which, at the pace so far, a hundredth would be."""
 
     series: str
     innovation: str
