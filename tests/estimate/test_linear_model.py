@@ -109,7 +109,7 @@ def test_the_mode_says_where_the_equilibrium_is_not_unique(steady, data):
 @pytest.mark.slow
 def test_a_response_that_is_cut_off_is_named_with_the_horizon_it_needs(data):
     """Guards docs/estimation.md, "What is observed": a shock that dies out by a rate: what is left of it after the
-    horizon, and when a hundredth would be."""
+    horizon, and when a fiftieth would be."""
     shocks = {"aggregate_income": hm.ARMA("sd", ar="rho")}
     observed = {"gdp": hm.Observed("income")}
     model = hm.load_model("huggett")
@@ -119,9 +119,9 @@ def test_a_response_that_is_cut_off_is_named_with_the_horizon_it_needs(data):
     )  # fmt: skip
     assert found.cut_off({"rho": 0.9}) is None
     left = found.cut_off({"rho": 0.98})
-    assert (left.series, left.innovation, left.needed) == ("income", "aggregate_income", 300)
+    assert (left.series, left.innovation, left.needed) == ("income", "aggregate_income", 200)
     assert left.share == pytest.approx(0.98**99)
     pytest.importorskip("numpyro")
     priors = {"rho": ("beta", 0.98, 0.0005), "sd": ("inverse gamma", 0.01, 0.01)}
-    with pytest.warns(UserWarning, match=r"response of income to aggregate_income is still 1[0-9] % .* horizon=300"):
+    with pytest.warns(UserWarning, match=r"response of income to aggregate_income is still 1[0-9] % .* horizon=200"):
         hm.estimate(found, priors, draws=0, starts=1)

@@ -42,7 +42,7 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 
 Series = tuple[str, ...]
 FEW = 10  # points of a grid on which nothing is solved
-DIED_OUT = 0.01  # share of its peak below which a response has
+DIED_OUT = 0.02  # share of its peak below which a response has
 SMALL = 1e-3  # peak of a response, of the largest of its series, below which it does not count
 
 
@@ -63,7 +63,7 @@ def one_thread() -> Iterator[None]:
 
 class CutOff(NamedTuple):
     """A response of `series` to `innovation` that has not died out: the `share` of its peak that is left at the
-    horizon, and the `needed` number of periods after which, at the pace so far, a hundredth would be."""
+    horizon, and the `needed` number of periods after which, at the pace so far, a fiftieth would be."""
 
     series: str
     innovation: str
