@@ -2,9 +2,10 @@
 
     python benchmarks/figures.py [NAME ...] [--quick]
 
-NAME is any of krusell_smith, huggett, one_asset_hank (responses of the global solution beside perfect-foresight and
-linear ones), krusell_smith_noisy (a boom that lasts and one that does not), misspecification (costs measured by
-misspecification.py); all by default. Each takes one to four minutes. --quick draws into benchmarks/results instead.
+NAME is any of krusell_smith, huggett, stock_market, one_asset_hank (responses of the global solution beside
+perfect-foresight and linear ones), krusell_smith_noisy (a boom that lasts and one that does not), misspecification
+(costs measured by misspecification.py); all by default. Each takes one to four minutes. --quick draws into
+benchmarks/results instead.
 """
 
 import argparse
@@ -41,6 +42,12 @@ def krusell_smith(quick: bool) -> "Figure":
 def huggett(quick: bool) -> "Figure":
     """A shock to everybody's income."""
     return compared(hm.load_model("huggett"), {}, ["interest_rate", "consumption"], quick, horizon=20)
+
+
+def stock_market(quick: bool) -> "Figure":
+    """A productivity shock, and what a share is worth."""
+    names, model = ["output", "share_price", "price_over_dividend", "fund_return"], hm.load_model("stock_market")
+    return compared(model, {}, names, quick, sizes=[-0.01, 0.01], horizon=30)
 
 
 def one_asset_hank(quick: bool) -> "Figure":
@@ -105,7 +112,8 @@ def misspecification(quick: bool) -> "Figure":
 
 
 FIGURES: dict[str, Callable[[bool], "Figure"]] = {
-    each.__name__: each for each in (krusell_smith, huggett, one_asset_hank, krusell_smith_noisy, misspecification)
+    each.__name__: each
+    for each in (krusell_smith, huggett, stock_market, one_asset_hank, krusell_smith_noisy, misspecification)
 }
 
 if __name__ == "__main__":

@@ -198,6 +198,14 @@ def test_a_file_of_ones_own_is_copied_and_trusted(kept, tmp_path, refuses, monke
     assert (folder / "model.py").read_text() == text
     assert same(hm.load_run(folder), found)
     assert same(hm.steady_state_run(tmp_path / "own.py", folder, **SIZES), found)
+    model = hm.load_model(tmp_path / "own.py")
+    (tmp_path / "own.py").write_text("edited since")
+    hm.steady_state_run(model, tmp_path / "object", **SIZES)
+    assert (tmp_path / "object" / "model.py").read_text() == text, "as it was run"
+    assert same(hm.load_run(tmp_path / "object"), found)
+    typed = type("Typed", (type(steady.economy.model),), {"__module__": "__main__"})
+    hm.steady_state_run(typed(**model.parameters()), tmp_path / "typed", **SIZES)
+    refuses(lambda: hm.load_run(tmp_path / "typed"), "the class Typed", "model=Typed")
     moved = Path(shutil.copytree(folder, tmp_path / "moved"))
     refuses(lambda: hm.load_run(moved), "hank-mfg trust")
     hm.trust_run(moved)
@@ -302,7 +310,7 @@ def test_numbers_for_json_have_no_gaps(reported):
 
 def test_a_report_in_python_is_the_same(kept, tmp_path, undrawn):
     folder = Path(shutil.copytree(kept[0], tmp_path / "again"))
-    written = hm.write_report(hm.load_run(folder), folder)
+    written = hm.write_report(hm.load_run(folder), str(folder))
     assert {path.stem for path in written} == set(TABLES)
 
 

@@ -38,8 +38,9 @@ def show_model(source: str, overrides: dict[str, Any]) -> tuple[dict[str, Any], 
     states = describe_states(model)
     lines = []
     for row in rows:
-        remarks = [row["about"], f"[{row['unit']}]" if row["unit"] else "", row["source"]]
-        lines.append(f"{row['name']:24} {row['value']!s:>12}  {' '.join(filter(None, remarks))}".rstrip())
+        meaning = " ".join(filter(None, [row["about"], f"[{row['unit']}]" if row["unit"] else ""]))
+        value = row["value"] if not isinstance(row["value"], float) else f"{row['value']:.12g}"
+        lines.append(f"{row['name']:24} {value!s:>12}  {'; '.join(filter(None, [meaning, row['source']]))}".rstrip())
     units = kinds_of(discretize(model, 10, jnp.float32))
     lines += ["", *_state_lines(states), "", *_unit_lines(model.period, units), ""]
     lines += ["All equations evaluated without error.", ACCOUNTS[accounts.verdict]]

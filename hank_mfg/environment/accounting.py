@@ -214,7 +214,8 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     spent = savings * model.asset_price(given) if model.sells_at_price() else savings
     chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
-    excess = ask_model("excess_demand", everything, summed_choices)
+    ahead = Named("expected", ask_model("expectations", everything, everything))
+    excess = ask_model("excess_demand", today(everything, {"expected": ahead}), summed_choices)
     tomorrow = Named("tomorrow", {**summed(savings), **ask_model("next_state", everything)})
     left = ask_model("goods_market", everything, summed_choices, tomorrow)
     return {"excess": dict(excess), "goods": left, "at": {**total, **prices, **shocks}}

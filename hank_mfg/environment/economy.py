@@ -200,17 +200,20 @@ class Economy(eqx.Module):
         """What `markets` stacks, one number an equation."""
         if not self.clearing_prices:
             return []
-        expected, now = self.expected(public, public) if expected is None else expected, self.series(public)
-        names = self.expectation_names(public)
-        if names:
-            values = dict(zip(names, expected, strict=False))  # those of firms come last, and have no name
-            now = today(now, {"expected": Named("expected", values)})
+        expected = self.expected(public, public) if expected is None else expected
+        now = self.asked_of_markets(public, expected)
         excess = named("excess demand", self.model.excess_demand(now, choices), "excess_demand")
         left = [jnp.asarray(value, self.dtype) for value in excess.values()]
         if self.sets_prices:
             own, _, scale = profit_slopes(self.model, now, self.dtype)
             left.append(own / scale + expected[-1])
         return left
+
+    def asked_of_markets(self, public: Public, expected: Array) -> Named:
+        """What excess_demand() reads: the series of a period, and what is `expected` (expectations,)."""
+        now, names = self.series(public), self.expectation_names(public)
+        values = dict(zip(names, expected[: len(names)], strict=True))  # that of firms comes last, and has no name
+        return today(now, {"expected": Named("expected", values)}) if names else now
 
     @property
     def sets_prices(self) -> bool:

@@ -25,6 +25,11 @@ from hank_mfg.files import as_latex
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, steady_state
 from hank_mfg.wording import display_name, readable
 
+IN_WORDS = {
+    "constrained": "the share of households at the borrowing limit",
+    "gini_wealth": "the Gini coefficient of wealth",
+}
+
 FEWEST = 37  # points, so that a quarter of the spaces still makes a grid of 10
 ORDERS = (1.0, 2.0)  # between which an observed order is believed
 NOISE = 1e-8  # differences of this size, relative or absolute, are those of tolerances
@@ -158,8 +163,11 @@ def error_of_grid(steady: SteadyState) -> tuple[dict[str, Any], list[str]]:
 def _warn(result: GridError, digits: int) -> None:
     rough = result.exceeding(digits)
     if rough:
-        each = ", ".join(f"{name} = {result.values[name][0]:.4g} by about {result.error[name]:.2g}" for name in rough)
+        each = ", ".join(
+            f"{IN_WORDS.get(name, name)} = {result.values[name][0]:.4g} (error about {result.error[name]:.2g})"
+            for name in rough
+        )
         warnings.warn(
-            f"The grid of {result.asset_points[0]} asset points is off in {each}, more than {digits} digits allow: use "
-            "more asset_points, or lower the top of the grid if hardly any household gets there.", stacklevel=3,
+            f"On {result.asset_points[0]} asset points the first {digits} digits are not certain of {each}: use more "
+            "asset_points, or lower the top of the grid if hardly any household gets there.", stacklevel=3,
         )  # fmt: skip

@@ -9,6 +9,7 @@ from pathlib import Path
 from hank_mfg.model.spelling import explain
 
 FILE_MODULE = "model_file_"  # how the modules of model files are called
+TEXT = "__text__"  # where such a module keeps the text that was run
 
 
 def shipped_folder(name: str) -> Path:
@@ -36,6 +37,7 @@ def _classes(file: str, text: str) -> list[type]:
     name = f"{FILE_MODULE}{Path(file).stem}"
     module = types.ModuleType(name)
     module.__file__ = file
+    vars(module)[TEXT] = text
     linecache.checkcache(file)
     sys.modules[name] = module  # where dataclasses and inspect look a class up
     try:
@@ -57,13 +59,12 @@ def class_named(source: str | Path, name: str) -> type | None:
     return next((each for each in classes_in(path, object) if each.__qualname__ == name), None)
 
 
-def own_file(declared: object) -> Path | None:
-    """The Python file, not a shipped one, that declares the class of a model or game; None where it was imported."""
+def own_text(declared: object, base: type) -> str | None:
+    """The text of the Python file, not a shipped one, that declares the class of a model or game, as it was run; None
+    where the class was imported or typed in a session, or the file declares other classes that derive from `base`."""
     kind = type(declared)
     module = sys.modules.get(kind.__module__)
-    file = getattr(module, "__file__", None)
-    return (
-        Path(file)
-        if file is not None and kind.__module__.startswith(FILE_MODULE) and shipped_file(file) is None
-        else None
-    )
+    if module is None or not kind.__module__.startswith(FILE_MODULE) or shipped_file(module.__file__) is not None:
+        return None
+    alike = [each for each in vars(module).values() if isinstance(each, type) and each.__module__ == kind.__module__]
+    return vars(module)[TEXT] if [each for each in alike if issubclass(each, base)] == [kind] else None

@@ -259,7 +259,7 @@ def _size(deviation: float, room: float) -> float:
 @into_run
 def write_report(
     solution: Solution | SteadyState,
-    folder: Path,
+    folder: str | Path,
     *,
     periods: int = 10_000,
     seed: int = 1,
@@ -271,10 +271,10 @@ def write_report(
     evaluation.json when it was measured with the same periods and seed on the same solution. Of a stationary
     equilibrium, where nothing is simulated: outcomes, distribution, marginal propensities and policies.
     """
+    folder = Path(folder)
     if isinstance(solution, SteadyState):
         return write_stationary_report(solution, folder, tell=tell)[1]
     require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
-    folder = Path(folder)
     written: list[Path] = []
 
     def record_files(paths) -> None:

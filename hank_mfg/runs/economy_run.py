@@ -24,8 +24,8 @@ from hank_mfg.environment.check import check_model
 from hank_mfg.environment.economy import Public, discretize
 from hank_mfg.files import write_bytes, write_text
 from hank_mfg.model.base import Model
-from hank_mfg.model.gallery import load_model, rebuild_model
-from hank_mfg.model.model_files import own_file
+from hank_mfg.model.gallery import load_model, model_names, rebuild_model
+from hank_mfg.model.model_files import own_text
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
@@ -107,8 +107,7 @@ def solve_economy_run(
         "versions": versions(),
         "status": UNFINISHED,
     }
-    own = own_file(model) if isinstance(source, str | Path) else None
-    text = own.read_text(encoding="utf-8") if own is not None else None
+    text = own_text(model, Model)
     with saying(verbose):
         return _train(_Job(folder, model, settings, config, save_every, callback, text, True), None, None)
 
@@ -259,6 +258,11 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
     source = model if model is not None else (own if own.exists() else config["model"])
     if source is own:
         require_trusted(folder, manifest, OWN)
+    elif model is None and source not in model_names():
+        raise RunError(
+            f"{folder} was solved from the class {config['model']}, of which it holds no copy: pass the class, "
+            f"load_run(folder, model={config['model']})."
+        )
     others = config.get("other_fields", {})
     unknown = [name for name, written in others.items() if written is None]
     if unknown and not isinstance(source, Model):

@@ -17,7 +17,7 @@ from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import load_game
 from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
 from hank_mfg.files import write_text
-from hank_mfg.model.model_files import own_file
+from hank_mfg.model.model_files import own_text
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import saying
 from hank_mfg.runs.lock import writing
@@ -96,9 +96,9 @@ def solve_game_run(
         else:
             require_free(folder)  # another process may have been faster
             start, manifest = None, None
-            own = own_file(played) if isinstance(source, str | Path) else None
-            if own is not None:
-                write_text(folder / OWN, own.read_text(encoding="utf-8"))
+            text = own_text(played, AbstractGame)
+            if text is not None:
+                write_text(folder / OWN, text)
         remove_temporary(folder)
         if manifest is None:
             manifest = begin(folder, config, played, [OWN] if (folder / OWN).exists() else [])

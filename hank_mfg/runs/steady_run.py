@@ -18,7 +18,7 @@ import numpy as np
 from hank_mfg.files import write_text
 from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model
-from hank_mfg.model.model_files import own_file
+from hank_mfg.model.model_files import own_text
 from hank_mfg.progress import saying
 from hank_mfg.runs.economy_run import OWN, STEADY, load_steady_state, other_fields, run_model, save_steady_state
 from hank_mfg.runs.kinds import kind_of_run
@@ -76,8 +76,7 @@ def steady_state_run(
     if holds_run(folder):
         return _kept(folder, config, model, by_name)
     require_place(folder)
-    own = own_file(model) if by_name else None
-    text = own.read_text(encoding="utf-8") if own is not None else None
+    text = own_text(model, Model)
     with saying(verbose):
         steady = steady_state(model, asset_points=asset_points, tolerance=tolerance, nonconcave=nonconcave)
     with writing(folder):

@@ -8,8 +8,8 @@ model page of the paper; there is no grid and no algorithm here. Then, on the co
     hank-mfg solve MY_MODEL.py --out runs/first --set persistence=0.9
     hank-mfg irf runs/first --shock productivity --size -0.01
 
-Timing of a period: shocks are realized; aggregates are summed over households and prices form; all see the
-signal and chooses consumption and next assets; then next period's shocks are drawn.
+Timing of a period: shocks are realized; aggregates are summed over households and prices form; all households
+see the signal and choose consumption and next assets; then next period's shocks are drawn.
 """
 
 import hank_mfg as hm
@@ -68,7 +68,7 @@ class MyModel(hm.Model):
         return hm.CobbDouglas(self.capital_share, self.depreciation)
 
     # One household's contribution to each aggregate; the library sums them over households. `own` holds the household's
-    # own shocks, `shocks` the aggregate ones.
+    # own shocks, `today` the aggregate ones.
     def aggregates(self, assets, own, today):
         return {"capital": assets, "labor": own.labor}
 

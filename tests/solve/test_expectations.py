@@ -14,7 +14,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from reference_bonds import Expecting, Priced
 
 import hank_mfg as hm
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.euler_errors import euler_errors
+from hank_mfg.solve.stationary.clearing import clearing
+from hank_mfg.solve.stationary.diagnosis.symptoms import equation_names
 
 HUGGETT = {"maximum_assets": 20.0, "bond_supply": 1.0, "discount_factor": 0.95}
 SHOCK = {"aggregate_sd": 0.1, "aggregate_persistence": 0.6}
@@ -54,6 +57,28 @@ def test_a_declared_phillips_curve_is_that_of_firms_who_set_prices(steady):
     for name in ("inflation", "interest_rate", "consumption"):
         np.testing.assert_allclose(ours[name], theirs[name], atol=1e-12 + 1e-10 * np.abs(theirs[name]).max())
     assert np.abs(theirs["inflation"]).max() > 1e-3
+
+
+def test_the_model_is_checked_with_what_it_expects(steady):
+    """`show` asks every equation and the accounts, a diagnosis names the equations of the period."""
+    hm.check_model(declared())
+    model = hm.load_model(Path(__file__).parents[2] / "docs" / "models" / "share.py")
+    hm.check_model(model)
+    with jax.enable_x64(True):
+        economy = steady.economy
+        assert equation_names(economy, names_of(economy))[-2:] == ["phillips", "share"]
+
+
+@pytest.mark.slow
+def test_a_large_economy_of_several_unknowns_begins_on_a_coarse_grid(steady, monkeypatch):
+    """Guards docs/aiyagari.md, 'more points': with several unknowns the search on a fine grid follows one on a coarse
+    grid, and ends where it would without."""
+    monkeypatch.setattr(clearing, "LARGE", 300)
+    found = hm.steady_state(declared(), asset_points=120)
+    monkeypatch.undo()
+    whole = hm.steady_state(declared(), asset_points=120)
+    for name, value in whole.prices.items():
+        assert float(found.prices[name]) == pytest.approx(float(value), abs=1e-8), name
 
 
 def test_along_a_path_an_expectation_is_what_comes(steady):

@@ -135,7 +135,7 @@ class Programs:
 
     def quick(self, edge: Edge | None = None) -> Outcome:
         """The usual search, cold, begun beyond another `edge` of supply than its own where one is given."""
-        first, names = self.levels[0], self.names
+        first, names = self.levels[0 if self.coarse is not None else -1], self.names
         cold = not_resumed(first, names) if edge is None else resumed_beyond(first, names, edge)
         self.scouted = None if self.coarse is None else self.coarse(first, names, cold)
         if self.coarse is not None:

@@ -34,7 +34,8 @@ def equation_names(economy: Economy, names: Names) -> list[str]:
         total = Named("aggregates", dict.fromkeys((*names.moved, *names.fixed, *names.state_variables), one))
         public = economy.form(total, shocks, Named("clearing_prices", dict.fromkeys(names.clearing, one)))
         chosen = Named("choices", dict.fromkeys(economy.model.chosen(), one))
-        return dict(economy.model.excess_demand(economy.series(public), chosen))
+        now = economy.asked_of_markets(public, economy.expected(public, public))
+        return dict(economy.model.excess_demand(now, chosen))
 
     keys = list(jax.eval_shape(markets)) if names.clearing else []
     aggregates = [f"the supply of {name}" if name in keys else name for name in names.unknown]
