@@ -88,12 +88,12 @@ def krusell_smith_noisy(quick: bool) -> "Figure":
 
 @journal_style()
 def misspecification(quick: bool) -> "Figure":
-    """What people lose where they live, by what they were prepared for: mean and range over seeds."""
+    """What households lose in each model, by what they were prepared for: mean and range over seeds."""
     rows = json.loads((RESULTS / "misspecification.json").read_text())["table"]
     rows = [row for row in rows if row["model"] == "krusell_smith" and row["people"] != row["world"]]
     worlds = ["calm", "normal", "rough"]
     solutions = ["calm", "normal", "rough", "worst", "mean"]
-    shown = [*(f"trained in {name}" for name in solutions[:3]), "robust: worst world", "robust: mean of worlds"]
+    shown = [*(f"trained in {name}" for name in solutions[:3]), "robust: worst model", "robust: mean of models"]
     figure, axes = panels(2, 2, PAGE, 2.2, "")
     for panel, kind in zip(axes, ("partial", "general"), strict=True):
         for place, (name, label) in enumerate(zip(solutions, shown, strict=True)):
@@ -106,8 +106,8 @@ def misspecification(quick: bool) -> "Figure":
             panel.errorbar(where, middle, bars, color=gray, marker=marker, linestyle="", markersize=4, label=label)
         panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
         panel.set_yscale("symlog", linthresh=1e-3)
-        panel.set(xticks=range(3), xticklabels=[f"living in {world}" for world in worlds])
-        panel.set(title="One household" if kind == "partial" else "Everybody", ylabel="Percent of consumption lost")
+        panel.set(xticks=range(3), xticklabels=[f"in the {world} model" for world in worlds])
+        panel.set(title="One household" if kind == "partial" else "All households", ylabel="Percent of consumption lost")
     return finish(figure, axes[0])
 
 

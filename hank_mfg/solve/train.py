@@ -105,11 +105,11 @@ def chunk_length(updates: int, most: int = 20) -> int:
 
 
 def last_errors(history: History, last: int) -> dict[str, float]:
-    """The errors that training compares with its tolerance, decimals: means of the Euler error and of the error of the
-    Phillips curve over the `last` updates, and, with a family, the adversary's gain (NaN if not yet measured)."""
+    """The errors that training compares with its tolerance, decimals: means of the Euler error and of the error of
+    expectations over the `last` updates, and, with a family, the adversary's gain (NaN if not yet measured)."""
     found = {
         "the Euler error": float(history["euler_error"][-last:].mean()),
-        "the error of the Phillips curve": float(history["price_error"][-last:].mean()),
+        "the error of expectations": float(history["price_error"][-last:].mean()),
     }
     if "adversary_gain" in history:
         found["what the adversary has to gain by other weights"] = 0.01 * float(history["adversary_gain"][-1])

@@ -30,7 +30,7 @@ def test_what_is_compared_with_the_tolerance_is_the_mean_of_the_last_call():
     "history, said",
     [
         ({}, "the Euler error, 0.1 percent, is above the tolerance, 0.003 percent"),
-        ({"price_error": np.full(40, 2e-3)}, "the error of the Phillips curve, 0.2 percent, is above"),
+        ({"price_error": np.full(40, 2e-3)}, "the error of expectations, 0.2 percent, is above"),
         (
             {"adversary_gain": np.full(40, 0.5)},
             "what the adversary has to gain by other weights, 0.5 percent, is above",
