@@ -107,7 +107,9 @@ def misspecification(quick: bool) -> "Figure":
         panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
         panel.set_yscale("symlog", linthresh=1e-3)
         panel.set(xticks=range(3), xticklabels=[f"in the {world} model" for world in worlds])
-        panel.set(title="One household" if kind == "partial" else "All households", ylabel="Percent of consumption lost")
+        panel.set(
+            title="One household" if kind == "partial" else "All households", ylabel="Percent of consumption lost"
+        )
     return finish(figure, axes[0])
 
 

@@ -153,7 +153,9 @@ def test_the_index_has_every_page():
     assert [page.name for page in DOCS.glob("*.md") if page.name != "index.md" and f"({page.name})" not in index] == []
 
 
-@pytest.mark.parametrize("name", ["aiyagari", "krusell_smith", "huggett", "krusell_smith_noisy", "one_asset_hank"])
+@pytest.mark.parametrize(
+    "name", ["aiyagari", "krusell_smith", "huggett", "stock_market", "krusell_smith_noisy", "one_asset_hank"]
+)
 def test_the_chapter_on_an_economy_quotes_its_file(name):
     chapter = (ROOT / "docs" / f"{name}.md").read_text().split("## The economy, line by line")[1].split("\n## ")[0]
     lines = [line.split("|")[-2].strip() for line in chapter.splitlines() if line.startswith("|")][2:]

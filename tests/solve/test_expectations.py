@@ -62,8 +62,7 @@ def test_a_declared_phillips_curve_is_that_of_firms_who_set_prices(steady):
 def test_the_model_is_checked_with_what_it_expects(steady):
     """`show` asks every equation and the accounts, a diagnosis names the equations of the period."""
     hm.check_model(declared())
-    model = hm.load_model(Path(__file__).parents[2] / "docs" / "models" / "share.py")
-    hm.check_model(model)
+    hm.check_model(hm.load_model("stock_market"))
     with jax.enable_x64(True):
         economy = steady.economy
         assert equation_names(economy, names_of(economy))[-2:] == ["phillips", "share"]
