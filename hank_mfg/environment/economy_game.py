@@ -9,12 +9,11 @@ the period, these prices. The action of a household is a share s of the most tha
 where x is consumption, or with GHH preferences consumption less effort. Savings move by the economy's lottery,
 income moves by its chain, and the horizon is closed by a value of states after the last period.
 
-**Prices that clear inside the period.** A game acts before its prices are known: all see those of the period
-before in the signals that name them, and choose a share, which is defined at every price. Once all have chosen, prices
-clear: the root of excess demand of the shares chosen. Where firms set prices, what they expect of tomorrow in the
-Phillips curve is that it will be like today. Where there is no root inside the declared brackets, prices are at the
-point of the least excess that the search found, and `excess` says what is left over.
-"""
+**Prices that clear inside the period.** A game acts before its prices are known: all see those of the period before in
+the signals that name them, and choose a share, which is defined at every price. Once all have chosen, prices clear: the
+root of excess demand of the shares chosen. What the period's equations expect of tomorrow, declared or of firms that
+set prices, is that it will be like today. Where there is no root inside the declared brackets, prices are at the point
+of the least excess that the search found, and `excess` says what is left over. """
 
 from typing import Any, NamedTuple
 
