@@ -96,10 +96,12 @@ def test_a_posterior_of_a_global_solution_covers_the_truth_and_resumes(solution,
     assert true > false
     priors = {"risk_aversion": ("normal", 1.5, 0.2), "discount_factor": ("normal", 0.9875, 0.0015)}
     settings = {"chains": 2, "explore": 12, "seed": 1}
-    with pytest.warns(UserWarning, match=r"outside the box|Monte Carlo error"):
+    every = r"outside the box|Monte Carlo error|lie within|draws do not tell the posterior yet"
+    with pytest.warns(UserWarning, match=every) as said:
         whole = hm.estimate(likelihood, priors, draws=30, **settings)
         hm.estimate(likelihood, priors, draws=10, folder=tmp_path, **settings)
         again = hm.estimate(likelihood, priors, draws=30, folder=tmp_path, **settings)
+    assert any("draws do not tell" in str(each.message) for each in said), "thirty draws"
     for name in OVER:
         np.testing.assert_array_equal(whole.draws[name], again.draws[name])
     assert abs(whole.draws["discount_factor"].mean() - 0.988) < 0.001

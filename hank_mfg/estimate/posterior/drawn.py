@@ -2,6 +2,7 @@
 
 import functools
 import os
+import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,9 @@ from hank_mfg.wording import display_name
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+AGREE, ENOUGH = 1.05, 50  # R-hat above which chains disagree; effective draws below which a table says little
 
 
 class Drawn(ABC):
@@ -53,6 +57,18 @@ class Drawn(ABC):
         measures = (arviz.rhat, arviz.ess, functools.partial(arviz.ess, method="tail"))
         rows = [[float(measure(self.draws[name])) for measure in measures] for name in names]
         return pd.DataFrame(rows, index=pd.Index(names, name="parameter"), columns=["R-hat", "ESS bulk", "ESS tail"])
+
+    def warn_of_chains(self) -> None:
+        """Warn where chains do not agree, or draws say too little."""
+        found = self.diagnostics()
+        rhat, size = found["R-hat"].fillna(np.inf), found["ESS bulk"].fillna(0.0)
+        if rhat.max() > AGREE or size.min() < ENOUGH:
+            warnings.warn(
+                f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {rhat.idxmax()} (at most "
+                f"{AGREE} is usual), the smallest effective sample {size.min():.0f}, for {size.idxmin()}: raise draws; "
+                "where that does not help, look at the draws for several modes or an end that they lean on.",
+                stacklevel=4,
+            )
 
     def arviz(self) -> Any:
         """The draws as an arviz InferenceData, for its plots: trace, prior against posterior, pairs."""

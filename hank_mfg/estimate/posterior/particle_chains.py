@@ -40,6 +40,7 @@ ROUNDS = 3  # before the chains
 EFFECTIVE = 2  # points for each parameter, and two more, that weights are flattened to at least
 STEP = 2.38  # of the random walk, over the square root of the number of parameters (Roberts and Rosenthal 2001)
 NOISY = 1.7  # Monte Carlo error of the log likelihood above which chains move slowly (Sherlock et al. 2015)
+NEAR, LEANING = 0.05, 4.0  # share of a box next to its end, and how many times its share of draws is too many
 REPEATS = 8  # estimates from which the error is measured
 
 
@@ -143,9 +144,25 @@ def sample_posterior(
             stacklevel=4,
         )
     seconds = {"explored": explored_at - begin, "draws": time.perf_counter() - explored_at}
-    return ParticlePosterior(
+    posterior = ParticlePosterior(
         likelihood, target, values, points, log_density, accepted.mean(axis=1), error, explored, seconds
     )
+    _warn_of_ends(posterior)
+    posterior.warn_of_chains()
+    return posterior
+
+
+def _warn_of_ends(posterior: ParticlePosterior) -> None:
+    """Warn where the posterior leans on an end of the box."""
+    for name, (low, high) in posterior.likelihood.box.items():
+        places = (posterior.draws[name] - low) / (high - low)
+        for end, share in ((low, np.mean(places < NEAR)), (high, np.mean(places > 1.0 - NEAR))):
+            if share > LEANING * NEAR:
+                warnings.warn(
+                    f"{100 * share:.2g} % of the draws of {name} lie within {100 * NEAR:g} % of the box of its end "
+                    f"{end:g}, which cuts the posterior off: solve over a box that reaches further, or ask whether the "
+                    "model can produce the data (raise measurement errors, or estimate them).", stacklevel=4,
+                )  # fmt: skip
 
 
 def _warn_of_truncation(likelihood: ParticleLikelihood, target: Target, seed: int) -> None:

@@ -322,7 +322,9 @@ def estimate(
     with jax.enable_x64(True):
         constrained = jax.vmap(jax.vmap(target.constrain))(jnp.asarray(found.points))
     values = {name: np.asarray(constrained[name]) for name in likelihood.parameters}
-    return Posterior(likelihood, target, higher or mode, values, found, {**seconds, "draws": found.seconds})
+    posterior = Posterior(likelihood, target, higher or mode, values, found, {**seconds, "draws": found.seconds})
+    posterior.warn_of_chains()
+    return posterior
 
 
 def _higher(density: Density, mode: Mode, found: Chains) -> Mode | None:
