@@ -1,15 +1,17 @@
 """Second moments of a linear solution, without simulation, and determinacy of the equilibrium."""
 
 import os
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from hank_mfg.environment.markov import combine, stationary_distribution
 from hank_mfg.files import as_latex
 from hank_mfg.solve.sequence.sequence_space import LinearSolution
 from hank_mfg.wording import display_name, readable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CIRCLE = 4096  # points on the unit circle
 
@@ -25,9 +27,11 @@ class SecondMoments(NamedTuple):
         """The standard deviation of every series, in its own units."""
         return dict(zip(self.names, np.sqrt(np.diagonal(self.covariance[0])), strict=True))
 
-    def table(self) -> pd.DataFrame:
+    def table(self) -> "pd.DataFrame":
         """One row a series: its standard deviation in its own unit, its autocorrelation at every lag, and where there
         is a series called output the correlation with it."""
+        import pandas as pd
+
         columns: dict[str, Any] = {"sd": list(self.standard_deviation().values())}
         for lag in range(1, len(self.covariance)):
             columns[f"autocorrelation, lag {lag}"] = np.diagonal(self.correlation(lag))

@@ -27,7 +27,7 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.estimate.errors import EstimationError
-from hank_mfg.estimate.likelihood.guide import WIDER, fit_guide, known_before
+from hank_mfg.estimate.likelihood.guide import WIDER, Guide, fit_guide, known_before
 from hank_mfg.estimate.likelihood.linear_model import declared_bounds
 from hank_mfg.estimate.likelihood.observed import Observed, check_observed, sample_of
 from hank_mfg.evaluate.simulate import period_series
@@ -91,6 +91,88 @@ def _drawn(shares: Array, count: int, key: Array) -> Array:
     return jnp.clip(jnp.searchsorted(jnp.cumsum(shares), ticks), 0, len(shares) - 1)
 
 
+def _log_mean(density: Array) -> tuple[Array, Array]:
+    """The logarithm of the mean of exp `density`, of any shape, and the shares of it, evenly where there is none."""
+    density = jnp.where(jnp.isfinite(density), density, -jnp.inf)
+    total = jax.scipy.special.logsumexp(density)
+    shares = jnp.where(jnp.isfinite(total), jnp.exp(density - total), 1.0 / density.size)
+    return total - jnp.log(density.size), shares
+
+
+class _Filter(NamedTuple):
+    """What the filter of a period reads: what plays, what is observed and how, by which `scale` the model's levels come
+    to units of the data, which columns are growth rates, and the `guide` where there is one."""
+
+    play: Play
+    compared: Compared
+    observed: tuple[Observed, ...]
+    guide: Guide | None = None
+
+    def missed(self, values: Array, here: Array, before: Array) -> Array:
+        """What measurement errors would be: `values` of the data less levels `here`, given those of the period
+        `before`, (..., columns)."""
+        scale = jnp.asarray([o.scale for o in self.observed], self.play.economy.dtype)
+        growth = np.asarray([o.transform.endswith("difference") for o in self.observed])
+        return values - scale * (here - jnp.where(growth, before, self.compared.steady))
+
+    def log_density(self, values: Array, here: Array, before: Array) -> Array:
+        """The log density of the data at levels `here`."""
+        return _log_density(self.missed(values, here, before), self.compared.noise**2)
+
+    def walk(self, states: State, burn: int, key: Array) -> tuple[Array, Array, Array, State]:
+        """Paths of `burn` periods: what was known before, shocks, levels and states, (particles, time, ...) each."""
+        play, economy = self.play, self.play.economy
+
+        def one(state: State, key: Array):
+            def seen(step: Step):
+                before = step.now.state.aggregate
+                known = known_before(economy, before.mass, before.state_variables)
+                return known, before.shock, levels_of(play, step.now, self.observed), step.now.state
+
+            shocks = economy.draw_shocks(state.aggregate.shock, burn, key=key)
+            return rollout(play, state, shocks, seen)[1]
+
+        return jax.vmap(one)(states, jax.random.split(key, states.aggregate.shock.shape[0]))
+
+    def beginnings(self, levels: Array, states: State, key: Array) -> tuple[State, Array, Array, Array]:
+        """As many particles as walks, drawn from all `states` but the first of these (walks, time, ...) by the density
+        of the first data; the levels of the period before, that density, and the logarithm of its mean."""
+        count, at, before = len(levels), _flat(levels[:, 1:]), _flat(levels[:, :-1])
+        density = self.log_density(self.compared.data[0], at, before)
+        mean, shares = _log_mean(density)
+        chosen = _drawn(shares, count, key)
+        drawn = jax.tree.map(lambda x: _flat(x[:, 1:])[chosen], states)
+        return drawn, before[chosen], density[chosen], mean
+
+    def guessed(self, step: Step, here: Array, values: Array) -> tuple[Array, Array]:
+        """By shock of the next period: its log probability, and the log density of the data by the guess."""
+        economy, guide = self.play.economy, self.guide
+        assert guide is not None
+        ahead = known_before(economy, step.settled, economy.next_state(step.now.public))
+        scale = jnp.asarray([o.scale for o in self.observed], economy.dtype)
+        wide = WIDER * (self.compared.noise**2 + scale**2 * guide.left_over)
+        chances = economy.shock_transition[step.now.state.aggregate.shock]
+        return jnp.log(chances), _log_density(self.missed(values, guide.levels(ahead), here), wide)
+
+    def go_on(self, steps: Step, here: Array, weight: Array, following: Array, key: Array) -> tuple:
+        """Particles of the next period, drawn with their shocks by the `following` data: states, the levels of the
+        period before, log densities by the guess, and the logarithm of what the guess expects of the data."""
+        count, cells = len(weight), self.play.economy.shock_count
+        chances, guesses = jax.vmap(lambda s, h: self.guessed(s, h, following))(steps, here)
+        prior = jnp.log(weight)[:, None] + chances
+        usual = jax.scipy.special.logsumexp(prior + guesses)
+        guesses = jnp.logaddexp(jnp.log1p(-BLIND) + guesses, jnp.log(BLIND) + usual)
+        ahead, shares = _log_mean(prior + guesses)
+        shock, parents = jnp.divmod(_drawn(shares.T.reshape(-1), count, key), count)  # evenly over particles by shock
+        states = jax.vmap(self.play.follow)(jax.tree.map(lambda x: x[parents], steps), shock)
+        return states, here[parents], guesses[parents, shock], ahead + jnp.log(count * cells)
+
+
+def _flat(paths: Array) -> Array:
+    """Particles and periods, (particles, time, ...), in one axis."""
+    return paths.reshape(-1, *paths.shape[2:])
+
+
 @quick_jit
 def run_filter(
     play: Play, states: State, compared: Compared, key: Array, *, observed: tuple[Observed, ...],
@@ -98,77 +180,31 @@ def run_filter(
 ) -> Filtered:  # fmt: skip
     """Run the filter: `states`, leading axis particles, walk for `burn` periods, 2 or more; the data begin in one of
     these, the first quarter left out."""
-    data, noise, steady = compared
-    economy, count = play.economy, states.aggregate.shock.shape[0]
-    scale = jnp.asarray([o.scale for o in observed], economy.dtype)
-    growth = np.asarray([o.transform.endswith("difference") for o in observed])
-
-    def missed(values: Array, here: Array, before: Array) -> Array:
-        return values - scale * (here - jnp.where(growth, before, steady))
-
-    def walk(state: State, key: Array):
-        shocks = economy.draw_shocks(state.aggregate.shock, burn, key=key)
-
-        def seen(step: Step):
-            before = step.now.state.aggregate
-            known = known_before(economy, before.mass, before.state_variables)
-            return known, before.shock, levels_of(play, step.now, observed), step.now.state
-
-        return rollout(play, state, shocks, seen)[1]
-
-    def beginnings(levels: Array, starts: State, key: Array) -> tuple[State, Array, Array, Array]:
-        """Particles drawn from all `starts` of the walks (starts, ...) by the density of the first data, the levels of
-        the period before, that density, and the logarithm of its mean."""
-        at, before = levels[:, 1:].reshape(-1, levels.shape[2]), levels[:, :-1].reshape(-1, levels.shape[2])
-        density = _log_density(missed(data[0], at, before), noise**2)
-        density = jnp.where(jnp.isfinite(density), density, -jnp.inf)
-        total = jax.scipy.special.logsumexp(density)
-        chosen = _drawn(jnp.where(jnp.isfinite(total), jnp.exp(density - total), 1.0 / len(density)), count, key)
-        return jax.tree.map(lambda x: x[chosen], starts), before[chosen], density[chosen], total - jnp.log(len(density))
-
     first, second, rest = jax.random.split(key, 3)
-    known, shock, levels, starts = jax.vmap(walk)(states, jax.random.split(first, count))
+    plain = _Filter(play, compared, observed)
+    known, shock, levels, starts = plain.walk(states, burn, first)
     early = min(burn // 4, burn - 2)  # periods of the walk that are left out, away from the ergodic set
-    guide = fit_guide(economy, *(x[:, early:].reshape(-1, *x.shape[2:]) for x in (known, shock, levels)))
-    starts = jax.tree.map(lambda x: x[:, early + 1 :].reshape(-1, *x.shape[2:]), starts)
-    begin, before, density, mean = beginnings(levels[:, early:], starts, second)
-    wide = WIDER * (noise**2 + scale**2 * guide.left_over)
-
-    def guessed(step: Step, here: Array, values: Array) -> tuple[Array, Array]:
-        """By shock of the next period: its log probability, and the log density of the data by the guess."""
-        ahead = known_before(economy, step.settled, economy.next_state(step.now.public))
-        chances = economy.shock_transition[step.now.state.aggregate.shock]
-        return jnp.log(chances), _log_density(missed(values, guide.levels(ahead), here), wide)
+    known, shock, levels, starts = jax.tree.map(lambda x: x[:, early:], (known, shock, levels, starts))
+    guided = plain._replace(guide=fit_guide(play.economy, *map(_flat, (known, shock, levels))))
+    begin, before, density, mean = plain.beginnings(levels, starts, second)
 
     def period(carry, given):
         states, before, guess = carry
         values, following, key = given
         now = jax.vmap(play.decide)(states)
         here = jax.vmap(lambda n: levels_of(play, n, observed))(now)
-        density = _log_density(missed(values, here, before), noise**2) - guess
         clear = jnp.all(jnp.abs(now.excess) <= UNCLEARED, axis=1)
-        density = jnp.where(clear & jnp.isfinite(density), density, -jnp.inf)
-        total = jax.scipy.special.logsumexp(density)
-        weight = jnp.where(jnp.isfinite(total), jnp.exp(density - total), 1.0 / count)
+        exact, weight = _log_mean(jnp.where(clear, guided.log_density(values, here, before) - guess, -jnp.inf))
         steps = jax.vmap(play.act)(now, now.state.aggregate.shock)  # the shock that follows is drawn below
-        prior, guesses = jax.vmap(lambda s, h: guessed(s, h, following))(steps, here)
-        prior = jnp.log(weight)[:, None] + prior
-        usual = jax.scipy.special.logsumexp(prior + guesses)
-        guesses = jnp.logaddexp(jnp.log1p(-BLIND) + guesses, jnp.log(BLIND) + usual)
-        cells = prior + guesses
-        ahead = jax.scipy.special.logsumexp(cells)
-        shares = jnp.where(jnp.isfinite(ahead), jnp.exp(cells - ahead), weight[:, None] / cells.shape[1])
-        shock, parents = jnp.divmod(_drawn(shares.T.reshape(-1), count, key), count)  # evenly over particles by shock
-        next_states = jax.vmap(play.follow)(jax.tree.map(lambda x: x[parents], steps), shock)
-        series = jax.vmap(lambda n: period_series(economy, n))(now)
-        means = [weight @ jnp.asarray(series[name], economy.dtype) for name in wanted]
-        found = (total - jnp.log(count), ahead, 1.0 / jnp.sum(weight**2), means, 1.0 - jnp.mean(clear))
-        return (next_states, here[parents], guesses[parents, shock]), found
+        *carry, ahead = guided.go_on(steps, here, weight, following, key)
+        series = jax.vmap(lambda n: period_series(play.economy, n))(now)
+        means = [weight @ jnp.asarray(series[name], play.economy.dtype) for name in wanted]
+        return tuple(carry), (exact, ahead, 1.0 / jnp.sum(weight**2), means, 1.0 - jnp.mean(clear))
 
-    later = jnp.concatenate([data[1:], jnp.full_like(data[:1], jnp.nan)])
-    start = (begin, before, density)
+    later = jnp.concatenate([compared.data[1:], jnp.full_like(compared.data[:1], jnp.nan)])
+    keys = jax.random.split(rest, len(later))
     _, (exact, ahead, effective, means, uncleared) = jax.lax.scan(
-        period, start, (data, later, jax.random.split(rest, len(data)))
+        period, (begin, before, density), (compared.data, later, keys)
     )
     increments = exact + jnp.concatenate([mean[None], ahead[:-1]])
     return Filtered(jnp.sum(increments), increments, effective, means, uncleared)
