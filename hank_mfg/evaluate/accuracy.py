@@ -100,12 +100,7 @@ class Accuracy:
             "euler_error_share_above_one_percent": euler.above_one,
             "price_error_mean_percent": None if euler.price_mean is None else 100 * euler.price_mean,
             "price_error_max_percent": None if euler.price_maximum is None else 100 * euler.price_maximum,
-            "expectations": {
-                each.name: {
-                    "mean": 100 * each.mean, "largest": 100 * each.maximum, "unit": each.unit, "label": each.label,
-                }
-                for each in euler.expectations
-            },
+            "expectations": {each.name: each.to_dict() for each in euler.expectations},
             "constrained_share": euler.constrained_share,
             "top_of_grid_mass": float(simulation.top_of_grid.max()),
             "goods_market_residual_max": None if market is None else float(np.abs(market).max()),

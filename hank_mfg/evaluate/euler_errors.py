@@ -57,6 +57,10 @@ class ExpectationError(NamedTuple):
         unit = {"percent": "percent of its value at rest", "": "hundredths"}.get(self.unit, self.unit)
         return f"{self.name.replace('_', ' ')} ({unit})"
 
+    def to_dict(self) -> dict[str, float | str]:
+        """As it is reported: the mean and the largest error in hundredths, the unit, and the label."""
+        return {"mean": 100 * self.mean, "largest": 100 * self.maximum, "unit": self.unit, "label": self.label}
+
 
 def _expectation_errors(solution: GlobalSolution, missed: np.ndarray) -> tuple[ExpectationError, ...]:
     """The errors of declared expectations from those of every period, (periods, expectations)."""
