@@ -104,7 +104,8 @@ def test_a_posterior_of_a_global_solution_covers_the_truth_and_resumes(solution,
     assert any("draws do not tell" in str(each.message) for each in said), "thirty draws"
     for name in OVER:
         np.testing.assert_array_equal(whole.draws[name], again.draws[name])
-    assert abs(whole.draws["discount_factor"].mean() - 0.988) < 0.001
+    drawn = whole.draws["discount_factor"]
+    assert abs(drawn.mean() - 0.988) < 2.5 * drawn.std() < 0.003
     table = whole.table()
     assert list(table.index) == list(OVER) and (table["5 %"] < table["95 %"]).all()
     assert 0 < whole.acceptance.mean() < 1 and "toprule" in whole.to_latex()
