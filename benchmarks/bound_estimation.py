@@ -6,14 +6,15 @@
 the volatility of patience. Data are output growth, core inflation and the federal funds rate, 1995 to 2019. The model
 has inflation zero at rest, so that 2 percent a year are taken off inflation and the funds rate, and its bound lies 2
 percent a year below zero: 4 below the rate at rest, as in the data. First the same is done with data that the solution
-itself simulates, whose parameters are known.
+itself simulates, whose parameters are known, and so are the standard deviations of measurement errors. Those of the US
+are estimated too.
 
-The solution and every evaluation of the likelihood are kept in benchmarks/runs/bound_estimation/, which git ignores:
-the same command goes on where it was cut off.
+The solution, its accuracy, every evaluation of the likelihood and every estimation that has ended are kept in
+benchmarks/runs/bound_estimation/, which git ignores: the same command goes on where it was cut off.
 """
 
+import json
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ OBSERVED = {
     "inflation": hm.Observed("inflation", "level", scale=400.0, trend="none", measurement_error=0.6),
     "rate": hm.Observed("nominal_rate", "level", scale=400.0, lead=1, trend="none", measurement_error=0.5),
 }
+ERRORS = {name: f"{name}_error" for name in OBSERVED}  # of measurement, estimated on US data
+ERROR_PRIORS = {name: ("inverse gamma", 0.5, 0.25) for name in ERRORS.values()}
 TRUTH = {"slope": 0.025, "taylor": 1.7, "patience_sd": 0.005}
 TARGET, AT_REST = 2.0, 2.0  # percent a year: inflation at rest in the data, the nominal rate of the model at rest
 FOLDER = ROOT / "benchmarks" / "runs" / "bound_estimation"
@@ -69,55 +72,80 @@ def simulated_data(solution: hm.results.BoxSolution, periods: int, seed: int) ->
     return frame + noise
 
 
-def solved(quick: bool) -> tuple[hm.results.BoxSolution, float]:
-    """The solution over the box, kept, and the seconds it took where it was made now."""
+def solved(quick: bool) -> tuple[hm.results.BoxSolution, float | None]:
+    """The solution over the box, kept, and the seconds it took, where they are known."""
     path = FOLDER / ("quick.npz" if quick else "solution.npz")
+    took = path.with_suffix(".json")
     if path.is_file():
-        return hm.load(path, "one_asset_hank_bound"), float("nan")
+        return hm.load(path, "one_asset_hank_bound"), json.loads(took.read_text()) if took.is_file() else None
     FOLDER.mkdir(parents=True, exist_ok=True)
     begin = time.perf_counter()
     model = hm.load_model("one_asset_hank_bound", lower_bound=-0.01 * TARGET / 4)
     box = hm.Box(BOX, points=10 if quick else 64)
     solution = hm.solve(model, hm.RSPG(**(TINY if quick else SOLVED)), over=box, verbose=True)
     hm.save(solution, path)
-    return solution, time.perf_counter() - begin
+    seconds = time.perf_counter() - begin
+    took.write_text(json.dumps(seconds))
+    return solution, seconds
 
 
-def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, folder: Path, quick: bool) -> dict[str, Any]:
+def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, quick: bool) -> dict[str, Any]:
     """The posterior, and what it took."""
+    folder = FOLDER / f"{name}{'_quick' if quick else ''}"
+    kept = folder / "estimation.json"
+    if kept.is_file():
+        return json.loads(kept.read_text())
     sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": 200, "asset_points": 60}
-    likelihood = hm.particle_likelihood(solution, data, OBSERVED, **sizes)
+    observed, priors, start, more = OBSERVED, PRIORS, {}, {}
+    if name == "US":
+        observed = {column: each._replace(measurement_error=ERRORS[column]) for column, each in OBSERVED.items()}
+        priors = PRIORS | ERROR_PRIORS
+        start = {error: OBSERVED[column].measurement_error for column, error in ERRORS.items()}
+        sizes |= {} if quick else {"particles": 100}
+        more = {} if quick else {"draws": 1000}
+    likelihood = hm.particle_likelihood(solution, data, observed, start=start, **sizes)
     begin = time.perf_counter()
     likelihood()
     compiled = time.perf_counter()
     errors = likelihood.repeated(2 if quick else 8)
     each = (time.perf_counter() - compiled) / len(errors)
-    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": 500, "chains": 2, "explore": 40}
-    posterior = hm.estimate(likelihood, PRIORS, folder=folder, callback=progress, **chains)
+    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": 500, "chains": 2, "explore": 40, **more}
+    posterior = hm.estimate(likelihood, priors, folder=folder, callback=progress, **chains)
     table = posterior.table()
-    return {
+    found = {
         "table": table.reset_index().to_dict("records"), "seconds": posterior.seconds, "error": posterior.error,
-        "acceptance": posterior.acceptance, "seconds_of_one_likelihood": each, "seconds_to_compile": compiled - begin,
+        "acceptance": posterior.acceptance.tolist(), "seconds_of_one_likelihood": each, "seconds_to_compile": compiled - begin,
         "error_at_start": float(errors.std(ddof=1)), "sizes": {**sizes, **chains},
     }  # fmt: skip
+    kept.write_text(json.dumps(found))
+    return found
+
+
+def accuracy_of(solution: hm.results.BoxSolution, quick: bool) -> list[dict[str, Any]]:
+    """Euler errors over the box, kept."""
+    kept = FOLDER / f"accuracy{'_quick' if quick else ''}.json"
+    if not kept.is_file():
+        table = hm.evaluate(solution, points=1 if quick else 4, periods=100 if quick else 300).table()
+        kept.write_text(json.dumps(table.to_dict("records")))
+    return json.loads(kept.read_text())
 
 
 def measure(quick: bool) -> dict[str, Any]:
     """Simulated data first, then the US'."""
     solution, seconds = solved(quick)
-    accuracy = hm.evaluate(solution, points=1 if quick else 4, periods=100 if quick else 300).table()
+    accuracy = accuracy_of(solution, quick)
     found, table = {}, []
     for name, data in (("simulated", simulated_data(solution, 100, 3)), ("US", us_data())):
         progress(f"estimating on {name} data")
-        found[name] = estimated(solution, data, FOLDER / f"{name}{'_quick' if quick else ''}", quick)
+        found[name] = estimated(solution, data, name, quick)
         for row in found[name]["table"]:
             parameter = row["parameter"]
-            inside = row["5 %"] <= TRUTH[parameter] <= row["95 %"] if name == "simulated" else None
-            table.append({"data": name, **row, "truth": TRUTH[parameter] if inside is not None else None,
-                          "inside": inside})  # fmt: skip
+            truth = TRUTH.get(parameter) if name == "simulated" else None
+            inside = None if truth is None else row["5 %"] <= truth <= row["95 %"]
+            table.append({"data": name, **row, "truth": truth, "inside": inside})
     return {
         "precision": "training and filter float32", "table": table, "estimations": found,
-        "euler_errors": accuracy.to_dict("records"), "seconds_solve": seconds,
+        "euler_errors": accuracy, "seconds_solve": seconds,
     }  # fmt: skip
 
 
