@@ -114,8 +114,9 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
     table = posterior.table()
     found = {
         "table": table.reset_index().to_dict("records"), "seconds": posterior.seconds, "error": posterior.error,
-        "acceptance": posterior.acceptance.tolist(), "seconds_of_one_likelihood": each, "seconds_to_compile": compiled - begin,
-        "error_at_start": float(errors.std(ddof=1)), "sizes": {**sizes, **chains},
+        "acceptance": posterior.acceptance.tolist(), "seconds_of_one_likelihood": each,
+        "seconds_to_compile": compiled - begin, "error_at_start": float(errors.std(ddof=1)),
+        "sizes": {**sizes, **chains},
     }  # fmt: skip
     kept.write_text(json.dumps(found))
     return found
