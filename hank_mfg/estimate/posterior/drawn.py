@@ -61,11 +61,12 @@ class Drawn(ABC):
     def warn_of_chains(self) -> None:
         """Warn where chains do not agree, or draws say too little."""
         found = self.diagnostics()
-        rhat, size = found["R-hat"].fillna(np.inf), found["ESS bulk"].fillna(0.0)
+        rhat = np.nan_to_num(found["R-hat"].to_numpy(), nan=np.inf)
+        size, names = np.nan_to_num(found["ESS bulk"].to_numpy()), list(found.index)
         if rhat.max() > AGREE or size.min() < ENOUGH:
             warnings.warn(
-                f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {rhat.idxmax()} (at most "
-                f"{AGREE} is usual), the smallest effective sample {size.min():.0f}, for {size.idxmin()}: raise draws; "
+                f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {names[int(rhat.argmax())]} (at most "
+                f"{AGREE} is usual), the smallest effective sample {size.min():.0f}, for {names[int(size.argmin())]}: raise draws; "
                 "where that does not help, look at the draws for several modes or an end that they lean on.",
                 stacklevel=4,
             )
