@@ -65,9 +65,10 @@ class Drawn(ABC):
         size, names = np.nan_to_num(found["ESS bulk"].to_numpy()), list(found.index)
         if rhat.max() > AGREE or size.min() < ENOUGH:
             warnings.warn(
-                f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {names[int(rhat.argmax())]} (at most "
-                f"{AGREE} is usual), the smallest effective sample {size.min():.0f}, for {names[int(size.argmin())]}: raise draws; "
-                "where that does not help, look at the draws for several modes or an end that they lean on.",
+                f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {names[int(rhat.argmax())]} "
+                f"(at most {AGREE} is usual), the smallest effective sample {size.min():.0f}, for "
+                f"{names[int(size.argmin())]}: raise draws; where that does not help, look at the draws for several "
+                "modes or an end that they lean on.",
                 stacklevel=4,
             )
 
