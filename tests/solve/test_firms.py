@@ -96,7 +96,7 @@ def test_what_is_left_of_the_condition_is_in_units_of_inflation(float64):
         Aggregate(mass, jnp.asarray(0)), Named("clearing_prices", interest_rate=0.01, inflation=0.03)
     )
     model, shocks = economy.model, economy.shocks(0)
-    left = economy.excess_demand(mass, public, economy.resources(public) * 0.5, jnp.asarray(0.02))[-1]
+    left = economy.excess_demand(mass, public, economy.resources(public) * 0.5, jnp.asarray([0.02]))[-1]
     cost = float(model.cost(shocks))
     by_hand = model.slope * (cost - (1 - 1 / model.elasticity)) - np.log1p(0.03) + 0.02
     assert float(left) == pytest.approx(float(by_hand), abs=1e-12)
