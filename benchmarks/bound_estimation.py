@@ -93,8 +93,6 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
     """The posterior, and what it took."""
     folder = FOLDER / f"{name}{'_quick' if quick else ''}"
     kept = folder / "estimation.json"
-    if kept.is_file():
-        return json.loads(kept.read_text())
     sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": 200, "asset_points": 60}
     observed, priors, start, more = OBSERVED, PRIORS, {}, {}
     if name == "US":
@@ -103,13 +101,16 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
         start = {error: OBSERVED[column].measurement_error for column, error in ERRORS.items()}
         sizes |= {} if quick else {"particles": 100}
         more = {} if quick else {"draws": 1000}
+    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": 500, "chains": 2, "explore": 40, **more}
+    before = json.loads(kept.read_text()) if kept.is_file() else {}
+    if before.get("sizes") == {**sizes, **chains}:
+        return before
     likelihood = hm.particle_likelihood(solution, data, observed, start=start, **sizes)
     begin = time.perf_counter()
     likelihood()
     compiled = time.perf_counter()
     errors = likelihood.repeated(2 if quick else 8)
     each = (time.perf_counter() - compiled) / len(errors)
-    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": 500, "chains": 2, "explore": 40, **more}
     posterior = hm.estimate(likelihood, priors, folder=folder, callback=progress, **chains)
     table = posterior.table()
     found = {
