@@ -3,7 +3,7 @@
 A random walk moves in parameters and in the draws of the particle filter together; since the estimate of the likelihood
 is unbiased, its draws of parameters are those of the exact posterior, however few particles there are: their number
 only decides how many proposals are accepted. The covariance of its steps is found first, by importance sampling in
-rounds: points spread over the box, then around the weighted mean of those before.
+rounds: points spread over the box, then around the weighted mean of those before, three to eight times.
 
 With a folder every evaluation is kept, and the same call goes on where it was cut off, with the same numbers.
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 WIDER = 1.5  # standard deviations of a round's proposals, of those that were found before
-ROUNDS = 3  # before the chains
+ROUNDS, MOST = 3, 8  # before the chains: rounds at least, and at most, until their weights tell a covariance
 EFFECTIVE = 2  # points for each parameter, and two more, that weights are flattened to at least
 STEP = 2.38  # of the random walk, over the square root of the number of parameters (Roberts and Rosenthal 2001)
 NOISY = 1.7  # Monte Carlo error of the log likelihood above which chains move slowly (Sherlock et al. 2015)
@@ -120,7 +120,7 @@ def sample_posterior(
     """Explore in rounds, then sample chains. Raises EstimationError where no point has a density, and for a folder of
     another estimation."""
     begin, density = time.perf_counter(), _Posterior(likelihood, target)
-    settings = json.dumps([likelihood.identity(), target.free, chains, explore, seed])
+    settings = json.dumps([likelihood.identity(), target.free, chains, explore, seed, ROUNDS, MOST])
     kept = Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
     _warn_of_truncation(likelihood, target, seed)
     explored = _explore(density, explore, seed, kept, executor, callback)
@@ -184,11 +184,14 @@ def _seed(*parts: int) -> int:
 def _explore(
     density: _Posterior, count: int, seed: int, kept: Kept, executor: Any, callback: Callable[[str], None] | None
 ) -> Explored:
-    """Rounds of `count` points each: draws of the prior inside the box, then around what was found before."""
+    """Rounds of `count` points each: draws of the prior inside the box, then around what was found before, until the
+    weights of all tell a covariance as they are."""
     before = kept.read("explored") or {}
-    found = before.get("log_density", np.full(ROUNDS * count, np.nan))  # NaN: not evaluated yet
+    found = before.get("log_density", np.full(MOST * count, np.nan))  # NaN: not evaluated yet
     points, proposal, normal = np.zeros((0, len(density.target.free))), np.zeros(0), None
-    for number in range(ROUNDS):
+    for number in range(MOST):
+        if number >= ROUNDS and _effective(points, found[: len(points)], proposal) >= _needed(points):
+            break
         if number == 0:
             fresh = _prior_points(density, count, _seed(seed, 2))
         else:
@@ -204,10 +207,11 @@ def _explore(
             kept.write("explored", {"log_density": found})
             if callback is not None:
                 done = count - int(np.isnan(found[number * count : (number + 1) * count]).sum())
-                callback(f"round {number + 1} of {ROUNDS}: {done} of {count} points")
+                callback(f"round {number + 1} of {ROUNDS} to {MOST}: {done} of {count} points")
 
         pieces = [(points[place], _seed(seed, 3, *divmod(place, count))) for place in left]
         in_pieces(lambda piece: density(*piece), pieces, executor=executor, callback=keep)
+    found = found[: len(points)]
     if not np.isfinite(found).any():
         raise EstimationError(
             "No point of the box has a likelihood: the data are nowhere near what the model can produce; look at "
@@ -240,12 +244,26 @@ def _log_proposal(points: np.ndarray, normal: Any, density: _Posterior) -> np.nd
     return np.atleast_1d(multivariate_normal(mean, WIDER**2 * covariance).logpdf(points))
 
 
+def _needed(points: np.ndarray) -> float:
+    """The effective number of points (n, free) that tells their covariance."""
+    return min(len(points) / 4, EFFECTIVE * (points.shape[1] + 2))
+
+
+def _effective(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> float:
+    """The effective number of points by their importance weights."""
+    logs = np.where(np.isfinite(found), found - proposal, -np.inf)
+    if not np.isfinite(logs).any():
+        return 0.0
+    weight = np.exp(logs - logs.max())
+    return float(weight.sum() ** 2 / np.sum(weight**2))
+
+
 def _moments(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of importance weights, flattened until enough points count."""
     logs = np.where(np.isfinite(found), found - proposal, -np.inf)
     if not np.isfinite(logs).any():
         logs = np.zeros(len(found))
-    needed = min(len(found) / 4, EFFECTIVE * (points.shape[1] + 2))
+    needed = _needed(points)
     power, weight = 1.0, np.ones(len(found))
     for _ in range(60):
         weight = np.exp(power * (logs - logs.max()))

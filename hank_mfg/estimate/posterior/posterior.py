@@ -277,8 +277,8 @@ def estimate(
     are.
 
     A likelihood that is estimated, by `particle_likelihood`, has draws by particle marginal Metropolis-Hastings and no
-    mode: three rounds of `explore` points (40) find where the posterior lies, then a random walk with steps of that
-    size draws from it.
+    mode: three to eight rounds of `explore` points (40) find where the posterior lies, then a random walk with steps of
+    that size draws from it.
 
     Needs the extra "estimate" (numpyro, arviz). Raises EstimationError, one sentence, for priors that do not fit and
     where there is no mode.
