@@ -93,15 +93,15 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
     """The posterior, and what it took."""
     folder = FOLDER / f"{name}{'_quick' if quick else ''}"
     kept = folder / "estimation.json"
-    sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": 200, "asset_points": 60}
-    observed, priors, start, more = OBSERVED, PRIORS, {}, {}
-    if name == "US":
+    errors_too = name == "US"
+    particles, draws = (100, 1000) if errors_too else (200, 500)
+    sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": particles, "asset_points": 60}
+    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": draws, "chains": 2, "explore": 40}
+    observed, priors, start = OBSERVED, PRIORS, {}
+    if errors_too:
         observed = {column: each._replace(measurement_error=ERRORS[column]) for column, each in OBSERVED.items()}
         priors = PRIORS | ERROR_PRIORS
         start = {error: OBSERVED[column].measurement_error for column, error in ERRORS.items()}
-        sizes |= {} if quick else {"particles": 100}
-        more = {} if quick else {"draws": 1000}
-    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": 500, "chains": 2, "explore": 40, **more}
     before = json.loads(kept.read_text()) if kept.is_file() else {}
     if before.get("sizes") == {**sizes, **chains}:
         return before

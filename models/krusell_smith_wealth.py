@@ -35,7 +35,7 @@ class KrusellSmithWealth(hm.Model):
         _, employment = hm.split_joint_chain(self.joint_transition, own_states=2)
         work = hm.ConditionalChain(employment, employed=[0.0, 1.0])
         shares = jnp.asarray(self.type_shares)
-        anew = (1.0 - self.redrawn) * jnp.eye(len(shares)) + self.redrawn * shares
+        anew = (1.0 - self.redrawn) * jnp.eye(len(shares)) + self.redrawn * shares[None, :]
         return hm.independent_chains(hm.MarkovChain(anew, patience=self.discount_factor), work)
 
     def discounting(self, own, today):

@@ -22,7 +22,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.probe import Case, ask, in_numpy, numbers_in_jax
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
-from hank_mfg.model.today import today
+from hank_mfg.model.today import today, with_expected
 from hank_mfg.wording import in_words
 
 OFF = 1e-6  # of output: what may be left over of the goods market
@@ -214,8 +214,8 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     spent = savings * model.asset_price(given) if model.sells_at_price() else savings
     chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
-    ahead = Named("expected", ask_model("expectations", everything, everything))
-    excess = ask_model("excess_demand", today(everything, {"expected": ahead}), summed_choices)
+    asked = with_expected(everything, ask_model("expectations", everything, everything))
+    excess = ask_model("excess_demand", asked, summed_choices)
     tomorrow = Named("tomorrow", {**summed(savings), **ask_model("next_state", everything)})
     left = ask_model("goods_market", everything, summed_choices, tomorrow)
     return {"excess": dict(excess), "goods": left, "at": {**total, **prices, **shocks}}

@@ -80,7 +80,8 @@ def _check_firms(name: str, periods: list[Results]) -> None:
 
 def _check_expectations(model: Model, case: Case, level: float, names: tuple[str, ...]) -> None:
     """Every expectation is read by an equation."""
-    unread = [name for name in names if name not in expectations_read(model, case, level, names)]
+    read = expectations_read(model, case, level, names)
+    unread = [name for name in names if name not in read]
     if unread:
         raise ValueError(
             f"{type(model).__name__}.expectations(): no equation of excess_demand() reads {', '.join(unread)}: read "

@@ -21,7 +21,7 @@ from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import require_patience
-from hank_mfg.model.today import today
+from hank_mfg.model.today import today, with_expected
 
 NO_STATE_VARIABLES, NO_CLEARING_PRICES = Named("state_variables"), Named("clearing_prices")
 
@@ -211,9 +211,9 @@ class Economy(eqx.Module):
 
     def asked_of_markets(self, public: Public, expected: Array) -> Named:
         """What excess_demand() reads: the series of a period, and what is `expected` (expectations,)."""
-        now, names = self.series(public), self.expectation_names(public)
-        values = dict(zip(names, expected[: len(names)], strict=True))  # that of firms comes last, and has no name
-        return today(now, {"expected": Named("expected", values)}) if names else now
+        now = self.series(public)
+        names = self.expectation_names(now)
+        return with_expected(now, dict(zip(names, expected[: len(names)], strict=True)))  # firms' comes last, unnamed
 
     @property
     def sets_prices(self) -> bool:
@@ -227,9 +227,8 @@ class Economy(eqx.Module):
         found = expected(self.model, later.model, self.series(public), later.series(following), self.dtype)
         return jnp.stack(found) if found else jnp.zeros(0, self.dtype)
 
-    def expectation_names(self, public: Public) -> tuple[str, ...]:
-        """Names of the declared expectations, in order."""
-        now = self.series(public)
+    def expectation_names(self, now: Named) -> tuple[str, ...]:
+        """Names of the declared expectations, in order, given the series of a period."""
         return tuple(declared(self.model, now, now))
 
     def clearing_values(self, public: Public) -> Array:

@@ -13,7 +13,8 @@ income moves by its chain, and the horizon is closed by a value of states after 
 the signals that name them, and choose a share, which is defined at every price. Once all have chosen, prices clear: the
 root of excess demand of the shares chosen. What the period's equations expect of tomorrow, declared or of firms that
 set prices, is that it will be like today. Where there is no root inside the declared brackets, prices are at the point
-of the least excess that the search found, and `excess` says what is left over."""
+of the least excess that the search found, and `excess` says what is left over.
+"""
 
 from typing import Any, NamedTuple
 

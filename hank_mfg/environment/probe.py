@@ -30,7 +30,7 @@ from hank_mfg.model.concrete import in_jax, is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import explain
-from hank_mfg.model.today import not_known, today
+from hank_mfg.model.today import not_known, today, with_expected
 
 ASSET_POINTS = 32
 
@@ -133,7 +133,7 @@ def equations(
     most = _most(model, cash - price * case.points[0, 0] + zero, own, given)
     everything = today(known, outcomes)
     ahead = _ask_names(model, "expectations", (), everything, everything)
-    asked = today(everything, {"expected": Named("expected", ahead if expected is None else expected)})
+    asked = with_expected(everything, ahead if expected is None else expected)
     choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
     excess = ask(model, "goods_market", everything, choices, Named("tomorrow", total))
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}

@@ -65,7 +65,9 @@ class ExpectationError(NamedTuple):
 def _expectation_errors(solution: GlobalSolution, missed: np.ndarray) -> tuple[ExpectationError, ...]:
     """The errors of declared expectations from those of every period, (periods, expectations)."""
     economy, public = solution.steady.economy, jax.tree.map(jnp.asarray, solution.steady.public)
-    names = economy.expectation_names(public)
+    names = economy.expectation_names(economy.series(public))
+    if not names:
+        return ()
     kinds, rest, found = economy.model.units(), np.abs(np.asarray(economy.expected(public, public))), []
     for name, value, errors in zip(names, rest[: len(names)], missed.T[: len(names)], strict=True):
         points = kinds.get(name, "level") != "level"

@@ -39,6 +39,11 @@ def today(*groups: Mapping[str, Any]) -> Named:
     return Named("today", {name: value for group in groups for name, value in group.items()})
 
 
+def with_expected(now: Named, expected: Mapping[str, Any]) -> Named:
+    """The namespace of excess_demand(): that of a period after outcomes(), and what is `expected`, by name."""
+    return today(now, {"expected": Named("expected", expected)})
+
+
 def take_older_equations(model: type) -> None:
     """Let a class of models have equations of earlier versions: under other names, or written for separate groups.
 

@@ -1,6 +1,8 @@
 """Relatives of Huggett's economy that several tests need: a rate that is promised, hours that are chosen, firms."""
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 import hank_mfg as hm
 
@@ -80,6 +82,15 @@ class Priced(Huggett):
 
     def outcomes(self, today):
         return {"cost": self.cost(today)}
+
+
+def phillips(model: Priced) -> tuple[np.ndarray, np.ndarray]:
+    """The condition of firms as log(1 + pi) = margin + worth @ log(1 + pi'), (shocks,) and (shocks, shocks)."""
+    with jax.enable_x64(True):
+        economy = hm.discretize(model, 10, jnp.float64)
+    z, probabilities = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
+    margin = model.slope * (z - 1) * (1 - 1 / model.elasticity)
+    return margin, probabilities * model.patience_of_firms / (1 + z)[None, :] * z[None, :] / z[:, None]
 
 
 class Expecting(Priced):

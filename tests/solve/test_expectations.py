@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
-from reference_bonds import Expecting, Priced
+from reference_bonds import Expecting, Priced, phillips
 
 import hank_mfg as hm
 from hank_mfg.environment.quantities import names_of
@@ -102,8 +102,7 @@ def exact(model: Expecting) -> dict[str, np.ndarray]:
         economy = hm.discretize(model, 10, jnp.float64)
     z, chain = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
     patience, eye = model.patience_of_firms, np.eye(len(z))
-    margin = model.slope * (z - 1) * (1 - 1 / model.elasticity)
-    worth = chain * patience / (1 + z)[None, :] * z[None, :] / z[:, None]
+    margin, worth = phillips(model)
     share = np.linalg.solve(eye - patience * chain, patience * chain @ np.sqrt(z))
     return {"inflation": np.expm1(np.linalg.solve(eye - worth, margin)), "share_price": share}
 

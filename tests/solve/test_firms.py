@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 import reference_hank as hank
-from reference_bonds import Priced
+from reference_bonds import Priced, phillips
 from reference_sequence_space import stored
 
 import hank_mfg as hm
@@ -113,15 +113,6 @@ def test_prices_that_cost_nothing_to_change_keep_the_markup():
 
 
 # --------------------------------------------------------------------------------------------------------- training
-
-
-def phillips(model: Priced) -> tuple[np.ndarray, np.ndarray]:
-    """The condition of firms as log(1 + pi) = margin + worth @ log(1 + pi'), (shocks,) and (shocks, shocks)."""
-    with jax.enable_x64(True):
-        economy = hm.discretize(model, 10, jnp.float64)
-    z, probabilities = np.asarray(economy.shock_values["aggregate_income"]), np.asarray(economy.shock_transition)
-    margin = model.slope * (z - 1) * (1 - 1 / model.elasticity)
-    return margin, probabilities * model.patience_of_firms / (1 + z)[None, :] * z[None, :] / z[:, None]
 
 
 @pytest.fixture(scope="module")

@@ -100,20 +100,24 @@ def _log_mean(density: Array) -> tuple[Array, Array]:
 
 
 class _Filter(NamedTuple):
-    """What the filter of a period reads: what plays, what is observed and how, by which `scale` the model's levels come
-    to units of the data, which columns are growth rates, and the `guide` where there is one."""
+    """What the filter of a period reads: what plays, what is observed and compared, and the `guide` where there is
+    one."""
 
     play: Play
     compared: Compared
     observed: tuple[Observed, ...]
     guide: Guide | None = None
 
+    @property
+    def scale(self) -> Array:
+        """What brings the model's levels to units of the data, (columns,)."""
+        return jnp.asarray([o.scale for o in self.observed], self.play.economy.dtype)
+
     def missed(self, values: Array, here: Array, before: Array) -> Array:
         """What measurement errors would be: `values` of the data less levels `here`, given those of the period
         `before`, (..., columns)."""
-        scale = jnp.asarray([o.scale for o in self.observed], self.play.economy.dtype)
         growth = np.asarray([o.transform.endswith("difference") for o in self.observed])
-        return values - scale * (here - jnp.where(growth, before, self.compared.steady))
+        return values - self.scale * (here - jnp.where(growth, before, self.compared.steady))
 
     def log_density(self, values: Array, here: Array, before: Array) -> Array:
         """The log density of the data at levels `here`."""
@@ -149,8 +153,7 @@ class _Filter(NamedTuple):
         economy, guide = self.play.economy, self.guide
         assert guide is not None
         ahead = known_before(economy, step.settled, economy.next_state(step.now.public))
-        scale = jnp.asarray([o.scale for o in self.observed], economy.dtype)
-        wide = WIDER * (self.compared.noise**2 + scale**2 * guide.left_over)
+        wide = WIDER * (self.compared.noise**2 + self.scale**2 * guide.left_over)
         chances = economy.shock_transition[step.now.state.aggregate.shock]
         return jnp.log(chances), _log_density(self.missed(values, guide.levels(ahead), here), wide)
 

@@ -41,6 +41,7 @@ EFFECTIVE = 2  # points for each parameter, and two more, that weights are flatt
 STEP = 2.38  # of the random walk, over the square root of the number of parameters (Roberts and Rosenthal 2001)
 NOISY = 1.7  # Monte Carlo error of the log likelihood above which chains move slowly (Sherlock et al. 2015)
 NEAR, LEANING = 0.05, 4.0  # share of a box next to its end, and how many times its share of draws is too many
+FLAT = 0.85**60  # power to which weights are flattened at most
 REPEATS = 8  # estimates from which the error is measured
 
 
@@ -190,7 +191,7 @@ def _explore(
     found = before.get("log_density", np.full(MOST * count, np.nan))  # NaN: not evaluated yet
     points, proposal, normal = np.zeros((0, len(density.target.free))), np.zeros(0), None
     for number in range(MOST):
-        if number >= ROUNDS and _effective(points, found[: len(points)], proposal) >= _needed(points):
+        if number >= ROUNDS and _tells(points, found[: len(points)], proposal):
             break
         if number == 0:
             fresh = _prior_points(density, count, _seed(seed, 2))
@@ -249,28 +250,32 @@ def _needed(points: np.ndarray) -> float:
     return min(len(points) / 4, EFFECTIVE * (points.shape[1] + 2))
 
 
-def _effective(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> float:
-    """The effective number of points by their importance weights."""
+def _weights(found: np.ndarray, proposal: np.ndarray, power: float) -> np.ndarray:
+    """Importance weights of points, to a power that flattens them; even where no point has a density."""
     logs = np.where(np.isfinite(found), found - proposal, -np.inf)
     if not np.isfinite(logs).any():
-        return 0.0
-    weight = np.exp(logs - logs.max())
-    return float(weight.sum() ** 2 / np.sum(weight**2))
+        logs = np.zeros(len(found))
+    weight = np.exp(power * (logs - logs.max()))
+    return weight / weight.sum()
+
+
+def _effective(weight: np.ndarray) -> float:
+    """The effective number of points with such weights."""
+    return float(1.0 / np.sum(weight**2))
+
+
+def _tells(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> bool:
+    """Whether the weights of points tell a covariance as they are."""
+    return bool(np.isfinite(found).any()) and _effective(_weights(found, proposal, 1.0)) >= _needed(points)
 
 
 def _moments(points: np.ndarray, found: np.ndarray, proposal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean and covariance of importance weights, flattened until enough points count."""
-    logs = np.where(np.isfinite(found), found - proposal, -np.inf)
-    if not np.isfinite(logs).any():
-        logs = np.zeros(len(found))
-    needed = _needed(points)
-    power, weight = 1.0, np.ones(len(found))
-    for _ in range(60):
-        weight = np.exp(power * (logs - logs.max()))
-        weight /= weight.sum()
-        if 1.0 / np.sum(weight**2) >= needed:
-            break
+    power, needed = 1.0, _needed(points)
+    weight = _weights(found, proposal, power)
+    while _effective(weight) < needed and power > FLAT:
         power *= 0.85
+        weight = _weights(found, proposal, power)
     mean = weight @ points
     away = points - mean
     covariance = (weight[:, None] * away).T @ away / max(1.0 - np.sum(weight**2), 0.1)
