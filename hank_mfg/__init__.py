@@ -2,22 +2,28 @@
 
 The public names are listed in __init__.pyi and loaded on first use, so that nothing pays for tables and figures it does
 not draw; plots of results are in `plot`, statistics of arrays in `stats`, types of results in `results`. `solve`,
-`evaluate` and `estimate` share their names with the folders they live in and are bound here. Functions check the kinds
-of their arguments first (arguments.py).
+`evaluate` and `estimate` are functions that share their names with the folders they live in, and the functions are what
+the names mean here. Functions check the kinds of their arguments first (arguments.py).
 """
 
 import functools
 import inspect
 import operator
 import sys
+import types
 import warnings
 
 import lazy_loader
 
 from hank_mfg.arguments import checked
-from hank_mfg.estimate.posterior.posterior import estimate as _estimate
-from hank_mfg.evaluate.accuracy import evaluate as _evaluate
-from hank_mfg.solve.solve import solve as _solve
+
+
+class _Names(types.ModuleType):
+    """This module, in which the import of a folder does not take the name of a public function."""
+
+    def __setattr__(self, name: str, value):
+        if not (isinstance(value, types.ModuleType) and name in ("estimate", "evaluate", "solve")):
+            super().__setattr__(name, value)
 
 
 def _load(name: str, model: bool, game: bool):
@@ -29,7 +35,7 @@ def _load(name: str, model: bool, game: bool):
 
 
 _lazy, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
-estimate, evaluate, solve = checked(_estimate, _load), checked(_evaluate, _load), checked(_solve, _load)
+sys.modules[__name__].__class__ = _Names
 
 _RENAMED = {  # names of earlier versions, which warn
     "GameError": "SolveError", "game_deviation": "exploitability", "game_exploitability": "exploitability",

@@ -1,6 +1,8 @@
 """The rules of the house, read off the source: who imports whom, who writes to disk, how long things are."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -178,6 +180,18 @@ def _importing_changes_no_global_configuration(path):
         assert not text.startswith(
             ("jax.config.", "config.update", "os.environ[", "os.putenv", "np.seterr", "warnings.")
         ), text
+
+
+def test_a_public_function_has_its_name_whatever_is_imported_first():
+    """`solve`, `evaluate` and `estimate` are folders too, whose import must not take the functions' names."""
+    program = (
+        "import hank_mfg.solve.train, hank_mfg.evaluate.welfare, hank_mfg.estimate.errors, hank_mfg as hm, types;"
+        "print(*(type(each) is types.FunctionType for each in (hm.solve, hm.evaluate, hm.estimate)));"
+        "import hank_mfg.estimate.posterior.priors; from hank_mfg import estimate, solve;"
+        "print(estimate is hm.estimate, solve is hm.solve, callable(estimate))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True"] * 6, found.stdout
 
 
 def test_files_and_functions_are_short():
