@@ -44,6 +44,7 @@ from .evaluate.propensities import static_mpcs as static_mpcs
 from .evaluate.search_gain import search_gain as search_gain
 from .evaluate.simulate import simulate as simulate
 from .evaluate.welfare import consumption_percent as consumption_percent
+from .model.ages import Ages as Ages
 from .model.assets import Assets as Assets
 from .model.base import Model as Model
 from .model.base import choice as choice

@@ -13,9 +13,10 @@ from hank_mfg.environment.budget import Budget, GoodsAlone
 from hank_mfg.environment.expectations import declared, expected, profit_slopes
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.information_sets import InformationSets
+from hank_mfg.environment.life import Chain, Life, OwnStates, long_run, own_states, without_aggregate_risk
 from hank_mfg.environment.long_run import stationary_distribution
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
-from hank_mfg.environment.markov import average_out, combine, given_moves, joint_distribution, to_chain
+from hank_mfg.environment.markov import combine
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.named import Named
@@ -23,6 +24,7 @@ from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import require_patience
 from hank_mfg.model.today import today, with_expected
 
+ESTATES = "estates"  # the aggregate of what the dead leave
 NO_STATE_VARIABLES, NO_CLEARING_PRICES = Named("state_variables"), Named("clearing_prices")
 
 
@@ -59,9 +61,10 @@ class Public(NamedTuple):
 class Economy(eqx.Module):
     """One population of households on an asset grid, with a chain of aggregate shocks.
 
-    `own` are the values of the idiosyncratic states, each (income,); `income_transition` (Z, Z, E, E) is the
-    idiosyncratic chain given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z); `shares` (types,)
-    of the permanent types, whose idiosyncratic states lie together, as many for each.
+    `own` are the values of the own states, each (income,); `income_transition` (Z, Z, E, E) is the idiosyncratic chain
+    given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z); `shares` (types,) of the permanent
+    types, whose idiosyncratic states lie together, as many for each. Where lives end, own states are pairs of age and
+    idiosyncratic state, the age outermost, and `life` says who lives on; otherwise they are idiosyncratic states alone.
     The action of a household is its next assets, between the `bounds` of its state.
     Methods about households take all states, (assets, income), or those that broadcast with idiosyncratic values `own`.
     """
@@ -73,6 +76,7 @@ class Economy(eqx.Module):
     shock_values: Named
     shock_transition: Array
     shares: Array
+    life: Life | None = eqx.field(kw_only=True, default=None)
 
     @property
     def dtype(self):
@@ -82,7 +86,22 @@ class Economy(eqx.Module):
     @property
     def shape(self) -> tuple[int, int]:
         """(assets, income): the individual states."""
-        return self.grid.size, self.income_transition.shape[-1]
+        ages = 1 if self.life is None else len(self.life.survival)
+        return self.grid.size, ages * self.income_transition.shape[-1]
+
+    def chain(self, shock: Any = 0, shock_next: Any = 0) -> Chain:
+        """How own states move, given the aggregate move."""
+        return self.with_income(self.income_transition[shock, shock_next])
+
+    def with_income(self, income: Array) -> Chain:
+        """How own states move where idiosyncratic states move by `income` (E, E)."""
+        return Chain(income, self.life)
+
+    @property
+    def types(self) -> np.ndarray:
+        """The permanent type of every own state: (income,)."""
+        income = self.income_transition.shape[-1]
+        return np.tile(np.repeat(np.arange(len(self.shares)), income // len(self.shares)), self.shape[1] // income)
 
     @property
     def shock_count(self) -> int:
@@ -95,7 +114,8 @@ class Economy(eqx.Module):
 
     def long_run(self) -> Array:
         """The mass of aggregate and idiosyncratic states in the long run: (Z, income)."""
-        return jnp.asarray(joint_distribution(self.shock_transition, self.income_transition, self.shares))
+        states = OwnStates({}, self.income_transition, True, self.shares, self.life)
+        return jnp.asarray(long_run(self.shock_transition, states))
 
     def discount_factor(self, shocks: Named, own: Named | None = None) -> Array:
         """The discount factor between today and tomorrow, by income state today, given today's shocks: (1, income)."""
@@ -106,7 +126,7 @@ class Economy(eqx.Module):
 
         D = (I - diag(beta) P)^{-1} 1, which is 1/(1 - beta) where all are alike.
         """
-        ahead = self.discount_factor(self.shocks(0))[0][:, None] * self.income_transition[0, 0]
+        ahead = self.discount_factor(self.shocks(0))[0][:, None] * self.chain().household()
         return jnp.linalg.solve(jnp.eye(len(ahead), dtype=self.dtype) - ahead, jnp.ones(len(ahead), self.dtype))
 
     def shocks(self, shock) -> Named:
@@ -147,13 +167,30 @@ class Economy(eqx.Module):
 
     def aggregates(self, aggregate: Aggregate) -> Named:
         """What is summed over the mass and what was carried over."""
-        assets, own = self.states()
-        each = named(
-            "aggregates", self.model.aggregates(assets, own, today(self.shocks(aggregate.shock))), "aggregates"
-        )
-        return Named(
-            "aggregates", {**{k: jnp.sum(aggregate.mass * v) for k, v in each.items()}, **aggregate.state_variables}
-        )
+        each = self.contributions(self.shocks(aggregate.shock))
+        summed = {name: jnp.sum(aggregate.mass * value) for name, value in each.items()}
+        return Named("aggregates", {**summed, **aggregate.state_variables})
+
+    def contributions(self, shocks: Named, assets: Array | None = None) -> Named:
+        """What one household of every state adds to each aggregate, from the asset points or `assets` that broadcast
+        with them: what the dead left is with the newborns in their place."""
+        points, own = self.states()
+        points = points if assets is None else assets
+        each = named("aggregates", self.model.aggregates(points, own, today(shocks)), "aggregates")
+        if self.life is None:
+            return each
+        if ESTATES in each:
+            raise ValueError(
+                f"{type(self.model).__name__}.aggregates() returns '{ESTATES}', which ages() declares: leave it out, "
+                "it is what the dead leave."
+            )
+        return Named("aggregates", {**each, ESTATES: jnp.where(self.newborn(), points, 0.0)})
+
+    def newborn(self, own: Named | None = None) -> Array:
+        """Whether households in every own state, (1, income), or with values `own` are newborns."""
+        if own is None:
+            return jnp.arange(self.shape[1])[None] < self.income_transition.shape[-1]
+        return own.age == self.own["age"][0]
 
     def form(self, total: Named, shocks: Named, clearing_prices: Named = NO_CLEARING_PRICES) -> Public:
         """Prices, from aggregates in `total`, shocks, and candidate values of what clears in the period."""
@@ -256,8 +293,14 @@ class Economy(eqx.Module):
 
     def resources(self, public: Public) -> Array:
         """Cash on hand in every individual state: (assets, income)."""
-        assets, own = self.states()
-        return self._full(self.model.resources(assets, own, public.given))
+        return self._full(self.cash(self.grid.points[:, None], public))
+
+    def cash(self, assets: Array, public: Public, own: Named | None = None) -> Array:
+        """Cash on hand of households that saved `assets`, in all own states or with values `own`, which broadcast; a
+        newborn holds what it starts with."""
+        held = assets if self.life is None else jnp.where(self.newborn(own), self.life.newborn_assets, assets)
+        own = self.states()[1] if own is None else own
+        return jnp.asarray(self.model.resources(held, own, public.given), self.dtype)
 
     def all_consumed(self, public: Public) -> Array:
         """The x of a policy that leaves the borrowing limit, in every individual state: (assets, income)."""
@@ -276,10 +319,10 @@ class Economy(eqx.Module):
 
     def marginal_rewards(self, choice: Array, public: Public) -> tuple[Array, Array, Array]:
         """Derivatives of the reward F(a, a'): F_1 in own assets, F_2 in the choice, F_22 in the choice twice."""
-        (_, own), budget = self.states(), self.budget(public)
+        budget = self.budget(public)
 
         def reward(assets, choice):
-            cash = self._full(self.model.resources(assets, own, public.given))
+            cash = self._full(self.cash(assets, public))
             return budget.flow(budget.unspent(cash, choice))
 
         assets = jnp.broadcast_to(self.grid.points[:, None], self.shape)
@@ -295,8 +338,14 @@ class Economy(eqx.Module):
         strongly convex, so that the error between nodes is an order smaller. All (assets, income).
         """
         utility = self.model.preferences()
+        nothing = None if self.life is None else jnp.all(values == 0, axis=0)  # of who is in the last age
+        values = values if nothing is None else jnp.where(nothing, 1.0, values)
         equivalent = utility.inverse_marginal_utility(values)
-        return jax.jvp(utility.marginal_utility, (read(equivalent, lottery),), (slope(equivalent, lottery, self.grid),))
+        there = (read(equivalent, lottery),), (slope(equivalent, lottery, self.grid),)
+        found = jax.jvp(utility.marginal_utility, *there)
+        if nothing is not None:
+            found = jnp.where(nothing, 0.0, found[0]), jnp.where(nothing, 0.0, found[1])
+        return found
 
     def draw_shocks(self, shock, periods: int, *, key) -> Array:
         """Draw the aggregate states of the `periods` periods after `shock`: (periods,), the only sampled randomness."""
@@ -326,7 +375,7 @@ class Economy(eqx.Module):
 
     def arrive(self, settled: Array, shock, shock_next, state_variables: Named = NO_STATE_VARIABLES) -> Aggregate:
         """Next period's aggregate state: idiosyncratic states move, given the aggregate move."""
-        return Aggregate(settled @ self.income_transition[shock, shock_next], shock_next, state_variables)
+        return Aggregate(self.chain(shock, shock_next).move(settled), shock_next, state_variables)
 
     def advance(self, aggregate: Aggregate, choice: Array, shock_next) -> Aggregate:
         """The aggregate state of next period, exact given the next shock, where nothing is carried over."""
@@ -352,21 +401,21 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
     dtype = jnp.result_type(float) if dtype is None else dtype
     require_patience(model)
     chain = combine(model.aggregate_shocks())
-    own = to_chain(model.idiosyncratic_shock())
-    xp = array_module(chain, own)
-    transition, shares = given_moves(own, chain.transition), xp.asarray(own.shares)
-    own_values = {name: xp.asarray(value) for name, value in own.values.items()}
+    states = own_states(model, chain.transition)
+    xp = array_module(chain, states)
+    transition = states.moves
     shock_transition, shock_values = chain.transition, dict(chain.values)
     if not aggregate_risk:
         share = stationary_distribution(shock_transition)
-        transition = average_out(transition, shock_transition, shares)[None, None]
+        transition = without_aggregate_risk(shock_transition, states)[None, None]
         shock_values = {name: (share @ xp.asarray(value))[None] for name, value in shock_values.items()}
         shock_transition = np.ones((1, 1))
-    grid = asset_grid(model.asset_space(), asset_points, dtype, np.shape(own.transition)[-1])
-    own_values, shock_values = Named("own", own_values), Named("shocks", shock_values)
-    plain = (model, own_values, transition, shock_values, shock_transition, shares)
-    model, own_values, transition, *rest = jax.tree.map(lambda x: _array(x, dtype), plain)
-    return Economy(model, grid, own_values, transition, *rest)
+    ages = 1 if states.life is None else len(states.life.survival)
+    grid = asset_grid(model.asset_space(), asset_points, dtype, ages * np.shape(transition)[-1])
+    own_values, shock_values = Named("own", states.values), Named("shocks", shock_values)
+    plain = (model, own_values, transition, shock_values, shock_transition, states.shares, states.life)
+    model, own_values, transition, *rest, life = jax.tree.map(lambda x: _array(x, dtype), plain)
+    return Economy(model, grid, own_values, transition, *rest, life=life)
 
 
 def _array(leaf, dtype):

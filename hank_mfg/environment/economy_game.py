@@ -155,7 +155,7 @@ class EconomyGame(AbstractGame):
     def savings(self, public: Public, own: Member, actions: Array) -> tuple[Array, Array]:
         """Cash on hand, and next assets with these shares: they broadcast with `own`; money and assets in goods."""
         economy = self.economy
-        cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
+        cash = economy.cash(own.assets, public, own.own)
         budget = economy.budget(public, own.own)
         unconstrained_savings = budget.savings_of(cash, actions * budget.consumption_of(cash, economy.grid.lower))
         return cash, jnp.clip(
@@ -166,7 +166,7 @@ class EconomyGame(AbstractGame):
         """The actions that choose `savings` in every state: (states, 1). The inverse of `savings` inside its bounds."""
         economy, public = self.economy, self.public(aggregate)
         own = self.place(HOUSEHOLDS, jnp.arange(economy.shape[0] * economy.shape[1], dtype=jnp.int32))
-        cash = jnp.asarray(economy.model.resources(own.assets, own.own, public.given), economy.dtype)
+        cash = economy.cash(own.assets, public, own.own)
         budget = economy.budget(public, own.own)
         most = budget.consumption_of(cash, economy.grid.lower)
         return (budget.consumption_of(cash, savings.reshape(-1)) / most)[:, None]
@@ -180,7 +180,7 @@ class EconomyGame(AbstractGame):
 
     def kernel(self, population: str, aggregate: Aggregate, noise_next: EconomyNoise) -> Array:
         """The income chain, given the aggregate move."""
-        return self.economy.income_transition[aggregate.noise.shock, noise_next.shock]
+        return self.economy.chain(aggregate.noise.shock, noise_next.shock).population()
 
     def reward(self, population: str, aggregate: Aggregate, following: Aggregate, own: Member, actions: Array) -> Array:
         """Flow utility, at the best hours where they are chosen."""

@@ -1,7 +1,7 @@
 """Young's (2006) lottery: a choice between two grid points becomes a lottery over both, whose mean is the choice.
 
-`expect` reads next period's values at the chosen assets; `push_forward` moves the mass; the second is the adjoint of
-the first, so mass is conserved and <push_forward(m), v> = <m, expect(v)> by construction.
+`expect` reads next period's values at the chosen assets; `push_forward` moves the mass; where nobody dies the second is
+the adjoint of the first, so mass is conserved and <push_forward(m), v> = <m, expect(v)> by construction.
 Shapes: mass, choice and values (assets, income); the income axis of `values` is tomorrow's.
 """
 
@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.grids import AssetGrid
+from hank_mfg.environment.life import Chain
 
 
 class Lottery(NamedTuple):
@@ -45,9 +46,9 @@ def slope(values: Array, lottery: Lottery, grid: AssetGrid) -> Array:
     return rise / (grid.points[lottery.index + 1] - grid.points[lottery.index])
 
 
-def expect(values: Array, lottery: Lottery, income_transition: Array) -> Array:
-    """E[values(a', e') | a, e]: the income step first (a small dense matrix), then the lottery."""
-    return read(values @ income_transition.T, lottery)
+def expect(values: Array, lottery: Lottery, chain: Chain) -> Array:
+    """E[values(a', e') | a, e] of a household, nothing after its death: own states first, then the lottery."""
+    return read(chain.expect(values), lottery)
 
 
 def settle(mass: Array, lottery: Lottery) -> Array:
@@ -56,6 +57,11 @@ def settle(mass: Array, lottery: Lottery) -> Array:
     return settled
 
 
-def push_forward(mass: Array, lottery: Lottery, income_transition: Array) -> Array:
-    """Move the population one period ahead: the adjoint of `expect`."""
-    return settle(mass, lottery) @ income_transition
+def push_forward(mass: Array, lottery: Lottery, chain: Chain) -> Array:
+    """Move the population one period ahead; its adjoint is `pull_back`."""
+    return chain.move(settle(mass, lottery))
+
+
+def pull_back(values: Array, lottery: Lottery, chain: Chain) -> Array:
+    """What the population of a state will have of `values`, newborns in the place of the dead counted."""
+    return read(chain.adjoint(values), lottery)

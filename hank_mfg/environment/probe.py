@@ -16,10 +16,9 @@ import numpy as np
 from hank_mfg.environment.dependence import names_read
 from hank_mfg.environment.expectations import profit_slopes
 from hank_mfg.environment.grids import assets_at
+from hank_mfg.environment.life import long_run, own_states
 from hank_mfg.environment.markov import (
     combine,
-    given_moves,
-    joint_distribution,
     stationary_distribution,
     to_chain,
 )
@@ -76,7 +75,7 @@ def attempt(model: Model, method: str, function, *arguments) -> Any:
 
 def declarations(model: Model) -> dict[str, Any]:
     """Declarations of the model, by method."""
-    methods = ("aggregate_shocks", "idiosyncratic_shock", "asset_space", "preferences")
+    methods = ("aggregate_shocks", "idiosyncratic_shock", "ages", "asset_space", "preferences")
     return {method: ask(model, method) for method in methods}
 
 
@@ -90,15 +89,15 @@ def make_case(model: Model) -> Case:
             "one asset is possible, so add several up, or trade one against the other in prices()."
         )
     chain = attempt(model, "aggregate_shocks", combine, declared["aggregate_shocks"])
-    own = attempt(model, "idiosyncratic_shock", to_chain, declared["idiosyncratic_shock"])
+    attempt(model, "idiosyncratic_shock", to_chain, declared["idiosyncratic_shock"])
     attempt(model, "aggregate_shocks", stationary_distribution, chain.transition)
-    moves = attempt(model, "idiosyncratic_shock", given_moves, own, chain.transition)
-    share = attempt(model, "idiosyncratic_shock", joint_distribution, chain.transition, moves, own.shares)
+    states = attempt(model, "idiosyncratic_shock", own_states, model, chain.transition)
+    share = attempt(model, "idiosyncratic_shock", long_run, chain.transition, states)
     ends, pivot = (float(space.lower), float(space.upper)), None if space.pivot is None else float(space.pivot)
     points = assets_at(np.linspace(0.0, 1.0, ASSET_POINTS), ends, float(space.curvature), pivot, np)
     return Case(
         points[:, None],
-        {key: np.asarray(values, float)[None, :] for key, values in own.values.items()},
+        {key: np.asarray(values, float)[None, :] for key, values in states.values.items()},
         share.sum(axis=0),
         {key: np.asarray(values, float) for key, values in chain.values.items()},
     )

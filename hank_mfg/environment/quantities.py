@@ -19,10 +19,8 @@ from jax import Array
 
 from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.dependence import depends_on, names_read
-from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.model.base import named
+from hank_mfg.environment.economy import ESTATES, Economy, Public
 from hank_mfg.model.named import Named
-from hank_mfg.model.today import today
 
 NEWTON = 8  # steps toward the steady state variables
 NO_PARAMETERS = Named("parameters")
@@ -91,13 +89,12 @@ def names_of(economy: Economy) -> Names:
     Read off the equations themselves, without numbers, so that it works on a traced economy.
     """
     model = economy.model
-    _, own = economy.states()
     shocks, one = economy.shocks(0), jnp.ones((), economy.dtype)
     clearing, state_variables = economy.clearing_prices, tuple(model.state_variables())
     names: list[str] = []
 
     def each(assets):
-        values = named("aggregates", model.aggregates(assets, own, today(shocks)), "aggregates")
+        values = economy.contributions(shocks, assets)
         names[:] = values
         return [jnp.asarray(value, economy.dtype) for value in values.values()]
 
@@ -125,7 +122,8 @@ def names_of(economy: Economy) -> Names:
 
         return any(depends_on(what, one))
 
-    unknown = tuple(name for name in moved if not clearing or follows(name))
+    always = () if clearing else tuple(name for name in moved if name != ESTATES)
+    unknown = tuple(name for name in moved if name in always or follows(name))
     prices = tuple(jax.eval_shape(lambda: public(given).prices))
     other = tuple(name for name in moved if name not in unknown)
     choices = tuple(name for name in chosen if name != "savings" or matters(name))
@@ -199,8 +197,7 @@ def shock_values(names: Names, shocks: Array) -> Named:
 
 def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Array:
     """The contribution of each individual state to the aggregates `names`: (names, assets, income)."""
-    assets, own = economy.states()
-    each = named("aggregates", economy.model.aggregates(assets, own, today(shocks)), "aggregates")
+    each = economy.contributions(shocks)
     full = [jnp.broadcast_to(jnp.asarray(each[name], economy.dtype), economy.shape) for name in names]
     return jnp.stack(full) if full else jnp.zeros((0, *economy.shape), economy.dtype)
 

@@ -138,7 +138,7 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
         marginal = at(economy, gross, flat, jnp.arange(economy.shape[1], dtype=jnp.int32)) * utility.marginal_utility(
             consumption
         )
-        chain = economy.income_transition[shock, shock_next]
+        chain = economy.chain(shock, shock_next).household()
         expected = jnp.einsum("nef,ef->ne", marginal.reshape(*savings.shape, -1), chain)
         return economy.shock_transition[shock, shock_next] * expected
 
@@ -183,7 +183,7 @@ def _measure(play: Play, path: Path, state: State, chosen: Individuals, block: i
     shocks = path.shocks_next[path.burn :].reshape(-1, block)
     carry = (state, (chosen.assets, chosen.assets))
     _, records = jax.lax.scan(one_block, carry, (shocks, chosen.own.reshape(len(shocks), block, -1)))
-    return jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), records)
+    return jax.tree.map(lambda x: x.reshape(x.shape[0] * x.shape[1], *x.shape[2:]), records)
 
 
 def _followed(

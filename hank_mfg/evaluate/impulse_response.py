@@ -36,7 +36,7 @@ import scipy.linalg
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
-from hank_mfg.environment.lottery import Lottery
+from hank_mfg.environment.lottery import Lottery, push_forward
 from hank_mfg.environment.markov import later
 from hank_mfg.evaluate.distribution.date_zero import date_zero, set_apart
 from hank_mfg.evaluate.distribution.groups import group_series, inequality, wealth_groups, wealth_percentiles
@@ -192,14 +192,14 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
     def follow(groups, recorded: _Followed):
         consumption = jnp.sum(groups * recorded.consumption, axis=(1, 2))
         wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
-        chain = economy.income_transition[recorded.shock, recorded.shock_next]
-        return jax.vmap(lambda group: economy.settle(group, recorded.lottery) @ chain)(groups), (consumption, wealth)
+        chain = economy.chain(recorded.shock, recorded.shock_next)
+        return jax.vmap(lambda group: push_forward(group, recorded.lottery, chain))(groups), (consumption, wealth)
 
     def one(zero, uniform):
         shocks = economy.shocks_from(zero, uniform[1:], order)
         series, recorded = rollout(play, play.follow(step, zero), shocks, record)[1]
-        chain = economy.income_transition[before, zero]
-        moved = jax.vmap(lambda group: economy.settle(group, step.lottery) @ chain)(groups)
+        chain = economy.chain(before, zero)
+        moved = jax.vmap(lambda group: push_forward(group, step.lottery, chain))(groups)
         return series, recorded.wealth, jax.lax.scan(follow, moved, recorded)[1], recorded.shock
 
     return jax.lax.map(lambda level: jax.vmap(one)(level[others], uniforms), apart[used])

@@ -100,7 +100,7 @@ def _own_paths(economy: Economy, shocks: Array, first: Array, uniforms: Array) -
 
     def move(own, given):
         shock, shock_next, uniform = given
-        steps = jnp.cumsum(economy.income_transition[shock, shock_next][own], axis=1)[:, :-1]
+        steps = jnp.cumsum(economy.chain(shock, shock_next).population()[own], axis=1)[:, :-1]
         return jnp.sum(uniform[:, None] >= steps, axis=1).astype(jnp.int32), own
 
     later = jnp.roll(uniforms, -1, axis=0)  # the first ones chose the first states
@@ -116,7 +116,8 @@ def _given_own(economy: Economy, shocks: np.ndarray, periods: int, own: Any) -> 
             "(periods, individuals)."
         )
     places = places.reshape(periods, -1)
-    chain = np.asarray(economy.income_transition)
+    every = range(economy.shock_count)
+    chain = np.asarray([[economy.chain(one, other).population() for other in every] for one in every])
     moves = chain[shocks[:-2, None], shocks[1:-1, None], places[:-1], places[1:]]
     if not np.all(moves > 0):
         period, person = (int(i) for i in np.argwhere(moves <= 0)[0])
@@ -161,7 +162,7 @@ def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own:
         _, consumption, _ = choose_at(economy, following, flat, every)
         gross = at(economy, asset_return(economy, following.public), flat, every)
         marginal = (gross * utility.marginal_utility(consumption)).reshape(-1, count)
-        expected = jnp.sum(marginal * economy.income_transition[shock, shock_next][own], axis=1)
+        expected = jnp.sum(marginal * economy.chain(shock, shock_next).household()[own], axis=1)
         return economy.shock_transition[shock, shock_next] * expected
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)

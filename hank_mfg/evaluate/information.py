@@ -217,7 +217,7 @@ def _losses(
                 gap = savings - best
                 cost = slope * jnp.abs(gap) + 0.5 * jnp.abs(curvature) * gap**2
                 each = jnp.concatenate([jnp.stack([cost, jnp.ones_like(cost)]), flows(savings, now.public)])
-                chain = economy.income_transition[now.state.aggregate.shock, shock_next]
+                chain = economy.chain(now.state.aggregate.shock, shock_next)
                 discounted = mass * economy.discount_factor(now.public.shocks)
                 return push_forward(discounted, economy.lottery(savings), chain), jnp.sum(mass * each, axis=(1, 2))
 

@@ -157,7 +157,7 @@ def spent_of_transfer(economy: Economy, public: Public, composite: Array, mass: 
         return savings, budget.goods(budget.consumption_of(cash, savings))
 
     def moved(mass, savings):
-        return push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+        return push_forward(mass, economy.lottery(savings), economy.chain())
 
     def later(now, _):
         return moved(now, usual), jnp.sum((now - mass) * goods)

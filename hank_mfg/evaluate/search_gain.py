@@ -133,7 +133,7 @@ def _best_value(economy: Economy, path: Frozen, terminal: Array, parts: int) -> 
 
     def back(value, period):
         now, shock_next = period
-        ahead = value @ economy.income_transition[now.state.aggregate.shock, shock_next].T
+        ahead = economy.chain(now.state.aggregate.shock, shock_next).expect(value)
         return best_choice(economy, now.public, ahead, now.savings, parts).value, None
 
     return jax.lax.scan(back, terminal, (path.now, path.shock_next), reverse=True)[0]

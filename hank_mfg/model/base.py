@@ -12,6 +12,7 @@ import equinox as eqx
 import numpy as np
 
 from hank_mfg.errors import HankError
+from hank_mfg.model.ages import Ages
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
@@ -177,6 +178,11 @@ class Model(eqx.Module):
     def asset_space(self) -> Assets:
         """The assets that a household can hold."""
         raise NotImplementedError
+
+    def ages(self) -> Ages | None:
+        """How long households live, where lives end: None, for ever, unless declared. Equations then read `own.age`,
+        and `today.estates` is what the dead left, see `Ages`."""
+        return None
 
     def preferences(self) -> CRRA:
         """Flow utility of consumption."""

@@ -136,8 +136,9 @@ def _in_state(
     """In an aggregate state: cash on hand at assets `at`, (n, income), consumption at `fine` ones, and the slope of
     assets in cash at `at`."""
     at_points, there = np.asarray(points, np.float64), _spread(at, points, cash)
-    gross = np.gradient(np.asarray(cash, np.float64), at_points, axis=0)
-    return there, _read(function, _spread(fine, points, cash)), 1.0 / _spread(at, points, gross)
+    gross = _spread(at, points, np.gradient(np.asarray(cash, np.float64), at_points, axis=0))
+    slope = np.where(gross == 0, 0.0, 1.0 / np.where(gross == 0, 1.0, gross))  # zero of newborns
+    return there, _read(function, _spread(fine, points, cash)), slope
 
 
 class Expectations(eqx.Module):

@@ -64,7 +64,7 @@ def test_next_periods_mass_moves_with_todays_choices_and_the_aggregate_move(econ
         choice = thrifty(economy, economy.public(now))
         for shock_next in (BAD, GOOD):
             after = economy.advance(now, choice, shock_next)
-            chain = economy.income_transition[shock, shock_next]
+            chain = economy.chain(shock, shock_next)
             expected = push_forward(now.mass, economy.lottery(choice), chain)
             np.testing.assert_allclose(after.mass, expected, atol=1e-15)
             assert int(after.shock) == shock_next

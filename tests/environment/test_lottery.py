@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hank_mfg.environment.grids import asset_grid
+from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import expect, lottery, push_forward, read, settle, slope
 from hank_mfg.model.assets import Assets
 
@@ -22,7 +23,8 @@ def make(draw, borrowing_limit=-2.0):
     choice[0], choice[-1], choice[5] = borrowing_limit, 30.0, grid.points[7]
     mass = draw.dirichlet(np.ones(ASSETS * INCOME)).reshape(ASSETS, INCOME)
     chain = draw.dirichlet(np.ones(INCOME), size=INCOME)
-    return grid, jnp.asarray(choice), jnp.asarray(mass), jnp.asarray(draw.normal(size=mass.shape)), jnp.asarray(chain)
+    values = draw.normal(size=mass.shape)
+    return grid, *(jnp.asarray(each) for each in (choice, mass, values)), Chain(jnp.asarray(chain))
 
 
 @pytest.mark.slow
@@ -45,7 +47,7 @@ def test_mass_is_conserved_and_stays_a_probability(draw):
         moved = push_forward(mass, lottery(choice, grid), chain)
         assert abs(float(moved.sum()) - 1.0) < 1e-13
         assert float(moved.min()) >= 0.0
-        np.testing.assert_allclose(moved.sum(axis=0), mass.sum(axis=0) @ chain, atol=1e-14)
+        np.testing.assert_allclose(moved.sum(axis=0), mass.sum(axis=0) @ chain.income, atol=1e-14)
 
 
 @hypothesis.given(draws)

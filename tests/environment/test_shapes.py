@@ -10,15 +10,17 @@ from jaxtyping import Array, Float, Int, TypeCheckError, jaxtyped
 
 from hank_mfg.environment import lottery as lotteries
 from hank_mfg.environment.grids import asset_grid
+from hank_mfg.environment.life import Chain
 from hank_mfg.model.assets import Assets
 
 Matrix = Float[Array, "assets income"]
 SHAPES: dict[str, dict[str, Any]] = {
     "read": {"values": Matrix, "return": Matrix},
     "slope": {"values": Matrix, "return": Matrix},
-    "expect": {"values": Matrix, "income_transition": Float[Array, "income income"], "return": Matrix},
+    "expect": {"values": Matrix, "chain": Chain, "return": Matrix},
+    "pull_back": {"values": Matrix, "chain": Chain, "return": Matrix},
     "settle": {"mass": Matrix, "return": Matrix},
-    "push_forward": {"mass": Matrix, "income_transition": Float[Array, "income income"], "return": Matrix},
+    "push_forward": {"mass": Matrix, "chain": Chain, "return": Matrix},
 }
 
 
@@ -43,8 +45,9 @@ def test_functions_of_the_lottery_have_the_shapes_that_they_state(float64, name)
     grid = asset_grid(Assets(lower=0.0, upper=10.0), 12, jnp.float64)
     gamble = lotteries.lottery(jnp.full((12, 3), 2.5), grid)
     assert isinstance(gamble.index, Int[Array, "12 3"]) and isinstance(gamble.weight, Float[Array, "12 3"])
-    values, chain = jnp.asarray(np.random.default_rng(0).random((12, 3))), jnp.full((3, 3), 1 / 3)
-    more = {"slope": (gamble, grid), "expect": (gamble, chain), "push_forward": (gamble, chain)}.get(name, (gamble,))
+    values, chain = jnp.asarray(np.random.default_rng(0).random((12, 3))), Chain(jnp.full((3, 3), 1 / 3))
+    moving = dict.fromkeys(("expect", "push_forward", "pull_back"), (gamble, chain))
+    more = {"slope": (gamble, grid), **moving}.get(name, (gamble,))
     typed(name)(values, *more)
     with pytest.raises(TypeCheckError):
         typed(name)(values[:, 0], *more)

@@ -98,10 +98,10 @@ def test_a_posterior_of_a_global_solution_covers_the_truth_and_resumes(solution,
     settings = {"chains": 2, "explore": 12, "seed": 1}
     every = r"outside the box|Monte Carlo error|lie within|draws do not tell the posterior yet"
     with pytest.warns(UserWarning, match=every) as said:
-        whole = hm.estimate(likelihood, priors, draws=30, **settings)
+        whole = hm.estimate(likelihood, priors, draws=80, **settings)
         hm.estimate(likelihood, priors, draws=10, folder=tmp_path, **settings)
-        again = hm.estimate(likelihood, priors, draws=30, folder=tmp_path, **settings)
-    assert any("draws do not tell" in str(each.message) for each in said), "thirty draws"
+        again = hm.estimate(likelihood, priors, draws=80, folder=tmp_path, **settings)
+    assert any("draws do not tell" in str(each.message) for each in said), "eighty draws"
     for name in OVER:
         np.testing.assert_array_equal(whole.draws[name], again.draws[name])
     drawn = whole.draws["discount_factor"]

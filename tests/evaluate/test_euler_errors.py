@@ -93,9 +93,8 @@ def measured(at_rest):
     return euler_errors(at_rest, **BRIEF)
 
 
-@pytest.mark.slow
 def test_the_whole_measure_at_the_stationary_policy(measured, at_rest):
-    """Guards `EulerErrors`: small where the policy is optimal, with the stationary `constrained_share`."""
+    """Small where the policy is optimal, with the stationary `constrained_share`."""
     assert measured.mean < 2e-4 and measured.dynamic_mean < 1e-4
     assert measured.mean <= measured.maximum < 1e-2 and measured.dynamic_mean <= measured.dynamic_maximum
     steady = at_rest.steady

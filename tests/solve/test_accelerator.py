@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
+from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import Lottery, push_forward
 from hank_mfg.precision import float64_allowed
 
@@ -53,7 +54,7 @@ def test_a_population_keeps_its_mass_in_float32():
         lottery = Lottery(
             jnp.asarray(draws.integers(0, 199, mass.shape)), jnp.asarray(draws.random(mass.shape, np.float32))
         )
-        move = jax.jit(jax.vmap(lambda m, g: push_forward(m, g, jnp.asarray(chain))))
+        move = jax.jit(jax.vmap(lambda m, g: push_forward(m, g, Chain(jnp.asarray(chain)))))
         mass = jnp.asarray(mass)
         for _ in range(200):
             mass = move(mass, lottery)

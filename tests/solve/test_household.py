@@ -92,7 +92,7 @@ def test_the_stationary_mass_is_the_eigenvector_of_the_dense_chain(economy):
     reference = household.stationary_mass(np.asarray(savings), points, chain)
     np.testing.assert_allclose(mass, reference, atol=1e-9)
     assert mass.sum() == pytest.approx(1.0, abs=1e-14) and mass.min() > -1e-15
-    moved = push_forward(jnp.asarray(mass), economy.lottery(savings), jnp.asarray(chain))
+    moved = push_forward(jnp.asarray(mass), economy.lottery(savings), economy.chain())
     np.testing.assert_allclose(moved, mass, atol=1e-14)
     # the long-run share of each income state does not depend on anybody's choices
     shares = np.linalg.matrix_power(chain, 1000)[0]
@@ -139,7 +139,7 @@ def test_a_mass_refined_from_a_neighbor_is_the_one_found_by_elimination(economy)
         stationary_mass(economy, savings)
         refined = stationary_mass(economy, other, neighbor)
         np.testing.assert_allclose(refined, stationary_mass(economy, other), atol=1e-13)
-        moved = push_forward(refined, economy.lottery(other), economy.income_transition[0, 0])
+        moved = push_forward(refined, economy.lottery(other), economy.chain())
         np.testing.assert_allclose(moved, refined, atol=1e-14)
 
 

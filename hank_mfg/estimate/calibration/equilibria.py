@@ -234,8 +234,8 @@ def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values
         economy, public = there(values)
         savings = savings_at(economy, public, jnp.exp(log_composite))
         growth = economy.shares / here.shares  # the mass of a permanent type is in proportion to its share
-        before = mass * jnp.repeat(growth, economy.shape[1] // len(growth))
-        return before, push_forward(before, economy.lottery(savings), economy.income_transition[0, 0]) - before
+        before = mass * growth[economy.types]
+        return before, push_forward(before, economy.lottery(savings), economy.chain()) - before
 
     def results(values, log_composite, mass):
         return _results(names, moments, there(values)[0], values[:searched], jnp.exp(log_composite), mass)

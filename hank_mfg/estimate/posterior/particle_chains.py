@@ -3,7 +3,9 @@
 A random walk moves in parameters and in the draws of the particle filter together; since the estimate of the likelihood
 is unbiased, its draws of parameters are those of the exact posterior, however few particles there are: their number
 only decides how many proposals are accepted. The covariance of its steps is found first, by importance sampling in
-rounds: points spread over the box, then around the weighted mean of those before, three to eight times.
+rounds: points spread over the box, then around the weighted mean of those before, three to eight times. Steps have that
+size or, by chance, a third or a ninth of it, so that chains move also where the posterior is narrower than the rounds
+could tell. Parameters of the box move on the line that the box is mapped to, so that no step leaves it.
 
 With a folder every evaluation is kept, and the same call goes on where it was cut off, with the same numbers.
 
@@ -39,8 +41,10 @@ WIDER = 1.5  # standard deviations of a round's proposals, of those that were fo
 ROUNDS, MOST = 3, 8  # before the chains: rounds at least, and at most, until their weights tell a covariance
 EFFECTIVE = 2  # points for each parameter, and two more, that weights are flattened to at least
 STEP = 2.38  # of the random walk, over the square root of the number of parameters (Roberts and Rosenthal 2001)
+SCALES = (1.0, 1.0, 1 / 3, 1 / 9)  # of the steps, by chance
 NOISY = 1.7  # Monte Carlo error of the log likelihood above which chains move slowly (Sherlock et al. 2015)
 NEAR, LEANING = 0.05, 4.0  # share of a box next to its end, and how many times its share of draws is too many
+FAR = 60.0  # the ends of the line of a prior
 FLAT = 0.85**60  # power to which weights are flattened at most
 REPEATS = 8  # estimates from which the error is measured
 
@@ -94,17 +98,55 @@ class ParticlePosterior(Drawn):
 
 
 class _Posterior:
-    """The log density on the line, estimated."""
+    """The log density on the line, estimated. A parameter of the box is l + w / (1 + exp(-y)) on the line of its prior,
+    with y on the whole line and l and l + w at the ends of the box."""
 
     def __init__(self, likelihood: ParticleLikelihood, target: Target):
         self.likelihood, self.target = likelihood, target
         with jax.enable_x64(True):
             self._terms = jax.jit(lambda p: (target.constrain(p), target.log_prior(p) + target.log_volume(p)))
+            ends = [
+                self._ends(place, *likelihood.box.get(name, (None, None))) for place, name in enumerate(target.free)
+            ]
+        self._low, self._width = (np.asarray(each) for each in zip(*ends, strict=True))
+        self._boxed = np.isfinite(self._width)
+
+    def _ends(self, place: int, low: float | None, high: float | None) -> tuple[float, float]:
+        """Where the ends of the box lie on the line of the prior, the lower one and the width; infinite without any."""
+        from scipy.optimize import brentq
+
+        if low is None or high is None:
+            return 0.0, np.inf
+        name, start = self.target.free[place], np.asarray(self.target.start, float)
+
+        def value(x: float) -> float:
+            at = start.copy()
+            at[place] = x
+            return float(self.target.constrain(jnp.asarray(at))[name])
+
+        found = []
+        for end in (low, high):
+            if not value(-FAR) < end < value(FAR):  # the prior ends before
+                return 0.0, np.inf
+            found.append(brentq(lambda x, end=end: value(x) - end, -FAR, FAR, xtol=1e-12))
+        return found[0], found[1] - found[0]
+
+    def on_prior_line(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., free) on the line of the prior."""
+        inside = self._low + np.where(self._boxed, self._width, 0.0) * _expit(points)
+        return np.where(self._boxed, inside, points)
+
+    def on_box_line(self, points: np.ndarray) -> np.ndarray:
+        """The inverse of `on_prior_line`, for points inside the box."""
+        share = np.where(self._boxed, (points - self._low) / np.where(self._boxed, self._width, 1.0), 0.5)
+        return np.where(self._boxed, np.log(share) - np.log1p(-share), points)
 
     def values(self, point: np.ndarray) -> tuple[dict[str, float], float]:
         with jax.enable_x64(True):
-            values, prior = self._terms(jnp.asarray(point))
-        return {name: float(values[name]) for name in self.likelihood.parameters}, float(prior)
+            values, prior = self._terms(jnp.asarray(self.on_prior_line(point)))
+        y, width = point[self._boxed], self._width[self._boxed]
+        volume = np.sum(np.log(width) - np.logaddexp(0.0, y) - np.logaddexp(0.0, -y))
+        return {name: float(values[name]) for name in self.likelihood.parameters}, float(prior) + float(volume)
 
     def __call__(self, point: np.ndarray, seed: int) -> float:
         values, prior = self.values(point)
@@ -121,7 +163,7 @@ def sample_posterior(
     """Explore in rounds, then sample chains. Raises EstimationError where no point has a density, and for a folder of
     another estimation."""
     begin, density = time.perf_counter(), _Posterior(likelihood, target)
-    settings = json.dumps([likelihood.identity(), target.free, chains, explore, seed, ROUNDS, MOST])
+    settings = json.dumps([likelihood.identity(), target.free, chains, explore, seed, ROUNDS, MOST, SCALES])
     kept = Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
     _warn_of_truncation(likelihood, target, seed)
     explored = _explore(density, explore, seed, kept, executor, callback)
@@ -134,7 +176,7 @@ def sample_posterior(
     found = in_pieces(run, range(chains), executor=executor, names=names)
     points, log_density, accepted = (np.stack(each) for each in zip(*found, strict=True))
     with jax.enable_x64(True):
-        constrained = jax.vmap(jax.vmap(target.constrain))(jnp.asarray(points))
+        constrained = jax.vmap(jax.vmap(target.constrain))(jnp.asarray(density.on_prior_line(points)))
     values = {name: np.asarray(constrained[name]) for name in likelihood.parameters}
     means = {name: float(each.mean()) for name, each in values.items()}
     error = float(np.std(likelihood.repeated(REPEATS, seed=seed, **means), ddof=1))
@@ -151,6 +193,10 @@ def sample_posterior(
     _warn_of_ends(posterior)
     posterior.warn_of_chains()
     return posterior
+
+
+def _expit(x: np.ndarray) -> np.ndarray:
+    return np.exp(-np.logaddexp(0.0, -x))
 
 
 def _warn_of_ends(posterior: ParticlePosterior) -> None:
@@ -229,7 +275,7 @@ def _prior_points(density: _Posterior, count: int, seed: int) -> np.ndarray:
         good = np.all([(values[n] >= low) & (values[n] <= high) for n, (low, high) in likelihood.box.items()], axis=0)
         inside.extend(points[good])
         if len(inside) >= count:
-            return np.asarray(inside[:count])
+            return density.on_box_line(np.asarray(inside[:count]))
     raise EstimationError(
         "The prior has next to no weight inside the box: give another prior, or solve over a box that the prior covers."
     )
@@ -302,7 +348,8 @@ def _chain(
     written = time.perf_counter()
     for step in range(len(points), draws):
         generator = np.random.default_rng(_seed(seed, 5, chain, step))
-        proposal = point + root @ generator.standard_normal(size)
+        scale = SCALES[generator.integers(len(SCALES))]
+        proposal = point + scale * root @ generator.standard_normal(size)
         new = density(proposal, _seed(seed, 6, chain, step))
         taken = bool(np.log(generator.uniform()) < new - value) if np.isfinite(value) else bool(np.isfinite(new))
         point, value = (proposal, new) if taken else (point, value)

@@ -30,7 +30,7 @@ from hank_mfg.policy.policy import ByState, Policy, SeenStates
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.solve.stationary.fixed_point import fixed_point
-from hank_mfg.solve.stationary.household import asset_return, egm_step, feasible_savings
+from hank_mfg.solve.stationary.household import asset_return, egm_given, feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 TOLERANCE, MOST = 1e-7, 2_000  # of the relative change of consumption; sweeps
@@ -91,12 +91,18 @@ def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
     known = dict(zip(names.unknown, moved, strict=True))
     public = jax.vmap(lambda z, share: form(economy, names, known, economy.shocks(z), share))(every, share)
     cash, gross = jax.vmap(economy.resources)(public), jax.vmap(lambda p: asset_return(economy, p))(public)
-    utility, same = economy.model.preferences(), jnp.eye(economy.shape[1])
+    utility = economy.model.preferences()
+
+    def ahead(marginal: Array) -> Array:
+        """What households in every aggregate state expect of marginal values: (states, assets, income) both."""
+        if economy.life is None:
+            return jnp.einsum("yaf,zy,zyef->zae", marginal, economy.shock_transition, economy.income_transition)
+        after = lambda now: jax.vmap(lambda then, value: economy.chain(now, then).expect(value))(every, marginal)  # noqa: E731
+        return jax.vmap(lambda now: jnp.tensordot(economy.shock_transition[now], after(now), 1))(every)
 
     def functions(consumption: Array) -> ConsumptionFunction:
-        marginal = gross * utility.marginal_utility(consumption)
-        ahead = jnp.einsum("yaf,zy,zyef->zae", marginal, economy.shock_transition, economy.income_transition)
-        return jax.vmap(lambda p, value: egm_step(economy, p, value, same))(public, ahead)
+        expected = ahead(gross * utility.marginal_utility(consumption))
+        return jax.vmap(lambda p, value: egm_given(economy, p, value))(public, expected)
 
     def sweep(logs: Array) -> Array:
         unconstrained_consumption = jax.vmap(lambda function, m: function(m))(functions(jnp.exp(logs)), cash)

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import Lottery, expect
 from hank_mfg.solve.play.rollout import Decision, Step
 
@@ -34,15 +35,15 @@ class FirstOrder(NamedTuple):
 
     `residual` = F_2 + beta E F_1'; `curvature` = F_22 + min(beta E dF_1'/da', 0) < 0, since values are concave although
     those of a policy in training need not be, between two close points of the grid; `persistence` = x_a, zero where a
-    bound binds; `lottery` the lottery; `income` (E, E) the idiosyncratic chain along the drawn move; `discount_factor`
-    (1, income) today's.
+    bound binds; `lottery` the lottery; `chain` that of own states along the drawn move; `discount_factor` (1, income)
+    today's.
     """
 
     residual: Array
     curvature: Array
     persistence: Array
     lottery: Lottery
-    income: Array
+    chain: Chain
     discount_factor: Array
 
 
@@ -57,7 +58,7 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
 
     def expected(shock_next, decision):
         marginal, _, _ = there.marginal_rewards(decision.savings, decision.public)
-        return economy.shock_transition[shock, shock_next] * (marginal @ economy.income_transition[shock, shock_next].T)
+        return economy.shock_transition[shock, shock_next] * economy.chain(shock, shock_next).expect(marginal)
 
     each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     discount_factor = economy.discount_factor(now.public.shocks)
@@ -67,9 +68,9 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
     interior = (now.unconstrained_savings >= economy.grid.lower) & (now.savings < economy.grid.upper)
     slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
     persistence = jnp.where(interior, slopes, 0.0)
-    income = economy.income_transition[shock, step.shock_next]
+    chain = economy.chain(shock, step.shock_next)
     residual, curvature = in_choice + ahead_here, twice + jnp.minimum(ahead_slope, 0.0)
-    return FirstOrder(residual, curvature, persistence, step.lottery, income, discount_factor)
+    return FirstOrder(residual, curvature, persistence, step.lottery, chain, discount_factor)
 
 
 def due_expectations(economy: Economy, now: Decision, ahead: Decision) -> Array:
@@ -83,9 +84,8 @@ def structural_gradient(economy: Economy, path: FirstOrder, td_lambda: float) ->
     """F_2 + beta E V_a' at every period of one path, by the backward recursion of the gap: (time, assets, income)."""
 
     def back(gap_next, period):
-        gradient = period.residual + td_lambda * period.discount_factor * expect(
-            gap_next, period.lottery, period.income
-        )
+        ahead = expect(gap_next, period.lottery, period.chain)
+        gradient = period.residual + td_lambda * period.discount_factor * ahead
         return period.persistence * gradient, gradient
 
     nothing_left = jnp.zeros(economy.shape, economy.dtype)

@@ -54,9 +54,9 @@ def path_value(
 
     def back(value, period):
         now, shock_next, choice = period
-        income = economy.income_transition[now.state.aggregate.shock, shock_next]
+        chain = economy.chain(now.state.aggregate.shock, shock_next)
         lottery = economy.lottery(choice)
-        ahead = jnp.vectorize(lambda each: expect(each, lottery, income), signature="(a,e)->(a,e)")(value)
+        ahead = jnp.vectorize(lambda each: expect(each, lottery, chain), signature="(a,e)->(a,e)")(value)
         return flow(choice, now.public) + economy.discount_factor(now.public.shocks) * ahead, None
 
     return jax.lax.scan(back, terminal, (path.now, path.shock_next, savings), reverse=True)[0]

@@ -22,7 +22,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.lottery import expect
+from hank_mfg.environment.lottery import pull_back
 from hank_mfg.environment.quantities import Moment, Names, contributions, public_of, stack
 from hank_mfg.solve.sequence.household_path import Decision
 from hank_mfg.solve.stationary.household import marginal_value
@@ -123,8 +123,8 @@ def _news(ss: SteadyValues, household: Household, inputs: Array, places, horizon
 
 
 class Expected(NamedTuple):
-    """Jacobians (outputs, places, horizon, horizon), what is chosen first; what a household in each state expects of
-    every output t periods ahead, (horizon, outputs, assets, income); and the stationary decision."""
+    """Jacobians (outputs, places, horizon, horizon), what is chosen first; what the population of each state adds
+    to every output t periods ahead, (horizon, outputs, assets, income); and the stationary decision."""
 
     jacobians: Array
     outputs: Array
@@ -142,10 +142,10 @@ def household_jacobians(ss: SteadyValues, names: Names, household: Household, in
     decision, news = _news(ss, household, inputs, places, horizon)
     each = contributions(economy, economy.shocks(0), names.summed_aggregates)
     outputs = jnp.concatenate([decision.chosen, each])
-    lottery, chain = economy.lottery(decision.savings), economy.income_transition[0, 0]
+    lottery, chain = economy.lottery(decision.savings), economy.chain()
 
     def forward(expected, _):
-        return jax.vmap(lambda v: expect(v, lottery, chain))(expected), expected
+        return jax.vmap(lambda v: pull_back(v, lottery, chain))(expected), expected
 
     expected = jax.lax.scan(forward, outputs, None, length=horizon)[1]  # (time, outputs, assets, income)
     later = jnp.einsum("tox,six->oits", _flat(expected[:-1]), _flat(news.mass_next))

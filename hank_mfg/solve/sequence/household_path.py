@@ -45,7 +45,7 @@ def step(
     resources = economy.resources(public)
     if transfer is not None:
         resources = resources + transfer
-    policy = egm_step(economy, public, marginal_next, economy.income_transition[0, 0])
+    policy = egm_step(economy, public, marginal_next, economy.chain())
     savings = feasible_savings(economy, public, resources, policy(resources))
     budget = economy.budget(public)
     consumption = budget.consumption_of(resources, savings)
@@ -57,7 +57,7 @@ def step(
 
 def move(economy: Economy, mass: Array, savings: Array) -> Array:
     """The mass at the start of next period."""
-    return push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+    return push_forward(mass, economy.lottery(savings), economy.chain())
 
 
 def with_chain(economy: Economy, chain: Array) -> Economy:

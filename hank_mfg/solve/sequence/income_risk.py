@@ -61,6 +61,12 @@ def risk_of(economy: Economy) -> Risk | None:
     """
     if not isinstance(economy.model.idiosyncratic_shock(), ConditionalChain) or not economy.shock_values:
         return None
+    if economy.life is not None:
+        raise ValueError(
+            "idiosyncratic_shock() is conditional on the aggregate state, and lives end: paths and linear responses do "
+            "not follow the income risk of every age; pass income_risk=False, which holds it at its average, or solve "
+            "globally."
+        )
     full = discretize(economy.model, 10, jnp.float64)
     values = jnp.stack([jnp.asarray(value) for value in full.shock_values.values()], axis=1)
     share = full.long_run()
@@ -89,13 +95,14 @@ def given_along(risk: Risk, mean: Array, deviations: Array, share: Array | None 
     now, (_, first) = advance(risk.joint, (beliefs[0], beliefs[1]))
     _, (shares, chain) = jax.lax.scan(advance, now, (beliefs[1:-1], beliefs[2:]))
     if share is not None:
-        shares = shares_along(share, chain)
+        shares = jax.lax.scan(lambda before, moves: (before @ moves, before), share, chain)[1]
     return Given(mean + deviations, shares, chain, first)
 
 
-def shares_along(share: Array, chains: Array) -> Array:
-    """Shares of income states in every period, (time, E), from those of period 0 and the chains (time, E, E)."""
-    return jax.lax.scan(lambda before, moves: (before @ moves, before), share, chains)[1]
+def shares_along(economy: Economy, share: Array, chains: Array) -> Array:
+    """Shares of own states in every period, (time, own), from those of period 0 and the chains of income (time, E,
+    E)."""
+    return jax.lax.scan(lambda before, moves: (economy.with_income(moves).move(before), before), share, chains)[1]
 
 
 def improbable(risk: Risk, deviations: np.ndarray) -> int | None:

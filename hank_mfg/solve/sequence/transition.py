@@ -32,6 +32,7 @@ from jax import Array
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import (
     Moment,
     Names,
@@ -296,7 +297,7 @@ def _start(ss: SteadyValues, steady: SteadyState, initial, deviations, risk: Ris
     if risk is None:
         chain = economy.income_transition[0, 0]
         chains = jnp.broadcast_to(chain, (horizon, *chain.shape))
-        shares = shares_along(mass.sum(axis=0), chains)
+        shares = shares_along(economy, mass.sum(axis=0), chains)
         return mass, Given(ss.shocks + jnp.asarray(deviations), shares, chains, chain)
     period = improbable(risk, deviations)
     if period is not None:
@@ -308,7 +309,8 @@ def _start(ss: SteadyValues, steady: SteadyState, initial, deviations, risk: Ris
         )
     if initial is None:
         given = given_along(risk, ss.shocks, jnp.asarray(deviations))
-        return economy.settle(mass, economy.lottery(jnp.asarray(steady.savings))) @ given.first, given
+        before = economy.lottery(jnp.asarray(steady.savings))
+        return push_forward(mass, before, economy.with_income(given.first)), given
     given = given_along(risk, ss.shocks, jnp.asarray(deviations), mass.sum(axis=0))
     return mass, given
 
@@ -317,7 +319,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
     """The mass of period 0. Raises ValueError where it does not fit the economy."""
     mass = steady.mass if initial is None else _given_mass(steady, initial)
     shares = np.asarray(steady.economy.shares)
-    each = mass.sum(axis=0).reshape(len(shares), -1).sum(axis=1)
+    each = np.bincount(np.asarray(steady.economy.types), mass.sum(axis=0))
     if len(shares) > 1 and np.abs(each - shares).max() > 1e-9:
         raise ValueError(
             f"initial has shares {each} of permanent types, the final equilibrium {shares}, but types never change: "
@@ -340,10 +342,11 @@ def _given_mass(steady: SteadyState, initial) -> np.ndarray:
 
 
 def _scale(ss: SteadyValues, names: Names) -> Array:
-    """In what units an excess is measured, (path,): an aggregate in what the mean household holds of it, long or short;
-    one for markets, which say so themselves, and for what is carried over."""
-    held = jnp.abs(contributions(ss.economy, ss.economy.shocks(0), names.moved))
-    return jnp.ones(len(ss.here)).at[: len(held)].set(jnp.sum(held * ss.mass, axis=(1, 2)))
+    """In what units an excess is measured, (path,): an aggregate in what the mean household holds of it, long or short,
+    or a millionth of the largest of these; one for markets, which say so themselves, and for what is carried over."""
+    held = jnp.sum(jnp.abs(contributions(ss.economy, ss.economy.shocks(0), names.moved)) * ss.mass, axis=(1, 2))
+    held = jnp.maximum(held, 1e-6 * jnp.max(held, initial=0.0))
+    return jnp.ones(len(ss.here)).at[: len(held)].set(held)
 
 
 def _last(ss: SteadyValues, state_variables: Array, share: Array) -> Moment:

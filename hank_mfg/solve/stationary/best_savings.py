@@ -68,7 +68,7 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:
     """The value of a constant `flow` (assets, income) under constant savings: V = flow + beta P V."""
     discount_factor, lottery = economy.discount_factor(public.shocks), economy.lottery(savings)
-    chain = economy.income_transition[0, 0]
+    chain = economy.chain()
     return solve_contraction(lambda value: discount_factor * expect(value, lottery, chain), flow, tolerance=1e-13)
 
 
@@ -78,14 +78,14 @@ def stationary_best(economy: Economy, public: Public, savings: Array, parts: int
 
     Policy improvement by search: values of savings exactly, then the best choice given these, until nothing improves.
     """
-    chain = economy.income_transition[0, 0]
+    chain = economy.chain()
 
     def value_of(savings: Array) -> Array:
         return value_of_constant(economy, public, savings, economy.reward(savings, public))
 
     def improve(state):
         now, _, count = state
-        better = best_choice(economy, public, now.value @ chain.T, savings, parts)
+        better = best_choice(economy, public, chain.expect(now.value), savings, parts)
         value = value_of(better.savings)
         rise = jnp.max(value - now.value) / jnp.max(jnp.abs(value))
         return Best(value, better.savings), rise, count + 1

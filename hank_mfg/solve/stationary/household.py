@@ -14,7 +14,9 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hank_mfg.environment.budget import Budget
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.life import Chain
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.stationary.fixed_point import fixed_point
@@ -28,17 +30,24 @@ class HouseholdSolution(NamedTuple):
     change: Array
 
 
-def egm_step(
-    economy: Economy, public: Public, marginal_value_next: Array, income_transition: Array
-) -> ConsumptionFunction:
+def egm_step(economy: Economy, public: Public, marginal_value_next: Array, chain: Chain) -> ConsumptionFunction:
     """One step back: `marginal_value_next` is V_a on tomorrow's (assets, income), the result the policy at today's
-    prices. Who expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
-    expected = economy.discount_factor(public.shocks) * (marginal_value_next @ income_transition.T)
-    budget = economy.budget(public)
+    prices."""
+    return egm_given(economy, public, chain.expect(marginal_value_next))
+
+
+def egm_given(economy: Economy, public: Public, ahead: Array) -> ConsumptionFunction:
+    """The policy at today's prices, given what households expect of V_a at every choice, `ahead` (assets, income). Who
+    expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
+    expected = economy.discount_factor(public.shocks) * ahead
+    return _endogenous(economy, economy.budget(public), expected, economy.all_consumed(public)[-1:])
+
+
+def _endogenous(economy: Economy, budget: Budget, expected: Array, all_there_is: Array) -> ConsumptionFunction:
+    """The policy where beta E[V_a] is `expected` at every choice, (assets, income)."""
     expected = budget.bought(expected)
     nothing = expected == 0
     consumption = economy.model.preferences().inverse_marginal_utility(jnp.where(nothing, 1.0, expected))
-    all_there_is = economy.all_consumed(public)[-1:]
     consumption = jnp.where(nothing, 2.0 * jnp.max(all_there_is), consumption)
     cash = budget.cost(economy.grid.points[:, None]) + budget.net(consumption)
     return ConsumptionFunction(cash, consumption)
@@ -62,12 +71,10 @@ def savings_at(economy: Economy, public: Public, composite: Array) -> Array:
 
 def asset_return(economy: Economy, public: Public) -> Array:
     """The derivative of cash on hand in own assets, usually 1 + r: (assets, income)."""
-    _, own = economy.states()
     points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
 
     def cash(assets):
-        values = economy.model.resources(assets, own, public.given)
-        return jnp.broadcast_to(values, economy.shape)
+        return jnp.broadcast_to(economy.cash(assets, public), economy.shape)
 
     return jax.jvp(cash, (points,), (jnp.ones_like(points),))[1]
 
@@ -89,12 +96,12 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
     its change is relative to consumption. Consumption tomorrow is capped at the largest feasible one.
     """
     resources, gross = economy.resources(public), asset_return(economy, public)
-    utility, income = economy.model.preferences(), economy.income_transition[0, 0]
+    utility, chain = economy.model.preferences(), economy.chain()
     most = jnp.log(economy.all_consumed(public))
 
     def step(log_consumption: Array) -> Array:
         consumption = jnp.exp(jnp.minimum(log_consumption, most))
-        policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), income)
+        policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), chain)
         savings = feasible_savings(economy, public, resources, policy(resources))
         return jnp.log(economy.budget(public).consumption_of(resources, savings))
 
@@ -108,11 +115,44 @@ def solve_household(
 
     `start` is consumption on the grid, (assets, income); the change is relative. The stopping rule bounds the change
     of one step: with discount factor beta the distance to the fixed point is about change / (1 - beta). Where some
-    household cannot consume at all the change is not a number.
+    household cannot consume at all the change is not a number. Where lives end the policy is exact after one pass.
     """
+    if economy.life is not None:
+        found = jnp.log(consumption_by_age(economy, public))
+        change = jnp.max(jnp.abs(household_map(economy, public)(found) - found))
+        return HouseholdSolution(jnp.exp(found), jnp.asarray(1), change)
     step = household_map(economy, public)
     found = fixed_point(step, jnp.log(start), tolerance=tolerance, max_iterations=max_iterations)
     return HouseholdSolution(jnp.exp(found.point), found.iterations, found.change)
+
+
+def consumption_by_age(economy: Economy, public: Public) -> Array:
+    """The policy at constant prices where lives end, (assets, income), from the last age to the first: one pass,
+    differentiable."""
+    assert economy.life is not None
+    income, budget, utility = economy.income_transition[0, 0], economy.budget(public), economy.model.preferences()
+
+    def by_age(values: Array | None):
+        apart = None if values is None else values.reshape(len(values), -1, len(income))
+        return None if apart is None else jnp.moveaxis(apart, 1, 0)
+
+    cash = economy.resources(public)
+    each = (cash, asset_return(economy, public), economy.discount_factor(public.shocks), budget.wage)
+
+    def younger(marginal_next, given):
+        survival, (cash, gross, patience, wage) = given
+        mine = Budget(budget.labor, wage, budget.asset_price)
+        expected = patience * survival * (marginal_next @ income.T)
+        policy = _endogenous(economy, mine, expected, mine.consumption_of(cash, economy.grid.lower)[-1:])
+        lower, upper = economy.bounds(cash, public)
+        savings = jnp.clip(mine.savings_of(cash, policy(cash)), lower, upper)
+        consumption = mine.consumption_of(cash, savings)
+        return gross * utility.marginal_utility(consumption), consumption
+
+    nothing = jnp.zeros((len(cash), len(income)), economy.dtype)
+    given = (economy.life.survival, tuple(map(by_age, each)))
+    found = jax.lax.scan(younger, nothing, given, reverse=True)[1]
+    return jnp.moveaxis(found, 0, 1).reshape(cash.shape)
 
 
 class Solved(NamedTuple):
@@ -140,7 +180,7 @@ def solve_at(economy: Economy, public: Public, tolerance: float) -> Solved:
 
 def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:
     """The consumption function that makes households consume `consumption` (assets, income) tomorrow optimal."""
-    return egm_step(economy, public, marginal_value(economy, public, consumption), economy.income_transition[0, 0])
+    return egm_step(economy, public, marginal_value(economy, public, consumption), economy.chain())
 
 
 def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
@@ -160,6 +200,6 @@ def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -
         resources = economy.resources(tomorrow)
         saved = feasible_savings(economy, tomorrow, resources, following(resources))
         marginal = marginal_value(economy, tomorrow, economy.budget(tomorrow).consumption_of(resources, saved))
-        return jnp.log(egm_step(economy, now, marginal, economy.income_transition[0, 0])(cash))
+        return jnp.log(egm_step(economy, now, marginal, economy.chain())(cash))
 
     return jnp.moveaxis(jax.jacfwd(today)(economy.clearing_values(public)), -1, 0)

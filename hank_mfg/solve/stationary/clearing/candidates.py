@@ -129,6 +129,8 @@ def growth_of(economy: Economy, factor: np.ndarray, gross: np.ndarray) -> np.nda
     Infinite where no consumption is small enough; NaN where a number is missing. Preferences without `risk_aversion`
     count as log.
     """
+    if economy.life is not None:  # who dies for sure holds no infinite wealth
+        return np.where(np.isfinite(gross).all(axis=1), 0.0, np.nan)
     power = float(getattr(economy.model.preferences(), "risk_aversion", 1.0))
     chain = np.asarray(economy.income_transition[0, 0])
     alive = gross > 0

@@ -174,6 +174,8 @@ def patience(economy: Economy, public: Public) -> Array:
     may cost more) and the asset's price q; otherwise the spectral radius of diag(beta (1 + r) / q) P over income
     states, by repeated squaring, so that a household may be more patient than the market for a while.
     """
+    if economy.life is not None:  # whatever patience, who dies for sure holds no infinite wealth
+        return jnp.zeros((), economy.dtype)
     factor = economy.budget(public).bought(asset_return(economy, public) * economy.discount_factor(public.shocks))[-1]
     matrix = factor[:, None] * economy.income_transition[0, 0]
 
@@ -188,10 +190,15 @@ def patience(economy: Economy, public: Public) -> Array:
 
 def edge_of(economy: Economy, names: Names) -> Edge:
     """The value of the one unknown at which beta (1 + r) = 1: between the `ENDS`, or in the bracket of a price that
-    clears inside the period, or its end where it ends before; NaN where there is none."""
+    clears inside the period, or its end where it ends before; NaN where there is none. Where lives end there is none:
+    then zero, and a tenth of the value at which assets earn nothing to start from, or the end at which they earn
+    most."""
 
     def growth(x):
-        return patience(economy, given(economy, names, level(x)[None]))
+        public = given(economy, names, level(x)[None])
+        if economy.life is not None:
+            return jnp.max(economy.budget(public).bought(asset_return(economy, public))[-1])
+        return patience(economy, public)
 
     if names.clearing:
         level = lambda x: x  # noqa: E731
@@ -209,10 +216,13 @@ def edge_of(economy: Economy, names: Names) -> Edge:
 
     low, high = jax.lax.fori_loop(0, 45, halve, ends)
     at = jnp.where((first > 1.0) != (last > 1.0), level(0.5 * (low + high)), jnp.nan)
+    if not names.clearing and economy.life is not None:
+        return Edge(jnp.zeros_like(at), 0.1 / BEYOND * jnp.where(jnp.isnan(at), 1.0, at))
     if not names.clearing:
         return Edge(at, at)
     nearest = jnp.where(falling, ends[0], ends[1])
-    at = jnp.where((first <= 1.0) & (last <= 1.0), nearest, at)  # the bracket ends where supply is still finite
+    finite = (economy.life is not None) | ((first <= 1.0) & (last <= 1.0))
+    at = jnp.where(finite, nearest, at)  # the bracket ends where supply is still finite
     return Edge(at, jnp.where(falling, ends[1], ends[0]) - at)
 
 

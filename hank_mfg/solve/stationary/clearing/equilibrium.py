@@ -25,7 +25,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
-from hank_mfg.solve.stationary.household import household_map, savings_at
+from hank_mfg.solve.stationary.household import consumption_by_age, household_map, savings_at
 from hank_mfg.wording import readable
 
 
@@ -90,10 +90,13 @@ def complete(economy: Economy, names: Names, public: Public, mass: Array) -> Pub
 
 
 def _household(economy: Economy, public: Public, solved: Array) -> Array:
-    """The composite as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem.
+    """The composite as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem;
+    where lives end it is an explicit function.
 
     log c = T(log c): its derivative is that of log c* + (I - T')^{-1} (T(log c*) - log c*), all but T held at c*.
     """
+    if economy.life is not None:
+        return consumption_by_age(economy, public)
     known = jax.lax.stop_gradient(jnp.log(solved))
     image = household_map(economy, public)(known)
     constant = household_map(*jax.lax.stop_gradient((economy, public)))
@@ -120,8 +123,8 @@ def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium)
     composite = _household(economy, public, found.composite)
     savings = savings_at(economy, public, composite)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
-    mass = jax.lax.stop_gradient(found.mass) * jnp.repeat(growth, economy.shape[1] // len(growth))
-    moved = push_forward(mass, economy.lottery(savings), economy.income_transition[0, 0])
+    mass = jax.lax.stop_gradient(found.mass) * growth[economy.types]
+    moved = push_forward(mass, economy.lottery(savings), economy.chain())
     return composite, mass + mass_response(economy, savings, mass, moved - mass), public
 
 

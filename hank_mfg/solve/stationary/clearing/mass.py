@@ -18,7 +18,9 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import Lottery, push_forward
+from hank_mfg.solve.stationary.clearing.mass_by_age import mass_by_age, response_by_age
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import SuperLU
@@ -37,6 +39,8 @@ def stationary_mass(economy: Economy, savings: Array, neighbor: Array | None = N
     before, NaN where there was none: it has such a state, and is refined where that works. Not differentiable:
     `mass_response` has the derivative.
     """
+    if economy.life is not None:
+        return mass_by_age(economy, savings)
     if neighbor is None:
         neighbor = jnp.full(economy.shape, jnp.nan)
     lottery, chains, neighbors = _types(economy, savings, neighbor)
@@ -51,6 +55,8 @@ def mass_response(economy: Economy, savings: Array, mass: Array, flow: Array) ->
     the chain change. Both sums are over each permanent type. `savings` and `mass` are constants here. Differentiable
     forward and in reverse.
     """
+    if economy.life is not None:
+        return response_by_age(*jax.lax.stop_gradient((economy, savings)), flow)
     given = _types(*jax.lax.stop_gradient((economy, savings, mass)))
     return _together(jax.vmap(_type_response)(*given, _apart(economy, flow)))
 
@@ -59,7 +65,7 @@ def _type_response(lottery: Lottery, chain: Array, mass: Array, flow: Array) -> 
     mass, anchor = mass / jnp.sum(mass), jnp.argmax(mass)
 
     def matrix(change):
-        return change - push_forward(change, lottery, chain) + mass * jnp.sum(change)
+        return change - push_forward(change, lottery, Chain(chain)) + mass * jnp.sum(change)
 
     def solve(transpose: bool):
         return lambda _, right: _call(_response, lottery, chain, anchor, mass, right, transpose=transpose)

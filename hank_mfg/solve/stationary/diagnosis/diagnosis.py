@@ -228,8 +228,8 @@ def _one(candidates: Candidates, evidence: list, budget: Budget) -> str | None:
 
 def _no_mass(candidates: Candidates, evaluated: list[Candidate]) -> str:
     where = words(candidates.names.searched, evaluated[len(evaluated) // 2].unknown) if evaluated else "any value"
-    chain = np.asarray(candidates.economy.income_transition[0, 0])
-    risk = "there is no idiosyncratic risk" if len(chain) == 1 else "households do not meet enough idiosyncratic risk"
+    states = candidates.economy.income_transition.shape[-1]
+    risk = "there is no idiosyncratic risk" if states == 1 else "households do not meet enough idiosyncratic risk"
     return (
         f"The stationary mass is not determined at {where}: households of one type stay forever in several separate "
         f"sets of states, because {risk}; declare a chain that connects the states of idiosyncratic_shock()."

@@ -44,6 +44,8 @@ def equation_names(economy: Economy, names: Names) -> list[str]:
 
 def without_risk(economy: Economy) -> str | None:
     """No permanent type meets idiosyncratic risk in the long run: each of their chains ends in one state for good."""
+    if economy.life is not None:
+        return None
     chain, types = np.asarray(economy.income_transition[0, 0]), len(economy.shares)
     each = len(chain) // types
     for first in range(0, len(chain), each):

@@ -1,0 +1,155 @@
+"""Who becomes whom from one period to the next: income, and where lives end, age.
+
+Own states are pairs of age and income, the age outermost. The chain of both is never a matrix of their product: income
+moves by a small matrix, age by one, and those who die are replaced by newborns. Without ages a chain is the matrix of
+income.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.markov import average_out, given_moves, joint_distribution, stationary_distribution, to_chain
+from hank_mfg.model.ages import Ages
+from hank_mfg.model.base import Model
+from hank_mfg.model.concrete import array_module
+from hank_mfg.model.shocks import ConditionalChain
+
+
+class Life(eqx.Module):
+    """Ages on grids: `survival` (ages,), the income state of a newborn given that of the dead it replaces, `birth`
+    (income, income), and what newborns hold, `newborn_assets`, a number."""
+
+    survival: Any
+    birth: Any
+    newborn_assets: Any
+
+
+class Chain(eqx.Module):
+    """The moves of own states between two periods: `income` (income, income), and `life` where there are ages."""
+
+    income: Array
+    life: Life | None = None
+
+    def expect(self, values: Array) -> Array:
+        """What a household expects of `values` (..., own) tomorrow, nothing after death: (..., own)."""
+        if self.life is None:
+            return values @ self.income.T
+        ahead = self.life.survival[:-1, None] * (self._apart(values)[..., 1:, :] @ self.income.T)
+        return self._together(jnp.concatenate([ahead, jnp.zeros_like(ahead[..., :1, :])], axis=-2))
+
+    def move(self, mass: Array) -> Array:
+        """The population's mass (..., own) one period on: whoever dies is a newborn, on the assets that were left."""
+        if self.life is None:
+            return mass @ self.income
+        now, survival = self._apart(mass), self.life.survival[:, None]
+        older = (survival * now)[..., :-1, :] @ self.income
+        newborn = jnp.sum((1.0 - survival) * now, axis=-2, keepdims=True) @ self.life.birth
+        return self._together(jnp.concatenate([newborn, older], axis=-2))
+
+    def adjoint(self, values: Array) -> Array:
+        """The adjoint of `move`: what the population will have of `values` (..., own), newborns counted: (..., own)."""
+        if self.life is None:
+            return values @ self.income.T
+        born = self._apart(values)[..., :1, :] @ self.life.birth.T
+        return self.expect(values) + self._together((1.0 - self.life.survival[:, None]) * born)
+
+    def population(self) -> Array:
+        """The matrix of `move`, (own, own), rows today: small, for what needs one."""
+        return self.income if self.life is None else self.adjoint(self._eye()).T
+
+    def household(self) -> Array:
+        """The matrix of `expect`, (own, own), rows today: its rows add up to the probability of living on."""
+        return self.income if self.life is None else self.expect(self._eye()).T
+
+    def _eye(self) -> Array:
+        assert self.life is not None
+        return jnp.eye(len(self.life.survival) * self.income.shape[-1], dtype=self.income.dtype)
+
+    def _apart(self, values: Array) -> Array:
+        return values.reshape(*values.shape[:-1], values.shape[-1] // len(self.income), len(self.income))
+
+    def _together(self, values: Array) -> Array:
+        return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])
+
+
+class OwnStates(NamedTuple):
+    """The own states of a model: `values` by name, (own,) each, the chain of income given aggregate moves, `moves`
+    (Z, Z, income, income), whether they are `conditional` on these, the `shares` of permanent types, and `life` where
+    there are ages."""
+
+    values: dict[str, Any]
+    moves: Any
+    conditional: bool
+    shares: Any
+    life: Life | None
+
+
+def own_states(model: Model, aggregate: Any) -> OwnStates:
+    """The own states that a model declares, given the `aggregate` chain (Z, Z). Raises ValueError for declarations that
+    do not fit together."""
+    own, ages = to_chain(model.idiosyncratic_shock()), model.ages()
+    xp = array_module(own)
+    moves, shares = given_moves(own, aggregate), xp.asarray(own.shares)
+    values = {name: xp.asarray(value) for name, value in own.values.items()}
+    found = OwnStates(values, moves, isinstance(own, ConditionalChain), shares, None)
+    if ages is None:
+        return found
+    if not isinstance(ages, Ages):
+        raise TypeError(f"{type(model).__name__}.ages() returned {type(ages).__name__}: return hm.Ages(survival=...).")
+    if "age" in values:
+        raise ValueError("idiosyncratic_shock() declares 'age', which ages() declares too: give it another name.")
+    income, count = moves.shape[-1], ages.count
+    values = {name: xp.tile(value, count) for name, value in values.items()}
+    values["age"] = ages.first + np.repeat(np.arange(float(count)), income)
+    if count == 1 and np.all(np.asarray(ages.survival) == 1.0):
+        return found._replace(values=values)
+    birth = _births(model, ages, aggregate, moves, shares)
+    xp = array_module(ages, birth)
+    life = Life(xp.asarray(ages.survival, float), birth, xp.asarray(ages.newborn_assets, float))
+    return found._replace(values=values, life=life)
+
+
+def _births(model: Model, ages: Ages, aggregate: Any, moves: Any, shares: Any) -> Any:
+    """The income state of newborns given that of the dead, (income, income): the same for all of a type."""
+    xp, income, types = array_module(ages, moves, shares), moves.shape[-1], len(shares)
+    if ages.newborn is None:
+        every = joint_distribution(aggregate, moves, shares).sum(axis=0)
+    else:
+        every = xp.asarray(ages.newborn, float)
+        if every.shape != (income,):
+            raise ValueError(
+                f"{type(model).__name__}.ages(): newborn has {every.size} probabilities, but idiosyncratic_shock() has "
+                f"{income} states: give one for each."
+            )
+    each = every.reshape(types, -1)
+    each = each / each.sum(axis=1, keepdims=True)
+    mine = np.repeat(np.arange(types), income // types)
+    return xp.where(mine[:, None] == mine[None], each.reshape(1, income), 0.0)
+
+
+def long_run(aggregate: Any, states: OwnStates) -> Any:
+    """The mass of aggregate and own states in the long run: (Z, own)."""
+    moves, life = states.moves, states.life
+    if life is None:
+        return joint_distribution(aggregate, moves, states.shares)
+    xp = array_module(aggregate, moves, states.shares, life)
+    income, types = moves.shape[-1], len(states.shares)
+    first = xp.asarray(life.birth)[:: income // types].sum(axis=0) * xp.repeat(states.shares, income // types)
+    now, rows = stationary_distribution(aggregate)[:, None] * first, []
+    survival = xp.asarray(life.survival)
+    for age in range(len(life.survival)):
+        rows.append(now)
+        now = survival[age] * xp.einsum("ze,zx,zxef->xf", now, aggregate, moves)
+    found = xp.stack(rows, axis=1)
+    return (found / found.sum()).reshape(len(aggregate), -1)
+
+
+def without_aggregate_risk(aggregate: Any, states: OwnStates) -> Any:
+    """The chain of income with the aggregate shock averaged out, (income, income)."""
+    if states.life is not None and not states.conditional:
+        return states.moves[0, 0]  # income states that do not connect have no long run of their own
+    return average_out(states.moves, aggregate, states.shares)
