@@ -192,6 +192,18 @@ class Economy(eqx.Module):
             return jnp.arange(self.shape[1])[None] < self.income_transition.shape[-1]
         return own.age == self.own["age"][0]
 
+    def held(self, mass: Any) -> Any:
+        """The mass (..., assets, income) by what households hold before they choose: newborns hold what they start
+        with, not what the dead in whose place they are left. NumPy or JAX, as `mass`."""
+        if self.life is None:
+            return mass
+        xp, income = array_module(mass), self.income_transition.shape[-1]
+        first = lottery(jnp.asarray(self.life.newborn_assets, self.dtype), self.grid)
+        rows = xp.arange(self.grid.size)
+        where = xp.where(rows == first.index, 1.0 - first.weight, xp.where(rows == first.index + 1, first.weight, 0.0))
+        born = mass[..., :income].sum(axis=-2)[..., None, :] * where[:, None]
+        return xp.concatenate([born, mass[..., income:]], axis=-1)
+
     def form(self, total: Named, shocks: Named, clearing_prices: Named = NO_CLEARING_PRICES) -> Public:
         """Prices, from aggregates in `total`, shocks, and candidate values of what clears in the period."""
         closed = named("prices", self.model.prices(today(shocks, total, clearing_prices)), "prices")
@@ -207,6 +219,18 @@ class Economy(eqx.Module):
     def works(self) -> bool:
         """Whether households choose hours."""
         return "hours" in self.model.chosen()
+
+    @property
+    def lowest(self) -> Array:
+        """The lowest next assets that a household may choose: a number, or by own state, (1, income), where lives
+        end."""
+        if self.life is None:
+            return self.grid.lower
+        return jnp.repeat(self.life.limits, self.income_transition.shape[-1])[None]
+
+    def lowest_of(self, own: Array) -> Array:
+        """The lowest next assets of households in the own states `own`, places of any shape."""
+        return self.grid.lower if self.life is None else self.lowest[0, own]
 
     def budget(self, public: Public, own: Named | None = None) -> Budget:
         """What households can buy and what they value in a period, in every income state or with values `own`."""
@@ -304,12 +328,14 @@ class Economy(eqx.Module):
 
     def all_consumed(self, public: Public) -> Array:
         """The x of a policy that leaves the borrowing limit, in every individual state: (assets, income)."""
-        return self.budget(public).consumption_of(self.resources(public), self.grid.lower)
+        return self.budget(public).consumption_of(self.resources(public), self.lowest)
 
-    def bounds(self, resources: Array, public: Public) -> tuple[Array, Array]:
-        """The lowest and highest next assets that a household may choose, (assets, income) each: all that cash on hand
-        buys at most, or what the grid holds; who chooses hours can save more than cash on hand."""
-        lower, upper = (jnp.full(jnp.shape(resources), end) for end in (self.grid.lower, self.grid.upper))
+    def bounds(self, resources: Array, public: Public, lowest: Array | None = None) -> tuple[Array, Array]:
+        """The lowest and highest next assets that a household may choose, of the shape of `resources`: all that cash on
+        hand buys at most, or what the grid holds; who chooses hours can save more than cash on hand. `lowest` is that
+        of every own state, (1, income), unless given."""
+        ends = self.lowest if lowest is None else lowest, self.grid.upper
+        lower, upper = (jnp.broadcast_to(end, jnp.shape(resources)) for end in ends)
         return lower, upper if self.works else jnp.minimum(self.budget(public).bought(resources), upper)
 
     def reward(self, choice: Array, public: Public) -> Array:

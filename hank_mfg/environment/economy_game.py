@@ -157,10 +157,9 @@ class EconomyGame(AbstractGame):
         economy = self.economy
         cash = economy.cash(own.assets, public, own.own)
         budget = economy.budget(public, own.own)
-        unconstrained_savings = budget.savings_of(cash, actions * budget.consumption_of(cash, economy.grid.lower))
-        return cash, jnp.clip(
-            unconstrained_savings, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(unconstrained_savings)), public)
-        )
+        lowest = economy.lowest_of(own.income)
+        wanted = budget.savings_of(cash, actions * budget.consumption_of(cash, lowest))
+        return cash, jnp.clip(wanted, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(wanted)), public, lowest))
 
     def shares_of(self, aggregate: Aggregate, savings: Array) -> Array:
         """The actions that choose `savings` in every state: (states, 1). The inverse of `savings` inside its bounds."""
@@ -168,7 +167,7 @@ class EconomyGame(AbstractGame):
         own = self.place(HOUSEHOLDS, jnp.arange(economy.shape[0] * economy.shape[1], dtype=jnp.int32))
         cash = economy.cash(own.assets, public, own.own)
         budget = economy.budget(public, own.own)
-        most = budget.consumption_of(cash, economy.grid.lower)
+        most = budget.consumption_of(cash, economy.lowest_of(own.income))
         return (budget.consumption_of(cash, savings.reshape(-1)) / most)[:, None]
 
     def land(self, population: str, aggregate: Aggregate, own: Member, actions: Array) -> Landing:

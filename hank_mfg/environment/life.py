@@ -15,17 +15,18 @@ from jax import Array
 from hank_mfg.environment.markov import average_out, given_moves, joint_distribution, stationary_distribution, to_chain
 from hank_mfg.model.ages import Ages
 from hank_mfg.model.base import Model
-from hank_mfg.model.concrete import array_module
+from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.shocks import ConditionalChain
 
 
 class Life(eqx.Module):
     """Ages on grids: `survival` (ages,), the income state of a newborn given that of the dead it replaces, `birth`
-    (income, income), and what newborns hold, `newborn_assets`, a number."""
+    (income, income), what newborns hold, `newborn_assets`, a number, and the lowest next assets, `limits` (ages,)."""
 
     survival: Any
     birth: Any
     newborn_assets: Any
+    limits: Any
 
 
 class Chain(eqx.Module):
@@ -56,6 +57,18 @@ class Chain(eqx.Module):
             return values @ self.income.T
         born = self._apart(values)[..., :1, :] @ self.life.birth.T
         return self.expect(values) + self._together((1.0 - self.life.survival[:, None]) * born)
+
+    def branches(self) -> tuple[Array, Array]:
+        """The own states that a household in each may come to, and with what probabilities: (own, branches) both."""
+        income = len(self.income)
+        every = jnp.arange(income, dtype=jnp.int32)
+        if self.life is None:
+            return jnp.broadcast_to(every, self.income.shape), self.income
+        ages = len(self.life.survival)
+        older = jnp.minimum(jnp.arange(1, ages + 1, dtype=jnp.int32), ages - 1)
+        places = (income * older)[:, None, None] + jnp.broadcast_to(every, self.income.shape)
+        probabilities = self.life.survival[:, None, None] * self.income
+        return places.reshape(ages * income, income), probabilities.reshape(ages * income, income)
 
     def population(self) -> Array:
         """The matrix of `move`, (own, own), rows today: small, for what needs one."""
@@ -109,8 +122,30 @@ def own_states(model: Model, aggregate: Any) -> OwnStates:
         return found._replace(values=values)
     birth = _births(model, ages, aggregate, moves, shares)
     xp = array_module(ages, birth)
-    life = Life(xp.asarray(ages.survival, float), birth, xp.asarray(ages.newborn_assets, float))
+    life = Life(xp.asarray(ages.survival, float), birth, xp.asarray(ages.newborn_assets, float), _limits(model, ages))
     return found._replace(values=values, life=life)
+
+
+def _limits(model: Model, ages: Ages) -> Any:
+    """The lowest next assets at each age: as declared, that of asset_space() otherwise, and no debt at the last age.
+    Raises ValueError for what lies outside asset_space()."""
+    space, count = model.asset_space(), ages.count
+    xp = array_module(space, ages)
+    last = np.arange(count) == count - 1
+    if ages.limits is None:
+        return xp.where(last, xp.maximum(xp.asarray(space.lower, float), 0.0), xp.asarray(space.lower, float))
+    limits, name = xp.asarray(ages.limits, float), type(model).__name__
+    if limits.shape != (count,):
+        raise ValueError(f"{name}.ages(): limits has {limits.size} entries for {count} ages: give one for each.")
+    known, ends = concrete(limits), (concrete(space.lower), concrete(space.upper))
+    if known is not None and None not in ends and not np.all((known >= ends[0]) & (known < ends[1])):
+        raise ValueError(
+            f"{name}.ages(): limits lie between {known.min():g} and {known.max():g}, asset_space() between "
+            f"{ends[0]:g} and {ends[1]:g}: lower the borrowing limit there, or raise the limits."
+        )
+    if known is not None and known[-1] < 0:
+        raise ValueError(f"{name}.ages(): the limit at the last age is {known[-1]:g}: nobody may die in debt, give 0.")
+    return limits
 
 
 def _births(model: Model, ages: Ages, aggregate: Any, moves: Any, shares: Any) -> Any:

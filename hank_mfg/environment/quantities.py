@@ -19,7 +19,7 @@ from jax import Array
 
 from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.dependence import depends_on, names_read
-from hank_mfg.environment.economy import ESTATES, Economy, Public
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.named import Named
 
 NEWTON = 8  # steps toward the steady state variables
@@ -122,8 +122,7 @@ def names_of(economy: Economy) -> Names:
 
         return any(depends_on(what, one))
 
-    always = () if clearing else tuple(name for name in moved if name != ESTATES)
-    unknown = tuple(name for name in moved if name in always or follows(name))
+    unknown = tuple(name for name in moved if follows(name))
     prices = tuple(jax.eval_shape(lambda: public(given).prices))
     other = tuple(name for name in moved if name not in unknown)
     choices = tuple(name for name in chosen if name != "savings" or matters(name))

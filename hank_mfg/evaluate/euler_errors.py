@@ -25,14 +25,20 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.given import Histogram, Path, path_of, walk
-from hank_mfg.evaluate.individuals import Followed, Individuals, at, choose_at, individuals_of, next_period
+from hank_mfg.evaluate.individuals import (
+    Followed,
+    Individuals,
+    choose_at,
+    implied_consumption,
+    individuals_of,
+    next_period,
+)
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import latex_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.euler import due_expectations
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
 from hank_mfg.solve.solution import GlobalSolution
-from hank_mfg.solve.stationary.household import asset_return
 from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
@@ -127,24 +133,8 @@ class EulerErrors(NamedTuple):
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
     """The composite (consumption, less effort under GHH) that the Euler equation implies for next assets `savings`
     (n, income): (n, income)."""
-    shock = step.now.state.aggregate.shock
-    utility = economy.model.preferences()
-
-    def branch(shock_next, following: Decision):
-        gross = asset_return(economy, following.public)
-        # every row of `savings` belongs to one income today; tomorrow it may have any income
-        flat = jnp.broadcast_to(savings.reshape(-1, 1), (savings.size, economy.shape[1]))
-        _, consumption, _ = choose_at(economy, following, flat)
-        marginal = at(economy, gross, flat, jnp.arange(economy.shape[1], dtype=jnp.int32)) * utility.marginal_utility(
-            consumption
-        )
-        chain = economy.chain(shock, shock_next).household()
-        expected = jnp.einsum("nef,ef->ne", marginal.reshape(*savings.shape, -1), chain)
-        return economy.shock_transition[shock, shock_next] * expected
-
-    each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
-    value = economy.discount_factor(step.now.public.shocks) * each.sum(axis=0)
-    return utility.inverse_marginal_utility(economy.budget(step.now.public).bought(value))
+    own = jnp.tile(jnp.arange(economy.shape[1], dtype=jnp.int32), len(savings))
+    return implied_consumption(economy, step, ahead, savings.reshape(-1), own).reshape(savings.shape)
 
 
 def _errors(economy: Economy, step: Step, ahead: Decision):
@@ -155,12 +145,12 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     _, consumption, savings = choose_at(economy, step.now, middle)
     implied = euler_consumption(economy, step, ahead, savings)
     mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
-    binds = ((savings <= economy.grid.lower) & (implied >= consumption)) | (savings >= economy.grid.upper)
+    binds = ((savings <= economy.lowest) & (implied >= consumption)) | (savings >= economy.grid.upper)
     goods, due = (economy.budget(step.now.public).goods(x) for x in (consumption, implied))
     error = jnp.where(binds, 0.0, jnp.abs(due / goods - 1.0))
     used = jnp.where(binds, 0.0, mass)
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
-    node_binds = step.now.savings <= economy.grid.lower
+    node_binds = step.now.savings <= economy.lowest
     constrained = jnp.sum(jnp.where(node_binds, step.now.state.aggregate.mass, 0.0))
     missed = jnp.abs(due_expectations(economy, step.now, ahead) - step.now.expected)
     above = (jnp.sum(jnp.where(error > limit, used, 0.0)) for limit in LIMITS)

@@ -142,10 +142,11 @@ def _judge(values: np.ndarray) -> tuple[float, float, float | None]:
 def _quantities(steady: SteadyState) -> dict[str, float]:
     economy, found = steady.economy, steady.outcomes
     assets = np.asarray(economy.grid.points)
-    if has_shares(steady.mass, assets):
-        found["gini_wealth"] = float(gini(steady.mass, assets))
-        found["top_10_percent_wealth"] = float(top_share(steady.mass, assets, 0.1))
-    found["constrained"] = float(np.sum(steady.mass[np.asarray(steady.savings) <= float(economy.grid.lower)]))
+    held = economy.held(steady.mass)
+    if has_shares(held, assets):
+        found["gini_wealth"] = float(gini(held, assets))
+        found["top_10_percent_wealth"] = float(top_share(held, assets, 0.1))
+    found["constrained"] = float(np.sum(steady.mass[np.asarray(steady.savings <= np.asarray(economy.lowest))]))
     return found
 
 

@@ -183,7 +183,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
 
     def record(step):
         aggregate = step.now.state.aggregate
-        wealth = aggregate.mass.sum(axis=1)
+        wealth = economy.held(aggregate.mass).sum(axis=1)
         budget = economy.budget(step.now.public)
         goods = budget.goods(budget.consumption_of(step.now.cash, step.now.savings))
         recorded = _Followed(step.lottery, aggregate.shock, step.shock_next, goods, wealth)
@@ -277,7 +277,8 @@ def _followed(play: Play, states: list[State], uniforms: np.ndarray, apart: np.n
     for first in range(0, len(states), batch):
         rows = np.minimum(first + np.arange(batch), len(states) - 1)  # the last again in a batch that is not full
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(states[row] for row in rows))
-        groups = jnp.asarray(np.stack([wealth_groups(np.asarray(states[row].aggregate.mass)) for row in rows]))
+        held = [play.economy.held(np.asarray(states[row].aggregate.mass)) for row in rows]
+        groups = jnp.asarray(np.stack([wealth_groups(each) for each in held]))
         arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), *levels)
         arrays = jax.tree.map(np.asarray, arrays)
         for place in range(min(batch, len(states) - first)):

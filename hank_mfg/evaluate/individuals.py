@@ -147,23 +147,23 @@ def choose_at(economy: Economy, now: Decision, assets: Array, own: Array | None 
     )
     budget = economy.budget(now.public)
     budget = budget if own is None else budget.of(own)
-    savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), economy.grid.lower, economy.grid.upper)
+    lowest = economy.lowest if own is None else economy.lowest_of(own)
+    savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), lowest, economy.grid.upper)
     return cash, budget.consumption_of(cash, savings), savings
 
 
-def _implied(economy: Economy, step: Step, ahead: Decision, savings: Array, own: Array) -> Array:
-    """The consumption that the Euler equation implies for next assets `savings` of individuals in `own`, (n,)."""
-    shock, count = step.now.state.aggregate.shock, economy.shape[1]
-    utility = economy.model.preferences()
-    flat = jnp.repeat(savings, count)
-    every = jnp.tile(jnp.arange(count, dtype=jnp.int32), len(savings))
+def implied_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array, own: Array) -> Array:
+    """The composite (consumption, less effort under GHH) that the Euler equation implies for next assets `savings` of
+    individuals in `own`, (n,)."""
+    shock, utility = step.now.state.aggregate.shock, economy.model.preferences()
 
     def branch(shock_next, following: Decision):
-        _, consumption, _ = choose_at(economy, following, flat, every)
-        gross = at(economy, asset_return(economy, following.public), flat, every)
-        marginal = (gross * utility.marginal_utility(consumption)).reshape(-1, count)
-        expected = jnp.sum(marginal * economy.chain(shock, shock_next).household()[own], axis=1)
-        return economy.shock_transition[shock, shock_next] * expected
+        places, probabilities = (each[own] for each in economy.chain(shock, shock_next).branches())
+        flat, there = jnp.repeat(savings, places.shape[1]), places.reshape(-1)
+        _, consumption, _ = choose_at(economy, following, flat, there)
+        gross = at(economy, asset_return(economy, following.public), flat, there)
+        marginal = (gross * utility.marginal_utility(consumption)).reshape(places.shape)
+        return economy.shock_transition[shock, shock_next] * jnp.sum(marginal * probabilities, axis=1)
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)
     discount = economy.discount_factor(step.now.public.shocks)[0, own]
@@ -176,9 +176,9 @@ def next_period(economy: Economy, assets: tuple[Array, Array], period: tuple[Ste
     step, ahead, own = period
     count, both = len(own), jnp.tile(own, 2)
     cash, consumption, savings = choose_at(economy, step.now, jnp.concatenate(assets), both)
-    implied = _implied(economy, step, ahead, savings[count:], own)
+    implied = implied_consumption(economy, step, ahead, savings[count:], own)
     budget = economy.budget(step.now.public).of(own)
-    implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.grid.lower))
+    implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.lowest_of(own)))
     goods, due = budget.goods(consumption[:count]), budget.goods(implied)
     recorded = (*assets, goods, savings[:count], due)
     return (savings[:count], budget.savings_of(cash[count:], implied)), recorded

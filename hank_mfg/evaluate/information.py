@@ -204,9 +204,7 @@ def _losses(
         memories = [deviate(play, play.policy, play.policy.initial_memory(), before).memory[-1] for play in players]
         best, memory = players[-1], memories[-1]
         _, record = observe_deviator(best, best.policy, memory, path)
-        binds = (record.unconstrained_savings < economy.grid.lower) | (
-            record.unconstrained_savings > economy.grid.upper
-        )
+        binds = (record.unconstrained_savings < economy.lowest) | (record.unconstrained_savings > economy.grid.upper)
         slope = jnp.where(binds, jnp.abs(record.path.residual), 0.0)
 
         def losses(savings: Array) -> Array:

@@ -136,7 +136,7 @@ def _slopes(ss: SteadyValues, names: Names, inputs: Array, marginals_next: Array
             return decision.chosen[0], decision.savings
 
         (_, savings), (mpc, _) = jax.jvp(decide, (jnp.zeros(()),), (jnp.ones(()),))
-        return mpc, savings <= economy.grid.lower
+        return mpc, savings <= economy.lowest
 
     return jax.lax.map(one, (inputs, marginals_next, chains))
 
@@ -176,8 +176,9 @@ def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
     steady = solution if isinstance(solution, SteadyState) else solution.steady
     mpc, constrained = static_mpcs(steady)
     assets = np.asarray(steady.economy.grid.points)
-    table = marginal_propensities_by_wealth(steady.mass, assets, mpc)
-    bound = marginal_propensities_by_wealth(steady.mass, assets, constrained.astype(float))
+    held = steady.economy.held(steady.mass)
+    table = marginal_propensities_by_wealth(held, assets, mpc)
+    bound = marginal_propensities_by_wealth(held, assets, constrained.astype(float))
     return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
 
 

@@ -19,6 +19,9 @@ class Ages(eqx.Module):
     long run's proportions where it is left out; with permanent types they are those of each type, and who dies is
     replaced by one of the same type.
 
+    Nobody may die in debt at the last age. `limits`, where given, are the lowest assets that may be chosen at each age,
+    (ages,), instead of the lower end of asset_space() throughout.
+
     What the dead leave, the assets that they chose the period before, is the aggregate `today.estates`, per head of the
     population: the model says who gets it, by an equation of prices() and resources(). In aggregates() `assets` are all
     that was saved, estates included, so that the capital stock is {"capital": assets}. Households care for nothing
@@ -29,6 +32,7 @@ class Ages(eqx.Module):
     first: int = eqx.field(static=True, default=0)
     newborn_assets: Any = 0.0
     newborn: Any = None
+    limits: Any = None
 
     def __check_init__(self):
         survival = concrete(self.survival)

@@ -135,7 +135,7 @@ def plot_wealth_distribution(
     """
     if isinstance(assets, SteadyState) and mass is None:
         labels = state_names(assets.economy.own) if labels is None else labels
-        assets, mass = assets.assets, assets.mass
+        assets, mass = assets.assets, assets.economy.held(assets.mass)
     if mass is None:
         raise ValueError(
             "mass is missing: give plot.wealth_distribution(assets, mass), or a stationary equilibrium alone, as "

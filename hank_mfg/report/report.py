@@ -331,6 +331,11 @@ def _path_note(simulation: Simulation, solution: Solution) -> str:
     ).rstrip()
 
 
+def _held(solution: Solution, simulation: Simulation) -> np.ndarray:
+    """The mean mass of a simulation by what households hold before they choose."""
+    return solution.play(len(simulation.assets)).economy.held(simulation.mass)
+
+
 def _write_distributions(solution: Solution, simulation: Simulation, folder: Path) -> list[Path]:
     """Distribution of wealth and marginal propensities: the paths."""
     points = solution.steady.economy.grid.size
@@ -340,7 +345,7 @@ def _write_distributions(solution: Solution, simulation: Simulation, folder: Pat
     )
     written = []
     for name, frame, note in (
-        ("distribution", distribution_table(simulation.mass, simulation.assets), mean),
+        ("distribution", distribution_table(_held(solution, simulation), simulation.assets), mean),
         ("marginal_propensities", marginal_propensities(solution), still),
     ):
         written += write_table(folder / name, frame, note=note)
@@ -358,12 +363,13 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
     kinds, period = kinds_of(economy), economy.model.period
     window = {name: simulation.series[name][:first] for name in main_variables(simulation.series)}
     units = {name: level_unit(kinds[name], period) for name in window}
+    held = _held(solution, simulation)
     shown = {
-        "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, simulation.mass, note, own),
+        "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, held, note, own),
         "simulation": figures.plot_simulation(window, None, f"First {first} of {note}", units, period),
     }
-    if has_shares(simulation.mass, simulation.assets):
-        curve = lorenz_curve(simulation.mass, simulation.assets)
+    if has_shares(held, simulation.assets):
+        curve = lorenz_curve(held, simulation.assets)
         shown["lorenz"] = figures.plot_lorenz({"Wealth": curve}, note)
     if forecast is None:
         return shown

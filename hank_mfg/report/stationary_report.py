@@ -208,8 +208,9 @@ def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
         "mpc": policy({"mpc": static_mpcs(steady)[0]}, POOR, " Steps: policies are linear between asset points."),
         "intertemporal_mpcs": plot_intertemporal_mpcs(responses, period=steady.economy.model.period),
     }
-    if float(steady.mass[0].sum()) < SHOWN:
-        drawn["wealth_distribution"] = figures.plot_wealth_distribution(assets, steady.mass, note, labels)
-    if has_shares(steady.mass, assets):
-        drawn["lorenz"] = figures.plot_lorenz({"Wealth": lorenz_curve(steady.mass, assets)}, note)
+    held = steady.economy.held(steady.mass)
+    if float(held[0].sum()) < SHOWN:
+        drawn["wealth_distribution"] = figures.plot_wealth_distribution(assets, held, note, labels)
+    if has_shares(held, assets):
+        drawn["lorenz"] = figures.plot_lorenz({"Wealth": lorenz_curve(held, assets)}, note)
     return drawn

@@ -51,6 +51,11 @@ class Stationary(NamedTuple):
         return self.public.aggregates
 
     @property
+    def held(self) -> Array:
+        """The mass by what households hold before they choose, see `Economy.held`."""
+        return self.economy.held(self.mass)
+
+    @property
     def outcomes(self) -> Named:
         """Every price, aggregate, declared outcome and choice summed over households."""
         return all_quantities(self.economy, self.public, self.mass, self.savings)
@@ -107,7 +112,7 @@ class Shares(NamedTuple):
     def __call__(self, at: Stationary) -> Array:
         """Its value; not a number where the mean is not positive, so that shares have no meaning."""
         if self.of == "assets":
-            weight, value = at.mass.sum(axis=1), at.assets
+            weight, value = at.held.sum(axis=1), at.assets
         else:
             weight, value = in_order(at.mass.ravel(), getattr(at, self.of).ravel(), jnp)
         mean, size = jnp.sum(weight * value), jnp.sum(weight * jnp.abs(value))
@@ -128,7 +133,7 @@ class Quantile(NamedTuple):
 
     def __call__(self, at: Stationary) -> Array:
         """Its value, in the unit of assets."""
-        return quantile_of(at.mass.sum(axis=1), at.assets, self.probability, jnp)
+        return quantile_of(at.held.sum(axis=1), at.assets, self.probability, jnp)
 
 
 class AtLimit(NamedTuple):
@@ -136,7 +141,7 @@ class AtLimit(NamedTuple):
 
     def __call__(self, at: Stationary) -> Array:
         """Its value, a decimal."""
-        return at.mass[0].sum()
+        return at.held[0].sum()
 
 
 class Propensity(NamedTuple):

@@ -27,7 +27,7 @@ def finer_mass(steady: SteadyState, times: int = TIMES) -> tuple[np.ndarray, np.
     """
     economy = steady.economy.on(steady.economy.grid.finer(times))
     mass = _mass(economy, steady.policy, jax.tree.map(jnp.asarray, steady.public))
-    return np.asarray(mass), np.asarray(economy.grid.points)
+    return economy.held(np.asarray(mass)), np.asarray(economy.grid.points)
 
 
 @eqx.filter_jit

@@ -192,15 +192,16 @@ def distribution_path(
     economy = path.steady.economy
     assets = np.asarray(economy.grid.points)
     chosen = dict(groups)
-    start = wealth_groups(path.mass[0], chosen)
+    mass, still_mass = economy.held(path.mass), economy.held(still.mass)
+    start = wealth_groups(mass[0], chosen)
     saved, spent = (np.broadcast_to(x, path.mass.shape) for x in (still.savings, still.consumption))
     constant_chain = np.broadcast_to(np.asarray(still.economy.income_transition[0, 0]), path.chain.shape)
     after = follow(economy, start, path.savings, path.consumption, path.chain)
-    moved = np.abs(path.mass[0].sum(axis=1) - still.mass.sum(axis=1)).max() > 1e-12
-    before = start if moved else wealth_groups(still.mass, chosen)  # a shock may change jobs, not wealth, on impact
+    moved = np.abs(mass[0].sum(axis=1) - still_mass.sum(axis=1)).max() > 1e-12
+    before = start if moved else wealth_groups(still_mass, chosen)  # a shock may change jobs, not wealth, on impact
     without = follow(still.economy, before, saved, spent, constant_chain)
-    current = _current(path.mass, path.consumption, assets)
-    constant = _current(still.mass, still.consumption, assets)
+    current = _current(mass, path.consumption, assets)
+    constant = _current(still_mass, still.consumption, assets)
     names = [name for name in current if name in constant]
     levels = {**{name: current[name] for name in names}, **group_series(*after, chosen)}
     flat = {name: np.broadcast_to(constant[name], path.mass.shape[:1]) for name in names}
@@ -214,7 +215,7 @@ def distribution_path(
         "were in the group in period 0, less the mean of the same households had there been no shock."
     )
     meanings = {name: CURRENT if name in flat else FIXED for name in levels}
-    wealth, period = path.mass.sum(axis=2), economy.model.period
+    wealth, period = mass.sum(axis=2), economy.model.period
     return DistributionPath(len(wealth), levels, reference, meanings, units, wealth, assets, chosen, note, period)
 
 

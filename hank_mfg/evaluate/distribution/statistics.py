@@ -246,7 +246,7 @@ def population_of(mass, assets) -> tuple[Any, Any]:
     """The mass and the asset points of what is given: a stationary equilibrium alone stands for its own. Raises
     ValueError where assets are missing."""
     if isinstance(mass, SteadyState) and assets is None:
-        return mass.mass, mass.assets
+        return mass.economy.held(mass.mass), mass.assets
     if assets is None:
         raise ValueError(
             "assets is missing: give the grid points, (assets,), beside the mass, or a stationary equilibrium alone, "

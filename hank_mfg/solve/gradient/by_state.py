@@ -47,7 +47,7 @@ def seen_states(economy: Economy) -> SeenStates | None:
     if names.clearing or names.state_variables or economy.shock_count < 2:
         return None
     model, one = economy.model, jnp.ones((), economy.dtype)
-    total = Named("aggregates", dict.fromkeys((*names.unknown, *names.fixed), one))
+    total = Named("aggregates", dict.fromkeys((*names.moved, *names.fixed), one))
 
     def signal(aggregates, shocks):
         prices = named("prices", model.prices(today(shocks, aggregates)), "prices")

@@ -209,7 +209,7 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
     Where a bound binds the step starts from it and leads beyond, to the unconstrained choice: a head that is left free
     beyond the bound would bend where the bound ceases to bind.
     """
-    grid = play.economy.grid
+    lower, upper = play.economy.lowest, play.economy.grid.upper
     td_lambda = settings.td_lambda
     if td_lambda is None:
         td_lambda = 0.0 if play.policy.by_state is None else TD_LAMBDA_BY_STATE
@@ -219,10 +219,10 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
     change = jnp.clip(jnp.log1p(jnp.maximum(-step * record.rise / consumption, -0.5)), -limit, limit)
     weight = record.mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / record.mass[0].size
     move = jnp.clip(jnp.log(consumption / record.unconstrained_consumption) + change, -limit, limit)
-    right = (record.unconstrained_savings < grid.lower) & (change >= 0)
+    right = (record.unconstrained_savings < lower) & (change >= 0)
     bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
     targets = Targets(record.signal, move, weight, record.implied - record.expected, bound)
-    binds = (record.unconstrained_savings < grid.lower) | (record.unconstrained_savings > grid.upper)
+    binds = (record.unconstrained_savings < lower) | (record.unconstrained_savings > upper)
     relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
     return targets, jnp.mean(euler_error), gradient

@@ -122,7 +122,7 @@ class Play(NamedTuple):
     def unconstrained_consumption(self, features: Array, cash: Array, public: Public) -> Array:
         """Unconstrained consumption, as if no bound on savings were binding, (assets, income)."""
         economy = self.economy
-        floor = economy.budget(public).cost(economy.grid.lower)
+        floor = economy.budget(public).cost(economy.lowest)
         return self.policy.consumption(features, cash, self.tables, economy.clearing_values(public), floor)
 
     def act(self, now: Decision, shock_next: Array) -> Step:

@@ -38,7 +38,7 @@ def egm_step(economy: Economy, public: Public, marginal_value_next: Array, chain
 
 def egm_given(economy: Economy, public: Public, ahead: Array) -> ConsumptionFunction:
     """The policy at today's prices, given what households expect of V_a at every choice, `ahead` (assets, income). Who
-    expects nothing of tomorrow, with no patience or in a last period, would consume twice all there is."""
+    expects nothing of tomorrow, with no patience or in a last period, would consume more than there is."""
     expected = economy.discount_factor(public.shocks) * ahead
     return _endogenous(economy, economy.budget(public), expected, economy.all_consumed(public)[-1:])
 
@@ -48,7 +48,8 @@ def _endogenous(economy: Economy, budget: Budget, expected: Array, all_there_is:
     expected = budget.bought(expected)
     nothing = expected == 0
     consumption = economy.model.preferences().inverse_marginal_utility(jnp.where(nothing, 1.0, expected))
-    consumption = jnp.where(nothing, 2.0 * jnp.max(all_there_is), consumption)
+    rising = jnp.linspace(2.0, 3.0, len(expected), dtype=expected.dtype)[:, None]  # distinct in single precision too
+    consumption = jnp.where(nothing, rising * jnp.max(all_there_is), consumption)
     cash = budget.cost(economy.grid.points[:, None]) + budget.net(consumption)
     return ConsumptionFunction(cash, consumption)
 
@@ -137,15 +138,15 @@ def consumption_by_age(economy: Economy, public: Public) -> Array:
         return None if apart is None else jnp.moveaxis(apart, 1, 0)
 
     cash = economy.resources(public)
-    each = (cash, asset_return(economy, public), economy.discount_factor(public.shocks), budget.wage)
+    lowest = jnp.broadcast_to(economy.lowest, cash.shape)
+    each = (cash, lowest, asset_return(economy, public), economy.discount_factor(public.shocks), budget.wage)
 
     def younger(marginal_next, given):
-        survival, (cash, gross, patience, wage) = given
+        survival, (cash, lowest, gross, patience, wage) = given
         mine = Budget(budget.labor, wage, budget.asset_price)
         expected = patience * survival * (marginal_next @ income.T)
-        policy = _endogenous(economy, mine, expected, mine.consumption_of(cash, economy.grid.lower)[-1:])
-        lower, upper = economy.bounds(cash, public)
-        savings = jnp.clip(mine.savings_of(cash, policy(cash)), lower, upper)
+        policy = _endogenous(economy, mine, expected, mine.consumption_of(cash, lowest)[-1:])
+        savings = jnp.clip(mine.savings_of(cash, policy(cash)), *economy.bounds(cash, public, lowest))
         consumption = mine.consumption_of(cash, savings)
         return gross * utility.marginal_utility(consumption), consumption
 
