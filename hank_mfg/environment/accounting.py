@@ -202,14 +202,14 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
 
     def summed(assets: Any) -> dict[str, Any]:
         each = ask_model("aggregates", assets + 0.0 * case.points[:1], own, now)
-        return {name: mean(value) for name, value in each.items()}
+        return {**{name: mean(value) for name, value in each.items()}, **case.estates(assets)}
 
     candidates = {n: end.lower + part * (end.upper - end.lower) for n, end in ask_model("clearing_prices").items()}
     total = {**summed(level), **ask_model("state_variables")}
     prices = {**candidates, **ask_model("prices", today(shocks, total, candidates))}
     known, given = today(shocks, total, prices), today(shocks, prices)
     everything = today(known, ask_model("outcomes", known))
-    cash = mean(ask_model("resources", level + 0.0 * case.points[:1], own, given))
+    cash = mean(ask_model("resources", case.held(level + 0.0 * case.points[:1]), own, given))
     savings, earnings, hours = choices[0], *((choices[1], choices[2]) if "hours" in model.chosen() else (0.0, 0.0))
     spent = savings * model.asset_price(given) if model.sells_at_price() else savings
     chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}

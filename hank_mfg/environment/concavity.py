@@ -76,7 +76,9 @@ def largest_rise(economy: Economy, public: Public) -> Array:
 
     Above `STEEPER`, or not a number, budgets are not concave.
     """
-    slope = jnp.diff(economy.resources(public), axis=0) / jnp.diff(economy.grid.points)[:, None]
+    points, own = economy.states()
+    cash = jnp.asarray(economy.model.resources(points, own, public.given), economy.dtype)
+    slope = jnp.diff(jnp.broadcast_to(cash, economy.shape), axis=0) / jnp.diff(points, axis=0)
     return jnp.max(jnp.diff(slope, axis=0))
 
 

@@ -13,7 +13,7 @@ from hank_mfg.environment.budget import Budget, GoodsAlone
 from hank_mfg.environment.expectations import declared, expected, profit_slopes
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.environment.information_sets import InformationSets
-from hank_mfg.environment.life import Chain, Life, OwnStates, long_run, own_states, without_aggregate_risk
+from hank_mfg.environment.life import ESTATES, Chain, Life, OwnStates, long_run, own_states, without_aggregate_risk
 from hank_mfg.environment.long_run import stationary_distribution
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import combine
@@ -24,7 +24,6 @@ from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import require_patience
 from hank_mfg.model.today import today, with_expected
 
-ESTATES = "estates"  # the aggregate of what the dead leave
 NO_STATE_VARIABLES, NO_CLEARING_PRICES = Named("state_variables"), Named("clearing_prices")
 
 
@@ -186,23 +185,16 @@ class Economy(eqx.Module):
             )
         return Named("aggregates", {**each, ESTATES: jnp.where(self.newborn(), points, 0.0)})
 
-    def newborn(self, own: Named | None = None) -> Array:
-        """Whether households in every own state, (1, income), or with values `own` are newborns."""
-        if own is None:
-            return jnp.arange(self.shape[1])[None] < self.income_transition.shape[-1]
-        return own.age == self.own["age"][0]
+    def newborn(self) -> Array:
+        """Whether households in every own state are newborns: (1, income)."""
+        return jnp.arange(self.shape[1])[None] < self.income_transition.shape[-1]
 
     def held(self, mass: Any) -> Any:
         """The mass (..., assets, income) by what households hold before they choose: newborns hold what they start
         with, not what the dead in whose place they are left. NumPy or JAX, as `mass`."""
         if self.life is None:
             return mass
-        xp, income = array_module(mass), self.income_transition.shape[-1]
-        first = lottery(jnp.asarray(self.life.newborn_assets, self.dtype), self.grid)
-        rows = xp.arange(self.grid.size)
-        where = xp.where(rows == first.index, 1.0 - first.weight, xp.where(rows == first.index + 1, first.weight, 0.0))
-        born = mass[..., :income].sum(axis=-2)[..., None, :] * where[:, None]
-        return xp.concatenate([born, mass[..., income:]], axis=-1)
+        return self.life.with_newborns(mass, self.income_transition.shape[-1], self.grid)
 
     def form(self, total: Named, shocks: Named, clearing_prices: Named = NO_CLEARING_PRICES) -> Public:
         """Prices, from aggregates in `total`, shocks, and candidate values of what clears in the period."""
@@ -320,11 +312,17 @@ class Economy(eqx.Module):
         return self._full(self.cash(self.grid.points[:, None], public))
 
     def cash(self, assets: Array, public: Public, own: Named | None = None) -> Array:
-        """Cash on hand of households that saved `assets`, in all own states or with values `own`, which broadcast; a
-        newborn holds what it starts with."""
-        held = assets if self.life is None else jnp.where(self.newborn(own), self.life.newborn_assets, assets)
-        own = self.states()[1] if own is None else own
-        return jnp.asarray(self.model.resources(held, own, public.given), self.dtype)
+        """Cash on hand of households that saved `assets`, in all own states or with values `own`, which broadcast.
+
+        Where lives end a newborn holds what it starts with, and who could not have saved so little what it could; the
+        derivative is that in assets held, everywhere.
+        """
+        values = self.states()[1] if own is None else own
+        if self.life is not None:
+            age = jnp.asarray(values.age - self.own["age"][0], jnp.int32)
+            held = self.life.held(assets, age, self.grid)
+            assets = assets + jax.lax.stop_gradient(held - assets)
+        return jnp.asarray(self.model.resources(assets, values, public.given), self.dtype)
 
     def all_consumed(self, public: Public) -> Array:
         """The x of a policy that leaves the borrowing limit, in every individual state: (assets, income)."""

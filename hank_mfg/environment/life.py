@@ -12,11 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.environment.grids import AssetGrid
 from hank_mfg.environment.markov import average_out, given_moves, joint_distribution, stationary_distribution, to_chain
 from hank_mfg.model.ages import Ages
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.shocks import ConditionalChain
+
+ESTATES = "estates"  # the aggregate of what the dead leave
 
 
 class Life(eqx.Module):
@@ -27,6 +30,24 @@ class Life(eqx.Module):
     birth: Any
     newborn_assets: Any
     limits: Any
+
+    def held(self, assets: Array, age: Array, grid: AssetGrid) -> Array:
+        """What households of an `age`, from 0, hold who saved `assets`, which broadcast: newborns what they start with,
+        and others no less than the point of the grid at or below the lowest that they could save."""
+        below = grid.points[grid.bracket(self.limits)]
+        least = jnp.concatenate([grid.lower[None], below[:-1]])[age]
+        return jnp.where(age == 0, self.newborn_assets, jnp.maximum(assets, least))
+
+    def with_newborns(self, mass: Any, income: int, grid: AssetGrid) -> Any:
+        """The mass (..., assets, own) with newborns at what they start with, between the two points next to it."""
+        xp = array_module(mass)
+        points, start = xp.asarray(grid.points), xp.asarray(self.newborn_assets)
+        low = xp.clip(xp.searchsorted(points, start, side="right") - 1, 0, len(points) - 2)
+        weight = (start - points[low]) / (points[low + 1] - points[low])
+        rows = xp.arange(len(points))
+        where = xp.where(rows == low, 1.0 - weight, xp.where(rows == low + 1, weight, 0.0))
+        born = mass[..., :income].sum(axis=-2)[..., None, :] * where[:, None]
+        return xp.concatenate([born, mass[..., income:]], axis=-1)
 
 
 class Chain(eqx.Module):
@@ -128,20 +149,26 @@ def own_states(model: Model, aggregate: Any) -> OwnStates:
 
 def _limits(model: Model, ages: Ages) -> Any:
     """The lowest next assets at each age: as declared, that of asset_space() otherwise, and no debt at the last age.
-    Raises ValueError for what lies outside asset_space()."""
-    space, count = model.asset_space(), ages.count
-    xp = array_module(space, ages)
-    last = np.arange(count) == count - 1
+    Raises ValueError for what lies outside asset_space(), also of what newborns hold."""
+    space, count, name = model.asset_space(), ages.count, type(model).__name__
+    xp, held = array_module(space, ages), concrete(ages.newborn_assets)
+    low, high = concrete(space.lower), concrete(space.upper)
+    if None not in (low, high, held) and not low <= held < high:  # pyright: ignore[reportOptionalOperand]
+        raise ValueError(
+            f"{name}.ages(): newborn_assets = {held:g} lies outside asset_space(), {low:g} to {high:g}: give "
+            "newborns less, or raise the top."
+        )
     if ages.limits is None:
-        return xp.where(last, xp.maximum(xp.asarray(space.lower, float), 0.0), xp.asarray(space.lower, float))
-    limits, name = xp.asarray(ages.limits, float), type(model).__name__
+        lower, last = xp.asarray(space.lower, float), np.arange(count) == count - 1
+        return xp.where(last, xp.maximum(lower, 0.0), lower)
+    limits = xp.asarray(ages.limits, float)
     if limits.shape != (count,):
         raise ValueError(f"{name}.ages(): limits has {limits.size} entries for {count} ages: give one for each.")
-    known, ends = concrete(limits), (concrete(space.lower), concrete(space.upper))
-    if known is not None and None not in ends and not np.all((known >= ends[0]) & (known < ends[1])):
+    known = concrete(limits)
+    if known is not None and low is not None and high is not None and not np.all((known >= low) & (known < high)):
         raise ValueError(
             f"{name}.ages(): limits lie between {known.min():g} and {known.max():g}, asset_space() between "
-            f"{ends[0]:g} and {ends[1]:g}: lower the borrowing limit there, or raise the limits."
+            f"{low:g} and {high:g}: lower the borrowing limit there, or raise the limits."
         )
     if known is not None and known[-1] < 0:
         raise ValueError(f"{name}.ages(): the limit at the last age is {known[-1]:g}: nobody may die in debt, give 0.")

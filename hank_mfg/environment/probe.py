@@ -16,7 +16,7 @@ import numpy as np
 from hank_mfg.environment.dependence import names_read
 from hank_mfg.environment.expectations import profit_slopes
 from hank_mfg.environment.grids import assets_at
-from hank_mfg.environment.life import long_run, own_states
+from hank_mfg.environment.life import ESTATES, OwnStates, long_run, own_states
 from hank_mfg.environment.markov import (
     combine,
     stationary_distribution,
@@ -38,12 +38,22 @@ Results = dict[str, dict[str, Any]]
 
 class Case(NamedTuple):
     """The points at which equations are evaluated: assets (assets, 1), own values (1, income), shares (income,), shocks
-    (shocks,)."""
+    (shocks,); where lives end, who is a newborn, (1, income), one or zero, and what newborns hold."""
 
     points: Any
     own: dict[str, Any]
     share: Any
     shocks: dict[str, Any]
+    newborn: Any = None
+    newborn_assets: Any = 0.0
+
+    def held(self, assets: Any) -> Any:
+        """What households hold who saved `assets`, or were born."""
+        return assets if self.newborn is None else assets + self.newborn * (self.newborn_assets - assets)
+
+    def estates(self, assets: Any) -> dict[str, Any]:
+        """What the dead leave where everybody saved `assets`, a number, by name."""
+        return {} if self.newborn is None else {ESTATES: (self.share * self.newborn[0]).sum() * assets}
 
     def state(self, index: int) -> dict[str, Any]:
         """The aggregate shocks in state `index`."""
@@ -100,7 +110,16 @@ def make_case(model: Model) -> Case:
         {key: np.asarray(values, float)[None, :] for key, values in states.values.items()},
         share.sum(axis=0),
         {key: np.asarray(values, float) for key, values in chain.values.items()},
+        *_newborns(states),
     )
+
+
+def _newborns(states: OwnStates) -> tuple[Any, ...]:
+    """Who is a newborn, and what newborns hold, where lives end."""
+    if states.life is None:
+        return ()
+    age = np.asarray(states.values["age"], float)
+    return (age == age[0]).astype(float)[None], float(np.asarray(states.life.newborn_assets))
 
 
 def equations(
@@ -119,14 +138,14 @@ def equations(
     each = _ask_names(model, "aggregates", shape, level + 0.0 * case.points, own, now)
     summed = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
     state_variables = _ask_names(model, "state_variables", ())
-    total = {**summed, **state_variables}
+    total = {**summed, **case.estates(level), **state_variables}
     candidates = {name: end.lower + place * (end.upper - end.lower) for name, end in _brackets(model).items()}
     before = today(now, total, candidates)
     prices = {**candidates, **_ask_names(model, "prices", (), before)}
     known, given = today(now, total, prices), today(now, prices)
     outcomes = _ask_names(model, "outcomes", (), known)
     signal = _ask_names(model, "signal", (), known)
-    cash = _fits(model, "resources", "the result", ask(model, "resources", case.points, own, given), shape)
+    cash = _fits(model, "resources", "the result", ask(model, "resources", case.held(case.points), own, given), shape)
     patience = _fits(model, "discounting", "the result", ask(model, "discounting", own, now), shape)
     price = _asset_price(model, given)
     most = _most(model, cash - price * case.points[0, 0] + zero, own, given)

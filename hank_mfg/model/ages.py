@@ -35,7 +35,7 @@ class Ages(eqx.Module):
     limits: Any = None
 
     def __check_init__(self):
-        survival = concrete(self.survival)
+        survival = np.asarray(self.survival, float) if len(self.survival) == 0 else concrete(self.survival)
         if survival is not None:
             _check_survival(np.asarray(survival, float))
         if not isinstance(self.first, int) or self.first < 0:

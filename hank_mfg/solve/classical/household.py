@@ -60,7 +60,11 @@ def perceive(economy: Economy) -> PerceivedEconomy:
             f"{name}.hourly_wage() lets households choose hours: the classical algorithm chooses consumption alone, so "
             "solve with RSPG()."
         )
-    moved = require_closed_form(names_of(economy), "The classical algorithm").unknown
+    if economy.life is not None:
+        raise ValueError(
+            f"{name}.ages() lets lives end: the classical algorithm is for lives without end, so solve with RSPG()."
+        )
+    moved = require_closed_form(names_of(economy), "The classical algorithm").moved
     if len(moved) != 1:
         raise ValueError(
             f"{name}.aggregates() names {len(moved)} aggregates that households' assets move "

@@ -148,6 +148,7 @@ def consumption_by_age(economy: Economy, public: Public) -> Array:
         policy = _endogenous(economy, mine, expected, mine.consumption_of(cash, lowest)[-1:])
         savings = jnp.clip(mine.savings_of(cash, policy(cash)), *economy.bounds(cash, public, lowest))
         consumption = mine.consumption_of(cash, savings)
+        consumption = jnp.where(mine.consumption_of(cash, lowest) > 0, consumption, jnp.nan)  # who cannot repay
         return gross * utility.marginal_utility(consumption), consumption
 
     nothing = jnp.zeros((len(cash), len(income)), economy.dtype)

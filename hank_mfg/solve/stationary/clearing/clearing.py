@@ -18,6 +18,7 @@ from jax import Array
 
 from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.life import ESTATES
 from hank_mfg.environment.quantities import Names
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, complete, excess_at, excess_of, given
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
@@ -387,7 +388,9 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         excess = jnp.max(jnp.abs(state[1].excess))
         return (excess > RESOLVED * tolerance) & (state[2] < NEWTON)
 
-    x = jnp.concatenate([jnp.zeros(count, economy.dtype), 0.5 * (bottom + top)])
+    born = jnp.log(jnp.sum(economy.long_run() * economy.newborn())) if ESTATES in names.unknown else 0.0
+    first = [born if name == ESTATES else 0.0 for name in names.unknown]
+    x = jnp.concatenate([jnp.asarray(first, economy.dtype), 0.5 * (bottom + top)])
     public = given(economy, names, level(x))
     start, mass = jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan)
     tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), _iterations(resumed)
