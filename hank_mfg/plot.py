@@ -1,6 +1,7 @@
 """Plots of results: each returns a Matplotlib figure, and `save` writes one as PDF and PNG."""
 
 from hank_mfg.arguments import checked
+from hank_mfg.report.age_figure import plot_age_profile as _plot_age_profile
 from hank_mfg.report.compare_figures import plot_comparison as _plot_comparison
 from hank_mfg.report.estimation_figures import plot_forecast as _plot_forecast
 from hank_mfg.report.estimation_figures import plot_historical_decomposition as _plot_historical_decomposition
@@ -17,6 +18,7 @@ from hank_mfg.report.path_figures import plot_distribution_path as _plot_distrib
 from hank_mfg.report.path_figures import plot_intertemporal_mpcs as _plot_intertemporal_mpcs
 from hank_mfg.report.path_figures import plot_transition as _plot_transition
 
+age_profile = checked(_plot_age_profile, name="plot.age_profile")
 animate_distribution = checked(_animate_distribution, name="plot.animate_distribution")
 comparison = checked(_plot_comparison, name="plot.comparison")
 distribution_path = checked(_plot_distribution_path, name="plot.distribution_path")

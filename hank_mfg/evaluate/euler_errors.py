@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LIMITS = (1e-3, 1e-2)  # errors whose share of the mass is reported
+EDGES = np.logspace(-8, 0, 801)  # of bins of errors, 2.3 percent wide, from which the percentile follows
 
 
 @readable
@@ -90,7 +91,8 @@ class EulerErrors(NamedTuple):
     `mean` is weighted by mass, `maximum` over midpoints whose neighbors hold more than 1e-6 of the mass,
     `constrained_share` the mean mass where a bound binds; `dynamic_mean`, `dynamic_maximum` of the dynamic test, over
     all individuals followed, and `dynamic_maxima` the largest error of each. `above_tenth`, `above_one` are the shares
-    of the mass, where no bound binds, with a one-step error above .1 and 1 percent. `seed` drew what was not given.
+    of the mass, where no bound binds, with a one-step error above .1 and 1 percent, and `percentile_999` the error that
+    .1 percent of that mass exceeds (to 2 percent of itself). `seed` drew what was not given.
     `price_mean`, `price_maximum` are what is missing in the first-order condition of firms, the Phillips curve, with
     exact expectations, in units of inflation per period; None where no firm sets its price. `expectations` are the
     errors of what expectations() declares, against exact ones.
@@ -110,6 +112,7 @@ class EulerErrors(NamedTuple):
     above_one: float = 0.0
     dynamic_maxima: tuple[float, ...] = ()
     expectations: tuple[ExpectationError, ...] = ()
+    percentile_999: float = 0.0
 
     def table(self) -> "pd.DataFrame":
         """Mean and maximum, in percent of consumption, of the one-step errors and of the dynamic test; where firms set
@@ -139,7 +142,7 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
 
 def _errors(economy: Economy, step: Step, ahead: Decision):
     """Weighted errors at midpoints: (sum of mass x error, mass used, mass with errors above .1 and 1 percent, maximum,
-    constrained mass, errors of expectations)."""
+    constrained mass, errors of expectations, mass in bins of errors)."""
     points = economy.grid.points
     middle = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (economy.grid.size - 1, economy.shape[1]))
     _, consumption, savings = choose_at(economy, step.now, middle)
@@ -154,7 +157,8 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     constrained = jnp.sum(jnp.where(node_binds, step.now.state.aggregate.mass, 0.0))
     missed = jnp.abs(due_expectations(economy, step.now, ahead) - step.now.expected)
     above = (jnp.sum(jnp.where(error > limit, used, 0.0)) for limit in LIMITS)
-    return jnp.sum(used * error), jnp.sum(used), *above, largest, constrained, missed
+    bins = jnp.zeros(len(EDGES) + 1).at[jnp.searchsorted(jnp.asarray(EDGES), error)].add(used)
+    return jnp.sum(used * error), jnp.sum(used), *above, largest, constrained, missed, bins
 
 
 @quick_jit
@@ -225,14 +229,15 @@ def euler_errors(
     play, errors, followed = _followed(
         solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed
     )
-    total, used, tenth, one, largest, constrained, missed = map(np.asarray, errors)
-    gap = followed.gaps
+    total, used, tenth, one, largest, constrained, missed, bins = map(np.asarray, errors)
+    gap, below = followed.gaps, np.cumsum(bins.sum(axis=0))
+    percentile = EDGES[min(int(np.searchsorted(below, 0.999 * below[-1])), len(EDGES) - 1)]
     return EulerErrors(
         float(total.sum() / used.sum()), float(largest.max()), float(constrained.mean()),
         float(gap.mean()), float(gap.max()), len(gap), play.economy.grid.size, seed,
         *((float(missed[:, -1].mean()), float(missed[:, -1].max())) if play.economy.sets_prices else (None, None)),
         float(tenth.sum() / used.sum()), float(one.sum() / used.sum()), tuple(gap.max(axis=0).tolist()),
-        _expectation_errors(solution, missed),
+        _expectation_errors(solution, missed), float(percentile),
     )  # fmt: skip
 
 

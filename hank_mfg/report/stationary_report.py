@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hank_mfg.evaluate.distribution.age_profile import age_profile
 from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.grid_error import FEWEST, grid_error
 from hank_mfg.evaluate.propensities import (
@@ -29,6 +30,7 @@ from hank_mfg.files import write_table, write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
+from hank_mfg.report.age_figure import plot_age_profile
 from hank_mfg.report.path_figures import plot_intertemporal_mpcs
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run, is_recorded
@@ -175,7 +177,12 @@ def _tables(
         accounts = f"Ratios are to output of one {steady.economy.model.period or 'period'}. {accounts}"
     propensities = pd.DataFrame({"value": pd.Series(content["propensities"], dtype=float)}).rename_axis("statistic")
     spent = "MPC: consumption out of another unit of cash on hand, unexpected and once; all of them as decimals."
+    ages = {}
+    if steady.economy.life is not None:
+        by_age = "Assets are held before households choose. Constrained: the share that saves as little as it may."
+        ages = {"age_profile": (age_profile(steady), f"{note} {by_age}", 4)}
     return {
+        **ages,
         "outcomes": (outcomes, f"{note} {accounts}", 5),
         "distribution": (
             distribution,
@@ -208,6 +215,8 @@ def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
         "mpc": policy({"mpc": static_mpcs(steady)[0]}, POOR, " Steps: policies are linear between asset points."),
         "intertemporal_mpcs": plot_intertemporal_mpcs(responses, period=steady.economy.model.period),
     }
+    if steady.economy.life is not None:
+        drawn["age_profile"] = plot_age_profile(age_profile(steady), note)
     held = steady.economy.held(steady.mass)
     if float(held[0].sum()) < SHOWN:
         drawn["wealth_distribution"] = figures.plot_wealth_distribution(assets, held, note, labels)
