@@ -12,7 +12,7 @@ from jax import Array
 from hank_mfg.environment.budget import Budget, GoodsAlone
 from hank_mfg.environment.expectations import declared, expected, profit_slopes
 from hank_mfg.environment.grids import AssetGrid, asset_grid
-from hank_mfg.environment.information_sets import InformationSets
+from hank_mfg.environment.information_sets import InformationSets, sets_of
 from hank_mfg.environment.life import ESTATES, Chain, Life, OwnStates, long_run, own_states, without_aggregate_risk
 from hank_mfg.environment.long_run import stationary_distribution
 from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
@@ -140,13 +140,7 @@ class Economy(eqx.Module):
     def information_sets(self, names: Iterable[str]) -> InformationSets | None:
         """The information sets of a household that observes only the quantities `names` of its own state; None where
         it observes all of them."""
-        if set(names) >= set(self.own):
-            return None
-        observed = np.stack([np.asarray(self.own[name]) for name in names])
-        group = np.unique(observed, axis=1, return_inverse=True)[1].ravel()
-        mass = np.asarray(self.long_run(), np.float64).sum(axis=0)
-        share = mass / np.bincount(group, mass)[group]
-        return InformationSets(tuple(group.tolist()), tuple(share.tolist()))
+        return sets_of(self.own, self.long_run, tuple(names))
 
     @property
     def clearing_prices(self) -> tuple[str, ...]:
@@ -220,9 +214,18 @@ class Economy(eqx.Module):
             return self.grid.lower
         return jnp.repeat(self.life.limits, self.income_transition.shape[-1])[None]
 
-    def lowest_of(self, own: Array) -> Array:
-        """The lowest next assets of households in the own states `own`, places of any shape."""
-        return self.grid.lower if self.life is None else self.lowest[0, own]
+    @property
+    def highest(self) -> Array:
+        """The highest next assets that a household may choose, cash on hand aside: a number, or by own state, (1,
+        income), where lives end: nobody saves for after the last age."""
+        if self.life is None:
+            return self.grid.upper
+        last = jnp.repeat(self.life.survival == 0, self.income_transition.shape[-1])[None]
+        return jnp.where(last, self.lowest, self.grid.upper)
+
+    def ends_of(self, own: Array) -> tuple[Array, Array]:
+        """The lowest and the highest next assets of households in the own states `own`, places of any shape."""
+        return (self.lowest, self.highest) if self.life is None else (self.lowest[0, own], self.highest[0, own])
 
     def budget(self, public: Public, own: Named | None = None) -> Budget:
         """What households can buy and what they value in a period, in every income state or with values `own`."""
@@ -331,8 +334,8 @@ class Economy(eqx.Module):
     def bounds(self, resources: Array, public: Public, lowest: Array | None = None) -> tuple[Array, Array]:
         """The lowest and highest next assets that a household may choose, of the shape of `resources`: all that cash on
         hand buys at most, or what the grid holds; who chooses hours can save more than cash on hand. `lowest` is that
-        of every own state, (1, income), unless given."""
-        ends = self.lowest if lowest is None else lowest, self.grid.upper
+        of every own state, (1, income), unless given, and the highest the top of the grid then."""
+        ends = (self.lowest, self.highest) if lowest is None else (lowest, self.grid.upper)
         lower, upper = (jnp.broadcast_to(end, jnp.shape(resources)) for end in ends)
         return lower, upper if self.works else jnp.minimum(self.budget(public).bought(resources), upper)
 

@@ -157,7 +157,7 @@ class EconomyGame(AbstractGame):
         economy = self.economy
         cash = economy.cash(own.assets, public, own.own)
         budget = economy.budget(public, own.own)
-        lowest = economy.lowest_of(own.income)
+        lowest = economy.ends_of(own.income)[0]
         wanted = budget.savings_of(cash, actions * budget.consumption_of(cash, lowest))
         return cash, jnp.clip(wanted, *economy.bounds(jnp.broadcast_to(cash, jnp.shape(wanted)), public, lowest))
 
@@ -167,7 +167,7 @@ class EconomyGame(AbstractGame):
         own = self.place(HOUSEHOLDS, jnp.arange(economy.shape[0] * economy.shape[1], dtype=jnp.int32))
         cash = economy.cash(own.assets, public, own.own)
         budget = economy.budget(public, own.own)
-        most = budget.consumption_of(cash, economy.lowest_of(own.income))
+        most = budget.consumption_of(cash, economy.ends_of(own.income)[0])
         return (budget.consumption_of(cash, savings.reshape(-1)) / most)[:, None]
 
     def land(self, population: str, aggregate: Aggregate, own: Member, actions: Array) -> Landing:

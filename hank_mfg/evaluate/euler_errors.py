@@ -148,7 +148,7 @@ def _errors(economy: Economy, step: Step, ahead: Decision):
     _, consumption, savings = choose_at(economy, step.now, middle)
     implied = euler_consumption(economy, step, ahead, savings)
     mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
-    binds = ((savings <= economy.lowest) & (implied >= consumption)) | (savings >= economy.grid.upper)
+    binds = ((savings <= economy.lowest) & (implied >= consumption)) | (savings >= economy.highest)
     goods, due = (economy.budget(step.now.public).goods(x) for x in (consumption, implied))
     error = jnp.where(binds, 0.0, jnp.abs(due / goods - 1.0))
     used = jnp.where(binds, 0.0, mass)

@@ -147,8 +147,8 @@ def choose_at(economy: Economy, now: Decision, assets: Array, own: Array | None 
     )
     budget = economy.budget(now.public)
     budget = budget if own is None else budget.of(own)
-    lowest = economy.lowest if own is None else economy.lowest_of(own)
-    savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), lowest, economy.grid.upper)
+    ends = (economy.lowest, economy.highest) if own is None else economy.ends_of(own)
+    savings = jnp.clip(budget.savings_of(cash, unconstrained_consumption), *ends)
     return cash, budget.consumption_of(cash, savings), savings
 
 
@@ -178,7 +178,7 @@ def next_period(economy: Economy, assets: tuple[Array, Array], period: tuple[Ste
     cash, consumption, savings = choose_at(economy, step.now, jnp.concatenate(assets), both)
     implied = implied_consumption(economy, step, ahead, savings[count:], own)
     budget = economy.budget(step.now.public).of(own)
-    implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.lowest_of(own)))
+    implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.ends_of(own)[0]))
     goods, due = budget.goods(consumption[:count]), budget.goods(implied)
     recorded = (*assets, goods, savings[:count], due)
     return (savings[:count], budget.savings_of(cash[count:], implied)), recorded

@@ -65,7 +65,7 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
     value = discount_factor * each.sum(axis=0)
     _, in_choice, twice = economy.marginal_rewards(now.savings, now.public)
     ahead_here, ahead_slope = there.read_marginal(value, lottery)
-    interior = (now.unconstrained_savings >= economy.lowest) & (now.savings < economy.grid.upper)
+    interior = (now.unconstrained_savings >= economy.lowest) & (now.savings < economy.highest)
     slopes = jnp.asarray(jnp.gradient(now.savings, economy.grid.points, axis=0))
     persistence = jnp.where(interior, slopes, 0.0)
     chain = economy.chain(shock, step.shock_next)

@@ -209,7 +209,7 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
     Where a bound binds the step starts from it and leads beyond, to the unconstrained choice: a head that is left free
     beyond the bound would bend where the bound ceases to bind.
     """
-    lower, upper = play.economy.lowest, play.economy.grid.upper
+    lower, upper = play.economy.lowest, play.economy.highest
     td_lambda = settings.td_lambda
     if td_lambda is None:
         td_lambda = 0.0 if play.policy.by_state is None else TD_LAMBDA_BY_STATE
