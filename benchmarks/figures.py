@@ -4,7 +4,7 @@
 
 NAME is any of krusell_smith, huggett, stock_market, one_asset_hank (responses of the global solution beside
 perfect-foresight and linear ones), krusell_smith_noisy (a boom that lasts and one that does not), misspecification
-(costs measured by misspecification.py); all by default. Each takes one to four minutes. --quick draws into
+(costs measured by misspecification.py), life_cycle (assets and consumption by age); all by default. Each takes one to four minutes. --quick draws into
 benchmarks/results instead.
 """
 
@@ -48,6 +48,12 @@ def stock_market(quick: bool) -> "Figure":
     """A productivity shock, and what a share is worth."""
     names, model = ["output", "share_price", "price_over_dividend", "fund_return"], hm.load_model("stock_market")
     return compared(model, {}, names, quick, sizes=[-0.01, 0.01], horizon=30)
+
+
+def life_cycle(quick: bool) -> "Figure":
+    """Assets and consumption by age."""
+    steady = hm.steady_state("life_cycle", asset_points=30 if quick else 200)
+    return hm.plot.age_profile(hm.stats.age_profile(steady))
 
 
 def one_asset_hank(quick: bool) -> "Figure":
@@ -115,7 +121,15 @@ def misspecification(quick: bool) -> "Figure":
 
 FIGURES: dict[str, Callable[[bool], "Figure"]] = {
     each.__name__: each
-    for each in (krusell_smith, huggett, stock_market, one_asset_hank, krusell_smith_noisy, misspecification)
+    for each in (
+        krusell_smith,
+        huggett,
+        stock_market,
+        life_cycle,
+        one_asset_hank,
+        krusell_smith_noisy,
+        misspecification,
+    )
 }
 
 if __name__ == "__main__":

@@ -201,7 +201,7 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
         return (case.share * (values + 0.0 * case.share[None, :])[0]).sum()
 
     def summed(assets: Any) -> dict[str, Any]:
-        each = ask_model("aggregates", assets + 0.0 * case.points[:1], own, now)
+        each = ask_model("aggregates", case.saved(assets + 0.0 * case.points[:1]), own, now)
         return {**{name: mean(value) for name, value in each.items()}, **case.estates(assets)}
 
     candidates = {n: end.lower + part * (end.upper - end.lower) for n, end in ask_model("clearing_prices").items()}
@@ -210,13 +210,14 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     known, given = today(shocks, total, prices), today(shocks, prices)
     everything = today(known, ask_model("outcomes", known))
     cash = mean(ask_model("resources", case.held(level + 0.0 * case.points[:1]), own, given))
-    savings, earnings, hours = choices[0], *((choices[1], choices[2]) if "hours" in model.chosen() else (0.0, 0.0))
-    spent = savings * model.asset_price(given) if model.sells_at_price() else savings
-    chosen = {"consumption": cash + earnings - spent, "savings": savings, "earnings": earnings, "hours": hours}
+    saved = mean(case.saved(choices[0] + 0.0 * case.points[:1]))
+    earnings, hours = (choices[1], choices[2]) if "hours" in model.chosen() else (0.0, 0.0)
+    spent = saved * model.asset_price(given) if model.sells_at_price() else saved
+    chosen = {"consumption": cash + earnings - spent, "savings": saved, "earnings": earnings, "hours": hours}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
     asked = with_expected(everything, ask_model("expectations", everything, everything))
     excess = ask_model("excess_demand", asked, summed_choices)
-    tomorrow = Named("tomorrow", {**summed(savings), **ask_model("next_state", everything)})
+    tomorrow = Named("tomorrow", {**summed(choices[0]), **ask_model("next_state", everything)})
     left = ask_model("goods_market", everything, summed_choices, tomorrow)
     return {"excess": dict(excess), "goods": left, "at": {**total, **prices, **shocks}}
 

@@ -60,14 +60,16 @@ class Chain(eqx.Module):
         """What a household expects of `values` (..., own) tomorrow, nothing after death: (..., own)."""
         if self.life is None:
             return values @ self.income.T
-        ahead = self.life.survival[:-1, None] * (self._apart(values)[..., 1:, :] @ self.income.T)
+        ahead = self._apart(values)[..., 1:, :] @ self.income.T
+        ahead = self._by_age(self.life.survival[:-1], ahead) * ahead
         return self._together(jnp.concatenate([ahead, jnp.zeros_like(ahead[..., :1, :])], axis=-2))
 
     def move(self, mass: Array) -> Array:
         """The population's mass (..., own) one period on: whoever dies is a newborn, on the assets that were left."""
         if self.life is None:
             return mass @ self.income
-        now, survival = self._apart(mass), self.life.survival[:, None]
+        now = self._apart(mass)
+        survival = self._by_age(self.life.survival, now)
         older = (survival * now)[..., :-1, :] @ self.income
         newborn = jnp.sum((1.0 - survival) * now, axis=-2, keepdims=True) @ self.life.birth
         return self._together(jnp.concatenate([newborn, older], axis=-2))
@@ -77,7 +79,7 @@ class Chain(eqx.Module):
         if self.life is None:
             return values @ self.income.T
         born = self._apart(values)[..., :1, :] @ self.life.birth.T
-        return self.expect(values) + self._together((1.0 - self.life.survival[:, None]) * born)
+        return self.expect(values) + self._together((1.0 - self._by_age(self.life.survival, born)) * born)
 
     def branches(self) -> tuple[Array, Array]:
         """The own states that a household in each may come to, and with what probabilities: (own, branches) both."""
@@ -105,6 +107,10 @@ class Chain(eqx.Module):
 
     def _apart(self, values: Array) -> Array:
         return values.reshape(*values.shape[:-1], values.shape[-1] // len(self.income), len(self.income))
+
+    def _by_age(self, factors: Array, like: Array) -> Array:
+        """Factors (ages,) with the axes of `like` (..., ages, income)."""
+        return factors.reshape((1,) * (like.ndim - 2) + (-1, 1))
 
     def _together(self, values: Array) -> Array:
         return values.reshape(*values.shape[:-2], values.shape[-2] * values.shape[-1])

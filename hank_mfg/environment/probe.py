@@ -38,7 +38,8 @@ Results = dict[str, dict[str, Any]]
 
 class Case(NamedTuple):
     """The points at which equations are evaluated: assets (assets, 1), own values (1, income), shares (income,), shocks
-    (shocks,); where lives end, who is a newborn, (1, income), one or zero, and what newborns hold."""
+    (shocks,); where lives end, who is a newborn, (1, income), one or zero, what newborns hold, and whether anybody
+    dies before the last age, and leaves something."""
 
     points: Any
     own: dict[str, Any]
@@ -46,14 +47,20 @@ class Case(NamedTuple):
     shocks: dict[str, Any]
     newborn: Any = None
     newborn_assets: Any = 0.0
+    leaves: bool = True
 
     def held(self, assets: Any) -> Any:
         """What households hold who saved `assets`, or were born."""
         return assets if self.newborn is None else assets + self.newborn * (self.newborn_assets - assets)
 
+    def saved(self, assets: Any) -> Any:
+        """What everybody saved where nobody at the last age leaves anything, `assets` otherwise."""
+        return assets if self.newborn is None or self.leaves else assets * (1.0 - self.newborn)
+
     def estates(self, assets: Any) -> dict[str, Any]:
         """What the dead leave where everybody saved `assets`, a number, by name."""
-        return {} if self.newborn is None else {ESTATES: (self.share * self.newborn[0]).sum() * assets}
+        share = 0.0 if self.newborn is None or not self.leaves else (self.share * self.newborn[0]).sum()
+        return {} if self.newborn is None else {ESTATES: share * assets}
 
     def state(self, index: int) -> dict[str, Any]:
         """The aggregate shocks in state `index`."""
@@ -119,7 +126,8 @@ def _newborns(states: OwnStates) -> tuple[Any, ...]:
     if states.life is None:
         return ()
     age = np.asarray(states.values["age"], float)
-    return (age == age[0]).astype(float)[None], float(np.asarray(states.life.newborn_assets))
+    leaves = bool(np.any(np.asarray(states.life.survival)[:-1] < 1.0))
+    return (age == age[0]).astype(float)[None], float(np.asarray(states.life.newborn_assets)), leaves
 
 
 def equations(
@@ -135,7 +143,7 @@ def equations(
     shape = (np.shape(case.points)[0], np.shape(case.share)[0])
     zero = 0.0 * case.points * case.share[None, :]
     own, now = Named("own", case.own), today(shocks)
-    each = _ask_names(model, "aggregates", shape, level + 0.0 * case.points, own, now)
+    each = _ask_names(model, "aggregates", shape, case.saved(level + 0.0 * case.points), own, now)
     summed = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
     state_variables = _ask_names(model, "state_variables", ())
     total = {**summed, **case.estates(level), **state_variables}

@@ -30,6 +30,7 @@ from hank_mfg.solve.stationary.household import (
     solve_household,
 )
 
+FEWEST = 10  # points of a coarse grid
 ENDS = (1e-4, 1e6)  # between which beta (1 + r) must cross one
 COARSE = 4  # times fewer points on the coarse grid
 LARGE = 5_000  # states from which a coarse grid comes first
@@ -48,10 +49,12 @@ ROUGH = 1e-3  # the excess at which it ends on a coarse grid
 def grids(economy: Economy) -> tuple[int, ...]:
     """Numbers of asset points to solve on, one after the other: a coarse grid first where the economy is large.
 
-    It saves half of the time of a large search; compiling it takes a second more.
+    It saves half of the time of a large search; compiling it takes a second more. Where lives end one pass through the
+    ages solves a household, and nothing is saved.
     """
     points, income = economy.shape
-    return (points // COARSE, points) if points * income >= LARGE else (points,)
+    large = points * income >= LARGE and points // COARSE >= FEWEST and economy.life is None
+    return (points // COARSE, points) if large else (points,)
 
 
 class Point(NamedTuple):
