@@ -3,9 +3,9 @@
     python benchmarks/figures.py [NAME ...] [--quick]
 
 NAME is any of krusell_smith, huggett, stock_market, one_asset_hank (responses of the global solution beside
-perfect-foresight and linear ones), krusell_smith_noisy (a boom that lasts and one that does not), misspecification
-(costs measured by misspecification.py), life_cycle (assets and consumption by age); all by default. Each takes one to four minutes. --quick draws into
-benchmarks/results instead.
+perfect-foresight and linear ones), life_cycle (assets and consumption by age), krusell_smith_noisy (a boom that lasts
+and one that does not), misspecification (costs measured by misspecification.py); all by default. Each takes one to four
+minutes. --quick draws into benchmarks/results instead.
 """
 
 import argparse

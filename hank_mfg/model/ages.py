@@ -26,6 +26,10 @@ class Ages(eqx.Module):
     population: the model says who gets it, by an equation of prices() and resources(). In aggregates() `assets` are all
     that was saved, estates included, so that the capital stock is {"capital": assets}. Households care for nothing
     after their death.
+
+    In the mass of a result, such as `steady.mass`, those who died lie in the states of the newborns in their place, on
+    the assets that they left. Statistics of a result, `hm.stats.gini(steady)`, take newborns at what they hold;
+    `steady.economy.held(steady.mass)` is the mass by what is held.
     """
 
     survival: Any

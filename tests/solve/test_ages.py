@@ -90,6 +90,34 @@ def test_a_life_cycle_is_that_of_backward_induction(life_cycle):
     )
 
 
+def test_the_profile_of_ages_is_that_of_plain_loops(life_cycle):
+    """Means, a percentile and who is constrained, against sums over the households of an age."""
+    savings, mass = life_cycle_by_loops(life_cycle)
+    points, profile = np.asarray(life_cycle.economy.grid.points), hm.stats.age_profile(life_cycle)
+    assert list(profile.index) == list(range(20, 28)) and profile["share"].sum() == pytest.approx(1.0)
+    limits = [-0.2] * 4 + [0.0] * 4
+    for place, age in enumerate(profile.index):
+        mine = mass[:, place] / mass[:, place].sum()
+        held = 0.05 if place == 0 else float((mine.sum(axis=1) * points).sum())
+        assert profile["assets"][age] == pytest.approx(held, rel=1e-8)
+        bound = mine[savings[:, place] <= limits[place] + 1e-13].sum()
+        assert profile["constrained"][age] == pytest.approx(bound, abs=1e-9)
+        if place:
+            reached, median = np.cumsum(mine.sum(axis=1)), profile["assets_p50"][age]
+            after = int(np.searchsorted(points, median))
+            assert reached[after] >= 0.5 - 1e-9 and (after == 0 or reached[max(after - 2, 0)] <= 0.5)
+    assert profile["constrained"][27] == pytest.approx(1.0)
+    goods = float((life_cycle.mass * life_cycle.consumption).sum())
+    assert (profile["share"] * profile["consumption"]).sum() == pytest.approx(goods, rel=1e-10)
+    with pytest.raises(ValueError, match="a stationary equilibrium has none"):
+        hm.stats.age_profile(life_cycle, period=0)
+    with pytest.raises(ValueError, match=r"declares no ages\(\)"):
+        hm.stats.age_profile(hm.steady_state("aiyagari", asset_points=40))
+    with pytest.raises(ValueError, match=r"lacks assets_p10: give stats.age_profile"):
+        hm.plot.age_profile(profile.drop(columns="assets_p10"))
+    assert len(hm.plot.age_profile({"one": profile, "other": profile}).axes) == 2
+
+
 @pytest.mark.slow
 def test_linear_responses_with_bequests_are_those_of_a_small_path(life_cycle):
     """Guards docs/ages.md: linear responses and paths where lives end, estates among what prices follow from."""

@@ -45,10 +45,10 @@ FINEST, LOOSEST = 1e-14, 1e-2  # tolerances that can be asked for
 class SteadyState(NamedTuple):
     """A stationary equilibrium, every array float64.
 
-    `economy` is the discretized model without aggregate risk; `policy` the `composite` (consumption, less effort where
-    preferences are GHH) that is chosen at given cash on hand where the budget does not bind;
-    `savings` next assets (assets, income); `mass` the stationary mass (assets, income); `public` shocks, aggregates
-    and prices; `residual` the largest relative excess (supplied - assumed)/assumed; times in seconds.
+    `economy` is the discretized model without aggregate risk; `policy` the `composite` (consumption, less effort
+    where preferences are GHH) that is chosen at given cash on hand where the budget does not bind; `savings` next
+    assets (assets, income); `mass` the stationary mass (assets, income), where lives end see `Ages`; `public` shocks,
+    aggregates and prices; `residual` the largest relative excess (supplied - assumed)/assumed; times in seconds.
     """
 
     economy: Economy
