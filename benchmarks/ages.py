@@ -20,8 +20,9 @@ import hank_mfg as hm
 sys.path.insert(0, str(ROOT / "tests" / "reference"))
 from reference_generations import Generations, saving_shares
 
+GENERATIONS = {"asset_points": 60, "updates": 600, "tolerance": 1e-7, "final_rate": 1e-3}
 COHORTS = {
-    "asset_points": 30, "knots": 10, "paths": 256, "horizon": 3, "width": 128, "updates": 500, "learning_rate": 1e-3,
+    "asset_points": 30, "knots": 10, "paths": 256, "horizon": 3, "width": 128, "updates": 900, "learning_rate": 1e-3,
 }  # fmt: skip
 LIFE_CYCLE = {"asset_points": 60, "knots": 12, "paths": 32, "horizon": 4}
 
@@ -57,7 +58,7 @@ def solved(model: Any, settings: dict[str, Any], quick: bool, periods: int) -> t
 def measure(quick: bool) -> dict[str, Any]:
     """Accuracy and seconds."""
     progress("generations with a closed form")
-    generations, known = solved(Generations(), {"asset_points": 60, "updates": 240}, quick, 2000)
+    generations, known = solved(Generations(), GENERATIONS, quick, 2000)
     known["saving_share_gap"] = largest_gap(generations, 40 if quick else 1000)
     progress("sixty cohorts")
     _, cohorts = solved("overlapping_generations", COHORTS, quick, 10_000)
