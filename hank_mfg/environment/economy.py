@@ -173,11 +173,10 @@ class Economy(eqx.Module):
         if self.life is None:
             return each
         if ESTATES in each:
-            raise ValueError(
-                f"{type(self.model).__name__}.aggregates() returns '{ESTATES}', which ages() declares: leave it out, "
-                "it is what the dead leave."
-            )
-        return Named("aggregates", {**each, ESTATES: jnp.where(self.newborn(), points, 0.0)})
+            owner = f"{type(self.model).__name__}.aggregates()"
+            raise ValueError(f"{owner} returns '{ESTATES}', which ages() declares, what the dead leave: leave it out.")
+        left = points if self.life.leaves else 0.0
+        return Named("aggregates", {**each, ESTATES: jnp.where(self.newborn(), left, 0.0)})
 
     def newborn(self) -> Array:
         """Whether households in every own state are newborns: (1, income)."""

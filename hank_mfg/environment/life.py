@@ -24,17 +24,20 @@ ESTATES = "estates"  # the aggregate of what the dead leave
 
 class Life(eqx.Module):
     """Ages on grids: `survival` (ages,), the income state of a newborn given that of the dead it replaces, `birth`
-    (income, income), what newborns hold, `newborn_assets`, a number, and the lowest next assets, `limits` (ages,)."""
+    (income, income), what newborns hold, `newborn_assets`, a number, and the lowest next assets, `limits` (ages,);
+    `leaves` says whether anybody can leave anything."""
 
     survival: Any
     birth: Any
     newborn_assets: Any
     limits: Any
+    leaves: bool = eqx.field(static=True, default=True)
 
     def held(self, assets: Array, age: Array, grid: AssetGrid) -> Array:
         """What households of an `age`, from 0, hold who saved `assets`, which broadcast: newborns what they start with,
         and others no less than the point of the grid at or below the lowest that they could save."""
-        below = grid.points[grid.bracket(self.limits)]
+        place = jnp.searchsorted(grid.points, self.limits, side="right") - 1
+        below = grid.points[jnp.maximum(place, 0)]
         least = jnp.concatenate([grid.lower[None], below[:-1]])[age]
         return jnp.where(age == 0, self.newborn_assets, jnp.maximum(assets, least))
 
@@ -149,7 +152,10 @@ def own_states(model: Model, aggregate: Any) -> OwnStates:
         return found._replace(values=values)
     birth = _births(model, ages, aggregate, moves, shares)
     xp = array_module(ages, birth)
-    life = Life(xp.asarray(ages.survival, float), birth, xp.asarray(ages.newborn_assets, float), _limits(model, ages))
+    limits, known = _limits(model, ages), concrete(ages.survival)
+    last = concrete(limits)
+    leaves = known is None or last is None or bool(np.any(np.asarray(known)[:-1] < 1.0) or last[-1] != 0.0)
+    life = Life(xp.asarray(ages.survival, float), birth, xp.asarray(ages.newborn_assets, float), limits, leaves)
     return found._replace(values=values, life=life)
 
 

@@ -191,7 +191,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
 
     def follow(groups, recorded: _Followed):
         consumption = jnp.sum(groups * recorded.consumption, axis=(1, 2))
-        wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
+        wealth = jnp.sum(economy.held(groups) * economy.grid.points[:, None], axis=(1, 2))
         chain = economy.chain(recorded.shock, recorded.shock_next)
         return jax.vmap(lambda group: push_forward(group, recorded.lottery, chain))(groups), (consumption, wealth)
 

@@ -180,5 +180,9 @@ def next_period(economy: Economy, assets: tuple[Array, Array], period: tuple[Ste
     budget = economy.budget(step.now.public).of(own)
     implied = jnp.minimum(implied, budget.consumption_of(cash[count:], economy.ends_of(own)[0]))
     goods, due = budget.goods(consumption[:count]), budget.goods(implied)
-    recorded = (*assets, goods, savings[:count], due)
+    held = assets
+    if economy.life is not None:  # a newborn holds what it starts with
+        age = jnp.asarray(economy.own["age"][own] - economy.own["age"][0], jnp.int32)
+        held = tuple(economy.life.held(each, age, economy.grid) for each in assets)
+    recorded = (*held, goods, savings[:count], due)
     return (savings[:count], budget.savings_of(cash[count:], implied)), recorded

@@ -217,7 +217,10 @@ def _losses(
                 each = jnp.concatenate([jnp.stack([cost, jnp.ones_like(cost)]), flows(savings, now.public)])
                 chain = economy.chain(now.state.aggregate.shock, shock_next)
                 discounted = mass * economy.discount_factor(now.public.shocks)
-                return push_forward(discounted, economy.lottery(savings), chain), jnp.sum(mass * each, axis=(1, 2))
+                moved = push_forward(discounted, economy.lottery(savings), chain)
+                if economy.life is not None:  # a household's own life, not that of who replaces it
+                    moved = jnp.where(economy.newborn(), 0.0, moved)
+                return moved, jnp.sum(mass * each, axis=(1, 2))
 
             given = (savings, record.savings, slope, record.path.curvature, path.now, path.shock_next)
             left, sums = jax.lax.scan(period, last.aggregate.mass, given)

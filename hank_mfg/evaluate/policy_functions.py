@@ -80,7 +80,7 @@ class PolicyFunctions:
         assert self._tables is not None
         points, where = np.unique(levels.ravel(), return_inverse=True)
         size = 1 << max(4, (len(points) - 1).bit_length())  # few sizes, because each is compiled
-        points = np.append(points, np.full(size - len(points), float(self.economy.grid.lower)))
+        points = np.append(points, np.full(size - len(points), float(self.economy.grid.upper)))
         found = _read(self._tables, jnp.asarray(points), self.method)
         index = (where.reshape(levels.shape), places)
         cash, consumption, savings = (np.asarray(each)[index] for each in found[:3])

@@ -47,7 +47,7 @@ class Ages(eqx.Module):
         newborn = None if self.newborn is None else concrete(self.newborn)
         if newborn is not None:
             shares = np.asarray(newborn, float)
-            if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1.0) < 1e-9:
+            if shares.ndim != 1 or not np.all(shares >= 0) or not abs(shares.sum() - 1.0) < 1e-6:
                 raise ValueError(
                     f"Ages(newborn={shares.tolist()}): give a probability for each idiosyncratic state, none negative, "
                     "that add up to one."

@@ -189,6 +189,39 @@ def test_generations_with_aggregate_risk_save_the_known_share():
     assert worst < 3e-5
 
 
+def test_a_search_finds_nothing_better_and_keeps_limits_by_age(life_cycle):
+    """A search over all choices, which knows no first-order condition: a last year in debt would gain .3 goods."""
+    assert hm.search_gain(life_cycle).percent < 0.01
+
+
+def test_policies_are_read_where_limits_bind_later(life_cycle):
+    """Age 25 was not allowed to owe the year before; cash on hand between points of the grid is linear in assets."""
+    assets, functions = np.linspace(0.0, 4.0, 20), hm.policy_functions(life_cycle)
+    cash = functions.cash(assets, own=15)
+    slope = 1 + float(life_cycle.prices.rate)
+    np.testing.assert_allclose(np.diff(cash), slope * np.diff(assets), rtol=1e-10)
+
+
+def test_where_nobody_dies_early_nothing_is_left(generations):
+    """Estates are zero and no unknown, though prices may read them."""
+
+    class Paying(Generations):
+        def prices(self, today):
+            return {**Generations.prices(self, today), "bequest": today.estates}
+
+    assert float(generations.aggregates.estates) == 0.0
+    paying = hm.steady_state(Paying(), asset_points=60)
+    assert float(paying.aggregates.capital) == pytest.approx(float(generations.aggregates.capital), rel=1e-12)
+
+
+def test_what_is_for_lives_without_end_refuses_ages(life_cycle):
+    model = life_cycle.economy.model
+    with pytest.raises(ValueError, match="games made of an economy are for lives without end"):
+        hm.as_game(model)
+    with pytest.raises(ValueError, match="moves ages|ages"):
+        hm.transition(life_cycle, debt=[-0.1, -0.1], horizon=40)
+
+
 @pytest.mark.parametrize(
     ("ages", "words"),
     [

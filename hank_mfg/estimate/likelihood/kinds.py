@@ -15,6 +15,7 @@ of the parameter, whether everything stays as it is.
 
 from typing import Any, Literal
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -80,7 +81,8 @@ def _steady(model: Model, ss: SteadyValues, names: Names, changed: dict) -> list
     known = dict(zip(names.path, ss.here, strict=True))
     public = form(economy, names, known, shock_values(names, shocks), ss.share)
     found = period(economy, names)(ss.moment, ss.moment, ss.choices)
-    arrays = (economy.grid.points, *economy.own.values(), economy.income_transition, economy.shares, shocks)
+    chain = (economy.income_transition, economy.shares, *jax.tree.leaves(economy.life))
+    arrays = (economy.grid.points, *economy.own.values(), *chain, shocks)
     numbers = (*public.prices.values(), found.inputs, found.excess, found.state_variables)
     return [np.asarray(each, float) for each in (*arrays, *numbers)]
 

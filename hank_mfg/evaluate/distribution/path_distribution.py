@@ -230,7 +230,8 @@ def _check(path: Transition, still: SteadyState, groups: Mapping[str, tuple[floa
 def follow(
     economy: Economy, groups: np.ndarray, savings: np.ndarray, consumption: np.ndarray, chain: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean consumption and wealth of groups over time, (time, groups) each: the same households throughout.
+    """Mean consumption and wealth of groups over time, (time, groups) each: the same households throughout,
+    where lives end with the newborns who replace them.
 
     `groups` (groups, assets, income) are their masses in period 0, each summing to one; `savings` and `consumption`
     (time, assets, income) are the policies. Masses move by the lotteries of savings and the `chain` of income (time,
@@ -246,7 +247,7 @@ def _follow(economy: Economy, groups: Array, savings: Array, consumption: Array,
         saved, consumed, moves = policy
         now = with_chain(economy, moves)
         mean_consumption = jnp.sum(groups * consumed, axis=(1, 2))
-        mean_wealth = jnp.sum(groups * economy.grid.points[:, None], axis=(1, 2))
+        mean_wealth = jnp.sum(economy.held(groups) * economy.grid.points[:, None], axis=(1, 2))
         return jax.vmap(lambda group: move(now, group, saved))(groups), (mean_consumption, mean_wealth)
 
     return jax.lax.scan(ahead, groups, (savings, consumption, chain))[1]

@@ -21,7 +21,7 @@ from hank_mfg.wording import in_words
 
 UNSETTLED = 0.01  # of the largest deviation: what may be left of it in the last period
 STILL = 1e-7  # a deviation in its own unit below which a quantity does not move
-FIXED = ("idiosyncratic_shock", "aggregate_shocks", "asset_space")  # what a parameter on a path may not move
+FIXED = ("idiosyncratic_shock", "aggregate_shocks", "asset_space", "ages")  # what a parameter on a path may not move
 
 
 class TransitionError(HankError, RuntimeError):

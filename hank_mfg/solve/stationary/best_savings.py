@@ -46,11 +46,11 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
         -1, ahead.shape[1]
     )
     choices, ahead_of_choice = jnp.append(between, points[-1]), jnp.concatenate([ahead_of_choice, ahead[-1:]])
-    most = economy.bounds(economy.resources(public), public)[1]
+    least, most = economy.bounds(economy.resources(public), public)
 
     def value_of(choice: Array, ahead_of_choice: Array) -> Array:
         value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * ahead_of_choice
-        return jnp.where((choice <= most) & ~jnp.isnan(value), value, -jnp.inf)
+        return jnp.where((choice >= least) & (choice <= most) & ~jnp.isnan(value), value, -jnp.inf)
 
     def better(best: Best, block: tuple[Array, Array]) -> tuple[Best, None]:
         values = jax.vmap(value_of)(*block)
