@@ -174,8 +174,8 @@ def test_a_type_is_followed_by_its_own_type(float64):
 @pytest.mark.slow
 def test_generations_with_aggregate_risk_save_the_known_share():
     """Guards docs/ages.md: the global solution against the closed form, every age, along a path of shocks."""
-    solution = hm.solve(Generations(), hm.RSPG(asset_points=60))
-    assert solution.status is hm.Status.CONVERGED
+    with pytest.warns(hm.NotConvergedWarning):  # to a tolerance that single precision does not reach
+        solution = hm.solve(Generations(), hm.RSPG(asset_points=60, updates=600, tolerance=1e-7, final_rate=1e-3))
     path = hm.simulate(solution, periods=200, seed=4)
     worst = 0.0
     for end in range(20, 200, 20):
@@ -186,7 +186,7 @@ def test_generations_with_aggregate_risk_save_the_known_share():
         wealth = np.where(own == 0, wage, gross * assets + 1e-9 * wage)
         saved = solution.savings(assets, own, history)
         worst = max(worst, float(np.abs(saved / wealth - saving_shares(0.7, 6)).max()))
-    assert worst < 3e-5
+    assert worst < 1.5e-5
 
 
 def test_a_search_finds_nothing_better_and_keeps_limits_by_age(life_cycle):
