@@ -33,6 +33,10 @@ class Life(eqx.Module):
     limits: Any
     leaves: bool = eqx.field(static=True, default=True)
 
+    def by_age(self, values: Any) -> Any:
+        """Values (assets, own) age by age: (ages, assets, income)."""
+        return array_module(values).moveaxis(values.reshape(len(values), len(self.survival), -1), 1, 0)
+
     def held(self, assets: Array, age: Array, grid: AssetGrid) -> Array:
         """What households of an `age`, from 0, hold who saved `assets`, which broadcast: newborns what they start with,
         and others no less than the point of the grid at or below the lowest that they could save."""

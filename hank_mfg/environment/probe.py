@@ -126,8 +126,7 @@ def _newborns(states: OwnStates) -> tuple[Any, ...]:
     if states.life is None:
         return ()
     age = np.asarray(states.values["age"], float)
-    leaves = bool(np.any(np.asarray(states.life.survival)[:-1] < 1.0))
-    return (age == age[0]).astype(float)[None], float(np.asarray(states.life.newborn_assets)), leaves
+    return (age == age[0]).astype(float)[None], float(np.asarray(states.life.newborn_assets)), states.life.leaves
 
 
 def equations(

@@ -169,7 +169,7 @@ def mass_of(economy: Economy, distribution: Histogram) -> np.ndarray:
 
 def _require_types(economy: Economy, mass: np.ndarray) -> None:
     shares = np.asarray(economy.shares, np.float64)
-    found = np.bincount(np.asarray(economy.types), mass.sum(axis=0))
+    found = np.bincount(economy.types, mass.sum(axis=0))
     if np.abs(found - shares).max() > 1e-6:
         raise ValueError(
             f"distribution gives permanent types the shares {np.round(found, 6).tolist()}, the model "

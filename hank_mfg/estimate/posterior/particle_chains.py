@@ -133,13 +133,17 @@ class _Posterior:
 
     def on_prior_line(self, points: np.ndarray) -> np.ndarray:
         """Points (..., free) on the line of the prior."""
-        inside = self._low + np.where(self._boxed, self._width, 0.0) * _expit(points)
+        from scipy.special import expit
+
+        inside = self._low + np.where(self._boxed, self._width, 0.0) * expit(points)
         return np.where(self._boxed, inside, points)
 
     def on_box_line(self, points: np.ndarray) -> np.ndarray:
         """The inverse of `on_prior_line`, for points inside the box."""
+        from scipy.special import logit
+
         share = np.where(self._boxed, (points - self._low) / np.where(self._boxed, self._width, 1.0), 0.5)
-        return np.where(self._boxed, np.log(share) - np.log1p(-share), points)
+        return np.where(self._boxed, logit(share), points)
 
     def values(self, point: np.ndarray) -> tuple[dict[str, float], float]:
         with jax.enable_x64(True):
@@ -193,10 +197,6 @@ def sample_posterior(
     _warn_of_ends(posterior)
     posterior.warn_of_chains()
     return posterior
-
-
-def _expit(x: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -x))
 
 
 def _warn_of_ends(posterior: ParticlePosterior) -> None:

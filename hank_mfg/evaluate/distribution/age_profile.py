@@ -31,17 +31,17 @@ def age_profile(result: SteadyState | Transition, period: int | None = None) -> 
     raw = (result.mass, result.savings, result.consumption)
     mass, savings, consumption = (np.asarray(each[period] if path else each) for each in raw)
     points, lowest = np.asarray(economy.grid.points), np.broadcast_to(np.asarray(economy.lowest), mass.shape)
-    ages = len(economy.life.survival)
+    life, ages = economy.life, len(economy.life.survival)
 
     def by_age(values: np.ndarray) -> np.ndarray:
         """Values (assets, own) as (ages, households of the age)."""
-        return np.moveaxis(values.reshape(len(points), ages, -1), 1, 0).reshape(ages, -1)
+        return life.by_age(values).reshape(ages, -1)
 
     weight = by_age(mass)
     share = weight.sum(axis=1)
     weight = weight / share[:, None]
     goods, bound = by_age(consumption), by_age(np.asarray(savings <= lowest, float))
-    wealth = np.moveaxis(economy.held(mass).reshape(len(points), ages, -1), 1, 0).sum(axis=2) / share[:, None]
+    wealth = life.by_age(economy.held(mass)).sum(axis=2) / share[:, None]
     spread = np.sqrt(np.maximum(_mean(weight, np.log(goods) ** 2) - _mean(weight, np.log(goods)) ** 2, 0.0))
     first = round(float(np.asarray(economy.own["age"])[0]))
     percentiles = {

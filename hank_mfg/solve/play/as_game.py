@@ -45,15 +45,14 @@ def as_game(
     require_whole("knots", knots, 3, "typically 12")
     if bins is not None:
         require_whole("bins", bins, 2, "typically 20, or None for any share")
-    ages = model.ages()
-    if ages is not None and ages.count > 1:
+    economy = discretize(model, asset_points, jnp.float64)
+    if economy.life is not None:
         raise ValueError(
             f"{type(model).__name__}.ages() lets lives end: games made of an economy are for lives without end; solve "
             "it with RSPG(), and look at hm.exploitability(solution)."
         )
     require_own_steady(model, steady)
     steady = steady_state(model, asset_points=asset_points) if steady is None else steady
-    economy = discretize(model, asset_points, jnp.float64)
     quiet = steady.economy.on(economy.grid)
     end, slopes = _stationary_values(quiet, jax.tree.map(jnp.asarray, steady.public), steady.policy)
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)

@@ -319,7 +319,7 @@ def _initial_mass(steady: SteadyState, initial) -> np.ndarray:
     """The mass of period 0. Raises ValueError where it does not fit the economy."""
     mass = steady.mass if initial is None else _given_mass(steady, initial)
     shares = np.asarray(steady.economy.shares)
-    each = np.bincount(np.asarray(steady.economy.types), mass.sum(axis=0))
+    each = np.bincount(steady.economy.types, mass.sum(axis=0))
     if len(shares) > 1 and np.abs(each - shares).max() > 1e-9:
         raise ValueError(
             f"initial has shares {each} of permanent types, the final equilibrium {shares}, but types never change: "

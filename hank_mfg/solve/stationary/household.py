@@ -130,13 +130,9 @@ def solve_household(
 def consumption_by_age(economy: Economy, public: Public) -> Array:
     """The policy at constant prices where lives end, (assets, income), from the last age to the first: one pass,
     differentiable."""
-    assert economy.life is not None
+    life = economy.life
+    assert life is not None
     income, budget, utility = economy.income_transition[0, 0], economy.budget(public), economy.model.preferences()
-
-    def by_age(values: Array | None):
-        apart = None if values is None else values.reshape(len(values), -1, len(income))
-        return None if apart is None else jnp.moveaxis(apart, 1, 0)
-
     cash = economy.resources(public)
     lowest = jnp.broadcast_to(economy.lowest, cash.shape)
     each = (cash, lowest, asset_return(economy, public), economy.discount_factor(public.shocks), budget.wage)
@@ -152,7 +148,7 @@ def consumption_by_age(economy: Economy, public: Public) -> Array:
         return gross * utility.marginal_utility(consumption), consumption
 
     nothing = jnp.zeros((len(cash), len(income)), economy.dtype)
-    given = (economy.life.survival, tuple(map(by_age, each)))
+    given = (life.survival, jax.tree.map(life.by_age, each))  # no wage where hours are not chosen
     found = jax.lax.scan(younger, nothing, given, reverse=True)[1]
     return jnp.moveaxis(found, 0, 1).reshape(cash.shape)
 

@@ -10,7 +10,6 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
-from hank_mfg.environment.life import Life
 from hank_mfg.environment.lottery import Lottery, settle
 
 
@@ -34,10 +33,9 @@ def response_by_age(economy: Economy, savings: Array, flow: Array) -> Array:
 def _pass(economy: Economy, savings: Array, born: Array, flow: Array) -> Array:
     """The mass of all ages, from the mass of own states of the newborns, `born` (income,), whose assets do not matter
     for what they do."""
-    assert economy.life is not None
+    life = economy.life
+    assert life is not None
     lottery, income = economy.lottery(savings), economy.income_transition[0, 0]
-    by_age = lambda values: jnp.moveaxis(values.reshape(len(values), -1, len(income)), 1, 0)  # noqa: E731
-    life: Life = economy.life
     first = jnp.zeros((len(savings), len(income)), savings.dtype).at[0].set(born)
 
     def older(mass: Array, given):
@@ -45,9 +43,9 @@ def _pass(economy: Economy, savings: Array, born: Array, flow: Array) -> Array:
         saved = settle(mass, Lottery(index, weight))
         return survival * saved @ income + added, (mass, (1.0 - survival) * saved)
 
-    flows = by_age(flow)
+    flows = life.by_age(flow)
     after = jnp.concatenate([flows[1:], jnp.zeros_like(flows[:1])])
-    lotteries = (by_age(each) for each in lottery)
+    lotteries = (life.by_age(each) for each in lottery)
     _, (mass, left) = jax.lax.scan(older, first, (*lotteries, life.survival, after))
     mass = mass.at[0].set(left.sum(axis=0) @ life.birth + flows[0])
     return jnp.moveaxis(mass, 0, 1).reshape(savings.shape)
