@@ -201,7 +201,7 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
         return (case.share * (values + 0.0 * case.share[None, :])[0]).sum()
 
     def summed(assets: Any) -> dict[str, Any]:
-        each = ask_model("aggregates", case.saved(assets + 0.0 * case.points[:1]), own, now)
+        each = ask_model("aggregates", case.assets(case.saved(assets + 0.0 * case.points[:1])), own, now)
         return {**{name: mean(value) for name, value in each.items()}, **case.estates(assets)}
 
     candidates = {n: end.lower + part * (end.upper - end.lower) for n, end in ask_model("clearing_prices").items()}
@@ -209,17 +209,30 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
     prices = {**candidates, **ask_model("prices", today(shocks, total, candidates))}
     known, given = today(shocks, total, prices), today(shocks, prices)
     everything = today(known, ask_model("outcomes", known))
-    cash = mean(ask_model("resources", case.held(level + 0.0 * case.points[:1]), own, given))
-    saved = mean(case.saved(choices[0] + 0.0 * case.points[:1]))
+    held, kept = case.held(level + 0.0 * case.points[:1]), case.saved(choices[0] + 0.0 * case.points[:1])
+    cash = mean(ask_model("resources", case.assets(held), own, given))
     earnings, hours = (choices[1], choices[2]) if "hours" in model.chosen() else (0.0, 0.0)
-    spent = saved * model.asset_price(given) if model.sells_at_price() else saved
-    chosen = {"consumption": cash + earnings - spent, "savings": saved, "earnings": earnings, "hours": hours}
+    spent, chosen = _spent(model, case, kept, held, given)
+    chosen = {name: mean(value) for name, value in chosen.items()}
+    chosen |= {"consumption": cash + earnings - mean(spent), "earnings": earnings, "hours": hours}
+    sums = ask_model("choice_sums", Named("choices", chosen), own, given)
+    chosen |= {name: mean(value) for name, value in sums.items()}
     summed_choices = Named("choices", {name: chosen[name] for name in model.chosen()})
     asked = with_expected(everything, ask_model("expectations", everything, everything))
     excess = ask_model("excess_demand", asked, summed_choices)
     tomorrow = Named("tomorrow", {**summed(choices[0]), **ask_model("next_state", everything)})
     left = ask_model("goods_market", everything, summed_choices, tomorrow)
     return {"excess": dict(excess), "goods": left, "at": {**total, **prices, **shocks}}
+
+
+def _spent(model: Model, case: Case, kept: Any, held: Any, given: Named) -> tuple[Any, dict[str, Any]]:
+    """What it costs households with `held` to keep so much, and their choices, by name."""
+    if case.ends is None:
+        return kept * model.asset_price(given) if model.sells_at_price() else kept, {"savings": kept}
+    assets = case.assets(kept)
+    cost = ask(model, "adjustment_cost", Named("assets_next", assets), case.assets(held), given) + 0.0 * kept
+    chosen = {f"{name}_savings": value for name, value in assets.items()}
+    return case.total(kept) + cost, {**chosen, "adjustment_costs": cost}
 
 
 _compiled = eqx.filter_jit(_identity)

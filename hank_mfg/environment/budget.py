@@ -9,6 +9,7 @@ Cash on hand pays for the cost of next assets, q a', and for `net`(x), which is 
 from typing import Any
 
 import equinox as eqx
+import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.model.named import Named
@@ -34,19 +35,37 @@ class GoodsAlone(eqx.Module):
         return self.preferences.utility(factor * x)
 
 
+class Portfolio(eqx.Module):
+    """Two assets in a budget: what is `held` of each, by name, and the prices and shocks `given`, at which a `model`
+    says what changing them costs."""
+
+    model: Any
+    held: Named
+    given: Named
+
+    def adjustment(self, savings):
+        """What it costs to change from what is held to `savings` (2, ...)."""
+        chosen = Named("assets_next", dict(zip(self.held, savings, strict=True)))
+        return 0.0 * savings[0] + self.model.adjustment_cost(chosen, self.held, self.given)
+
+
 class Budget(eqx.Module):
     """Prices and preferences of a household in one period.
 
     `wage` is what an hour earns, (1, income) or what broadcasts with individuals, None where hours are not chosen;
-    `asset_price` is q, None where it is one. Arrays of any shapes that broadcast with the wage.
+    `asset_price` is q, None where it is one; `portfolio` is there where there are two assets, whose savings have a
+    leading axis of two. Arrays of any shapes that broadcast with the wage.
     """
 
     labor: Any
     wage: Array | None
     asset_price: Array | None
+    portfolio: Portfolio | None = None
 
     def cost(self, savings):
-        """What next assets cost, q a'."""
+        """What next assets cost, q a', or the sum of two and what changing them costs."""
+        if self.portfolio is not None:
+            return savings[0] + savings[1] + self.portfolio.adjustment(savings)
         return savings if self.asset_price is None else self.asset_price * savings
 
     def bought(self, money):
@@ -87,8 +106,13 @@ class Budget(eqx.Module):
 
     def chosen(self, savings, x) -> Named:
         """What is chosen: consumption, savings and, where they are chosen, hours and hours times the wage
-        ("earnings")."""
-        chosen = {"consumption": self.goods(x), "savings": savings}
+        ("earnings"); of two assets the savings in each, and what changing them costs."""
+        if self.portfolio is None:
+            chosen = {"consumption": self.goods(x), "savings": savings}
+        else:
+            each = zip(self.portfolio.held, savings, strict=True)
+            chosen = {"consumption": self.goods(x), **{f"{name}_savings": value for name, value in each}}
+            chosen["adjustment_costs"] = self.portfolio.adjustment(savings)
         if self.wage is not None:
             hours = self.labor.hours(x, self.wage)
             chosen |= {"hours": hours, "earnings": self.wage * hours}
@@ -97,3 +121,11 @@ class Budget(eqx.Module):
     def of(self, income) -> "Budget":
         """The budget of individuals in the income states `income`, indices of any shape."""
         return Budget(self.labor, None if self.wage is None else self.wage[0, income], self.asset_price)
+
+
+def least_spent(budget: Budget, grid: Any) -> Array:
+    """The least that next assets can cost, with what it costs to change them, in every pair of assets: (assets, 1)."""
+    first, second = grid.axes
+    count = len(grid.held[grid.names[0]])
+    each = jnp.broadcast_to(second.points[:, None, None], (second.size, count, 1))
+    return jnp.min(budget.cost(jnp.stack([jnp.full_like(each, first.lower), each])), axis=0)

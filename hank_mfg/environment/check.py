@@ -245,11 +245,14 @@ def _level(
     """The level at which beta (1 + r) falls to `target`, by bisection to a thousandth of the distance between `levels`,
     which are assets per household or places in a bracket, each judged by the periods `at` it; else the last."""
 
+    first, second = case.total(case.points[:2, 0])
+    length = second - first
+
     def above(level: float) -> bool:
         periods = at(level)
         cash = [np.asarray(period["resources"]["cash on hand"][:2]) for period in periods]
         cost = np.mean([float(period["asset_price"]["the price of assets"]) for period in periods])
-        rise = np.mean([two[1] - two[0] for two in cash], axis=0).max() / (case.points[1, 0] - case.points[0, 0]) / cost
+        rise = np.mean([two[1] - two[0] for two in cash], axis=0).max() / length / cost
         return bool(patience * rise > target)
 
     first = next((i for i, level in enumerate(levels) if not above(level)), len(levels) - 1)

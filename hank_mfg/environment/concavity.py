@@ -17,6 +17,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine
+from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.environment.probe import Case, evaluate, make_case
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
@@ -77,9 +78,17 @@ def largest_rise(economy: Economy, public: Public) -> Array:
     Above `STEEPER`, or not a number, budgets are not concave.
     """
     points, own = economy.states()
-    cash = jnp.asarray(economy.model.resources(points, own, public.given), economy.dtype)
-    slope = jnp.diff(jnp.broadcast_to(cash, economy.shape), axis=0) / jnp.diff(points, axis=0)
-    return jnp.max(jnp.diff(slope, axis=0))
+    cash = jnp.broadcast_to(jnp.asarray(economy.model.resources(points, own, public.given), economy.dtype), economy.shape)
+    if isinstance(economy.grid, ProductGrid):
+        cash = economy.grid.apart(cash)
+        each = zip((cash, jnp.moveaxis(cash, 1, 0)), economy.grid.axes, strict=True)
+        return jnp.max(jnp.stack([_rise(values, axis.points[:, None, None]) for values, axis in each]))
+    return _rise(cash, points)
+
+
+def _rise(cash: Array, points: Array) -> Array:
+    """The largest rise of the slope of cash on hand along axis 0."""
+    return jnp.max(jnp.diff(jnp.diff(cash, axis=0) / jnp.diff(points, axis=0), axis=0))
 
 
 def circumstances(model: Model, public: Public, moved: tuple[str, ...]) -> Iterator[Public]:
@@ -102,6 +111,8 @@ def circumstances(model: Model, public: Public, moved: tuple[str, ...]) -> Itera
 def rises(economy: Economy, public: Public, moved: tuple[str, ...]) -> Iterator[tuple[Rise, Public, bool]]:
     """Assets and states with non-concave budgets, and whether they are at the equilibrium `public` itself."""
     model = economy.model
+    if economy.several:
+        return
     public = jax.tree.map(np.asarray, public)
     with np.errstate(all="ignore"):
         for place, each in enumerate(circumstances(model, public, moved)):

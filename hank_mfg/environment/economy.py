@@ -1,6 +1,6 @@
 """A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
 import equinox as eqx
@@ -9,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.budget import Budget, GoodsAlone
+from hank_mfg.environment.budget import Budget, GoodsAlone, Portfolio, least_spent
 from hank_mfg.environment.expectations import declared, expected, profit_slopes
-from hank_mfg.environment.grids import AssetGrid, asset_grid
+from hank_mfg.environment.grids import AssetGrid
 from hank_mfg.environment.information_sets import InformationSets, sets_of
 from hank_mfg.environment.life import ESTATES, Chain, Life, OwnStates, long_run, own_states, without_aggregate_risk
 from hank_mfg.environment.long_run import stationary_distribution
-from hank_mfg.environment.lottery import Lottery, lottery, read, settle, slope
+from hank_mfg.environment.lottery import Lottery, PairLottery, lottery, read, settle, slope
 from hank_mfg.environment.markov import combine
+from hank_mfg.environment.product_grid import ProductGrid, grid_of
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.named import Named
@@ -69,7 +70,7 @@ class Economy(eqx.Module):
     """
 
     model: Model
-    grid: AssetGrid
+    grid: AssetGrid | ProductGrid
     own: Named
     income_transition: Array
     shock_values: Named
@@ -80,13 +81,18 @@ class Economy(eqx.Module):
     @property
     def dtype(self):
         """The floating-point type of every array of this economy."""
-        return self.grid.points.dtype
+        return self.income_transition.dtype
 
     @property
     def shape(self) -> tuple[int, int]:
         """(assets, income): the individual states."""
         ages = 1 if self.life is None else len(self.life.survival)
         return self.grid.size, ages * self.income_transition.shape[-1]
+
+    @property
+    def plan_shape(self) -> tuple[int, ...]:
+        """The shape of what a household's problem is solved for."""
+        return (2, *self.shape) if self.several else self.shape
 
     def chain(self, shock: Any = 0, shock_next: Any = 0) -> Chain:
         """How own states move, given the aggregate move."""
@@ -107,7 +113,7 @@ class Economy(eqx.Module):
         """The number of aggregate states; one without aggregate risk."""
         return self.shock_transition.shape[0]
 
-    def on(self, grid: AssetGrid) -> Self:
+    def on(self, grid: AssetGrid | ProductGrid) -> Self:
         """This economy on another asset grid."""
         return eqx.tree_at(lambda e: e.grid, self, grid)
 
@@ -132,10 +138,16 @@ class Economy(eqx.Module):
         """The values of the aggregate shocks in state `shock`."""
         return Named("shocks", {name: values[shock] for name, values in self.shock_values.items()})
 
-    def states(self) -> tuple[Array, Named]:
-        """The individual states, shaped to broadcast over them: assets (assets, 1) and own values (1, income) each."""
+    def states(self) -> tuple[Any, Named]:
+        """The individual states, shaped to broadcast over them: assets (assets, 1), of two each by name, and own values
+        (1, income) each."""
         own = Named("own", {name: values[None, :] for name, values in self.own.items()})
-        return self.grid.points[:, None], own
+        return self.grid.held, own
+
+    @property
+    def several(self) -> bool:
+        """Whether households hold two assets: savings then have a leading axis of two."""
+        return isinstance(self.grid, ProductGrid)
 
     def information_sets(self, names: Iterable[str]) -> InformationSets | None:
         """The information sets of a household that observes only the quantities `names` of its own state; None where
@@ -196,9 +208,14 @@ class Economy(eqx.Module):
 
     def choices(self, mass: Array, public: Public, savings: Array) -> Named:
         """What everybody chose, summed over the mass."""
-        budget = self.budget(public)
-        chosen = budget.chosen(savings, budget.consumption_of(self.resources(public), savings))
+        chosen = self.chosen(public, savings, self.budget(public).consumption_of(self.resources(public), savings))
         return Named("choices", {name: jnp.sum(mass * each) for name, each in chosen.items()})
+
+    def chosen(self, public: Public, savings: Array, x: Array) -> Named:
+        """What households in every state choose who save `savings` and choose x, by name, as `Model.chosen` says."""
+        chosen = self.budget(public).chosen(savings, x)
+        sums = self.model.choice_sums(chosen, self.states()[1], public.given)
+        return Named("choices", {**chosen, **named("choices", sums, "choice_sums")}) if sums else chosen
 
     @property
     def works(self) -> bool:
@@ -234,7 +251,8 @@ class Economy(eqx.Module):
             wage = self._by_income(lambda own: self.model.hourly_wage(own, public.given), own)
         if self.model.sells_at_price():
             price = jnp.asarray(self.model.asset_price(public.given), self.dtype)
-        return Budget(labor if self.works else GoodsAlone(labor), wage, price)
+        portfolio = Portfolio(self.model, self.grid.held, public.given) if self.several else None
+        return Budget(labor if self.works else GoodsAlone(labor), wage, price, portfolio)
 
     def excess_demand(self, mass: Array, public: Public, savings: Array, expected: Array | None = None) -> Array:
         """What is left over of every equation of the period: (clearing prices,)."""
@@ -311,9 +329,9 @@ class Economy(eqx.Module):
 
     def resources(self, public: Public) -> Array:
         """Cash on hand in every individual state: (assets, income)."""
-        return self._full(self.cash(self.grid.points[:, None], public))
+        return self._full(self.cash(self.grid.held, public))
 
-    def cash(self, assets: Array, public: Public, own: Named | None = None) -> Array:
+    def cash(self, assets: Any, public: Public, own: Named | None = None) -> Array:
         """Cash on hand of households that saved `assets`, in all own states or with values `own`, which broadcast.
 
         Where lives end a newborn holds what it starts with, and who could not have saved so little what it could; the
@@ -328,7 +346,10 @@ class Economy(eqx.Module):
 
     def all_consumed(self, public: Public) -> Array:
         """The x of a policy that leaves the borrowing limit, in every individual state: (assets, income)."""
-        return self.budget(public).consumption_of(self.resources(public), self.lowest)
+        budget = self.budget(public)
+        if self.several:
+            return budget.consumed(self.resources(public) - least_spent(budget, self.grid))
+        return budget.consumption_of(self.resources(public), self.lowest)
 
     def bounds(self, resources: Array, public: Public, lowest: Array | None = None) -> tuple[Array, Array]:
         """The lowest and highest next assets that a household may choose, of the shape of `resources`: all that cash on
@@ -391,11 +412,11 @@ class Economy(eqx.Module):
 
         return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), uniforms)[1]
 
-    def lottery(self, choice: Array) -> Lottery:
+    def lottery(self, choice: Array) -> Lottery | PairLottery:
         """The lottery over two grid points that replaces each choice."""
         return lottery(choice, self.grid)
 
-    def settle(self, mass: Array, lottery: Lottery) -> Array:
+    def settle(self, mass: Array, lottery: Lottery | PairLottery) -> Array:
         """The mass over (next assets, today's income) once everybody has chosen."""
         return settle(mass, lottery)
 
@@ -416,10 +437,13 @@ class Economy(eqx.Module):
         return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)
 
 
-def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_risk: bool = True) -> Economy:
+def discretize(
+    model: Model, asset_points: int | Mapping[str, int] | None = None, dtype=None, *, aggregate_risk: bool = True
+) -> Economy:
     """Put a declared model on grids.
 
-    `asset_points` is the number of asset points, dense at the borrowing limit; `dtype` float32 or float64 (float64
+    `asset_points` is the number of asset points, dense at the borrowing limit, 200 unless given; of two assets that of
+    each, by name or the same, 60 unless given; `dtype` float32 or float64 (float64
     needs `jax.enable_x64`, which the library's own entry points switch on locally). With `aggregate_risk=False` the
     aggregate shocks are held at their stationary means and the idiosyncratic chain is averaged over them: the
     economy whose stationary equilibrium is the point of departure.
@@ -437,7 +461,7 @@ def discretize(model: Model, asset_points: int = 200, dtype=None, *, aggregate_r
         shock_values = {name: (share @ xp.asarray(value))[None] for name, value in shock_values.items()}
         shock_transition = np.ones((1, 1))
     ages = 1 if states.life is None else len(states.life.survival)
-    grid = asset_grid(model.asset_space(), asset_points, dtype, ages * np.shape(transition)[-1])
+    grid = grid_of(model.asset_space(), asset_points, dtype, ages * np.shape(transition)[-1])
     own_values, shock_values = Named("own", states.values), Named("shocks", shock_values)
     plain = (model, own_values, transition, shock_values, shock_transition, states.shares, states.life)
     model, own_values, transition, *rest, life = jax.tree.map(lambda x: _array(x, dtype), plain)

@@ -51,6 +51,16 @@ class AssetGrid(eqx.Module):
         """The number of points."""
         return self.points.shape[0]
 
+    @property
+    def count(self) -> int:
+        """What `asset_points` gives this grid."""
+        return self.size
+
+    @property
+    def held(self) -> Array:
+        """The assets of every point, shaped to broadcast with income: (assets, 1)."""
+        return self.points[:, None]
+
     def coordinate(self, assets):
         """The position u in [0, 1] of given assets, the inverse of a(u); outside the grid it is held at the ends."""
         return coordinate(assets, (self.lower, self.upper), self.curvature, self.pivot)

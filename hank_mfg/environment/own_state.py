@@ -56,8 +56,8 @@ def check_own_state(model: Model, case: Case, periods: Results) -> None:
 
     def answers(points: np.ndarray, own: dict[str, np.ndarray]) -> dict[tuple[str, str], np.ndarray]:
         found: dict[str, Any] = {
-            "aggregates": dict(ask(model, "aggregates", points, Named("own", own), now)),
-            "resources": {"the result": ask(model, "resources", points, Named("own", own), given)},
+            "aggregates": dict(ask(model, "aggregates", case.assets(points), Named("own", own), now)),
+            "resources": {"the result": ask(model, "resources", case.assets(points), Named("own", own), given)},
             "discounting": {"the result": ask(model, "discounting", Named("own", own), now)},
         }
         wage = ask(model, "hourly_wage", Named("own", own), given)

@@ -39,7 +39,8 @@ Results = dict[str, dict[str, Any]]
 class Case(NamedTuple):
     """The points at which equations are evaluated: assets (assets, 1), own values (1, income), shares (income,), shocks
     (shocks,); where lives end, who is a newborn, (1, income), one or zero, what newborns hold, and whether anybody
-    dies before the last age, and leaves something."""
+    dies before the last age, and leaves something. Of two assets points are those of the first, and who holds so much of
+    it holds as much more or less of the second as its space, of `ends` by name, is longer or shorter."""
 
     points: Any
     own: dict[str, Any]
@@ -48,6 +49,19 @@ class Case(NamedTuple):
     newborn: Any = None
     newborn_assets: Any = 0.0
     leaves: bool = True
+    ends: dict[str, Any] | None = None
+
+    def assets(self, assets: Any) -> Any:
+        """What equations are given of households with `assets`, of two assets each by name."""
+        if self.ends is None:
+            return assets
+        (low, high), *_ = self.ends.values()
+        share = (assets - low) / (high - low)
+        return Named("assets", {name: end[0] + share * (end[1] - end[0]) for name, end in self.ends.items()})
+
+    def total(self, assets: Any) -> Any:
+        """What households with `assets` hold of all of them."""
+        return assets if self.ends is None else sum(self.assets(assets).values())
 
     def held(self, assets: Any) -> Any:
         """What households hold who saved `assets`, or were born."""
@@ -99,12 +113,7 @@ def declarations(model: Model) -> dict[str, Any]:
 def make_case(model: Model) -> Case:
     """Asset points and shock values at which to evaluate, from the declarations. Raises ValueError for a wrong one."""
     declared, name = declarations(model), type(model).__name__
-    space = declared["asset_space"]
-    if not isinstance(space, Assets):
-        raise ValueError(
-            f"{name}.asset_space() returned {type(space).__name__}: return one hm.Assets(lower=..., upper=...); only "
-            "one asset is possible, so add several up, or trade one against the other in prices()."
-        )
+    space, pair = _spaces(declared["asset_space"], name)
     chain = attempt(model, "aggregate_shocks", combine, declared["aggregate_shocks"])
     attempt(model, "idiosyncratic_shock", to_chain, declared["idiosyncratic_shock"])
     attempt(model, "aggregate_shocks", stationary_distribution, chain.transition)
@@ -117,16 +126,35 @@ def make_case(model: Model) -> Case:
         {key: np.asarray(values, float)[None, :] for key, values in states.values.items()},
         share.sum(axis=0),
         {key: np.asarray(values, float) for key, values in chain.values.items()},
-        *_newborns(states),
+        **_newborns(states),
+        ends={key: (float(each.lower), float(each.upper)) for key, each in pair.items()} if pair else None,
     )
 
 
-def _newborns(states: OwnStates) -> tuple[Any, ...]:
+def _spaces(declared: Any, name: str) -> tuple[Assets, dict[str, Assets]]:
+    """The space of the first asset, and where there are two both by name. Raises ValueError for anything else."""
+    if isinstance(declared, Assets):
+        return declared, {}
+    if isinstance(declared, dict) and all(isinstance(each, Assets) for each in declared.values()):
+        if len(declared) == 2:
+            return next(iter(declared.values())), declared
+        raise ValueError(
+            f"{name}.asset_space() names {len(declared)} assets ({', '.join(declared) or 'none'}): return one "
+            "hm.Assets(...), or a dict of two, the liquid one first; add up those that are alike."
+        )
+    raise ValueError(
+        f"{name}.asset_space() returned {type(declared).__name__}: return one hm.Assets(lower=..., upper=...), or a dict "
+        "of two by name, the liquid one first."
+    )
+
+
+def _newborns(states: OwnStates) -> dict[str, Any]:
     """Who is a newborn, and what newborns hold, where lives end."""
     if states.life is None:
-        return ()
+        return {}
     age = np.asarray(states.values["age"], float)
-    return (age == age[0]).astype(float)[None], float(np.asarray(states.life.newborn_assets)), states.life.leaves
+    held = float(np.asarray(states.life.newborn_assets))
+    return {"newborn": (age == age[0]).astype(float)[None], "newborn_assets": held, "leaves": states.life.leaves}
 
 
 def equations(
@@ -142,7 +170,7 @@ def equations(
     shape = (np.shape(case.points)[0], np.shape(case.share)[0])
     zero = 0.0 * case.points * case.share[None, :]
     own, now = Named("own", case.own), today(shocks)
-    each = _ask_names(model, "aggregates", shape, case.saved(level + 0.0 * case.points), own, now)
+    each = _ask_names(model, "aggregates", shape, case.assets(case.saved(level + 0.0 * case.points)), own, now)
     summed = {name: (case.share * (value + zero)[0]).sum() for name, value in each.items()}
     state_variables = _ask_names(model, "state_variables", ())
     total = {**summed, **case.estates(level), **state_variables}
@@ -152,14 +180,16 @@ def equations(
     known, given = today(now, total, prices), today(now, prices)
     outcomes = _ask_names(model, "outcomes", (), known)
     signal = _ask_names(model, "signal", (), known)
-    cash = _fits(model, "resources", "the result", ask(model, "resources", case.held(case.points), own, given), shape)
+    held = case.assets(case.held(case.points))
+    cash = _fits(model, "resources", "the result", ask(model, "resources", held, own, given), shape)
     patience = _fits(model, "discounting", "the result", ask(model, "discounting", own, now), shape)
     price = _asset_price(model, given)
-    most = _most(model, cash - price * case.points[0, 0] + zero, own, given)
+    most = _most(model, cash - _least_spent(model, case, price, given) + zero, own, given)
     everything = today(known, outcomes)
     ahead = _ask_names(model, "expectations", (), everything, everything)
     asked = with_expected(everything, ahead if expected is None else expected)
-    choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), "savings": level})
+    choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), **_saved(case, level)})
+    _ask_sums(model, case, shape, given)
     excess = ask(model, "goods_market", everything, choices, Named("tomorrow", total))
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
     return {
@@ -194,6 +224,31 @@ def _price_at_ends(model: Model, now: Named, before: Named) -> dict[str, Any]:
         at = ", ".join(f"{name} at the {end} end of its bracket" for name in ends)
         found[f"the price of assets, {at}"] = _asset_price(model, today(now, ends, prices))
     return found
+
+
+def _saved(case: Case, level: Any) -> dict[str, Any]:
+    """What everybody saves who saves `level`, by name."""
+    if case.ends is None:
+        return {"savings": level}
+    return {f"{name}_savings": value for name, value in case.assets(level).items()}
+
+
+def _ask_sums(model: Model, case: Case, shape: tuple, given: Named) -> None:
+    """Ask what else is summed of choices. Raises ValueError for what is not a number a household."""
+    ones = {name: 1.0 + 0.0 * case.points for name in model.chosen() if name not in model.names_of_sums()}
+    _ask_names(model, "choice_sums", shape, Named("choices", ones), Named("own", case.own), given)
+
+
+def _least_spent(model: Model, case: Case, price: Any, given: Named) -> Any:
+    """The least that next assets can cost: (assets, 1), or a number."""
+    if case.ends is None:
+        return price * case.points[0, 0]
+    held = {name: each[None] for name, each in case.assets(case.points).items()}
+    (first, second), (low, _) = held, next(iter(case.ends.values()))
+    choices = {first: low + 0.0 * held[first], second: case.assets(case.points)[second][:, None]}
+    cost = ask(model, "adjustment_cost", Named("assets_next", choices), Named("assets", held), given)
+    spent = choices[first] + choices[second] + cost
+    return _fits(model, "adjustment_cost", "the result", spent, (len(case.points), len(case.points), 1)).min(axis=0)
 
 
 def _most(model: Model, room: Any, own: Named, given: Named) -> Any:

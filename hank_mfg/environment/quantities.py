@@ -98,7 +98,7 @@ def names_of(economy: Economy) -> Names:
         names[:] = values
         return [jnp.asarray(value, economy.dtype) for value in values.values()]
 
-    moves = depends_on(each, economy.grid.points[:, None])
+    moves = depends_on(each, economy.grid.held)
     moved = tuple(name for name, by_assets in zip(names, moves, strict=True) if by_assets)
     fixed = tuple(name for name in names if name not in moved)
     given, chosen = dict.fromkeys((*names, *state_variables), one), dict.fromkeys(model.chosen(), one)

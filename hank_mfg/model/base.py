@@ -9,6 +9,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from hank_mfg.errors import HankError
@@ -18,7 +19,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.model.today import take_older_equations
+from hank_mfg.model.today import ANYTHING, take_older_equations
 from hank_mfg.model.units import check_period
 
 
@@ -109,7 +110,7 @@ class Model(eqx.Module):
     Required methods
         idiosyncratic_shock()   a `MarkovChain`, `AR1` or `ConditionalChain`; `independent_chains` of several, one of
                                 them `permanent_types` where households differ for good
-        asset_space()           an `Assets`
+        asset_space()           an `Assets`, or a dict of two by name, the liquid one first
         preferences()           a `CRRA`, or a `Separable` or `GHH` together with hourly_wage()
         aggregates(assets, own, today)  dict name -> contribution of one household, summed over the mass
         prices(today)                   dict name -> price
@@ -123,6 +124,8 @@ class Model(eqx.Module):
         discounting(own, today)                   beta between today and tomorrow, where it differs or moves
         hourly_wage(own, today)                   what an hour earns, where preferences() are Separable or GHH
         asset_price(today)                        q, what one unit of the chosen assets costs; one unless declared
+        adjustment_cost(assets_next, assets, today)   with two assets, what changing the second costs
+        choice_sums(choices, own, today)          dict name -> what else is summed of choices, by household
     For prices that clear inside the period
         clearing_prices()                         dict name -> `Bracket`: found every period such that markets clear
         excess_demand(today, choices)             dict market -> demand less supply, one for every clearing price
@@ -175,9 +178,34 @@ class Model(eqx.Module):
         """
         return self.discount_factor
 
-    def asset_space(self) -> Assets:
-        """The assets that a household can hold."""
+    def asset_space(self) -> Assets | dict[str, Assets]:
+        """The assets that a household can hold: one `Assets`, or two by name, `{"liquid": hm.Assets(...), "illiquid":
+        hm.Assets(...)}`, the first of which is changed at no cost. Equations then read `assets.liquid`, and choices are
+        `liquid_savings`, `illiquid_savings` and `adjustment_costs`."""
         raise NotImplementedError
+
+    def asset_names(self) -> tuple[str, ...]:
+        """Names of the assets of a household that has two; none where there is one."""
+        space = self.asset_space()
+        return tuple(space) if isinstance(space, dict) else ()
+
+    def adjustment_cost(self, assets_next, assets, today):
+        """What it costs, in goods, to choose `assets_next` of who holds `assets`, both by name; nothing unless declared.
+
+        The budget is c + a'_1 + a'_2 + cost = resources(assets), plus earnings where hours are chosen. The cost may
+        depend on the second asset, and on prices and shocks in `today`; it is smooth and convex in the next one, since
+        choices are solved by first-order conditions, (1 + cost_1) u'(c) = E[beta V_2'] for the second asset.
+        """
+        return 0.0
+
+    def choice_sums(self, choices, own, today) -> dict:
+        """What else is summed over households of their choices, by name; nothing unless declared.
+
+        `choices` holds what a household chose, consumption first, and `today` prices and shocks. The sums are choices
+        like the others: a union that asks what an hour is worth to its members returns {"value_of_income": own.skill *
+        choices.consumption ** -self.risk_aversion}, and excess_demand() reads `choices.value_of_income`.
+        """
+        return {}
 
     def ages(self) -> Ages | None:
         """How long households live, where lives end: None, for ever, unless declared. Equations then read `own.age`,
@@ -263,8 +291,16 @@ class Model(eqx.Module):
 
     def chosen(self) -> tuple[str, ...]:
         """Names of what is chosen and summed over the mass."""
-        works = type(self).hourly_wage is not Model.hourly_wage
-        return ("consumption", "savings", *(("hours", "earnings") if works else ()))
+        works, assets = type(self).hourly_wage is not Model.hourly_wage, self.asset_names()
+        savings = (*(f"{name}_savings" for name in assets), "adjustment_costs") if assets else ("savings",)
+        return ("consumption", *savings, *(("hours", "earnings") if works else ()), *self.names_of_sums())
+
+    def names_of_sums(self) -> tuple[str, ...]:
+        """Names of what choice_sums() returns."""
+        if type(self).choice_sums is Model.choice_sums:
+            return ()
+        found = jax.eval_shape(lambda: dict(self.choice_sums(ANYTHING, ANYTHING, ANYTHING)))
+        return tuple(found)
 
     def clearing_prices(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.

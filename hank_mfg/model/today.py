@@ -114,6 +114,9 @@ class _Anything(Mapping):
         return 0
 
 
+ANYTHING = _Anything()
+
+
 def not_known(model: Any, equation: str, name: str) -> str | None:
     """One sentence why an equation cannot read today's `name`, where the model has a quantity of that name."""
     if name == "expected" and equation != "excess_demand":
@@ -140,11 +143,10 @@ def not_known(model: Any, equation: str, name: str) -> str | None:
 
 def _named_by(model: Any, name: str) -> str | None:
     """The equation of a model that returns a quantity called `name`, or None where none is found to do so."""
-    anything = _Anything()
     for equation in _LATER:
         function = getattr(model, equation)
         try:
-            found = function(*[anything] * len(inspect.signature(function).parameters))
+            found = function(*[ANYTHING] * len(inspect.signature(function).parameters))
         except Exception:  # an equation that needs more than numbers says nothing
             continue
         if isinstance(found, Mapping) and name in found:

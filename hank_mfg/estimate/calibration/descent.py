@@ -170,7 +170,7 @@ def _try(problem: Problem, here: Here, move: np.ndarray) -> Here | None:
         part *= 0.9 * allowed
     shift = shift * min(1.0, allowed)
     found = point.outcome.found
-    policy = np.log(np.asarray(found.composite)) + slopes.policy @ np.concatenate([shift, theta - point.theta])
+    policy = np.log(np.asarray(found.plan)) + slopes.policy @ np.concatenate([shift, theta - point.theta])
     try:
         trial = problem.equilibria.at(theta, point.x + shift, policy, found.mass)
     except ValueError:  # parameters that a declaration refuses
@@ -198,7 +198,7 @@ def _near_equilibrium(problem: Problem, point: Point, slopes: Slopes) -> Point |
         shift = slopes.to_equilibrium(point.excess)
         shift = shift * min(1.0, _allowed(problem, point, shift))
         found = point.outcome.found
-        policy = np.log(np.asarray(found.composite)) + slopes.policy[..., : len(shift)] @ shift
+        policy = np.log(np.asarray(found.plan)) + slopes.policy[..., : len(shift)] @ shift
         following = problem.equilibria.at(point.theta, point.x + shift, policy, found.mass, point)
         if following.finite and np.abs(following.excess).max() <= 0.5 * size:
             point = following

@@ -64,7 +64,7 @@ class Point(NamedTuple):
 
 class Slopes(NamedTuple):
     """The moments m (moments,) at a point and derivatives, NumPy: of the excess in U (searched, searched) and theta
-    (searched, free), of moments (moments, searched) and (moments, free); of log composite (assets, income, searched +
+    (searched, free), of moments (moments, searched) and (moments, free); of the log plan (plan, searched +
     free)."""
 
     moments: np.ndarray
@@ -113,7 +113,7 @@ class Equilibria:
         def every(x):
             public = given(self.economy, self.names, _level(self.names, x))
             public = complete(self.economy, self.names, public, jnp.ones(self.economy.shape))
-            return all_quantities(self.economy, public, jnp.ones(self.economy.shape), jnp.ones(self.economy.shape))
+            return all_quantities(self.economy, public, jnp.ones(self.economy.shape), jnp.ones(self.economy.plan_shape))
 
         return tuple(jax.eval_shape(every, jnp.zeros(len(self.names.searched))))
 
@@ -122,16 +122,17 @@ class Equilibria:
         that cannot be traced."""
         begin = time.perf_counter()
         numbers, rest = eqx.partition(self.model, is_number)
-        blank, x = jnp.ones(self.economy.shape), jnp.zeros(len(self.names.searched))
+        blank, plan = jnp.ones(self.economy.shape), jnp.ones(self.economy.plan_shape)
+        x = jnp.zeros(len(self.names.searched))
 
-        def linearize(values, composite, mass):
+        def linearize(values, plan, mass):
             what = (eqx.combine(numbers, rest), self.free, self.names, self.asset_points)
-            return _linearize(what, moments, values, composite, mass)
+            return _linearize(what, moments, values, plan, mass)
 
         values = jnp.concatenate([x, jnp.asarray(start)])
-        lowered = jax.jit(linearize).lower(values, blank, blank)
+        lowered = jax.jit(linearize).lower(values, plan, blank)
         levels = self.levels(start)
-        plain = jax.jit(functools.partial(_results, self.names, moments)).lower(levels[-1], x, blank, blank)
+        plain = jax.jit(functools.partial(_results, self.names, moments)).lower(levels[-1], x, plan, blank)
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
             options = quick_compilation()
             compiling = [beside.submit(each.compile, compiler_options=options) for each in (lowered, plain)]
@@ -164,25 +165,25 @@ class Equilibria:
     def _point(self, theta: np.ndarray, levels: tuple[Economy, ...], outcome: Outcome) -> Point:
         return Point(theta, coordinates(self.names, np.asarray(outcome.found.unknown)), levels[-1], outcome)
 
-    def at(self, theta: np.ndarray, x: np.ndarray, log_composite: Any, mass: Any, near: Point | None = None) -> Point:
+    def at(self, theta: np.ndarray, x: np.ndarray, log_plan: Any, mass: Any, near: Point | None = None) -> Point:
         """Households and markets at parameters and searched values, from a policy and a mass near by. Raises ValueError
         for parameters that a declaration refuses; `near` is a point with the same parameters."""
         economy = self.levels(theta)[-1] if near is None else near.economy
         level = np.asarray(_level(self.names, x, np))
-        resumed = resumed_at(economy, self.names, level, np.asarray(log_composite), np.asarray(mass), self.tolerance)
+        resumed = resumed_at(economy, self.names, level, np.asarray(log_plan), np.asarray(mass), self.tolerance)
         self.evaluations += 1
         return Point(theta, x, economy, self.programs.run(economy, resumed))
 
     def moments(self, point: Point) -> np.ndarray:
         """Moments at a point, (moments,)."""
         found = point.outcome.found
-        return np.asarray(self._moments(point.economy, point.x, found.composite, found.mass)[1])
+        return np.asarray(self._moments(point.economy, point.x, found.plan, found.mass)[1])
 
     def linearize(self, point: Point) -> Slopes:
         """Moments and derivatives at a point."""
         self.linearizations += 1
         found, values = point.outcome.found, np.concatenate([point.x, point.theta])
-        slopes, moments = self._linearized(values, found.composite, found.mass)
+        slopes, moments = self._linearized(values, found.plan, found.mass)
         in_all, policy = (np.asarray(each) for each in slopes)
         searched = len(self.names.searched)
         excess, values = in_all[:searched], in_all[searched:]
@@ -207,44 +208,44 @@ def _level(names: Names, x: Any, xp: Any = jnp) -> Any:
     return xp.concatenate([xp.exp(x[:count]), x[count:]])
 
 
-def _results(names: Names, moments, economy: Economy, x: Array, composite: Array, mass: Array) -> tuple[Array, Array]:
+def _results(names: Names, moments, economy: Economy, x: Array, plan: Array, mass: Array) -> tuple[Array, Array]:
     """The excess (searched,) and the moments (moments,) of given policies and mass."""
     unknown = _level(names, x)
     public = given(economy, names, unknown)
-    excess = excess_of(economy, names, unknown, public, composite, mass)
-    stationary = Stationary(economy, complete(economy, names, public, mass), composite, mass)
+    excess = excess_of(economy, names, unknown, public, plan, mass)
+    stationary = Stationary(economy, complete(economy, names, public, mass), plan, mass)
     return excess, jnp.stack([moment(stationary) for moment in moments])
 
 
-def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values: Array, composite: Array, mass: Array):
-    """Derivatives of (excess, moments) and of log composite in searched values and parameters, and the moments.
+def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values: Array, plan: Array, mass: Array):
+    """Derivatives of (excess, moments) and of the log plan in searched values and parameters, and the moments.
 
     By the implicit function theorem, as in equilibrium.py, a linear solve a direction: dc = T' dc + dT for the policy,
     dm = P' dm + dP' m for the mass.
     """
     model, free, names, asset_points = what
-    searched, known, directions = len(names.searched), jnp.log(composite), jnp.eye(len(values))
+    searched, known, directions = len(names.searched), jnp.log(plan), jnp.eye(len(values))
 
     def there(values) -> tuple[Economy, Public]:
         model_at = with_values(model, free, values[searched:])
         economy = discretize(model_at, asset_points, jnp.float64, aggregate_risk=False)
         return economy, given(economy, names, _level(names, values[:searched]))
 
-    def flow(values, log_composite):
+    def flow(values, log_plan):
         economy, public = there(values)
-        savings = savings_at(economy, public, jnp.exp(log_composite))
+        savings = savings_at(economy, public, jnp.exp(log_plan))
         growth = economy.shares / here.shares  # the mass of a permanent type is in proportion to its share
         before = mass * growth[economy.types]
         return before, push_forward(before, economy.lottery(savings), economy.chain()) - before
 
-    def results(values, log_composite, mass):
-        return _results(names, moments, there(values)[0], values[:searched], jnp.exp(log_composite), mass)
+    def results(values, log_plan, mass):
+        return _results(names, moments, there(values)[0], values[:searched], jnp.exp(log_plan), mass)
 
     def moved(function, primals, *tangents):
         return jax.vmap(lambda *each: jax.jvp(function, primals, each)[1])(*tangents)
 
     here, public = there(values)
-    savings = savings_at(here, public, composite)
+    savings = savings_at(here, public, plan)
     _, ahead = jax.linearize(household_map(here, public), known)
     policies = moved(lambda v: household_map(*there(v))(known), (values,), directions)
     policies = jax.vmap(lambda right: solve_contraction(ahead, right, tolerance=EXACT))(policies)

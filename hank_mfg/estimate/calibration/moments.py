@@ -18,7 +18,7 @@ from hank_mfg.evaluate.distribution.shares import gini_of, in_order, lorenz, qua
 from hank_mfg.evaluate.propensities import spent_of_transfer
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.solve.stationary.household import savings_at
+from hank_mfg.solve.stationary.household import composite_of, savings_at
 from hank_mfg.solve.stationary.steady_state import all_quantities
 
 HELD = ("assets", "consumption", "savings")  # of what shares are computed
@@ -37,7 +37,7 @@ class Stationary(NamedTuple):
 
     economy: Economy
     public: Public
-    composite: Array
+    plan: Array
     mass: Array
 
     @property
@@ -73,12 +73,12 @@ class Stationary(NamedTuple):
     @property
     def savings(self) -> Array:
         """Next assets, (assets, income)."""
-        return savings_at(self.economy, self.public, self.composite)
+        return savings_at(self.economy, self.public, self.plan)
 
     @property
     def consumption(self) -> Array:
         """Consumption of goods, (assets, income)."""
-        return self.economy.budget(self.public).goods(self.composite)
+        return self.economy.budget(self.public).goods(composite_of(self.economy, self.plan))
 
 
 class Quantity(NamedTuple):
@@ -152,7 +152,7 @@ class Propensity(NamedTuple):
 
     def __call__(self, at: Stationary) -> Array:
         """Its value, a decimal."""
-        return spent_of_transfer(at.economy, at.public, at.composite, at.mass, self.size, self.periods)
+        return spent_of_transfer(at.economy, at.public, at.plan, at.mass, self.size, self.periods)
 
 
 class Own(NamedTuple):

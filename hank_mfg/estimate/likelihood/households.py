@@ -21,8 +21,8 @@ from hank_mfg.solve.sequence.household_jacobians import SteadyValues
 from hank_mfg.solve.sequence.linear_system import Responses
 from hank_mfg.solve.sequence.sequence_space import households_at
 from hank_mfg.solve.stationary.clearing.clearing import newton_near
-from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, implicit
-from hank_mfg.solve.stationary.household import marginal_value, savings_at
+from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, equilibrium_of, implicit
+from hank_mfg.solve.stationary.household import marginal_of_plan, savings_at
 from hank_mfg.solve.stationary.search import household_tolerance
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
@@ -37,13 +37,14 @@ class Households:
         parameters: tuple[str, ...],
     ):  # fmt: skip
         self.model, self.names, self.parameters = model, names, parameters
-        self.points, self.horizon = steady.economy.shape[0], responses.horizon
+        self.points, self.horizon = steady.economy.grid.count, responses.horizon
         self.places = tuple(int(i) for i in responses.places)
         public = jax.tree.map(jnp.asarray, steady.public)
         unknown = stack({**steady.public.aggregates, **steady.public.prices}, names.searched)
-        composite, mass = jnp.asarray(steady.composite), jnp.asarray(steady.mass)
-        nothing = jnp.zeros(())
-        self._near = Equilibrium(unknown, composite, composite, mass, public, jnp.zeros_like(unknown), nothing, nothing)
+        mass, nothing = jnp.asarray(steady.mass), jnp.zeros(())
+        self._near = equilibrium_of(
+            steady.economy, public, unknown, jnp.asarray(steady.plan), mass, jnp.zeros_like(unknown), nothing
+        )
         self._kept, self._still = eqx.partition((ss, responses), eqx.is_inexact_array)
         self._at = self._with_derivatives()
 
@@ -70,8 +71,8 @@ class Households:
     def _solve(self, vector: Array) -> list[Array]:
         economy, found = self.equilibrium(vector)
         public, names = found.public, self.names
-        savings = savings_at(economy, public, found.composite)
-        marginal = marginal_value(economy, public, found.composite)
+        savings = savings_at(economy, public, found.plan)
+        marginal = marginal_of_plan(economy, public, found.plan)
         choices = stack(economy.choices(found.mass, public, savings), names.choices)
         shocks = stack(public.shocks, names.shocks)
         here = stack({**public.aggregates, **public.prices}, names.path)

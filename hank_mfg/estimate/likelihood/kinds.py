@@ -76,7 +76,7 @@ def _moves_the_steady_state(name: str, model: Model, ss: SteadyValues, public: P
 def _steady(model: Model, ss: SteadyValues, names: Names, changed: dict) -> list[np.ndarray]:
     """Grid, chains, mean shocks, and the equations of a period at the stationary equilibrium, of changed parameters."""
     other = model.with_parameters(**changed)
-    economy = discretize(other, ss.economy.shape[0], jnp.float64, aggregate_risk=False)
+    economy = discretize(other, ss.economy.grid.count, jnp.float64, aggregate_risk=False)
     shocks = stack(economy.shocks(0), names.shocks)
     known = dict(zip(names.path, ss.here, strict=True))
     public = form(economy, names, known, shock_values(names, shocks), ss.share)

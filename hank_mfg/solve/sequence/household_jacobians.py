@@ -25,7 +25,7 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import pull_back
 from hank_mfg.environment.quantities import Moment, Names, contributions, public_of, stack
 from hank_mfg.solve.sequence.household_path import Decision
-from hank_mfg.solve.stationary.household import marginal_value
+from hank_mfg.solve.stationary.household import marginal_of
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 
@@ -63,7 +63,7 @@ def steady_values(steady: SteadyState, names: Names) -> SteadyValues:
 def _behavior(economy: Economy, public: Public, mass: Array, savings: Array):
     """Marginal values (assets, income) and what is chosen, summed over the mass."""
     consumption = economy.budget(public).consumption_of(economy.resources(public), savings)
-    return marginal_value(economy, public, consumption), economy.choices(mass, public, savings)
+    return marginal_of(economy, public, savings, consumption), economy.choices(mass, public, savings)
 
 
 def relevant_inputs(ss: SteadyValues, names: Names) -> tuple[int, ...]:
@@ -80,6 +80,9 @@ def _slopes(ss: SteadyValues, names: Names):
         prices = (budget.wage, budget.asset_price)
         cash, patience = ss.economy.resources(public), ss.economy.discount_factor(public.shocks)
         rows = [jnp.broadcast_to(each, patience.shape) for each in prices if each is not None]
+        if budget.portfolio is not None:
+            kept = jnp.stack([jnp.broadcast_to(each, cash.shape) for each in budget.portfolio.held.values()])
+            rows.append(budget.portfolio.adjustment(kept))
         return jnp.concatenate([cash, patience, *rows])
 
     return jax.jacfwd(seen)(ss.inputs)

@@ -21,12 +21,13 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import NO_PARAMETERS, Names, public_of, with_parameters
 from hank_mfg.model.named import Named
-from hank_mfg.solve.stationary.household import egm_step, feasible_savings, marginal_value
+from hank_mfg.solve.stationary.household import step_back
 
 
 class Decision(NamedTuple):
-    """Decisions of households in a period, (assets, income) each: `marginal` V_a, `savings`, the x of a policy in
-    `consumption`, and `chosen` (choices, assets, income), what is summed of it."""
+    """Decisions of households in a period, (assets, income) each: `marginal` V_a, `savings`, these two (2, assets,
+    income) of two assets, the x of a policy in `consumption`, and `chosen` (choices, assets, income), what is summed of
+    it."""
 
     marginal: Array
     savings: Array
@@ -42,17 +43,11 @@ def step(
     `transfer`, where given, is added to all cash on hand; a number or (assets, income), in goods.
     """
     public = public_of(inputs, names)
-    resources = economy.resources(public)
-    if transfer is not None:
-        resources = resources + transfer
-    policy = egm_step(economy, public, marginal_next, economy.chain())
-    savings = feasible_savings(economy, public, resources, policy(resources))
-    budget = economy.budget(public)
-    consumption = budget.consumption_of(resources, savings)
-    each = budget.chosen(savings, consumption)
+    savings, consumption, marginal = step_back(economy, public, marginal_next, transfer)
+    each = economy.chosen(public, savings, consumption)
     summed = [each[name] for name in names.summed_choices]
     chosen = jnp.stack(summed) if summed else jnp.zeros((0, *economy.shape))
-    return Decision(marginal_value(economy, public, consumption), savings, consumption, chosen)
+    return Decision(marginal, savings, consumption, chosen)
 
 
 def move(economy: Economy, mass: Array, savings: Array) -> Array:

@@ -215,10 +215,10 @@ def _along(model: Model, values: dict[str, Array], names: Names, asset_points: i
         economy = economy_of(values, asset_points)
         edge = edge_of(economy_of(values, FEWEST), names)
         weights = jnp.asarray(EXTRAPOLATION)[jnp.clip(count - 1, 0, 2)]
-        y, log_consumption = jax.tree.map(lambda x: jnp.tensordot(weights, x, 1), history)
-        first = first_of(unsolved(y, log_consumption, mass), slope, drift, tolerance)
+        y, log_plan = jax.tree.map(lambda x: jnp.tensordot(weights, x, 1), history)
+        first = first_of(unsolved(y, log_plan, mass), slope, drift, tolerance)
         last = secants(economy, names, edge, first, tolerance, 3.0 * RESOLVED * tolerance)
-        fresh = (last.now.y, last.now.log_consumption)
+        fresh = (last.now.y, last.now.log_plan)
         history = jax.tree.map(lambda new, old: jnp.concatenate([new[None], old[:-1]]), fresh, history)
         found = finish(economy, names, unknown_at(edge, last.now.y), last.now)
         carry = (history, count + 1, last.slope, last.drift, last.now.mass)
@@ -229,7 +229,7 @@ def _along(model: Model, values: dict[str, Array], names: Names, asset_points: i
     coarse = economy_of(first_values, max(asset_points // COARSE, FEWEST))
     edge, found = search_coarse(coarse, names)
     start = refined(fine, coarse, names, edge, found)
-    history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_consumption))
+    history = jax.tree.map(lambda x: jnp.repeat(x[None], 3, axis=0), (start.now.y, start.now.log_plan))
     carry = (history, jnp.asarray(0), start.slope, start.drift, start.now.mass)
     return jax.lax.scan(one, carry, values)[1]
 
@@ -240,7 +240,7 @@ def _goods_along(model: Model, values: dict[str, Array], found: Equilibrium) -> 
 
     def one(values, found):
         economy = discretize(model.with_parameters(**values), found.mass.shape[0], jnp.float64, aggregate_risk=False)
-        savings = savings_at(economy, found.public, found.composite)
+        savings = savings_at(economy, found.public, found.plan)
         return steady_goods(economy, found.public, found.mass, savings)
 
     return jax.vmap(one)(values, found)

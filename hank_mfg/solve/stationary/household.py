@@ -4,6 +4,9 @@ For every choice a' on the grid the first-order condition q u'(c) = beta E[V_a(a
 search, and cash on hand m = q a' + c, with q the price of the asset, one unless the model declares it. The pairs (m, c)
 are the consumption function where the borrowing limit does not bind; extended below its first point it lies above
 m - q lower, so that min(c, m - q lower) is right everywhere.
+
+What the problem is solved for is called the plan: the composite of labor.py in every state, (assets, income), or with
+two assets what portfolio.py says, (2, assets, income). All of it is positive, and a search moves its logarithm.
 """
 
 from collections.abc import Callable
@@ -19,13 +22,14 @@ from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.life import Chain
 from hank_mfg.model.named import Named
 from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.solve.stationary import portfolio
 from hank_mfg.solve.stationary.fixed_point import fixed_point
 
 
 class HouseholdSolution(NamedTuple):
-    """A stationary household problem: consumption (assets, income), the iterations used and the last change."""
+    """A stationary household problem: its plan, the iterations used and the last change."""
 
-    consumption: Array
+    plan: Array
     iterations: Array
     change: Array
 
@@ -54,20 +58,65 @@ def _endogenous(economy: Economy, budget: Budget, expected: Array, all_there_is:
     return ConsumptionFunction(cash, consumption)
 
 
+def step_back(
+    economy: Economy, public: Public, marginal_next: Array, transfer: Array | None = None
+) -> tuple[Array, Array, Array]:
+    """Savings, the x of a policy and marginal values of assets today, given marginal values tomorrow.
+
+    `transfer`, where given, is added to all cash on hand; a number or (assets, income), in goods.
+    """
+    if economy.several:
+        choice = portfolio.decide(economy, public, marginal_next, economy.chain(), transfer)
+        return choice.savings, choice.consumption, choice.marginal
+    resources = economy.resources(public)
+    if transfer is not None:
+        resources = resources + transfer
+    policy = egm_step(economy, public, marginal_next, economy.chain())
+    savings = feasible_savings(economy, public, resources, policy(resources))
+    consumption = economy.budget(public).consumption_of(resources, savings)
+    return savings, consumption, marginal_value(economy, public, consumption)
+
+
 def feasible_savings(economy: Economy, public: Public, resources: Array, consumption: Array) -> Array:
     """Next assets implied by unconstrained consumption, between the borrowing limit and the top of the grid."""
     lower, upper = economy.bounds(resources, public)
     return jnp.clip(economy.budget(public).savings_of(resources, consumption), lower, upper)
 
 
-def savings_at(economy: Economy, public: Public, composite: Array) -> Array:
-    """Next assets of households that choose `composite`, (assets, income) both.
+def savings_at(economy: Economy, public: Public, plan: Array) -> Array:
+    """Next assets of households with a `plan`.
 
     At the borrowing limit cash on hand less consumption misses the limit by rounding; relative to the first interval of
     the grid, often a millionth, that makes a probability of -1e-10 in the lottery and negative mass, so that bounds
     count here too.
     """
-    return feasible_savings(economy, public, economy.resources(public), composite)
+    if economy.several:
+        return portfolio.savings_of_plan(economy, public, plan)
+    return feasible_savings(economy, public, economy.resources(public), plan)
+
+
+def composite_of(economy: Economy, plan: Array) -> Array:
+    """The composite of labor.py in every state, (assets, income), of a plan."""
+    return plan[0] if economy.several else plan
+
+
+def marginal_of(economy: Economy, public: Public, savings: Array, consumption: Array) -> Array:
+    """Marginal values of assets of households that save and consume so: (assets, income), or (2, assets, income)."""
+    if economy.several:
+        return portfolio.marginal_values(economy, public, savings, consumption)
+    return marginal_value(economy, public, consumption)
+
+
+def marginal_of_plan(economy: Economy, public: Public, plan: Array) -> Array:
+    """Marginal values of assets of households with a `plan`."""
+    if not economy.several:
+        return marginal_value(economy, public, plan)
+    return marginal_of(economy, public, savings_at(economy, public, plan), plan[0])
+
+
+def first_plan(economy: Economy, public: Public) -> Array:
+    """The plan from which a household's problem is first solved: a tenth of all that could be consumed."""
+    return portfolio.first_plan(economy, public) if economy.several else 0.1 * economy.all_consumed(public)
 
 
 def asset_return(economy: Economy, public: Public) -> Array:
@@ -85,17 +134,14 @@ def marginal_value(economy: Economy, public: Public, consumption: Array) -> Arra
     return asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
 
 
-def first_consumption(economy: Economy, public: Public) -> Array:
-    """A tenth of all that could be consumed, from which a household's problem is first solved: (assets, income)."""
-    return 0.1 * economy.all_consumed(public)
-
-
 def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
-    """One step of the endogenous grid method at constant prices, from log consumption tomorrow to today's.
+    """One step of the endogenous grid method at constant prices, from the log plan of tomorrow to today's.
 
-    The function returned maps (assets, income) to (assets, income); its fixed point is the stationary policy. In logs
-    its change is relative to consumption. Consumption tomorrow is capped at the largest feasible one.
+    Its fixed point is the stationary policy. In logs its change is relative to consumption. Consumption tomorrow is
+    capped at the largest feasible one.
     """
+    if economy.several:
+        return portfolio.plan_map(economy, public)
     resources, gross = economy.resources(public), asset_return(economy, public)
     utility, chain = economy.model.preferences(), economy.chain()
     most = jnp.log(economy.all_consumed(public))
@@ -114,7 +160,7 @@ def solve_household(
 ) -> HouseholdSolution:
     """The stationary policy at constant prices: the endogenous grid method until no consumption moves by `tolerance`.
 
-    `start` is consumption on the grid, (assets, income); the change is relative. The stopping rule bounds the change
+    `start` is a plan; the change is relative. The stopping rule bounds the change
     of one step: with discount factor beta the distance to the fixed point is about change / (1 - beta). Where some
     household cannot consume at all the change is not a number. Where lives end the policy is exact after one pass.
     """
@@ -157,7 +203,7 @@ class Solved(NamedTuple):
     """Households at constant prices: their `policy`, `consumption` of goods and `savings` (assets, income), and the
     last `change` of the search."""
 
-    policy: ConsumptionFunction
+    policy: ConsumptionFunction | portfolio.PortfolioFunction
     consumption: Array
     savings: Array
     change: Array
@@ -167,13 +213,23 @@ class Solved(NamedTuple):
 def solve_at(economy: Economy, public: Public, tolerance: float) -> Solved:
     """The problem of households at constant prices, begun afresh, to a `tolerance` of relative consumption."""
     resources = economy.resources(public)
-    start = first_consumption(economy, public)
-    found = solve_household(economy, public, start, tolerance=tolerance)
-    policy = policy_of(economy, public, found.consumption)
-    savings = feasible_savings(economy, public, resources, policy(resources))
+    found = solve_household(economy, public, first_plan(economy, public), tolerance=tolerance)
+    policy, savings = policy_and_savings(economy, public, found.plan)
     budget = economy.budget(public)
     goods = budget.goods(budget.consumption_of(resources, savings))
     return Solved(policy, goods, savings, found.change)
+
+
+def policy_and_savings(
+    economy: Economy, public: Public, plan: Array
+) -> tuple[ConsumptionFunction | portfolio.PortfolioFunction, Array]:
+    """What households choose by cash on hand, and what they save in every state, where `plan` is theirs tomorrow."""
+    if economy.several:
+        ahead = economy.chain().expect(marginal_of_plan(economy, public, plan))
+        function = portfolio.choice_function(economy, public, ahead)
+        return function, portfolio.chosen_by(economy, public, function).savings
+    resources, policy = economy.resources(public), policy_of(economy, public, plan)
+    return policy, feasible_savings(economy, public, resources, policy(resources))
 
 
 def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:

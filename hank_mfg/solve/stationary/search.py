@@ -38,7 +38,8 @@ from hank_mfg.solve.stationary.clearing.global_search import (
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError, explain, tolerance_not_met
 from hank_mfg.solve.stationary.diagnosis.redundancy import may_be_undetermined, not_determined
 from hank_mfg.solve.stationary.diagnosis.symptoms import without_risk, words
-from hank_mfg.solve.stationary.household import feasible_savings, policy_of
+from hank_mfg.solve.stationary.household import policy_and_savings
+from hank_mfg.solve.stationary.portfolio import PortfolioFunction
 
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
@@ -54,7 +55,7 @@ class Outcome(NamedTuple):
 
     found: Equilibrium
     resources: Any
-    policy: ConsumptionFunction
+    policy: ConsumptionFunction | PortfolioFunction
     savings: Any
     edge: Edge
     y: Any
@@ -64,9 +65,8 @@ class Outcome(NamedTuple):
 @eqx.filter_jit
 def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float, resumed: Resumed) -> Outcome:
     found, edge, y, slope = search_fine(levels, names, start, tolerance, resumed)
-    resources, policy = levels[-1].resources(found.public), policy_of(levels[-1], found.public, found.composite)
-    savings = feasible_savings(levels[-1], found.public, resources, policy(resources))
-    return Outcome(found, resources, policy, savings, edge, y, slope)
+    policy, savings = policy_and_savings(levels[-1], found.public, found.plan)
+    return Outcome(found, levels[-1].resources(found.public), policy, savings, edge, y, slope)
 
 
 _coarse = eqx.filter_jit(search_coarse)
@@ -163,7 +163,7 @@ class Programs:
         edge, search = self.coarse(economy, self.names, resumed)
         point, unknown = search.now, (edge.at + edge.scale * jnp.exp(search.now.y))[None]
         nothing: Any = None
-        composite = jnp.exp(point.log_consumption)
+        composite = jnp.exp(point.log_plan)  # of one asset: with two there is one grid
         return (Equilibrium(unknown, composite, composite, point.mass, nothing, point.excess, point.change),)
 
     def search(self, guess: np.ndarray | None, tolerance: float, others: bool) -> Outcome:

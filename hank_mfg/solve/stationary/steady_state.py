@@ -31,6 +31,7 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import response_to_unknowns
+from hank_mfg.solve.stationary.portfolio import PortfolioFunction, plan_of
 from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
 
@@ -47,12 +48,12 @@ class SteadyState(NamedTuple):
 
     `economy` is the discretized model without aggregate risk; `policy` the `composite` (consumption, less effort
     where preferences are GHH) that is chosen at given cash on hand where the budget does not bind; `savings` next
-    assets (assets, income); `mass` the stationary mass (assets, income), where lives end see `Ages`; `public` shocks,
+    assets (assets, income), of two assets (2, assets, income) over pairs of points, the first outermost; `mass` the stationary mass (assets, income), where lives end see `Ages`; `public` shocks,
     aggregates and prices; `residual` the largest relative excess (supplied - assumed)/assumed; times in seconds.
     """
 
     economy: Economy
-    policy: ConsumptionFunction
+    policy: ConsumptionFunction | PortfolioFunction
     savings: np.ndarray
     mass: np.ndarray
     public: Public
@@ -72,9 +73,18 @@ class SteadyState(NamedTuple):
         return self.public.aggregates
 
     @property
-    def assets(self) -> np.ndarray:
-        """The asset points, (assets,), in goods: the first axis of `mass`, `savings` and `consumption`."""
-        return np.asarray(self.economy.grid.points)
+    def assets(self) -> np.ndarray | Named:
+        """The asset points, (assets,), in goods: the first axis of `mass`, `savings` and `consumption`; of two assets
+        what is held of each at the pairs of points, (assets,) by name."""
+        return jax.tree.map(lambda held: np.asarray(held)[:, 0], self.economy.grid.held)
+
+    @property
+    def plan(self) -> np.ndarray:
+        """What the household's problem was solved for: the composite, or with two assets (2, assets, income), see
+        portfolio.py."""
+        if not self.economy.several:
+            return self.composite
+        return np.asarray(plan_of(self.economy, self.savings, self.composite))
 
     @property
     def consumption(self) -> np.ndarray:
@@ -93,8 +103,8 @@ class SteadyState(NamedTuple):
 
     @property
     def top_of_grid_mass(self) -> float:
-        """The mass at the last asset point; above 1e-6 the grid is too short."""
-        return float(self.mass[-1].sum())
+        """The mass at the last asset point, or that of either asset; above 1e-6 the grid is too short."""
+        return top_mass(self.economy, self.mass)
 
     @property
     def nonconcave(self) -> str:
@@ -178,7 +188,7 @@ def summary(result: Any, values: Mapping[str, Any], more: str) -> str:
 def steady_state(
     model: Model,
     *,
-    asset_points: int = 200,
+    asset_points: int | Mapping[str, int] | None = None,
     tolerance: float = 1e-11,
     guess: SteadyState | Mapping[str, float] | None = None,
     others: bool = True,
@@ -186,7 +196,8 @@ def steady_state(
 ) -> SteadyState:
     """Solve the stationary equilibrium of a model: aggregates and the prices that clear inside the period.
 
-    Aggregate shocks are held at their means. `tolerance` is on the relative change of consumption in one step of the
+    Aggregate shocks are held at their means. `asset_points` is 200 unless given; of two assets a number for each, by
+    name or the same, 60 unless given. `tolerance` is on the relative change of consumption in one step of the
     endogenous grid method; markets clear within 1e-6, of the aggregate or in units of excess_demand(). A search that
     fails is followed by one from many starts, in units of the economy's own (global_search.py).
 
@@ -273,12 +284,21 @@ def require_own_steady(model: Model, steady: SteadyState | None) -> None:
         )
 
 
+def top_mass(economy: Economy, mass: np.ndarray) -> float:
+    """The mass (assets, income) at the last point, of two assets at the last one of either."""
+    if not economy.several:
+        return float(mass[-1].sum())
+    apart = economy.grid.apart(mass)
+    return float(apart[-1].sum() + apart[:-1, -1].sum())
+
+
 def warn_of_top(economy: Economy, mass) -> None:
     """Warn where the asset grid is too short for the mass (assets, income)."""
-    top = float(np.asarray(mass)[-1].sum())
+    top = top_mass(economy, np.asarray(mass))
     if top > 1e-6:
+        ends = " or ".join(f"{end:g}" for end in np.ravel(economy.grid.upper))
         warnings.warn(
-            f"{top:.2e} of the population is at the top of the asset grid ({float(economy.grid.upper):g}): raise it "
+            f"{top:.2e} of the population is at the top of the asset grid ({ends}): raise it "
             "(maximum_assets in the shipped models).", stacklevel=5,
         )  # fmt: skip
 

@@ -33,7 +33,7 @@ from hank_mfg.solve.stationary.clearing.clearing import (
     patience,
 )
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, given
-from hank_mfg.solve.stationary.household import asset_return, first_consumption
+from hank_mfg.solve.stationary.household import asset_return, first_plan
 
 BLOCK = 64  # candidates surveyed at once
 SWEEPS = 2_000  # of the recursion for x(e)
@@ -42,18 +42,19 @@ LOOSE = 1e-8  # tolerance of the household at a candidate
 
 def not_resumed(economy: Economy, names: Names) -> Resumed:
     """A search that begins where it does by itself; NumPy, so that nothing is compiled."""
-    blank, whole = _number(np.zeros(economy.shape)), _number(np.asarray(0))
+    blank, plan = _number(np.zeros(economy.shape)), _number(np.zeros(economy.plan_shape))
+    whole = _number(np.asarray(0))
     zero, nothing, no = _number(0.0), _number(np.inf), _number(np.asarray(False))
-    point = Point(zero, blank, blank, _number(np.full(len(names.searched), np.inf)), nothing)
-    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, blank, zero, no, whole)
+    point = Point(zero, plan, blank, _number(np.full(len(names.searched), np.inf)), nothing)
+    search = Search(zero, point, nothing, -nothing, nothing, no, no, zero, plan, zero, no, whole)
     return Resumed(no, Edge(zero, zero), search, _number(np.zeros(len(names.searched))), whole, zero)
 
 
 def resumed_at(economy: Economy, names: Names, unknown: np.ndarray, start, mass, tolerance: float) -> Resumed:
     """A search that ends at its first point, the `unknown` (searched,): evaluates the excess there, from a policy
-    `start` (log consumption) and a `mass`, with the household solved to `tolerance`. NumPy."""
+    `start` (log plan) and a `mass`, with the household solved to `tolerance`. NumPy."""
     plain, tight, yes = not_resumed(economy, names), _number(tolerance), _number(np.asarray(True))
-    point = plain.search.now._replace(log_consumption=start, mass=mass)
+    point = plain.search.now._replace(log_plan=start, mass=mass)
     search = plain.search._replace(now=point, tolerance=tight, count=_number(np.asarray(SEARCH - 1)))
     edge = Edge(plain.edge.at, _number(unknown[0]))  # the unknown is at + scale e^y, at y = 0
     return Resumed(yes, edge, search, _number(coordinates(names, unknown)), _number(np.asarray(NEWTON)), tight)
@@ -64,7 +65,7 @@ def resumed_beyond(economy: Economy, names: Names, edge: Edge) -> Resumed:
     it starts from."""
     plain, y = not_resumed(economy, names), _number(np.log(BEYOND))
     start = _begin(economy, names, jnp.asarray(edge.at + edge.scale * BEYOND)[None])
-    point = plain.search.now._replace(y=y, log_consumption=start, mass=np.full(economy.shape, np.nan))
+    point = plain.search.now._replace(y=y, log_plan=start, mass=np.full(economy.shape, np.nan))
     search = plain.search._replace(y=y, now=point, tolerance=_number(HASTE))
     return plain._replace(given=_number(np.asarray(True)), edge=edge, search=search)
 
@@ -183,7 +184,7 @@ class Candidates:
         unknown = np.asarray(unknown, np.float64)
         usable = near is not None and np.isfinite(near.size)
         if near is not None and usable:
-            start, mass = np.log(np.asarray(near.found.composite)), near.found.mass
+            start, mass = np.log(np.asarray(near.found.plan)), near.found.mass
         else:
             start, mass = _begin(self.economy, self.names, jnp.asarray(unknown)), np.full(self.economy.shape, np.nan)
         resumed = resumed_at(self.economy, self.names, unknown, start, mass, tolerance)
@@ -227,4 +228,4 @@ class Candidates:
 def _begin(economy: Economy, names: Names, unknown: Array) -> Array:
     """Log consumption from which a household's problem is first solved: a tenth of all that could be consumed."""
     public = given(economy, names, unknown)
-    return jnp.log(first_consumption(economy, public))
+    return jnp.log(first_plan(economy, public))

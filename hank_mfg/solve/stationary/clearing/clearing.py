@@ -16,15 +16,21 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hank_mfg.environment.concavity import largest_rise
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.life import ESTATES
 from hank_mfg.environment.quantities import Names
-from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium, complete, excess_at, excess_of, given
+from hank_mfg.solve.stationary.clearing.equilibrium import (
+    Equilibrium,
+    complete,
+    equilibrium_of,
+    excess_at,
+    excess_of,
+    given,
+)
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.household import (
     asset_return,
-    first_consumption,
+    first_plan,
     policy_of,
     savings_at,
     solve_household,
@@ -46,22 +52,24 @@ SHORTENINGS = 10  # halvings of a step that leads nowhere
 ROUGH = 1e-3  # the excess at which it ends on a coarse grid
 
 
-def grids(economy: Economy) -> tuple[int, ...]:
+def grids(economy: Economy) -> tuple[Any, ...]:
     """Numbers of asset points to solve on, one after the other: a coarse grid first where the economy is large.
 
     It saves half of the time of a large search; compiling it takes a second more. Where lives end one pass through the
-    ages solves a household, and nothing is saved.
+    ages solves a household, and nothing is saved; of two assets there is one grid.
     """
     points, income = economy.shape
+    if economy.several:
+        return (economy.grid.count,)
     large = points * income >= LARGE and points // COARSE >= FEWEST and economy.life is None
     return (points // COARSE, points) if large else (points,)
 
 
 class Point(NamedTuple):
-    """A candidate: place `y` of the search, log consumption, the mass, and the excess (searched,)."""
+    """A candidate: place `y` of the search, log plan of the household, the mass, and the excess (searched,)."""
 
     y: Array
-    log_consumption: Array
+    log_plan: Array
     mass: Array
     excess: Array
     change: Array
@@ -71,7 +79,7 @@ class Search(NamedTuple):
     """The state of the search for one unknown: the next place `y`, the last point and the excess `before` it.
 
     `tolerance` is the household's at the next point, `exact` whether the last one was solved fully; `low` and `high`
-    enclose the root where `has_low` and `has_high`; `slope` is dF/dy and `drift` d log c/dy.
+    enclose the root where `has_low` and `has_high`; `slope` is dF/dy and `drift` that of the log plan.
     """
 
     y: Array
@@ -112,7 +120,7 @@ def search_coarse(economy: Economy, names: Names, resumed: "Resumed | None" = No
 
 class Resumed(NamedTuple):
     """Another start of a search, if `given`: for one unknown at a `search` beyond an `edge`; for several at `x`,
-    from `log_consumption` and `mass`, after `tries` steps of which `NEWTON` are the last, to `tolerance` at first."""
+    from `log_plan` and `mass`, after `tries` steps of which `NEWTON` are the last, to `tolerance` at first."""
 
     given: Array
     edge: Edge
@@ -137,7 +145,8 @@ def _iterations(resumed: "Resumed | None"):
 def unknown_start(economy: Economy) -> tuple[Edge, Search]:
     """The result of `search_coarse` without numbers, to compile `search_fine` for."""
     zero, blank = jnp.zeros(()), jnp.zeros(economy.shape)
-    return Edge(zero, zero), first_of(unsolved(zero, blank, blank), zero, blank, 0.0)
+    plan = jnp.zeros(economy.plan_shape)
+    return Edge(zero, zero), first_of(unsolved(zero, plan, blank), zero, plan, 0.0)
 
 
 def search_fine(
@@ -165,10 +174,7 @@ def search_fine(
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
     """The equilibrium at the last point of a search."""
     public = complete(economy, names, given(economy, names, unknown), point.mass)
-    composite = jnp.exp(point.log_consumption)
-    goods = economy.budget(public).goods(composite)
-    rise = largest_rise(economy, public)
-    return Equilibrium(unknown, composite, goods, point.mass, public, point.excess, point.change, rise)
+    return equilibrium_of(economy, public, unknown, jnp.exp(point.log_plan), point.mass, point.excess, point.change)
 
 
 def patience(economy: Economy, public: Public) -> Array:
@@ -239,8 +245,8 @@ def _cold(economy: Economy, names: Names, edge: Edge) -> Search:
     """The default start of the search: three percent beyond the edge, a tenth of cash consumed."""
     y = jnp.log(jnp.asarray(BEYOND, economy.dtype))
     public = given(economy, names, unknown_at(edge, y))
-    point = unsolved(y, jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan))
-    return first_of(point, jnp.zeros(()), jnp.zeros(economy.shape), HASTE)
+    point = unsolved(y, jnp.log(first_plan(economy, public)), jnp.full(economy.shape, jnp.nan))
+    return first_of(point, jnp.zeros(()), jnp.zeros_like(point.log_plan), HASTE)
 
 
 def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: Search) -> Search:
@@ -248,21 +254,21 @@ def refined(economy: Economy, coarse: Economy, names: Names, edge: Edge, found: 
     public = given(economy, names, unknown_at(edge, found.y))
     resources = economy.resources(public)
 
-    def read(log_consumption):
-        policy = policy_of(coarse, public, jnp.exp(log_consumption))
+    def read(log_plan):
+        policy = policy_of(coarse, public, jnp.exp(log_plan))
         return jnp.log(jnp.minimum(policy(resources), economy.all_consumed(public)))
 
-    here = found.now.log_consumption + found.drift * (found.y - found.now.y)
-    log_consumption, drift = jax.jvp(read, (here,), (found.drift,))
+    here = found.now.log_plan + found.drift * (found.y - found.now.y)
+    log_plan, drift = jax.jvp(read, (here,), (found.drift,))
     rows = jnp.argmin(jnp.abs(economy.grid.points - coarse.grid.points[:, None]), axis=1)
     mass = jnp.zeros(economy.shape).at[rows].set(found.now.mass)  # where the mass is largest
-    return first_of(unsolved(found.y, log_consumption, mass), found.slope, drift, 1e-2 * HASTE)
+    return first_of(unsolved(found.y, log_plan, mass), found.slope, drift, 1e-2 * HASTE)
 
 
-def unsolved(y: Array, log_consumption: Array, mass: Array) -> Point:
+def unsolved(y: Array, log_plan: Array, mass: Array) -> Point:
     """A point to start from: nothing follows from it yet, and `mass` only says where households are."""
     nothing = jnp.asarray(jnp.inf, y.dtype)
-    return Point(y, log_consumption, mass, nothing[None], nothing)
+    return Point(y, log_plan, mass, nothing[None], nothing)
 
 
 def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Search:
@@ -280,10 +286,10 @@ def _at(
     """The candidate at assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
     public = given(economy, names, unknown)
     household = solve_household(economy, public, jnp.exp(start), tolerance=tolerance, max_iterations=most)
-    savings = savings_at(economy, public, household.consumption)
+    savings = savings_at(economy, public, household.plan)
     mass = stationary_mass(economy, savings, neighbor)
-    excess = excess_of(economy, names, unknown, public, household.consumption, mass)
-    return Point(jnp.zeros(()), jnp.log(household.consumption), mass, excess, household.change)
+    excess = excess_of(economy, names, unknown, public, household.plan, mass)
+    return Point(jnp.zeros(()), jnp.log(household.plan), mass, excess, household.change)
 
 
 def secants(
@@ -305,7 +311,7 @@ def secants(
 
     def body(search: Search) -> Search:
         now = search.now
-        start = now.log_consumption + search.drift * (search.y - now.y)
+        start = now.log_plan + search.drift * (search.y - now.y)
         point = _at(economy, names, unknown_at(edge, search.y), start, now.mass, search.tolerance, most=most)
         return _next(search, point._replace(y=search.y), tolerance)
 
@@ -321,7 +327,7 @@ def _next(search: Search, point: Point, tolerance: float) -> Search:
     slope = (excess - last.excess[0]) / moved
     known = (count > 1) & jnp.isfinite(slope) & (slope < 0)
     slope = jnp.where(known, slope, search.slope)
-    drift = jnp.where(known, (point.log_consumption - last.log_consumption) / moved, search.drift)
+    drift = jnp.where(known, (point.log_plan - last.log_plan) / moved, search.drift)
 
     sure = size > NOISE * search.tolerance
     has_low, has_high = search.has_low | (sure & (excess > 0)), search.has_high | (sure & (excess < 0))
@@ -346,7 +352,7 @@ def newton_near(economy: Economy, names: Names, near: Equilibrium, tolerance: fl
     count = len(names.unknown)
     start = jnp.concatenate([jnp.log(near.unknown[:count]), near.unknown[count:]])
     search = first_of(
-        unsolved(jnp.zeros(()), jnp.log(near.composite), near.mass), jnp.zeros(()), jnp.zeros(economy.shape), tolerance
+        unsolved(jnp.zeros(()), jnp.log(near.plan), near.mass), jnp.zeros(()), jnp.zeros(economy.plan_shape), tolerance
     )
     nothing, tight = jnp.zeros(()), jnp.asarray(tolerance)
     resumed = Resumed(jnp.asarray(True), Edge(nothing, nothing), search, start, jnp.asarray(0), tight)
@@ -380,7 +386,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
 
         def shorter(step):
             part = 0.5 * step[0]
-            return part, solve(x + part * move, point.log_consumption, point.mass, jnp.asarray(tolerance))
+            return part, solve(x + part * move, point.log_plan, point.mass, jnp.asarray(tolerance))
 
         part, following = jax.lax.while_loop(
             nowhere, shorter, (2.0 * part, point._replace(excess=point.excess * jnp.nan))
@@ -395,11 +401,11 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
     first = [born if name == ESTATES else 0.0 for name in names.unknown]
     x = jnp.concatenate([jnp.asarray(first, economy.dtype), 0.5 * (bottom + top)])
     public = given(economy, names, level(x))
-    start, mass = jnp.log(first_consumption(economy, public)), jnp.full(economy.shape, jnp.nan)
+    start, mass = jnp.log(first_plan(economy, public)), jnp.full(economy.shape, jnp.nan)
     tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), _iterations(resumed)
     if resumed is not None:
         point = resumed.search.now
-        there = (resumed.x, point.log_consumption, point.mass, resumed.tolerance, resumed.tries)
+        there = (resumed.x, point.log_plan, point.mass, resumed.tolerance, resumed.tries)
         here = (x, start, mass, tight, tries)
         x, start, mass, tight, tries = jax.tree.map(lambda a, b: jnp.where(resumed.given, a, b), there, here)
     first = solve(x, start, mass, tight, most)

@@ -25,7 +25,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
-from hank_mfg.solve.stationary.household import consumption_by_age, household_map, savings_at
+from hank_mfg.solve.stationary.household import composite_of, consumption_by_age, household_map, savings_at
 from hank_mfg.wording import readable
 
 
@@ -38,6 +38,7 @@ class Equilibrium(NamedTuple):
     are not a number or not small, there is none: `steady_state` says why. `composite` (assets, income) is what policies
     choose: consumption, or consumption less effort under GHH. `rise` is by how much d resources / d assets rises at
     most between points of the grid: above 1e-6 budgets are not concave and first-order conditions not sufficient.
+    `portfolio` (2, assets, income) is there with two assets, what their household's problem was solved for.
     """
 
     unknown: Array
@@ -48,6 +49,12 @@ class Equilibrium(NamedTuple):
     excess: Array
     change: Array
     rise: Array | float = float("nan")
+    portfolio: Array | None = None
+
+    @property
+    def plan(self) -> Array:
+        """What the household's problem was solved for: the composite, or with two assets the portfolio."""
+        return self.composite if self.portfolio is None else self.portfolio
 
     @property
     def prices(self) -> Named:
@@ -65,7 +72,7 @@ def given(economy: Economy, names: Names, unknown: Array) -> Public:
     return form_steady_state(economy, names, unknown, economy.shocks(0), economy.long_run()[0])
 
 
-def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, composite: Array, mass: Array) -> Array:
+def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, plan: Array, mass: Array) -> Array:
     """The residuals of assumed values: log supplied - log unknown, then excess demand in what clears, (searched,).
 
     Minus infinity where nothing is supplied, or less.
@@ -76,7 +83,7 @@ def excess_of(economy: Economy, names: Names, unknown: Array, public: Public, co
         total = supplied(economy, names.unknown, mass, public.shocks)
         excess = [jnp.where(total > 0, jnp.log(jnp.where(total > 0, total, 1.0)), -jnp.inf) - jnp.log(unknown[:count])]
     if names.clearing:
-        savings = savings_at(economy, public, composite)
+        savings = savings_at(economy, public, plan)
         excess.append(economy.excess_demand(mass, public, savings))
     return jnp.concatenate(excess)
 
@@ -90,8 +97,8 @@ def complete(economy: Economy, names: Names, public: Public, mass: Array) -> Pub
 
 
 def _household(economy: Economy, public: Public, solved: Array) -> Array:
-    """The composite as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem;
-    where lives end it is an explicit function.
+    """The plan as a function of the economy and of prices near a `solved` fixed point, by the implicit theorem; where
+    lives end it is an explicit function.
 
     log c = T(log c): its derivative is that of log c* + (I - T')^{-1} (T(log c*) - log c*), all but T held at c*.
     """
@@ -115,23 +122,23 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
 
 
 def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
-    """Composite, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
+    """Plan, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
 
     The mass of a permanent type is in proportion to its share, whatever households choose.
     """
     public = given(economy, names, unknown)
-    composite = _household(economy, public, found.composite)
-    savings = savings_at(economy, public, composite)
+    plan = _household(economy, public, found.plan)
+    savings = savings_at(economy, public, plan)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
     mass = jax.lax.stop_gradient(found.mass) * growth[economy.types]
     moved = push_forward(mass, economy.lottery(savings), economy.chain())
-    return composite, mass + mass_response(economy, savings, mass, moved - mass), public
+    return plan, mass + mass_response(economy, savings, mass, moved - mass), public
 
 
 def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
     """`excess_of` near what was `found`: with derivatives in unknowns and economy."""
-    composite, mass, public = _respond(economy, names, unknown, found)
-    return excess_of(economy, names, unknown, public, composite, mass)
+    plan, mass, public = _respond(economy, names, unknown, found)
+    return excess_of(economy, names, unknown, public, plan, mass)
 
 
 def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
@@ -140,8 +147,16 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     still = jax.lax.stop_gradient(economy)
     jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)
     unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
-    composite, mass, public = _respond(economy, names, unknown, found)
+    plan, mass, public = _respond(economy, names, unknown, found)
     public = complete(economy, names, public, mass)
-    goods = economy.budget(public).goods(composite)
-    rise = largest_rise(economy, public)
-    return Equilibrium(unknown, composite, goods, mass, public, jnp.zeros_like(unknown), jnp.zeros(()), rise)
+    return equilibrium_of(economy, public, unknown, plan, mass, jnp.zeros_like(unknown), jnp.zeros(()))
+
+
+def equilibrium_of(
+    economy: Economy, public: Public, unknown: Array, plan: Array, mass: Array, excess: Array, change: Array
+) -> Equilibrium:
+    """The equilibrium in which households have a `plan`."""
+    composite = composite_of(economy, plan)
+    goods, rise = economy.budget(public).goods(composite), largest_rise(economy, public)
+    portfolio = plan if economy.several else None
+    return Equilibrium(unknown, composite, goods, mass, public, excess, change, rise, portfolio)

@@ -404,7 +404,7 @@ def polish(candidates: Candidates, candidate: Candidate) -> Candidate:
     """The root near a candidate by the program's own Newton steps, where these lead closer."""
     if not candidate.size <= 1.0:
         return candidate
-    start, mass = np.log(np.asarray(candidate.found.composite)), candidate.found.mass
+    start, mass = np.log(np.asarray(candidate.found.plan)), candidate.found.mass
     there = resumed_at(candidates.economy, candidates.names, candidate.unknown, start, mass, 1e-11)
     better = candidates.resume(there._replace(tries=np.asarray(NEWTON_OF_PROGRAM - POLISHING)))
     return better if better.size <= max(0.1 * CLEARED, candidate.size) else candidate

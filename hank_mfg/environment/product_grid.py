@@ -1,0 +1,113 @@
+"""The grid of a household with two assets: every pair of a point of the first and a point of the second.
+
+Pairs lie in one axis, the first asset outermost, so that the mass, values and whatever else is known of every state
+have the shape (assets, income) whatever the number of assets.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import Array
+
+from hank_mfg.environment.grids import AssetGrid, asset_grid
+from hank_mfg.errors import HankError
+from hank_mfg.model.assets import Assets
+from hank_mfg.model.named import Named
+from hank_mfg.model.portable import portable
+from hank_mfg.sizes import require_room
+
+POINTS, POINTS_EACH = 200, 60  # by default: of one asset, and of each of two
+
+
+class SeveralAssetsError(HankError, NotImplementedError):
+    """Something that is not there yet for households with two assets."""
+
+
+@portable
+class ProductGrid(eqx.Module):
+    """The grids of two assets, `axes`, by `names`, the liquid one first."""
+
+    axes: tuple[AssetGrid, AssetGrid]
+    names: tuple[str, str] = eqx.field(static=True)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of points of each asset."""
+        return self.axes[0].size, self.axes[1].size
+
+    @property
+    def size(self) -> int:
+        """The number of pairs."""
+        return self.axes[0].size * self.axes[1].size
+
+    @property
+    def count(self) -> dict[str, int]:
+        """What `asset_points` gives this grid."""
+        return zip_names(self.names, self.shape)
+
+    @property
+    def held(self) -> Named:
+        """What is held of each asset in every pair, by name: (assets, 1)."""
+        first, second = (axis.points for axis in self.axes)
+        count, other = self.shape
+        return Named("assets", zip_names(self.names, (jnp.repeat(first, other)[:, None], jnp.tile(second, count)[:, None])))
+
+    @property
+    def lower(self) -> Array:
+        """The borrowing limits, to broadcast with savings: (2, 1, 1)."""
+        return jnp.stack([axis.lower for axis in self.axes])[:, None, None]
+
+    @property
+    def upper(self) -> Array:
+        """The tops of the grids, to broadcast with savings: (2, 1, 1)."""
+        return jnp.stack([axis.upper for axis in self.axes])[:, None, None]
+
+    @property
+    def points(self) -> NoReturn:
+        """Raise SeveralAssetsError: what asks for the points of one asset does not know of two."""
+        raise SeveralAssetsError(
+            f"This is not there yet for households with several assets ({', '.join(self.names)}): their stationary "
+            "equilibrium, linear responses and paths of perfect foresight are; add the assets up for the rest."
+        )
+
+    def apart(self, values: Any) -> Any:
+        """Values (..., assets, income) with an axis for each asset: (..., first, second, income)."""
+        return values.reshape(*values.shape[:-2], *self.shape, values.shape[-1])
+
+    def together(self, values: Any) -> Any:
+        """The inverse of `apart`."""
+        return values.reshape(*values.shape[:-3], self.size, values.shape[-1])
+
+
+def zip_names(names: tuple[str, ...], values: Any) -> dict[str, Any]:
+    """Values by name."""
+    return dict(zip(names, values, strict=True))
+
+
+def grid_of(
+    space: Assets | Mapping[str, Assets], points: int | Mapping[str, int] | None, dtype, states: int = 1
+) -> AssetGrid | ProductGrid:
+    """The grid over a declared space: of one asset, or of two by name.
+
+    `points` is a number, for each asset, or the number of each by name; 200 of one asset and 60 of each of two where
+    it is None. Raises ValueError for numbers that do not fit, SizeError where a few arrays do not fit into memory.
+    """
+    if isinstance(space, Assets):
+        if isinstance(points, Mapping):
+            raise ValueError(f"asset_points = {dict(points)!r}: there is one asset, give one number.")
+        return asset_grid(space, POINTS if points is None else points, dtype, states)
+    names = tuple(space)
+    given = points if isinstance(points, Mapping) else dict.fromkeys(names, POINTS_EACH if points is None else points)
+    if set(given) != set(names):
+        raise ValueError(
+            f"asset_points = {dict(given)!r}: the assets are {' and '.join(names)}; give a number for each, or one "
+            "number for both."
+        )
+    first, second = (asset_grid(space[name], given[name], dtype, states) for name in names)
+    require_room(
+        f"asset_points={dict(given)!r} with {states} income states", "use fewer points, typically 30 to 100 of each",
+        numbers=64.0 * first.size * second.size * states,
+    )  # fmt: skip
+    return ProductGrid((first, second), names)
