@@ -48,9 +48,9 @@ class TwoAssetHANK(hm.Model):
         monetary = {"persistence": self.monetary_persistence, "stationary_sd": self.monetary_sd}
         spending = {"persistence": self.spending_persistence, "stationary_sd": self.spending_sd}
         return (
-            hm.AR1("productivity", **productivity, states=3, exponential=True, unit_mean=True),
-            hm.AR1("monetary", **monetary, states=3),
-            hm.AR1("extra_spending", **spending, states=3),
+            hm.AR1("productivity", **productivity, states=2, exponential=True, unit_mean=True),
+            hm.AR1("monetary", **monetary, states=2),
+            hm.AR1("extra_spending", **spending, states=2),
         )
 
     def idiosyncratic_shock(self):

@@ -17,8 +17,8 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine
-from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.environment.probe import Case, evaluate, make_case
+from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today

@@ -174,7 +174,7 @@ def _fine(play: Play, baseline: Play) -> Play:
     policy = cast(play.policy, baseline.economy.dtype)
     model = cast(play.economy.model, baseline.economy.dtype)
     economy = eqx.tree_at(lambda e: e.model, baseline.economy, model)
-    return Play(economy, policy, policy.tables(economy.grid.points))
+    return Play(economy, policy, policy.tables_on(economy.grid))
 
 
 @eqx.filter_jit

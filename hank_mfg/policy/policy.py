@@ -20,7 +20,7 @@ Where firms set prices they have an encoder and a head of their own, which give 
 curve: its steady-state value plus one number per path and period.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -30,6 +30,7 @@ from jax import Array
 
 from hank_mfg.environment.grids import AssetGrid, asset_grid, assets_at, coordinate, spline_matrix
 from hank_mfg.environment.information_sets import InformationSets
+from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.concrete import in_jax
 from hank_mfg.model.portable import portable
@@ -201,6 +202,10 @@ class Policy(eqx.Module):
         own = interacted(features[self.encoder.feature_count :], self.parameters)
         found = self.stationary.expected + self.expectations.scale * self.expectations.head(own)
         return jnp.reshape(found, -1)  # earlier versions saved one expectation as a number
+
+    def tables_on(self, grid: AssetGrid | ProductGrid) -> Any:
+        """Everything fixed on a grid."""
+        return self.tables(grid.points)
 
     def tables(self, points: Array) -> Tables:
         """Everything fixed at asset points (n,): computed once per grid, by NumPy and SciPy in float64."""

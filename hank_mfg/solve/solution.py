@@ -1,6 +1,7 @@
 """What solvers return."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import jax
@@ -11,7 +12,8 @@ from jax import Array
 
 from hank_mfg.environment.economy import Aggregate, Economy, discretize
 from hank_mfg.environment.game import AbstractGame
-from hank_mfg.environment.grids import asset_grid
+from hank_mfg.environment.grids import AssetGrid
+from hank_mfg.environment.product_grid import ProductGrid, grid_of
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
@@ -26,6 +28,8 @@ from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import History, Status
 from hank_mfg.wording import readable
+
+FINER = 2  # times as many asset points as in training, where there is one asset
 
 
 class GlobalSolution(Protocol):
@@ -131,19 +135,21 @@ class Solution(Trained, Answers):
         """The last flow utility, mean over the population, paths and periods."""
         return float(self.history["objective"][-1])
 
-    def play(self, asset_points: int | None = None, dtype=jnp.float64) -> Play:
-        """The trained policy on a grid and in a precision of choice, by default twice as fine as in training."""
-        points = 2 * self.settings.asset_points if asset_points is None else asset_points
+    def play(self, asset_points: int | Mapping[str, int] | None = None, dtype=jnp.float64) -> Play:
+        """The trained policy on a grid and in a precision of choice, by default twice as fine as in training, of two
+        assets as in training."""
+        points = self.settings.points(self.model, FINER) if asset_points is None else asset_points
         economy = discretize(self.model, points, dtype)
         policy = cast(self.policy, dtype)
-        return Play(economy, policy, policy.tables(economy.grid.points))
+        return Play(economy, policy, policy.tables_on(economy.grid))
 
     def start(self, play: Play, path: int = 0) -> State:
         """The last state of one training path, a draw from the ergodic set, moved to the grid of `play`."""
         dtype = play.economy.dtype
         mass = np.asarray(self.states.aggregate.mass[path], np.float64)
-        points = asset_grid(self.model.asset_space(), mass.shape[0], dtype).points
-        moved = move_mass(mass / mass.sum(), points, play.economy.grid.points)
+        points = self.settings.points(self.model) if play.economy.several else mass.shape[0]
+        grid = grid_of(self.model.asset_space(), points, dtype)
+        moved = move_mass(mass / mass.sum(), grid, play.economy.grid)
         shock = jnp.asarray(np.asarray(self.states.aggregate.shock[path], np.int32))
         memory = jnp.asarray(np.asarray(self.states.memory[path], dtype))
         state_variables, guess = cast(
@@ -161,10 +167,18 @@ def model_note(solution: GlobalSolution) -> str:
 
 
 def move_mass(mass, points, target) -> np.ndarray:
-    """Mass (points, income) on other asset points `target`, split between neighbors so that its mean is unchanged.
+    """Mass (assets, income) on other asset points `target`, split between neighbors so that its mean is unchanged.
 
-    NumPy, float64; `points` must lie within the range of `target`.
+    NumPy, float64; `points` and `target` are grids or asset points, and the first lie within the range of the second.
     """
+    if isinstance(points, ProductGrid):
+        apart = np.asarray(points.apart(np.asarray(mass, np.float64)))
+        for place, (before, after) in enumerate(zip(points.axes, target.axes, strict=True)):
+            rows = np.moveaxis(apart, place, 0)
+            moved = move_mass(rows.reshape(len(rows), -1), before, after)
+            apart = np.moveaxis(moved.reshape(-1, *rows.shape[1:]), 0, place)
+        return apart.reshape(target.size, -1)
+    points, target = (each.points if isinstance(each, AssetGrid) else each for each in (points, target))
     mass, points, target = (np.asarray(x, np.float64) for x in (mass, points, target))
     index = np.clip(np.searchsorted(target, points, side="right") - 1, 0, len(target) - 2)
     weight = ((points - target[index]) / (target[index + 1] - target[index]))[:, None]
@@ -176,7 +190,7 @@ def move_mass(mass, points, target) -> np.ndarray:
 
 def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
     """The stationary mass and steady state variables on the grid of `economy`, in the middle aggregate state."""
-    mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
+    mass = move_mass(steady.mass, steady.economy.grid, economy.grid)
     shock = np.int32((economy.shock_count - 1) // 2)
     state_variables = {
         name: jnp.asarray(np.asarray(steady.aggregates[name], economy.dtype))

@@ -15,7 +15,7 @@ Timing: K is the aggregate at the start of the period, after shocks, before choi
 Source: Krusell and Smith (1998), JPE 106(5).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -139,6 +139,10 @@ class TabulatedPolicy(eqx.Module):
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """The features are the signal itself."""
         return memory, signal
+
+    def tables_on(self, grid: Any) -> tuple:
+        """Everything fixed on a grid."""
+        return self.tables(grid.points)
 
     def tables(self, points: Array) -> tuple:
         """Nothing depends on the grid that the policy is read on."""

@@ -103,7 +103,7 @@ class ClassicalSolution(Answers):
         points = self.settings.histogram_points if asset_points is None else asset_points
         economy = perceive(discretize(self.model, points, dtype))
         policy: Any = cast(self.policy, dtype)  # not trained, so not a `Policy`: it answers the same questions
-        return Play(economy, policy, policy.tables(economy.grid.points))
+        return Play(economy, policy, policy.tables_on(economy.grid))
 
     def start(self, play: Play) -> State:
         """The end of the last simulated path, a draw from the ergodic set, moved to the grid of `play`."""

@@ -131,7 +131,7 @@ class Programs(NamedTuple):
 def play_of(histogram: PerceivedEconomy, economy: PerceivedEconomy, table: Array, nodes: Array) -> Play:
     """The economy on the grid of the histogram, all households following policies (shocks, capital, assets, income)."""
     policy: Any = TabulatedPolicy(table, nodes, economy.grid.points, economy.distinct())
-    return Play(histogram, policy, policy.tables(histogram.grid.points))
+    return Play(histogram, policy, policy.tables_on(histogram.grid))
 
 
 class Search:

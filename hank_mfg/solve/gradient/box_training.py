@@ -138,7 +138,7 @@ class BoxSolution(Trained):
         points = self.settings.asset_points if asset_points is None else asset_points
         economy = discretize(model_at(self.model, self.parameters, point), points, dtype)
         policy = self.policy_at(point, dtype)
-        return Play(economy, policy, policy.tables(economy.grid.points))
+        return Play(economy, policy, policy.tables_on(economy.grid))
 
     @float64_allowed
     def models_at(self, points: np.ndarray, asset_points: int, dtype=jnp.float64) -> tuple[Play, ModelSet]:
@@ -177,7 +177,7 @@ class BoxSolution(Trained):
         """
         point = point_of(self.model, self.parameters, {**(values or {}), **named})
         model, play = model_at(self.model, self.parameters, point), self.play_at(point)
-        steady = steady_state(model, asset_points=steady_points(self.settings)) if steady is None else steady
+        steady = steady_state(model, asset_points=steady_points(self.settings, model)) if steady is None else steady
         nearest = np.argsort(((self.points - point) ** 2).sum(axis=1))[: self.settings.paths]
         states = jax.tree.map(lambda x: x[np.resize(nearest, self.settings.paths)], self.states)
         policy = play.policy
@@ -213,7 +213,7 @@ def _solve_points(begun: "BegunBox", points: np.ndarray, like: Policy, program: 
         if known.economies:
             require_same_grids(f"over, at {at}", economy, known.economies[0])
         try:
-            steady = steady_state(here, asset_points=steady_points(settings), others=False)
+            steady = steady_state(here, asset_points=steady_points(settings, here), others=False)
         except SteadyStateError as error:
             raise SteadyStateError(f"over: at {at}, a point of the box: {error}") from error
         whole = discretize(here, steady.economy.grid.size, jnp.float64)
@@ -347,7 +347,7 @@ def train_box(begun: BegunBox, callback: Watcher | None, lines: Lines) -> BoxSol
     begin, (model, settings, box, seed, resume) = time.perf_counter(), begun
     free, points = box.free(model), box.sample(seed)
     middle = model_at(model, free, np.zeros(len(free)))
-    steady = steady_state(middle, asset_points=steady_points(settings))
+    steady = steady_state(middle, asset_points=steady_points(settings, middle))
     ready = play, training = untrained(middle, settings, steady, seed=seed, parameters=len(free))
     models, shaped = _placeholder(play, training, len(points))
     lines.step("stationary equilibria over the box, compiling beside them")

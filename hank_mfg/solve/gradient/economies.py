@@ -3,7 +3,7 @@
 import concurrent.futures
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,14 +12,15 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.economy import Aggregate, discretize
-from hank_mfg.environment.grids import asset_grid
+from hank_mfg.environment.economy import Aggregate, Economy, discretize
+from hank_mfg.environment.product_grid import ProductGrid, grid_of
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.errors import SolveError
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy, trainable
+from hank_mfg.policy.portfolio_policy import StationaryPortfolio, make_portfolio_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines
@@ -80,9 +81,9 @@ def prepare(
     arguments give the same bits. `walk` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
     """
     play, training = untrained(model, settings, steady, seed=seed, sees=sees)
-    whole = discretize(model, steady.economy.grid.size, jnp.float64)
+    whole = discretize(model, steady.economy.grid.count, jnp.float64)
     policy = start_by_state(play.policy, whole, steady, by_state)
-    play = play._replace(policy=policy, tables=policy.tables(play.economy.grid.points))
+    play = play._replace(policy=policy, tables=policy.tables_on(play.economy.grid))
     training = training._replace(policy=policy)
     warmup_key, train_key = jax.random.split(training.key)
     training = training._replace(key=train_key)
@@ -126,7 +127,7 @@ def untrained(
     steady: SteadyState | None = None,
     *,
     seed: int = 0,
-    points: int | None = None,
+    points: Any = None,
     sees: Model | None = None,
     parameters: int = 0,
 ) -> tuple[Play, Training[State]]:
@@ -137,18 +138,14 @@ def untrained(
     household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
     The networks see so many `parameters` of the model beside the signal.
     """
-    economy, information_sets = discretize(model, settings.asset_points, DTYPES[settings.precision]), None
+    economy, information_sets = discretize(model, settings.points(model), DTYPES[settings.precision]), None
     dtype = economy.dtype
     if sees is not None:
         shown = discretize(sees, settings.asset_points, dtype)
         information_sets = economy.information_sets(shown.own)
         economy = eqx.tree_at(lambda e: e.model, economy, shown.model)
     if steady is None:
-        assets = asset_grid(model.asset_space(), points or steady_points(settings), dtype).points
-        cash = jnp.asarray(np.tile(np.asarray(assets)[:, None] - float(economy.grid.lower) + 1.0, economy.shape[1]))
-        zeros = np.zeros((len(economy.clearing_prices), *cash.shape), dtype)
-        others = map(jnp.asarray, (zeros[:, 0, 0], zeros, np.zeros(0, dtype)))
-        stationary = Stationary(ConsumptionFunction(cash, cash), assets, cash, *others)
+        stationary = _blank(model, economy, steady_points(settings, model) if points is None else points)
         mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
         state_variables = Named(
             "state_variables", {name: jnp.asarray(np.zeros((), dtype)) for name in model.state_variables()}
@@ -171,20 +168,37 @@ def untrained(
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
     seen = seen_states(economy)
     shape = PolicySettings(signals, *sizes, expectations, information_sets, seen, parameters)
-    policy = make_policy(stationary, model.asset_space(), shape, seed=seed)
+    space = model.asset_space()
+    if isinstance(stationary, StationaryPortfolio):
+        policy = make_portfolio_policy(stationary, space, shape, seed=seed)
+    else:
+        policy = make_policy(stationary, space, shape, seed=seed)
     still = jnp.asarray(np.zeros(len(economy.clearing_prices), dtype))
     memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
     start = State(aggregate, memory, jax.tree.map(jnp.asarray, guess), still)
     states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
     empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
     optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
-    play = Play(economy, policy, policy.tables(economy.grid.points))
+    play = Play(economy, policy, policy.tables_on(economy.grid))
     return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed), still)
 
 
-def steady_points(settings: RSPG) -> int:
-    """Asset points of the stationary equilibrium that training starts from: twice those of training."""
-    return 2 * settings.asset_points
+def _blank(model: Model, economy: Economy, points: Any) -> Stationary | StationaryPortfolio:
+    """A stationary policy of the right shapes, on so many asset points."""
+    dtype, count = economy.dtype, len(economy.clearing_prices)
+    grid = grid_of(model.asset_space(), points, dtype)
+    prices, nothing = jnp.asarray(np.zeros(count, dtype)), jnp.asarray(np.zeros(0, dtype))
+    if isinstance(grid, ProductGrid):
+        return StationaryPortfolio(jnp.asarray(np.zeros((2, grid.size, economy.shape[1]), dtype)), grid, prices, nothing)
+    cash = jnp.asarray(np.tile(np.asarray(grid.held) - float(economy.grid.lower) + 1.0, economy.shape[1]))
+    response = jnp.asarray(np.zeros((count, *cash.shape), dtype))
+    return Stationary(ConsumptionFunction(cash, cash), grid.points, cash, prices, response, nothing)
+
+
+def steady_points(settings: RSPG, model: Model) -> int | dict[str, int]:
+    """Asset points of the stationary equilibrium that training starts from: twice those of training, of two assets
+    those of training."""
+    return settings.points(model, 2)
 
 
 class Compiled(NamedTuple):
@@ -197,7 +211,7 @@ class Compiled(NamedTuple):
 
 
 @float64_allowed
-def compile_ahead(model: Model, settings: RSPG, points: int, models: ModelSet | None = None) -> Compiled:
+def compile_ahead(model: Model, settings: RSPG, points: Any, models: ModelSet | None = None) -> Compiled:
     """Compile what training calls, for the shapes of a model and settings.
 
     `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
@@ -209,7 +223,7 @@ def compile_ahead(model: Model, settings: RSPG, points: int, models: ModelSet | 
 
 @float64_allowed
 def compile_for(
-    model: Model, settings: RSPG, points: int, play: Play, training: Training[State], models: ModelSet | None
+    model: Model, settings: RSPG, points: Any, play: Play, training: Training[State], models: ModelSet | None
 ) -> Compiled:
     """Compile what training calls, for the shapes of `play`, `training` and `models`; otherwise as `compile_ahead`."""
     begin, options = time.perf_counter(), quick_compilation()
@@ -224,7 +238,7 @@ def compile_for(
 
 
 @float64_allowed
-def _compile_by_state(model: Model, points: int) -> Callable:
+def _compile_by_state(model: Model, points: Any) -> Callable:
     economy = discretize(model, points, jnp.float64)
     moved = jnp.asarray(np.ones(len(names_of(economy).unknown)))
     lowered = optimum_by_state.lower(economy, moved, jnp.asarray(np.ones(economy.shape)))
@@ -272,9 +286,9 @@ def train_economy(
     models = None if adversary is None else adversary.models
     lines.step("compiling" if steady is not None else "stationary equilibrium, compiling beside it")
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        points = steady_points(settings) if steady is None else steady.economy.grid.size
+        points = steady_points(settings, model) if steady is None else steady.economy.grid.count
         compiling = beside.submit(compile_ahead, model, settings, points, models)
-        steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings))
+        steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings, model))
         if started is not None:
             started(steady)
         lines.now("compiling")
@@ -282,7 +296,7 @@ def train_economy(
     if resume is not None:
         play, _ = untrained(model, settings, steady, seed=seed)
         training, history = resume
-        play = play._replace(policy=training.policy, tables=training.policy.tables(play.economy.grid.points))
+        play = play._replace(policy=training.policy, tables=training.policy.tables_on(play.economy.grid))
     else:
         lines.now("first paths, on which households follow the stationary policy")
         play, training = prepare(
@@ -296,7 +310,7 @@ def train_economy(
         advance, training, history, updates=settings.updates, converged=converged, say=say, callback=callback
     )
     end = time.perf_counter()
-    device = play.economy.grid.points.devices().pop()
+    device = play.economy.income_transition.devices().pop()
     return Solution(
         model, settings, steady, training.policy, training.optimizer, training.states, training.key,
         training.price_noise_sd, history, status, seed, f"{device.platform} ({device.device_kind})", compiled.seconds,

@@ -28,6 +28,7 @@ from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import Lottery, expect
 from hank_mfg.solve.play.rollout import Decision, Step
+from hank_mfg.solve.stationary.portfolio import marginal_values
 
 
 class FirstOrder(NamedTuple):
@@ -71,6 +72,20 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
     chain = economy.chain(shock, step.shock_next)
     residual, curvature = in_choice + ahead_here, twice + jnp.minimum(ahead_slope, 0.0)
     return FirstOrder(residual, curvature, persistence, step.lottery, chain, discount_factor)
+
+
+def exact_ahead(economy: Economy, step: Step, ahead: Decision) -> Array:
+    """What households with two assets should expect of marginal values at every choice, exact over next period's
+    aggregate and own states: (2, assets, income). `ahead` holds the decisions in every state that may follow."""
+    shock = step.now.state.aggregate.shock
+
+    def expected(shock_next, decision):
+        marginal = marginal_values(
+            economy, decision.public, decision.savings, decision.unconstrained_consumption
+        )
+        return economy.shock_transition[shock, shock_next] * economy.chain(shock, shock_next).expect(marginal)
+
+    return jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead).sum(axis=0)
 
 
 def due_expectations(economy: Economy, now: Decision, ahead: Decision) -> Array:

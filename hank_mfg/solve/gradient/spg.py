@@ -19,9 +19,11 @@ import optax
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.model.base import Model
 from hank_mfg.policy.policy import Policy, Tables, trainable
+from hank_mfg.policy.portfolio_policy import PortfolioPolicy, PortfolioTables
 from hank_mfg.solve.gradient.descent import descend, make_optimizer
-from hank_mfg.solve.gradient.euler import FirstOrder, due_expectations, first_order, structural_gradient
+from hank_mfg.solve.gradient.euler import FirstOrder, due_expectations, exact_ahead, first_order, structural_gradient
 from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
@@ -47,7 +49,8 @@ class RSPG(MethodSettings):
     `max_step` bounds the change of log consumption aimed at in one update.
 
     `memory` ("gru", "lstm", "lru", "attention", "none"), `units`, `width` and `knots` set the size of the policy's
-    network, `asset_points` the grid, `precision` ("float32", "float64") the precision of training. Training stops when
+    network, `asset_points` the grid, of two assets that of the first, `second_points` that of the second, `precision`
+    ("float32", "float64") the precision of training. Training stops when
     the mass-weighted Euler error, relative to consumption, and the error of expectations, relative to their values at
     rest where these are above one, are below `tolerance`. The scale of the signals is measured first, in `warmup`
     periods under the stationary policy. During training, clearing prices are perturbed by noise with `price_noise`
@@ -70,6 +73,7 @@ class RSPG(MethodSettings):
     width: int = 64
     knots: int = 24
     asset_points: int = 200
+    second_points: int = 70
     precision: str = "float32"
     tolerance: float = 3e-5
     warmup: int = 200
@@ -87,7 +91,16 @@ class RSPG(MethodSettings):
         self.demand("price_noise", self.price_noise >= 0, "zero or positive")
         self.demand("knots", self.knots >= 10, "an integer of at least 10")
         self.demand("asset_points", self.asset_points >= 10, "at least 10")
+        self.demand("second_points", self.second_points >= 10, "at least 10")
         self.price()
+
+    def points(self, model: Model, finer: int = 1) -> int | dict[str, int]:
+        """What `asset_points` means for a model: of one asset `finer` times the number given; of two assets the numbers
+        given, by name."""
+        names = model.asset_names()
+        if not names:
+            return finer * self.asset_points
+        return dict(zip(names, (self.asset_points, self.second_points), strict=True))
 
     def price(self, states: int = 1, shocks: int = 1) -> None:
         """Raise SizeError unless training fits this machine, for so many income states and aggregate shocks."""
@@ -186,16 +199,20 @@ def observe(play: Play, state: State, shocks_next: Array, price_noise: Array) ->
     return coarsen(last, play, inside), record, worst_market(inside, steps.now)
 
 
-def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Record:
+def record_period(
+    play: Play, step: Step, ahead: Decision, there: Economy | None = None
+) -> "Record | PortfolioRecord":
     """The record of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass
     reward = jnp.sum(mass * play.economy.reward(now.savings, now.public))
+    due = due_expectations(play.economy, now, ahead)
+    if play.economy.several:
+        return record_portfolios(play, step, ahead, reward, due)
     condition = first_order(play.economy, step, ahead, there)
     budget = play.economy.budget(now.public)
     net = budget.unspent(now.cash, now.savings)
     consumption, rise = jax.jvp(budget.consumed, (net,), (budget.cost(jnp.ones_like(net)),))
-    due = due_expectations(play.economy, now, ahead)
     return Record(
         now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
         budget.goods(consumption), rise, mass, reward, now.expected, due,
@@ -203,12 +220,14 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
     )  # fmt: skip
 
 
-def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets, Array, Array]:
+def compute_targets(play: Play, record: "Record | PortfolioRecord", settings: RSPG) -> tuple[Targets, Array, Array]:
     """Newton steps on every state's first-order condition, as moves of log consumption; the Euler error; the gradient.
 
     Where a bound binds the step starts from it and leads beyond, to the unconstrained choice: a head that is left free
     beyond the bound would bend where the bound ceases to bind.
     """
+    if isinstance(record, PortfolioRecord):
+        return portfolio_targets(record, settings)
     lower, upper = play.economy.lowest, play.economy.highest
     td_lambda = settings.td_lambda
     if td_lambda is None:
@@ -226,6 +245,49 @@ def compute_targets(play: Play, record: Record, settings: RSPG) -> tuple[Targets
     relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
     return targets, jnp.mean(euler_error), gradient
+
+
+class PortfolioRecord(NamedTuple):
+    """The record of each period of households with two assets: `cash` on hand, `savings` (time, 2, assets, income), the
+    mass of next assets and income today, `settled`, by how much the logarithms of what is expected of marginal values
+    should `move`, (time, 2, assets, income), and the changes of `consumption` that this is worth, relative, of the same
+    shape. The rest is that of `Record`."""
+
+    signal: Array
+    cash: Array
+    savings: Array
+    mass: Array
+    settled: Array
+    reward: Array
+    expected: Array
+    implied: Array
+    move: Array
+    consumption: Array
+
+
+def record_portfolios(play: Play, step: Step, ahead: Decision, reward: Array, due: Array) -> PortfolioRecord:
+    """The record of one period and of the decisions that may follow, of households with two assets."""
+    policy, now = play.policy, step.now
+    assert isinstance(policy, PortfolioPolicy) and isinstance(play.tables, PortfolioTables)
+    known, exact = policy.ahead(now.features, play.tables), exact_ahead(play.economy, step, ahead)
+    inverse = play.economy.model.preferences().inverse_marginal_utility
+    return PortfolioRecord(
+        now.signal, now.cash, now.savings, now.state.aggregate.mass, step.settled, reward, now.expected, due,
+        jnp.log(exact) - jnp.log(known), inverse(exact) / inverse(known) - 1.0,
+    )  # fmt: skip
+
+
+def portfolio_targets(record: PortfolioRecord, settings: RSPG) -> tuple[Targets, Array, Array]:
+    """Targets, the larger of the mean Euler errors of both assets, relative to consumption, and the moves themselves.
+
+    What is expected of marginal values counts where households' next assets are."""
+    cells = record.settled[0].size
+    weight = record.settled * (1.0 - settings.uniform_weight) + settings.uniform_weight / cells
+    move = jnp.clip(record.move, -settings.max_step, settings.max_step)
+    bound = jnp.zeros((len(move), move.shape[-1]), jnp.int32)
+    targets = Targets(record.signal, move, weight[:, None], record.implied - record.expected, bound)
+    missed = jnp.sum(record.settled[:, None] * jnp.abs(record.consumption), axis=(2, 3))
+    return targets, jnp.max(jnp.mean(missed, axis=0)), record.move
 
 
 def missed_expectation(policy: Policy, missed: Array) -> Array:
@@ -273,7 +335,8 @@ def fit(
 
     def loss(moving):
         distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
-        households, ahead = jnp.sum(weight * distance**2, axis=(2, 3)), jnp.sum((missed / unit) ** 2, axis=2)
+        states = tuple(range(2, distance.ndim))
+        households, ahead = jnp.sum(weight * distance**2, axis=states), jnp.sum((missed / unit) ** 2, axis=2)
         return 0.5 * jnp.mean(shares[:, None] * (households + ahead))
 
     start = (moving, training.optimizer)

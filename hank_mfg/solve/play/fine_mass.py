@@ -25,7 +25,7 @@ def finer(play: Play) -> Play:
     if play.policy.by_state is None:
         return play
     fine = play.economy.grid.finer(FINER)
-    return play._replace(fine=Play(play.economy.on(fine), play.policy, play.policy.tables(fine.points)))
+    return play._replace(fine=Play(play.economy.on(fine), play.policy, play.policy.tables_on(fine)))
 
 
 def refine(state: State, fine: Play) -> State:

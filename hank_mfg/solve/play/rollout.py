@@ -15,11 +15,13 @@ from jax import Array
 
 from hank_mfg.environment.clearing import clear
 from hank_mfg.environment.economy import NO_CLEARING_PRICES, Aggregate, Economy, Public
-from hank_mfg.environment.lottery import Lottery
+from hank_mfg.environment.lottery import Lottery, PairLottery
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy, Tables
+from hank_mfg.policy.portfolio_policy import PortfolioPolicy, PortfolioTables
 from hank_mfg.solve.play.market import Market
+from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by
 
 
 @portable
@@ -62,7 +64,7 @@ class Step(NamedTuple):
     """
 
     now: Decision
-    lottery: Lottery
+    lottery: Lottery | PairLottery
     settled: Array
     shock_next: Array
 
@@ -73,7 +75,7 @@ class Play(NamedTuple):
 
     economy: Economy
     policy: Policy
-    tables: Tables
+    tables: Tables | PortfolioTables
     fine: "Play | None" = None
 
     def decide(self, state: State) -> Decision:
@@ -100,9 +102,7 @@ class Play(NamedTuple):
         signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
-        unconstrained_consumption = self.unconstrained_consumption(features, cash, public)
-        unconstrained_savings = economy.budget(public).savings_of(cash, unconstrained_consumption)
-        savings = jnp.clip(unconstrained_savings, *economy.bounds(cash, public))
+        unconstrained_consumption, unconstrained_savings, savings = self._choices(features, cash, public)
         expected = self.policy.expected(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, expected)
         return Decision(
@@ -118,6 +118,18 @@ class Play(NamedTuple):
             expected,
             excess,
         )
+
+    def _choices(self, features: Array, cash: Array, public: Public) -> tuple[Array, Array, Array]:
+        """Consumption and savings before bounds bind, and savings within them; of two assets, whose policy minds all
+        bounds, those within them."""
+        economy = self.economy
+        if isinstance(self.policy, PortfolioPolicy):
+            ahead = self.policy.ahead(features, self.tables)
+            choice = chosen_by(economy, public, choice_function(economy, public, ahead))
+            return choice.consumption, choice.savings, choice.savings
+        consumption = self.unconstrained_consumption(features, cash, public)
+        savings = economy.budget(public).savings_of(cash, consumption)
+        return consumption, savings, jnp.clip(savings, *economy.bounds(cash, public))
 
     def unconstrained_consumption(self, features: Array, cash: Array, public: Public) -> Array:
         """Unconstrained consumption, as if no bound on savings were binding, (assets, income)."""

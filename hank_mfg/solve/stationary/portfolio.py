@@ -143,7 +143,7 @@ def _marginal_cost(model, public: Public, grid: ProductGrid) -> Array:
     choices = jnp.broadcast_to(points[:, None, None], (len(points), len(points), 1))
 
     def cost(chosen: Array) -> Array:
-        return _cost(model, public, grid, jnp.zeros(()), chosen)
+        return _cost(model, public, grid, jnp.zeros_like(chosen), chosen)
 
     return jax.jvp(cost, (choices,), (jnp.ones_like(choices),))[1][..., 0]
 

@@ -17,6 +17,7 @@ from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
@@ -24,13 +25,14 @@ from hank_mfg.model.named import Named, differing
 from hank_mfg.model.portable import portable
 from hank_mfg.model.units import LEVEL, declared_kinds, shown_in
 from hank_mfg.policy.policy import Stationary
+from hank_mfg.policy.portfolio_policy import StationaryPortfolio
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
-from hank_mfg.solve.stationary.household import response_to_unknowns
+from hank_mfg.solve.stationary.household import marginal_of_plan, response_to_unknowns
 from hank_mfg.solve.stationary.portfolio import PortfolioFunction, plan_of
 from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
@@ -304,15 +306,18 @@ def warn_of_top(economy: Economy, mass) -> None:
 
 
 @float64_allowed
-def stationary_of(steady: SteadyState) -> Stationary:
+def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     """The start of a policy with aggregate risk: the stationary one and its response to clearing prices, float64."""
     economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
+    clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
+    if isinstance(economy.grid, ProductGrid):
+        ahead = economy.chain().expect(marginal_of_plan(economy, public, jnp.asarray(steady.plan)))
+        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected)
     cash = economy.resources(public)
     if economy.clearing_prices:
         response = _response(economy, public, jnp.asarray(steady.composite))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
-    clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
     return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
 
 
