@@ -143,7 +143,7 @@ class TwoAssetHANK(hm.Model):
         worth = today.earnings * choices.value_of_earnings / self.wage_markup
         effort = self.wage_slope * (self.disutility * today.hours ** (1 + 1 / self.frisch) - worth)
         return {
-            "assets": today.equity_price + self.bonds - choices.liquid_savings - choices.illiquid_savings,
+            "assets": 1 - (choices.liquid_savings + choices.illiquid_savings) / (today.equity_price + self.bonds),
             "prices": margin + today.expected.raises - jnp.log(1 + today.inflation),
             "wages": effort + today.expected.wage_raises - jnp.log(1 + today.wage_inflation),
             "capital": today.expected.capital - today.tobins_q,

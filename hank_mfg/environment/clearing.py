@@ -35,15 +35,18 @@ def accuracy(dtype) -> float:
     return float(jnp.finfo(dtype).eps) ** 0.75
 
 
-def clear(excess_demand: ExcessDemand, guess: Array, lower: Array, upper: Array) -> Cleared:
+def clear(
+    excess_demand: ExcessDemand, guess: Array, lower: Array, upper: Array, inverse: Array | None = None
+) -> Cleared:
     """Solve excess_demand(x) = 0, (unknowns,) to (unknowns,), with lower <= x <= upper, from a `guess`.
 
+    `inverse` (unknowns, unknowns) of the Jacobian somewhere near, where it is known, saves computing it in most searches.
     Without a root the excess returned is large or NaN; callers must check it.
     """
     start = jnp.clip(jnp.where(jnp.isfinite(guess), guess, 0.5 * (lower + upper)), lower, upper)
     goal = accuracy(guess.dtype)
     if guess.shape != (1,):
-        return _newton(excess_demand, start, lower, upper, goal)
+        return _newton(excess_demand, start, lower, upper, goal, inverse)
 
     def function(x):
         return excess_demand(x[None])[0]
@@ -114,7 +117,9 @@ def _false_position(function, found, lower: Array, upper: Array, goal: float) ->
     return best, least, count + tries
 
 
-def _newton(excess_demand: ExcessDemand, start: Array, lower: Array, upper: Array, goal: float) -> Cleared:
+def _newton(
+    excess_demand: ExcessDemand, start: Array, lower: Array, upper: Array, goal: float, inverse: Array | None
+) -> Cleared:
     """Several unknowns: Newton's method whose Jacobian is brought up to date by Broyden's formula, and computed again
     where that leads no further; each step is shortened until the largest excess is smaller than before."""
 
@@ -157,8 +162,12 @@ def _newton(excess_demand: ExcessDemand, start: Array, lower: Array, upper: Arra
         pick = lambda one, other: jnp.where(falls, one, other)  # noqa: E731
         return pick(new, x), pick(after, excess), pick(better, inverse), falls, count + 1
 
-    unknown = jnp.full_like(start, jnp.inf)
-    x, excess, _, count = jax.lax.while_loop(unfinished, body, (start, unknown, jnp.asarray(True), jnp.asarray(0)))
+    first = (start, jnp.full_like(start, jnp.inf), jnp.asarray(True), jnp.asarray(0))
+    if inverse is not None:
+        begun = (start, excess_demand(start), inverse, jnp.asarray(True), jnp.asarray(1))
+        x, excess, _, _, count = jax.lax.while_loop(still, broyden, begun)
+        first = (x, excess, jnp.asarray(True), count)
+    x, excess, _, count = jax.lax.while_loop(unfinished, body, first)
     return Cleared(x, excess, count)
 
 

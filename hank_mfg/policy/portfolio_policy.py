@@ -30,12 +30,14 @@ class StationaryPortfolio(NamedTuple):
     `grid`.
 
     `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,);
-    `expected` (expectations,) is what the period's equations expect."""
+    `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that of
+    the Jacobian of excess demand in these prices, with the same expectations."""
 
     log_ahead: Array
     grid: ProductGrid
     clearing_prices: Array
     expected: Array
+    inverse: Array
 
 
 class PortfolioTables(NamedTuple):

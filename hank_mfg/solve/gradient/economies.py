@@ -189,7 +189,8 @@ def _blank(model: Model, economy: Economy, points: Any) -> Stationary | Stationa
     grid = grid_of(model.asset_space(), points, dtype)
     prices, nothing = jnp.asarray(np.zeros(count, dtype)), jnp.asarray(np.zeros(0, dtype))
     if isinstance(grid, ProductGrid):
-        return StationaryPortfolio(jnp.asarray(np.zeros((2, grid.size, economy.shape[1]), dtype)), grid, prices, nothing)
+        blank = jnp.asarray(np.zeros((2, grid.size, economy.shape[1]), dtype))
+        return StationaryPortfolio(blank, grid, prices, nothing, jnp.asarray(np.zeros((count, count), dtype)))
     cash = jnp.asarray(np.tile(np.asarray(grid.held) - float(economy.grid.lower) + 1.0, economy.shape[1]))
     response = jnp.asarray(np.zeros((count, *cash.shape), dtype))
     return Stationary(ConsumptionFunction(cash, cash), grid.points, cash, prices, response, nothing)

@@ -86,7 +86,8 @@ class Play(NamedTuple):
             return self.choose(state, economy.public(state.aggregate))
 
         guess = jnp.stack([state.guess[name] for name in names])
-        found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets())
+        inverse = self.policy.stationary.inverse if isinstance(self.policy, PortfolioPolicy) else None
+        found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets(), inverse)
         if state.price_noise is None:
             return self.at(state, found.x)
         return self.at(state, found.x + state.price_noise)._replace(excess=found.excess)

@@ -33,7 +33,7 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import marginal_of_plan, response_to_unknowns
-from hank_mfg.solve.stationary.portfolio import PortfolioFunction, plan_of
+from hank_mfg.solve.stationary.portfolio import PortfolioFunction, choice_function, chosen_by, plan_of
 from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
 
@@ -312,13 +312,27 @@ def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
     if isinstance(economy.grid, ProductGrid):
         ahead = economy.chain().expect(marginal_of_plan(economy, public, jnp.asarray(steady.plan)))
-        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected)
+        inverse = jnp.linalg.inv(_market_slopes(economy, public, ahead, jnp.asarray(steady.mass), expected))
+        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected, inverse)
     cash = economy.resources(public)
     if economy.clearing_prices:
         response = _response(economy, public, jnp.asarray(steady.composite))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
     return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
+
+
+@eqx.filter_jit
+def _market_slopes(economy: Economy, public: Public, ahead: Array, mass: Array, expected: Array) -> Array:
+    """The Jacobian of excess demand in clearing prices, with expectations as at rest."""
+
+    def excess(values: Array) -> Array:
+        candidates = Named("clearing_prices", dict(zip(economy.clearing_prices, values, strict=True)))
+        now = economy.form(public.aggregates, public.shocks, candidates)
+        choice = chosen_by(economy, now, choice_function(economy, now, ahead))
+        return economy.excess_demand(mass, now, choice.savings, expected)
+
+    return jax.jacfwd(excess)(economy.clearing_values(public))
 
 
 _response = eqx.filter_jit(response_to_unknowns)
