@@ -23,6 +23,7 @@ from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels
 from hank_mfg.solve.play.game_play import GamePlay, GameStep, game_play
+from hank_mfg.wording import display_name
 
 from .figures import TITLES
 
@@ -78,8 +79,8 @@ def _consumed(play: GamePlay, step: GameStep):
 
 LABELS = {
     "linear_quadratic": "Mean state",
-    "beach_bar": "Beside the bar, percent of people",
-    "rspg_macro": "Consumed, percent of resources",
+    "beach_bar": "Beside the bar, percent",
+    "rspg_macro": "Consumed, percent",
 }
 
 
@@ -91,8 +92,8 @@ def plot_memory(series: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> "Figur
     """
     about = {
         "linear_quadratic": "Linear-quadratic: the current turns after period 20.",
-        "beach_bar": "Beach bar: it closes in period 15, the gray line, with probability one half.",
-        "rspg_macro": "Macroeconomic game: the value of all resources that are left counts in the last period.",
+        "beach_bar": "Beach bar: the bar closes in period 15, the gray line, with probability one half.",
+        "rspg_macro": "Macroeconomic game: percent of resources; in the last period utility is of all of them.",
     }
     note = " ".join(["Seed 0 of each method, exact mass.", *(about[game] for game in series)])
     figure, axes = panels(len(series), min(len(series), 3), PAGE, 2.2, note)
@@ -105,7 +106,7 @@ def plot_memory(series: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> "Figur
             panel.axvline(CLOSING, color="0.8", linewidth=0.6, zorder=0)
         first, *others = next(iter(methods.values()))
         paths = "; ".join([f"thick: {first}" if others else first, *(f"thin: {each}" for each in others)])
-        panel.set_title(TITLES[game], pad=16)
+        panel.set_title(TITLES.get(game, display_name(game)), pad=16)
         panel.text(0.5, 1.03, paths, transform=panel.transAxes, ha="center", fontsize=6.5)
         panel.set(xlabel="Period", ylabel=LABELS[game])
     return finish(figure, axes[0])
