@@ -68,7 +68,7 @@ def one_asset_hank(quick: bool) -> "Figure":
 @journal_style()
 def krusell_smith_noisy(quick: bool) -> "Figure":
     """Productivity rises by as much, for long or for one period, by what people see."""
-    settings = TINY if quick else {"paths": 32, "epochs": 6, "units": 32, "updates": 200}
+    settings = {"paths": 32, "epochs": 6, "units": 32, "updates": 200} | (TINY if quick else {})
     kinds = {
         "Filter": ("filter", hm.SPG),
         "Prices, memory": ("prices", hm.RSPG),
