@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from economies import CALM, HANK, TO_THE_END
+from economies import CALM, HANK_CALM
 from machine import RESULTS, ROOT, TINY, progress
 
 import hank_mfg as hm
@@ -24,6 +24,7 @@ from hank_mfg.report.style import MARKERS, PAGE, finish, journal_style, line_sty
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LINEAR = 1e-3  # percent of consumption: costs below are drawn on a linear axis
 SMALL = {"starts": 2, "paths": 2, "horizon": 20, "accuracy": False}
 
 
@@ -61,13 +62,13 @@ def one_asset_hank(quick: bool) -> "Figure":
     sizes = [-1e-3, -5e-4, 5e-4, 1e-3]
     chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 48, "paths": 4}
     names, model = ["output", "inflation", "interest_rate"], hm.load_model("one_asset_hank", **CALM)
-    return compared(model, {**HANK, **TO_THE_END}, names, quick, **chosen)
+    return compared(model, HANK_CALM, names, quick, **chosen)
 
 
 @journal_style()
 def krusell_smith_noisy(quick: bool) -> "Figure":
     """Productivity rises by as much, for long or for one period, by what people see."""
-    settings = TINY if quick else {"paths": 32, "epochs": 6, "units": 32, "updates": 200}
+    settings = {"paths": 32, "epochs": 6, "units": 32, "updates": 200} | (TINY if quick else {})
     kinds = {
         "Filter": ("filter", hm.SPG),
         "Prices, memory": ("prices", hm.RSPG),
@@ -75,14 +76,20 @@ def krusell_smith_noisy(quick: bool) -> "Figure":
     }
     sizes = {"horizon": 30, "starts": 2, "paths": 2} if quick else {"horizon": 30}
     names = ("consumption", "capital")
-    figure, axes = panels(4, 2, PAGE, 1.7, "")
+    gap = float(hm.load_model("krusell_smith_noisy").gap)
+    note = (
+        f"In quarter 0 productivity is {100 * gap:g} percent of its mean higher, in the part that lasts (above) or in "
+        f"the other (below). Trained for {settings['updates']} updates of {settings['epochs']} epochs, memory of "
+        f"{settings['units']} units."
+    )
+    figure, axes = panels(4, 2, PAGE, 1.7, note)
     for line, (label, (information, method)) in zip(line_styles(len(kinds)), kinds.items(), strict=True):
         progress(f"krusell_smith_noisy: {label}")
         model = hm.load_model("krusell_smith_noisy", information=information)
         chosen = {k: v for k, v in settings.items() if information == "prices" or k != "units"}
         solution = hm.solve(model, method(**chosen))
         for row, part in enumerate(("persistent", "transitory")):
-            response = hm.impulse_response(solution, part, float(model.gap), **sizes)
+            response = hm.impulse_response(solution, part, gap, **sizes)
             for panel, name in zip(axes[2 * row :], names, strict=False):
                 panel.plot(response.mean[name], label=label, **line)
                 panel.set(title=f"{name.capitalize()}, {part} part higher", xlim=(0, 29), ylabel="Percent")
@@ -96,11 +103,16 @@ def krusell_smith_noisy(quick: bool) -> "Figure":
 def misspecification(quick: bool) -> "Figure":
     """What households lose in each model, by what they were prepared for: mean and range over seeds."""
     rows = json.loads((RESULTS / "misspecification.json").read_text())["table"]
-    rows = [row for row in rows if row["model"] == "krusell_smith" and row["people"] != row["world"]]
+    rows = [row for row in rows if row["model"] == "krusell_smith"]
     worlds = ["calm", "normal", "rough"]
-    solutions = ["calm", "normal", "rough", "worst", "mean"]
-    shown = [*(f"trained in {name}" for name in solutions[:3]), "robust: worst model", "robust: mean of models"]
-    figure, axes = panels(2, 2, PAGE, 2.2, "")
+    solutions = [*worlds, "worst", "mean"]
+    shown = [*(f"trained in {name}" for name in worlds), "robust: worst model", "robust: mean of models"]
+    note = (
+        f"Marks: mean over three training seeds; bars: their range. Axes are linear within {LINEAR:g} of zero, "
+        "logarithmic beyond. A policy in the model that it was trained in is compared with one of another seed: the "
+        "difference is what the method cannot tell from zero."
+    )
+    figure, axes = panels(2, 2, PAGE, 2.3, note)
     for panel, kind in zip(axes, ("partial", "general"), strict=True):
         for place, (name, label) in enumerate(zip(solutions, shown, strict=True)):
             mine = {row["world"]: row for row in rows if row["people"] == name}
@@ -108,14 +120,13 @@ def misspecification(quick: bool) -> "Figure":
             middle = np.array([row[kind] for row in mine.values()])
             ends = np.array([row[f"{kind} range"] for row in mine.values()]).T
             gray, marker = MARKERS[place]
-            bars = np.abs(ends - middle)
-            panel.errorbar(where, middle, bars, color=gray, marker=marker, linestyle="", markersize=4, label=label)
+            look = {"color": gray, "marker": marker, "markerfacecolor": "white", "markersize": 4, "label": label}
+            panel.errorbar(where, middle, np.abs(ends - middle), **look, linestyle="", capsize=2.0, elinewidth=0.8)
         panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
-        panel.set_yscale("symlog", linthresh=1e-3)
-        panel.set(xticks=range(3), xticklabels=[f"in the {world} model" for world in worlds])
-        panel.set(
-            title="One household" if kind == "partial" else "All households", ylabel="Percent of consumption lost"
-        )
+        panel.set_yscale("symlog", linthresh=LINEAR)
+        panel.set(xticks=range(3), xticklabels=[f"in the {world} model" for world in worlds], xlim=(-0.4, 2.4))
+        title = "One household" if kind == "partial" else "All households"
+        panel.set(title=title, ylabel="Percent of consumption lost", ylim=(-3e-3, 0.4))
     return finish(figure, axes[0])
 
 

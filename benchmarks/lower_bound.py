@@ -1,13 +1,16 @@
 """The effective lower bound in a HANK economy: how often it binds, responses at it, what its mere possibility does.
 
-    python benchmarks/lower_bound.py [--quick]
+    python benchmarks/lower_bound.py [--quick | --draw]
 
 The economy `one_asset_hank_bound` is solved with its bound and without, same seed and settings, and again with another
 seed, which shows what is of the economy and what of its training. All live through the same shocks. Responses are
 generalized ones: in normal times the discount factor is at its mean at date 0, in a slump at the top of its chain,
-where the bound binds. The figure is kept beside the table.
+where the bound binds. The figure is kept beside the table; --draw draws
+it again from the numbers kept.
 """
 
+import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -26,6 +29,7 @@ ECONOMIES = {"bound": {}, "no bound": {"lower_bound": -0.5}}
 SERIES = {"output": 100.0, "inflation": 400.0, "nominal_rate": 400.0}  # to percent, or percentage points a year
 SEEDS = (0, 1)  # responses are of the first
 EASING, ADVANCE = ("monetary", -0.0005), ("productivity", 0.005)
+TITLES, ERRORS = {"monetary": "easing", "productivity": "productivity"}, "standard errors"
 
 
 def solve_both(quick: bool, seed: int) -> dict[str, hm.Solution]:
@@ -101,20 +105,47 @@ def responses(solutions: dict[str, hm.Solution], quick: bool) -> dict[str, dict[
 
 
 @journal_style()
-def draw(found: dict[str, dict[str, ImpulseResponse]]) -> "Figure":
-    """One row per shock, one column per series; inflation and rates in percentage points a year."""
-    figure, axes = panels(len(found) * len(SERIES), len(SERIES), PAGE, 1.7, "")
-    titles = {"monetary": "easing", "productivity": "productivity"}
+def draw(found: dict[str, dict[str, dict[str, Any]]]) -> "Figure":
+    """One row per shock, one column per series; inflation and rates in percentage points a year.
+
+    `found` is what is kept of `responses`. The nominal rate is that set in a quarter, which is paid in the next.
+    """
+    figure, axes = panels(len(found) * len(SERIES), len(SERIES), PAGE, 1.7, _note(found))
     for place, (shock, name) in enumerate((shock, name) for shock in found for name in SERIES):
-        panel = axes[place]
+        panel, first = axes[place], int(name == "nominal_rate")
         for (gray, style), (label, response) in zip(LINES, found[shock].items(), strict=False):
-            values = response.mean[name] * (4.0 if response.units[name] == "percentage points" else 1.0)
+            times = 4.0 if response["units"][name] == "percentage points" else 1.0
+            values = times * np.asarray(response[name])[first:]
             panel.plot(values, color=gray, linestyle=style, label=label)
+            if ERRORS in response:
+                ends = 2.0 * times * np.asarray(response[ERRORS][name])[first:]
+                quarters = np.arange(len(values))
+                panel.fill_between(quarters, values - ends, values + ends, color=gray, alpha=0.15, linewidth=0)
         panel.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
         unit = "Percent" if name == "output" else "Points a year"
-        title = f"{name.replace('_', ' ').capitalize()}, {titles[shock]}"
-        panel.set(title=title, xlabel="Quarter", ylabel=unit, xlim=(0, 15))
+        what = "Nominal rate set" if first else name.capitalize()
+        panel.set(title=f"{what}, {TITLES[shock]}", xlabel="Quarter", ylabel=unit, xlim=(0, len(values) - 1))
     return finish(figure, axes[0])
+
+
+def _note(found: dict[str, dict[str, dict[str, Any]]]) -> str:
+    """Sizes, where responses start and how they were sampled, in sentences."""
+    one = next(iter(found["monetary"].values()))
+    told = [
+        f"Easing: the rate {-100 * EASING[1]:g} points a quarter lower.",
+        f"Productivity: {100 * ADVANCE[1]:g} percent higher.",
+        "Patience at date 0: at its mean (normal times), at the top of its chain (at the bound; slump, no bound).",
+        "The nominal rate set in a quarter is paid in the next.",
+        f"Mean over {one['starts']} starting states and {one['paths']} path{'s' if one['paths'] > 1 else ''} each.",
+    ]
+    known = all(ERRORS in each for cases in found.values() for each in cases.values())
+    told.append("Shaded: two standard errors." if known else "What zigzags from quarter to quarter is sampling error.")
+    return " ".join(told)
+
+
+def kept(response: ImpulseResponse) -> dict[str, Any]:
+    """Plain numbers of a response, with the standard errors of the series shown."""
+    return {**response.to_dict(), ERRORS: {name: response.error[name].tolist() for name in SERIES}}
 
 
 def measure(quick: bool) -> dict:
@@ -128,14 +159,18 @@ def measure(quick: bool) -> dict:
             for name in SERIES:
                 here = {"measured": float(response.mean[name][0]), "standard error": float(response.error[name][0])}
                 rows.append({"row": f"{name} on impact, {shock}, {label.lower()}", **here})
-    save_figure(draw(found), RESULTS / ("lower_bound.quick" if quick else "lower_bound"))
+    responses_kept = {shock: {label: kept(each) for label, each in cases.items()} for shock, cases in found.items()}
+    save_figure(draw(responses_kept), RESULTS / ("lower_bound.quick" if quick else "lower_bound"))
     return {
         "precision": {"training": "float32", "measurement": "float64"},
         "seconds": {name: each.seconds_total for name, each in trained[0].items()},
         "table": rows,
-        "responses": {s: {k: r.to_dict() for k, r in c.items()} for s, c in found.items()},
+        "responses": responses_kept,
     }
 
 
 if __name__ == "__main__":
-    run_benchmark("lower_bound", __doc__.splitlines()[0], measure)
+    if sys.argv[1:] == ["--draw"]:
+        save_figure(draw(json.loads((RESULTS / "lower_bound.json").read_text())["responses"]), RESULTS / "lower_bound")
+    else:
+        run_benchmark("lower_bound", __doc__.splitlines()[0], measure)

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.compare_methods import FORESIGHT, LINEAR, Global, accuracy_of, methods_table
-from hank_mfg.evaluate.compare_shocks import Plan, make_plan
+from hank_mfg.evaluate.compare_shocks import Plan, make_plan, ratio_of
 from hank_mfg.evaluate.compare_tables import gaps_to_latex
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.units import PERCENT, POINTS, factor, kinds_of, of_rate
@@ -104,6 +104,11 @@ class Comparison:
         response, linear = self.response(size, method, variable), self.response(size, LINEAR, variable)
         return self._of_peak(size, variable, response - linear)
 
+    def gap_error(self, size: float, method: str, variable: str) -> np.ndarray:
+        """The standard error of `gap` over starting states, (horizon,); NaN where none were drawn."""
+        error = self._of(size).error.get(method, {}).get(variable, np.full(self.horizon, np.nan))
+        return np.abs(self._of_peak(size, variable, error))
+
     def _of_peak(self, size: float, variable: str, values: np.ndarray) -> np.ndarray:
         """Values (horizon,) in percent of the peak of the linear response, NaN where that is nothing; see `gap`."""
         if size == 0.0:
@@ -138,8 +143,7 @@ class Comparison:
                     at = int(np.abs(gap).argmax())
                     row[method, "gap"] = float(gap[at])
                     if method in self._of(size).error:
-                        error = self._of_peak(size, variable, self._of(size).error[method][variable])
-                        row[method, "error"] = float(abs(error[at]))
+                        row[method, "error"] = float(self.gap_error(size, method, variable)[at])
                     row[method, "period"] = pd.NA if np.isnan(gap[at]) else at
                 rows[size, variable] = row
         frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(["size", "variable"])
@@ -331,8 +335,8 @@ def _global_responses(solution: Global, plan: Plan, **draws: Any) -> list[Impuls
     found: list[ImpulseResponse] = []
     for place, (size, change) in enumerate(zip(plan.sizes, plan.changes, strict=True)):
         for response, other in zip(found, plan.changes[:place], strict=True):
-            ratio = float(change @ other / ((other @ other) or 1.0))
-            if np.abs(change - ratio * other).max() <= 1e-10 * np.abs(change).max():
+            ratio = ratio_of(change, other)
+            if ratio is not None:
                 found.append(_multiple(response, ratio, size))
                 break
         else:
@@ -390,17 +394,14 @@ def _of_size(
 
 
 def _note(plan: Plan, drawn: ImpulseResponse, solutions: Mapping[str, Global], seed: int, left_out: list[str]) -> str:
+    shock = plan.shock.replace("_", " ").removesuffix(" shock")
     pieces = [
-        f"Every method is given the same expected path of {plan.shock.replace('_', ' ')}.",
+        f"Every method is given the same expected path of the {shock} shock.",
         "Linear and perfect foresight: no aggregate risk, from the stationary equilibrium.",
         f"Global solutions: mean over {drawn.starts} states of the ergodic set and {drawn.paths} paths each, float64, "
         f"seed {seed}; band: {drawn.coverage:.0%} of these states; s.e.: standard error of a mean over them.",
     ]
-    if plan.proportional and len(plan.sizes) > 1:
-        pieces.append(
-            "All sizes are lotteries on the same states of the chain, so that a global response is proportional to the "
-            "size by construction."
-        )
+    pieces += plan.about_multiples()
     notes = {label: model_note(each) for label, each in solutions.items()}
     pieces += [f"{label}: {note}" for label, note in notes.items() if note]
     if left_out:

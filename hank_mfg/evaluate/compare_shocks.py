@@ -44,17 +44,36 @@ class Plan(NamedTuple):
         values = {name: np.asarray(v) for name, v in self.economy.shock_values.items()}
         return [{name: moved @ value for name, value in values.items()} for moved in each]
 
-    @property
-    def proportional(self) -> bool:
-        """Whether every size moves the same probabilities, so that a global response is proportional to the size."""
-        most = self.changes[np.abs(self.changes).max(axis=1).argmax()]
-        ratios = self.changes @ most / ((most @ most) or 1.0)
-        return bool(np.abs(self.changes - ratios[:, None] * most).max() <= 1e-10 * np.abs(self.changes).max())
+    def families(self) -> list[list[float]]:
+        """The sizes, those together that move the same probabilities: a global response to one is a multiple of it."""
+        found: dict[int, list[float]] = {}  # by the place of the first of them
+        for place, (size, change) in enumerate(zip(self.sizes, self.changes, strict=True)):
+            like = (first for first in found if ratio_of(change, self.changes[first]) is not None)
+            found.setdefault(next(like, place), []).append(size)
+        return list(found.values())
+
+    def about_multiples(self) -> list[str]:
+        """A sentence for a reader where global responses are multiples of one another, otherwise nothing."""
+        families = [family for family in self.families() if len(family) > 1]
+        if not families:
+            return []
+        same = "are lotteries on the same states of the chain"
+        if len(families[0]) == len(self.sizes):
+            return [f"All sizes {same}, so that a global response is proportional to the size by construction."]
+        first, *others = [" and ".join(self.label(size) for size in family) for family in families]
+        others = "".join(f", and so are {each}" for each in others)
+        return [f"The sizes {first} {same}{others}: among them a global response is proportional to the size."]
 
     def label(self, size: float) -> str:
         """The size for a reader, in the unit of the shock."""
         after = {PERCENT: " %", POINTS: " points", OWN: ""}[self.unit]
         return f"{signed(size_in(self.unit, size, self.mean))}{after}"
+
+
+def ratio_of(change: np.ndarray, other: np.ndarray) -> float | None:
+    """By what `other`, (states,), has to be multiplied to be `change`; None where it is no multiple."""
+    ratio = float(change @ other / ((other @ other) or 1.0))
+    return ratio if np.abs(change - ratio * other).max() <= 1e-10 * np.abs(change).max() else None
 
 
 @float64_allowed

@@ -37,6 +37,6 @@ def plot_age_profile(profiles: pd.DataFrame | Mapping[str, pd.DataFrame], note: 
         right.plot(ages, profile["consumption"], label=name, **line)
     ages = np.concatenate([np.asarray(each.index, float) for each in several.values()])
     for panel, title in ((left, "Assets"), (right, "Consumption")):
-        panel.set(title=title, xlabel="Age", ylabel="Level, mean of the age", xlim=(ages.min(), ages.max()))
+        panel.set(title=title, xlabel="Age", ylabel="Goods, mean at each age", xlim=(ages.min(), ages.max()))
         panel.set_ylim(min(0.0, panel.get_ylim()[0]), None)
     return finish(figure, left if len(several) > 1 else None)

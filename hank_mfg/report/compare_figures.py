@@ -2,7 +2,8 @@
 
 First row: responses per one percent of the shock, so that the linear one is one line where the expected path of the
 shock is proportional to the size (between two states of the chain it is, beyond only nearly). Below, one row for every
-other method: its gap to the linear response in percent of the peak of that response, for every size.
+other method: its gap to the linear response in percent of the peak of that response, for every size, with two standard
+errors on either side where starting states were drawn.
 """
 
 import os
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 SHOWN = ("output", "consumption", "capital", "interest_rate")
 MOST = 4  # columns that can be read on a page
+COINCIDE = 1e-6  # of the largest gap: lines no further apart are one
 
 
 @journal_style()
@@ -36,7 +38,8 @@ def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = No
     `variables`, at most four, are by default output, consumption, capital and the interest rate, or the first rate that
     the model declares, where they are compared. First row: responses divided by the size, the largest sizes up and
     down; the band is that of the global solutions. Where they lie on one line they differ by less than its width; the
-    rows below say by how much. Each panel of those states its largest gap; the note below names the largest of all.
+    rows below say by how much, one line for sizes whose gaps coincide, in the style of the largest of them. Each panel
+    of those states its largest gap; the note below names the largest of all.
     Raises ValueError for a variable that is not compared, and for more variables, methods or sizes than can be told
     apart.
     """
@@ -44,7 +47,7 @@ def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = No
     others, columns = comparison.others, len(names)
     styles = dict(zip([LINEAR, *others], line_styles(1 + len(others)), strict=True))
     sizes = dict(zip(comparison.sizes, line_styles(len(comparison.sizes)), strict=True))
-    note = f"{_largest(comparison, names)} {comparison.note}"
+    note = f"{_largest(comparison, names)} {_about_lines(comparison, names)} {comparison.note}"
     figure, axes = panels((1 + len(others)) * columns, columns, PAGE, 1.42, note)
     for place, name in enumerate(names):
         _responses(axes[place], comparison, name, styles)
@@ -60,7 +63,7 @@ def plot_comparison(comparison: Comparison, variables: Sequence[str] | None = No
     for row, method in enumerate(others, 1):
         axes[row * columns].set_ylabel(f"{_wrapped(method)}:\ngap (percent of peak)")
     figure.align_ylabels([axes[row * columns] for row in range(1 + len(others))])
-    _legend(figure, axes[0], axes[columns])
+    _legend(figure, axes[0], dict(zip(comparison.labels, sizes.values(), strict=True)))
     return finish(figure)
 
 
@@ -102,8 +105,13 @@ def _responses(panel: "Axes", comparison: Comparison, name: str, styles: dict[st
 def _gaps(panel: "Axes", comparison: Comparison, method: str, name: str, sizes: dict[float, dict]) -> None:
     panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
     gaps = {size: comparison.gap(size, method, name) for size in sizes}
+    periods, distinct = np.arange(comparison.horizon), _distinct(gaps)
     for (size, style), label in zip(sizes.items(), comparison.labels, strict=True):
-        panel.plot(np.arange(comparison.horizon), gaps[size], label=label, **style)
+        if size not in distinct:
+            continue
+        ends = 2.0 * comparison.gap_error(size, method, name)
+        panel.fill_between(periods, gaps[size] - ends, gaps[size] + ends, color="0.5", alpha=0.2, linewidth=0)
+        panel.plot(periods, gaps[size], label=label, **style)
     largest = max(gaps.values(), key=lambda gap: np.abs(gap).max())
     at = int(np.abs(largest).argmax())
     shown = (
@@ -116,11 +124,28 @@ def _gaps(panel: "Axes", comparison: Comparison, method: str, name: str, sizes: 
     panel.locator_params(axis="both", nbins=5)
 
 
-def _legend(figure: "Figure", methods: "Axes", sizes: "Axes") -> None:
-    """Two lines above all: the methods of the first row, then the sizes of the rows below."""
-    rows = [panel.get_legend_handles_labels() for panel in (methods, sizes)]
+def _distinct(gaps: dict[float, np.ndarray]) -> list[float]:
+    """The sizes whose gaps are not those of a larger size; of two as large the positive one is the larger."""
+    found: list[float] = []
+    for size in sorted(gaps, key=_order, reverse=True):
+        small = COINCIDE * np.nanmax(np.abs(gaps[size]), initial=0.0)
+        if not any(np.allclose(gaps[size], gaps[other], rtol=0.0, atol=small, equal_nan=True) for other in found):
+            found.append(size)
+    return found
+
+
+def _order(size: float) -> tuple[float, float]:
+    """By which sizes are sorted: their absolute value, then their sign."""
+    return abs(size), size
+
+
+def _legend(figure: "Figure", methods: "Axes", sizes: dict[str, dict]) -> None:
+    """Two lines above all: the methods of the first row, then the sizes of the rows below, styles by label."""
+    from matplotlib.lines import Line2D
+
+    rows = [methods.get_legend_handles_labels(), ([Line2D([], [], **style) for style in sizes.values()], list(sizes))]
     width = max(len(handles) for handles, _ in rows)
-    blank = methods.plot([], [], color="none", linestyle="none")[0]
+    blank = Line2D([], [], color="none", linestyle="none")
     filled = []
     for (handles, labels), what in zip(rows, ("First row:", "Gaps, shock of:"), strict=True):
         rest = width - len(handles)
@@ -133,17 +158,30 @@ def _legend(figure: "Figure", methods: "Axes", sizes: "Axes") -> None:
 
 
 def _largest(comparison: Comparison, names: Sequence[str]) -> str:
-    """For every method the largest gap of the variables shown, in a sentence."""
+    """For every method the largest gap of the variables shown, in a sentence; of equal ones the largest size."""
     pieces, date = [], counted(comparison.period).lower()
+    labels = dict(zip(comparison.sizes, comparison.labels, strict=True))
     for method in comparison.others:
-        found = [(abs(gap).max(), name, label, int(abs(gap).argmax()))
-                 for name in names for size, label in zip(comparison.sizes, comparison.labels, strict=True)
+        found = [(float(f"{abs(gap).max():.4g}"), _order(size), name, int(abs(gap).argmax()))
+                 for name in names for size in comparison.sizes
                  if not np.isnan(gap := comparison.gap(size, method, name)).any()]  # fmt: skip
         if found:
-            gap, name, label, at = max(found)
-            what, label = display_name(name).lower(), label.replace(" ", "\u00a0")  # its unit stays on its line
+            gap, (_, size), name, at = max(found)
+            what, label = display_name(name).lower(), labels[size].replace(" ", "\u00a0")  # its unit stays on its line
             pieces.append(f"{method} {gap:.2g} percent ({what}, shock {label}, {date} {at})")
     return f"Largest gap to the linear response in percent of its peak: {'; '.join(pieces)}." if pieces else ""
+
+
+def _about_lines(comparison: Comparison, names: Sequence[str]) -> str:
+    """What a reader has to know of lines that coincide and of shaded bands, in sentences."""
+    told = ["First row: lines that cannot be told apart differ by less than their width."]
+    drawn = [(method, name) for method in comparison.others for name in names]
+    if any(not np.isnan(comparison.gap_error(comparison.sizes[0], *each)).all() for each in drawn):
+        told.append("Rows below, shaded: two standard errors on either side of a gap.")
+    gaps = [{size: comparison.gap(size, *each) for size in comparison.sizes} for each in drawn]
+    if any(len(_distinct(each)) < len(comparison.sizes) for each in gaps):
+        told.append("Where gaps of several sizes coincide, the line is that of the largest.")
+    return " ".join(told)
 
 
 @into_run

@@ -1,5 +1,6 @@
 """Figures of estimations: decompositions, responses with bands, forecasts, priors against posteriors."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,24 +12,28 @@ from hank_mfg.wording import display_name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GRAYS = ("0.25", "0.6", "0.85", "0.45", "0.75", "0.1")
+GRAYS = ("0.45", "0.7", "0.88", "0.5", "0.8", "0.35")
 HATCHES = ("", "", "", "///", "...", "xx")
 
 
 @journal_style()
-def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "Figure":
+def plot_historical_decomposition(
+    posterior: Posterior, values: Any = None, *, units: Mapping[str, str] | None = None, note: str = ""
+) -> "Figure":
     """What each innovation adds to every observed column over the sample, stacked, and the data as a line.
 
-    At the mode, or at parameter `values` by name; units and detrending are those of the data. Returns the figure.
+    At the mode, or at parameter `values` by name; units and detrending are those of the data. `units` maps columns to
+    the labels of their axes, `note` is added to the note below. Returns the figure.
     """
+    from matplotlib.patheffects import withStroke
+
     table = posterior.historical_decomposition(values)
     likelihood = posterior.likelihood
     index: Any = table.index
     time = index.to_timestamp() if hasattr(index, "to_timestamp") else np.asarray(index)
-    note = (
-        "Contributions of shocks, those before the sample included, at the mode; the line is the data less its trend."
-    )
-    figure, axes = multiples(len(likelihood.sample.columns), 2.0, note, "")
+    where = "at the mode" if values is None else "at given parameters"
+    about = f"Contributions of shocks, those before the sample included, {where}; the line is the data less its trend."
+    figure, axes = multiples(len(likelihood.sample.columns), 2.0, f"{about} {note}".strip(), "")
     for name, ax in zip(likelihood.sample.columns, axes, strict=True):
         parts: Any = table[name]
         above, below = np.zeros(len(parts)), np.zeros(len(parts))
@@ -40,9 +45,10 @@ def plot_historical_decomposition(posterior: Posterior, values: Any = None) -> "
                 hatch=HATCHES[k % len(HATCHES)] or None, linewidth=0.0, label=display_name(innovation),
             )  # fmt: skip
             above, below = above + np.maximum(part, 0.0), below + np.minimum(part, 0.0)
-        ax.plot(time, parts["data"], color="black", linewidth=0.9, label="Data")
+        halo = [withStroke(linewidth=2.2, foreground="white")]  # seen on dark bars too
+        ax.plot(time, parts["data"], color="black", linewidth=0.9, label="Data", path_effects=halo)
         ax.axhline(0.0, color="0.5", linewidth=0.5)
-        ax.set_title(display_name(name))
+        ax.set(title=display_name(name), ylabel=(units or {}).get(name, ""))
         ax.margins(x=0.0)
         if hasattr(index, "to_timestamp"):
             _few_dates(ax, index)

@@ -48,6 +48,8 @@ OBSERVED = {
     "inflation": Observed("inflation", "level"),
     "rate": Observed("nominal_rate", "level", lead=1),  # decided in t, in force in t + 1
 }
+ESTIMATED = "Estimation of shocks and equations: also of the policy rule and the slope of the Phillips curve."
+UNITS = {"output": "Percent", "inflation": "Percent a quarter", "rate": "Percent a quarter"}
 FIRST, LAST = "1966Q1", "2004Q4"
 PUBLISHED = {
     column: published_numbers(__file__, ("estimation", "parameter"), column)
@@ -105,7 +107,7 @@ def run(folder: Path, *, quick: bool = False, tell: Callable[[str], None] = prin
         seconds[name] = posterior.seconds
         tell(posterior.table().to_string())
     table, second = pd.DataFrame(rows), pd.DataFrame(moments)
-    figure = plot_historical_decomposition(posterior)
+    figure = plot_historical_decomposition(posterior, units=UNITS, note=ESTIMATED)
     note = f"{points} asset points, {periods} periods, float64. Published: Auclert et al. (2021)."
     named = table.assign(parameter=table["parameter"].map(display_name)).set_index(["estimation", "parameter"])
     files = [

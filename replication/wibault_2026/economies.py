@@ -33,7 +33,7 @@ from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.play.as_game import as_game
 from hank_mfg.solve.solve import solve
 
-from .run import RATES, Plan, Tell, compare, standard_error
+from .run import OVER_SEEDS, RATES, Plan, Tell, compare, standard_error
 
 ECONOMIES = ("krusell_smith", "huggett")
 PATHS = 16
@@ -50,10 +50,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 OWN = RSPG(paths=8, horizon=40)
-NOTE = (
-    "Clairvoyant exploitability in permanent percent of consumption, float64, of policies trained in float32; mean and "
-    "standard error over seeds."
-)
+NOTE = "Clairvoyant exploitability, in permanent percent of consumption, float64, of policies trained in float32."
 
 
 def run(
@@ -91,7 +88,7 @@ def run(
              for name in economies}  # fmt: skip
     table = own_table(found)
     tell(table.to_string())
-    files = write_table(folder / "tables" / "own", table, note=NOTE)
+    files = write_table(folder / "tables" / "own", table, note=f"{NOTE} {OVER_SEEDS}")
     return {"results": done["results"], "own": found, "files": [*done["files"], *map(str, files)]}
 
 

@@ -23,6 +23,9 @@ from hank_mfg.policy.strategy import Strategy
 from hank_mfg.precision import cast, float64_allowed
 from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels
 from hank_mfg.solve.play.game_play import GamePlay, GameStep, game_play
+from hank_mfg.wording import display_name
+
+from .figures import TITLES
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,22 +86,27 @@ LABELS = {
 
 @journal_style()
 def plot_memory(series: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> "Figure":
-    """One panel per game: each path under the policy with memory and the one without.
+    """One panel per game: each path under the policy with memory and the one without, the second path thin.
 
     `series` maps games to methods to names of paths to values (time,).
     """
-    note = (
-        "Seed 0 of each method, exact mass. Mean state: both directions of the current, which turns after period 20, "
-        "the second one thin. Beside the bar: it closes in period 15 with probability one half; thin: it closes. "
-        "Macroeconomic game: percent of resources, productivity at its mean, utility of all of them in the last period."
-    )
-    figure, axes = panels(len(series), min(len(series), 3), PAGE, 2.0, note)
+    about = {
+        "linear_quadratic": "Linear-quadratic: the current turns after period 20.",
+        "beach_bar": "Beach bar: the bar closes in period 15, the gray line, with probability one half.",
+        "rspg_macro": "Macroeconomic game: percent of resources; in the last period utility is of all of them.",
+    }
+    note = " ".join(["Seed 0 of each method, exact mass.", *(about[game] for game in series)])
+    figure, axes = panels(len(series), min(len(series), 3), PAGE, 2.2, note)
     for panel, (game, methods) in zip(axes, series.items(), strict=True):
         for (method, paths), style in zip(methods.items(), line_styles(len(methods)), strict=True):
             for place, values in enumerate(paths.values()):
                 label = NAMES[method] if place == 0 else None
-                panel.plot(values, label=label, **style, linewidth=1.1 if place == 0 else 0.6)
+                panel.plot(values, label=label, **style, linewidth=1.3 if place == 0 else 0.6)
         if game == "beach_bar":
             panel.axvline(CLOSING, color="0.8", linewidth=0.6, zorder=0)
+        first, *others = next(iter(methods.values()))
+        paths = "; ".join([f"thick: {first}" if others else first, *(f"thin: {each}" for each in others)])
+        panel.set_title(TITLES.get(game, display_name(game)), pad=16)
+        panel.text(0.5, 1.03, paths, transform=panel.transAxes, ha="center", fontsize=6.5)
         panel.set(xlabel="Period", ylabel=LABELS[game])
     return finish(figure, axes[0])

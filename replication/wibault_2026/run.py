@@ -15,6 +15,7 @@ that training did not see; measuring it does not count as training time, compila
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,12 +47,14 @@ QUICK = 10  # a quick run makes so many times fewer updates
 FLOORS = {"linear_quadratic": 0.7254, "beach_bar": 2.44}  # no policy of public information is below: docs/games.md
 PUBLISHED = published_numbers(__file__, ("game", "method"), "exploitability")  # the public code on two CPU cores
 
+OVER_SEEDS = "Exploitability: mean and standard error over seeds; seconds: medians."
+
 Tell = Callable[[str], None]
 
 
 class Plan(NamedTuple):
     """What is compared: the `games` there are, `source(game)` to train, `settings(game, method)`, the number of `paths`
-    on which exploitability is measured, a `note` for tables, and the `rates` tried for baselines.
+    on which exploitability is measured, a `note` on what is measured, and the `rates` tried for baselines.
 
     `percent(game, gain, value)` says what a gain is worth to those who have the value; None leaves it as it is.
     """
@@ -68,7 +71,7 @@ class Plan(NamedTuple):
 PAPER = Plan(
     tuple(GAMES), lambda game: game, lambda game, method: settings_for(game, method),
     lambda game: PATHS.get(game, MANY),
-    "Clairvoyant exploitability, float64, of policies trained in float32; mean and standard error over seeds.",
+    "Clairvoyant exploitability, in lifetime reward, float64, of policies trained in float32.",
 )  # fmt: skip
 
 
@@ -188,7 +191,7 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
     for job in jobs:
         one, run = job.curve(folder), job.folder(folder)
         entry = found.setdefault(job.game, {}).setdefault(
-            job.method, {"learning_rate": job.settings().learning_rate, "curves": [], "device": ""}
+            job.method, {"learning_rate": job.settings().learning_rate, "curves": [], "device": "", "cores": cores()}
         )
         entry["curves"].append({name: getattr(one, name).tolist() for name in Curve._fields})
         entry["device"] = read_config(run)["device"]
@@ -200,6 +203,11 @@ def collect(folder: Path, jobs: Sequence[Job], sweep: Sequence[Job]) -> dict[str
                 f"{other.settings().learning_rate:.3g}": float(other.curve(folder).values[-1]) for other in tried
             }
     return found
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _evaluation(run: Path, paths: int) -> dict[str, Any]:
@@ -274,15 +282,15 @@ def speed_table(results: dict[str, Any]) -> pd.DataFrame:
 
 def write(folder: Path, results: dict[str, Any], plan: Plan, tell: Tell) -> list[Path]:
     """Tables, figures and results.json; returns the paths."""
-    note, unit = plan.note, "" if plan.percent is None else "percent of consumption"
+    unit = "lifetime reward" if plan.percent is None else "percent of consumption"
     written = [write_text(folder / "results.json", json.dumps(results, indent=1) + "\n")]
     tables = {"exploitability": final_table(results), "seconds": speed_table(results)}
     for name, table in tables.items():
         if table.empty:
             continue
-        written += write_table(folder / "tables" / name, table, note=note)
+        written += write_table(folder / "tables" / name, table, note=f"{plan.note} {OVER_SEEDS}")
         tell(table.to_string())
-    figure = plot_exploitability(results, FLOORS, note, unit)
+    figure = plot_exploitability(results, FLOORS, plan.note, unit)
     written += save_figure(figure, folder / "figures" / "exploitability")
     remembered = [game for game in results if game in LABELS and all(name in results[game] for name in STRUCTURAL)]
     if remembered:

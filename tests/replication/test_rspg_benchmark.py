@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hank_mfg.replication.wibault_2026 import run as benchmark
-from hank_mfg.replication.wibault_2026.figures import mean_curve
+from hank_mfg.replication.wibault_2026.figures import median_curve
 from hank_mfg.replication.wibault_2026.memory import chosen_paths
 from hank_mfg.runs.manifest import read_manifest, write_manifest
 from hank_mfg.runs.storage import RunError, read_config
@@ -97,14 +97,15 @@ def test_seconds_are_compared_at_the_same_level():
     assert benchmark.seconds_to(never, 4.0) == np.inf
 
 
-def test_mean_curves_take_the_measures_that_all_seeds_have():
+def test_curves_are_medians_at_the_measures_that_all_seeds_have():
     curves = [
         {"updates": [1, 2, 3], "seconds": [1.0, 2.0, 3.0], "values": [4.0, 2.0, 1.0]},
-        {"updates": [1, 2], "seconds": [3.0, 4.0], "values": [6.0, 6.0]},
+        {"updates": [1, 2], "seconds": [3.0, 4.0], "values": [6.0, 7.0]},
+        {"updates": [1, 2], "seconds": [4.0, 6.0], "values": [9.0, np.nan]},
     ]
-    line = mean_curve(curves)
-    assert line["mean"].tolist() == [5.0, 4.0] and line["seconds"].tolist() == [2.0, 3.0]
-    assert line["error"] == pytest.approx([1.0, 2.0])
+    line = median_curve(curves)
+    assert line["median"].tolist() == [6.0, 7.0] and line["seconds"].tolist() == [3.0, 4.0]
+    assert line["lowest"].tolist() == [4.0, 2.0] and line["highest"].tolist() == [9.0, np.inf]
 
 
 def test_the_shown_paths_are_what_they_are_called():

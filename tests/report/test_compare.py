@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import json
 import warnings
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.evaluate import compare_methods
 from hank_mfg.evaluate.accuracy_table import NAMES
-from hank_mfg.evaluate.compare import usual_label
+from hank_mfg.evaluate.compare import Comparison, Responses, usual_label
 from hank_mfg.evaluate.compare_shocks import make_plan
 
 SMALL = {"asset_points": 60, "histogram_points": 100, "periods": 600, "burn_in": 200, "capital_points": 5}
@@ -172,6 +173,45 @@ def test_the_figure_says_by_how_much(side):
         hm.plot.comparison(side, ["hours"])
     with pytest.raises(ValueError, match="5 columns: show 1 to 4"):
         hm.plot.comparison(side, [*MAIN, "wage"])
+
+
+def test_gaps_that_coincide_are_one_line_with_its_sampling_error():
+    """Guards `hm.plot.comparison`: responses to .01 and .02 are multiples of each other, that to -.02 is not."""
+    sizes, path = (-0.02, 0.01, 0.02), 0.9 ** np.arange(8)
+
+    def responses(size: float) -> Responses:
+        curved = 100 * size * path * (1.1 if size < 0 else 1.2)
+        mean = {name: {"output": each} for name, each in (("Linear", 100 * size * path), ("RSPG", curved))}
+        around = ({"RSPG": {"output": each}} for each in (curved, curved, 0.25 * abs(size) * path))
+        return Responses(size, {}, mean, *around)
+
+    methods = pd.DataFrame({"What it is": ["a", "b"]}, index=["Linear", "RSPG"])
+    labels = ("-2 %", "+1 %", "+2 %")
+    shown = tuple(responses(size) for size in sizes)
+    made = Comparison("terms", 1.0, sizes, labels, 8, {"output": "percent"}, shown, methods, "")
+    np.testing.assert_allclose(made.gap_error(0.02, "RSPG", "output"), 0.25 * path)
+    assert np.isnan(made.gap_error(0.02, "Linear", "output")).all()
+    figure = hm.plot.comparison(made)
+    lines = figure.axes[1].get_lines()[1:]
+    assert [line.get_label() for line in lines] == ["-2 %", "+2 %"]
+    np.testing.assert_allclose(lines[1].get_ydata(), 20 * path)
+    shaded: Any = figure.axes[1].collections
+    heights = [np.ptp(each.get_paths()[0].vertices[:, 1]) for each in shaded]
+    np.testing.assert_allclose(heights[1], 20.5 - 19.5 * path[-1], rtol=1e-9)
+    text = " ".join(figure.get_supxlabel().split())
+    assert "RSPG 20 percent (output, shock +2 %, period 0)" in text.replace("\u00a0", " ")
+    assert "two standard errors on either side" in text and "the line is that of the largest" in text
+
+
+def test_multiples_of_one_response_are_named():
+    """Two states of the chain: all sizes. Three states: those of one sign."""
+    assert make_plan(impatient()).about_multiples()[0].startswith("All sizes are lotteries on the same states")
+    plan = make_plan(hm.load_model("one_asset_hank"), "monetary", [-1e-3, -5e-4, 5e-4, 1e-3])
+    assert plan.families() == [[-1e-3, -5e-4], [5e-4, 1e-3]]
+    (told,) = plan.about_multiples()
+    down, up = ("\u22120.1 points and \u22120.05 points", "+0.05 points and +0.1 points")
+    same = "are lotteries on the same states of the chain"
+    assert told.startswith(f"The sizes {down} {same}, and so are {up}: ")
 
 
 def test_default_sizes_fit_the_chain():

@@ -13,7 +13,7 @@ import pytest
 from matplotlib.collections import PolyCollection
 from matplotlib.dates import date2num
 
-from hank_mfg.report.estimation_figures import _few_dates, plot_forecast
+from hank_mfg.report.estimation_figures import _few_dates, plot_forecast, plot_historical_decomposition
 from hank_mfg.report.style import journal_style, panels
 
 QUANTILES = ("5 %", "25 %", "50 %", "75 %", "95 %")
@@ -49,6 +49,20 @@ def test_a_forecast_opens_at_the_last_observation(periods, last, after):
         heights = band.get_paths()[0].vertices[:, 1]
         assert (heights.min(), heights.max()) == (0.5, high)
     assert outer.get_facecolor()[0, 0] > inner.get_facecolor()[0, 0]  # darker toward the middle
+
+
+def test_a_decomposition_names_units_and_what_was_estimated():
+    parts = {"demand": [1.0, -1.0, 2.0], "supply": [1.0, 2.0, -1.0], "data": [2.0, 1.0, 1.0]}
+    columns = pd.MultiIndex.from_product([["gdp"], parts])
+    table = pd.DataFrame(np.transpose(list(parts.values())), pd.RangeIndex(3), columns)
+    likelihood = SimpleNamespace(sample=SimpleNamespace(columns=("gdp",)), innovations=("demand", "supply"))
+    made: Any = SimpleNamespace(likelihood=likelihood, historical_decomposition=lambda values: table)
+    figure = plot_historical_decomposition(made, units={"gdp": "Percent"}, note="Shocks only.")
+    (ax,) = figure.axes
+    assert ax.get_ylabel() == "Percent" and figure.get_supxlabel().endswith("Shocks only.")
+    (line,) = (each for each in ax.get_lines() if each.get_label() == "Data")
+    assert line.get_ydata().tolist() == parts["data"] and line.get_path_effects()  # a halo on dark bars
+    assert "at given parameters" in plot_historical_decomposition(made, {"demand_sd": 1.0}).get_supxlabel()
 
 
 @pytest.mark.parametrize(
