@@ -40,7 +40,7 @@ def clear(
 ) -> Cleared:
     """Solve excess_demand(x) = 0, (unknowns,) to (unknowns,), with lower <= x <= upper, from a `guess`.
 
-    `inverse` (unknowns, unknowns) of the Jacobian somewhere near, where it is known, saves computing it in most searches.
+    `inverse` (unknowns, unknowns) of the Jacobian somewhere near, where it is known, saves computing one.
     Without a root the excess returned is large or NaN; callers must check it.
     """
     start = jnp.clip(jnp.where(jnp.isfinite(guess), guess, 0.5 * (lower + upper)), lower, upper)

@@ -78,7 +78,9 @@ def largest_rise(economy: Economy, public: Public) -> Array:
     Above `STEEPER`, or not a number, budgets are not concave.
     """
     points, own = economy.states()
-    cash = jnp.broadcast_to(jnp.asarray(economy.model.resources(points, own, public.given), economy.dtype), economy.shape)
+    cash = jnp.broadcast_to(
+        jnp.asarray(economy.model.resources(points, own, public.given), economy.dtype), economy.shape
+    )
     if isinstance(economy.grid, ProductGrid):
         cash = economy.grid.apart(cash)
         each = zip((cash, jnp.moveaxis(cash, 1, 0)), economy.grid.axes, strict=True)

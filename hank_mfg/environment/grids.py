@@ -57,6 +57,19 @@ class AssetGrid(eqx.Module):
         return self.size
 
     @property
+    def worth(self) -> Array:
+        """What every point is worth, in goods: (assets,)."""
+        return self.points
+
+    def by_worth(self, values: Any) -> Any:
+        """Values (..., assets) with points in rising order of what they are worth: as they are."""
+        return values
+
+    def top(self, mass: Any) -> Any:
+        """The mass (assets, income) at the last point."""
+        return mass[-1].sum()
+
+    @property
     def held(self) -> Array:
         """The assets of every point, shaped to broadcast with income: (assets, 1)."""
         return self.points[:, None]

@@ -39,8 +39,8 @@ Results = dict[str, dict[str, Any]]
 class Case(NamedTuple):
     """The points at which equations are evaluated: assets (assets, 1), own values (1, income), shares (income,), shocks
     (shocks,); where lives end, who is a newborn, (1, income), one or zero, what newborns hold, and whether anybody
-    dies before the last age, and leaves something. Of two assets points are those of the first, and who holds so much of
-    it holds as much more or less of the second as its space, of `ends` by name, is longer or shorter."""
+    dies before the last age, and leaves something. Of two assets points are those of the first; of the second everybody
+    holds the same share of its space, of `ends` by name."""
 
     points: Any
     own: dict[str, Any]
@@ -143,8 +143,8 @@ def _spaces(declared: Any, name: str) -> tuple[Assets, dict[str, Assets]]:
             "hm.Assets(...), or a dict of two, the liquid one first; add up those that are alike."
         )
     raise ValueError(
-        f"{name}.asset_space() returned {type(declared).__name__}: return one hm.Assets(lower=..., upper=...), or a dict "
-        "of two by name, the liquid one first."
+        f"{name}.asset_space() returned {type(declared).__name__}: return one hm.Assets(lower=..., upper=...), or a "
+        "dict of two by name, the liquid one first."
     )
 
 

@@ -9,11 +9,13 @@ from typing import Any, NoReturn
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.errors import HankError
 from hank_mfg.model.assets import Assets
+from hank_mfg.model.concrete import is_traced
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.sizes import require_room
@@ -48,11 +50,34 @@ class ProductGrid(eqx.Module):
         return zip_names(self.names, self.shape)
 
     @property
+    def worth(self) -> Array:
+        """What every pair is worth, in goods, the sum of both assets: (assets,)."""
+        return sum(self.held.values())[:, 0]  # pyright: ignore[reportIndexIssue]
+
+    def by_worth(self, values: Any) -> Any:
+        """Values (..., assets) with pairs in rising order of what they are worth."""
+        return values[..., self.order]
+
+    @property
+    def order(self) -> Any:
+        """The places of pairs in rising order of what they are worth, (assets,)."""
+        if is_traced(self.axes):
+            return jnp.argsort(self.worth, stable=True)
+        return np.argsort(np.asarray(self.worth), kind="stable")
+
+    def top(self, mass: Any) -> Any:
+        """The mass (assets, income) at the last point of either asset."""
+        apart = self.apart(mass)
+        return apart[-1].sum() + apart[:-1, -1].sum()
+
+    @property
     def held(self) -> Named:
         """What is held of each asset in every pair, by name: (assets, 1)."""
         first, second = (axis.points for axis in self.axes)
         count, other = self.shape
-        return Named("assets", zip_names(self.names, (jnp.repeat(first, other)[:, None], jnp.tile(second, count)[:, None])))
+        return Named(
+            "assets", zip_names(self.names, (jnp.repeat(first, other)[:, None], jnp.tile(second, count)[:, None]))
+        )
 
     @property
     def lower(self) -> Array:

@@ -33,12 +33,13 @@ from hank_mfg.evaluate.individuals import (
     individuals_of,
     next_period,
 )
+from hank_mfg.evaluate.portfolio_errors import PortfolioErrors, portfolio_errors
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import latex_of
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.gradient.euler import due_expectations
 from hank_mfg.solve.play.rollout import Decision, Play, State, Step, rollout
-from hank_mfg.solve.solution import GlobalSolution
+from hank_mfg.solve.solution import GlobalSolution, Solution
 from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ExpectationError(NamedTuple):
         return {"mean": 100 * self.mean, "largest": 100 * self.maximum, "unit": self.unit, "label": self.label}
 
 
-def _expectation_errors(solution: GlobalSolution, missed: np.ndarray) -> tuple[ExpectationError, ...]:
+def expectation_errors(solution: GlobalSolution, missed: np.ndarray) -> tuple[ExpectationError, ...]:
     """The errors of declared expectations from those of every period, (periods, expectations)."""
     economy, public = solution.steady.economy, jax.tree.map(jnp.asarray, solution.steady.public)
     names = economy.expectation_names(economy.series(public))
@@ -216,16 +217,19 @@ def euler_errors(
     distribution: Histogram | None = None,
     own: np.ndarray | None = None,
     initial_assets: float | np.ndarray | None = None,
-) -> EulerErrors:
+) -> EulerErrors | PortfolioErrors:
     """One-step and dynamic Euler errors along a path, float64.
 
     The path is that of `simulate` with the same `periods`, `burn`, `asset_points`, `shocks` and `distribution`. The
     individuals of the dynamic test are `individuals` drawn ones, or those whose own states `own` gives, (periods,) or
     (periods, individuals), counted from 0 in the order declared, from `initial_assets` on (mean assets unless said; a
-    number or (individuals,)). Raises ValueError for given ones that do not fit the economy.
+    number or (individuals,)). With two assets errors are those of both first-order conditions, and no individual is
+    followed. Raises ValueError for given ones that do not fit the economy.
     Source: Den Haan (2010), JEDC 34(1), 4-27.
     """
     along = {"periods": periods, "burn": burn, "shocks": shocks, "distribution": distribution}
+    if isinstance(solution, Solution) and solution.model.asset_names():
+        return portfolio_errors(solution, seed=seed, asset_points=asset_points, **along)
     play, errors, followed = _followed(
         solution, along, individuals, own, initial_assets, asset_points=asset_points, seed=seed
     )
@@ -237,7 +241,7 @@ def euler_errors(
         float(gap.mean()), float(gap.max()), len(gap), play.economy.grid.size, seed,
         *((float(missed[:, -1].mean()), float(missed[:, -1].max())) if play.economy.sets_prices else (None, None)),
         float(tenth.sum() / used.sum()), float(one.sum() / used.sum()), tuple(gap.max(axis=0).tolist()),
-        _expectation_errors(solution, missed), float(percentile),
+        expectation_errors(solution, missed), float(percentile),
     )  # fmt: skip
 
 

@@ -183,7 +183,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
 
     def record(step):
         aggregate = step.now.state.aggregate
-        wealth = economy.held(aggregate.mass).sum(axis=1)
+        wealth = economy.grid.by_worth(economy.held(aggregate.mass).sum(axis=1))
         budget = economy.budget(step.now.public)
         goods = budget.goods(budget.consumption_of(step.now.cash, step.now.savings))
         recorded = _Followed(step.lottery, aggregate.shock, step.shock_next, goods, wealth)
@@ -191,7 +191,7 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
 
     def follow(groups, recorded: _Followed):
         consumption = jnp.sum(groups * recorded.consumption, axis=(1, 2))
-        wealth = jnp.sum(economy.held(groups) * economy.grid.points[:, None], axis=(1, 2))
+        wealth = jnp.sum(economy.held(groups) * economy.grid.worth[:, None], axis=(1, 2))
         chain = economy.chain(recorded.shock, recorded.shock_next)
         return jax.vmap(lambda group: push_forward(group, recorded.lottery, chain))(groups), (consumption, wealth)
 
@@ -278,7 +278,7 @@ def _followed(play: Play, states: list[State], uniforms: np.ndarray, apart: np.n
         rows = np.minimum(first + np.arange(batch), len(states) - 1)  # the last again in a batch that is not full
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(states[row] for row in rows))
         held = [play.economy.held(np.asarray(states[row].aggregate.mass)) for row in rows]
-        groups = jnp.asarray(np.stack([wealth_groups(each) for each in held]))
+        groups = jnp.asarray(np.stack([wealth_groups(each, grid=play.economy.grid) for each in held]))
         arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), *levels)
         arrays = jax.tree.map(np.asarray, arrays)
         for place in range(min(batch, len(states) - first)):
@@ -318,7 +318,8 @@ def impulse_response(
     probabilities = np.stack(date_zero(play.economy, shock, size, given))  # without and with the shock, (2, states)
     allowed = probabilities[0] > 1e-9
     states = [start] if start is not None else starting_states(solution, play, allowed, count=starts, seed=seed)
-    assets, apart = np.asarray(play.economy.grid.points), set_apart(play.economy, [shock, *(given or {})])
+    grid = play.economy.grid
+    assets, apart = np.asarray(grid.by_worth(grid.worth)), set_apart(play.economy, [shock, *(given or {})])
     draws, each, surprises = np.random.default_rng(seed), [], []
     uniforms = stratified(draws, len(states) * paths, 1 + horizon).reshape(len(states), paths, 1 + horizon)
     weights = probabilities[:, apart].sum(axis=2)  # of every level of what is pinned

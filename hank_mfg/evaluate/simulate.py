@@ -1,7 +1,7 @@
 """Simulate a solved economy along one long path of aggregate shocks, in float64, without sampling individuals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import numpy as np
@@ -32,15 +32,15 @@ class Simulation(NamedTuple):
     period, and the chosen consumption and savings summed over the mass.
 
     `shock` (periods,) is the index of the aggregate state; `mass` (assets, income) the mean mass over evenly spaced
-    periods of the path and `assets` its grid; `goods_market` (periods,) the excess supply of goods relative to output,
-    or None where the model does not state it; `top_of_grid` (periods,) the mass at the last asset point;
-    `excess_demand` (periods, clearing_prices) what is left of it where prices clear inside the period; `start` and
-    `end` the states of the first period and of the one after the last; `seed` drew the shocks, None where they were
-    given."""
+    periods of the path and `assets` its grid, of two assets those of each pair by name; `goods_market` (periods,) the
+    excess supply of goods relative to output, or None where the model does not state it; `top_of_grid` (periods,) the
+    mass at the last asset point; `excess_demand` (periods, clearing_prices) what is left of it where prices clear
+    inside the period; `start` and `end` the states of the first period and of the one after the last; `seed` drew the
+    shocks, None where they were given."""
 
     series: dict[str, np.ndarray]
     shock: np.ndarray
-    assets: np.ndarray
+    assets: Any
     mass: np.ndarray
     goods_market: np.ndarray | None
     top_of_grid: np.ndarray
@@ -74,7 +74,8 @@ def _simulate(play: Play, start: State, shocks_next: Array, block: int):
         following = play.follow(step, step.shock_next)
         mass, tomorrow = now.state.aggregate.mass, play.economy.aggregates(following.aggregate)
         market = goods_left(play.economy, now.public, play.economy.choices(mass, now.public, now.savings), tomorrow)
-        recorded = (period_series(play.economy, now), now.state.aggregate.shock, market, mass[-1].sum(), now.excess)
+        series, top = period_series(play.economy, now), play.economy.grid.top(mass)
+        recorded = (series, now.state.aggregate.shock, market, top, now.excess)
         return recorded, (now if play.economy.clearing_prices else None)
 
     def one_block(state, shocks):
@@ -131,10 +132,15 @@ def simulate(
     _check_goods(play.economy, market)
     return Simulation(
         {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
-        np.asarray(play.economy.grid.points), np.asarray(mass),
+        held_at(play.economy), np.asarray(mass),
         None if market is None else np.asarray(market), np.asarray(top), np.asarray(excess), start, end,
         seed if shocks is None else None,
     )  # fmt: skip
+
+
+def held_at(economy: Economy) -> Any:
+    """The asset points, (assets,), of two assets those of each in every pair, by name; NumPy."""
+    return jax.tree.map(lambda held: np.asarray(held)[:, 0], economy.grid.held)
 
 
 def _check_markets(economy: Economy, worst: Market | None, block: int) -> None:

@@ -190,7 +190,7 @@ class Model(eqx.Module):
         return tuple(space) if isinstance(space, dict) else ()
 
     def adjustment_cost(self, assets_next, assets, today):
-        """What it costs, in goods, to choose `assets_next` of who holds `assets`, both by name; nothing unless declared.
+        """What it costs, in goods, to choose `assets_next` holding `assets`, both by name; nothing unless declared.
 
         The budget is c + a'_1 + a'_2 + cost = resources(assets), plus earnings where hours are chosen. The cost may
         depend on the second asset, and on prices and shocks in `today`; it is smooth and convex in the next one, since

@@ -5,9 +5,9 @@ assets at every pair of next assets (b', a') and income state today:
 
     E[V_i](b', a', e, h) = E[V_i]*(b', a', e) exp( spline(knots)(b', a', e) ),        i = b, a,
 
-with E[V_i]* the stationary ones. The network gives values at knots, one array per path and period. Choices then meet the
-first-order conditions, the limits on both assets and the budget exactly, at any prices, and what is learned is smooth in
-the pair: it has no kinks where limits bind today.
+with E[V_i]* the stationary ones. The network gives values at knots, one array per path and period. Choices then meet
+the first-order conditions, the limits on both assets and the budget exactly, at any prices, and what is learned is
+smooth in the pair: it has no kinks where limits bind today.
 """
 
 from typing import Any, NamedTuple
@@ -26,12 +26,12 @@ from hank_mfg.policy.policy import Expectations, Policy, PolicySettings
 
 @portable
 class StationaryPortfolio(NamedTuple):
-    """The stationary policy: the logarithm of what is expected of marginal values, `log_ahead` (2, assets, income), on a
-    `grid`.
+    """The stationary policy: the logarithm of what is expected of marginal values, `log_ahead` (2, assets, income), on
+    a `grid`.
 
     `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,);
-    `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that of
-    the Jacobian of excess demand in these prices, with the same expectations."""
+    `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that
+    of the Jacobian of excess demand in these prices, with the same expectations."""
 
     log_ahead: Array
     grid: ProductGrid
@@ -51,9 +51,9 @@ class PortfolioTables(NamedTuple):
 
 @portable
 class PortfolioPolicy(Policy):
-    """Encoder, head and the stationary policy that they correct; `knots`, `curvature` and `pivot` are those of the first
-    asset, `other` the knots of the second. The rest is that of `Policy`, of which states seen, information sets and
-    parameters are not there."""
+    """Encoder, head and the stationary policy that they correct; `knots`, `curvature` and `pivot` are those of the
+    first asset, `other` the knots of the second. The rest is that of `Policy`, of which states seen, information sets
+    and parameters are not there."""
 
     other: Any = eqx.field(kw_only=True)
 

@@ -52,7 +52,7 @@ def solve(economy, interest_rate=RATE, wage=WAGE):
     public = at_prices(economy, interest_rate, wage)
     cash = economy.resources(public)
     found = solve_from(economy, public, 0.3 * (cash - economy.grid.lower))
-    return cash, cash - found.consumption, found
+    return cash, cash - found.plan, found
 
 
 def test_the_policy_is_that_of_plain_loops(economy):

@@ -8,8 +8,11 @@ percent before the shock, wherever they are by then. They are followed one by on
 Without any shock the two differ already: fixed groups drift toward the mean, current percentiles stay.
 """
 
+from typing import Any
+
 import numpy as np
 
+from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.evaluate.distribution.statistics import gini, has_shares, quantile, top_share
 
 SHARES = ("gini", "top_1_percent_share", "top_10_percent_share", "consumption_gini")
@@ -22,12 +25,17 @@ GROUPS = {
 }
 
 
-def wealth_groups(mass: np.ndarray, groups: dict[str, tuple[float, float]] = GROUPS) -> np.ndarray:
+def wealth_groups(
+    mass: np.ndarray, groups: dict[str, tuple[float, float]] = GROUPS, *, grid: ProductGrid | Any = None
+) -> np.ndarray:
     """The population split by wealth into `groups`, name -> ranks between 0 and 1 where a group begins and ends.
 
     Returns masses (groups, assets, income), each summing to one. An asset level on the border of two groups is divided
-    between them.
+    between them. Of two assets `grid` says what pairs are worth.
     """
+    if isinstance(grid, ProductGrid):
+        found = wealth_groups(mass[grid.order], groups)
+        return found[:, np.argsort(grid.order)]
     by_assets = mass.sum(axis=1)
     upper = np.cumsum(by_assets) / by_assets.sum()
     lower = upper - by_assets / by_assets.sum()

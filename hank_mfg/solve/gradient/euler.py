@@ -80,9 +80,7 @@ def exact_ahead(economy: Economy, step: Step, ahead: Decision) -> Array:
     shock = step.now.state.aggregate.shock
 
     def expected(shock_next, decision):
-        marginal = marginal_values(
-            economy, decision.public, decision.savings, decision.unconstrained_consumption
-        )
+        marginal = marginal_values(economy, decision.public, decision.savings, decision.unconstrained_consumption)
         return economy.shock_transition[shock, shock_next] * economy.chain(shock, shock_next).expect(marginal)
 
     return jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead).sum(axis=0)

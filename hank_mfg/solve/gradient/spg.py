@@ -199,9 +199,7 @@ def observe(play: Play, state: State, shocks_next: Array, price_noise: Array) ->
     return coarsen(last, play, inside), record, worst_market(inside, steps.now)
 
 
-def record_period(
-    play: Play, step: Step, ahead: Decision, there: Economy | None = None
-) -> "Record | PortfolioRecord":
+def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> "Record | PortfolioRecord":
     """The record of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass

@@ -27,6 +27,7 @@ from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
 from hank_mfg.solve.stationary.household import Solved, solve_at
+from hank_mfg.solve.stationary.portfolio import PortfolioFunction
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 from hank_mfg.wording import display_name, in_words
 
@@ -38,16 +39,17 @@ class HouseholdAtPrices(NamedTuple):
     """The stationary problem of households at given prices, every array float64.
 
     `economy` is the discretized model without aggregate risk; `prices` as given; `policy` consumption as a function of
-    cash on hand; `consumption` and `savings` (assets, income), goods; `mass` (assets, income), None where it was not
+    cash on hand, or savings in two assets; `consumption` and `savings` (assets, income), goods, savings in two assets
+    (2, assets, income); `mass` (assets, income), None where it was not
     asked for; `aggregates` what aggregates() sums over that mass, and `choices` what is chosen, summed: consumption,
     savings and, where they are chosen, hours and earnings; both empty without a mass. `growth` is the factor by which
-    high wealth grows a period, (beta (1 + r))^(1/g) where all are alike; `euler_change` the last relative change of
+    high wealth grows a period, (beta (1 + r))^(1/g) where all are alike, not a number with two assets; `euler_change` the last relative change of
     consumption; times in seconds.
     """
 
     economy: Economy
     prices: Named
-    policy: ConsumptionFunction
+    policy: ConsumptionFunction | PortfolioFunction
     consumption: np.ndarray
     savings: np.ndarray
     mass: np.ndarray | None
@@ -84,7 +86,7 @@ def household(
     model: Model,
     prices: Mapping[str, float],
     *,
-    asset_points: int = 200,
+    asset_points: int | Mapping[str, int] | None = None,
     tolerance: float = 1e-11,
     mass: bool = True,
 ) -> HouseholdAtPrices:
@@ -94,7 +96,7 @@ def household(
         at_home.aggregates.capital, at_home.choices.consumption
 
     `prices` gives every price of the model by name, per model period: those of prices() and those of clearing_prices().
-    Aggregate shocks are held at their means. Without a stationary `mass`, where wealth grows without bound,
+    Aggregate shocks are held at their means. `asset_points` is as in `steady_state`. Without a stationary `mass`, where wealth grows without bound,
     `mass=False` returns the policy alone, which then depends on the top of the asset grid.
 
     Raises ValueError for prices that are missing, unknown or not finite; SteadyStateError where some household cannot
@@ -106,9 +108,7 @@ def household(
         economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         given = _given(economy, prices)
         tight = household_tolerance(tolerance)
-        known = _facts(economy, given)
-        growth = float(growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0])
-        _check_before(economy, given, np.asarray(known.least), growth, mass)
+        growth = _check_before(economy, given, mass)
         compiled = time.perf_counter()
         found = solve_at(economy, given, tight)
         there = np.asarray(_mass(economy, found.savings)) if mass else None
@@ -168,6 +168,7 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
 
 
 _facts = eqx.filter_jit(facts)
+_all_consumed = eqx.filter_jit(lambda economy, public: economy.all_consumed(public))
 _mass = eqx.filter_jit(stationary_mass)
 
 
@@ -183,17 +184,25 @@ def _sums(economy: Economy, public: Public, found: Solved, mass: np.ndarray | No
     return Named("aggregates", sums), Named("choices", _numbers(choices))
 
 
-def _check_before(economy: Economy, public: Public, least: np.ndarray, growth: float, mass: bool) -> None:
-    """Raise SteadyStateError where some household cannot repay or wealth grows without bound."""
-    at = in_words(public.prices)
-    if not np.isfinite(least) or (not np.isfinite(growth) and np.isnan(growth)):
+def _check_before(economy: Economy, public: Public, mass: bool) -> float:
+    """The growth of high wealth, not a number with two assets. Raises SteadyStateError where some household cannot
+    repay or wealth grows without bound."""
+    at, growth = in_words(public.prices), np.nan
+    if economy.several:  # how fast wealth grows depends on what it costs to change the second
+        least = np.min(np.asarray(_all_consumed(economy, public)))
+    else:
+        known = _facts(economy, public)
+        growth = float(growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0])
+        least = np.asarray(known.least)
+    if not np.isfinite(least) or (not economy.several and np.isnan(growth)):
         raise SteadyStateError(f"resources() is not finite in every state at {at}: check it and the prices given.")
     if least <= 0:
         raise SteadyStateError(
             f"At {at} the poorest household has {float(least):.4g} to consume, not enough to repay down to the "
-            f"borrowing limit {float(economy.grid.lower):.4g}: tighten the borrowing limit or raise the lowest income."
+            f"borrowing limit {np.ravel(economy.grid.lower)[0]:.4g}: tighten the borrowing limit or raise the lowest "
+            "income."
         )
-    if mass and not growth < 1.0:
+    if mass and growth >= 1.0:
         own, shocks = economy.discount_factor(public.shocks), float(np.max(np.asarray(_facts(economy, public).gross)))
         most = float(np.max(np.asarray(own))) * shocks
         raise SteadyStateError(
@@ -201,3 +210,4 @@ def _check_before(economy: Economy, public: Public, least: np.ndarray, growth: f
             f"of {growth:.6g} a period without bound; lower the interest rate or discount_factor until it is below "
             "one, or give mass=False for the policy alone."
         )
+    return growth

@@ -9,14 +9,14 @@ With W_b = beta E V_b and W_a = beta E V_a at the choices, first-order condition
     u'(c) = W_b + multiplier,        (1 + k_1(a', a)) u'(c) = W_a    (at most, where a' = a_min).
 
 Nodes are choices b' on the grid where the limit on b does not bind, and where it does values of u'(c) / W_b above one.
-For each, and each a, the second condition over the first, 1 + k_1(a', a) = W_a / W_b (over u'(c) / W_b), is crossed once
-in a'; consumption follows, then the cash on hand m that pays for it all. Cash rises along the nodes, so that choices at
-the cash on hand of every state are read between them. Marginal values are, by the envelope theorem,
+For each, and each a, the second condition over the first, 1 + k_1(a', a) = W_a / W_b (over u'(c) / W_b), is crossed
+once in a'; consumption follows, then the cash on hand m that pays for it all. Cash rises along the nodes, so that
+choices at the cash on hand of every state are read between them. Marginal values are, by the envelope theorem,
 
     V_b = m_b u'(c),        V_a = (m_a - k_2(a', a)) u'(c).
 
-What the problem is solved for, the plan, is (2, assets, income): consumption, and a' less a_min plus a unit, so that the
-change of its logarithm is what moves.
+What the problem is solved for, the plan, is (2, assets, income): consumption, and a' less a_min plus a unit, so that
+the change of its logarithm is what moves.
 
 Source: Auclert, Bardoczy, Rognlie and Straub (2021), Econometrica 89(5), appendix E; Carroll (2006).
 """
@@ -159,9 +159,7 @@ def decide(
     return chosen_by(economy, public, function, transfer)
 
 
-def chosen_by(
-    economy: Economy, public: Public, function: PortfolioFunction, transfer: Array | None = None
-) -> Choice:
+def chosen_by(economy: Economy, public: Public, function: PortfolioFunction, transfer: Array | None = None) -> Choice:
     """What a choice function makes households in every state choose, within the limits."""
     grid, cash = _grid(economy), economy.resources(public)
     cash = cash if transfer is None else cash + transfer

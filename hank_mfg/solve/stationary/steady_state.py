@@ -49,8 +49,9 @@ class SteadyState(NamedTuple):
     """A stationary equilibrium, every array float64.
 
     `economy` is the discretized model without aggregate risk; `policy` the `composite` (consumption, less effort
-    where preferences are GHH) that is chosen at given cash on hand where the budget does not bind; `savings` next
-    assets (assets, income), of two assets (2, assets, income) over pairs of points, the first outermost; `mass` the stationary mass (assets, income), where lives end see `Ages`; `public` shocks,
+    where preferences are GHH) that is chosen at given cash on hand where the budget does not bind, or with two assets
+    the savings in both; `savings` next assets (assets, income), of two (2, assets, income) over pairs of points, the
+    first asset outermost; `mass` the stationary mass (assets, income), where lives end see `Ages`; `public` shocks,
     aggregates and prices; `residual` the largest relative excess (supplied - assumed)/assumed; times in seconds.
     """
 
@@ -106,7 +107,7 @@ class SteadyState(NamedTuple):
     @property
     def top_of_grid_mass(self) -> float:
         """The mass at the last asset point, or that of either asset; above 1e-6 the grid is too short."""
-        return top_mass(self.economy, self.mass)
+        return float(self.economy.grid.top(self.mass))
 
     @property
     def nonconcave(self) -> str:
@@ -286,17 +287,9 @@ def require_own_steady(model: Model, steady: SteadyState | None) -> None:
         )
 
 
-def top_mass(economy: Economy, mass: np.ndarray) -> float:
-    """The mass (assets, income) at the last point, of two assets at the last one of either."""
-    if not economy.several:
-        return float(mass[-1].sum())
-    apart = economy.grid.apart(mass)
-    return float(apart[-1].sum() + apart[:-1, -1].sum())
-
-
 def warn_of_top(economy: Economy, mass) -> None:
     """Warn where the asset grid is too short for the mass (assets, income)."""
-    top = top_mass(economy, np.asarray(mass))
+    top = float(economy.grid.top(np.asarray(mass)))
     if top > 1e-6:
         ends = " or ".join(f"{end:g}" for end in np.ravel(economy.grid.upper))
         warnings.warn(
