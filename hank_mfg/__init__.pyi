@@ -4,7 +4,7 @@ from . import plot as plot
 from . import results as results
 from . import stats as stats
 from .environment.check import check_model as check_model
-from .environment.economy import discretize as discretize
+from .environment.discretize import discretize as discretize
 from .environment.games import load_game as load_game
 from .environment.markov import chain_moments as chain_moments
 from .environment.markov import independent_chains as independent_chains

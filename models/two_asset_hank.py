@@ -1,7 +1,7 @@
 """A two-asset HANK economy: bonds held freely, illiquid accounts that cost to change, capital, sticky prices and wages.
 
-Households' illiquid accounts hold all shares of firms and some bonds; banks lend the rest of the bonds, at a cost that
-lowers the return on liquid assets. Hours are what firms demand, and unions set wages. Firms adjust capital at a
+Illiquid accounts hold all shares of firms and some bonds; banks hold the rest of the bonds for households, at a cost
+that lowers the return on liquid assets. Hours are what firms demand, and unions set wages. Firms adjust capital at a
 quadratic cost; the central bank sets the nominal rate of the next period; taxes on labor balance the budget.
 """
 
@@ -22,7 +22,6 @@ class TwoAssetHANK(hm.Model):
     maximum_illiquid: float = hm.parameter("top of the grid of illiquid assets", above=0)
     adjustment_shift: float = hm.parameter("chi_0, what keeps the cost finite at zero assets", above=0)
     adjustment_scale: float = hm.parameter("chi_1, size of the cost of changing illiquid assets", at_least=0)
-    adjustment_power: float = hm.parameter("chi_2, its power in the relative change", above=1)
     liquidity_premium: float = hm.parameter("what banks take of the return on liquid assets", at_least=0)
     technology: float = hm.parameter("productivity at rest", above=0)
     capital_share: float = hm.parameter("exponent of capital in production", above=0, below=1)
@@ -47,15 +46,12 @@ class TwoAssetHANK(hm.Model):
         productivity = {"persistence": self.productivity_persistence, "stationary_sd": self.productivity_sd}
         monetary = {"persistence": self.monetary_persistence, "stationary_sd": self.monetary_sd}
         spending = {"persistence": self.spending_persistence, "stationary_sd": self.spending_sd}
-        return (
-            hm.AR1("productivity", **productivity, states=2, exponential=True, unit_mean=True),
-            hm.AR1("monetary", **monetary, states=2),
-            hm.AR1("extra_spending", **spending, states=2),
-        )
+        log = hm.AR1("productivity", **productivity, states=2, exponential=True, unit_mean=True)
+        return log, hm.AR1("monetary", **monetary, states=2), hm.AR1("extra_spending", **spending, states=2)
 
     def idiosyncratic_shock(self):
-        sizes = {"persistence": self.persistence, "stationary_sd": self.stationary_sd}
-        return hm.AR1("skill", **sizes, states=3, exponential=True, unit_mean=True)
+        log = {"persistence": self.persistence, "stationary_sd": self.stationary_sd, "exponential": True}
+        return hm.AR1("skill", **log, states=3, unit_mean=True)
 
     def asset_space(self):
         liquid = hm.Assets(lower=0.0, upper=self.maximum_liquid, pivot=0.25)
@@ -64,8 +60,7 @@ class TwoAssetHANK(hm.Model):
     def adjustment_cost(self, assets_next, assets, today):
         kept = (1 + today.illiquid_return) * assets.illiquid
         base = kept + self.adjustment_shift
-        change = jnp.abs(assets_next.illiquid - kept) / base
-        return self.adjustment_scale / self.adjustment_power * change**self.adjustment_power * base
+        return self.adjustment_scale / 2 * (assets_next.illiquid - kept) ** 2 / base
 
     def preferences(self):
         return hm.CRRA(self.risk_aversion)
@@ -76,51 +71,46 @@ class TwoAssetHANK(hm.Model):
     def aggregates(self, assets, own, today):
         return {"liquid": assets.liquid, "illiquid": assets.illiquid}
 
-    def clearing_prices(self):
-        return {
-            "output": hm.Bracket(0.5, 1.5), "wage": hm.Bracket(0.3, 1.2), "inflation": hm.Bracket(-0.1, 0.1),
-            "capital_next": hm.Bracket(4.0, 20.0), "equity_price": hm.Bracket(4.0, 25.0),
-        }  # fmt: skip
-
-    def state_variables(self):
-        """At rest, where hours are one."""
+    def at_rest(self):  # where hours are one
         cost, rate = 1 / self.price_markup, self.natural_rate
         ratio = self.capital_share * cost / (rate + self.depreciation)  # capital over output
         output = (self.technology * ratio**self.capital_share) ** (1 / (1 - self.capital_share))
         wage = cost * (1 - self.capital_share) * output
         price = (output - wage - self.depreciation * ratio * output) / rate
-        return {"capital": ratio * output, "last_wage": wage, "nominal_rate": rate, "last_equity_price": price}
+        return {"output": output, "wage": wage, "capital_next": ratio * output, "equity_price": price}
+
+    def clearing_prices(self):
+        around = {name: hm.Bracket(0.4 * value, 2 * value, guess=value) for name, value in self.at_rest().items()}
+        return {**around, "inflation": hm.Bracket(-0.1, 0.1)}
+
+    def state_variables(self):
+        rest = self.at_rest()
+        last = {"last_wage": rest["wage"], "last_equity_price": rest["equity_price"]}
+        return {"capital": rest["capital_next"], "nominal_rate": self.natural_rate, **last}
 
     def prices(self, today):
         rate = (1 + today.nominal_rate) / (1 + today.inflation) - 1
-        capital = today.capital
-        effective = self.technology * today.productivity * capital**self.capital_share
+        effective = self.technology * today.productivity * today.capital**self.capital_share
         hours = (today.output / effective) ** (1 / (1 - self.capital_share))
-        investment = today.capital_next - (1 - self.depreciation) * capital + self.adjustment(today) * capital
-        dividends = today.output - today.wage * hours - investment - self.price_costs(today)
-        taxes = (rate * self.bonds + self.spending + today.extra_spending) / (today.wage * hours)
-        bonds = today.illiquid - today.last_equity_price
+        growth = today.capital_next / today.capital - 1
+        adjustment = growth**2 / (2 * self.depreciation * self.investment_elasticity)
+        investment = today.capital * (growth + self.depreciation + adjustment)
+        menu = self.price_markup / (self.price_markup - 1) / (2 * self.price_slope) * jnp.log(1 + today.inflation) ** 2
+        dividends = today.output * (1 - menu) - today.wage * hours - investment
+        taxes = rate * self.bonds + self.spending + today.extra_spending
+        bonds = today.illiquid - today.last_equity_price  # in illiquid accounts
         account = dividends + today.equity_price + (1 + rate) * bonds
         return {
             "interest_rate": rate, "hours": hours, "investment": investment, "dividends": dividends,
-            "earnings": (1 - taxes) * today.wage * hours, "liquid_return": rate - self.liquidity_premium,
-            "illiquid_return": account / today.illiquid - 1,
+            "price_costs": menu * today.output, "earnings": today.wage * hours - taxes,
+            "liquid_return": rate - self.liquidity_premium, "illiquid_return": account / today.illiquid - 1,
         }  # fmt: skip
 
-    def adjustment(self, today):
-        """What a unit of capital costs to adjust."""
-        return (today.capital_next / today.capital - 1) ** 2 / (2 * self.depreciation * self.investment_elasticity)
-
-    def price_costs(self, today):
-        """What firms spend on changing prices."""
-        scale = self.price_markup / (self.price_markup - 1) / (2 * self.price_slope)
-        return scale * jnp.log(1 + today.inflation) ** 2 * today.output
-
     def outcomes(self, today):
-        growth = today.capital_next / today.capital
+        growth = today.capital_next / today.capital - 1
         return {
             "marginal_cost": today.wage * today.hours / ((1 - self.capital_share) * today.output),
-            "tobins_q": 1 + (growth - 1) / (self.depreciation * self.investment_elasticity),
+            "tobins_q": 1 + growth / (self.depreciation * self.investment_elasticity),
             "wage_inflation": (1 + today.inflation) * today.wage / today.last_wage - 1,
         }
 
@@ -129,9 +119,9 @@ class TwoAssetHANK(hm.Model):
         return liquid + (1 + today.illiquid_return) * assets.illiquid + today.earnings * own.skill
 
     def expectations(self, today, tomorrow):
-        discount, growth = 1 / (1 + tomorrow.interest_rate), tomorrow.capital_next / tomorrow.capital
-        product = self.capital_share * tomorrow.marginal_cost * tomorrow.output / tomorrow.capital
-        capital = product - growth + 1 - self.depreciation - self.adjustment(tomorrow) + growth * tomorrow.tobins_q
+        discount = 1 / (1 + tomorrow.interest_rate)
+        product = self.capital_share * tomorrow.marginal_cost * tomorrow.output
+        capital = (product - tomorrow.investment + tomorrow.capital_next * tomorrow.tobins_q) / tomorrow.capital
         raises = tomorrow.output / today.output * jnp.log(1 + tomorrow.inflation)
         return {
             "raises": discount * raises, "wage_raises": self.discount_factor * jnp.log(1 + tomorrow.wage_inflation),
@@ -142,8 +132,9 @@ class TwoAssetHANK(hm.Model):
         margin = self.price_slope * (today.marginal_cost - 1 / self.price_markup)
         worth = today.earnings * choices.value_of_earnings / self.wage_markup
         effort = self.wage_slope * (self.disutility * today.hours ** (1 + 1 / self.frisch) - worth)
+        saved = choices.liquid_savings + choices.illiquid_savings
         return {
-            "assets": 1 - (choices.liquid_savings + choices.illiquid_savings) / (today.equity_price + self.bonds),
+            "assets": 1 - saved / (today.equity_price + self.bonds),
             "prices": margin + today.expected.raises - jnp.log(1 + today.inflation),
             "wages": effort + today.expected.wage_raises - jnp.log(1 + today.wage_inflation),
             "capital": today.expected.capital - today.tobins_q,
@@ -165,5 +156,5 @@ class TwoAssetHANK(hm.Model):
 
     def goods_market(self, today, choices, tomorrow):
         spent = choices.consumption + today.investment + self.spending + today.extra_spending
-        costs = choices.adjustment_costs + self.price_costs(today) + self.liquidity_premium * today.liquid
+        costs = choices.adjustment_costs + today.price_costs + self.liquidity_premium * today.liquid
         return (today.output - spent - costs) / today.output

@@ -100,7 +100,7 @@ def _models_use_the_public_names_only(path):
     third_party = {name.partition(".")[0] for name in imported(path)} - {"typing"}
     assert {"hank_mfg"} <= third_party <= {"hank_mfg", "jax"}
     assert not [name for name in imported(path) if name.startswith(("hank_mfg.", "jax")) and name != "jax.numpy"]
-    assert len(path.read_text().splitlines()) <= 120
+    assert sum(bool(line.strip()) for line in path.read_text().splitlines()) <= 150
     assert ast.get_docstring(parse(path))
 
 

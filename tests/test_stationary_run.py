@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.evaluate.distribution.finer_mass import finer_mass
 from hank_mfg.report import stationary_report
 from hank_mfg.report.stationary_report import stationary_content, write_stationary_report

@@ -12,7 +12,7 @@ from hank_mfg.cli.console import aligned
 from hank_mfg.cli.kinds import commands
 from hank_mfg.environment.check import check_model
 from hank_mfg.environment.concavity import explain_rise, rise_before_solving
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.states import describe_states
 from hank_mfg.evaluate.distribution.groups import SHARES
 from hank_mfg.evaluate.moments import SMOOTHING

@@ -143,6 +143,8 @@ def rise_before_solving(model: Model) -> Rise | None:
     in the middle of the grid. Resources that are no number at such prices say nothing."""
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case: Case = make_case(model)
+        if case.ends is not None:
+            return None
         level = float(case.points[len(case.points) // 2, 0])
         for state in case.states:
             prices = _named(evaluate(model, case, state, level)["prices"], "prices")

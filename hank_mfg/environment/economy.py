@@ -1,6 +1,6 @@
 """A declared model on grids: the mean-field game with common noise that solvers and evaluators see."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, Self
 
 import equinox as eqx
@@ -13,16 +13,12 @@ from hank_mfg.environment.budget import Budget, GoodsAlone, Portfolio, least_spe
 from hank_mfg.environment.expectations import declared, expected, profit_slopes
 from hank_mfg.environment.grids import AssetGrid
 from hank_mfg.environment.information_sets import InformationSets, sets_of
-from hank_mfg.environment.life import ESTATES, Chain, Life, OwnStates, long_run, own_states, without_aggregate_risk
-from hank_mfg.environment.long_run import stationary_distribution
+from hank_mfg.environment.life import ESTATES, Chain, Life, OwnStates, long_run
 from hank_mfg.environment.lottery import Lottery, PairLottery, lottery, read, settle, slope
-from hank_mfg.environment.markov import combine
-from hank_mfg.environment.product_grid import ProductGrid, grid_of
+from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.model.base import Model, named
-from hank_mfg.model.concrete import array_module, in_jax, is_number
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
-from hank_mfg.model.preferences import require_patience
 from hank_mfg.model.today import today, with_expected
 
 NO_STATE_VARIABLES, NO_CLEARING_PRICES = Named("state_variables"), Named("clearing_prices")
@@ -165,6 +161,16 @@ class Economy(eqx.Module):
         ends = ([getattr(each, end) for each in brackets] for end in ("lower", "upper"))
         lower, upper = (jnp.asarray(each, self.dtype) for each in ends)
         return lower, upper
+
+    def first_prices(self) -> Array:
+        """The prices that clear where a search for the stationary equilibrium begins: (clearing prices,)."""
+        lower, upper = self.brackets()
+        guesses = [each.guess for each in self.model.clearing_prices().values()]
+        middle = 0.5 * (lower + upper)
+        if all(guess is None for guess in guesses):
+            return middle
+        each = [mid if guess is None else guess for mid, guess in zip(middle, guesses, strict=True)]
+        return jnp.stack([jnp.asarray(value, self.dtype) for value in each])
 
     def public(self, aggregate: Aggregate, clearing_prices: Named = NO_CLEARING_PRICES) -> Public:
         """Sum the aggregates over the mass and form prices, given candidate values of what clears in the period."""
@@ -435,39 +441,3 @@ class Economy(eqx.Module):
 
     def _full(self, values) -> Array:
         return jnp.broadcast_to(jnp.asarray(values, self.dtype), self.shape)
-
-
-def discretize(
-    model: Model, asset_points: int | Mapping[str, int] | None = None, dtype=None, *, aggregate_risk: bool = True
-) -> Economy:
-    """Put a declared model on grids.
-
-    `asset_points` is the number of asset points, dense at the borrowing limit, 200 unless given; of two assets that of
-    each, by name or the same, 60 unless given; `dtype` float32 or float64 (float64
-    needs `jax.enable_x64`, which the library's own entry points switch on locally). With `aggregate_risk=False` the
-    aggregate shocks are held at their stationary means and the idiosyncratic chain is averaged over them: the
-    economy whose stationary equilibrium is the point of departure.
-    """
-    dtype = jnp.result_type(float) if dtype is None else dtype
-    require_patience(model)
-    chain = combine(model.aggregate_shocks())
-    states = own_states(model, chain.transition)
-    xp = array_module(chain, states)
-    transition = states.moves
-    shock_transition, shock_values = chain.transition, dict(chain.values)
-    if not aggregate_risk:
-        share = stationary_distribution(shock_transition)
-        transition = without_aggregate_risk(shock_transition, states)[None, None]
-        shock_values = {name: (share @ xp.asarray(value))[None] for name, value in shock_values.items()}
-        shock_transition = np.ones((1, 1))
-    ages = 1 if states.life is None else len(states.life.survival)
-    grid = grid_of(model.asset_space(), asset_points, dtype, ages * np.shape(transition)[-1])
-    own_values, shock_values = Named("own", states.values), Named("shocks", shock_values)
-    plain = (model, own_values, transition, shock_values, shock_transition, states.shares, states.life)
-    model, own_values, transition, *rest, life = jax.tree.map(lambda x: _array(x, dtype), plain)
-    return Economy(model, grid, own_values, transition, *rest, life=life)
-
-
-def _array(leaf, dtype):
-    """A number as a JAX array, a flag or a text as it is."""
-    return in_jax(array_module(leaf).asarray(leaf, dtype)) if is_number(leaf) else leaf

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.markov import later
 from hank_mfg.evaluate.distribution.date_zero import date_zero, reach_of
 from hank_mfg.evaluate.units import OWN, PERCENT, POINTS, kinds_of, size_in, unit_of

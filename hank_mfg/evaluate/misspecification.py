@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from jax import Array
 
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.exploitability.deviation import deviate, terminal_values

@@ -21,6 +21,7 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.lottery import read
+from hank_mfg.evaluate.expectation_errors import ExpectationError, expectation_errors
 from hank_mfg.evaluate.given import Histogram, Path, path_of, walk
 from hank_mfg.evaluate.simulate import block_length
 from hank_mfg.files import latex_of
@@ -32,8 +33,6 @@ from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from hank_mfg.evaluate.euler_errors import ExpectationError
 
 MASS = 1e-6  # of a state whose largest error counts
 
@@ -50,7 +49,7 @@ class PortfolioErrors(NamedTuple):
     mean: np.ndarray
     maximum: np.ndarray
     bound: np.ndarray
-    expectations: tuple["ExpectationError", ...]
+    expectations: tuple[ExpectationError, ...]
     excess_demand: float
     periods: int
     pairs: int
@@ -115,8 +114,6 @@ def portfolio_errors(
     distribution: Histogram | None = None,
 ) -> PortfolioErrors:
     """One-step Euler errors of both assets along a path, float64; arguments as in `simulate`."""
-    from hank_mfg.evaluate.euler_errors import expectation_errors
-
     play = solution.play(asset_points)
     along = {"periods": periods, "burn": burn, "shocks": shocks, "distribution": distribution}
     path = path_of(solution, play, key=jax.random.PRNGKey(seed), **along)

@@ -21,7 +21,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.check import check_model
-from hank_mfg.environment.economy import Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Public
 from hank_mfg.files import write_bytes, write_text
 from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model, model_names, rebuild_model

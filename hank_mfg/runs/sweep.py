@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.arguments import described
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.errors import HankError
 from hank_mfg.evaluate.distribution.statistics import gini_where_defined
 from hank_mfg.files import as_latex, write_text

@@ -10,7 +10,8 @@ import numpy as np
 import optax
 from jax import Array
 
-from hank_mfg.environment.economy import Aggregate, Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Aggregate, Economy
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.grids import AssetGrid
 from hank_mfg.environment.product_grid import ProductGrid, grid_of

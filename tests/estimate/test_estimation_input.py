@@ -12,7 +12,7 @@ from scipy.linalg import solve_discrete_lyapunov
 from scipy.signal import lfilter
 
 import hank_mfg as hm
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.estimate.likelihood.observed import check_levels, check_observed, sample_of, transformed
 from hank_mfg.estimate.likelihood.processes import check_processes, impulses, innovations

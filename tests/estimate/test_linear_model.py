@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import names_of, reading, series_names
 from hank_mfg.estimate.likelihood import likelihood as likelihood_module
 from hank_mfg.estimate.matching import matching as matching_module

@@ -1,7 +1,7 @@
 """A household with two assets by plain loops: the best of many choices, no first-order condition.
 
-Values ahead are given at pairs of grid points and are linear between them in both assets; for every state all choices on
-a fine lattice are tried.
+Values ahead are given at pairs of grid points and are linear between them in both assets; for every state all choices
+on a fine lattice are tried.
 """
 
 import itertools

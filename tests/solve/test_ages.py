@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from reference_generations import Generations, LifeCycle, generations_path, life_cycle_by_loops, saving_shares
 
 import hank_mfg as hm
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.life import Chain, Life
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.solve.stationary.clearing.mass import mass_response

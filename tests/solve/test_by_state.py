@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states
 from hank_mfg.solve.gradient.economies import untrained
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, finer, refine

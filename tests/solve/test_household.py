@@ -70,7 +70,7 @@ def test_the_policy_does_not_depend_on_where_the_iteration_starts(economy):
     public = at_prices(economy, RATE, WAGE)
     cash = economy.resources(public)
     thrifty, wasteful = (solve_from(economy, public, share * (cash - economy.grid.lower)) for share in (0.05, 0.95))
-    np.testing.assert_allclose(thrifty.consumption, wasteful.consumption, atol=1e-10)
+    np.testing.assert_allclose(thrifty.plan, wasteful.plan, atol=1e-10)
 
 
 def test_more_cash_means_more_consumption_and_no_less_savings(economy):
@@ -224,5 +224,5 @@ def test_the_mass_is_found_however_savings_at_the_borrowing_limit_round(float64)
     start = jnp.log(first_plan(economy, given(economy, names, jnp.asarray([0.83, 1.0, 0.0]))))
     for wage in 0.83 + 1e-6 * np.arange(5):
         found = candidate(wage, start)
-        start = found.log_consumption
+        start = found.log_plan
         assert np.min(found.mass) > -1e-16 and float(np.sum(found.mass)) == pytest.approx(1.0, abs=1e-14)

@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "reference"))
 from reference_portfolio import best, mass_after
 
 import hank_mfg as hm
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.solve.stationary.portfolio import decide
 
 KEPT = Path(__file__).parents[1] / "reference" / "sequence_jacobian"
@@ -168,7 +168,7 @@ def test_asset_spaces_that_are_none_are_refused(space, words):
 
 def test_what_is_not_there_for_two_assets_says_so():
     with pytest.raises(hm.HankError, match="not there yet for households with several assets"):
-        hm.as_game(Saver())
+        _ = at_home(Saver(discount_factor=0.94)).economy.grid.points
 
 
 def kept(name):

@@ -24,7 +24,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import Names, names_of
 from hank_mfg.estimate.calibration.moments import Stationary

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hank_mfg.environment.economy import discretize
+from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import Names, stack
 from hank_mfg.model.base import Model
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues

@@ -20,7 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.environment.dependence import depends_on
-from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import Names, contributions, form, period, shock_values, stack, with_parameters
 from hank_mfg.model.base import Model, ParameterError
 from hank_mfg.model.named import Named

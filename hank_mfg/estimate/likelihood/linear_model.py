@@ -19,7 +19,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names, form, names_of, reading, shock_values, with_parameters
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood.households import Households

@@ -23,7 +23,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy
 from hank_mfg.estimate.calibration.targets import Target, Targets, read_targets, weighting
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood.observed import column_of, dated

@@ -25,7 +25,8 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import Aggregate, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.model.portable import portable

@@ -19,7 +19,8 @@ import numpy as np
 import optax
 from jax import Array
 
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model

@@ -12,7 +12,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_compilation
-from hank_mfg.environment.economy import Aggregate, Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Aggregate, Economy
 from hank_mfg.environment.product_grid import ProductGrid, grid_of
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.errors import SolveError

@@ -36,7 +36,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.check import check_model
-from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.markov import stationary_distribution
 from hank_mfg.model.base import Model, check_names, choice_names
 from hank_mfg.model.concrete import numbers_of

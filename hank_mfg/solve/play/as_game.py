@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.economy_game import EconomyGame, Start
 from hank_mfg.environment.grids import spline_matrix
 from hank_mfg.model.base import Model

@@ -24,7 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import NO_PARAMETERS
 from hank_mfg.model.named import Named
 from hank_mfg.model.shocks import ConditionalChain

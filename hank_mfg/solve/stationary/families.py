@@ -12,7 +12,8 @@ from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.concavity import STEEPER
-from hank_mfg.environment.economy import Economy, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names, names_of
 from hank_mfg.model.base import Model, check_names
 from hank_mfg.model.concrete import is_number, numbers_of

@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import names_of, supplied
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
@@ -43,8 +44,8 @@ class HouseholdAtPrices(NamedTuple):
     (2, assets, income); `mass` (assets, income), None where it was not
     asked for; `aggregates` what aggregates() sums over that mass, and `choices` what is chosen, summed: consumption,
     savings and, where they are chosen, hours and earnings; both empty without a mass. `growth` is the factor by which
-    high wealth grows a period, (beta (1 + r))^(1/g) where all are alike, not a number with two assets; `euler_change` the last relative change of
-    consumption; times in seconds.
+    high wealth grows a period, (beta (1 + r))^(1/g) where all are alike, not a number with two assets; `euler_change`
+    the last relative change of consumption; times in seconds.
     """
 
     economy: Economy
@@ -96,8 +97,8 @@ def household(
         at_home.aggregates.capital, at_home.choices.consumption
 
     `prices` gives every price of the model by name, per model period: those of prices() and those of clearing_prices().
-    Aggregate shocks are held at their means. `asset_points` is as in `steady_state`. Without a stationary `mass`, where wealth grows without bound,
-    `mass=False` returns the policy alone, which then depends on the top of the asset grid.
+    Aggregate shocks are held at their means. `asset_points` is as in `steady_state`. Without a stationary `mass`, where
+    wealth grows without bound, `mass=False` returns the policy alone, which then depends on the top of the asset grid.
 
     Raises ValueError for prices that are missing, unknown or not finite; SteadyStateError where some household cannot
     repay, the mass does not exist, or the problem did not converge.

@@ -44,6 +44,7 @@ from hank_mfg.solve.stationary.portfolio import PortfolioFunction
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
 PATROL = (-7.0, -5.0, -3.5, -2.0, -0.7, 0.7, 2.0)  # places y at which others are looked for
+SIZES = (1.0, 10.0, 3.0, 30.0, 100.0)  # of aggregates at which a search with two assets begins
 APART = 0.4  # from the equilibrium found
 BESIDE = 0.02  # the same, where another one is nearer
 
@@ -173,6 +174,8 @@ class Programs:
             candidate = near_guess(self.candidates(), guess, self.tolerance, Budget(SECONDS))
             if is_equilibrium(economy, self.names, candidate.outcome, tolerance):
                 return candidate.outcome
+        if economy.several:
+            return self.of_two_assets(tolerance, guess is not None)
         outcome = failed = self.quick()
         if len(self.names.searched) == 1 and not is_equilibrium(economy, self.names, outcome, tolerance):
             outcome = self.past_patience(failed)
@@ -183,6 +186,25 @@ class Programs:
                 self.look_around(outcome)
             return outcome
         return self.rescue(failed, tolerance)
+
+    def of_two_assets(self, tolerance: float, guessed: bool) -> Outcome:
+        """An equilibrium with two assets from starts of several sizes: aggregates that choices move all at one of the
+        `SIZES`, prices at their guesses. Raises SteadyStateError."""
+        economy, names = self.levels[-1], self.names
+        prices, budget, best = np.asarray(economy.first_prices()), Budget(SECONDS), None
+        for size in SIZES:
+            start = np.concatenate([np.full(len(names.unknown), size), prices])
+            found = near_guess(self.candidates(), start, self.tolerance, budget)
+            if is_equilibrium(economy, names, found.outcome, tolerance):
+                return found.outcome
+            best = found if best is None or not best.size <= found.size else best
+        assert best is not None
+        again = "another guess" if guessed else f"a guess, {{{names.searched[0]!r}: ...}} with values of all unknowns"
+        raise SteadyStateError(
+            f"No stationary equilibrium with two assets was found: nearest was {words(names.searched, best.unknown)}, "
+            f"where markets are off by {best.size:.3g}; give {again}, or change parameters toward an economy that has "
+            "one."
+        )
 
     def rescue(self, outcome: Outcome, tolerance: float) -> Outcome:
         """An equilibrium from many starts, after the usual search failed. Raises SteadyStateError."""

@@ -16,7 +16,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
-from hank_mfg.environment.economy import Economy, Public, discretize
+from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.files import as_latex

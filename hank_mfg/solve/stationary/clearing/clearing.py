@@ -399,7 +399,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
 
     born = jnp.log(jnp.sum(economy.long_run() * economy.newborn())) if ESTATES in names.unknown else 0.0
     first = [born if name == ESTATES else 0.0 for name in names.unknown]
-    x = jnp.concatenate([jnp.asarray(first, economy.dtype), 0.5 * (bottom + top)])
+    x = jnp.concatenate([jnp.asarray(first, economy.dtype), economy.first_prices()])
     public = given(economy, names, level(x))
     start, mass = jnp.log(first_plan(economy, public)), jnp.full(economy.shape, jnp.nan)
     tight, tries, most = jnp.asarray(tolerance), jnp.asarray(0), _iterations(resumed)
