@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from hank_mfg.environment.accounting import Accounts, check_accounts
+from hank_mfg.environment.check_assets import check_assets
 from hank_mfg.environment.dependence import names_read
 from hank_mfg.environment.own_state import check_own_state, check_repeatable
 from hank_mfg.environment.probe import (
@@ -56,6 +57,7 @@ def check_model(model: Model) -> Accounts:
         _check_preferences(model)
         traced = trace(model, case)
         _check_names(model, case, traced)
+        check_assets(model, case)
         level = _check_numbers(model, case)
         _check_expectations(model, case, level, tuple(traced["expectations"]))
         _check_firms(type(model).__name__, _periods(model, case, level))

@@ -66,7 +66,7 @@ class Economy(eqx.Module):
     """
 
     model: Model
-    grid: AssetGrid | ProductGrid
+    grid: Any  # AssetGrid, or ProductGrid where there are two assets
     own: Named
     income_transition: Array
     shock_values: Named
@@ -418,7 +418,7 @@ class Economy(eqx.Module):
 
         return jax.lax.scan(draw, jnp.asarray(shock, jnp.int32), uniforms)[1]
 
-    def lottery(self, choice: Array) -> Lottery | PairLottery:
+    def lottery(self, choice: Array) -> Any:
         """The lottery over two grid points that replaces each choice."""
         return lottery(choice, self.grid)
 

@@ -5,7 +5,7 @@ the adjoint of the first, so mass is conserved and <push_forward(m), v> = <m, ex
 Shapes: mass, choice and values (assets, income); the income axis of `values` is tomorrow's.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -35,7 +35,7 @@ class PairLottery(eqx.Module):
     stride: int = eqx.field(static=True)
 
 
-def lottery(choice: Array, grid: AssetGrid | ProductGrid) -> Lottery | PairLottery:
+def lottery(choice: Array, grid: AssetGrid | ProductGrid) -> Any:
     """Split each choice of next assets between its two neighbors on the grid; of two assets, `choice` (2, assets,
     income), between its four.
 

@@ -247,8 +247,9 @@ def _least_spent(model: Model, case: Case, price: Any, given: Named) -> Any:
     (first, second), (low, _) = held, next(iter(case.ends.values()))
     choices = {first: low + 0.0 * held[first], second: case.assets(case.points)[second][:, None]}
     cost = ask(model, "adjustment_cost", Named("assets_next", choices), Named("assets", held), given)
-    spent = choices[first] + choices[second] + cost
-    return _fits(model, "adjustment_cost", "the result", spent, (len(case.points), len(case.points), 1)).min(axis=0)
+    shape = (len(case.points), len(case.points), 1)
+    spent = choices[first] + choices[second] + _fits(model, "adjustment_cost", "the result", cost, shape)
+    return spent.min(axis=0)
 
 
 def _most(model: Model, room: Any, own: Named, given: Named) -> Any:

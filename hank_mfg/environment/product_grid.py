@@ -135,4 +135,5 @@ def grid_of(
         f"asset_points={dict(given)!r} with {states} income states", "use fewer points, typically 30 to 100 of each",
         numbers=64.0 * first.size * second.size * states,
     )  # fmt: skip
-    return ProductGrid((first, second), names)
+    one, two = names
+    return ProductGrid((first, second), (one, two))

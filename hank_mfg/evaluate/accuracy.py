@@ -3,11 +3,12 @@
 import dataclasses
 import os
 import warnings
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
 
 from hank_mfg.arguments import require_none
+from hank_mfg.environment.product_grid import SeveralAssetsError
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
@@ -197,6 +198,11 @@ def evaluate(
         with telling("evaluate", verbose) as lines:
             return box_accuracy(solution, **measured, asset_points=asset_points, lines=lines)
     require_none({"points": points}, "a solution over a box of parameters", f"this is a {type(solution).__name__}")
+    if isinstance(solution, Solution) and solution.model.asset_names():
+        raise SeveralAssetsError(
+            "evaluate() is not there yet for households with two assets: hm.euler_errors(solution) has the errors of "
+            "both first-order conditions and of expectations, hm.simulate(solution) what is left of goods and markets."
+        )
     deviations = True if deviations is None else deviations
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
@@ -215,7 +221,7 @@ def evaluate(
         variable = (*lawful, *names.clearing)[0]
         lines.step("Den Haan's test and Euler errors" if lawful else "Euler errors")
         forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
-        euler = euler_errors(solution, seed=seed + 2, **settings)
+        euler = cast(EulerErrors, euler_errors(solution, seed=seed + 2, **settings))
         gains = None
         if deviations and isinstance(solution, Solution):
             lines.step("training a deviator")

@@ -11,7 +11,7 @@ out of its own.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -45,7 +45,7 @@ class PortfolioErrors(NamedTuple):
     exact ones; `excess_demand` the largest of what is left of it, and `goods_market` of the goods market, relative to
     output."""
 
-    assets: tuple[str, str]
+    assets: tuple[str, ...]
     mean: np.ndarray
     maximum: np.ndarray
     bound: np.ndarray
@@ -109,7 +109,7 @@ def portfolio_errors(
     periods: int | None = None,
     burn: int | None = None,
     seed: int = 2,
-    asset_points: dict[str, int] | None = None,
+    asset_points: Any = None,
     shocks: Sequence[int] | np.ndarray | None = None,
     distribution: Histogram | None = None,
 ) -> PortfolioErrors:

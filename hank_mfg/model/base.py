@@ -14,7 +14,6 @@ import numpy as np
 
 from hank_mfg.errors import HankError
 from hank_mfg.model.ages import Ages
-from hank_mfg.model.assets import Assets
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
@@ -178,7 +177,7 @@ class Model(eqx.Module):
         """
         return self.discount_factor
 
-    def asset_space(self) -> Assets | dict[str, Assets]:
+    def asset_space(self) -> Any:
         """The assets that a household can hold: one `Assets`, or two by name, `{"liquid": hm.Assets(...), "illiquid":
         hm.Assets(...)}`, the first of which is changed at no cost. Equations then read `assets.liquid`, and choices are
         `liquid_savings`, `illiquid_savings` and `adjustment_costs`."""
@@ -186,8 +185,7 @@ class Model(eqx.Module):
 
     def asset_names(self) -> tuple[str, ...]:
         """Names of the assets of a household that has two; none where there is one."""
-        space = self.asset_space()
-        return tuple(space) if isinstance(space, dict) else ()
+        return tuple(space) if isinstance(space := self.asset_space(), dict) else ()
 
     def adjustment_cost(self, assets_next, assets, today):
         """What it costs, in goods, to choose `assets_next` holding `assets`, both by name; nothing unless declared.
@@ -201,9 +199,8 @@ class Model(eqx.Module):
     def choice_sums(self, choices, own, today) -> dict:
         """What else is summed over households of their choices, by name; nothing unless declared.
 
-        `choices` holds what a household chose, consumption first, and `today` prices and shocks. The sums are choices
-        like the others: a union that asks what an hour is worth to its members returns {"value_of_income": own.skill *
-        choices.consumption ** -self.risk_aversion}, and excess_demand() reads `choices.value_of_income`.
+        `choices` holds what a household chose, `today` prices and shocks. The sums are choices like the others: with
+        {"worth": own.skill * choices.consumption ** -self.risk_aversion} excess_demand() reads `choices.worth`.
         """
         return {}
 
@@ -297,10 +294,7 @@ class Model(eqx.Module):
 
     def names_of_sums(self) -> tuple[str, ...]:
         """Names of what choice_sums() returns."""
-        if type(self).choice_sums is Model.choice_sums:
-            return ()
-        found = jax.eval_shape(lambda: dict(self.choice_sums(ANYTHING, ANYTHING, ANYTHING)))
-        return tuple(found)
+        return tuple(jax.eval_shape(lambda: dict(self.choice_sums(ANYTHING, ANYTHING, ANYTHING))))
 
     def clearing_prices(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.

@@ -29,8 +29,8 @@ class Bracket(eqx.Module):
                 "between which the market clears."
             )
         guess = None if self.guess is None else concrete(self.guess)
-        known = guess is not None and lower is not None and upper is not None
-        if known and not np.all((lower < guess) & (guess < upper)):
+        known = None not in (guess, lower, upper)
+        if known and not np.all((lower < guess) & (guess < upper)):  # pyright: ignore[reportOptionalOperand]
             raise ValueError(
                 f"Bracket(lower={self.lower}, upper={self.upper}, guess={self.guess}): the guess lies outside; give "
                 "one between the ends, or leave it out."

@@ -70,8 +70,10 @@ def _short(filename: str) -> str:
 
 ORDER = (
     "arguments come in the order aggregates(self, assets, own, today), prices(self, today), "
-    "resources(self, assets, own, today), signal(self, today) and outcomes(self, today)"
+    "resources(self, assets, own, today), signal(self, today), outcomes(self, today), "
+    "excess_demand(self, today, choices) and goods_market(self, today, choices, tomorrow)"
 )
+EQUATIONS = "aggregates|prices|resources|signal|outcomes|excess_demand|goods_market"
 _PLAIN = (
     (r"could not convert string to float: (.*)", r"the text \1 stands where a number is needed: write a number."),
     (
@@ -96,7 +98,7 @@ _PLAIN = (
     ),
     (r"\w*Tracer has no attribute (\w+)", rf"an array has no name \1: {ORDER}."),
     (r"(.*takes \d+ positional arguments? but \d+ w(?:as|ere) given)", rf"\1: {ORDER}."),
-    (r"((?:\w+\.)?(?:aggregates|prices|resources|signal|outcomes)\(\) missing \d+ required.*)", rf"\1: {ORDER}."),
+    (rf"((?:\w+\.)?(?:{EQUATIONS})\(\) missing \d+ required.*)", rf"\1: {ORDER}."),
 )
 
 

@@ -166,7 +166,7 @@ class Policy(eqx.Module):
     encoder: AbstractEncoder
     head: Head
     whitening: Whitening
-    stationary: Stationary
+    stationary: Any  # Stationary, or StationaryPortfolio with two assets
     knots: Array
     curvature: Array
     pivot: Array | None = None

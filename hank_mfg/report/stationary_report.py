@@ -201,7 +201,7 @@ def _note(steady: SteadyState) -> str:
 
 def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
     """Wealth, its Lorenz curve, policies with marginal propensities, and spending over time."""
-    assets, note = steady.assets, _note(steady)
+    assets, note = np.asarray(steady.economy.grid.points), _note(steady)
     labels = state_names(steady.economy.own)
     reached = np.cumsum(steady.mass.sum(axis=1))
 

@@ -175,7 +175,7 @@ def test_chains_without_names_are_refused(refuses):
 def test_the_library_is_imported_without_the_packages_that_few_need():
     """quantecon brings numba; neither is loaded before a VAR(1) is discretized or Hamilton's filter is used."""
     program = (
-        "import sys, hank_mfg as hm; from hank_mfg.environment.economy import discretize;"
+        "import sys, hank_mfg as hm; from hank_mfg.environment.discretize import discretize;"
         "hm.MarkovChain([[1.0]], x=[1.0]);"
         "hm.VAR1('a', 'b', persistence=[[.5, 0], [0, .5]], innovation_covariance=[[1, 0], [0, 1]]);"
         "print(*{'quantecon', 'numba', 'interpax', 'beartype'} & set(sys.modules))"

@@ -60,6 +60,8 @@ class Saver(hm.Model):
 class OneAsset(Saver):
     """The same household with the first asset alone."""
 
+    adjustment_cost = hm.Model.adjustment_cost
+
     def asset_space(self):
         return hm.Assets(0.0, 20.0, pivot=0.25)
 
@@ -164,6 +166,56 @@ def test_asset_spaces_that_are_none_are_refused(space, words):
 
     with pytest.raises(ValueError, match=words):
         hm.check_model(Wrong())
+
+
+COSTS = {
+    "a kink": (lambda a, kept: abs(a - kept), "has a kink in assets_next.illiquid"),
+    "a fixed cost": (lambda a, kept: 0.1 * (abs(a - kept) > 0.5), "is not convex"),
+    "concave": (lambda a, kept: -0.01 * (a - kept) ** 2, "is not convex in assets_next.illiquid"),
+}
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_costs_that_first_order_conditions_cannot_handle_are_refused(name):
+    formula, words = COSTS[name]
+
+    class Wrong(Saver):
+        def adjustment_cost(self, assets_next, assets, today):
+            return self.cost * formula(assets_next.illiquid, (1 + today.illiquid_return) * assets.illiquid)
+
+    with pytest.raises(ValueError, match=words):
+        hm.check_model(Wrong())
+
+
+def test_declarations_of_two_assets_that_make_no_sense_are_refused():
+    class CostOfTheFirst(Saver):
+        def adjustment_cost(self, assets_next, assets, today):
+            return self.cost * (assets_next.liquid - assets.liquid) ** 2
+
+    class NoReturn(Saver):
+        def resources(self, assets, own, today):
+            return (1 + today.liquid_return) * assets.liquid + today.wage * own.skill
+
+    class Priced(Saver):
+        def asset_price(self, today):
+            return 0.99
+
+    class CostOfOne(OneAsset):
+        def adjustment_cost(self, assets_next, assets, today):
+            return 0.0
+
+    for wrong, words in (
+        (CostOfTheFirst, "reads liquid, the first asset"),
+        (NoReturn, "does not read assets.illiquid"),
+        (Priced, "asset_price.* is declared with two assets"),
+        (CostOfOne, "is declared for one asset"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            hm.check_model(wrong())
+
+
+def test_a_sound_declaration_passes():
+    assert hm.check_model(Saver()) is not None
 
 
 def test_what_is_not_there_for_two_assets_says_so():

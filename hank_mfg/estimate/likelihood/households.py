@@ -41,10 +41,8 @@ class Households:
         self.places = tuple(int(i) for i in responses.places)
         public = jax.tree.map(jnp.asarray, steady.public)
         unknown = stack({**steady.public.aggregates, **steady.public.prices}, names.searched)
-        mass, nothing = jnp.asarray(steady.mass), jnp.zeros(())
-        self._near = equilibrium_of(
-            steady.economy, public, unknown, jnp.asarray(steady.plan), mass, jnp.zeros_like(unknown), nothing
-        )
+        mass, plan = jnp.asarray(steady.mass), jnp.asarray(steady.plan)
+        self._near = equilibrium_of(steady.economy, public, unknown, plan, mass)
         self._kept, self._still = eqx.partition((ss, responses), eqx.is_inexact_array)
         self._at = self._with_derivatives()
 

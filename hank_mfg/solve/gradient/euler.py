@@ -27,7 +27,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import Lottery, expect
-from hank_mfg.solve.play.rollout import Decision, Step
+from hank_mfg.solve.play.rollout import Decision, Step, for_each
 from hank_mfg.solve.stationary.portfolio import marginal_values
 
 
@@ -83,7 +83,7 @@ def exact_ahead(economy: Economy, step: Step, ahead: Decision) -> Array:
         marginal = marginal_values(economy, decision.public, decision.savings, decision.unconstrained_consumption)
         return economy.shock_transition[shock, shock_next] * economy.chain(shock, shock_next).expect(marginal)
 
-    return jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead).sum(axis=0)
+    return for_each(economy, expected, jnp.arange(economy.shock_count, dtype=jnp.int32), ahead).sum(axis=0)
 
 
 def due_expectations(economy: Economy, now: Decision, ahead: Decision) -> Array:

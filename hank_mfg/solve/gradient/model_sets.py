@@ -14,7 +14,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.policy.policy import Tables, trainable
-from hank_mfg.solve.play.rollout import Play
+from hank_mfg.solve.play.rollout import Play, for_each
 
 
 class ModelSet(NamedTuple):
@@ -54,7 +54,7 @@ def on_paths(play: Play, models: ModelSet | None, place: Array | None, one: Call
     """`one(play, *x)` for every path, leading axis of `each`: in the economy of `play`, or in the path's own model, at
     `place` (paths,)."""
     if models is None or place is None:
-        return jax.vmap(lambda *x: one(play, *x))(*each)
+        return for_each(play.economy, lambda *x: one(play, *x), *each)
     return eqx.filter_vmap(lambda own, *x: one(own.of(play), *x))(models.at(place), *each)
 
 

@@ -10,7 +10,7 @@ critic, the exact look-ahead and the Newton units are ours; DECISIONS.md says wh
 """
 
 import dataclasses
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import equinox as eqx
 import jax
@@ -27,7 +27,7 @@ from hank_mfg.solve.gradient.euler import FirstOrder, due_expectations, exact_ah
 from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths, path_shares
 from hank_mfg.solve.play.fine_mass import at_nodes, coarsen, refine
 from hank_mfg.solve.play.market import Market
-from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, rollout, worst_market
+from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, for_each, rollout, worst_market
 from hank_mfg.solve.settings import MethodSettings, accepts_old_names, is_real
 
 BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
@@ -190,7 +190,7 @@ def observe(play: Play, state: State, shocks_next: Array, price_noise: Array) ->
     fine = play.fine
     if fine is None:
         last, steps = rollout(NoisyPrices(play), state, (shocks_next, price_noise), lambda step: step)
-        record = jax.vmap(lambda step: record_period(play, step, play.look_ahead(step)))(steps)
+        record = for_each(play.economy, lambda step: record_period(play, step, play.look_ahead(step)), steps)
         return last, record, worst_market(play, steps.now)
     economy = play.economy.on(fine.economy.grid)  # of the path's own model
     inside = fine._replace(policy=play.policy, economy=economy)
@@ -199,7 +199,7 @@ def observe(play: Play, state: State, shocks_next: Array, price_noise: Array) ->
     return coarsen(last, play, inside), record, worst_market(inside, steps.now)
 
 
-def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> "Record | PortfolioRecord":
+def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None = None) -> Any:
     """The record of one period and of the decisions that may follow, on the grid of the economy `there`."""
     now = step.now
     mass = now.state.aggregate.mass

@@ -7,6 +7,7 @@ are exact over idiosyncratic and aggregate risk alike. It stays out of the scan:
 operations, looking ahead is one large one over all periods at once.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import jax
@@ -15,11 +16,10 @@ from jax import Array
 
 from hank_mfg.environment.clearing import clear
 from hank_mfg.environment.economy import NO_CLEARING_PRICES, Aggregate, Economy, Public
-from hank_mfg.environment.lottery import Lottery, PairLottery
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
-from hank_mfg.policy.policy import Policy, Tables
-from hank_mfg.policy.portfolio_policy import PortfolioPolicy, PortfolioTables
+from hank_mfg.policy.policy import Policy
+from hank_mfg.policy.portfolio_policy import PortfolioPolicy
 from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by
 
@@ -64,7 +64,7 @@ class Step(NamedTuple):
     """
 
     now: Decision
-    lottery: Lottery | PairLottery
+    lottery: Any
     settled: Array
     shock_next: Array
 
@@ -75,7 +75,7 @@ class Play(NamedTuple):
 
     economy: Economy
     policy: Policy
-    tables: Tables | PortfolioTables
+    tables: Any
     fine: "Play | None" = None
 
     def decide(self, state: State) -> Decision:
@@ -86,7 +86,7 @@ class Play(NamedTuple):
             return self.choose(state, economy.public(state.aggregate))
 
         guess = jnp.stack([state.guess[name] for name in names])
-        inverse = self.policy.stationary.inverse if isinstance(self.policy, PortfolioPolicy) else None
+        inverse = getattr(self.policy.stationary, "inverse", None)
         found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets(), inverse)
         if state.price_noise is None:
             return self.at(state, found.x)
@@ -155,7 +155,18 @@ class Play(NamedTuple):
     def look_ahead(self, step: Step) -> Decision:
         """Households' decisions next period in every aggregate state that may come: leading axis (shocks,)."""
         every = jnp.arange(self.economy.shock_count, dtype=jnp.int32)
-        return jax.vmap(lambda z: self.decide(self.follow(step, z)._replace(price_noise=None)))(every)
+        return for_each(self.economy, lambda z: self.decide(self.follow(step, z)._replace(price_noise=None)), every)
+
+
+def for_each(economy: Economy, function: Callable, *each: Any) -> Any:
+    """`function` of every member of a batch, leading axis of `each`: all at once, and with two assets one after the other.
+
+    Of many searches for prices side by side all take as long as the longest, and arrays over pairs of assets, choices and
+    states of all of them at once fit into no cache.
+    """
+    if economy.several:
+        return jax.lax.map(lambda one: function(*one), each)
+    return jax.vmap(function)(*each)
 
 
 class NoisyPrices(NamedTuple):

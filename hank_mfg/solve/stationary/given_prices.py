@@ -22,13 +22,11 @@ from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
 from hank_mfg.solve.stationary.household import Solved, solve_at
-from hank_mfg.solve.stationary.portfolio import PortfolioFunction
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 from hank_mfg.wording import display_name, in_words
 
@@ -50,7 +48,7 @@ class HouseholdAtPrices(NamedTuple):
 
     economy: Economy
     prices: Named
-    policy: ConsumptionFunction | PortfolioFunction
+    policy: Any
     consumption: np.ndarray
     savings: np.ndarray
     mass: np.ndarray | None

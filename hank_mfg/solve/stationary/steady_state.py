@@ -27,14 +27,13 @@ from hank_mfg.model.portable import portable
 from hank_mfg.model.units import LEVEL, declared_kinds, shown_in
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.portfolio_policy import StationaryPortfolio
-from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
 from hank_mfg.solve.stationary.household import marginal_of_plan, response_to_unknowns
-from hank_mfg.solve.stationary.portfolio import PortfolioFunction, choice_function, chosen_by, plan_of
+from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, plan_of
 from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
 
@@ -57,7 +56,7 @@ class SteadyState(NamedTuple):
     """
 
     economy: Economy
-    policy: ConsumptionFunction | PortfolioFunction
+    policy: Any  # ConsumptionFunction, or PortfolioFunction with two assets
     savings: np.ndarray
     mass: np.ndarray
     public: Public
@@ -88,7 +87,7 @@ class SteadyState(NamedTuple):
         portfolio.py."""
         if not self.economy.several:
             return self.composite
-        return np.asarray(plan_of(self.economy, self.savings, self.composite))
+        return np.asarray(plan_of(self.economy, jnp.asarray(self.savings), jnp.asarray(self.composite)))
 
     @property
     def consumption(self) -> np.ndarray:

@@ -174,7 +174,8 @@ def search_fine(
 def finish(economy: Economy, names: Names, unknown: Array, point: Point) -> Equilibrium:
     """The equilibrium at the last point of a search."""
     public = complete(economy, names, given(economy, names, unknown), point.mass)
-    return equilibrium_of(economy, public, unknown, jnp.exp(point.log_plan), point.mass, point.excess, point.change)
+    found = equilibrium_of(economy, public, unknown, jnp.exp(point.log_plan), point.mass)
+    return found._replace(excess=point.excess, change=point.change)
 
 
 def patience(economy: Economy, public: Public) -> Array:

@@ -149,14 +149,13 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
     plan, mass, public = _respond(economy, names, unknown, found)
     public = complete(economy, names, public, mass)
-    return equilibrium_of(economy, public, unknown, plan, mass, jnp.zeros_like(unknown), jnp.zeros(()))
+    return equilibrium_of(economy, public, unknown, plan, mass)
 
 
-def equilibrium_of(
-    economy: Economy, public: Public, unknown: Array, plan: Array, mass: Array, excess: Array, change: Array
-) -> Equilibrium:
-    """The equilibrium in which households have a `plan`."""
+def equilibrium_of(economy: Economy, public: Public, unknown: Array, plan: Array, mass: Array) -> Equilibrium:
+    """The equilibrium in which households have a `plan`, exact where nothing else is said of it."""
     composite = composite_of(economy, plan)
     goods, rise = economy.budget(public).goods(composite), largest_rise(economy, public)
     portfolio = plan if economy.several else None
-    return Equilibrium(unknown, composite, goods, mass, public, excess, change, rise, portfolio)
+    exact = (jnp.zeros_like(unknown), jnp.zeros(()))
+    return Equilibrium(unknown, composite, goods, mass, public, *exact, rise, portfolio)

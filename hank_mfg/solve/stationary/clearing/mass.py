@@ -62,7 +62,7 @@ def mass_response(economy: Economy, savings: Array, mass: Array, flow: Array) ->
     return _together(jax.vmap(_type_response)(*given, _apart(economy, flow)))
 
 
-def _type_response(lottery: Lottery, chain: Array, mass: Array, flow: Array) -> Array:
+def _type_response(lottery: Any, chain: Array, mass: Array, flow: Array) -> Array:
     mass, anchor = mass / jnp.sum(mass), jnp.argmax(mass)
 
     def matrix(change):
@@ -74,7 +74,7 @@ def _type_response(lottery: Lottery, chain: Array, mass: Array, flow: Array) -> 
     return jax.lax.custom_linear_solve(matrix, flow, solve(False), solve(True))
 
 
-def _types(economy: Economy, savings: Array, mass: Array) -> tuple[Lottery | PairLottery, Array, Array]:
+def _types(economy: Economy, savings: Array, mass: Array) -> tuple[Any, Array, Array]:
     """Lotteries, chains (types, own, own) and masses (types, assets, own) of the permanent types of an economy."""
     lottery = jax.tree.map(lambda each: _apart(economy, each), economy.lottery(savings))
     chain, count = economy.income_transition[0, 0], len(economy.shares)

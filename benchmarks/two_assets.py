@@ -1,0 +1,140 @@
+"""Households with two assets: agreement and seconds beside sequence-jacobian, and the global solution.
+
+    python benchmarks/two_assets.py [--quick]
+
+The stationary state, linear responses to three shocks and a nonlinear path of the two-asset HANK economy, against the
+numbers of sequence-jacobian that are kept in tests/reference/sequence_jacobian. Where that package is installed both
+are timed in one process, ours after compilation. Then the economy is solved globally.
+"""
+
+import importlib.util
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from machine import ROOT, progress, run_benchmark
+
+import hank_mfg as hm
+
+sys.path.insert(0, str(ROOT / "tests" / "solve"))
+from test_two_assets import ENDS, NAMES, NOW, PATHS, SHOCKS, gap
+
+KEPT = ROOT / "tests" / "reference" / "sequence_jacobian"
+POINTS = {"liquid": 50, "illiquid": 70}
+SETTINGS = {
+    "asset_points": 50, "second_points": 70, "paths": 8, "horizon": 4, "updates": 120, "knots": 12, "units": 16,
+    "width": 32, "warmup": 60, "learning_rate": 5e-4, "price_noise": 0.0,
+}  # fmt: skip
+SMALL = {"asset_points": 12, "second_points": 16, "knots": 10, "updates": 2, "paths": 2, "horizon": 2, "warmup": 5}
+NEWS = {"monetary": -0.0005, "productivity": 0.0025, "extra_spending": 0.001}  # of impulse responses, in own units
+
+
+def kept(name: str) -> pd.DataFrame:
+    """A table of the package's numbers."""
+    return pd.read_csv(KEPT / f"two_asset_{name}.csv")
+
+
+def timed(function: Any) -> tuple[Any, float]:
+    """What a function returns, and its seconds."""
+    begin = time.perf_counter()
+    found = function()
+    return found, time.perf_counter() - begin
+
+
+def agreement() -> list[dict[str, Any]]:
+    """The largest gaps from the package, with our seconds after compilation."""
+    steady = hm.steady_state("two_asset_hank", asset_points=POINTS)
+    package = kept("steady_state").set_index("name")["value"]
+    gaps = {ours: abs(steady.outcomes[ours] / package[theirs] - 1) for theirs, ours in {**NAMES, **NOW}.items()}
+    rows = [{"what": "stationary state", "largest relative gap": max(gaps.values()), "seconds": steady.seconds_run}]
+    linear, responses = hm.linearize(steady, horizon=300), kept("responses")
+    for shock, name in SHOCKS.items():
+        response = linear.response(**{name: PATHS[shock]})
+        worst = {o: gap(response[o], responses[f"{shock}_{t}"]) for t, o in {**NAMES, **ENDS}.items()}
+        where = max(worst, key=worst.__getitem__)
+        rows.append({"what": f"responses to {name}, of the peak", "largest relative gap": worst[where], "of": where})
+    rows[-1]["seconds"] = linear.seconds_run
+    path, exact = hm.transition(steady, horizon=300, linear=linear, monetary=4 * PATHS["rstar"]), kept("nonlinear")
+    worst = {o: gap(path.series[o] - steady.outcomes[o], exact[t]) for t, o in {**NAMES, **ENDS}.items()}
+    rows.append(
+        {"what": "path of a monetary shock of 1 point", "largest relative gap": max(worst.values()),
+         "of": max(worst, key=worst.__getitem__), "seconds": path.seconds_run}
+    )  # fmt: skip
+    return rows
+
+
+def package_seconds() -> dict[str, float] | None:
+    """Seconds of sequence-jacobian for the same, in its second call, with the tolerances at which its numbers are
+    right to the digits compared; None where it is not installed."""
+    if importlib.util.find_spec("sequence_jacobian") is None:
+        return None
+    sys.path.insert(0, str(KEPT))
+    import make_two_asset_hank as package
+
+    household, stationary, model = package.models()
+    package.stationary_state(stationary, model)
+    steady, first = timed(lambda: package.stationary_state(stationary, model))
+    inputs = (steady, package.HOUSEHOLD_INPUTS, package.HOUSEHOLD_OUTPUTS, package.PERIODS)
+    household.jacobian(*inputs, **package.HOUSEHOLD)
+    jacobian, second = timed(lambda: household.jacobian(*inputs, **package.HOUSEHOLD))
+    shocks = {"rstar": PATHS["rstar"], "Z": PATHS["Z"] * steady["Z"], "G": PATHS["G"]}
+    _, third = timed(lambda: package.linear(model, steady, jacobian, shocks))
+    _, fourth = timed(lambda: package.nonlinear(model, steady, jacobian, {"rstar": 4 * PATHS["rstar"]}))
+    return {"stationary": first, "jacobian": second, "responses": third, "path": fourth}
+
+
+def responses(solution: hm.Solution, linear: Any, quick: bool) -> list[dict[str, Any]]:
+    """Global responses to small shocks beside linear ones: gaps of the peak on impact."""
+    rows = []
+    for shock, size in NEWS.items():
+        size = size if not quick else 0.1 * size
+        found = hm.impulse_response(solution, shock, size, horizon=12, starts=4 if quick else 32, paths=2)
+        persistence = getattr(solution.model, {"extra_spending": "spending"}.get(shock, shock) + "_persistence")
+        scale = solution.steady.public.shocks[shock] if shock == "productivity" else 1.0
+        exact = linear.response(**{shock: size * scale * persistence ** np.arange(linear.horizon)})
+        for name in ("output", "consumption", "investment", "inflation"):
+            unit = 1.0 if found.units[name] == "points" else 1 / solution.steady.outcomes[name]
+            peak = np.abs(exact[name]).max() * unit
+            rows.append(
+                {"shock": shock, "series": name, "unit": found.units[name], "impact": float(found.mean[name][0]),
+                 "standard error": float(found.error[name][0]), "linear impact": float(exact[name][0] * unit),
+                 "gap of the peak": float(abs(found.mean[name][0] - exact[name][0] * unit) / peak)}
+            )  # fmt: skip
+    return rows
+
+
+def measure(quick: bool) -> dict[str, Any]:
+    """Accuracy and seconds."""
+    progress("stationary state, responses and a path")
+    table = agreement()
+    progress("sequence-jacobian")
+    package = package_seconds()
+    ours = [row["seconds"] for row in table if "seconds" in row]
+    ratios = None
+    if package is not None:
+        steps = package["stationary"] + package["jacobian"] + package["responses"]
+        ratios = {"stationary, Jacobians, responses": sum(ours[:2]) / steps, "path": ours[2] / package["path"]}
+    progress("global solution")
+    settings = hm.RSPG(**({**SETTINGS, **SMALL} if quick else SETTINGS))
+    begin = time.perf_counter()
+    solution = hm.solve("two_asset_hank", settings, verbose=False)
+    seconds = time.perf_counter() - begin
+    progress("errors and responses")
+    errors = hm.euler_errors(solution, periods=20 if quick else 500)
+    errors_found = {
+        "seconds": seconds, "updates": solution.updates, "euler_mean_percent": (100 * errors.mean).tolist(),
+        "euler_largest_percent": (100 * errors.maximum).tolist(), "bound": errors.bound.tolist(),
+        "expectations": [each.to_dict() for each in errors.expectations], "excess_demand": errors.excess_demand,
+        "periods": errors.periods,
+    }  # fmt: skip
+    linear = hm.linearize(solution.steady, horizon=300)
+    return {
+        "precision": "training float32, everything else float64", "table": table, "package_seconds": package,
+        "ratios_of_seconds": ratios, "global": errors_found, "small_shocks": responses(solution, linear, quick),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    run_benchmark("two_assets", __doc__.splitlines()[0], measure)
