@@ -152,7 +152,7 @@ class TwoAssetHANK(hm.Model):
 
     def units(self):
         rates = ("interest_rate", "liquid_return", "illiquid_return", "nominal_rate", "inflation", "wage_inflation")
-        return dict.fromkeys((*rates, "monetary"), "rate")
+        return dict.fromkeys((*rates, "monetary", "raises", "wage_raises"), "rate")
 
     def goods_market(self, today, choices, tomorrow):
         spent = choices.consumption + today.investment + self.spending + today.extra_spending

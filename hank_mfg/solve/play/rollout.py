@@ -71,12 +71,13 @@ class Step(NamedTuple):
 
 class Play(NamedTuple):
     """An economy, the policy of all households, and its tables on the economy's grid; in training `fine` is the same
-    on the finer grid on which the mass moves, where there is one (fine_mass.py)."""
+    on the finer grid on which the mass moves, where there is one (fine_mass.py), and `origin` the stationary state."""
 
     economy: Economy
     policy: Policy
     tables: Any
     fine: "Play | None" = None
+    origin: State | None = None
 
     def decide(self, state: State) -> Decision:
         """Form prices, show the signal, update memory, choose."""
@@ -159,10 +160,10 @@ class Play(NamedTuple):
 
 
 def for_each(economy: Economy, function: Callable, *each: Any) -> Any:
-    """`function` of every member of a batch, leading axis of `each`: all at once, and with two assets one after the other.
+    """`function` of every member of a batch, leading axis of `each`: all at once, with two assets one after the other.
 
-    Of many searches for prices side by side all take as long as the longest, and arrays over pairs of assets, choices and
-    states of all of them at once fit into no cache.
+    Of many searches for prices side by side all take as long as the longest, and arrays over pairs of assets, choices
+    and states of all of them at once fit into no cache.
     """
     if economy.several:
         return jax.lax.map(lambda one: function(*one), each)

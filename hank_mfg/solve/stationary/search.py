@@ -45,6 +45,7 @@ SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to e
 TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
 PATROL = (-7.0, -5.0, -3.5, -2.0, -0.7, 0.7, 2.0)  # places y at which others are looked for
 SIZES = (1.0, 10.0, 3.0, 30.0, 100.0)  # of aggregates at which a search with two assets begins
+REPLACED = 3  # times that assumed aggregates are replaced by supplied ones, with two assets
 APART = 0.4  # from the equilibrium found
 BESIDE = 0.02  # the same, where another one is nearer
 
@@ -192,9 +193,15 @@ class Programs:
         `SIZES`, prices at their guesses. Raises SteadyStateError."""
         economy, names = self.levels[-1], self.names
         prices, budget, best = np.asarray(economy.first_prices()), Budget(SECONDS), None
+        candidates, count = self.candidates(), len(names.unknown)
         for size in SIZES:
-            start = np.concatenate([np.full(len(names.unknown), size), prices])
-            found = near_guess(self.candidates(), start, self.tolerance, budget)
+            start, before = np.concatenate([np.full(count, size), prices]), None
+            for _ in range(REPLACED):  # what is assumed by what is supplied, at the prices of the guess
+                before = candidates(start, before, self.tolerance)
+                if is_equilibrium(economy, names, before.outcome, tolerance):
+                    return before.outcome
+                start[:count] *= np.exp(np.nan_to_num(before.excess[:count], neginf=0.0))
+            found = near_guess(candidates, start, self.tolerance, budget)
             if is_equilibrium(economy, names, found.outcome, tolerance):
                 return found.outcome
             best = found if best is None or not best.size <= found.size else best
