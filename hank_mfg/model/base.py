@@ -9,7 +9,6 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
-import jax
 import numpy as np
 
 from hank_mfg.errors import HankError
@@ -18,7 +17,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.model.today import ANYTHING, take_older_equations
+from hank_mfg.model.today import names_returned, take_older_equations
 from hank_mfg.model.units import check_period
 
 
@@ -294,7 +293,11 @@ class Model(eqx.Module):
 
     def names_of_sums(self) -> tuple[str, ...]:
         """Names of what choice_sums() returns."""
-        return tuple(jax.eval_shape(lambda: dict(self.choice_sums(ANYTHING, ANYTHING, ANYTHING))))
+        return names_returned(self.choice_sums, 3)
+
+    def names_expected(self) -> tuple[str, ...]:
+        """Names of what expectations() returns."""
+        return names_returned(self.expectations, 2)
 
     def clearing_prices(self) -> dict:
         """Prices that are not a closed form of aggregates and shocks, each with its `Bracket`: none unless declared.

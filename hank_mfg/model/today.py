@@ -19,6 +19,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import jax
+
 from hank_mfg.model.named import Named
 
 # The number of arguments before `today` replaced groups of names: all groups are then `today`.
@@ -115,6 +117,11 @@ class _Anything(Mapping):
 
 
 ANYTHING = _Anything()
+
+
+def names_returned(equation: Callable, arguments: int) -> tuple[str, ...]:
+    """The names that an equation returns, without numbers."""
+    return tuple(jax.eval_shape(lambda: dict(equation(*[ANYTHING] * arguments))))
 
 
 def not_known(model: Any, equation: str, name: str) -> str | None:

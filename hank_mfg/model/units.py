@@ -41,8 +41,9 @@ def declared_kinds(model: Any, names: Iterable[str]) -> dict[str, str]:
     where, given, names = f"{type(model).__name__}.units()", model.units(), list(names)
     if not isinstance(given, dict):
         raise ValueError(f"{where} returned {type(given).__name__}: return a dict such as {{'interest_rate': 'rate'}}.")
+    asked = model.names_expected() if given else ()
     for name, kind in given.items():
-        if name not in names:
+        if name not in (*names, *asked):
             near = did_you_mean(name, names) if isinstance(name, str) else ""
             raise ValueError(
                 f"{where} names {name!r}, which the model does not have{near}: its series are {', '.join(names)}."
