@@ -30,6 +30,7 @@ from hank_mfg.evaluate.linear import SecondMoments as SecondMoments
 from hank_mfg.evaluate.misspecification import WelfareCost as WelfareCost
 from hank_mfg.evaluate.moments import MomentTable as MomentTable
 from hank_mfg.evaluate.policy_functions import PolicyFunctions as PolicyFunctions
+from hank_mfg.evaluate.portfolio_errors import PortfolioErrors as PortfolioErrors
 from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
 from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
 from hank_mfg.evaluate.simulate import Simulation as Simulation

@@ -171,8 +171,8 @@ class Model(eqx.Module):
     def discounting(self, own, today):
         """The discount factor between today and tomorrow of a household in state `own` today: the field by default.
 
-        Patience that differs is a quantity of the idiosyncratic chain like any other, `return own.patience`, and
-        patience that moves an aggregate shock: `return self.discount_factor * today.patience`.
+        Patience that differs is a quantity of the idiosyncratic chain, `return own.patience`, and patience that moves
+        an aggregate shock: `return self.discount_factor * today.patience`.
         """
         return self.discount_factor
 
@@ -190,8 +190,8 @@ class Model(eqx.Module):
         """What it costs, in goods, to choose `assets_next` holding `assets`, both by name; nothing unless declared.
 
         The budget is c + a'_1 + a'_2 + cost = resources(assets), plus earnings where hours are chosen. The cost may
-        depend on the second asset, and on prices and shocks in `today`; it is smooth and convex in the next one, since
-        choices are solved by first-order conditions, (1 + cost_1) u'(c) = E[beta V_2'] for the second asset.
+        depend on the second asset and on `today`, as resources() do; it is smooth and convex in the next one, since
+        choices meet first-order conditions, (1 + cost_1) u'(c) = E[beta V_2'] for the second asset.
         """
         return 0.0
 
@@ -317,9 +317,8 @@ class Model(eqx.Module):
         return {}
 
     def state_variables(self) -> dict:
-        """Predetermined aggregate state variables other than the distribution, such as a promised interest rate or
-        public debt, with their values in the first period; none unless declared. prices() reads them and hands on what
-        resources() needs."""
+        """Predetermined aggregate state variables other than the distribution, such as a promised rate or public debt,
+        with values in the first period; none unless declared. prices() hands on what resources() needs of them."""
         return {}
 
     def next_state(self, today) -> dict:

@@ -31,22 +31,29 @@ class StationaryPortfolio(NamedTuple):
 
     `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,);
     `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that
-    of the Jacobian of excess demand in these prices, with the same expectations."""
+    of the Jacobian of excess demand in these prices, with the same expectations.
+
+    What today's prices leave to tomorrow, such as the nominal rate that the central bank sets, is known today: `response`
+    (clearing prices, 2, assets, income) is what they do to `log_ahead`, and `expected_response` (clearing prices,
+    expectations) to what is expected, if tomorrow is at rest but for that."""
 
     log_ahead: Array
     grid: ProductGrid
     clearing_prices: Array
     expected: Array
     inverse: Array
+    response: Array
+    expected_response: Array
 
 
 class PortfolioTables(NamedTuple):
     """Tables of a policy on a grid, computed once and not trained: the spline matrices of both assets, (points, knots)
-    each, and the stationary `log_ahead` (2, first, second, income)."""
+    each, the stationary `log_ahead` (2, assets, income) and its `response` (clearing prices, 2, assets, income)."""
 
     first: Array
     second: Array
     log_ahead: Array
+    response: Array
 
 
 @portable
@@ -66,8 +73,10 @@ class PortfolioPolicy(Policy):
             spline_matrix(_coordinate(known, *place), _coordinate(axis.points, *place))
             for (known, *_), place, axis in zip(places, places, grid.axes, strict=True)
         ]
-        log_ahead = _on_grid(self.stationary.log_ahead, self.stationary.grid, grid)
-        return PortfolioTables(*(jnp.asarray(each, dtype) for each in (*spread, log_ahead)))
+        known = self.stationary
+        log_ahead = _on_grid(known.log_ahead, known.grid, grid)
+        response = np.reshape([_on_grid(each, known.grid, grid) for each in known.response], (-1, *log_ahead.shape))
+        return PortfolioTables(*(jnp.asarray(each, dtype) for each in (*spread, log_ahead, response)))
 
     def correction(self, features: Array, tables: PortfolioTables) -> Array:
         """The log correction to stationary expectations of marginal values: (2, assets, income)."""
@@ -75,10 +84,19 @@ class PortfolioPolicy(Policy):
         spread = jnp.einsum("bk,ikle,al->ibae", tables.first, at_knots, tables.second)
         return spread.reshape(2, -1, spread.shape[-1])
 
-    def ahead(self, features: Array, tables: PortfolioTables) -> Array:
-        """What households expect of marginal values at every choice: (2, assets, income)."""
-        known = tables.log_ahead.reshape(2, -1, tables.log_ahead.shape[-1])
+    def ahead(self, features: Array, tables: PortfolioTables, clearing_prices: Array) -> Array:
+        """What households expect of marginal values at every choice, (2, assets, income), where prices clear at
+        `clearing_prices`."""
+        known = tables.log_ahead + jnp.tensordot(self.moved(clearing_prices), tables.response, 1)
         return jnp.exp(known + self.correction(features, tables))
+
+    def moved(self, clearing_prices: Array) -> Array:
+        """By how much clearing prices are off their values at rest."""
+        return clearing_prices - self.stationary.clearing_prices
+
+    def expected_at(self, features: Array, clearing_prices: Array) -> Array:
+        """What the period's equations expect where prices clear at `clearing_prices`: (expectations,)."""
+        return self.expected(features) + self.moved(clearing_prices) @ self.stationary.expected_response
 
 
 def _coordinate(assets: Array, knots: Array, curvature: Array, pivot: Array | None) -> np.ndarray:
@@ -88,8 +106,7 @@ def _coordinate(assets: Array, knots: Array, curvature: Array, pivot: Array | No
 
 
 def _on_grid(values: Array, grid: ProductGrid, other: ProductGrid) -> np.ndarray:
-    """Values (2, assets, income) of one grid on another, (2, first, second, income): linear in the coordinates of both
-    assets."""
+    """Values (2, assets, income) of one grid on another: linear in the coordinates of both assets."""
     import scipy.interpolate  # here: it is slow to import
 
     own = [np.linspace(0.0, 1.0, axis.size) for axis in grid.axes]
@@ -97,7 +114,7 @@ def _on_grid(values: Array, grid: ProductGrid, other: ProductGrid) -> np.ndarray
     table = np.moveaxis(np.asarray(grid.apart(np.asarray(values, np.float64))), 0, -1)
     read = scipy.interpolate.RegularGridInterpolator(own, table)
     places = np.stack(np.meshgrid(*at, indexing="ij"), axis=-1)
-    return np.moveaxis(read(np.clip(places, 0.0, 1.0)), -1, 0)
+    return np.asarray(other.together(np.moveaxis(read(np.clip(places, 0.0, 1.0)), -1, 0)))
 
 
 def make_portfolio_policy(

@@ -166,6 +166,9 @@ def untrained(
     signals, expectations = (each.shape[0] for each in shapes)
     if steady is None:
         stationary = stationary._replace(expected=jnp.asarray(np.zeros(expectations, dtype)))
+        if isinstance(stationary, StationaryPortfolio):
+            slopes = np.zeros((len(stationary.clearing_prices), expectations), dtype)
+            stationary = stationary._replace(expected_response=jnp.asarray(slopes))
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
     seen = seen_states(economy)
     shape = PolicySettings(signals, *sizes, expectations, information_sets, seen, parameters)
@@ -191,7 +194,9 @@ def _blank(model: Model, economy: Economy, points: Any) -> Stationary | Stationa
     prices, nothing = jnp.asarray(np.zeros(count, dtype)), jnp.asarray(np.zeros(0, dtype))
     if isinstance(grid, ProductGrid):
         blank = jnp.asarray(np.zeros((2, grid.size, economy.shape[1]), dtype))
-        return StationaryPortfolio(blank, grid, prices, nothing, jnp.asarray(np.zeros((count, count), dtype)))
+        inverse, response = np.zeros((count, count), dtype), np.zeros((count, *blank.shape), dtype)
+        slopes = map(jnp.asarray, (inverse, response, inverse[:, :0]))
+        return StationaryPortfolio(blank, grid, prices, nothing, *slopes)
     cash = jnp.asarray(np.tile(np.asarray(grid.held) - float(economy.grid.lower) + 1.0, economy.shape[1]))
     response = jnp.asarray(np.zeros((count, *cash.shape), dtype))
     return Stationary(ConsumptionFunction(cash, cash), grid.points, cash, prices, response, nothing)

@@ -270,7 +270,8 @@ def record_portfolios(play: Play, step: Step, ahead: Decision, reward: Array, du
     """The record of one period and of the decisions that may follow, of households with two assets."""
     policy, now = play.policy, step.now
     assert isinstance(policy, PortfolioPolicy) and isinstance(play.tables, PortfolioTables)
-    known, exact = policy.ahead(now.features, play.tables), exact_ahead(play.economy, step, ahead)
+    prices, exact = play.economy.clearing_values(now.public), exact_ahead(play.economy, step, ahead)
+    known = policy.ahead(now.features, play.tables, prices)
     inverse = play.economy.model.preferences().inverse_marginal_utility
     return PortfolioRecord(
         now.signal, now.cash, now.savings, now.state.aggregate.mass, step.settled, reward, now.expected, due,

@@ -105,7 +105,10 @@ class Play(NamedTuple):
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
         unconstrained_consumption, unconstrained_savings, savings = self._choices(features, cash, public)
-        expected = self.policy.expected(features)
+        if isinstance(self.policy, PortfolioPolicy):
+            expected = self.policy.expected_at(features, economy.clearing_values(public))
+        else:
+            expected = self.policy.expected(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, expected)
         return Decision(
             state,
@@ -126,7 +129,7 @@ class Play(NamedTuple):
         bounds, those within them."""
         economy = self.economy
         if isinstance(self.policy, PortfolioPolicy):
-            ahead = self.policy.ahead(features, self.tables)
+            ahead = self.policy.ahead(features, self.tables, economy.clearing_values(public))
             choice = chosen_by(economy, public, choice_function(economy, public, ahead))
             return choice.consumption, choice.savings, choice.savings
         consumption = self.unconstrained_consumption(features, cash, public)

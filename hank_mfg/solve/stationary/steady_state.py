@@ -305,8 +305,10 @@ def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
     if isinstance(economy.grid, ProductGrid):
         ahead = economy.chain().expect(marginal_of_plan(economy, public, jnp.asarray(steady.plan)))
-        inverse = jnp.linalg.inv(_market_slopes(economy, public, ahead, jnp.asarray(steady.mass), expected))
-        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected, inverse)
+        response, by_price = _promises(economy, public, ahead)
+        given = (jnp.asarray(steady.mass), expected, response, by_price)
+        inverse = jnp.linalg.inv(_market_slopes(economy, public, ahead, given))
+        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected, inverse, response, by_price)
     cash = economy.resources(public)
     if economy.clearing_prices:
         response = _response(economy, public, jnp.asarray(steady.composite))
@@ -315,17 +317,42 @@ def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
 
 
+def _at_prices(economy: Economy, public: Public, values: Array) -> Public:
+    """A period at rest but for its clearing prices."""
+    candidates = Named("clearing_prices", dict(zip(economy.clearing_prices, values, strict=True)))
+    return economy.form(public.aggregates, public.shocks, candidates)
+
+
 @eqx.filter_jit
-def _market_slopes(economy: Economy, public: Public, ahead: Array, mass: Array, expected: Array) -> Array:
-    """The Jacobian of excess demand in clearing prices, with expectations as at rest."""
+def _promises(economy: Economy, public: Public, ahead: Array) -> tuple[Array, Array]:
+    """What clearing prices do to log expected marginal values, (clearing prices, 2, assets, income), and to what is
+    expected, (clearing prices, expectations), by what they leave to tomorrow, which is at rest otherwise."""
+    here = economy.clearing_values(public)
+
+    def expected(values: Array) -> tuple[Array, Array]:
+        now = _at_prices(economy, public, values)
+        total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
+        tomorrow = _at_prices(economy, public._replace(aggregates=total), here)
+        choice = chosen_by(economy, tomorrow, choice_function(economy, tomorrow, ahead))
+        return jnp.log(economy.chain().expect(choice.marginal)), economy.expected(now, tomorrow)
+
+    slopes = jax.jacfwd(expected)(here)
+    return jnp.moveaxis(slopes[0], -1, 0), slopes[1].T
+
+
+@eqx.filter_jit
+def _market_slopes(economy: Economy, public: Public, ahead: Array, given: tuple[Array, ...]) -> Array:
+    """The Jacobian of excess demand in clearing prices, with expectations as at rest but for what these promise."""
+    mass, expected, response, by_price = given
+    here = economy.clearing_values(public)
 
     def excess(values: Array) -> Array:
-        candidates = Named("clearing_prices", dict(zip(economy.clearing_prices, values, strict=True)))
-        now = economy.form(public.aggregates, public.shocks, candidates)
-        choice = chosen_by(economy, now, choice_function(economy, now, ahead))
-        return economy.excess_demand(mass, now, choice.savings, expected)
+        now = _at_prices(economy, public, values)
+        promised = ahead * jnp.exp(jnp.tensordot(values - here, response, 1))
+        choice = chosen_by(economy, now, choice_function(economy, now, promised))
+        return economy.excess_demand(mass, now, choice.savings, expected + (values - here) @ by_price)
 
-    return jax.jacfwd(excess)(economy.clearing_values(public))
+    return jax.jacfwd(excess)(here)
 
 
 _response = eqx.filter_jit(response_to_unknowns)
