@@ -31,7 +31,7 @@ class StationaryPortfolio(NamedTuple):
 
     `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,);
     `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that
-    of the Jacobian of excess demand in these prices, with the same expectations.
+    of the Jacobian of excess demand in these prices.
 
     What today's prices leave to tomorrow, such as the nominal rate that the central bank sets, is known today: `response`
     (clearing prices, 2, assets, income) is what they do to `log_ahead`, and `expected_response` (clearing prices,

@@ -266,3 +266,22 @@ def test_the_two_asset_hank_is_that_of_the_package():
 def gap(ours, theirs):
     ours = np.asarray(ours)[: len(theirs)]
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
+
+
+@pytest.mark.slow
+def test_the_global_two_asset_hank_learns_and_its_accounts_close():
+    """Guards docs/two_asset_hank.md, 'Globally': on a coarse grid, errors of both conditions fall below a tenth of a
+    percent of consumption, markets clear to 1e-10 and goods to 1e-8 of output."""
+    settings = hm.RSPG(
+        asset_points=25, second_points=36, paths=24, horizon=3, updates=80, knots=12, units=16, width=32, warmup=40,
+        learning_rate=5e-4, price_noise=0.0,
+    )  # fmt: skip
+    with pytest.warns(hm.NotConvergedWarning):
+        solution = hm.solve("two_asset_hank", settings, verbose=False)
+    errors = hm.euler_errors(solution, periods=100)
+    assert errors.mean.max() < 1e-3
+    assert errors.excess_demand < 1e-10
+    path = hm.simulate(solution, periods=100)
+    assert np.abs(path.goods_market).max() < 1e-8
+    again = hm.simulate(solution, periods=100, shocks=None)
+    np.testing.assert_array_equal(path.series["output"], again.series["output"])
