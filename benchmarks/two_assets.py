@@ -24,7 +24,7 @@ from test_two_assets import ENDS, NAMES, NOW, PATHS, SHOCKS, gap
 KEPT = ROOT / "tests" / "reference" / "sequence_jacobian"
 POINTS = {"liquid": 50, "illiquid": 70}
 SETTINGS = {
-    "asset_points": 50, "second_points": 70, "paths": 8, "horizon": 4, "updates": 120, "knots": 12, "units": 16,
+    "asset_points": 25, "second_points": 36, "paths": 24, "horizon": 3, "updates": 160, "knots": 12, "units": 16,
     "width": 32, "warmup": 60, "learning_rate": 5e-4, "price_noise": 0.0,
 }  # fmt: skip
 SMALL = {"asset_points": 12, "second_points": 16, "knots": 10, "updates": 2, "paths": 2, "horizon": 2, "warmup": 5}

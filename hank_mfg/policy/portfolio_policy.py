@@ -33,9 +33,9 @@ class StationaryPortfolio(NamedTuple):
     `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that
     of the Jacobian of excess demand in these prices.
 
-    What today's prices leave to tomorrow, such as the nominal rate that the central bank sets, is known today: `response`
-    (clearing prices, 2, assets, income) is what they do to `log_ahead`, and `expected_response` (clearing prices,
-    expectations) to what is expected, if tomorrow is at rest but for that."""
+    What today's prices leave to tomorrow, such as the nominal rate that the central bank sets, is known today:
+    `response` (clearing prices, 2, assets, income) is what they do to `log_ahead`, and `expected_response` (clearing
+    prices, expectations) to what is expected, if tomorrow is at rest but for that."""
 
     log_ahead: Array
     grid: ProductGrid
