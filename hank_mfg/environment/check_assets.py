@@ -5,10 +5,11 @@ First-order conditions find the best choice where the cost is. A fixed cost, or 
 
 from typing import Any
 
+import jax
 import numpy as np
 
 from hank_mfg.environment.dependence import names_read
-from hank_mfg.environment.probe import Case, ask, evaluate
+from hank_mfg.environment.probe import Case, ask, evaluate, make_case
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
@@ -36,6 +37,12 @@ def check_assets(model: Model, case: Case) -> None:
     _check_price(model)
     _check_first(model, case, given)
     _check_shape(model, case, given)
+
+
+def check_two_assets(model: Model) -> None:
+    """As `check_assets`, of a model that was not looked at before."""
+    with jax.enable_x64(True), np.errstate(all="ignore"):
+        check_assets(model, make_case(model))
 
 
 def _check_price(model: Model) -> None:

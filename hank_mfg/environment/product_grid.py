@@ -92,10 +92,7 @@ class ProductGrid(eqx.Module):
     @property
     def points(self) -> NoReturn:
         """Raise SeveralAssetsError: what asks for the points of one asset does not know of two."""
-        raise SeveralAssetsError(
-            f"This is not there yet for households with several assets ({', '.join(self.names)}): their stationary "
-            "equilibrium, linear responses and paths of perfect foresight are; add the assets up for the rest."
-        )
+        raise SeveralAssetsError(not_there_yet(self.names))
 
     def apart(self, values: Any) -> Any:
         """Values (..., assets, income) with an axis for each asset: (..., first, second, income)."""
@@ -104,6 +101,27 @@ class ProductGrid(eqx.Module):
     def together(self, values: Any) -> Any:
         """The inverse of `apart`."""
         return values.reshape(*values.shape[:-3], self.size, values.shape[-1])
+
+
+def not_there_yet(names: tuple[str, ...]) -> str:
+    """The sentence for what does not know of two assets."""
+    return (
+        f"This is not there yet for households with several assets ({', '.join(names)}): docs/two_asset_hank.md says "
+        "what is; read arrays off the result, such as steady.mass, steady.savings and steady.assets, or add the assets "
+        "up."
+    )
+
+
+def require_one_asset(economy: Any) -> None:
+    """Raise SeveralAssetsError for an economy with two assets."""
+    if economy.several:
+        raise SeveralAssetsError(not_there_yet(economy.grid.names))
+
+
+def require_one_asset_of(model: Any) -> None:
+    """Raise SeveralAssetsError for a model with two assets."""
+    if model.asset_names():
+        raise SeveralAssetsError(not_there_yet(model.asset_names()))
 
 
 def zip_names(names: tuple[str, ...], values: Any) -> dict[str, Any]:

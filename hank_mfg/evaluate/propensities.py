@@ -30,6 +30,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
+from hank_mfg.environment.product_grid import require_one_asset
 from hank_mfg.environment.quantities import Names, names_of, public_of
 from hank_mfg.evaluate.distribution.statistics import marginal_propensities_by_wealth
 from hank_mfg.model.units import PERIODS
@@ -116,6 +117,7 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
     hardly any household is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
     households.
     """
+    require_one_asset(steady.economy)
     names = names_of(steady.economy)
     ss = steady_values(steady, names)
     mpc, constrained = _slopes(ss, names, ss.inputs[None], ss.marginal[None], ss.economy.income_transition[0])

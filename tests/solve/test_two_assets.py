@@ -183,8 +183,9 @@ def test_costs_that_first_order_conditions_cannot_handle_are_refused(name):
         def adjustment_cost(self, assets_next, assets, today):
             return self.cost * formula(assets_next.illiquid, (1 + today.illiquid_return) * assets.illiquid)
 
-    with pytest.raises(ValueError, match=words):
-        hm.check_model(Wrong())
+    for function in (hm.check_model, hm.steady_state):
+        with pytest.raises(ValueError, match=words):
+            function(Wrong())
 
 
 def test_declarations_of_two_assets_that_make_no_sense_are_refused():

@@ -102,10 +102,12 @@ def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, 
 
 def require_same_grid(what: str, other: Economy, against: str, mine: Economy) -> None:
     """Raise ValueError unless two economies have the same individual states, naming `what` is compared `against`."""
-    if mine.shape != other.shape or not np.array_equal(mine.grid.points, other.grid.points):
+    held = [jax.tree.leaves(economy.grid.held) for economy in (mine, other)]
+    if mine.shape != other.shape or len(held[0]) != len(held[1]) or not all(map(np.array_equal, *held)):
+        tops = [" and ".join(f"{end:g}" for end in np.ravel(economy.grid.upper)) for economy in (other, mine)]
         raise ValueError(
-            f"{what} has {other.shape} states up to assets {float(other.grid.upper):g}, {against} on {mine.shape} up "
-            f"to {float(mine.grid.upper):g}: solve both with the same asset_points and asset_space()."
+            f"{what} has {other.shape} states up to assets {tops[0]}, {against} on {mine.shape} up "
+            f"to {tops[1]}: solve both with the same asset_points and asset_space()."
         )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
+from hank_mfg.environment.check_assets import check_two_assets
 from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.product_grid import ProductGrid
@@ -220,6 +221,8 @@ def steady_state(
     require_tolerance(tolerance)
     if nonconcave not in ("refuse", "allow"):
         raise ValueError(f'nonconcave = {nonconcave!r}: "refuse" or "allow" budgets that are not concave.')
+    if model.asset_names():
+        check_two_assets(model)
     with jax.enable_x64(True):
         economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
