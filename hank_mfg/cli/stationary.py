@@ -9,7 +9,7 @@ import numpy as np
 
 from hank_mfg.cli.console import aligned, columns, named, say
 from hank_mfg.environment.check import check_model
-from hank_mfg.environment.product_grid import require_one_asset_of
+from hank_mfg.environment.product_grid import require_one_asset
 from hank_mfg.evaluate.distribution.statistics import GINI, distribution_table, gini_where_defined
 from hank_mfg.evaluate.grid_error import error_of_grid
 from hank_mfg.model.gallery import load_model
@@ -37,7 +37,7 @@ def solve_stationary(
     `out`; as JSON and as text."""
     model = load_model(source, **overrides)
     check_model(model)
-    require_one_asset_of(model)
+    require_one_asset(model)
     if out is None:
         steady = steady_state(model, asset_points=asset_points)
         measured, more = error_of_grid(steady) if grid_error else ({}, [])

@@ -227,11 +227,11 @@ def _identity(model: Model, case: Case, shocks: dict, level: Any, choices: Any, 
 
 def _spent(model: Model, case: Case, kept: Any, held: Any, given: Named) -> tuple[Any, dict[str, Any]]:
     """What it costs households with `held` to keep so much, and their choices, by name."""
+    chosen = case.savings(kept)
     if case.ends is None:
-        return kept * model.asset_price(given) if model.sells_at_price() else kept, {"savings": kept}
-    assets = case.assets(kept)
-    cost = ask(model, "adjustment_cost", Named("assets_next", assets), case.assets(held), given) + 0.0 * kept
-    chosen = {f"{name}_savings": value for name, value in assets.items()}
+        return kept * model.asset_price(given) if model.sells_at_price() else kept, chosen
+    after = Named("assets_next", case.assets(kept))
+    cost = ask(model, "adjustment_cost", after, case.assets(held), given) + 0.0 * kept
     return case.total(kept) + cost, {**chosen, "adjustment_costs": cost}
 
 

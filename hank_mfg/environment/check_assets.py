@@ -22,8 +22,8 @@ ROUNDING = 1e-9  # of the cost
 
 
 def check_assets(model: Model, case: Case) -> None:
-    """Raise ValueError unless two declared assets make sense, at the prices where everybody holds a little. One asset
-    always does."""
+    """Raise ValueError unless two declared assets make sense, at the prices where all households hold a little. One
+    asset always does."""
     if case.ends is None:
         if type(model).adjustment_cost is not Model.adjustment_cost:
             raise ValueError(
@@ -34,9 +34,9 @@ def check_assets(model: Model, case: Case) -> None:
     period = evaluate(model, case, 0, float(case.points[len(case.points) // 2, 0]))
     given = today(case.state(0), period["prices"])
     _check_returns(model, case, given)
-    _check_price(model)
-    _check_first(model, case, given)
-    _check_shape(model, case, given)
+    _check_declared(model)
+    _check_first(model, tuple(case.ends), given)
+    _check_shape(model, case.ends, given)
 
 
 def check_two_assets(model: Model) -> None:
@@ -45,7 +45,8 @@ def check_two_assets(model: Model) -> None:
         check_assets(model, make_case(model))
 
 
-def _check_price(model: Model) -> None:
+def _check_declared(model: Model) -> None:
+    """Nothing is declared that there is for one asset only."""
     if model.sells_at_price():
         raise ValueError(
             f"{type(model).__name__}.asset_price() is declared with two assets: leave it out, and let resources() pay "
@@ -57,10 +58,12 @@ def _check_price(model: Model) -> None:
 
 def _check_returns(model: Model, case: Case, given: Named) -> None:
     """Cash on hand depends on every asset."""
+
+    def cash(held: dict[str, Any]) -> list[Any]:
+        return [ask(model, "resources", Named("assets", held), Named("own", case.own), given)]
+
     held = {name: np.asarray(1.0) for name in case.ends or {}}
-    read = names_read(
-        lambda values: [ask(model, "resources", Named("assets", values), Named("own", case.own), given)], held
-    )
+    read = names_read(cash, held)
     missing = [name for name in held if name not in read]
     if missing:
         raise ValueError(
@@ -69,63 +72,51 @@ def _check_returns(model: Model, case: Case, given: Named) -> None:
         )
 
 
-def _check_first(model: Model, case: Case, given: Named) -> None:
+def _check_first(model: Model, names: tuple[str, ...], given: Named) -> None:
     """The cost does not depend on the first asset, today's or next."""
-    first, second = case.ends or {}
+    first, second = names
 
     def cost(values: dict[str, Any]) -> list[Any]:
-        after, before = ({first: values[f"{first} {when}"], second: 1.0} for when in ("next", "now"))
-        return [ask(model, "adjustment_cost", Named("assets_next", after), Named("assets", before), given) + 0.0]
+        after, before = ({first: values[when], second: 1.0} for when in ("next", "now"))
+        return [_cost(model, given, after, before) + 0.0]
 
-    read = names_read(cost, {f"{first} {when}": np.asarray(1.0) for when in ("next", "now")})
-    if read:
+    if names_read(cost, {when: np.asarray(1.0) for when in ("next", "now")}):
         raise ValueError(
             f"{type(model).__name__}.adjustment_cost() reads {first}, the first asset, which is changed at no cost: "
             f"let it depend on {second} alone, or name {second} first in asset_space()."
         )
 
 
-def _check_shape(model: Model, case: Case, given: Named) -> None:
+def _check_shape(model: Model, ends: dict[str, Any], given: Named) -> None:
     """The cost is finite, and its slope in the next asset rises and does not jump."""
-    first, second = case.ends or {}
-    low, high = (case.ends or {})[second]
+    first, second = ends
+    low, high = ends[second]
     length = STEP * (high - low)
+
+    def bends(held: float, step: float) -> tuple[np.ndarray, float]:
+        """Changes of the cost's slope from step to step of the next asset, and the largest cost."""
+        after = np.arange(low, high, step)
+        cost = _cost(model, given, {first: 0.0, second: after}, {first: 0.0, second: held})
+        cost = np.broadcast_to(np.asarray(cost, float), after.shape)
+        return np.diff(cost, 2) / step, float(np.abs(cost).max())
+
     for held in np.linspace(low, high, LEVELS):
-        coarse, fine = (_bends(model, given, (first, second), held, (low, high), step) for step in (1.0, 1.0 / FINER))
-        where = {f"assets.{second}": float(held)}
-        scale = ROUNDING * max(1.0, coarse.largest) / length
-        if not np.isfinite(coarse.largest):
+        (coarse, largest), (fine, _) = bends(held, length), bends(held, length / FINER)
+        at, scale = in_words({f"assets.{second}": float(held)}), ROUNDING * max(1.0, largest) / length
+        what = f"{type(model).__name__}.adjustment_cost()"
+        if not np.isfinite(largest):
+            raise ValueError(f"{what} is not finite at {at}: check its formula where nothing is held.")
+        if coarse.min() < -scale:
             raise ValueError(
-                f"{type(model).__name__}.adjustment_cost() is not finite at {in_words(where)}: check its formula where "
-                "nothing is held."
+                f"{what} is not convex in assets_next.{second} at {at}: its slope falls, so first-order conditions do "
+                "not find the best choice; let it rise."
             )
-        if coarse.bends.min() < -scale:
+        if fine.max() > KINK * coarse.max() > FINER * scale:
             raise ValueError(
-                f"{type(model).__name__}.adjustment_cost() is not convex in assets_next.{second} at {in_words(where)}: "
-                "its slope falls, so first-order conditions do not find the best choice; let it rise."
-            )
-        if fine.bends.max() > KINK * coarse.bends.max() > FINER * scale:
-            raise ValueError(
-                f"{type(model).__name__}.adjustment_cost() has a kink in assets_next.{second} at {in_words(where)}: "
-                "its slope jumps, so first-order conditions do not find the best choice; use a power above one of the "
-                "change."
+                f"{what} has a kink in assets_next.{second} at {at}: its slope jumps, so first-order conditions do not "
+                "find the best choice; use a power above one of the change."
             )
 
 
-class _Bends:
-    """Changes of the slope from step to step, and the `largest` cost."""
-
-    def __init__(self, bends: np.ndarray, largest: float):
-        self.bends, self.largest = bends, largest
-
-
-def _bends(model: Model, given: Named, names: tuple[str, str], held: float, ends: tuple[float, float], part: float):
-    """Changes of the cost's slope in the next asset, along all of its space."""
-    first, second = names
-    after = np.arange(ends[0], ends[1], STEP * part * (ends[1] - ends[0]))
-    cost = ask(
-        model, "adjustment_cost", Named("assets_next", {first: 0.0, second: after}),
-        Named("assets", {first: 0.0, second: held}), given,
-    )  # fmt: skip
-    cost = np.broadcast_to(np.asarray(cost, float), after.shape)
-    return _Bends(np.diff(cost, 2) / (after[1] - after[0]), float(np.abs(cost).max()))
+def _cost(model: Model, given: Named, after: dict[str, Any], before: dict[str, Any]) -> Any:
+    return ask(model, "adjustment_cost", Named("assets_next", after), Named("assets", before), given)

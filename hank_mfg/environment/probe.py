@@ -63,6 +63,12 @@ class Case(NamedTuple):
         """What households with `assets` hold of all of them."""
         return assets if self.ends is None else sum(self.assets(assets).values())
 
+    def savings(self, assets: Any) -> dict[str, Any]:
+        """What households choose who save `assets`, by name."""
+        if self.ends is None:
+            return {"savings": assets}
+        return {f"{name}_savings": value for name, value in self.assets(assets).items()}
+
     def held(self, assets: Any) -> Any:
         """What households hold who saved `assets`, or were born."""
         return assets if self.newborn is None else assets + self.newborn * (self.newborn_assets - assets)
@@ -188,7 +194,7 @@ def equations(
     everything = today(known, outcomes)
     ahead = _ask_names(model, "expectations", (), everything, everything)
     asked = with_expected(everything, ahead if expected is None else expected)
-    choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), **_saved(case, level)})
+    choices = Named("choices", {**dict.fromkeys(model.chosen(), 1.0 + zero[0, 0]), **case.savings(level)})
     _ask_sums(model, case, shape, given)
     excess = ask(model, "goods_market", everything, choices, Named("tomorrow", total))
     market = {} if excess is None else {"excess": _fits(model, "goods_market", "the result", excess, ())}
@@ -224,13 +230,6 @@ def _price_at_ends(model: Model, now: Named, before: Named) -> dict[str, Any]:
         at = ", ".join(f"{name} at the {end} end of its bracket" for name in ends)
         found[f"the price of assets, {at}"] = _asset_price(model, today(now, ends, prices))
     return found
-
-
-def _saved(case: Case, level: Any) -> dict[str, Any]:
-    """What everybody saves who saves `level`, by name."""
-    if case.ends is None:
-        return {"savings": level}
-    return {f"{name}_savings": value for name, value in case.assets(level).items()}
 
 
 def _ask_sums(model: Model, case: Case, shape: tuple, given: Named) -> None:

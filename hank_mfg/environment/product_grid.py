@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -112,16 +113,15 @@ def not_there_yet(names: tuple[str, ...]) -> str:
     )
 
 
-def require_one_asset(economy: Any) -> None:
-    """Raise SeveralAssetsError for an economy with two assets."""
-    if economy.several:
-        raise SeveralAssetsError(not_there_yet(economy.grid.names))
-
-
-def require_one_asset_of(model: Any) -> None:
+def require_one_asset(model: Any) -> None:
     """Raise SeveralAssetsError for a model with two assets."""
     if model.asset_names():
         raise SeveralAssetsError(not_there_yet(model.asset_names()))
+
+
+def points_held(grid: AssetGrid | ProductGrid) -> Any:
+    """The asset points, (assets,), of two assets those of each in every pair, by name; NumPy."""
+    return jax.tree.map(lambda held: np.asarray(held)[:, 0], grid.held)
 
 
 def zip_names(names: tuple[str, ...], values: Any) -> dict[str, Any]:

@@ -42,8 +42,8 @@ class PortfolioErrors(NamedTuple):
     """Errors in relative consumption of goods (decimals) over the periods simulated, of the first-order condition of
     each of the `assets`: the `mean` by mass, the `maximum` over states with more than 1e-6 of the mass, and the share
     of the mass where its limit binds, (2,) each. `expectations` are the errors of what expectations() declares, against
-    exact ones; `excess_demand` the largest of what is left of it, and `goods_market` of the goods market, relative to
-    output."""
+    exact ones; `excess_demand` is the largest of what is left of it. States are the pairs of the grid, by default that
+    of training, so that errors of the grid itself do not show."""
 
     assets: tuple[str, ...]
     mean: np.ndarray

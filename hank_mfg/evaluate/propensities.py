@@ -117,7 +117,7 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
     hardly any household is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
     households.
     """
-    require_one_asset(steady.economy)
+    require_one_asset(steady.economy.model)
     names = names_of(steady.economy)
     ss = steady_values(steady, names)
     mpc, constrained = _slopes(ss, names, ss.inputs[None], ss.marginal[None], ss.economy.income_transition[0])

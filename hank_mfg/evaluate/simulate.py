@@ -10,6 +10,7 @@ from jax import Array
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.accounting import OFF, explain_goods, goods_left
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.product_grid import points_held
 from hank_mfg.errors import SolveError
 from hank_mfg.evaluate.given import Histogram, path_of, walk
 from hank_mfg.model.portable import portable
@@ -132,15 +133,10 @@ def simulate(
     _check_goods(play.economy, market)
     return Simulation(
         {name: np.asarray(value) for name, value in series.items()}, np.asarray(shock),
-        held_at(play.economy), np.asarray(mass),
+        points_held(play.economy.grid), np.asarray(mass),
         None if market is None else np.asarray(market), np.asarray(top), np.asarray(excess), start, end,
         seed if shocks is None else None,
     )  # fmt: skip
-
-
-def held_at(economy: Economy) -> Any:
-    """The asset points, (assets,), of two assets those of each in every pair, by name; NumPy."""
-    return jax.tree.map(lambda held: np.asarray(held)[:, 0], economy.grid.held)
 
 
 def _check_markets(economy: Economy, worst: Market | None, block: int) -> None:

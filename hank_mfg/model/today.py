@@ -99,15 +99,18 @@ def _read_groups(equation: str, function: Callable) -> Callable | None:
 
 
 class _Anything(Mapping):
-    """A namespace in which every name is one, to learn which names an equation returns."""
+    """A namespace in which every name is one number, to learn which names an equation returns."""
 
-    def __getattr__(self, name: str) -> float:
+    def __init__(self, number: Any = 1.0):
+        self._number = number
+
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return 1.0
+        return self._number
 
-    def __getitem__(self, name: str) -> float:
-        return 1.0
+    def __getitem__(self, name: str) -> Any:
+        return self._number
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -116,12 +119,10 @@ class _Anything(Mapping):
         return 0
 
 
-ANYTHING = _Anything()
-
-
 def names_returned(equation: Callable, arguments: int) -> tuple[str, ...]:
-    """The names that an equation returns, without numbers."""
-    return tuple(jax.eval_shape(lambda: dict(equation(*[ANYTHING] * arguments))))
+    """The names that an equation returns. It is traced: no number divides by zero."""
+    number = jax.ShapeDtypeStruct((), float)
+    return tuple(jax.eval_shape(lambda one: dict(equation(*[_Anything(one)] * arguments)), number))
 
 
 def not_known(model: Any, equation: str, name: str) -> str | None:
@@ -150,10 +151,11 @@ def not_known(model: Any, equation: str, name: str) -> str | None:
 
 def _named_by(model: Any, name: str) -> str | None:
     """The equation of a model that returns a quantity called `name`, or None where none is found to do so."""
+    anything = _Anything()
     for equation in _LATER:
         function = getattr(model, equation)
         try:
-            found = function(*[ANYTHING] * len(inspect.signature(function).parameters))
+            found = function(*[anything] * len(inspect.signature(function).parameters))
         except Exception:  # an equation that needs more than numbers says nothing
             continue
         if isinstance(found, Mapping) and name in found:

@@ -266,7 +266,7 @@ def test_an_economy_without_aggregate_shocks_has_nothing_to_train():
 BAD_SETTINGS = {
     "paths": 0, "horizon": 2.5, "updates": -1, "epochs": 0, "units": 0, "width": 0, "warmup": 0, "knots": 9,
     "asset_points": 5, "second_points": 5, "learning_rate": 0.0, "clip_norm": -1.0, "max_step": 0.0,
-    "tolerance": float("nan"), "td_lambda": 1.5, "restarts": 1.5, "uniform_weight": -0.1, "final_rate": 2,
+    "tolerance": float("nan"), "td_lambda": 1.5, "uniform_weight": -0.1, "final_rate": 2,
     "final_step": 1.1, "precision": "float16", "memory": "transformer", "price_noise": -0.1,
 }  # fmt: skip
 

@@ -286,3 +286,11 @@ def test_the_global_two_asset_hank_learns_and_its_accounts_close():
     assert np.abs(path.goods_market).max() < 1e-8
     again = hm.simulate(solution, periods=100, shocks=None)
     np.testing.assert_array_equal(path.series["output"], again.series["output"])
+
+
+def test_names_of_sums_are_known_whatever_numbers_would_do():
+    class Divides(Saver):
+        def choice_sums(self, choices, own, today):
+            return {"odd": own.skill / (choices.consumption - choices.liquid_savings)}
+
+    assert Divides().chosen()[-1] == "odd"

@@ -183,7 +183,7 @@ def untrained(
     states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
     empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
     optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
-    play = Play(economy, policy, policy.tables_on(economy.grid), origin=start if settings.restarts else None)
+    play = Play(economy, policy, policy.tables_on(economy.grid))
     return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed), still)
 
 

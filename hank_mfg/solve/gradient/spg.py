@@ -54,9 +54,7 @@ class RSPG(MethodSettings):
     the mass-weighted Euler error, relative to consumption, and the error of expectations, relative to their values at
     rest where these are above one, are below `tolerance`. The scale of the signals is measured first, in `warmup`
     periods under the stationary policy. During training, clearing prices are perturbed by noise with `price_noise`
-    times their standard deviation, so that the policy learns its response off the equilibrium path. In every update a
-    share `restarts` of the paths, falling along a cosine to zero, begins again at the stationary equilibrium: of use
-    where the economy runs away from it as long as households and firms have not learned what to expect."""
+    times their standard deviation, so that the policy learns its response off the equilibrium path."""
 
     paths: int = 16
     horizon: int = 20
@@ -70,7 +68,6 @@ class RSPG(MethodSettings):
     uniform_weight: float = 0.02
     max_step: float = 0.2
     price_noise: float = 0.1
-    restarts: float = 0.0
     memory: str = "gru"
     units: int = 16
     width: int = 64
@@ -86,7 +83,7 @@ class RSPG(MethodSettings):
         self.check(
             counts=("paths", "horizon", "updates", "epochs", "warmup"),
             positive=("learning_rate", "clip_norm", "max_step", "tolerance"),
-            shares=("uniform_weight", "final_rate", "final_step", "restarts"),
+            shares=("uniform_weight", "final_rate", "final_step"),
         )
         if self.td_lambda is not None:
             valid = is_real(self.td_lambda) and 0 <= self.td_lambda <= 1
@@ -358,21 +355,6 @@ def turn_of(training: Training, settings: RSPG) -> Array | None:
     return (jnp.asarray(steps) // settings.epochs * settings.paths + jnp.arange(settings.paths)) % count
 
 
-def restarted(play: Play, states: State, settings: RSPG, training: Training[State]) -> State:
-    """The states of paths, some of which begin again at the stationary equilibrium."""
-    if play.origin is None or not settings.restarts:
-        return states
-    (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
-    share = optax.cosine_decay_schedule(settings.restarts, settings.updates)(jnp.asarray(steps) / settings.epochs)
-    count = jax.tree.leaves(states)[0].shape[0]
-    again = jax.random.uniform(jax.random.fold_in(training.key, 2), (count,)) < share
-
-    def pick(first: Array, now: Array) -> Array:
-        return jnp.where(again.reshape(-1, *(1,) * first.ndim), first, now)
-
-    return jax.tree.map(pick, play.origin, states)
-
-
 def update(
     play: Play, training: Training[State], settings: RSPG, models: ModelSet | None = None
 ) -> tuple[Training[State], Progress]:
@@ -385,7 +367,6 @@ def update(
     play = play._replace(policy=training.policy)
     turn = turn_of(training, settings)
     states = training.states if turn is None else jax.tree.map(lambda x: x[turn], training.states)
-    states = restarted(play, states, settings, training)
     place = None if models is None else models.place(jnp.arange(settings.paths) if turn is None else turn)
     shares = path_shares(models, place, settings.paths, play.economy.dtype)
 

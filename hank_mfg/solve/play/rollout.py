@@ -71,13 +71,12 @@ class Step(NamedTuple):
 
 class Play(NamedTuple):
     """An economy, the policy of all households, and its tables on the economy's grid; in training `fine` is the same
-    on the finer grid on which the mass moves, where there is one (fine_mass.py), and `origin` the stationary state."""
+    on the finer grid on which the mass moves, where there is one (fine_mass.py)."""
 
     economy: Economy
     policy: Policy
     tables: Any
     fine: "Play | None" = None
-    origin: State | None = None
 
     def decide(self, state: State) -> Decision:
         """Form prices, show the signal, update memory, choose."""

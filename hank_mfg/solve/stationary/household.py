@@ -237,20 +237,29 @@ def policy_of(economy: Economy, public: Public, consumption: Array) -> Consumpti
     return egm_step(economy, public, marginal_value(economy, public, consumption), economy.chain())
 
 
+def at_prices(economy: Economy, public: Public, values: Array) -> Public:
+    """The period `public` with its clearing prices at `values` (clearing prices,), and what follows from them."""
+    candidates = Named("clearing_prices", dict(zip(economy.clearing_prices, values, strict=True)))
+    return economy.form(public.aggregates, public.shocks, candidates)
+
+
+def with_tomorrow(economy: Economy, public: Public, values: Array) -> tuple[Public, Public]:
+    """A period at rest but for its clearing prices, and the next, at rest but for what that one leaves to it."""
+    now = at_prices(economy, public, values)
+    total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
+    return now, at_prices(economy, public._replace(aggregates=total), economy.clearing_values(public))
+
+
 def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
     """The response of log consumption to clearing prices at the stationary cash on hand.
 
     From stationary `consumption` (assets, income): one step of the endogenous grid method with the price changed today
     and everything tomorrow as it was but for what today's price carries over. (clearing prices, assets, income), per
     unit."""
-    names, cash = economy.clearing_prices, economy.resources(public)
-    following = policy_of(economy, public, consumption)
+    cash, following = economy.resources(public), policy_of(economy, public, consumption)
 
     def today(values: Array) -> Array:
-        changed = dict(zip(names, values, strict=True))
-        now = economy.form(public.aggregates, public.shocks, Named("clearing_prices", changed))
-        total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
-        tomorrow = economy.form(total, public.shocks, Named("clearing_prices", {n: public.prices[n] for n in names}))
+        now, tomorrow = with_tomorrow(economy, public, values)
         resources = economy.resources(tomorrow)
         saved = feasible_savings(economy, tomorrow, resources, following(resources))
         marginal = marginal_value(economy, tomorrow, economy.budget(tomorrow).consumption_of(resources, saved))

@@ -19,7 +19,7 @@ from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.check_assets import check_two_assets
 from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.product_grid import ProductGrid
+from hank_mfg.environment.product_grid import ProductGrid, points_held
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
@@ -33,7 +33,7 @@ from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
-from hank_mfg.solve.stationary.household import marginal_of_plan, response_to_unknowns
+from hank_mfg.solve.stationary.household import at_prices, marginal_of_plan, response_to_unknowns, with_tomorrow
 from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, plan_of
 from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
@@ -80,7 +80,7 @@ class SteadyState(NamedTuple):
     def assets(self) -> np.ndarray | Named:
         """The asset points, (assets,), in goods: the first axis of `mass`, `savings` and `consumption`; of two assets
         what is held of each at the pairs of points, (assets,) by name."""
-        return jax.tree.map(lambda held: np.asarray(held)[:, 0], self.economy.grid.held)
+        return points_held(self.economy.grid)
 
     @property
     def plan(self) -> np.ndarray:
@@ -320,26 +320,17 @@ def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
 
 
-def _at_prices(economy: Economy, public: Public, values: Array) -> Public:
-    """A period at rest but for its clearing prices."""
-    candidates = Named("clearing_prices", dict(zip(economy.clearing_prices, values, strict=True)))
-    return economy.form(public.aggregates, public.shocks, candidates)
-
-
 @eqx.filter_jit
 def _promises(economy: Economy, public: Public, ahead: Array) -> tuple[Array, Array]:
     """What clearing prices do to log expected marginal values, (clearing prices, 2, assets, income), and to what is
     expected, (clearing prices, expectations), by what they leave to tomorrow, which is at rest otherwise."""
-    here = economy.clearing_values(public)
 
     def expected(values: Array) -> tuple[Array, Array]:
-        now = _at_prices(economy, public, values)
-        total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
-        tomorrow = _at_prices(economy, public._replace(aggregates=total), here)
+        now, tomorrow = with_tomorrow(economy, public, values)
         choice = chosen_by(economy, tomorrow, choice_function(economy, tomorrow, ahead))
         return jnp.log(economy.chain().expect(choice.marginal)), economy.expected(now, tomorrow)
 
-    slopes = jax.jacfwd(expected)(here)
+    slopes = jax.jacfwd(expected)(economy.clearing_values(public))
     return jnp.moveaxis(slopes[0], -1, 0), slopes[1].T
 
 
@@ -350,7 +341,7 @@ def _market_slopes(economy: Economy, public: Public, ahead: Array, given: tuple[
     here = economy.clearing_values(public)
 
     def excess(values: Array) -> Array:
-        now = _at_prices(economy, public, values)
+        now = at_prices(economy, public, values)
         promised = ahead * jnp.exp(jnp.tensordot(values - here, response, 1))
         choice = chosen_by(economy, now, choice_function(economy, now, promised))
         return economy.excess_demand(mass, now, choice.savings, expected + (values - here) @ by_price)
