@@ -294,3 +294,14 @@ def test_names_of_sums_are_known_whatever_numbers_would_do():
             return {"odd": own.skill / (choices.consumption - choices.liquid_savings)}
 
     assert Divides().chosen()[-1] == "odd"
+
+
+def test_budgets_that_are_not_concave_are_named():
+    """A benefit that is lost above some liquid assets: first-order conditions miss the jump."""
+
+    class Benefit(Saver):
+        def resources(self, assets, own, today):
+            return super().resources(assets, own, today) + 0.1 * (assets.liquid < 2.0)
+
+    assert "is not concave in one of the assets" in at_home(Benefit(discount_factor=0.9)).nonconcave
+    assert at_home(Saver(discount_factor=0.9)).nonconcave == ""

@@ -5,12 +5,13 @@ choices (best_savings.py) says what households lose by first-order conditions: i
 prices, and in an aggregate state as if that state and its prices lasted for ever.
 """
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.environment.concavity import explain_rise, rise_before_solving, rises
+from hank_mfg.environment.concavity import STEEPER, explain_rise, largest_rise, rise_before_solving, rises
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.model.base import Model
@@ -31,6 +32,8 @@ CONCAVE = (
 def nonconcave_budgets(economy: Economy, public: Public) -> str:
     """A sentence on budgets that are not concave in assets, so that first-order conditions are not sufficient; ""
     where they are concave in every aggregate state. `public` are the prices of the stationary equilibrium."""
+    if economy.several:
+        return _of_two_assets(economy, public)
     moved = names_of(economy).moved if public.aggregates else ()
     for rise, *_ in rises(economy, public, moved):
         return explain_rise(economy.model, rise) + "."
@@ -40,6 +43,9 @@ def nonconcave_budgets(economy: Economy, public: Public) -> str:
 def require_sufficient(economy: Economy, public: Public, savings: Array, mass: Array) -> None:
     """Raise SteadyStateError where budgets are not concave and a search over choices finds better ones: for households
     with the `savings` of the stationary equilibrium, or in an aggregate state that lasts for ever; `mass` weights."""
+    problem = _of_two_assets(economy, public) if economy.several else ""
+    if problem:
+        raise SteadyStateError(f"{problem.rstrip('.')}; {CONCAVE}.")
     for rise, there, at_rest in rises(economy, public, names_of(economy).moved):
         numbers = jax.tree.map(jnp.asarray, there)
         chosen = jnp.asarray(savings) if at_rest else solve_at(economy, numbers, PRECISE).savings
@@ -50,6 +56,21 @@ def require_sufficient(economy: Economy, public: Public, savings: Array, mass: A
                 f"{explain_rise(economy.model, rise)}: at {where} households would gain {100 * loss:.3g} % of "
                 f"consumption by other savings; {CONCAVE}."
             )
+
+
+def _of_two_assets(economy: Economy, public: Public) -> str:
+    """The sentence of `nonconcave_budgets` with two assets: along each of them, at the equilibrium's prices alone."""
+    rise = float(_largest_rise(economy, jax.tree.map(jnp.asarray, public)))
+    if rise <= STEEPER:
+        return ""
+    return (
+        f"{type(economy.model).__name__}.resources() is not concave in one of the assets: its slope rises by "
+        f"{rise:.4g} between neighboring points of the grid, so first-order conditions, by which savings are solved, "
+        "are not sufficient."
+    )
+
+
+_largest_rise = eqx.filter_jit(largest_rise)
 
 
 def blame_budget(model: Model, error: SteadyStateError) -> None:
