@@ -33,6 +33,7 @@ class TwoAssetHANK(hm.Model):
     wage_slope: float = hm.parameter("of the wage Phillips curve", above=0)
     natural_rate: float = hm.parameter("nominal rate at zero inflation", above=-1)
     taylor: float = hm.parameter("reaction of the nominal rate to inflation", above=0)
+    lowest_rate: float = hm.parameter("lower bound of the nominal rate", at_least=-1)
     bonds: float = hm.parameter("government bonds", at_least=0)
     spending: float = hm.parameter("government spending at rest", at_least=0)
     productivity_persistence: float = hm.parameter("of log productivity", above=-1, below=1)
@@ -142,13 +143,13 @@ class TwoAssetHANK(hm.Model):
         }
 
     def next_state(self, today):
-        rate = self.natural_rate + today.monetary + self.taylor * today.inflation
+        rate = jnp.maximum(self.natural_rate + today.monetary + self.taylor * today.inflation, self.lowest_rate)
         last = {"last_wage": today.wage, "last_equity_price": today.equity_price}
         return {"capital": today.capital_next, "nominal_rate": rate, **last}
 
-    def signal(self, today):
-        shocks = ("productivity", "monetary", "extra_spending", "liquid", "illiquid")
-        return {name: today[name] for name in (*shocks, *self.state_variables())}
+    def signal(self, today):  # with the prices that today leaves to tomorrow
+        names = ("productivity", "monetary", "extra_spending", "liquid", "illiquid", *self.clearing_prices())
+        return {name: today[name] for name in names if name != "output"}
 
     def units(self):
         rates = ("interest_rate", "liquid_return", "illiquid_return", "nominal_rate", "inflation", "wage_inflation")

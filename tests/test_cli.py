@@ -83,8 +83,8 @@ def test_show_says_who_differs_for_good(command, write_model):
 @pytest.mark.parametrize(
     ("model", "method", "taken"),
     [
-        ("krusell_smith", "rspg", run.named_method("rspg")),
-        ("krusell_smith", "spg", run.named_method("spg")),
+        ("krusell_smith", "rspg", run.named_method("rspg", gallery.load_model("krusell_smith"))),
+        ("krusell_smith", "spg", run.named_method("spg", gallery.load_model("krusell_smith"))),
         *(("beach_bar", method, settings_of("beach_bar", method)) for method in METHODS),
     ],
 )

@@ -19,7 +19,7 @@ from hank_mfg.evaluate.units import counted
 from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model
 from hank_mfg.report.compare_figures import write_comparison
-from hank_mfg.runs.economy_run import run_model
+from hank_mfg.runs.economy_run import named_method, run_model
 from hank_mfg.runs.manifest import holds_run
 from hank_mfg.runs.run import load_run, solve_run
 from hank_mfg.runs.storage import UNFINISHED, RunError, finished_config, read_config, require_place
@@ -35,14 +35,14 @@ from hank_mfg.wording import display_name
 class Request:
     """A request: a model or a run folder, how to solve it, where to keep it, and what to compare.
 
-    `settings` are None where no option of the method was given; `sampling` are horizon, starts, paths and periods of
+    `options` of the method are NAME=VALUE; `sampling` are horizon, starts, paths and periods of
     `compare`; `quiet` leaves out the progress on standard error.
     """
 
     source: str
     out: Path | None
     overrides: dict[str, Any]
-    settings: RSPG | None
+    options: list[str] | None
     seed: int
     shock: str | None
     sizes: list[float] | None
@@ -108,7 +108,7 @@ def _finished_run(request: Request) -> Solution:
     """The solution in the run folder that was named instead of a model."""
     run = Path(request.source)
     require_economy("comparison of methods", run=run)
-    if request.overrides or request.settings is not None:
+    if request.overrides or request.options:
         raise ValueError(f"{run} is solved already: leave out --set and --option, or name a model.")
     make_plan(run_model(run, finished_config(run)), request.shock, request.sizes)  # refuses before anything is loaded
     return load_run(run)
@@ -120,11 +120,11 @@ def _solved(request: Request) -> Solution:
     model = load_model(request.source, **request.overrides)
     check_model(model)
     make_plan(model, request.shock, request.sizes)
-    settings = request.settings if request.settings is not None else RSPG()
+    asked = settings = named_method("rspg", model, request.options)
     resume = holds_run(request.folder)
     if resume:
         config = read_config(request.folder)
-        _require_same(request, config, model)
+        _require_same(request, config, model, asked)
         if config["status"] != UNFINISHED:
             request.tell(f"{request.folder} holds the run already.")
             return load_run(request.folder)
@@ -140,7 +140,7 @@ def _solved(request: Request) -> Solution:
         raise KeyboardInterrupt("the same command continues") from interrupt
 
 
-def _require_same(request: Request, config: dict[str, Any], model: Model) -> None:
+def _require_same(request: Request, config: dict[str, Any], model: Model, asked: RSPG) -> None:
     """Raise RunError unless the run that a folder holds is what was asked for."""
     given = {name: np.asarray(value).tolist() for name, value in model.parameters().items()}
     own_file = request.folder / "model.py"
@@ -149,7 +149,7 @@ def _require_same(request: Request, config: dict[str, Any], model: Model) -> Non
         "another model": config.get("model") != request.source or (text is not None and text != own_file.read_text()),
         "other parameters": config.get("parameters") != given,
         f"the seed {config.get('seed')}": config.get("seed") != request.seed,
-        "other options": request.settings is not None and dataclasses.asdict(request.settings) != config.get("method"),
+        "other options": bool(request.options) and dataclasses.asdict(asked) != config.get("method"),
     }
     for what, differing in differs.items():
         if differing:

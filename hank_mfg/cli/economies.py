@@ -25,8 +25,9 @@ def show(source: str, set_: list[str] | None) -> Answer:
 
 def settings_of(source: str, method: str) -> Any:
     """The settings of a method where no option is given."""
-    require_aggregate_risk(load_model(source))
-    return named_method(method)
+    model = load_model(source)
+    require_aggregate_risk(model)
+    return named_method(method, model)
 
 
 def solve(asked: Asked) -> Answer:
@@ -36,7 +37,11 @@ def solve(asked: Asked) -> Answer:
             f"--measure {asked.measure} is for games: `hank-mfg evaluate RUN` measures the run of an economy."
         )
     folder, overrides = asked.folder, parse_overrides(asked.set_ or [])
-    settings = resumed_settings(folder) if asked.resume else named_method(asked.method or "rspg", asked.option)
+    if asked.resume:
+        settings = resumed_settings(folder)
+    else:
+        model = load_model(str(asked.source), **overrides)
+        settings = named_method(asked.method or "rspg", model, asked.option)
     family = make_family(parse_overrides(asked.family or []), asked.penalty)
     if not asked.resume:
         check_new_run(str(asked.source), folder, overrides, settings, family)

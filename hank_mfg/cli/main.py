@@ -292,11 +292,9 @@ def compare_command(
     _cache()
     from hank_mfg.cli.compare import Request, compare_models
     from hank_mfg.cli.console import telling_steps
-    from hank_mfg.runs.economy_run import named_method
 
-    settings = named_method("rspg", option) if option else None
     sampling = {"horizon": horizon, "starts": starts, "paths": paths, "periods": periods}
-    request = Request(model, out, _overrides(set_), settings, seed, shock, size or None, sampling, classical, quiet)
+    request = Request(model, out, _overrides(set_), option, seed, shock, size or None, sampling, classical, quiet)
     with telling_steps(quiet):
         _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hank_mfg.model.gallery import parse_override
+from hank_mfg.model.gallery import load_model, parse_override
 from hank_mfg.runs.economy_run import named_method
 from hank_mfg.runs.sweep import TABLE, sweep
 
@@ -29,7 +29,7 @@ def run_sweep(
     grid = dict(map(parse_values, over))
     if len(grid) < len(over):
         raise ValueError("--over names a parameter twice: give all its values in one --over NAME=[1, 2, 4].")
-    settings = None if method is None else named_method(method, options)
+    settings = None if method is None else named_method(method, load_model(model), options)
     total = int(np.prod([len(values) for values in grid.values()]))
     try:
         with executor_for(workers, scheduler, cache) as executor:

@@ -46,7 +46,7 @@ from hank_mfg.files import as_latex
 from hank_mfg.model.units import LEVEL, RATE
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
-from hank_mfg.solve.play.rollout import Play, State, rollout
+from hank_mfg.solve.play.rollout import Play, State, for_each, rollout
 from hank_mfg.solve.solution import GlobalSolution, model_note
 from hank_mfg.wording import display_name, readable
 
@@ -58,6 +58,7 @@ ROUNDING = 1e-14  # a state with less weight at date 0 is there by the rounding 
 Series = dict[str, np.ndarray]
 DATES = (0, 4, 8, 20, 40)  # periods in a table
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
+ARRAYS = (*BY_VARIABLE, "each", "before")
 
 
 @readable
@@ -69,6 +70,9 @@ class ImpulseResponse:
     map names to (horizon,) arrays in the `units` of each name; the band holds `coverage` of the starting states;
     `error` is the standard error of the mean over starting states. `rates` names what the model declares a rate, in
     percentage points per model period, of which a `period` is what it declares ("" where it does not).
+
+    `each` maps names to the response from every starting state, (starts, horizon), of which `mean` is the mean, and
+    `before` to the level of the series at date 0 without the shock, (starts,), in its own units: see `by_state`.
     """
 
     shock: str
@@ -86,6 +90,33 @@ class ImpulseResponse:
     note: str
     period: str = ""
     rates: tuple[str, ...] = ()
+    each: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    before: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def by_state(self, name: str, share: float = 0.25) -> tuple["ImpulseResponse", "ImpulseResponse"]:
+        """The responses from the states with the lowest and with the highest `name` at date 0 without the shock, for
+        instance ("output", .1) after slumps and in booms: a `share` of the starting states each.
+
+        Raises ValueError for a series that there is not, a share out of range, and too few starting states.
+        """
+        if name not in self.before:
+            known = ", ".join(self.before) or "none was kept"
+            raise ValueError(f"by_state({name!r}): there is no such series to tell states by; choose one of {known}.")
+        count = round(share * self.starts) if 0.0 < share <= 0.5 else 0
+        if count < 1:
+            raise ValueError(
+                f"by_state(share={share}) of {self.starts} starting states: give a share of at most .5 that holds one "
+                "or more, or raise starts."
+            )
+        order = np.argsort(self.before[name], kind="stable")
+        return tuple(self._of(rows, name) for rows in (np.sort(order[:count]), np.sort(order[-count:])))  # type: ignore
+
+    def _of(self, rows: np.ndarray, name: str) -> "ImpulseResponse":
+        each, before = ({k: v[rows] for k, v in values.items()} for values in (self.each, self.before))
+        low, high = before[name].min(), before[name].max()
+        note = f"{self.note} Of {self.starts} starting states {len(rows)}, with {name} from {low:.6g} to {high:.6g}."
+        parts = dict(zip(BY_VARIABLE, _summary(each, self.coverage), strict=True))
+        return dataclasses.replace(self, **parts, starts=len(rows), note=note, each=each, before=before)
 
     def annualized(self) -> "ImpulseResponse":
         """The same with every rate in percentage points a year: times the number of periods that a year has.
@@ -95,7 +126,7 @@ class ImpulseResponse:
         times = periods_a_year(self.period)
         changed = {
             name: {k: v * (times if k in self.rates else 1) for k, v in getattr(self, name).items()}
-            for name in BY_VARIABLE
+            for name in (*BY_VARIABLE, "each")
         }
         units = {**self.units, **{name: ANNUAL for name in self.rates if name in self.units}}
         return dataclasses.replace(self, **changed, units=units, rates=())
@@ -146,15 +177,16 @@ class ImpulseResponse:
     def to_saved(self) -> dict:
         """Everything, as plain numbers that `ImpulseResponse.from_saved` reads back."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in BY_VARIABLE:
+        for name in ARRAYS:
             fields[name] = {variable: values.tolist() for variable, values in fields[name].items()}
         return fields
 
     @classmethod
     def from_saved(cls, saved: dict) -> "ImpulseResponse":
         """Rebuild from `to_saved`."""
-        for name in BY_VARIABLE:
-            saved = {**saved, name: {variable: np.asarray(values) for variable, values in saved[name].items()}}
+        for name in ARRAYS:
+            known = saved.get(name, {})  # versions before kept fewer
+            saved = {**saved, name: {variable: np.asarray(values) for variable, values in known.items()}}
         return cls(**{**saved, "rates": tuple(saved.get("rates", ()))})
 
 
@@ -202,10 +234,17 @@ def _from_start(play: Play, state: State, groups: Array, uniforms: Array, apart:
         moved = jax.vmap(lambda group: push_forward(group, step.lottery, chain))(groups)
         return series, recorded.wealth, jax.lax.scan(follow, moved, recorded)[1], recorded.shock
 
-    return jax.lax.map(lambda level: jax.vmap(one)(level[others], uniforms), apart[used])
+    return jax.lax.map(lambda level: for_each(economy, one, level[others], uniforms), apart[used])
 
 
-_from_starts = eqx.filter_jit(jax.vmap(_from_start, in_axes=(None, 0, 0, 0, None, None)))  # leading axis starts
+@eqx.filter_jit
+def _from_starts(play: Play, states: State, groups: Array, uniforms: Array, apart: Array, used: Array):
+    """`_from_start` of many starts, leading axis of all but `apart` and `used`."""
+
+    def one(state: State, groups: Array, uniforms: Array):
+        return _from_start(play, state, groups, uniforms, apart, used)
+
+    return for_each(play.economy, one, states, groups, uniforms)
 
 
 def stratified(draws: np.random.Generator, paths: int, periods: int) -> np.ndarray:
@@ -249,7 +288,7 @@ def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *
     settling = stratified(draws, WALKERS, APART // SPACING).T
     uniforms = np.concatenate([settling, stratified(draws, looks * WALKERS, 1).reshape(looks, WALKERS)])
     walk = eqx.filter_jit(
-        lambda play, states, shocks: jax.vmap(lambda s, z: rollout(play, s, z, lambda step: None)[0])(states, shocks)
+        lambda play, *each: for_each(play.economy, lambda s, z: rollout(play, s, z, lambda step: None)[0], *each)
     )
     states = jax.tree.map(lambda x: jnp.broadcast_to(x, (WALKERS, *jnp.shape(x))), solution.start(play))
     found: list[State] = []
@@ -345,7 +384,8 @@ def impulse_response(
     )
     return ImpulseResponse(
         shock, float(size), "level", horizon, *_summary(gaps, coverage), units, coverage, len(states), paths, note,
-        play.economy.model.period, tuple(name for name in units if kinds.get(name) == RATE),
+        play.economy.model.period, tuple(name for name in units if kinds.get(name) == RATE), gaps,
+        {name: np.array([pair[name][0, 0] for pair in each]) for name in gaps},
     )  # fmt: skip
 
 

@@ -29,40 +29,33 @@ class StationaryPortfolio(NamedTuple):
     """The stationary policy: the logarithm of what is expected of marginal values, `log_ahead` (2, assets, income), on
     a `grid`.
 
-    `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,);
-    `expected` (expectations,) is what the period's equations expect; `inverse` (clearing prices, clearing prices) that
-    of the Jacobian of excess demand in these prices.
-
-    What today's prices leave to tomorrow, such as the nominal rate that the central bank sets, is known today:
-    `response` (clearing prices, 2, assets, income) is what they do to `log_ahead`, and `expected_response` (clearing
-    prices, expectations) to what is expected, if tomorrow is at rest but for that."""
+    `clearing_prices` are the stationary values of the prices that clear inside the period, (clearing prices,), and
+    `expected` (expectations,) is what the period's equations expect."""
 
     log_ahead: Array
     grid: ProductGrid
     clearing_prices: Array
     expected: Array
-    inverse: Array
-    response: Array
-    expected_response: Array
 
 
 class PortfolioTables(NamedTuple):
     """Tables of a policy on a grid, computed once and not trained: the spline matrices of both assets, (points, knots)
-    each, the stationary `log_ahead` (2, assets, income) and its `response` (clearing prices, 2, assets, income)."""
+    each, and the stationary `log_ahead` (2, assets, income)."""
 
     first: Array
     second: Array
     log_ahead: Array
-    response: Array
 
 
 @portable
 class PortfolioPolicy(Policy):
     """Encoder, head and the stationary policy that they correct; `knots`, `curvature` and `pivot` are those of the
-    first asset, `other` the knots of the second. The rest is that of `Policy`, of which states seen, information sets
-    and parameters are not there."""
+    first asset, `other` the knots of the second; `inverse` (clearing prices, clearing prices) is that of the Jacobian
+    of excess demand in these prices at rest, from where searches for them start. The rest is that of `Policy`, of which
+    states seen, information sets and parameters are not there."""
 
     other: Any = eqx.field(kw_only=True)
+    inverse: Array = eqx.field(kw_only=True)
 
     def tables_on(self, grid: AssetGrid | ProductGrid) -> PortfolioTables:
         """Everything fixed on a grid: computed once, by NumPy and SciPy in float64."""
@@ -73,10 +66,8 @@ class PortfolioPolicy(Policy):
             spline_matrix(_coordinate(known, *place), _coordinate(axis.points, *place))
             for (known, *_), place, axis in zip(places, places, grid.axes, strict=True)
         ]
-        known = self.stationary
-        log_ahead = _on_grid(known.log_ahead, known.grid, grid)
-        response = np.reshape([_on_grid(each, known.grid, grid) for each in known.response], (-1, *log_ahead.shape))
-        return PortfolioTables(*(jnp.asarray(each, dtype) for each in (*spread, log_ahead, response)))
+        log_ahead = _on_grid(self.stationary.log_ahead, self.stationary.grid, grid)
+        return PortfolioTables(*(jnp.asarray(each, dtype) for each in (*spread, log_ahead)))
 
     def correction(self, features: Array, tables: PortfolioTables) -> Array:
         """The log correction to stationary expectations of marginal values: (2, assets, income)."""
@@ -84,19 +75,9 @@ class PortfolioPolicy(Policy):
         spread = jnp.einsum("bk,ikle,al->ibae", tables.first, at_knots, tables.second)
         return spread.reshape(2, -1, spread.shape[-1])
 
-    def ahead(self, features: Array, tables: PortfolioTables, clearing_prices: Array) -> Array:
-        """What households expect of marginal values at every choice, (2, assets, income), where prices clear at
-        `clearing_prices`."""
-        known = tables.log_ahead + jnp.tensordot(self.moved(clearing_prices), tables.response, 1)
-        return jnp.exp(known + self.correction(features, tables))
-
-    def moved(self, clearing_prices: Array) -> Array:
-        """By how much clearing prices are off their values at rest."""
-        return clearing_prices - self.stationary.clearing_prices
-
-    def expected_at(self, features: Array, clearing_prices: Array) -> Array:
-        """What the period's equations expect where prices clear at `clearing_prices`: (expectations,)."""
-        return self.expected(features) + self.moved(clearing_prices) @ self.stationary.expected_response
+    def ahead(self, features: Array, tables: PortfolioTables) -> Array:
+        """What households expect of marginal values at every choice: (2, assets, income)."""
+        return jnp.exp(tables.log_ahead + self.correction(features, tables))
 
 
 def _coordinate(assets: Array, knots: Array, curvature: Array, pivot: Array | None) -> np.ndarray:
@@ -130,7 +111,8 @@ def make_portfolio_policy(
     if settings.expectations:
         networks = make_networks(shape, (settings.expectations,), dtype, seed=seed + 1000)
         ahead = Expectations(*networks, jnp.asarray(np.ones(settings.expectations, dtype)))
+    plain = jnp.asarray(np.eye(len(stationary.clearing_prices), dtype=dtype))
     return PortfolioPolicy(
         encoder, head, no_whitening(settings.signals, dtype), stationary, first.points, first.curvature, first.pivot,
-        ahead, other=second,
+        ahead, other=second, inverse=plain,
     )  # fmt: skip

@@ -62,7 +62,7 @@ from hank_mfg.runs.storage import (
 )
 from hank_mfg.solve.gradient.economies import HISTORY, untrained
 from hank_mfg.solve.gradient.robust import Family
-from hank_mfg.solve.gradient.spg import RSPG, SPG, Training
+from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.settings import changed
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import require_aggregate_risk, solve
@@ -96,7 +96,7 @@ def solve_economy_run(
     require_free(folder)
     model = load_model(source, **(overrides or {}))
     require_aggregate_risk(model)
-    settings = method if method is not None else RSPG()
+    settings = method if method is not None else RSPG.for_model(model)
     config = {
         "model": str(source) if isinstance(source, str | Path) else type(model).__name__,
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
@@ -134,12 +134,12 @@ def resumed_settings(folder: Path) -> RSPG:
     return RSPG(**unfinished_config(folder)["method"])
 
 
-def named_method(name: str, options: list[str] | None = None) -> RSPG:
-    """The settings of "rspg" or "spg" with NAME=VALUE changes. Raises ValueError for unknown names."""
-    makers = {"rspg": RSPG, "spg": SPG}
-    if name not in makers:
-        raise ValueError(f"--method {name}: choose one of {', '.join(makers)}.")
-    return changed(makers[name](), options)
+def named_method(name: str, model: Model, options: list[str] | None = None) -> RSPG:
+    """The settings of "rspg" or "spg" for a model, with NAME=VALUE changes. Raises ValueError for unknown names."""
+    memory = {"rspg": {}, "spg": {"memory": "none"}}
+    if name not in memory:
+        raise ValueError(f"--method {name}: choose one of {', '.join(memory)}.")
+    return changed(RSPG.for_model(model, **memory[name]), options)
 
 
 def make_family(alternatives: dict[str, Any], penalty: float = 0.0) -> Family | None:

@@ -120,9 +120,10 @@ def solve(
 ) -> Solution | ClassicalSolution | GameSolution | BoxSolution:
     """Solve an economy with aggregate risk globally, or a game, by the method whose settings are given.
 
-    `method`: for an economy `RSPG()`, the default, `SPG()` without memory, or `KSAlgorithm()`, the classical algorithm
-    of Krusell and Smith; for a game `GameRSPG()`, the default, `GameSPG()`, or a model-free baseline, `IPPO()`,
-    `RIPPO()`, `MOMD()`. `seed`: the same seed on the same CPU gives the same bits; a GPU adds up in no fixed order.
+    `method`: for an economy `RSPG()`, the default (with two assets `RSPG.for_model(problem)`), `SPG()` without memory,
+    or `KSAlgorithm()`, the classical algorithm of Krusell and Smith; for a game `GameRSPG()`, the default, `GameSPG()`,
+    or a model-free baseline, `IPPO()`, `RIPPO()`, `MOMD()`. `seed`: the same seed on the same CPU gives the same bits;
+    a GPU adds up in no fixed order.
 
     `callback(training, history)` is called after every few updates (for a game at most every `chunk`, 20 unless given);
     training stops where it returns True; `resume=(training, history)` continues to the same numbers as an unbroken run.
@@ -159,7 +160,7 @@ def solve(
         require_none({"steady": steady, "started": started, "family": family}, "one model", "over= asks for a box")
         settings = RSPG(paths=BOX_PATHS, horizon=BOX_HORIZON, updates=BOX_UPDATES) if method is None else method
         return _solve_box(BegunBox(problem, settings, box, seed, resume), callback, verbose)
-    begun = Begun(problem, RSPG() if method is None else method, seed, steady, resume, None)
+    begun = Begun(problem, RSPG.for_model(problem) if method is None else method, seed, steady, resume, None)
     return _solve_economy(begun, callback, started, family, verbose)
 
 

@@ -70,6 +70,23 @@ def test_bands_contain_the_mean_and_everything_is_saved(response):
     assert response.units["interest_rate"] == response.units["gini"] == "percentage points"
 
 
+def test_responses_by_state_are_parts_of_the_whole(response):
+    """Halves of the starting states, told by capital: their means average to the mean, and they are what they say."""
+    low, high = response.by_state("capital", 0.5)
+    assert low.starts == high.starts == response.starts // 2
+    assert low.before["capital"].max() <= high.before["capital"].min()
+    for name, values in response.mean.items():
+        np.testing.assert_allclose(0.5 * (low.mean[name] + high.mean[name]), values, rtol=1e-9, atol=1e-12)
+    assert low.note.endswith(f"to {low.before['capital'].max():.6g}.")
+    for arguments, words in (
+        (("asset",), "no such series"),
+        (("capital", 0.7), "at most .5"),
+        (("capital", 1e-3), "raise starts"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            response.by_state(*arguments)
+
+
 @pytest.mark.slow
 def test_how_many_paths_are_followed_at_once_does_not_matter(trained, monkeypatch):
     """Three states in batches of two, the last of which is not full, or all at once."""

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ from reference_portfolio import best, mass_after
 
 import hank_mfg as hm
 from hank_mfg.environment.discretize import discretize
-from hank_mfg.solve.stationary.portfolio import decide
+from hank_mfg.solve.gradient.linear_start import along, news_of
+from hank_mfg.solve.sequence.household_jacobians import expected_news, steady_values
+from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, decide
 
 KEPT = Path(__file__).parents[1] / "reference" / "sequence_jacobian"
 POINTS = {"liquid": 14, "illiquid": 12}
@@ -272,15 +275,17 @@ def gap(ours, theirs):
 @pytest.mark.slow
 def test_the_global_two_asset_hank_learns_and_its_accounts_close():
     """Guards docs/two_asset_hank.md, 'Globally': on a coarse grid, errors of both conditions fall below a tenth of a
-    percent of consumption, markets clear to 1e-10 and goods to 1e-8 of output."""
-    settings = hm.RSPG(
-        asset_points=25, second_points=36, paths=24, horizon=3, updates=80, knots=12, units=16, width=32, warmup=40,
-        learning_rate=5e-4, price_noise=0.0,
-    )  # fmt: skip
+    percent of consumption, those of expected inflation below .01 points a quarter, markets clear to 1e-10 and goods to
+    1e-8 of output."""
+    model = hm.load_model("two_asset_hank")
+    settings = hm.RSPG.for_model(model, asset_points=25, second_points=36, knots=12, updates=20)
     with pytest.warns(hm.NotConvergedWarning):
-        solution = hm.solve("two_asset_hank", settings, verbose=False)
+        solution = hm.solve(model, settings, verbose=False)
     errors = hm.euler_errors(solution, periods=100)
     assert errors.mean.max() < 1e-3
+    assert {each.name: each.mean < 1e-4 for each in errors.expectations} == dict.fromkeys(
+        ("raises", "wage_raises", "capital", "equity"), True
+    )
     assert errors.excess_demand < 1e-10
     path = hm.simulate(solution, periods=100)
     assert np.abs(path.goods_market).max() < 1e-8
@@ -305,3 +310,91 @@ def test_budgets_that_are_not_concave_are_named():
 
     assert "is not concave in one of the assets" in at_home(Benefit(discount_factor=0.9)).nonconcave
     assert at_home(Saver(discount_factor=0.9)).nonconcave == ""
+
+
+STAY, LEVELS = 0.8, np.array([0.95, 1.05])
+
+
+class Cyclical(Saver):
+    """Wages move with an aggregate state, and nothing else does."""
+
+    def aggregate_shocks(self):
+        return hm.MarkovChain([[STAY, 1 - STAY], [1 - STAY, STAY]], level=LEVELS)
+
+    def prices(self, today):
+        return {**RETURNS, "wage": today.level, "foreign_debt": -today.liquid - today.illiquid}
+
+    def signal(self, today):
+        return {"level": today.level}
+
+
+class Alone(Saver):
+    """The same risk of wages as one household's own: where nothing clears, its problem is the same."""
+
+    def idiosyncratic_shock(self):
+        level = hm.MarkovChain([[STAY, 1 - STAY], [1 - STAY, STAY]], level=LEVELS)
+        return hm.independent_chains(super().idiosyncratic_shock(), level)
+
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) + (own.level - 1.0) * today.wage * own.skill
+
+
+@pytest.fixture(scope="module")
+def rest():
+    model = Cyclical(discount_factor=0.94)
+    steady = hm.steady_state(model, asset_points=POINTS)
+    return model, steady, hm.linearize(steady, horizon=300)
+
+
+@pytest.mark.usefixtures("float64")
+def test_a_shock_is_the_sum_of_its_news(rest):
+    """S_z(j) of the shock itself is P^j v(z): along a path the sum is the shock in that period."""
+    economy = discretize(rest[0], POINTS, jnp.float64)
+    news, chain = news_of(economy, jax.random.PRNGKey(3)), np.asarray(economy.shock_transition)
+    powers = np.stack([np.linalg.matrix_power(chain, j) @ (LEVELS - 1.0) for j in range(150)], axis=1)
+    found, now = along(news, powers), news.argmax(axis=2)[:, 149:]
+    np.testing.assert_allclose(found, LEVELS[now] - 1.0, atol=1e-12)
+
+
+@pytest.mark.usefixtures("float64")
+def test_expected_marginal_values_move_consumption_as_linear_responses_do(rest):
+    """What households choose at the period's prices, given what linear responses make them expect of marginal values,
+    adds up to the linear response of consumption in the first period."""
+    _, steady, linear = rest
+    path = 0.01 * 0.6 ** np.arange(300)
+    response = linear.response(level=path)
+    ss = steady_values(steady, linear.names)
+    moved = np.stack([response[name] for name in linear.names.inputs], axis=1)
+    news = np.asarray(expected_news(ss, linear.names, 300, lambda values: values))
+    ahead = np.tensordot(moved[1:], news, axes=((0, 1), (0, 1)))
+    economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
+    known = economy.chain().expect(ss.marginal)
+
+    def consumption(size):
+        prices = {name: value + size * response[name][0] for name, value in public.prices.items()}
+        now = public._replace(prices=type(public.prices)("prices", prices))
+        choice = chosen_by(economy, now, choice_function(economy, now, known * (1.0 + size * ahead)))
+        return float(np.sum(steady.mass * np.asarray(choice.consumption)))
+
+    slope = (consumption(1e-5) - consumption(-1e-5)) / 2e-5
+    assert slope == pytest.approx(response["consumption"][0], rel=1e-6)
+
+
+def test_global_choices_are_those_of_the_same_risk_as_one_households_own(rest):
+    """Nothing clears and prices follow the shock: the problem is stationary in (skill, level), solved there without
+    training."""
+    model, steady, _ = rest
+    exact = hm.household(Alone(discount_factor=0.94), {**RETURNS, "wage": 1.0}, asset_points=POINTS)
+    settings = hm.RSPG.for_model(
+        model, asset_points=POINTS["liquid"], second_points=POINTS["illiquid"], knots=12, updates=80, memory="none",
+        learning_rate=2e-3, tolerance=1e-5,
+    )  # fmt: skip
+    solution = hm.solve(model, settings, steady=steady, verbose=False)
+    play, start = solution.play(), solution.start(solution.play())
+    own = {name: np.asarray(value) for name, value in exact.economy.own.items()}
+    for z, level in enumerate(LEVELS):
+        now = play.decide(start._replace(aggregate=start.aggregate._replace(shock=jnp.int32(z))))
+        here = own["level"] == level
+        np.testing.assert_allclose(own["skill"][here], np.asarray(play.economy.own["skill"]), rtol=1e-6)
+        gaps = np.abs(np.asarray(now.unconstrained_consumption) / exact.consumption[:, here] - 1.0)
+        assert gaps.max() < 2e-3 and np.sum(steady.mass * gaps) < 1e-5

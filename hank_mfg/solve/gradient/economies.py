@@ -21,11 +21,12 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy, trainable
-from hank_mfg.policy.portfolio_policy import StationaryPortfolio, make_portfolio_policy
+from hank_mfg.policy.portfolio_policy import PortfolioPolicy, StationaryPortfolio, make_portfolio_policy
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import DTYPES, cast, float64_allowed
 from hank_mfg.progress import Course, Lines
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
+from hank_mfg.solve.gradient.linear_start import start_linear, with_inverse
 from hank_mfg.solve.gradient.model_sets import ModelSet, on_paths
 from hank_mfg.solve.gradient.reports import broken, check_reports
 from hank_mfg.solve.gradient.robust import Adversary
@@ -78,12 +79,18 @@ def prepare(
     """The game in the training precision, and the state of training before the first update.
 
     The policy starts at the stationary one, or where aggregate states are seen at the optimum in each (by_state.py);
-    signals are standardized on `warmup` periods under it, and training starts where those paths end. On a CPU the same
+    signals are standardized on `warmup` periods under it, and training starts where those paths end. With two assets
+    it starts from linear responses (linear_start.py), and signals are standardized on those. On a CPU the same
     arguments give the same bits. `walk` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
     """
     play, training = untrained(model, settings, steady, seed=seed, sees=sees)
     whole = discretize(model, steady.economy.grid.count, jnp.float64)
-    policy = start_by_state(play.policy, whole, steady, by_state)
+    if isinstance(play.policy, PortfolioPolicy):
+        policy = start_linear(play.policy, whole, steady, seed=seed)
+        play = play._replace(policy=policy)
+        policy = with_inverse(play, jax.tree.map(lambda x: x[0], training.states))
+    else:
+        policy = start_by_state(play.policy, whole, steady, by_state)
     play = play._replace(policy=policy, tables=policy.tables_on(play.economy.grid))
     training = training._replace(policy=policy)
     warmup_key, train_key = jax.random.split(training.key)
@@ -112,9 +119,11 @@ def first_paths(
             "households followed the stationary policy; check prices() and signal() at every aggregate shock."
         )
     signals = np.asarray(signals) - np.asarray(level, signals.dtype)[..., None, :] if np.ndim(level) else signals
-    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
-    policy = eqx.tree_at(lambda p: p.whitening, play.policy, whitening)
-    if policy.expectations is not None:
+    policy, standardized = play.policy, isinstance(play.policy, PortfolioPolicy)
+    if not standardized:
+        whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
+        policy = eqx.tree_at(lambda p: p.whitening, policy, whitening)
+    if policy.expectations is not None and not standardized:
         scale = np.array([np.ascontiguousarray(each).std() for each in np.moveaxis(np.asarray(outlooks), -1, 0)])
         scale = np.where(scale > 0, scale, policy.expectations.scale)
         policy = eqx.tree_at(lambda p: p.expectations.scale, policy, jnp.asarray(scale))
@@ -166,9 +175,6 @@ def untrained(
     signals, expectations = (each.shape[0] for each in shapes)
     if steady is None:
         stationary = stationary._replace(expected=jnp.asarray(np.zeros(expectations, dtype)))
-        if isinstance(stationary, StationaryPortfolio):
-            slopes = np.zeros((len(stationary.clearing_prices), expectations), dtype)
-            stationary = stationary._replace(expected_response=jnp.asarray(slopes))
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
     seen = seen_states(economy)
     shape = PolicySettings(signals, *sizes, expectations, information_sets, seen, parameters)
@@ -194,9 +200,7 @@ def _blank(model: Model, economy: Economy, points: Any) -> Stationary | Stationa
     prices, nothing = jnp.asarray(np.zeros(count, dtype)), jnp.asarray(np.zeros(0, dtype))
     if isinstance(grid, ProductGrid):
         blank = jnp.asarray(np.zeros((2, grid.size, economy.shape[1]), dtype))
-        inverse, response = np.zeros((count, count), dtype), np.zeros((count, *blank.shape), dtype)
-        slopes = map(jnp.asarray, (inverse, response, inverse[:, :0]))
-        return StationaryPortfolio(blank, grid, prices, nothing, *slopes)
+        return StationaryPortfolio(blank, grid, prices, nothing)
     cash = jnp.asarray(np.tile(np.asarray(grid.held) - float(economy.grid.lower) + 1.0, economy.shape[1]))
     response = jnp.asarray(np.zeros((count, *cash.shape), dtype))
     return Stationary(ConsumptionFunction(cash, cash), grid.points, cash, prices, response, nothing)

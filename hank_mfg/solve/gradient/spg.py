@@ -30,6 +30,10 @@ from hank_mfg.solve.play.market import Market
 from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step, for_each, rollout, worst_market
 from hank_mfg.solve.settings import MethodSettings, accepts_old_names, is_real
 
+TWO_ASSETS = {  # settings with which training of two assets begins at linear responses, and needs few updates
+    "paths": 16, "horizon": 3, "updates": 60, "learning_rate": 2e-4, "price_noise": 0.0, "width": 32, "knots": 16,
+    "asset_points": 50, "warmup": 20,
+}  # fmt: skip
 BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
 TD_LAMBDA_BY_STATE = 0.9  # td_lambda where the policy starts from an optimum in every aggregate state
 States = TypeVar("States")
@@ -93,6 +97,13 @@ class RSPG(MethodSettings):
         self.demand("asset_points", self.asset_points >= 10, "at least 10")
         self.demand("second_points", self.second_points >= 10, "at least 10")
         self.price()
+
+    @classmethod
+    def for_model(cls, model: Model, **settings) -> "RSPG":
+        """Settings with the defaults of a kind of economy, those given otherwise: of one asset the ones above, of two
+        assets `TWO_ASSETS`, where a period costs a hundred times as much and training starts from linear responses.
+        Raises ValueError as RSPG() does."""
+        return cls(**{**(TWO_ASSETS if model.asset_names() else {}), **settings})
 
     def points(self, model: Model, finer: int = 1) -> int | dict[str, int]:
         """What `asset_points` means for a model: of one asset `finer` times the number given; of two assets the numbers
@@ -267,8 +278,7 @@ def record_portfolios(play: Play, step: Step, ahead: Decision, reward: Array, du
     """The record of one period and of the decisions that may follow, of households with two assets."""
     policy, now = play.policy, step.now
     assert isinstance(policy, PortfolioPolicy) and isinstance(play.tables, PortfolioTables)
-    prices, exact = play.economy.clearing_values(now.public), exact_ahead(play.economy, step, ahead)
-    known = policy.ahead(now.features, play.tables, prices)
+    exact, known = exact_ahead(play.economy, step, ahead), policy.ahead(now.features, play.tables)
     inverse = play.economy.model.preferences().inverse_marginal_utility
     return PortfolioRecord(
         now.signal, now.cash, now.savings, now.state.aggregate.mass, step.settled, reward, now.expected, due,

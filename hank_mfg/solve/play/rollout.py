@@ -86,7 +86,7 @@ class Play(NamedTuple):
             return self.choose(state, economy.public(state.aggregate))
 
         guess = jnp.stack([state.guess[name] for name in names])
-        inverse = getattr(self.policy.stationary, "inverse", None)
+        inverse = self.policy.inverse if isinstance(self.policy, PortfolioPolicy) else None
         found = clear(lambda x: self.at(state, x).excess, guess, *economy.brackets(), inverse)
         if state.price_noise is None:
             return self.at(state, found.x)
@@ -104,10 +104,7 @@ class Play(NamedTuple):
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
         unconstrained_consumption, unconstrained_savings, savings = self._choices(features, cash, public)
-        if isinstance(self.policy, PortfolioPolicy):
-            expected = self.policy.expected_at(features, economy.clearing_values(public))
-        else:
-            expected = self.policy.expected(features)
+        expected = self.policy.expected(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, expected)
         return Decision(
             state,
@@ -128,7 +125,7 @@ class Play(NamedTuple):
         bounds, those within them."""
         economy = self.economy
         if isinstance(self.policy, PortfolioPolicy):
-            ahead = self.policy.ahead(features, self.tables, economy.clearing_values(public))
+            ahead = self.policy.ahead(features, self.tables)
             choice = chosen_by(economy, public, choice_function(economy, public, ahead))
             return choice.consumption, choice.savings, choice.savings
         consumption = self.unconstrained_consumption(features, cash, public)

@@ -24,7 +24,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import pull_back
 from hank_mfg.environment.quantities import Moment, Names, contributions, public_of, stack
-from hank_mfg.solve.sequence.household_path import Decision
+from hank_mfg.solve.sequence.household_path import Decision, step
 from hank_mfg.solve.stationary.household import marginal_of
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
@@ -123,6 +123,22 @@ def _news(ss: SteadyValues, household: Household, inputs: Array, places, horizon
     _, later = jax.lax.scan(back, first.marginal, None, length=horizon - 1)
     now = jax.vmap(seen)(first, here)
     return decision, jax.tree.map(lambda a, b: jnp.concatenate([a[None], b]), now, later)
+
+
+@eqx.filter_jit
+def expected_news(ss: SteadyValues, names: Names, horizon: int, read: Callable[[Array], Array]) -> Array:
+    """What is expected today of marginal values, in logarithms, as inputs 1, 2, ... periods ahead move, through `read`,
+    which is linear: (horizon - 1, inputs, ...)."""
+    expect, nothing = ss.economy.chain().expect, jnp.zeros_like(ss.inputs)
+    rest = expect(ss.marginal)
+    _, ahead = jax.linearize(lambda m, x: step(ss.economy, names, m, x).marginal, ss.marginal, ss.inputs)
+
+    def back(marginals, _):
+        seen = jax.vmap(lambda marginal: read(expect(marginal) / rest))(marginals)
+        return jax.vmap(lambda marginal: ahead(marginal, nothing))(marginals), seen
+
+    first = jax.vmap(lambda x: ahead(jnp.zeros_like(ss.marginal), x))(jnp.eye(len(nothing)))
+    return jax.lax.scan(back, first, None, length=horizon - 1)[1]
 
 
 class Expected(NamedTuple):

@@ -243,13 +243,6 @@ def at_prices(economy: Economy, public: Public, values: Array) -> Public:
     return economy.form(public.aggregates, public.shocks, candidates)
 
 
-def with_tomorrow(economy: Economy, public: Public, values: Array) -> tuple[Public, Public]:
-    """A period at rest but for its clearing prices, and the next, at rest but for what that one leaves to it."""
-    now = at_prices(economy, public, values)
-    total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
-    return now, at_prices(economy, public._replace(aggregates=total), economy.clearing_values(public))
-
-
 def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -> Array:
     """The response of log consumption to clearing prices at the stationary cash on hand.
 
@@ -259,7 +252,9 @@ def response_to_unknowns(economy: Economy, public: Public, consumption: Array) -
     cash, following = economy.resources(public), policy_of(economy, public, consumption)
 
     def today(values: Array) -> Array:
-        now, tomorrow = with_tomorrow(economy, public, values)
+        now = at_prices(economy, public, values)
+        total = Named("aggregates", {**public.aggregates, **economy.next_state(now)})
+        tomorrow = at_prices(economy, public._replace(aggregates=total), economy.clearing_values(public))
         resources = economy.resources(tomorrow)
         saved = feasible_savings(economy, tomorrow, resources, following(resources))
         marginal = marginal_value(economy, tomorrow, economy.budget(tomorrow).consumption_of(resources, saved))

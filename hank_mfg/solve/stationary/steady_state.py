@@ -33,8 +33,8 @@ from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import blame_budget, nonconcave_budgets, require_sufficient
-from hank_mfg.solve.stationary.household import at_prices, marginal_of_plan, response_to_unknowns, with_tomorrow
-from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, plan_of
+from hank_mfg.solve.stationary.household import marginal_of_plan, response_to_unknowns
+from hank_mfg.solve.stationary.portfolio import plan_of
 from hank_mfg.solve.stationary.search import Outcome, Programs, guess_of, household_tolerance
 from hank_mfg.wording import display_name, in_words
 
@@ -308,45 +308,13 @@ def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
     if isinstance(economy.grid, ProductGrid):
         ahead = economy.chain().expect(marginal_of_plan(economy, public, jnp.asarray(steady.plan)))
-        response, by_price = _promises(economy, public, ahead)
-        given = (jnp.asarray(steady.mass), expected, response, by_price)
-        inverse = jnp.linalg.inv(_market_slopes(economy, public, ahead, given))
-        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected, inverse, response, by_price)
+        return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected)
     cash = economy.resources(public)
     if economy.clearing_prices:
         response = _response(economy, public, jnp.asarray(steady.composite))
     else:
         response = jnp.asarray(np.zeros((0, *economy.shape)))
     return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
-
-
-@eqx.filter_jit
-def _promises(economy: Economy, public: Public, ahead: Array) -> tuple[Array, Array]:
-    """What clearing prices do to log expected marginal values, (clearing prices, 2, assets, income), and to what is
-    expected, (clearing prices, expectations), by what they leave to tomorrow, which is at rest otherwise."""
-
-    def expected(values: Array) -> tuple[Array, Array]:
-        now, tomorrow = with_tomorrow(economy, public, values)
-        choice = chosen_by(economy, tomorrow, choice_function(economy, tomorrow, ahead))
-        return jnp.log(economy.chain().expect(choice.marginal)), economy.expected(now, tomorrow)
-
-    slopes = jax.jacfwd(expected)(economy.clearing_values(public))
-    return jnp.moveaxis(slopes[0], -1, 0), slopes[1].T
-
-
-@eqx.filter_jit
-def _market_slopes(economy: Economy, public: Public, ahead: Array, given: tuple[Array, ...]) -> Array:
-    """The Jacobian of excess demand in clearing prices, with expectations as at rest but for what these promise."""
-    mass, expected, response, by_price = given
-    here = economy.clearing_values(public)
-
-    def excess(values: Array) -> Array:
-        now = at_prices(economy, public, values)
-        promised = ahead * jnp.exp(jnp.tensordot(values - here, response, 1))
-        choice = chosen_by(economy, now, choice_function(economy, now, promised))
-        return economy.excess_demand(mass, now, choice.savings, expected + (values - here) @ by_price)
-
-    return jax.jacfwd(excess)(here)
 
 
 _response = eqx.filter_jit(response_to_unknowns)
