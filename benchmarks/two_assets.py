@@ -24,7 +24,7 @@ from test_two_assets import ENDS, NAMES, NOW, PATHS, SHOCKS, gap
 
 KEPT = ROOT / "tests" / "reference" / "sequence_jacobian"
 POINTS = {"liquid": 50, "illiquid": 70}
-TINY = {"asset_points": 12, "second_points": 16, "knots": 10, "updates": 2, "paths": 2, "horizon": 2, "warmup": 5}
+TINY = {"asset_points": 25, "second_points": 36, "knots": 10, "updates": 2, "paths": 2, "horizon": 2, "warmup": 5}
 CALM, CALM_UPDATES = 0.1, 20  # of the calibrated standard deviations, where responses are compared with linear ones
 NEWS = {"monetary": -0.0005, "productivity": 0.0025, "extra_spending": 0.001}  # of impulse responses, in own units
 
