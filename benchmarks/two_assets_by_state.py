@@ -63,7 +63,8 @@ def measure(quick: bool) -> dict[str, Any]:
         figure = hm.plot.impulse_response(drawn["extra_spending"], variables=names)
         figure.savefig(FIGURE, dpi=150)
     return {
-        "precision": "training float32, everything else float64", "floor": floor, "share of quarters at the floor": float(np.mean(path.series["nominal_rate"] <= floor + 1e-9)),
+        "precision": "training float32, everything else float64", "floor": floor,
+        "share of quarters at the floor": float(np.mean(path.series["nominal_rate"] <= floor + 1e-9)),
         "euler_mean_percent": (100 * errors.mean).tolist(), "excess_demand": errors.excess_demand,
         "expectations": [each.to_dict() for each in errors.expectations], "rows": rows,
     }  # fmt: skip

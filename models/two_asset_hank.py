@@ -101,8 +101,9 @@ class TwoAssetHANK(hm.Model):
         taxes = rate * self.bonds + self.spending + today.extra_spending
         bonds = today.illiquid - today.last_equity_price  # in illiquid accounts
         account = dividends + today.equity_price + (1 + rate) * bonds
+        policy_rate = self.natural_rate + today.monetary + self.taylor * today.inflation
         return {
-            "interest_rate": rate, "hours": hours, "investment": investment, "dividends": dividends,
+            "policy_rate": jnp.maximum(policy_rate, self.lowest_rate), "interest_rate": rate, "hours": hours, "investment": investment, "dividends": dividends,
             "price_costs": menu * today.output, "earnings": today.wage * hours - taxes,
             "liquid_return": rate - self.liquidity_premium, "illiquid_return": account / today.illiquid - 1,
         }  # fmt: skip
@@ -143,16 +144,24 @@ class TwoAssetHANK(hm.Model):
         }
 
     def next_state(self, today):
-        rate = jnp.maximum(self.natural_rate + today.monetary + self.taylor * today.inflation, self.lowest_rate)
         last = {"last_wage": today.wage, "last_equity_price": today.equity_price}
-        return {"capital": today.capital_next, "nominal_rate": rate, **last}
+        return {"capital": today.capital_next, "nominal_rate": today.policy_rate, **last}
 
-    def signal(self, today):  # with the prices that today leaves to tomorrow
-        names = ("productivity", "monetary", "extra_spending", "liquid", "illiquid", *self.clearing_prices())
-        return {name: today[name] for name in names if name != "output"}
+    def signal(self, today):  # shocks, assets, and what today leaves to tomorrow
+        shocks = ("productivity", "monetary", "extra_spending")
+        names = (*shocks, "liquid", "illiquid", "capital_next", "policy_rate", "wage", "equity_price")
+        return {name: today[name] for name in names}
 
     def units(self):
-        rates = ("interest_rate", "liquid_return", "illiquid_return", "nominal_rate", "inflation", "wage_inflation")
+        rates = (
+            "interest_rate",
+            "liquid_return",
+            "illiquid_return",
+            "nominal_rate",
+            "policy_rate",
+            "inflation",
+            "wage_inflation",
+        )
         return dict.fromkeys((*rates, "monetary", "raises", "wage_raises"), "rate")
 
     def goods_market(self, today, choices, tomorrow):

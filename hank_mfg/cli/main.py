@@ -41,6 +41,9 @@ Alternatives = Annotated[
     list[str] | None,
     typer.Option("--family", metavar="NAME=[VALUES]", help="prepare for other values too; repeat"),
 ]
+Points = Annotated[
+    str, typer.Option("--asset-points", help="200 unless given; of two assets liquid=50,illiquid=70 or one number")
+]
 GridToo = Annotated[bool, typer.Option("--grid-error", help="estimate the grid's error from coarser grids")]
 Under = Annotated[list[str] | None, typer.Option("--under", metavar="NAME=VALUE", help="change a parameter")]
 
@@ -123,7 +126,7 @@ def steady_state_command(
     out: Annotated[
         Path | None, typer.Option(parser=folder_of, help="keep it as a run, with tables and figures, in this folder")
     ] = None,
-    asset_points: int = 200, grid_error: GridToo = False, quiet: Quiet = False, as_json: Json = False,
+    asset_points: Points = "", grid_error: GridToo = False, quiet: Quiet = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Solve the stationary equilibrium, without aggregate risk, in float64; with --out keep, tabulate and draw it."""
     _cache()

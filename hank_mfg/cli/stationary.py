@@ -9,7 +9,6 @@ import numpy as np
 
 from hank_mfg.cli.console import aligned, columns, named, say
 from hank_mfg.environment.check import check_model
-from hank_mfg.environment.product_grid import require_one_asset
 from hank_mfg.evaluate.distribution.statistics import GINI, distribution_table, gini_where_defined
 from hank_mfg.evaluate.grid_error import error_of_grid
 from hank_mfg.model.gallery import load_model
@@ -31,20 +30,20 @@ Tell = Callable[[str], None]
 
 
 def solve_stationary(
-    source: str, overrides: Mapping[str, Any], out: Path | None, *, asset_points: int, grid_error: bool, tell: Tell
+    source: str, overrides: Mapping[str, Any], out: Path | None, *, asset_points: str, grid_error: bool, tell: Tell
 ) -> Answer:
     """Solve a stationary equilibrium, or read it where `out` holds it already, and write its tables and figures into
     `out`; as JSON and as text."""
     model = load_model(source, **overrides)
     check_model(model)
-    require_one_asset(model)
+    points = points_written(asset_points)
     if out is None:
-        steady = steady_state(model, asset_points=asset_points)
+        steady = steady_state(model, asset_points=points)
         measured, more = error_of_grid(steady) if grid_error else ({}, [])
         content = _content(source, steady)
         errors = distribution_table(steady)["histogram error"].to_dict()
         return {**content, **measured}, [*_lines(steady, content), *_about_histogram(steady, errors), *more]
-    steady = steady_state_run(source, out, overrides=dict(overrides), asset_points=asset_points)
+    steady = steady_state_run(source, out, overrides=dict(overrides), asset_points=points)
     measured, more = {}, []
     if grid_error:
         evaluation, files = write_stationary_evaluation(steady, out)
@@ -57,6 +56,21 @@ def solve_stationary(
     return {**content, **kept}, [*_lines(steady, content), *spread, *more, f"Wrote {len(written)} files into {out}."]
 
 
+def points_written(written: str) -> int | dict[str, int] | None:
+    """What --asset-points means: a number, of two assets of each, or NAME=NUMBER,NAME=NUMBER; where nothing is written
+    the number that is usual. Raises ValueError for anything else."""
+    if not written:
+        return None
+    try:
+        if "=" not in written:
+            return int(written)
+        return {name.strip(): int(number) for name, _, number in (each.partition("=") for each in written.split(","))}
+    except ValueError:
+        raise ValueError(
+            f"--asset-points {written}: give a number, or of two assets each, liquid=50,illiquid=70."
+        ) from None
+
+
 def _content(source: str, steady: SteadyState) -> dict[str, Any]:
     """The equilibrium as plain numbers, one level deep."""
     parameters = steady.economy.model.parameters()
@@ -67,7 +81,7 @@ def _content(source: str, steady: SteadyState) -> dict[str, Any]:
         "saving_rate": steady.saving_rate(),
         "gini_wealth": gini_where_defined(steady),
         **stationary_facts(steady),
-        "asset_points": steady.economy.grid.size, "precision": "float64",
+        "asset_points": steady.economy.grid.count, "precision": "float64",
         "seconds_compile": steady.seconds_compile, "seconds_run": steady.seconds_run,
     }  # fmt: skip
 
@@ -96,8 +110,15 @@ def _about_histogram(steady: SteadyState, errors: Mapping[str, float]) -> list[s
     return [
         "",
         f"The grid spreads wealth: the Gini coefficient, {value:.3g}, is off by about {error:.1g}. Use more points, "
-        f"--asset-points {4 * steady.economy.grid.size}; --grid-error has the error of every number.",
+        f"--asset-points {_more(steady)}; --grid-error has the error of every number.",
     ]
+
+
+def _more(steady: SteadyState) -> str:
+    count = steady.economy.grid.count
+    if isinstance(count, dict):
+        return ",".join(f"{name}={2 * number}" for name, number in count.items())
+    return str(4 * count)
 
 
 def evaluate(run: Path, changes: dict[str, Any], **_: Any) -> Answer:

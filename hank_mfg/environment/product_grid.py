@@ -5,7 +5,7 @@ have the shape (assets, income) whatever the number of assets.
 """
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import equinox as eqx
 import jax
@@ -65,6 +65,11 @@ class ProductGrid(eqx.Module):
         if is_traced(self.axes):
             return jnp.argsort(self.worth, stable=True)
         return np.argsort(np.asarray(self.worth), kind="stable")
+
+    def finer(self, times: int) -> "ProductGrid":
+        """The grid of both grids with `times` - 1 points more between any two."""
+        first, second = (axis.finer(times) for axis in self.axes)
+        return ProductGrid((first, second), self.names)
 
     def top(self, mass: Any) -> Any:
         """The mass (assets, income) at the last point of either asset."""
@@ -129,6 +134,15 @@ def zip_names(names: tuple[str, ...], values: Any) -> dict[str, Any]:
     return dict(zip(names, values, strict=True))
 
 
+def points_of(space: Assets | Mapping[str, Assets], points: int | Mapping[str, int] | None) -> int | dict[str, int]:
+    """What `asset_points` means for a declared space: a number, or one for each of two assets by name."""
+    if isinstance(space, Assets) and not isinstance(points, Mapping):
+        return POINTS if points is None else points
+    if isinstance(points, Mapping):
+        return dict(points)
+    return dict.fromkeys(cast(Mapping[str, Assets], space), POINTS_EACH if points is None else points)
+
+
 def grid_of(
     space: Assets | Mapping[str, Assets], points: int | Mapping[str, int] | None, dtype, states: int = 1
 ) -> AssetGrid | ProductGrid:
@@ -141,8 +155,8 @@ def grid_of(
         if isinstance(points, Mapping):
             raise ValueError(f"asset_points = {dict(points)!r}: there is one asset, give one number.")
         return asset_grid(space, POINTS if points is None else points, dtype, states)
-    names = tuple(space)
-    given = points if isinstance(points, Mapping) else dict.fromkeys(names, POINTS_EACH if points is None else points)
+    names, given = tuple(space), points_of(space, points)
+    assert isinstance(given, dict)
     if set(given) != set(names):
         raise ValueError(
             f"asset_points = {dict(given)!r}: the assets are {' and '.join(names)}; give a number for each, or one "

@@ -30,9 +30,9 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
-from hank_mfg.environment.product_grid import require_one_asset
 from hank_mfg.environment.quantities import Names, names_of, public_of
 from hank_mfg.evaluate.distribution.statistics import marginal_propensities_by_wealth
+from hank_mfg.model.named import Named
 from hank_mfg.model.units import PERIODS
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -113,11 +113,11 @@ def static_mpcs(steady: SteadyState) -> tuple[np.ndarray, np.ndarray]:
     """The marginal propensity to consume in every state of the stationary equilibrium, and who is constrained.
 
     Both (assets, income): the slope of today's consumption in cash on hand, per period, and whether the household
-    saves down to the borrowing limit, where the slope is one. It is one as well where the top of the grid binds, where
-    hardly any household is. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)` the share of
-    households.
+    saves down to the borrowing limit, of two assets that of the first, where the slope is one. It is one as well where
+    the top of the grid binds, where hardly any household is. With two assets it is below one at the limit where some of
+    the cash goes into the second asset. `np.sum(steady.mass * mpc)` is the mean, `np.sum(steady.mass * constrained)`
+    the share of households.
     """
-    require_one_asset(steady.economy.model)
     names = names_of(steady.economy)
     ss = steady_values(steady, names)
     mpc, constrained = _slopes(ss, names, ss.inputs[None], ss.marginal[None], ss.economy.income_transition[0])
@@ -138,6 +138,8 @@ def _slopes(ss: SteadyValues, names: Names, inputs: Array, marginals_next: Array
             return decision.chosen[0], decision.savings
 
         (_, savings), (mpc, _) = jax.jvp(decide, (jnp.zeros(()),), (jnp.ones(()),))
+        if economy.several:
+            return mpc, savings[0] <= economy.lowest[0]
         return mpc, savings <= economy.lowest
 
     return jax.lax.map(one, (inputs, marginals_next, chains))
@@ -170,15 +172,15 @@ def spent_of_transfer(economy: Economy, public: Public, composite: Array, mass: 
 
 
 def marginal_propensities(solution: Solution | SteadyState) -> pd.DataFrame:
-    """Marginal propensities to consume out of cash on hand by wealth quintile, in the stationary equilibrium.
+    """Marginal propensities to consume out of cash on hand by wealth quintile, in the stationary equilibrium;
+    with two assets by net worth.
 
     The slopes of the policy itself, `static_mpcs`, weighed with the stationary mass; `constrained` are households that
     save down to the borrowing limit. `solution` may also be a stationary equilibrium.
     """
     steady = solution if isinstance(solution, SteadyState) else solution.steady
     mpc, constrained = static_mpcs(steady)
-    assets = np.asarray(steady.economy.grid.points)
-    held = steady.economy.held(steady.mass)
+    held, assets = steady.economy.held(steady.mass), steady.assets
     table = marginal_propensities_by_wealth(held, assets, mpc)
     bound = marginal_propensities_by_wealth(held, assets, constrained.astype(float))
     return table.assign(**{"constrained (percent)": 100.0 * bound["mean MPC per period"]})
@@ -190,7 +192,9 @@ def mean_propensities(steady: SteadyState, responses: np.ndarray | None = None) 
     `mpc_PERIOD`: out of one unexpected unit of cash, spent in the same period, sum of mass times `static_mpcs`;
     `mpc_first_year`, where a year has several periods: what of it is spent within the first year, sum_{t < n} M[t, 0]
     with M from `intertemporal_mpcs` and n the periods of a year; `constrained`: households, as a decimal, that save
-    down to the borrowing limit. `responses` is M, of at least n periods, computed here unless given.
+    down to the borrowing limit; with two assets that of the first, the hand-to-mouth, of whom `wealthy_hand_to_mouth`
+    hold some of the second (Kaplan, Violante and Weidner 2014). `responses` is M, of at least n periods, computed here
+    unless given.
     """
     period = steady.economy.model.period
     mpc, constrained = static_mpcs(steady)
@@ -199,7 +203,12 @@ def mean_propensities(steady: SteadyState, responses: np.ndarray | None = None) 
     if count > 1:
         within = intertemporal_mpcs(steady, horizon=count) if responses is None else responses
         found["mpc_first_year"] = float(within[:count, 0].sum())
-    return {**found, "constrained": float(np.sum(steady.mass * constrained))}
+    found["constrained"] = float(np.sum(steady.mass * constrained))
+    if isinstance(steady.assets, Named):
+        second = np.asarray(list(steady.assets.values())[1])
+        some = second > float(steady.economy.grid.axes[1].lower)
+        found["wealthy_hand_to_mouth"] = float(np.sum(steady.mass * constrained * some[:, None]))
+    return found
 
 
 @readable

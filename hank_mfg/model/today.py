@@ -121,8 +121,9 @@ class _Anything(Mapping):
 
 def names_returned(equation: Callable, arguments: int) -> tuple[str, ...]:
     """The names that an equation returns. It is traced: no number divides by zero."""
-    number = jax.ShapeDtypeStruct((), float)
-    return tuple(jax.eval_shape(lambda one: dict(equation(*[_Anything(one)] * arguments)), number))
+    with jax.enable_x64(True):  # parameters may be float64
+        number = jax.ShapeDtypeStruct((), float)
+        return tuple(jax.eval_shape(lambda one: dict(equation(*[_Anything(one)] * arguments)), number))
 
 
 def not_known(model: Any, equation: str, name: str) -> str | None:

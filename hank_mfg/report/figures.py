@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.arguments import described
-from hank_mfg.evaluate.distribution.statistics import lorenz_curve, quantile
+from hank_mfg.evaluate.distribution.statistics import has_shares, lorenz_curve, population_of, quantile
 from hank_mfg.evaluate.units import OWN, counted, of_rate, since
+from hank_mfg.model.named import Named
 from hank_mfg.report.style import (
     COLUMN,
     LINES,
@@ -102,9 +103,7 @@ def plot_lorenz(curves: Any, note: str = "") -> "Figure":
             f"plot.lorenz(curves=...) was given {described(curves)}: give a stationary equilibrium, or a dictionary of "
             "several by label."
         )
-    curves = {
-        label: lorenz_curve(curve) if isinstance(curve, SteadyState) else curve for label, curve in curves.items()
-    }
+    curves = dict(each for label, curve in curves.items() for each in _curves_of(label, curve))
     figure, (panel,) = panels(1, 1, COLUMN, 3.3, note)
     panel.plot([0, 100], [0, 100], color="0.6", linewidth=0.5, linestyle="-", label="Line of equality")
     for (label, (population, wealth)), line in zip(curves.items(), line_styles(len(curves)), strict=True):
@@ -118,6 +117,17 @@ def plot_lorenz(curves: Any, note: str = "") -> "Figure":
     return finish(figure, panel)
 
 
+def _curves_of(label: str, curve: Any) -> list[tuple[str, Any]]:
+    """The Lorenz curve of one label, of an equilibrium with two assets those of net worth and of each."""
+    if not isinstance(curve, SteadyState):
+        return [(label, curve)]
+    if not isinstance(curve.assets, Named):
+        return [(label, lorenz_curve(curve))]
+    before = "" if label == "Wealth" else f"{label}, "
+    each = {"net worth": None, **{name: name for name in curve.assets if has_shares(curve, name)}}
+    return [((before + display_name(name).lower()).capitalize(), lorenz_curve(curve, at)) for name, at in each.items()]
+
+
 @journal_style()
 def plot_wealth_distribution(
     assets: Any, mass: Any = None, note: str = "", labels: Sequence[str] | None = None
@@ -129,13 +139,19 @@ def plot_wealth_distribution(
     every state is shown, bars plus areas add up to 99. The axis ends at percentile 99, as the note says.
 
     `assets` (assets,) level; `mass` (assets, income) or (assets,) summing to one; `labels` one per income state; or a
-    stationary equilibrium alone. Of more states than four, evenly spaced ones are shown beside all households together,
-    and the note says so.
+    stationary equilibrium alone, with two assets of net worth, or beside it as `mass` the name of one of them. Of more
+    states than four, evenly spaced ones are shown beside all households together, and the note says so.
     Raises ValueError for labels of another number, or when all households are at the borrowing limit.
     """
-    if isinstance(assets, SteadyState) and mass is None:
+    held = "Assets"
+    if isinstance(assets, SteadyState) and (mass is None or isinstance(mass, str)):
         labels = state_names(assets.economy.own) if labels is None else labels
-        assets, mass = assets.assets, assets.economy.held(assets.mass)
+        two = assets.economy.model.asset_names()
+        held = f"{display_name(mass)} assets" if mass else "Net worth" if two else held
+        points = None if mass or not two else np.asarray(assets.economy.grid.axes[1].points)
+        mass, assets = population_of(assets, mass)
+        if points is not None:  # most pairs lie between points of the second asset, at which many households are
+            mass, assets = _gathered(mass, assets, points)
     if mass is None:
         raise ValueError(
             "mass is missing: give plot.wealth_distribution(assets, mass), or a stationary equilibrium alone, as "
@@ -169,9 +185,19 @@ def plot_wealth_distribution(
     left.locator_params(axis="y", nbins=3)
     left.set_xlabel(f"{100.0 * everyone[0]:.3g} percent in total")
     left.set_xlim(-0.8, len(states) - 0.2)
-    right.set(title="Above the borrowing limit", xlabel="Assets (level)", ylabel="Percent per unit of assets")
+    right.set(title="Above the borrowing limit", xlabel=f"{held} (level)", ylabel="Percent per unit of assets")
     right.set(xlim=(assets[0], end), ylim=(0, highest))
     return finish(figure, right if len(states) > 1 else None)
+
+
+def _gathered(mass: np.ndarray, worth: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mass (worth, income) at the next higher of some `points`, from the lowest worth on, and these points."""
+    points = points[: np.searchsorted(points, worth[-1]) + 1]
+    points = points if points[-1] >= worth[-1] else np.append(points, worth[-1])
+    place = np.searchsorted(points, worth)
+    found = np.zeros((len(points), mass.shape[1]))
+    np.add.at(found, place, mass)
+    return found, points
 
 
 def _highest_shown(density: np.ndarray, edges: np.ndarray, poor: float) -> float | None:
@@ -203,9 +229,11 @@ def plot_policy(
     largest: float | None = None,
     *,
     what: str = "Stationary policy",
+    held: str = "Assets",
     beside: Mapping[str, Any] | None = None,
 ) -> "Figure":
-    """A policy, one panel per choice and one line per income state; `what` begins the titles.
+    """A policy, one panel per choice and one line per income state; `what` begins the titles, `held` says what the
+    assets are.
 
     `savings`, the next assets, are shown less assets, which a picture of almost 45 degrees would hide. `beside` is
     another policy of the same choices and shapes, drawn as thin lines: the note has to say which.
@@ -221,7 +249,7 @@ def plot_policy(
     remarks = (
         note,
         representatives(most, len(LINES), "income states are shown")[1],
-        f"The axis ends at assets of {end:.4g}.",
+        f"The axis ends at {held.lower()} of {end:.4g}.",
     )
     width = PAGE if len(policies) > 1 else COLUMN
     figure, axes = panels(len(policies), min(len(policies), 2), width, 2.4, " ".join(filter(None, remarks)))
@@ -237,7 +265,7 @@ def plot_policy(
             panel.plot(assets[shown], values[shown, state], label=names[state], **line)
             if thin is not None:
                 panel.plot(assets[shown], thin[shown, state], **{**line, "linewidth": 0.4})
-        panel.set(title=f"{what}: {shown_name}", xlabel="Assets (level)")
+        panel.set(title=f"{what}: {shown_name}", xlabel=f"{held} (level)")
         panel.set(ylabel="Per unit of cash on hand" if name == "mpc" else "Level", xlim=(assets[0], end))
         if name == "mpc":
             panel.set_ylim(0, None)

@@ -17,7 +17,13 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.distribution.age_profile import age_profile
-from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
+from hank_mfg.evaluate.distribution.statistics import (
+    distribution_table,
+    has_shares,
+    lorenz_curve,
+    population_of,
+    quantile,
+)
 from hank_mfg.evaluate.grid_error import FEWEST, grid_error
 from hank_mfg.evaluate.propensities import (
     intertemporal_mpcs,
@@ -64,6 +70,11 @@ def stationary_facts(steady: SteadyState) -> dict[str, Any]:
     }
 
 
+def _assets(steady: SteadyState) -> tuple[str, ...]:
+    """The names of two assets; none of one."""
+    return steady.economy.model.asset_names()
+
+
 def stationary_content(
     steady: SteadyState, responses: np.ndarray | None = None, distribution: pd.DataFrame | None = None
 ) -> dict[str, Any]:
@@ -77,6 +88,7 @@ def stationary_content(
         "ratios_to_output": ratios,
         "distribution": distribution["value"].to_dict(),
         "histogram_error": distribution["histogram error"].dropna().to_dict(),
+        **{f"distribution_{name}": distribution_table(steady, name)["value"].to_dict() for name in _assets(steady)},
         "propensities": mean_propensities(steady, responses),
         "accuracy": stationary_facts(steady),
     }
@@ -94,12 +106,13 @@ def write_stationary_evaluation(
     """
     folder, model = Path(folder), steady.economy.model
     again = lambda count: steady_state(model, asset_points=count, nonconcave=nonconcave)  # noqa: E731
-    rough = grid_error(steady, again=again).to_dict() if steady.economy.grid.size >= FEWEST else None
+    two = steady.economy.several  # the error of the grid is in the distribution's table; no search over pairs
+    rough = grid_error(steady, again=again).to_dict() if steady.economy.grid.size >= FEWEST and not two else None
     content = {
         **stationary_facts(steady),
-        "search_gain_percent": search_gain(steady).percent,
+        "search_gain_percent": None if two else search_gain(steady).percent,
         "grid_error": rough,
-        "asset_points": steady.economy.grid.size,
+        "asset_points": steady.economy.grid.count if two else steady.economy.grid.size,
         "precision": "float64",
     }
     rows = evaluation_rows(content)
@@ -181,12 +194,21 @@ def _tables(
     if steady.economy.life is not None:
         by_age = "Assets are held before households choose. Constrained: the share that saves as little as it may."
         ages = {"age_profile": (age_profile(steady), f"{note} {by_age}", 4)}
+    histogram = "Histogram error: the change on a grid four times finer, at the same prices."
+    if steady.economy.several:
+        histogram = "Histogram error: the change on a grid twice as fine in each asset, at the same prices."
+        for name in _assets(steady):
+            ages[f"distribution_{name}"] = (
+                distribution_table(steady, name),
+                f"{note} Levels are in goods. {histogram}",
+                4,
+            )
     return {
         **ages,
         "outcomes": (outcomes, f"{note} {accounts}", 5),
         "distribution": (
             distribution,
-            f"{note} Levels are in goods. Histogram error: the change on a grid four times finer, at the same prices.",
+            f"{note} Levels are in goods. {histogram}",
             4,
         ),
         "propensities": (propensities, f"{note} {spent}", 4),
@@ -196,11 +218,14 @@ def _tables(
 
 def _note(steady: SteadyState) -> str:
     points, states = steady.economy.shape
-    return f"Stationary equilibrium, {points} asset points, {states} income states, float64."
+    shown = " by ".join(map(str, steady.economy.grid.shape)) if steady.economy.several else points
+    return f"Stationary equilibrium, {shown} asset points, {states} income states, float64."
 
 
 def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
     """Wealth, its Lorenz curve, policies with marginal propensities, and spending over time."""
+    if steady.economy.several:
+        return _figures_of_two(steady, responses)
     assets, note = np.asarray(steady.economy.grid.points), _note(steady)
     labels = state_names(steady.economy.own)
     reached = np.cumsum(steady.mass.sum(axis=1))
@@ -222,4 +247,36 @@ def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
         drawn["wealth_distribution"] = figures.plot_wealth_distribution(assets, held, note, labels)
     if has_shares(held, assets):
         drawn["lorenz"] = figures.plot_lorenz({"Wealth": lorenz_curve(held, assets)}, note)
+    return drawn
+
+
+def _figures_of_two(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:
+    """The same with two assets: of each and of net worth, policies by the first at three holdings of the second."""
+    note, grid = _note(steady), steady.economy.grid
+    (first, second), names = (np.asarray(axis.points) for axis in grid.axes), grid.names
+    rows = [int(np.searchsorted(second, quantile(steady, names[1], p))) for p in (0.25, 0.5, 0.9)]
+    middle = steady.mass.shape[1] // 2
+    labels = [f"{display_name(names[1])} {second[place]:.3g}" for place in rows]
+    end = float(first[min(int(np.searchsorted(first, quantile(steady, names[0], 0.99))) + 1, len(first) - 1)])
+
+    def policy(values: dict[str, np.ndarray], more: str = "") -> "Figure":
+        shown = {name: grid.apart(each)[:, rows, middle] for name, each in values.items()}
+        where = f"{note} By {display_name(names[0]).lower()} assets, in the middle income state, for three holdings"
+        held = f"{display_name(names[0])} assets"
+        return figures.plot_policy(first, shown, labels, f"{where} of the other asset.{more}", end, held=held)
+
+    changes = {
+        f"{name}_savings_less_assets": each - np.asarray(steady.assets[name])[:, None]
+        for name, each in zip(names, steady.savings, strict=True)
+    }
+    drawn = {
+        "policy": policy({"consumption": steady.consumption, **changes}),
+        "mpc": policy({"mpc": static_mpcs(steady)[0]}, " Steps: policies are linear between asset points."),
+        "intertemporal_mpcs": plot_intertemporal_mpcs(responses, period=steady.economy.model.period),
+        "lorenz": figures.plot_lorenz(steady, note),
+        "wealth_distribution": figures.plot_wealth_distribution(steady, note=note),
+    }
+    for name in names:
+        if float(population_of(steady, name)[0][0].sum()) < SHOWN:
+            drawn[f"wealth_distribution_{name}"] = figures.plot_wealth_distribution(steady, name, note)
     return drawn

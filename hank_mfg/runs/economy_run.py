@@ -66,6 +66,7 @@ from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.settings import changed
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import require_aggregate_risk, solve
+from hank_mfg.solve.stationary.portfolio import PortfolioFunction
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.solve.train import Status
 
@@ -281,9 +282,14 @@ def run_model(folder: str | Path, config: dict[str, Any], model: type[Model] | M
 
 def save_steady_state(path: Path, steady: SteadyState, texts: dict[str, str] | None = None) -> None:
     """Write a stationary equilibrium, and `texts`, as one sealed npz file."""
+    if steady.economy.several:
+        policy = {"first": steady.policy.first, "second": steady.policy.second}
+        policy["points"] = np.array(list(steady.economy.grid.count.values()))
+    else:
+        policy = {"composite": steady.policy.composite}
     arrays = {
-        "cash": steady.policy.cash, "composite": steady.policy.composite, "consumption": steady.consumption,
-        "savings": steady.savings, "mass": steady.mass, "residual": steady.residual,
+        "cash": steady.policy.cash, **policy, "consumption": steady.consumption, "savings": steady.savings,
+        "mass": steady.mass, "residual": steady.residual,
         "euler_change": steady.euler_change, "seconds": np.array([steady.seconds_compile, steady.seconds_run]),
     }  # fmt: skip
     groups = {"shocks": steady.public.shocks, "aggregates": steady.public.aggregates, "prices": steady.public.prices}
@@ -303,9 +309,14 @@ def load_steady_state(path: Path, model: Model) -> SteadyState:
         label, _, quantity = name.partition("/")
         if quantity:
             groups[label][quantity] = np.float64(data.pop(name))
-    economy = discretize(model, data["mass"].shape[0], jnp.float64, aggregate_risk=False)
-    composite = data["composite" if "composite" in data else "consumption"]  # the latter in older runs
-    policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(composite))
+    if model.asset_names():
+        points: Any = dict(zip(model.asset_names(), map(int, data["points"]), strict=True))
+        policy = PortfolioFunction(*(jnp.asarray(data[name]) for name in ("cash", "first", "second")))
+    else:
+        points = data["mass"].shape[0]
+        composite = data["composite" if "composite" in data else "consumption"]  # the latter in older runs
+        policy = ConsumptionFunction(jnp.asarray(data["cash"]), jnp.asarray(composite))
+    economy = discretize(model, points, jnp.float64, aggregate_risk=False)
     public = Public(*(Named(label, values) for label, values in groups.items()))
     return SteadyState(
         economy, policy, data["savings"], data["mass"], public, float(data["residual"]), float(data["euler_change"]),

@@ -10,11 +10,14 @@ Nothing is written before the equilibrium is found. The folder is a run from the
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
+from hank_mfg.environment.product_grid import points_of
 from hank_mfg.files import write_text
 from hank_mfg.model.base import Model
 from hank_mfg.model.gallery import load_model
@@ -43,7 +46,7 @@ def steady_state_run(
     folder: str | Path,
     *,
     overrides: dict[str, Any] | None = None,
-    asset_points: int = 200,
+    asset_points: int | Mapping[str, int] | None = None,
     tolerance: float = 1e-11,
     nonconcave: str = "refuse",
     verbose: bool | None = None,
@@ -67,7 +70,7 @@ def steady_state_run(
         "parameters": {name: np.asarray(value).tolist() for name, value in model.parameters().items()},
         "other_fields": other_fields(model),
         "period": model.period,
-        "asset_points": int(asset_points),
+        "asset_points": jax.tree.map(int, points_of(model.asset_space(), asset_points)),
         "tolerance": float(tolerance),
         "nonconcave": nonconcave,
         "versions": versions(),

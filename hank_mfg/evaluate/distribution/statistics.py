@@ -5,7 +5,8 @@ which may be negative. `mass` has shape (assets,) or (assets, income), optionall
 (time, assets) or (time, assets, income); which of them is read off from the axes over which it sums to one. Results
 carry the time axis first. Households with equal assets are interchangeable: a group that ends inside the mass of one
 grid point takes the same fraction of every household there. A stationary equilibrium stands for its mass and assets:
-`gini(steady)`, `top_share(steady, fraction=0.1)`.
+`gini(steady)`, `top_share(steady, fraction=0.1)`. With two assets these are of net worth, their sum, and those of one
+asset by its name: `gini(steady, "liquid")`; a mass over pairs with `steady.assets` means net worth too.
 
 The formulas are in shares.py. Lorenz curve, Gini coefficient, top shares and quantiles are also traced, in one period:
 `jax.grad(hm.stats.gini)(mass, assets)`; what holds no values yet is not checked.
@@ -22,6 +23,7 @@ import pandas as pd
 from hank_mfg.evaluate.distribution.finer_mass import finer_mass
 from hank_mfg.evaluate.distribution.shares import cumulate, gini_of, in_order, lorenz, quantile_of, share_below
 from hank_mfg.model.concrete import array_module, numbers_of
+from hank_mfg.model.named import Named
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
 TOP_PERCENT = (1, 5, 10, 20, 30)
@@ -189,6 +191,9 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
     or `groups` is not ascending inside (0, 1).
     """
     mass, mpc = np.asarray(mass, dtype=float), np.asarray(mpc, dtype=float)
+    if isinstance(assets, Named) and mass.shape == mpc.shape:  # pairs of assets, by what they are worth
+        (spent, _), (mass, assets) = population_of(mass * mpc, assets), population_of(mass, assets)
+        mpc = np.divide(spent, mass, out=np.zeros_like(spent), where=mass > 0)
     weight, assets = _population(mass, assets)
     if weight.ndim != 1:
         raise ValueError(f"mass has shape {mass.shape}, with a time axis: pass the population of one period.")
@@ -217,12 +222,15 @@ def distribution_table(mass, assets=None) -> pd.DataFrame:
     Mean; Gini coefficient and shares of the top 1, 5, 10, 20 and 30 % (left out where mean assets are not positive,
     as with bonds in zero net supply, because they have no meaning there); population at the borrowing limit (the first
     grid point) and in debt; percentiles. Arguments as for `lorenz_curve`, for one period. Of a stationary equilibrium a
-    second column, `histogram error`, is by how much each value changes on a grid four times finer at the same prices
+    second column, `histogram error`, is by how much each value changes on a grid four times finer (of two assets twice
+    as fine in each) at the same prices
     (finer_mass.py), NaN where that has no distribution of its own; that of mean assets is left out.
     Raises ValueError for a population that does not sum to one or has a time axis.
     """
-    if isinstance(mass, SteadyState) and assets is None:
-        table, (finer, points) = distribution_table(*population_of(mass, None)), finer_mass(mass)
+    if isinstance(mass, SteadyState) and (assets is None or isinstance(assets, str)):
+        table, (finer, points) = distribution_table(*population_of(mass, assets)), finer_mass(mass)
+        if isinstance(points, Named) and isinstance(assets, str):
+            finer, points = _by_value(finer, points[assets])
         known = np.isfinite(finer).all()  # otherwise the finer distribution is not determined, nor is the error
         changed = distribution_table(finer, points)["value"] - table["value"] if known else np.nan * table["value"]
         table["histogram error"] = changed.abs().drop(index=MEAN)
@@ -243,16 +251,34 @@ def distribution_table(mass, assets=None) -> pd.DataFrame:
 
 
 def population_of(mass, assets) -> tuple[Any, Any]:
-    """The mass and the asset points of what is given: a stationary equilibrium alone stands for its own. Raises
-    ValueError where assets are missing."""
-    if isinstance(mass, SteadyState) and assets is None:
-        return mass.economy.held(mass.mass), mass.assets
+    """The mass and the asset points of what is given: a stationary equilibrium alone, or with the name of one of two
+    assets, stands for its own; pairs of assets for what they are worth. Raises ValueError where assets are missing."""
+    if isinstance(mass, SteadyState) and (assets is None or isinstance(assets, str)):
+        held, points = mass.economy.held(mass.mass), mass.assets
+        if not isinstance(assets, str):
+            return population_of(held, points)
+        if not isinstance(points, Named) or assets not in points:
+            known = " and ".join(points) if isinstance(points, Named) else "there is one, which needs no name"
+            raise ValueError(f"assets = {assets!r} is not the name of an asset: {known}.")
+        return _by_value(held, points[assets])
+    if isinstance(assets, Named):
+        return _by_value(mass, sum(np.asarray(each) for each in assets.values()))
     if assets is None:
         raise ValueError(
             "assets is missing: give the grid points, (assets,), beside the mass, or a stationary equilibrium alone, "
             "as hm.steady_state(model) returns it."
         )
     return mass, getattr(assets, "points", assets)
+
+
+def _by_value(mass, values) -> tuple[np.ndarray, np.ndarray]:
+    """The mass (..., pairs) or (..., pairs, income) over the distinct `values` (pairs,), ascending, and these."""
+    mass = np.asarray(mass, np.float64)
+    values = np.asarray(values, np.float64)
+    order = np.argsort(values, kind="stable")
+    distinct, first = np.unique(values[order], return_index=True)
+    axis = -1 if mass.shape[-1:] == values.shape else -2
+    return np.add.reduceat(np.take(mass, order, axis=axis), first, axis=axis), distinct
 
 
 def _population(mass, assets) -> tuple[Any, Any]:
