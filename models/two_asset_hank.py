@@ -103,9 +103,10 @@ class TwoAssetHANK(hm.Model):
         account = dividends + today.equity_price + (1 + rate) * bonds
         policy_rate = self.natural_rate + today.monetary + self.taylor * today.inflation
         return {
-            "policy_rate": jnp.maximum(policy_rate, self.lowest_rate), "interest_rate": rate, "hours": hours, "investment": investment, "dividends": dividends,
-            "price_costs": menu * today.output, "earnings": today.wage * hours - taxes,
-            "liquid_return": rate - self.liquidity_premium, "illiquid_return": account / today.illiquid - 1,
+            "policy_rate": jnp.maximum(policy_rate, self.lowest_rate), "interest_rate": rate, "hours": hours,
+            "investment": investment, "dividends": dividends, "price_costs": menu * today.output,
+            "earnings": today.wage * hours - taxes, "liquid_return": rate - self.liquidity_premium,
+            "illiquid_return": account / today.illiquid - 1,
         }  # fmt: skip
 
     def outcomes(self, today):
