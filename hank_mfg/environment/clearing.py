@@ -3,8 +3,9 @@
 One unknown: a Newton step from the guess, then secants, as long as they stay inside the bracket; where they do not get
 there, false position (Illinois) between the ends of the bracket. Several: Newton's method inside the brackets with
 Broyden's updates, steps shortened until the largest excess falls. An evaluation is a whole cross-section of choices, so
-few of them are the aim: four from the price of the period before. Nothing here is differentiated: individuals take
-prices as given, and the structural gradient needs no derivative of them.
+few of them are the aim: four from the price of the period before. Where the Jacobian is known from somewhere near, that
+is used first, and Newton's method with the exact one only where it does not lead there. Nothing here is differentiated:
+individuals take prices as given, and the structural gradient needs no derivative of them.
 """
 
 from collections.abc import Callable
@@ -163,12 +164,49 @@ def _newton(
         return pick(new, x), pick(after, excess), pick(better, inverse), falls, count + 1
 
     first = (start, jnp.full_like(start, jnp.inf), jnp.asarray(True), jnp.asarray(0))
-    if inverse is not None:
-        begun = (start, excess_demand(start), inverse, jnp.asarray(True), jnp.asarray(1))
-        x, excess, _, _, count = jax.lax.while_loop(still, broyden, begun)
-        first = (x, excess, jnp.asarray(True), count)
-    x, excess, _, count = jax.lax.while_loop(unfinished, body, first)
-    return Cleared(x, excess, count)
+    if inverse is None:
+        x, excess, _, count = jax.lax.while_loop(unfinished, body, first)
+        return Cleared(x, excess, count)
+    begun = (start, excess_demand(start), inverse, jnp.asarray(True), jnp.asarray(1))
+    x, excess, _, _, count = jax.lax.while_loop(still, broyden, begun)
+    return _with_exact_slopes(excess_demand, Cleared(x, excess, count), lower, upper, goal)
+
+
+def _with_exact_slopes(excess_demand: ExcessDemand, begun: Cleared, lower: Array, upper: Array, goal: float) -> Cleared:
+    """Newton's method from where a search ended, with the Jacobian of every point. A step is shortened until the sum of
+    squares falls; where it does not, as next to the kink that a floor of a price makes, the whole step is taken all the
+    same, to the other side of it. Returns the best point seen."""
+
+    def both(x):
+        excess = excess_demand(x)
+        return excess, excess
+
+    def unfinished(search):
+        _, excess, _, _, count = search
+        return (_size(excess) > goal) & (count < NEWTON)
+
+    def body(search):
+        x, _, best, least, count = search
+        slope, excess = jax.jacfwd(both, has_aux=True)(x)
+        move = -jnp.linalg.solve(slope, excess)
+
+        def shorten(step):
+            new = jnp.clip(x + step[2] * move, lower, upper)
+            after = excess_demand(new)
+            return new, after, 0.5 * step[2], jnp.sum(after**2) < jnp.sum(excess**2)
+
+        def refused(step):
+            return ~step[3] & (step[2] > 2.0 ** -(SHORTENINGS + 1))
+
+        step = jax.lax.while_loop(refused, shorten, (x, excess, jnp.ones_like(x[0]), jnp.asarray(False)))
+        new = jnp.where(step[3], step[0], jnp.clip(x + move, lower, upper))
+        after = jnp.where(step[3], step[1], excess_demand(new))
+        better = _size(after) < _size(least)
+        return new, after, jnp.where(better, new, best), jnp.where(better, after, least), count + 1
+
+    first = (begun.x, begun.excess, begun.x, begun.excess, begun.evaluations)
+    _, _, best, least, count = jax.lax.while_loop(unfinished, body, first)
+    return Cleared(best, least, count)
 
 
 def _size(excess: Array) -> Array:

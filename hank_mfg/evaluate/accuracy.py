@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
@@ -16,6 +17,7 @@ from hank_mfg.evaluate.box_accuracy import BoxAccuracy, box_accuracy
 from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.evaluate.exploitability.deviation import Exploitability, economy_exploitability
 from hank_mfg.evaluate.forecast import ForecastErrors, forecast_errors
+from hank_mfg.evaluate.portfolio_errors import PortfolioErrors
 from hank_mfg.evaluate.search_gain import SearchGain, search_gain
 from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.files import as_latex
@@ -40,14 +42,14 @@ class Accuracy:
     """The accuracy of a solution. Everything is measured in float64 on `asset_points` points over `periods` periods.
 
     `simulation` is the path on which the law of motion of `variable` is fitted, `forecast` Den Haan's test on another
-    path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, `exploitability` both
-    ends of the gain from deviating, `search` the gain that a search over all choices finds, which uses no first-order
-    condition.
+    path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, with two assets one-step
+    ones of each; `exploitability` both ends of the gain from deviating, `search` the gain that a search over all
+    choices finds, which uses no first-order condition, both None with two assets.
     """
 
     simulation: Simulation
     forecast: ForecastErrors | None
-    euler: EulerErrors
+    euler: EulerErrors | PortfolioErrors
     exploitability: Exploitability | None
     variable: str
     seed: int
@@ -78,7 +80,7 @@ class Accuracy:
         follow from, residuals of markets that the model does not state, errors of firms where none sets its price.
         `verdicts` holds, for every measure with a bar (bars.py), "ok" or the bar that it is above.
         """
-        simulation, forecast, euler, gains = self.simulation, self.forecast, self.euler, self.exploitability
+        simulation, forecast, gains = self.simulation, self.forecast, self.exploitability
         series, market, excess = simulation.series[self.variable], simulation.goods_market, simulation.excess_demand
         content = {
             f"{self.variable}_mean": float(series.mean()),
@@ -92,17 +94,7 @@ class Accuracy:
             },
             "den_haan_mean_percent": None if forecast is None else 100 * forecast.mean,
             "den_haan_max_percent": None if forecast is None else 100 * forecast.maximum,
-            "dynamic_euler_mean_percent": 100 * euler.dynamic_mean,
-            "dynamic_euler_max_percent": 100 * euler.dynamic_maximum,
-            "dynamic_euler_max_percent_by_individual": [100 * each for each in euler.dynamic_maxima],
-            "euler_error_mean_percent": 100 * euler.mean,
-            "euler_error_max_percent": 100 * euler.maximum,
-            "euler_error_share_above_tenth_percent": euler.above_tenth,
-            "euler_error_share_above_one_percent": euler.above_one,
-            "price_error_mean_percent": None if euler.price_mean is None else 100 * euler.price_mean,
-            "price_error_max_percent": None if euler.price_maximum is None else 100 * euler.price_maximum,
-            "expectations": {each.name: each.to_dict() for each in euler.expectations},
-            "constrained_share": euler.constrained_share,
+            **self.euler.to_dict(),
             "top_of_grid_mass": float(simulation.top_of_grid.max()),
             "goods_market_residual_max": None if market is None else float(np.abs(market).max()),
             "market_clearing_residual_max": float(np.abs(excess).max()) if excess.size else None,
@@ -121,7 +113,6 @@ class Accuracy:
             },
             "search": None if self.search is None else self.search._asdict(),
             "periods": simulation.periods,
-            "asset_points": euler.asset_points,
             "precision": "float64",
             "distribution": "histogram, moved exactly",
             "seed": self.seed,
@@ -141,7 +132,7 @@ def evaluate(
     periods: int = 10_000,
     variable: str | None = None,
     seed: int = 1,
-    asset_points: int | None = None,
+    asset_points: int | Mapping[str, int] | None = None,
     deviations: bool = True,
     verbose: bool | None = None,
 ) -> Accuracy:
@@ -156,7 +147,7 @@ def evaluate(
     points: int = 8,
     periods: int = 10_000,
     seed: int = 1,
-    asset_points: int | None = None,
+    asset_points: int | Mapping[str, int] | None = None,
     verbose: bool | None = None,
 ) -> BoxAccuracy:
     """A solution over a box of parameters."""
@@ -170,7 +161,7 @@ def evaluate(
     periods: int = 10_000,
     variable: str | None = None,
     seed: int = 1,
-    asset_points: int | None = None,
+    asset_points: int | Mapping[str, int] | None = None,
     deviations: bool | None = None,
     points: int | None = None,
     verbose: bool | None = None,
@@ -196,14 +187,15 @@ def evaluate(
         require_none({"variable": variable, "deviations": deviations}, "one solution", "this is one over a box")
         measured = {"points": 8 if points is None else points, "periods": periods, "seed": seed}
         with telling("evaluate", verbose) as lines:
-            return box_accuracy(solution, **measured, asset_points=asset_points, lines=lines)
+            return box_accuracy(solution, **measured, asset_points=cast(Any, asset_points), lines=lines)
     require_none({"points": points}, "a solution over a box of parameters", f"this is a {type(solution).__name__}")
-    if isinstance(solution, Solution) and solution.model.asset_names():
+    two = bool(solution.steady.economy.several)
+    if two and deviations:
         raise SeveralAssetsError(
-            "evaluate() is not there yet for households with two assets: hm.euler_errors(solution) has the errors of "
-            "both first-order conditions and of expectations, hm.simulate(solution) what is left of goods and markets."
+            "Exploitability and the gain by search are not there for households with two assets: leave out "
+            "deviations=True; Euler errors of both, errors of expectations and the model's accounts are measured."
         )
-    deviations = True if deviations is None else deviations
+    deviations = not two if deviations is None else deviations
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
@@ -221,7 +213,7 @@ def evaluate(
         variable = (*lawful, *names.clearing)[0]
         lines.step("Den Haan's test and Euler errors" if lawful else "Euler errors")
         forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
-        euler = cast(EulerErrors, euler_errors(solution, seed=seed + 2, **settings))
+        euler = euler_errors(solution, seed=seed + 2, **settings)
         gains = None
         if deviations and isinstance(solution, Solution):
             lines.step("training a deviator")
@@ -233,6 +225,8 @@ def evaluate(
                 f"{periods} periods; use more periods.", stacklevel=4,
             )  # fmt: skip
         _warn(fitted, variable)
+        if two:
+            return Accuracy(fitted, forecast, euler, gains, variable, seed)
         lines.step("searching for better savings")
         return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
 

@@ -40,6 +40,12 @@ def accuracy_rows(content: dict[str, Any]) -> dict[str, tuple[float | str, str]]
     rows: dict[str, tuple[float | str, str]] = {
         text: (content[name], judged.get(name, "")) for name, text in names.items() if content.get(name) is not None
     }
+    for name, each in content.get("euler_error_percent_by_asset", {}).items():
+        for size in ("mean", "largest"):
+            rows[f"Euler error of {name.replace('_', ' ')} assets, {size} (percent)"] = (
+                each[size],
+                judged[f"euler_{name}_{size}"],
+            )
     for name, each in content.get("expectations", {}).items():
         for size in ("mean", "largest"):
             rows[f"Error of expected {each['label']}, {size}"] = each[size], judged[f"expectation_{name}_{size}"]
@@ -96,7 +102,9 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
 def accuracy_note(content: dict[str, Any], solution: GlobalSolution | None = None) -> str:
     """The note below the table: sizes, seed and model of the measures."""
     note = "" if "under" in content or solution is None else model_note(solution)
+    points = content["asset_points"]
+    points = " by ".join(map(str, points.values())) if isinstance(points, dict) else points
     return (
-        f"{content['periods']:,} periods, histogram on {content['asset_points']} asset points, {content['precision']}, "
+        f"{content['periods']:,} periods, histogram on {points} asset points, {content['precision']}, "
         f"seed {content['seed']}. {note}"
     ).rstrip()

@@ -69,6 +69,9 @@ def measures(content: Mapping[str, Any]) -> dict[str, float]:
 def verdicts(content: Mapping[str, Any]) -> dict[str, str]:
     """ "ok" or "above 0.1 %" for every measure of `Accuracy.to_dict` that has a bar."""
     found = {name: BARS[name].verdict(value) for name, value in measures(content).items()}
+    for name, each in content.get("euler_error_percent_by_asset", {}).items():
+        for size, short in (("mean", "mean"), ("largest", "max")):
+            found[f"euler_{name}_{size}"] = BARS[f"euler_error_{short}_percent"].verdict(each[size])
     for name, each in content.get("expectations", {}).items():
         for size in ("mean", "largest"):
             found[f"expectation_{name}_{size}"] = EXPECTATIONS[each["unit"], size].verdict(each[size])

@@ -98,6 +98,24 @@ class EulerErrors(NamedTuple):
 
     to_latex = latex_of
 
+    def to_dict(self) -> dict[str, Any]:
+        """As the report of accuracy has it: plain numbers, those ending in _percent in percent, None for errors of
+        firms where none sets its price."""
+        return {
+            "dynamic_euler_mean_percent": 100 * self.dynamic_mean,
+            "dynamic_euler_max_percent": 100 * self.dynamic_maximum,
+            "dynamic_euler_max_percent_by_individual": [100 * each for each in self.dynamic_maxima],
+            "euler_error_mean_percent": 100 * self.mean,
+            "euler_error_max_percent": 100 * self.maximum,
+            "euler_error_share_above_tenth_percent": self.above_tenth,
+            "euler_error_share_above_one_percent": self.above_one,
+            "price_error_mean_percent": None if self.price_mean is None else 100 * self.price_mean,
+            "price_error_max_percent": None if self.price_maximum is None else 100 * self.price_maximum,
+            "expectations": {each.name: each.to_dict() for each in self.expectations},
+            "constrained_share": self.constrained_share,
+            "asset_points": self.asset_points,
+        }
+
 
 def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array) -> Array:
     """The composite (consumption, less effort under GHH) that the Euler equation implies for next assets `savings`

@@ -58,7 +58,6 @@ ROUNDING = 1e-14  # a state with less weight at date 0 is there by the rounding 
 Series = dict[str, np.ndarray]
 DATES = (0, 4, 8, 20, 40)  # periods in a table
 BY_VARIABLE = ("mean", "lower", "upper", "error")  # what a response has of every variable
-ARRAYS = (*BY_VARIABLE, "each", "before")
 
 
 @readable
@@ -100,7 +99,7 @@ class ImpulseResponse:
         Raises ValueError for a series that there is not, a share out of range, and too few starting states.
         """
         if name not in self.before:
-            known = ", ".join(self.before) or "none was kept"
+            known = ", ".join(self.before) or "none was kept, which hm.save does"
             raise ValueError(f"by_state({name!r}): there is no such series to tell states by; choose one of {known}.")
         count = round(share * self.starts) if 0.0 < share <= 0.5 else 0
         if count < 1:
@@ -175,18 +174,18 @@ class ImpulseResponse:
         }
 
     def to_saved(self) -> dict:
-        """Everything, as plain numbers that `ImpulseResponse.from_saved` reads back."""
+        """Plain numbers that `ImpulseResponse.from_saved` reads back: everything but the single starting states."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        for name in ARRAYS:
+        del fields["each"], fields["before"]
+        for name in BY_VARIABLE:
             fields[name] = {variable: values.tolist() for variable, values in fields[name].items()}
         return fields
 
     @classmethod
     def from_saved(cls, saved: dict) -> "ImpulseResponse":
         """Rebuild from `to_saved`."""
-        for name in ARRAYS:
-            known = saved.get(name, {})  # versions before kept fewer
-            saved = {**saved, name: {variable: np.asarray(values) for variable, values in known.items()}}
+        for name in BY_VARIABLE:
+            saved = {**saved, name: {variable: np.asarray(values) for variable, values in saved[name].items()}}
         return cls(**{**saved, "rates": tuple(saved.get("rates", ()))})
 
 

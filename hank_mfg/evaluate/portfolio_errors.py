@@ -52,7 +52,7 @@ class PortfolioErrors(NamedTuple):
     expectations: tuple[ExpectationError, ...]
     excess_demand: float
     periods: int
-    pairs: int
+    asset_points: dict[str, int]
     seed: int
 
     def table(self) -> "pd.DataFrame":
@@ -68,6 +68,19 @@ class PortfolioErrors(NamedTuple):
         return (100.0 * frame).rename_axis("error")
 
     to_latex = latex_of
+
+    def to_dict(self) -> dict[str, Any]:
+        """As the report of accuracy has it, see `EulerErrors.to_dict`; what is named without an asset is the largest
+        of both."""
+        each = zip(self.assets, 100 * self.mean, 100 * self.maximum, strict=True)
+        return {
+            "euler_error_mean_percent": 100 * float(self.mean.max()),
+            "euler_error_max_percent": 100 * float(self.maximum.max()),
+            "euler_error_percent_by_asset": {a: {"mean": float(m), "largest": float(x)} for a, m, x in each},
+            "expectations": {each.name: each.to_dict() for each in self.expectations},
+            "constrained_share": float(self.bound[0]),
+            "asset_points": self.asset_points,
+        }
 
 
 def _errors(economy: Economy, step: Step, ahead: Decision) -> tuple[Array, Array, Array, Array]:
@@ -124,5 +137,5 @@ def portfolio_errors(
     return PortfolioErrors(
         play.economy.model.asset_names(), total.sum(axis=0) / used.sum(axis=0), largest.max(axis=0),
         bound.mean(axis=0), expectation_errors(solution, missed), float(np.abs(excess).max(initial=0.0)),
-        path.periods, play.economy.grid.size, seed,
+        path.periods, play.economy.grid.count, seed,
     )  # fmt: skip

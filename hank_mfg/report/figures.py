@@ -146,12 +146,11 @@ def plot_wealth_distribution(
     held = "Assets"
     if isinstance(assets, SteadyState) and (mass is None or isinstance(mass, str)):
         labels = state_names(assets.economy.own) if labels is None else labels
-        two = assets.economy.model.asset_names()
-        held = f"{display_name(mass)} assets" if mass else "Net worth" if two else held
-        points = None if mass or not two else np.asarray(assets.economy.grid.axes[1].points)
-        mass, assets = population_of(assets, mass)
-        if points is not None:  # most pairs lie between points of the second asset, at which many households are
-            mass, assets = _gathered(mass, assets, points)
+        held = f"{display_name(mass)} assets" if mass else held
+        mass, assets = population_of(assets, mass) if mass else (assets.economy.held(assets.mass), assets.assets)
+    if isinstance(assets, Named):  # most pairs lie between points of the second asset, at which many households are
+        held, points = "Net worth", np.unique(np.asarray(list(assets.values())[1]))
+        mass, assets = _gathered(*population_of(mass, assets), points)
     if mass is None:
         raise ValueError(
             "mass is missing: give plot.wealth_distribution(assets, mass), or a stationary equilibrium alone, as "

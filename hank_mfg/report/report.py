@@ -13,7 +13,7 @@ import numpy as np
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
 from hank_mfg.evaluate.distribution.date_zero import reach_of
-from hank_mfg.evaluate.distribution.statistics import distribution_table, has_shares, lorenz_curve
+from hank_mfg.evaluate.distribution.statistics import by_value, distribution_table, has_shares, lorenz_curve
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.moments import AHEAD, SMOOTHING, MomentTable, require_filter, require_smoothing
@@ -23,6 +23,7 @@ from hank_mfg.evaluate.simulate import Simulation, simulate
 from hank_mfg.evaluate.units import kinds_of, level_unit, size_in, unit_of
 from hank_mfg.files import write_table, write_text
 from hank_mfg.latex import to_latex
+from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.policy_figure import policy_figure
@@ -32,12 +33,13 @@ from hank_mfg.runs.manifest import into_run, is_recorded
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import Solution, model_note
 from hank_mfg.solve.stationary.steady_state import SteadyState
-from hank_mfg.wording import signed, state_names
+from hank_mfg.wording import display_name, signed, state_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAIN_VARIABLES = ("output", "consumption", "capital", "interest_rate", "wage", "gini")
+SAMPLING_OF_TWO = {"horizon": 20, "starts": 24, "paths": 2}  # of responses with two assets, whose periods cost more
 ALIKE = 0.01  # of the largest response: two that differ by less are drawn as one
 Tell = Callable[[str], None]
 
@@ -303,7 +305,10 @@ def write_report(
 
 def _write_pair(solution: Solution, folder: Path, shock: str, size: float, first: bool) -> list[Path]:
     """Responses to one shock, down and up by `size`, and a figure of both: the paths."""
-    (down, below), (up, above) = (write_impulse_response(solution, folder, shock, each) for each in (-size, size))
+    sampling: dict[str, Any] = SAMPLING_OF_TWO if solution.model.asset_names() else {}
+    (down, below), (up, above) = (
+        write_impulse_response(solution, folder, shock, each, **sampling) for each in (-size, size)
+    )
     name = "impulse_response" if first else f"impulse_response_{shock}"
     drawn = _as_one([_in_its_unit(each, solution) for each in (down, up)])
     figure = figures.plot_impulse_response(drawn, _shown(down, up))
@@ -326,26 +331,40 @@ def _as_one(pair: list[ImpulseResponse]) -> list[ImpulseResponse]:
 
 def _path_note(simulation: Simulation, solution: Solution) -> str:
     return (
-        f"{simulation.periods:,} simulated periods, histogram on {len(simulation.assets)} asset points, float64, seed "
+        f"{simulation.periods:,} simulated periods, histogram on {_points(simulation)} asset points, float64, seed "
         f"{simulation.seed}. {model_note(solution)}"
     ).rstrip()
 
 
+def _points(simulation: Simulation) -> str:
+    """The number of asset points of a simulation, of two assets of each."""
+    two = isinstance(simulation.assets, Named)
+    return (
+        " by ".join(str(len(np.unique(each))) for each in simulation.assets.values())
+        if two
+        else str(len(simulation.assets))
+    )
+
+
 def _held(solution: Solution, simulation: Simulation) -> np.ndarray:
     """The mean mass of a simulation by what households hold before they choose."""
+    if isinstance(simulation.assets, Named):
+        return simulation.mass
     return solution.play(len(simulation.assets)).economy.held(simulation.mass)
 
 
 def _write_distributions(solution: Solution, simulation: Simulation, folder: Path) -> list[Path]:
     """Distribution of wealth and marginal propensities: the paths."""
-    points = solution.steady.economy.grid.size
+    assets, held, grid = simulation.assets, _held(solution, simulation), solution.steady.economy.grid
+    points = " by ".join(map(str, grid.shape)) if isinstance(assets, Named) else grid.size
     mean = f"Mean distribution over the path. {_path_note(simulation, solution)} Levels are in goods."
     still = (
         f"Stationary equilibrium, {points} asset points, float64. MPC: consumption out of another unit of cash on hand."
     )
-    written = []
+    each, written = assets if isinstance(assets, Named) else {}, []
     for name, frame, note in (
-        ("distribution", distribution_table(_held(solution, simulation), simulation.assets), mean),
+        ("distribution", distribution_table(held, assets), mean),
+        *((f"distribution_{name}", distribution_table(*by_value(held, points)), mean) for name, points in each.items()),
         ("marginal_propensities", marginal_propensities(solution), still),
     ):
         written += write_table(folder / name, frame, note=note)
@@ -368,9 +387,13 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, held, note, own),
         "simulation": figures.plot_simulation(window, None, f"First {first} of {note}", units, period),
     }
-    if has_shares(held, simulation.assets):
-        curve = lorenz_curve(held, simulation.assets)
-        shown["lorenz"] = figures.plot_lorenz({"Wealth": curve}, note)
+    two = isinstance(simulation.assets, Named)
+    kept = {"Net worth" if two else "Wealth": (held, simulation.assets)}
+    if isinstance(simulation.assets, Named):
+        kept |= {display_name(each): by_value(held, points) for each, points in simulation.assets.items()}
+    curves = {label: lorenz_curve(*population) for label, population in kept.items() if has_shares(*population)}
+    if curves:
+        shown["lorenz"] = figures.plot_lorenz(curves, note)
     if forecast is None:
         return shown
     return {
@@ -387,7 +410,6 @@ def _solution_figures(solution: Solution, simulation: Simulation) -> dict[str, "
     note = f"{solution.updates} updates in {solution.seconds_train:.1f} s, {solution.precision}, {solution.device}."
     own = state_names(solution.play(10).economy.own)
     tolerances = {"euler_error_percent": 100 * solution.settings.tolerance}
-    return {
-        "policy": policy_figure(solution, simulation, own),
-        "training": figures.plot_training(history, ["euler_error_percent", "loss"], note, tolerances),
-    }
+    training = figures.plot_training(history, ["euler_error_percent", "loss"], note, tolerances)
+    policy = {} if solution.model.asset_names() else {"policy": policy_figure(solution, simulation, own)}
+    return {**policy, "training": training}

@@ -14,7 +14,7 @@ from reference_portfolio import best, mass_after
 
 import hank_mfg as hm
 from hank_mfg.environment.discretize import discretize
-from hank_mfg.solve.gradient.linear_start import along, news_of
+from hank_mfg.solve.gradient.linear_start import REACH, LinearSeries, along, news_of
 from hank_mfg.solve.sequence.household_jacobians import expected_news, steady_values
 from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, decide
 
@@ -350,9 +350,11 @@ def rest():
 def test_a_shock_is_the_sum_of_its_news(rest):
     """S_z(j) of the shock itself is P^j v(z): along a path the sum is the shock in that period."""
     economy = discretize(rest[0], POINTS, jnp.float64)
-    news, chain = news_of(economy, jax.random.PRNGKey(3)), np.asarray(economy.shock_transition)
-    powers = np.stack([np.linalg.matrix_power(chain, j) @ (LEVELS - 1.0) for j in range(150)], axis=1)
-    found, now = along(news, powers), news.argmax(axis=2)[:, 149:]
+    chain = np.asarray(economy.shock_transition)
+    nothing = LinearSeries(*(np.zeros((len(chain), REACH, 0)) for _ in LinearSeries._fields))
+    news = news_of(economy, nothing, 3)
+    powers = np.stack([np.linalg.matrix_power(chain, j) @ (LEVELS - 1.0) for j in range(REACH)], axis=1)
+    found, now = along(news, powers), news.argmax(axis=2)[:, REACH - 1 :]
     np.testing.assert_allclose(found, LEVELS[now] - 1.0, atol=1e-12)
 
 

@@ -230,7 +230,7 @@ def distribution_table(mass, assets=None) -> pd.DataFrame:
     if isinstance(mass, SteadyState) and (assets is None or isinstance(assets, str)):
         table, (finer, points) = distribution_table(*population_of(mass, assets)), finer_mass(mass)
         if isinstance(points, Named) and isinstance(assets, str):
-            finer, points = _by_value(finer, points[assets])
+            finer, points = by_value(finer, points[assets])
         known = np.isfinite(finer).all()  # otherwise the finer distribution is not determined, nor is the error
         changed = distribution_table(finer, points)["value"] - table["value"] if known else np.nan * table["value"]
         table["histogram error"] = changed.abs().drop(index=MEAN)
@@ -260,9 +260,9 @@ def population_of(mass, assets) -> tuple[Any, Any]:
         if not isinstance(points, Named) or assets not in points:
             known = " and ".join(points) if isinstance(points, Named) else "there is one, which needs no name"
             raise ValueError(f"assets = {assets!r} is not the name of an asset: {known}.")
-        return _by_value(held, points[assets])
+        return by_value(held, points[assets])
     if isinstance(assets, Named):
-        return _by_value(mass, sum(np.asarray(each) for each in assets.values()))
+        return by_value(mass, sum(np.asarray(each) for each in assets.values()))
     if assets is None:
         raise ValueError(
             "assets is missing: give the grid points, (assets,), beside the mass, or a stationary equilibrium alone, "
@@ -271,7 +271,7 @@ def population_of(mass, assets) -> tuple[Any, Any]:
     return mass, getattr(assets, "points", assets)
 
 
-def _by_value(mass, values) -> tuple[np.ndarray, np.ndarray]:
+def by_value(mass, values) -> tuple[np.ndarray, np.ndarray]:
     """The mass (..., pairs) or (..., pairs, income) over the distinct `values` (pairs,), ascending, and these."""
     mass = np.asarray(mass, np.float64)
     values = np.asarray(values, np.float64)

@@ -9,6 +9,10 @@ aggregate state is found to be z, and P the chain of these states, a path of sta
 Signals, what the equations of a period expect, and what households expect of marginal values are such series, along a
 few paths. Signals are standardized on them; the linear part of either head is the regression of what it should say on
 what its encoder makes of the signals.
+
+Along an equilibrium path prices that clear move together, which leaves open what each of them does to expectations by
+what it leaves to tomorrow. The search for prices asks just that, so in the sample they miss clearing a little, by
+independent noise in every period: to first order what equations left over by that much do, -H_U^{-1} e.
 """
 
 import warnings
@@ -32,13 +36,16 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 HORIZON = 300  # periods of linear responses
 REACH = 150  # periods for which what happened counts in the sample
 PATHS, LENGTH, FORGOTTEN = 24, 240, 40  # of the sample; first periods, in which memory fills, are left out
+NOISE = 0.15  # standard deviation of the noise in every clearing price, of that of the price
 RIDGE = 1e-4  # of a feature's variance, added to it in the regression
 
 
 class LinearSeries(NamedTuple):
-    """Deviations from rest, with the same leading axes: (..., `signal`), (..., `expected`) and, of the logarithm of
-    what is expected of marginal values, at the knots of a policy, `ahead` (..., 2, knots, knots, income)."""
+    """Deviations from rest, with the same leading axes: (..., `prices`) that clear, (..., `signal`), (..., `expected`)
+    and, of the logarithm of what is expected of marginal values, at the knots of a policy, `ahead` (..., 2, knots,
+    knots, income)."""
 
+    prices: np.ndarray
     signal: np.ndarray
     expected: np.ndarray
     ahead: np.ndarray
@@ -51,7 +58,7 @@ def start_linear(policy: PortfolioPolicy, economy: Economy, steady: SteadyState,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of responses that the horizon cuts off: a start need not be exact
         series = linear_series(policy, economy, linearize(steady, horizon=HORIZON))
-    news = news_of(economy, jax.random.PRNGKey(seed))
+    news = news_of(economy, series, seed)
     sample = LinearSeries(*(along(news, each) for each in series))
     dtype, rest = policy.knots.dtype, np.asarray(economy.signal(jax.tree.map(jnp.asarray, steady.public)))
     signals = (rest + sample.signal).astype(dtype)
@@ -76,18 +83,23 @@ def with_inverse(play: Play, state: State) -> PortfolioPolicy:
 
 
 def linear_series(policy: PortfolioPolicy, economy: Economy, linear: LinearSolution) -> LinearSeries:
-    """The responses S_z(j): leading axes (states, `REACH`)."""
-    steady, names = linear.steady, linear.names
+    """The responses S_z(j), then those to a unit left over by every clearing equation once: leading axes (states +
+    equations, `REACH`)."""
+    steady, names, horizon = linear.steady, linear.names, linear.horizon
     rest = jax.tree.map(jnp.asarray, steady.public)
-    foreseen = _foreseen(economy, linear.horizon)
+    foreseen = _foreseen(economy, horizon)
     found = [
         linear.response(**{name: foreseen[name][z] - float(rest.shocks[name]) for name in names.shocks})
         for z in range(economy.shock_count)
     ]
-    moved = {name: np.stack([each[name] for each in found]) for name in found[0]}
+    each = linear.inverse.reshape(len(names.path), horizon, len(names.path), horizon)
+    for equation in range(len(names.moved), len(names.moved) + len(names.clearing)):
+        unknown = each[:, :, equation, 0].T
+        found.append({name: unknown @ slope[: unknown.shape[1]] for name, slope in linear.pointwise.items()})
+    moved = {name: np.stack([each[name] for each in found]) for name in linear.pointwise}
 
     def later(periods: int) -> Public:
-        """Deviations of every period, so many periods later: (states, REACH)."""
+        """Deviations of every period, so many periods later: (states + equations, REACH)."""
         window = slice(periods, periods + REACH)
         return jax.tree.map_with_path(lambda path, _: jnp.asarray(moved[path[-1].key][:, window]), rest)
 
@@ -96,8 +108,12 @@ def linear_series(policy: PortfolioPolicy, economy: Economy, linear: LinearSolut
 
     _, slope = jax.linearize(both, rest, rest)
     signal, expected = jax.vmap(jax.vmap(slope))(later(0), later(1))
-    inputs = np.stack([moved[name] for name in names.inputs], axis=-1)
-    return LinearSeries(np.asarray(signal), np.asarray(expected), _marginals(policy, linear, inputs))
+    inputs, prices = (
+        np.stack([moved[name] for name in each], axis=-1) if each else np.zeros((len(found), horizon, 0))
+        for each in (names.inputs, names.clearing)
+    )
+    marginals = _marginals(policy, linear, inputs)
+    return LinearSeries(prices[:, :REACH], np.asarray(signal), np.asarray(expected), marginals)
 
 
 def _foreseen(economy: Economy, horizon: int) -> dict[str, np.ndarray]:
@@ -111,7 +127,7 @@ def _foreseen(economy: Economy, horizon: int) -> dict[str, np.ndarray]:
 
 
 def _marginals(policy: PortfolioPolicy, linear: LinearSolution, inputs: np.ndarray) -> np.ndarray:
-    """What `inputs` (states, horizon, inputs) of all later periods do to what is expected of marginal values: (states,
+    """What `inputs` (..., horizon, inputs) of all later periods do to what is expected of marginal values: (...,
     REACH, 2, knots, knots, income), in logarithms."""
     steady, names = linear.steady, linear.names
     tables = policy.tables_on(steady.economy.grid)
@@ -128,13 +144,18 @@ def _marginals(policy: PortfolioPolicy, linear: LinearSolution, inputs: np.ndarr
     return np.tensordot(windows, ahead, axes=((3, 2), (0, 1)))
 
 
-def news_of(economy: Economy, key: Array) -> np.ndarray:
-    """1[z_t = z] - P(z_(t-1), z) along `PATHS` paths of aggregate states: (paths, periods, states)."""
-    start = jnp.zeros((), jnp.int32)
+def news_of(economy: Economy, series: LinearSeries, seed: int) -> np.ndarray:
+    """1[z_t = z] - P(z_(t-1), z) along `PATHS` paths of aggregate states, and what clearing equations leave over:
+    (paths, periods, states + equations)."""
+    start, count = jnp.zeros((), jnp.int32), economy.shock_count
     draw = jax.vmap(lambda key: economy.draw_shocks(start, REACH + LENGTH, key=key))
-    states = draw(jax.random.split(key, PATHS))
-    found = jax.nn.one_hot(states, economy.shock_count, dtype=economy.dtype)
-    return np.asarray(found[:, 1:] - economy.shock_transition[states[:, :-1]])
+    states = draw(jax.random.split(jax.random.PRNGKey(seed), PATHS))
+    found = jax.nn.one_hot(states, count, dtype=economy.dtype)
+    news = np.asarray(found[:, 1:] - economy.shock_transition[states[:, :-1]])
+    prices, equations = along(news, series.prices[:count]), series.prices[count:, 0]
+    missed = np.random.default_rng(seed).standard_normal((*news.shape[:2], len(equations)))
+    missed = NOISE * prices.std(axis=(0, 1)) * missed
+    return np.concatenate([news, missed @ np.linalg.inv(equations)], axis=-1)
 
 
 def along(news: np.ndarray, response: np.ndarray) -> np.ndarray:
