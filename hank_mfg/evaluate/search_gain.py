@@ -18,6 +18,7 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.product_grid import require_one_asset
 from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
 from hank_mfg.evaluate.welfare import consumption_equivalent, consumption_percent
 from hank_mfg.files import latex_of
@@ -94,6 +95,7 @@ def search_gain(
     )
     if isinstance(solution, SteadyState):
         return _stationary_gain(solution)
+    require_one_asset(solution.steady.economy.model)
     play = solution.play(asset_points)
     state = solution.start(play)
     own = terminal_values(solution.steady, play)[0]
@@ -114,7 +116,7 @@ def search_gain(
 
 def _stationary_gain(steady: SteadyState) -> SearchGain:
     gains = []
-    for parts in (4, 1):
+    for parts in (2, 1) if steady.economy.several else (4, 1):  # of pairs there are many
         own, best = stationary_best(steady.economy, steady.public, jnp.asarray(steady.savings), parts)
         gains.append(float(jnp.sum(jnp.asarray(steady.mass) * (best.value - own))))
     percent, on_points = (consumption_percent(steady, each) for each in gains)

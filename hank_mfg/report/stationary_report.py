@@ -106,11 +106,11 @@ def write_stationary_evaluation(
     """
     folder, model = Path(folder), steady.economy.model
     again = lambda count: steady_state(model, asset_points=count, nonconcave=nonconcave)  # noqa: E731
-    two = steady.economy.several  # the error of the grid is in the distribution's table; no search over pairs
+    two = steady.economy.several  # the error of the grid is in the distribution's table
     rough = grid_error(steady, again=again).to_dict() if steady.economy.grid.size >= FEWEST and not two else None
     content = {
         **stationary_facts(steady),
-        "search_gain_percent": None if two else search_gain(steady).percent,
+        "search_gain_percent": search_gain(steady).percent,
         "grid_error": rough,
         "asset_points": steady.economy.grid.count if two else steady.economy.grid.size,
         "precision": "float64",

@@ -72,6 +72,23 @@ def test_several_prices_are_those_of_an_independent_solver(float64):
         np.testing.assert_allclose(found.x, truth, atol=1e-9)
 
 
+def test_prices_are_found_beyond_the_kinks_that_floors_make(float64):
+    """Piecewise linear equations with one root: slopes A on one side of a kink in each unknown and A + B on the other,
+    all of whose mixtures have positive determinants; the search starts with the slopes of one side only."""
+    draws, ends = np.random.default_rng(0), (jnp.full(3, -50.0), jnp.full(3, 50.0))
+
+    @jax.jit
+    def found(first, more, kink, root, start):
+        value = lambda x: first @ x + more @ jnp.maximum(x - kink, 0.0)  # noqa: E731
+        return clear(lambda x: value(x) - value(root), start, *ends, jnp.linalg.inv(first)).x
+
+    for _ in range(200):
+        first = np.eye(3) + 0.25 * draws.uniform(-1, 1, (3, 3))
+        more = 4.0 * np.eye(3) + draws.uniform(-1, 1, (3, 3))  # rows dominated by their diagonal: one root
+        root, kink, start = draws.uniform(-1, 1, 3), draws.uniform(-1, 1, 3), draws.uniform(-3, 3, 3)
+        np.testing.assert_allclose(found(first, more, kink, root, start), root, atol=1e-9)
+
+
 def test_searches_side_by_side_end_where_each_ends_alone(float64):
     """Easy and hard ones at once, and one that starts at its root; what has ended stays as it is."""
     ends = jnp.asarray([-3.0, -3.0]), jnp.asarray([3.0, 3.0])

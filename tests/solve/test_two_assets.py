@@ -14,6 +14,7 @@ from reference_portfolio import best, mass_after
 
 import hank_mfg as hm
 from hank_mfg.environment.discretize import discretize
+from hank_mfg.evaluate.propensities import mean_propensities
 from hank_mfg.solve.gradient.linear_start import REACH, LinearSeries, along, news_of
 from hank_mfg.solve.sequence.household_jacobians import expected_news, steady_values
 from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, decide
@@ -382,6 +383,7 @@ def test_expected_marginal_values_move_consumption_as_linear_responses_do(rest):
     assert slope == pytest.approx(response["consumption"][0], rel=1e-6)
 
 
+@pytest.mark.filterwarnings("ignore:The mean of:UserWarning")  # of so short a path
 def test_global_choices_are_those_of_the_same_risk_as_one_households_own(rest):
     """Nothing clears and prices follow the shock: the problem is stationary in (skill, level), solved there without
     training."""
@@ -400,3 +402,74 @@ def test_global_choices_are_those_of_the_same_risk_as_one_households_own(rest):
         np.testing.assert_allclose(own["skill"][here], np.asarray(play.economy.own["skill"]), rtol=1e-6)
         gaps = np.abs(np.asarray(now.unconstrained_consumption) / exact.consumption[:, here] - 1.0)
         assert gaps.max() < 2e-3 and np.sum(steady.mass * gaps) < 1e-5
+    accuracy = hm.evaluate(solution, periods=100, verbose=False)
+    measured = hm.euler_errors(solution, periods=100, seed=3)
+    rows = accuracy.table()["Value"]
+    assert rows["Euler error of illiquid assets, mean (percent)"] == pytest.approx(100 * measured.mean[1])
+    assert accuracy.to_dict()["asset_points"] == POINTS
+
+
+def test_statistics_are_of_net_worth_and_of_each_asset(rest):
+    """Against plain sums over all pairs of households."""
+    steady = rest[1]
+    held, mass = {name: np.asarray(each) for name, each in steady.assets.items()}, steady.mass.sum(axis=1)
+    for name, values in {None: sum(held.values()), **held}.items():
+        apart = np.abs(values[:, None] - values[None])
+        exact = mass @ apart @ mass / (2 * mass @ values)
+        assert hm.stats.gini(steady, name) == pytest.approx(exact, rel=1e-12)
+        table = hm.stats.distribution_table(steady, name)
+        assert table["value"]["Mean assets (level)"] == pytest.approx(mass @ values, rel=1e-12)
+        assert table["histogram error"].drop("Mean assets (level)").notna().all()
+    assert hm.stats.gini(steady.mass, steady.assets) == hm.stats.gini(steady)
+    with pytest.raises(ValueError, match="liquid and illiquid"):
+        hm.stats.gini(steady, "bonds")
+    with pytest.raises(ValueError, match="needs no name"):
+        hm.stats.gini(hm.steady_state("aiyagari", asset_points=60), "bonds")
+
+
+def test_marginal_propensities_are_of_liquid_cash(rest):
+    """The mean slope is the first entry of the intertemporal ones; groups by net worth add up to it."""
+    steady = rest[1]
+    mpc, constrained = hm.static_mpcs(steady)
+    mean = np.sum(steady.mass * mpc)
+    assert hm.intertemporal_mpcs(steady, horizon=4)[0, 0] == pytest.approx(mean, rel=1e-10)
+    table = hm.marginal_propensities(steady)
+    groups, everybody = table.iloc[:-1], table.loc["everybody"]
+    weighed = groups["population (percent)"] @ groups["mean MPC per period"] / 100
+    assert weighed == pytest.approx(mean, rel=1e-10) and everybody["mean MPC per period"] == pytest.approx(
+        mean, rel=1e-10
+    )
+    found = mean_propensities(steady)
+    at_limit = steady.savings[0] <= 0.0
+    some = steady.assets["illiquid"][:, None] > 0.0
+    assert found["constrained"] == pytest.approx(np.sum(steady.mass * at_limit), abs=1e-12)
+    assert found["wealthy_hand_to_mouth"] == pytest.approx(np.sum(steady.mass * at_limit * some), abs=1e-12)
+    assert np.all(constrained == at_limit)
+
+
+def test_a_stationary_equilibrium_is_kept_and_reported(rest, tmp_path):
+    model = rest[0]
+    steady = hm.steady_state_run(model, tmp_path / "run", asset_points=POINTS, verbose=False)
+    again = hm.load_run(tmp_path / "run", model)
+    for name in ("mass", "savings", "consumption"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(steady, name))
+    files = {path.name for path in hm.write_report(again, tmp_path / "run")}
+    assert {"distribution_liquid.csv", "distribution.csv", "policy.png", "lorenz.pdf", "propensities.tex"} <= files
+    with pytest.raises(hm.HankError, match="asset_points"):
+        hm.steady_state_run(model, tmp_path / "run", asset_points=20, verbose=False)
+
+
+def test_a_search_over_all_pairs_finds_what_first_order_conditions_miss(rest):
+    """Where they are sufficient nothing but the grid is left; a benefit lost above some liquid assets is a jump."""
+
+    class Benefit(Cyclical):
+        def resources(self, assets, own, today):
+            return super().resources(assets, own, today) + 0.3 * (assets.liquid < 2.0)
+
+    gain = hm.search_gain(rest[1])
+    assert 0.0 <= gain.percent_on_points <= gain.percent < 0.05
+    model = Benefit(discount_factor=0.94)
+    with pytest.raises(hm.SteadyStateError, match="not concave"):
+        hm.steady_state(model, asset_points=POINTS)
+    jump = hm.steady_state(model, asset_points=POINTS, nonconcave="allow")
+    assert hm.search_gain(jump).percent > 10 * gain.percent

@@ -4,9 +4,9 @@ Given values ahead W(a', e) = E[V(a', e') | e], piecewise linear between asset p
 
     V(a, e) = max over a' of F(a, a') + beta(e) W(a', e),
 
-over all asset points, points between them, and what a policy does. It assumes nothing of the shape of V, so it finds
-what first-order conditions miss: budgets with cliffs and kinks. What it shares with the policies that it judges is the
-grid of assets and the lottery on it.
+over all asset points, points between them, and what a policy does; with two assets over all pairs. It assumes nothing
+of the shape of V, so it finds what first-order conditions miss: budgets with cliffs and kinks. What it shares with the
+policies that it judges is the grid of assets and the lottery on it.
 """
 
 import functools
@@ -28,41 +28,64 @@ SETTLED = 1e-12  # relative improvement at which it ends
 
 
 class Best(NamedTuple):
-    """The `value` of the best savings, and these `savings`: (assets, income) each."""
+    """The `value` of the best savings, (assets, income), and these `savings`, of the same shape or of two assets (2,
+    assets, income)."""
 
     value: Array
     savings: Array
 
 
 def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, parts: int) -> Best:
-    """The best of all asset points, `parts` - 1 points between neighbors, and `savings` (assets, income).
+    """The best of all asset points, `parts` - 1 points between neighbors, and `savings` (assets, income), with two
+    assets of all pairs of such points and `savings` (2, assets, income).
 
     `ahead` (assets, income) is W, the expected value of next assets.
     """
-    points, discount_factor = economy.grid.points, economy.discount_factor(public.shocks)
-    share = jnp.arange(parts, dtype=points.dtype)[None] / parts
-    between = (points[:-1, None] + share * jnp.diff(points)[:, None]).reshape(-1)
-    ahead_of_choice = (ahead[:-1, None] * (1 - share[..., None]) + ahead[1:, None] * share[..., None]).reshape(
-        -1, ahead.shape[1]
-    )
-    choices, ahead_of_choice = jnp.append(between, points[-1]), jnp.concatenate([ahead_of_choice, ahead[-1:]])
-    least, most = economy.bounds(economy.resources(public), public)
+    discount_factor, cash = economy.discount_factor(public.shocks), economy.resources(public)
+    choices, ahead_of_choice = _tried(economy, ahead, parts)
 
     def value_of(choice: Array, ahead_of_choice: Array) -> Array:
-        value = economy.reward(jnp.broadcast_to(choice, economy.shape), public) + discount_factor * ahead_of_choice
-        return jnp.where((choice >= least) & (choice <= most) & ~jnp.isnan(value), value, -jnp.inf)
+        chosen = jnp.broadcast_to(choice[..., None, None], savings.shape)
+        value = economy.reward(chosen, public) + discount_factor * ahead_of_choice
+        if economy.several:
+            allowed = economy.budget(public).unspent(cash, chosen) > 0
+        else:
+            least, most = economy.bounds(cash, public)
+            allowed = (choice >= least) & (choice <= most)
+        return jnp.where(allowed & ~jnp.isnan(value), value, -jnp.inf)
 
     def better(best: Best, block: tuple[Array, Array]) -> tuple[Best, None]:
         values = jax.vmap(value_of)(*block)
         place = jnp.argmax(values, axis=0)
-        value = jnp.take_along_axis(values, place[None], axis=0)[0]
-        return Best(jnp.maximum(best.value, value), jnp.where(value > best.value, block[0][place], best.savings)), None
+        value, found = jnp.take_along_axis(values, place[None], axis=0)[0], block[0][place]
+        found = jnp.moveaxis(found, -1, 0) if economy.several else found
+        return Best(jnp.maximum(best.value, value), jnp.where(value > best.value, found, best.savings)), None
 
     own = economy.reward(savings, public) + discount_factor * read(ahead, economy.lottery(savings))
     size = max(1, min(len(choices), TOGETHER // own.size))
     padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
     choices, ahead_of_choice = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, ahead_of_choice))
     return jax.lax.scan(better, Best(own, savings), (choices, ahead_of_choice))[0]
+
+
+def _tried(economy: Economy, ahead: Array, parts: int) -> tuple[Array, Array]:
+    """The savings that are tried, (choices,) or of two assets (choices, 2), and their values ahead, (choices,
+    income)."""
+
+    def finer(points: Array, values: Array) -> tuple[Array, Array]:
+        """Points and values along the first axis, with `parts` - 1 between any two."""
+        share = jnp.arange(parts, dtype=points.dtype)[None] / parts
+        between = (points[:-1, None] + share * jnp.diff(points)[:, None]).reshape(-1)
+        share = share.reshape(1, parts, *[1] * (values.ndim - 1))
+        ahead = (values[:-1, None] * (1 - share) + values[1:, None] * share).reshape(-1, *values.shape[1:])
+        return jnp.append(between, points[-1]), jnp.concatenate([ahead, values[-1:]])
+
+    if not economy.several:
+        return finer(economy.grid.points, ahead)
+    first, values = finer(economy.grid.axes[0].points, economy.grid.apart(ahead))
+    second, values = finer(economy.grid.axes[1].points, jnp.swapaxes(values, 0, 1))
+    pairs = jnp.stack(jnp.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
+    return pairs, jnp.swapaxes(values, 0, 1).reshape(len(pairs), -1)
 
 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:
