@@ -44,13 +44,13 @@ def measure(quick: bool) -> dict[str, Any]:
     settings = hm.RSPG.for_model(model, **(TINY if quick else {}))
     progress("global solution")
     solution = hm.solve(model, settings, verbose=False)
-    errors = hm.euler_errors(solution, periods=20 if quick else 300)
-    path = hm.simulate(solution, periods=20 if quick else 1000)
+    errors = hm.euler_errors(solution, periods=20 if quick else 200)
+    path = hm.simulate(solution, periods=20 if quick else 500)
     rows, drawn = [], {}
     for shock, size in NEWS.items():
         progress(f"responses to {shock}")
         size = 0.1 * size if quick else size
-        found = hm.impulse_response(solution, shock, size, horizon=6, starts=8 if quick else 96, paths=2)
+        found = hm.impulse_response(solution, shock, size, horizon=6, starts=8 if quick else 48, paths=2)
         for name in STATES:
             for label, part in zip(("lowest", "highest"), found.by_state(name, SHARE), strict=True):
                 levels = (float(part.before[name].min()), float(part.before[name].max()))

@@ -31,7 +31,7 @@ from hank_mfg.solve.play.rollout import Decision, NoisyPrices, Play, State, Step
 from hank_mfg.solve.settings import MethodSettings, accepts_old_names, is_real
 
 TWO_ASSETS = {  # settings with which training of two assets begins at linear responses, and needs few updates
-    "paths": 16, "horizon": 3, "updates": 40, "learning_rate": 2e-4, "price_noise": 0.0, "width": 32, "knots": 16,
+    "paths": 16, "horizon": 3, "updates": 60, "learning_rate": 5e-4, "price_noise": 0.0, "width": 32, "knots": 16,
     "asset_points": 50, "warmup": 20, "tolerance": 1e-4,
 }  # fmt: skip
 BOUND = 0.05  # weight of states in which the borrowing limit binds, against the others
