@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 import hank_mfg as hm
-from hank_mfg.cli.sweep import executor_for, parse_values
+from hank_mfg.cli.sweep import executor_for, parse_values, run_sweep
 from hank_mfg.runs import sweep as module
 from hank_mfg.runs.manifest import RunError
 
@@ -187,3 +187,14 @@ def test_points_without_equilibrium_are_the_exit_status(tmp_path):
     content = json.loads(ended.stdout)
     assert ended.returncode == 3 and content["failed"] == 1 and content["points"] == 2
     assert Path(content["table"]).is_file()
+
+
+def test_the_method_is_that_of_the_model_at_a_point_of_the_grid(write_model, tmp_path, monkeypatch):
+    """A parameter without a value of its own is given by the grid, before the method's settings are known."""
+    path = write_model((", below=1, default=0.96", ", below=1"))
+    asked = {}
+    monkeypatch.setattr("hank_mfg.cli.sweep.sweep", lambda *_, **given: asked.update(given))
+    chosen = {"method": "spg", "options": ["updates=7"], "workers": None, "scheduler": None, "cache": tmp_path}
+    with pytest.raises(AttributeError):  # nothing is solved
+        run_sweep(str(path), ["discount_factor=[0.95, 0.96]"], tmp_path, **chosen, overrides={}, tell=print)
+    assert (asked["method"].memory, asked["method"].updates) == ("none", 7)

@@ -29,7 +29,10 @@ def run_sweep(
     grid = dict(map(parse_values, over))
     if len(grid) < len(over):
         raise ValueError("--over names a parameter twice: give all its values in one --over NAME=[1, 2, 4].")
-    settings = None if method is None else named_method(method, load_model(model), options)
+    settings = None
+    if method is not None:  # whose defaults hang on the kind of model, alike at every point
+        first = {name: value for name, values in grid.items() for value in values[:1]}
+        settings = named_method(method, load_model(model, **{**given["overrides"], **first}), options)
     total = int(np.prod([len(values) for values in grid.values()]))
     try:
         with executor_for(workers, scheduler, cache) as executor:

@@ -143,6 +143,11 @@ def points_of(space: Assets | Mapping[str, Assets], points: int | Mapping[str, i
     return dict.fromkeys(cast(Mapping[str, Assets], space), POINTS_EACH if points is None else points)
 
 
+def points_in_words(points: int | Mapping[str, int]) -> str:
+    """The number of asset points, of two assets of each: "200", "50 by 70"."""
+    return " by ".join(map(str, points.values())) if isinstance(points, Mapping) else str(points)
+
+
 def grid_of(
     space: Assets | Mapping[str, Assets], points: int | Mapping[str, int] | None, dtype, states: int = 1
 ) -> AssetGrid | ProductGrid:

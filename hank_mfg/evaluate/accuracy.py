@@ -225,10 +225,11 @@ def evaluate(
                 f"{periods} periods; use more periods.", stacklevel=4,
             )  # fmt: skip
         _warn(fitted, variable)
-        if two:
-            return Accuracy(fitted, forecast, euler, gains, variable, seed)
-        lines.step("searching for better savings")
-        return Accuracy(fitted, forecast, euler, gains, variable, seed, search_gain(solution, seed=seed + 4))
+        searched = None
+        if not two:
+            lines.step("searching for better savings")
+            searched = search_gain(solution, seed=seed + 4)
+        return Accuracy(fitted, forecast, euler, gains, variable, seed, searched)
 
 
 @float64_allowed

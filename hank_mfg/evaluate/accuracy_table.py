@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from hank_mfg.environment.product_grid import points_in_words
 from hank_mfg.evaluate.bars import verdicts
 from hank_mfg.solve.solution import GlobalSolution, model_note
 from hank_mfg.wording import number
@@ -102,8 +103,7 @@ def gain_rows(content: dict[str, Any]) -> dict[str, str]:
 def accuracy_note(content: dict[str, Any], solution: GlobalSolution | None = None) -> str:
     """The note below the table: sizes, seed and model of the measures."""
     note = "" if "under" in content or solution is None else model_note(solution)
-    points = content["asset_points"]
-    points = " by ".join(map(str, points.values())) if isinstance(points, dict) else points
+    points = points_in_words(content["asset_points"])
     return (
         f"{content['periods']:,} periods, histogram on {points} asset points, {content['precision']}, "
         f"seed {content['seed']}. {note}"

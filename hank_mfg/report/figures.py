@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.arguments import described
-from hank_mfg.evaluate.distribution.statistics import has_shares, lorenz_curve, population_of, quantile
+from hank_mfg.evaluate.distribution.statistics import has_shares, lorenz_curve, population_of, populations, quantile
 from hank_mfg.evaluate.units import OWN, counted, of_rate, since
 from hank_mfg.model.named import Named
 from hank_mfg.report.style import (
@@ -121,11 +121,16 @@ def _curves_of(label: str, curve: Any) -> list[tuple[str, Any]]:
     """The Lorenz curve of one label, of an equilibrium with two assets those of net worth and of each."""
     if not isinstance(curve, SteadyState):
         return [(label, curve)]
-    if not isinstance(curve.assets, Named):
+    if not curve.economy.several:
         return [(label, lorenz_curve(curve))]
-    before = "" if label == "Wealth" else f"{label}, "
-    each = {"net worth": None, **{name: name for name in curve.assets if has_shares(curve, name)}}
-    return [((before + display_name(name).lower()).capitalize(), lorenz_curve(curve, at)) for name, at in each.items()]
+    found = lorenz_curves(curve.economy.held(curve.mass), curve.assets)
+    return [(name if label == "Wealth" else f"{label}, {name.lower()}", each) for name, each in found.items()]
+
+
+def lorenz_curves(mass: Any, assets: Any) -> dict[str, Any]:
+    """The Lorenz curves that there are of a mass: of wealth, or of pairs of assets of net worth and of each."""
+    found = populations(mass, assets)
+    return {display_name(name): lorenz_curve(*each) for name, each in found.items() if has_shares(*each)}
 
 
 @journal_style()

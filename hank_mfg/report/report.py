@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hank_mfg.environment.product_grid import points_in_words
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
 from hank_mfg.evaluate.distribution.date_zero import reach_of
-from hank_mfg.evaluate.distribution.statistics import by_value, distribution_table, has_shares, lorenz_curve
+from hank_mfg.evaluate.distribution.statistics import distribution_table, populations, table_name
 from hank_mfg.evaluate.forecast import ForecastErrors
 from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.moments import AHEAD, SMOOTHING, MomentTable, require_filter, require_smoothing
@@ -33,7 +34,7 @@ from hank_mfg.runs.manifest import into_run, is_recorded
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import Solution, model_note
 from hank_mfg.solve.stationary.steady_state import SteadyState
-from hank_mfg.wording import display_name, signed, state_names
+from hank_mfg.wording import signed, state_names
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -338,12 +339,9 @@ def _path_note(simulation: Simulation, solution: Solution) -> str:
 
 def _points(simulation: Simulation) -> str:
     """The number of asset points of a simulation, of two assets of each."""
-    two = isinstance(simulation.assets, Named)
-    return (
-        " by ".join(str(len(np.unique(each))) for each in simulation.assets.values())
-        if two
-        else str(len(simulation.assets))
-    )
+    if isinstance(simulation.assets, Named):
+        return points_in_words({name: len(np.unique(each)) for name, each in simulation.assets.items()})
+    return points_in_words(len(simulation.assets))
 
 
 def _held(solution: Solution, simulation: Simulation) -> np.ndarray:
@@ -355,16 +353,14 @@ def _held(solution: Solution, simulation: Simulation) -> np.ndarray:
 
 def _write_distributions(solution: Solution, simulation: Simulation, folder: Path) -> list[Path]:
     """Distribution of wealth and marginal propensities: the paths."""
-    assets, held, grid = simulation.assets, _held(solution, simulation), solution.steady.economy.grid
-    points = " by ".join(map(str, grid.shape)) if isinstance(assets, Named) else grid.size
+    points = points_in_words(solution.steady.economy.grid.count)
     mean = f"Mean distribution over the path. {_path_note(simulation, solution)} Levels are in goods."
     still = (
         f"Stationary equilibrium, {points} asset points, float64. MPC: consumption out of another unit of cash on hand."
     )
-    each, written = assets if isinstance(assets, Named) else {}, []
+    written, each = [], populations(_held(solution, simulation), simulation.assets)
     for name, frame, note in (
-        ("distribution", distribution_table(held, assets), mean),
-        *((f"distribution_{name}", distribution_table(*by_value(held, points)), mean) for name, points in each.items()),
+        *((table_name(name), distribution_table(*population), mean) for name, population in each.items()),
         ("marginal_propensities", marginal_propensities(solution), still),
     ):
         written += write_table(folder / name, frame, note=note)
@@ -387,11 +383,7 @@ def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "F
         "wealth_distribution": figures.plot_wealth_distribution(simulation.assets, held, note, own),
         "simulation": figures.plot_simulation(window, None, f"First {first} of {note}", units, period),
     }
-    two = isinstance(simulation.assets, Named)
-    kept = {"Net worth" if two else "Wealth": (held, simulation.assets)}
-    if isinstance(simulation.assets, Named):
-        kept |= {display_name(each): by_value(held, points) for each, points in simulation.assets.items()}
-    curves = {label: lorenz_curve(*population) for label, population in kept.items() if has_shares(*population)}
+    curves = figures.lorenz_curves(held, simulation.assets)
     if curves:
         shown["lorenz"] = figures.plot_lorenz(curves, note)
     if forecast is None:

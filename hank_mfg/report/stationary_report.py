@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hank_mfg.environment.product_grid import points_in_words
 from hank_mfg.evaluate.distribution.age_profile import age_profile
 from hank_mfg.evaluate.distribution.statistics import (
-    distribution_table,
+    distribution_tables,
     has_shares,
     lorenz_curve,
     population_of,
     quantile,
+    table_name,
 )
 from hank_mfg.evaluate.grid_error import FEWEST, grid_error
 from hank_mfg.evaluate.propensities import (
@@ -70,25 +72,25 @@ def stationary_facts(steady: SteadyState) -> dict[str, Any]:
     }
 
 
-def _assets(steady: SteadyState) -> tuple[str, ...]:
-    """The names of two assets; none of one."""
-    return steady.economy.model.asset_names()
+def _distributions(steady: SteadyState) -> dict[str, pd.DataFrame]:
+    """The distribution tables of a stationary equilibrium by the names of their files."""
+    return {table_name(name): each for name, each in distribution_tables(steady).items()}
 
 
 def stationary_content(
-    steady: SteadyState, responses: np.ndarray | None = None, distribution: pd.DataFrame | None = None
+    steady: SteadyState, responses: np.ndarray | None = None, distributions: Mapping[str, pd.DataFrame] | None = None
 ) -> dict[str, Any]:
     """The tables of a stationary equilibrium as plain numbers, for JSON; `responses` as for `mean_propensities`,
-    `distribution` its distribution table, computed unless given."""
-    table, distribution = steady.table(), distribution_table(steady) if distribution is None else distribution
+    `distributions` its distribution tables by the names of their files, computed unless given."""
+    distributions = _distributions(steady) if distributions is None else distributions
+    table, distribution = steady.table(), distributions["distribution"]
     ratios = table["ratio to output"].dropna().to_dict() if "ratio to output" in table else {}
     return {
         "outcomes": steady.outcomes,
         "units": {name: unit.replace("percent", "decimal") for name, unit in table["unit"].items()},
         "ratios_to_output": ratios,
-        "distribution": distribution["value"].to_dict(),
         "histogram_error": distribution["histogram error"].dropna().to_dict(),
-        **{f"distribution_{name}": distribution_table(steady, name)["value"].to_dict() for name in _assets(steady)},
+        **{name: each["value"].to_dict() for name, each in distributions.items()},
         "propensities": mean_propensities(steady, responses),
         "accuracy": stationary_facts(steady),
     }
@@ -112,7 +114,7 @@ def write_stationary_evaluation(
         **stationary_facts(steady),
         "search_gain_percent": search_gain(steady).percent,
         "grid_error": rough,
-        "asset_points": steady.economy.grid.count if two else steady.economy.grid.size,
+        "asset_points": steady.economy.grid.count,
         "precision": "float64",
     }
     rows = evaluation_rows(content)
@@ -148,9 +150,9 @@ def write_stationary_report(
             tell(f"Wrote {path}")
 
     responses = intertemporal_mpcs(steady, horizon=HORIZON)
-    distribution = distribution_table(steady)
-    content = stationary_content(steady, responses, distribution)
-    for name, (frame, note, digits) in _tables(steady, content, distribution, _measured(folder)).items():
+    distributions = _distributions(steady)
+    content = stationary_content(steady, responses, distributions)
+    for name, (frame, note, digits) in _tables(steady, content, distributions, _measured(folder)).items():
         shown = frame.rename(index=_shown, columns=display_name).rename_axis("")
         keep(write_table(folder / name, frame, shown, note=note, digits=digits))
     for name, figure in _figures(steady, responses).items():
@@ -174,7 +176,7 @@ def _measured(folder: Path) -> dict[str, Any]:
 
 
 def _tables(
-    steady: SteadyState, content: dict[str, Any], distribution: pd.DataFrame, errors: dict[str, Any]
+    steady: SteadyState, content: dict[str, Any], distributions: Mapping[str, pd.DataFrame], errors: dict[str, Any]
 ) -> dict[str, tuple[pd.DataFrame, str, int]]:
     outcomes, note = steady.table(), _note(steady)
     if errors:
@@ -194,32 +196,20 @@ def _tables(
     if steady.economy.life is not None:
         by_age = "Assets are held before households choose. Constrained: the share that saves as little as it may."
         ages = {"age_profile": (age_profile(steady), f"{note} {by_age}", 4)}
-    histogram = "Histogram error: the change on a grid four times finer, at the same prices."
-    if steady.economy.several:
-        histogram = "Histogram error: the change on a grid twice as fine in each asset, at the same prices."
-        for name in _assets(steady):
-            ages[f"distribution_{name}"] = (
-                distribution_table(steady, name),
-                f"{note} Levels are in goods. {histogram}",
-                4,
-            )
+    finer = "twice as fine in each asset" if steady.economy.several else "four times finer"
+    histogram = f"{note} Levels are in goods. Histogram error: the change on a grid {finer}, at the same prices."
     return {
         **ages,
         "outcomes": (outcomes, f"{note} {accounts}", 5),
-        "distribution": (
-            distribution,
-            f"{note} Levels are in goods. {histogram}",
-            4,
-        ),
+        **{name: (each, histogram, 4) for name, each in distributions.items()},
         "propensities": (propensities, f"{note} {spent}", 4),
         "marginal_propensities": (marginal_propensities(steady), f"{note} {spent}", 3),
     }
 
 
 def _note(steady: SteadyState) -> str:
-    points, states = steady.economy.shape
-    shown = " by ".join(map(str, steady.economy.grid.shape)) if steady.economy.several else points
-    return f"Stationary equilibrium, {shown} asset points, {states} income states, float64."
+    points, states = points_in_words(steady.economy.grid.count), steady.economy.shape[1]
+    return f"Stationary equilibrium, {points} asset points, {states} income states, float64."
 
 
 def _figures(steady: SteadyState, responses: np.ndarray) -> dict[str, "Figure"]:

@@ -228,13 +228,7 @@ def distribution_table(mass, assets=None) -> pd.DataFrame:
     Raises ValueError for a population that does not sum to one or has a time axis.
     """
     if isinstance(mass, SteadyState) and (assets is None or isinstance(assets, str)):
-        table, (finer, points) = distribution_table(*population_of(mass, assets)), finer_mass(mass)
-        if isinstance(points, Named) and isinstance(assets, str):
-            finer, points = by_value(finer, points[assets])
-        known = np.isfinite(finer).all()  # otherwise the finer distribution is not determined, nor is the error
-        changed = distribution_table(finer, points)["value"] - table["value"] if known else np.nan * table["value"]
-        table["histogram error"] = changed.abs().drop(index=MEAN)
-        return table
+        return distribution_tables(mass)[_name_of(mass, assets)]
     weight, assets = _population(mass, assets)
     if weight.ndim != 1:
         raise ValueError(f"mass has {weight.shape[0]} periods, with a time axis: pass the population of one period.")
@@ -250,19 +244,52 @@ def distribution_table(mass, assets=None) -> pd.DataFrame:
     return pd.DataFrame({"value": pd.Series(rows, dtype=float)}).rename_axis("statistic")
 
 
+def distribution_tables(steady: SteadyState) -> dict[str, pd.DataFrame]:
+    """The distribution table of a stationary equilibrium, with two assets of net worth and of each, by the names of
+    `populations`; the finer distribution, which is most of the work, is solved once."""
+    fine, points = finer_mass(steady)
+    known = np.isfinite(fine).all()  # otherwise the finer distribution is not determined, nor is the error
+    finer, tables = populations(fine, points), {}
+    for name, population in populations(steady.economy.held(steady.mass), steady.assets).items():
+        table = distribution_table(*population)
+        changed = distribution_table(*finer[name])["value"] - table["value"] if known else np.nan * table["value"]
+        table["histogram error"] = changed.abs().drop(index=MEAN)
+        tables[name] = table
+    return tables
+
+
+def populations(mass, assets) -> dict[str, tuple[Any, Any]]:
+    """The mass and the points of "wealth", or of pairs of assets of "net_worth" first and then of each by its name."""
+    if not isinstance(assets, Named):
+        return {"wealth": (mass, assets)}
+    each = {"net_worth": sum(np.asarray(points) for points in assets.values()), **assets}
+    return {name: _by_value(mass, values) for name, values in each.items()}
+
+
+def table_name(name: str) -> str:
+    """The name of the file with the distribution table of one of `populations`: "distribution" of all wealth."""
+    return "distribution" if name in ("wealth", "net_worth") else f"distribution_{name}"
+
+
+def _name_of(steady: SteadyState, asset: str | None) -> str:
+    """The name in `populations` of an asset of a stationary equilibrium, or of all wealth. Raises ValueError for a
+    name that is not one of two assets'."""
+    names = steady.economy.model.asset_names()
+    if asset is None:
+        return "net_worth" if names else "wealth"
+    if asset not in names:
+        known = " and ".join(names) or "there is one, which needs no name"
+        raise ValueError(f"assets = {asset!r} is not the name of an asset: {known}.")
+    return asset
+
+
 def population_of(mass, assets) -> tuple[Any, Any]:
     """The mass and the asset points of what is given: a stationary equilibrium alone, or with the name of one of two
     assets, stands for its own; pairs of assets for what they are worth. Raises ValueError where assets are missing."""
     if isinstance(mass, SteadyState) and (assets is None or isinstance(assets, str)):
-        held, points = mass.economy.held(mass.mass), mass.assets
-        if not isinstance(assets, str):
-            return population_of(held, points)
-        if not isinstance(points, Named) or assets not in points:
-            known = " and ".join(points) if isinstance(points, Named) else "there is one, which needs no name"
-            raise ValueError(f"assets = {assets!r} is not the name of an asset: {known}.")
-        return by_value(held, points[assets])
+        return populations(mass.economy.held(mass.mass), mass.assets)[_name_of(mass, assets)]
     if isinstance(assets, Named):
-        return by_value(mass, sum(np.asarray(each) for each in assets.values()))
+        return populations(mass, assets)["net_worth"]
     if assets is None:
         raise ValueError(
             "assets is missing: give the grid points, (assets,), beside the mass, or a stationary equilibrium alone, "
@@ -271,10 +298,9 @@ def population_of(mass, assets) -> tuple[Any, Any]:
     return mass, getattr(assets, "points", assets)
 
 
-def by_value(mass, values) -> tuple[np.ndarray, np.ndarray]:
+def _by_value(mass, values) -> tuple[np.ndarray, np.ndarray]:
     """The mass (..., pairs) or (..., pairs, income) over the distinct `values` (pairs,), ascending, and these."""
-    mass = np.asarray(mass, np.float64)
-    values = np.asarray(values, np.float64)
+    mass, values = np.asarray(mass, np.float64), np.asarray(values, np.float64)
     order = np.argsort(values, kind="stable")
     distinct, first = np.unique(values[order], return_index=True)
     axis = -1 if mass.shape[-1:] == values.shape else -2

@@ -119,11 +119,12 @@ def first_paths(
             "households followed the stationary policy; check prices() and signal() at every aggregate shock."
         )
     signals = np.asarray(signals) - np.asarray(level, signals.dtype)[..., None, :] if np.ndim(level) else signals
-    policy, standardized = play.policy, isinstance(play.policy, PortfolioPolicy)
-    if not standardized:
-        whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
-        policy = eqx.tree_at(lambda p: p.whitening, policy, whitening)
-    if policy.expectations is not None and not standardized:
+    policy = play.policy
+    if isinstance(policy, PortfolioPolicy):  # it starts with both, see linear_start.py
+        return play, training._replace(states=last, price_noise_sd=price_noise_sd)
+    whitening = fit_whitening(np.asarray(signals).reshape(-1, signals.shape[-1]))
+    policy = eqx.tree_at(lambda p: p.whitening, policy, whitening)
+    if policy.expectations is not None:
         scale = np.array([np.ascontiguousarray(each).std() for each in np.moveaxis(np.asarray(outlooks), -1, 0)])
         scale = np.where(scale > 0, scale, policy.expectations.scale)
         policy = eqx.tree_at(lambda p: p.expectations.scale, policy, jnp.asarray(scale))
