@@ -32,7 +32,9 @@ class Lines:
         self._text = text
 
     def tell(self) -> None:
-        """Print a line: what is computed, the step, and the seconds so far."""
+        """Print a line: what is computed, the step, and the seconds so far; nothing before the first step."""
+        if not self._text:
+            return
         seconds = time.perf_counter() - self._began
         print(f"{self._what}: {self._text} ({seconds:.0f} s)", file=sys.stderr, flush=True)
 
