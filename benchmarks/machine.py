@@ -71,6 +71,23 @@ def write_result(name: str, content: dict[str, Any]) -> Path:
     return write_text(RESULTS / f"{name}.json", text + "\n")
 
 
+def kept_solution(path: Path, model: Any, solve: Callable[[], Any]) -> tuple[Any, float | None]:
+    """What `solve()` gives, kept at `path` (.npz) with the seconds it took beside it, or what is kept there already;
+    None for seconds that are not known."""
+    import hank_mfg as hm
+
+    took = path.with_suffix(".json")
+    if path.is_file():
+        return hm.load(path, model), json.loads(took.read_text()) if took.is_file() else None
+    path.parent.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    solution = solve()
+    seconds = time.perf_counter() - begin
+    hm.save(solution, path)
+    write_text(took, json.dumps(seconds))
+    return solution, seconds
+
+
 def command(*arguments: str, cache: Path) -> dict:
     """One `hank-mfg ... --json` in a process of its own: what it printed, and seconds of wall clock and processor."""
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(cache)}

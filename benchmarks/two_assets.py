@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from machine import ROOT, progress, run_benchmark
+from machine import ROOT, kept_solution, progress, run_benchmark
 
 import hank_mfg as hm
 
@@ -88,7 +88,8 @@ def responses(solution: hm.Solution, linear: Any, quick: bool, share: float) -> 
     rows = []
     for shock, size in NEWS.items():
         size = size * (0.1 * share if quick else share)
-        found = hm.impulse_response(solution, shock, size, horizon=12, starts=4 if quick else 32, paths=2)
+        starts, horizon = (256, 2) if shock == "extra_spending" else (32, 12)  # whose response of output is small
+        found = hm.impulse_response(solution, shock, size, horizon=horizon, starts=4 if quick else starts, paths=2)
         persistence = getattr(solution.model, {"extra_spending": "spending"}.get(shock, shock) + "_persistence")
         scale = solution.steady.public.shocks[shock] if shock == "productivity" else 1.0
         exact = linear.response(**{shock: size * scale * persistence ** np.arange(linear.horizon)})
@@ -103,13 +104,16 @@ def responses(solution: hm.Solution, linear: Any, quick: bool, share: float) -> 
     return rows
 
 
-def trained(quick: bool, share: float = 1.0) -> tuple[hm.Solution, float]:
-    """The global solution with shocks of a `share` of their calibrated size, and the seconds it took."""
+def trained(quick: bool, share: float = 1.0) -> tuple[hm.Solution, float | None]:
+    """The global solution with shocks of a `share` of their calibrated size, kept, and the seconds it took."""
     model = hm.load_model("two_asset_hank")
     names = ("productivity_sd", "monetary_sd", "spending_sd")
     model = hm.load_model("two_asset_hank", **{name: share * getattr(model, name) for name in names})
     changes = TINY if quick else {} if share == 1.0 else {"updates": CALM_UPDATES}
-    return timed(lambda: hm.solve(model, hm.RSPG.for_model(model, **changes), verbose=False))
+    return kept_solution(
+        ROOT / "benchmarks" / "runs" / "two_assets" / f"{'quick' if quick else 'full'}_{share:g}.npz", model,
+        lambda: hm.solve(model, hm.RSPG.for_model(model, **changes), verbose=False),
+    )  # fmt: skip
 
 
 def measure(quick: bool) -> dict[str, Any]:
@@ -134,13 +138,22 @@ def measure(quick: bool) -> dict[str, Any]:
         "expectations": [each.to_dict() for each in errors.expectations], "excess_demand": errors.excess_demand,
         "goods_over_output": float(np.abs(path.goods_market).max()), "periods": errors.periods,
     }  # fmt: skip
+    progress("exploitability and a search over all pairs")
+    sizes = {"paths": 1, "horizon": 5} if quick else {}
+    found, gain_seconds = timed(lambda: hm.exploitability(solution, **sizes, **({"updates": 1} if quick else {})))
+    search, search_seconds = timed(lambda: hm.search_gain(solution, **sizes))
+    at_rest = hm.search_gain(solution.steady)
+    deviations = {
+        "exploitability": {**found._asdict(), "seconds": gain_seconds},
+        "search": {**search._asdict(), "seconds": search_seconds}, "search_at_rest_percent": at_rest.percent,
+    }  # fmt: skip
     linear = hm.linearize(solution.steady, horizon=300)
     progress("smaller shocks")
     calm, _ = trained(quick, CALM)
     rows = responses(calm, linear, quick, CALM)
     return {
         "precision": "training float32, everything else float64", "table": table, "package_seconds": package,
-        "ratios_of_seconds": ratios, "global": errors_found, "responses": rows,
+        "ratios_of_seconds": ratios, "global": errors_found, "deviations": deviations, "responses": rows,
     }  # fmt: skip
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast, overload
 import numpy as np
 
 from hank_mfg.arguments import require_none
-from hank_mfg.environment.product_grid import SeveralAssetsError
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
@@ -44,7 +43,7 @@ class Accuracy:
     `simulation` is the path on which the law of motion of `variable` is fitted, `forecast` Den Haan's test on another
     path, None where there is nothing to have a law; `euler` one-step and dynamic Euler errors, with two assets one-step
     ones of each; `exploitability` both ends of the gain from deviating, `search` the gain that a search over all
-    choices finds, which uses no first-order condition, both None with two assets.
+    choices finds, which uses no first-order condition; None where it was not measured.
     """
 
     simulation: Simulation
@@ -171,9 +170,10 @@ def evaluate(
     The law of motion is that of the aggregate `variable`, by default the first that choices move and prices follow
     from; where there is none, no law is fitted, and the first price that clears is described. It is fitted on one path
     of `periods` periods and tested on another, neither seen in training. `deviations=False` leaves out exploitability,
-    which trains a deviator. Progress is reported on standard error every 30 seconds, with `verbose=True` at every
-    step, with `verbose=False` never. Warns when the top of the asset grid holds more than 1e-6 of the mass, or when the
-    path is too short for its mean to have settled.
+    which trains a deviator; where households have two assets both it and the gain by search are left out unless
+    `deviations=True`, for they take minutes. Progress is reported on standard error every 30 seconds, with
+    `verbose=True` at every step, with `verbose=False` never. Warns when the top of the asset grid holds more than 1e-6
+    of the mass, or when the path is too short for its mean to have settled.
 
     A solution over a box of parameters is measured at its middle, at its corners, where these are no more than 32, and
     at `points` points drawn evenly, 8 unless said: Euler errors, and the worst point; `evaluate(solution.at(...))`
@@ -189,13 +189,7 @@ def evaluate(
         with telling("evaluate", verbose) as lines:
             return box_accuracy(solution, **measured, asset_points=cast(Any, asset_points), lines=lines)
     require_none({"points": points}, "a solution over a box of parameters", f"this is a {type(solution).__name__}")
-    two = bool(solution.steady.economy.several)
-    if two and deviations:
-        raise SeveralAssetsError(
-            "Exploitability and the gain by search are not there for households with two assets: leave out "
-            "deviations=True; Euler errors of both, errors of expectations and the model's accounts are measured."
-        )
-    deviations = not two if deviations is None else deviations
+    deviations = not solution.steady.economy.several if deviations is None else deviations
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
@@ -226,7 +220,7 @@ def evaluate(
             )  # fmt: skip
         _warn(fitted, variable)
         searched = None
-        if not two:
+        if deviations or not economy.several:
             lines.step("searching for better savings")
             searched = search_gain(solution, seed=seed + 4)
         return Accuracy(fitted, forecast, euler, gains, variable, seed, searched)

@@ -9,7 +9,9 @@ The gain is an upper bound as the clairvoyant one is: the searcher knows the pat
 paths, as permanent percent of consumption (welfare.py).
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,33 +19,30 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.compiling import quick_jit
-from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.product_grid import require_one_asset
+from hank_mfg.environment.economy import Economy
 from hank_mfg.evaluate.exploitability.deviation import draw_path, followers_welfare, path_welfare, terminal_values
+from hank_mfg.evaluate.stationary_savings import savings_on
 from hank_mfg.evaluate.welfare import consumption_equivalent, consumption_percent
 from hank_mfg.files import latex_of
-from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.lifetime import Frozen
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.solve.stationary.best_savings import best_choice, stationary_best
-from hank_mfg.solve.stationary.household import feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-PARTS = 2  # choices tried between neighboring asset points of a path, plus one
-
 
 @readable
 class SearchGain(NamedTuple):
     """The gain of the best savings by search: lifetime utility, mean over the mass (and paths), and permanent `percent`
-    of consumption. `percent_on_points` is what choices on asset points alone gain: the difference says how fine the
-    search is. `standard_error_percent` over `paths` of `horizon` periods; in a stationary equilibrium there are none.
+    of consumption. `percent_on_points` is what choices on asset points alone gain, with two assets a search that begins
+    at those: the difference says how fine the search is. `standard_error_percent` over `paths` of `horizon` periods; in
+    a stationary equilibrium there are none.
     """
 
     gain: float
@@ -76,31 +75,27 @@ class SearchGain(NamedTuple):
 def search_gain(
     solution: SteadyState | GlobalSolution,
     *,
-    paths: int = 4,
-    horizon: int = 150,
+    paths: int | None = None,
+    horizon: int | None = None,
     seed: int = 5,
-    asset_points: int = 100,
+    asset_points: int | Mapping[str, int] | None = None,
 ) -> SearchGain:
     """The gain of one household from other savings, by a search over all choices without first-order conditions.
 
-    Of a stationary equilibrium at its prices, on its own grid; of a solution with aggregate risk along `paths` paths of
-    `horizon` periods on `asset_points` points, knowing the path. Near zero where policies are right: what is left in a
+    Of a stationary equilibrium at its prices, on its own grid; of a solution with aggregate risk along `paths` paths
+    (4; 2 where households have two assets) of `horizon` periods (150; 50) on `asset_points` points (100; of each asset
+    half as many as in training), knowing the path. Near zero where policies are right: what is left in a
     solution with aggregate risk is mostly the value of knowing the path. Never negative: the choices of the policy
     are among those searched. float64. Raises ValueError for sizes below 1.
     """
-    require_sizes(
-        "search_gain",
-        {"paths": (paths, 1, 4), "horizon": (horizon, 1, 150), "asset_points": (asset_points, 10, 100)},
-        lambda: (float(asset_points) * horizon, 10.0 * float(asset_points) ** 2 * paths * horizon),
-    )
     if isinstance(solution, SteadyState):
         return _stationary_gain(solution)
-    require_one_asset(solution.steady.economy.model)
-    play = solution.play(asset_points)
+    paths, horizon, points = _sizes(solution, paths, horizon, asset_points)
+    play = solution.play(points)
     state = solution.start(play)
     own = terminal_values(solution.steady, play)[0]
     grid = solution.steady.economy.on(play.economy.grid)
-    best = _terminal_best(grid, solution.steady.public, solution.steady.policy)
+    best = stationary_best(grid, solution.steady.public, savings_on(solution.steady, grid), _parts(grid)[-1])[1].value
     keys = jax.random.split(jax.random.PRNGKey(seed), paths)
 
     found = _along(play, state, (own[1:], best), horizon, keys)
@@ -116,18 +111,36 @@ def search_gain(
 
 def _stationary_gain(steady: SteadyState) -> SearchGain:
     gains = []
-    for parts in (2, 1) if steady.economy.several else (4, 1):  # of pairs there are many
+    for parts in (_parts(steady.economy)[-1], 1):
         own, best = stationary_best(steady.economy, steady.public, jnp.asarray(steady.savings), parts)
         gains.append(float(jnp.sum(jnp.asarray(steady.mass) * (best.value - own))))
     percent, on_points = (consumption_percent(steady, each) for each in gains)
     return SearchGain(gains[0], percent, on_points, 0.0, 0, 0, steady.economy.shape[0], 0)
 
 
-@quick_jit
-def _terminal_best(economy: Economy, public: Public, policy: ConsumptionFunction) -> Array:
-    """The value of assets after the last period under the search: (assets, income)."""
-    cash = economy.resources(public)
-    return stationary_best(economy, public, feasible_savings(economy, public, cash, policy(cash)))[1].value
+def _parts(economy: Economy) -> tuple[int, int]:
+    """How finely choices are tried between neighboring asset points along a path, and at rest; of pairs there are
+    many."""
+    return (2, 2) if economy.several else (2, 4)
+
+
+def _sizes(solution: GlobalSolution, paths: int | None, horizon: int | None, asset_points: Any) -> tuple[int, int, Any]:
+    """Paths, periods and asset points: the usual ones where none are given. Raises SizeError."""
+    economy = solution.steady.economy
+    two = bool(economy.several)
+    usual = (2, 50) if two else (4, 150)
+    paths, horizon = (given if value is None else value for value, given in zip((paths, horizon), usual, strict=True))
+    half = {name: max(10, count // 2) for name, count in economy.grid.count.items()} if two else 100
+    points = half if asset_points is None else asset_points
+    each = points if isinstance(points, Mapping) else {"asset_points": points}
+    sizes = {"paths": (paths, 1, usual[0]), "horizon": (horizon, 1, usual[1])}
+    sizes |= {name: (count, 10, half[name] if isinstance(half, dict) else half) for name, count in each.items()}
+    require_sizes(
+        "search_gain", sizes,
+        lambda: (math.prod(map(float, each.values())) * horizon,
+                 10.0 * math.prod(map(float, each.values())) ** 2 * paths * horizon),
+    )  # fmt: skip
+    return paths, horizon, points
 
 
 def _best_value(economy: Economy, path: Frozen, terminal: Array, parts: int) -> Array:
@@ -153,7 +166,7 @@ def _along(play: Play, state: State, terminal: tuple[Array, Array], horizon: int
         own, best = terminal
         welfare = path_welfare(economy, mass, path, own, jnp.ones((), mass.dtype))
         values = {
-            "search": _best_value(economy, path, best, PARTS),
+            "search": _best_value(economy, path, best, _parts(economy)[0]),
             "points": _best_value(economy, path, best, 1),
         }
         gains = {name: jnp.sum(mass * value) for name, value in values.items()}

@@ -16,7 +16,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
-from hank_mfg.solve.play.rollout import Decision, Play, State, rollout
+from hank_mfg.solve.play.rollout import Decision, Play, State, for_each, rollout
 
 
 class Frozen(NamedTuple):
@@ -34,7 +34,7 @@ def freeze(play: Play, state: State, shocks_next: Array, foresight: bool) -> tup
     """All households follow `play` along the aggregate states `shocks_next` (time,): the last state, and what one
     household faces on the way, with the others' decisions in every state that may follow if there is `foresight`."""
     last, steps = rollout(play, state, shocks_next, lambda step: step)
-    ahead = jax.vmap(play.look_ahead)(steps) if foresight else None
+    ahead = for_each(play.economy, play.look_ahead, steps) if foresight else None
     return last, Frozen(steps.now, ahead, steps.shock_next)
 
 

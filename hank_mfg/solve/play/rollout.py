@@ -103,7 +103,7 @@ class Play(NamedTuple):
         signal = economy.signal(public)
         memory, features = self.policy.remember(state.memory, signal)
         cash = economy.resources(public)
-        unconstrained_consumption, unconstrained_savings, savings = self._choices(features, cash, public)
+        unconstrained_consumption, unconstrained_savings, savings = self.choices(features, cash, public)
         expected = self.policy.expected(features)
         excess = economy.excess_demand(state.aggregate.mass, public, savings, expected)
         return Decision(
@@ -120,7 +120,7 @@ class Play(NamedTuple):
             excess,
         )
 
-    def _choices(self, features: Array, cash: Array, public: Public) -> tuple[Array, Array, Array]:
+    def choices(self, features: Array, cash: Array, public: Public) -> tuple[Array, Array, Array]:
         """Consumption and savings before bounds bind, and savings within them; of two assets, whose policy minds all
         bounds, those within them."""
         economy = self.economy

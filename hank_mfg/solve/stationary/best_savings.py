@@ -4,7 +4,8 @@ Given values ahead W(a', e) = E[V(a', e') | e], piecewise linear between asset p
 
     V(a, e) = max over a' of F(a, a') + beta(e) W(a', e),
 
-over all asset points, points between them, and what a policy does; with two assets over all pairs. It assumes nothing
+over all asset points, points between them, and what a policy does; with two assets over all pairs, and then around the
+best of them. It assumes nothing
 of the shape of V, so it finds what first-order conditions miss: budgets with cliffs and kinks. What it shares with the
 policies that it judges is the grid of assets and the lottery on it.
 """
@@ -24,6 +25,8 @@ from hank_mfg.solve.stationary.fixed_point import solve_contraction
 
 ROUNDS = 60  # of policy improvement at most
 TOGETHER = 2**21  # values held at once: choices x assets x income
+HALVINGS = 6  # rounds of the search around the best pair of two assets
+DIRECTIONS = [(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if (i, j) != (0, 0)]
 SETTLED = 1e-12  # relative improvement at which it ends
 
 
@@ -37,7 +40,7 @@ class Best(NamedTuple):
 
 def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, parts: int) -> Best:
     """The best of all asset points, `parts` - 1 points between neighbors, and `savings` (assets, income), with two
-    assets of all pairs of such points and `savings` (2, assets, income).
+    assets of all pairs of such points and `savings` (2, assets, income), and of what lies around the best of these.
 
     `ahead` (assets, income) is W, the expected value of next assets.
     """
@@ -65,7 +68,43 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
     size = max(1, min(len(choices), TOGETHER // own.size))
     padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
     choices, ahead_of_choice = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, ahead_of_choice))
-    return jax.lax.scan(better, Best(own, savings), (choices, ahead_of_choice))[0]
+    best = jax.lax.scan(better, Best(own, savings), (choices, ahead_of_choice))[0]
+    return _around(economy, public, ahead, best, parts) if economy.several else best
+
+
+def _around(economy: Economy, public: Public, ahead: Array, best: Best, parts: int) -> Best:
+    """The best of pairs around those of `best`: eight neighbors, at half the distance in every round.
+
+    Costs of adjustment rise with the square of the change, so that pairs of grid points alone may all be far from the
+    best pair. Distances are in intervals of the grid, from 1 / (2 `parts`) on.
+    """
+    grid, discount_factor, cash = economy.grid, economy.discount_factor(public.shocks), economy.resources(public)
+    places = [jnp.arange(axis.size, dtype=economy.dtype) for axis in grid.axes]
+
+    def at(place: Array) -> Array:
+        pairs = zip(place, places, grid.axes, strict=True)
+        return jnp.stack([jnp.interp(each, number, axis.points) for each, number, axis in pairs])
+
+    def value_of(choice: Array) -> Array:
+        value = economy.reward(choice, public) + discount_factor * read(ahead, economy.lottery(choice))
+        allowed = economy.budget(public).unspent(cash, choice) > 0
+        return jnp.where(allowed & ~jnp.isnan(value), value, -jnp.inf)
+
+    def closer(state, step: Array):
+        place, value, savings = state
+        for direction in DIRECTIONS:
+            moved = place + step * jnp.asarray(direction, place.dtype)[:, None, None]
+            choice = at(moved)
+            found = value_of(choice)
+            place, savings = (jnp.where(found > value, new, old) for new, old in ((moved, place), (choice, savings)))
+            value = jnp.maximum(found, value)
+        return (place, value, savings), None
+
+    triples = zip(best.savings, places, grid.axes, strict=True)
+    start = jnp.stack([jnp.interp(each, axis.points, number) for each, number, axis in triples])
+    steps = 0.5 ** jnp.arange(1, HALVINGS + 1, dtype=economy.dtype) / parts
+    (_, value, savings), _ = jax.lax.scan(closer, (start, best.value, best.savings), steps)
+    return Best(value, savings)
 
 
 def _tried(economy: Economy, ahead: Array, parts: int) -> tuple[Array, Array]:
