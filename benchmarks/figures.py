@@ -4,8 +4,9 @@
 
 NAME is any of krusell_smith, huggett, stock_market, one_asset_hank (responses of the global solution beside
 perfect-foresight and linear ones), life_cycle (assets and consumption by age), krusell_smith_noisy (a boom that lasts
-and one that does not), misspecification (costs measured by misspecification.py); all by default. Each takes one to four
-minutes. --quick draws into benchmarks/results instead.
+and one that does not), two_asset_hank (spending in slumps and booms), misspecification (costs measured by
+misspecification.py); all by default. Each takes one to four minutes, two_asset_hank ten more where its solution is not
+kept yet. --quick draws into benchmarks/results instead.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import two_assets
 from economies import CALM, HANK_CALM
 from machine import RESULTS, ROOT, TINY, progress
 
@@ -63,6 +65,16 @@ def one_asset_hank(quick: bool) -> "Figure":
     chosen = {"shock": "monetary", "sizes": sizes, "horizon": 20, "starts": 48, "paths": 4}
     names, model = ["output", "inflation", "interest_rate"], hm.load_model("one_asset_hank", **CALM)
     return compared(model, HANK_CALM, names, quick, **chosen)
+
+
+def two_asset_hank(quick: bool) -> "Figure":
+    """Government spending where output is low and where it is high: a quarter of the starting states each."""
+    solution, _ = two_assets.trained(quick)
+    sizes = {"starts": 8, "paths": 2, "horizon": 3} if quick else {"starts": 96, "paths": 2, "horizon": 12}
+    found = hm.impulse_response(solution, "extra_spending", two_assets.NEWS["extra_spending"], **sizes)
+    low, high = found.by_state("output")
+    parts = {"Output low": low, "Output high": high}
+    return hm.plot.impulse_response(parts, ["output", "consumption", "investment", "inflation"])
 
 
 @journal_style()
@@ -138,6 +150,7 @@ FIGURES: dict[str, Callable[[bool], "Figure"]] = {
         stock_market,
         life_cycle,
         one_asset_hank,
+        two_asset_hank,
         krusell_smith_noisy,
         misspecification,
     )

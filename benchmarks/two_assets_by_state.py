@@ -43,7 +43,7 @@ def effects(part: hm.results.ImpulseResponse, solution: hm.Solution, shock: str)
     }
 
 
-def foreseen(steady: hm.results.SteadyState, horizon: int) -> list[dict[str, Any]]:
+def foreseen(steady: hm.SteadyState, horizon: int) -> list[dict[str, Any]]:
     """The effect on output on impact, in percent, of a surprise where productivity has been low, at rest, or high."""
     linear = hm.linearize(steady, horizon=horizon)
 

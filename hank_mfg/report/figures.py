@@ -45,7 +45,8 @@ MOST_DOTS = 500  # points drawn for each aggregate state
 def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None) -> "Figure":
     """Responses to a shock, one panel per variable; several responses are overlaid, for instance +1 and -1 percent.
 
-    `responses` is one object or a list of objects with the attributes shock (its name), size (a number, printed with
+    `responses` is one object, a list of objects, or objects by label, {"slump": low, "boom": high}, where the shock
+    and its size alone do not tell them apart. They have the attributes shock (its name), size (a number, printed with
     3 digits before its unit), unit, horizon (periods), mean, lower, upper (name -> (horizon,), already in the units
     shown; lower and upper may lack names without a band), units (name -> "percent", "percentage points" or "level"),
     rates (names of what is a rate per period, whose axis says so), period (what the axis counts, "quarter", "year", or
@@ -54,6 +55,8 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
     notes are printed below.
     Raises ValueError for a variable that a response lacks, or whose unit differs between responses.
     """
+    labels = list(responses) if isinstance(responses, Mapping) else None
+    responses = list(responses.values()) if isinstance(responses, Mapping) else responses
     responses = list(responses) if isinstance(responses, list | tuple) else [responses]
     for each in responses:
         if not isinstance(getattr(each, "mean", None), Mapping):
@@ -70,16 +73,18 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
                 f"the first one has {', '.join(responses[0].mean)}."
             )
     shocks = [f"{display_name(item.shock)} {signed(item.size)} {item.unit}" for item in responses]
-    notes = [f"Shock: {shocks[0]}, in {counted(responses[0].period).lower()} 0."] if len(responses) == 1 else []
+    labels = shocks if labels is None else labels
+    told = len(responses) == 1 or labels is not shocks
+    notes = [f"Shock: {each}, in {counted(responses[0].period).lower()} 0." for each in dict.fromkeys(shocks) if told]
     notes += dict.fromkeys(item.note for item in responses if item.note)
     figure, axes = multiples(len(names), 1.7, " ".join(notes), since(responses[0].period))
     for name, panel in zip(names, axes, strict=True):
         panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)
-        for item, shock, line in zip(responses, shocks, line_styles(len(responses)), strict=True):
+        for item, label, line in zip(responses, labels, line_styles(len(responses)), strict=True):
             periods = np.arange(item.horizon)
             if name in item.lower and name in item.upper:
                 panel.fill_between(periods, item.lower[name], item.upper[name], color="0.5", alpha=0.25, linewidth=0)
-            panel.plot(periods, item.mean[name], label=shock, **line)
+            panel.plot(periods, item.mean[name], label=label, **line)
         first = responses[0]
         unit = of_rate(first.units[name], first.period) if name in first.rates else first.units[name]
         panel.set(title=display_name(name), ylabel=unit.capitalize())

@@ -41,6 +41,9 @@ def require_aggregate_risk(model: Model) -> None:
         )
 
 
+MANY_PAIRS = 10_000  # of asset points of two assets: above it training is slow
+
+
 @overload
 def solve(
     problem: Model,
@@ -181,6 +184,7 @@ def _solve_economy(
             lines.step("classical algorithm, beginning with the stationary equilibrium")
             return solve_classical(model, settings, seed=seed, steady=steady, started=started)
     price(model, settings)
+    _warn_of_pairs(model, settings)
     models = None if family is None else family.worlds(model, settings.paths, settings.asset_points, settings.precision)
     if resume is not None:
         require_same_models(resume[1], models)
@@ -192,6 +196,17 @@ def _solve_economy(
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
         warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
     return dataclasses.replace(solution, family=family)
+
+
+def _warn_of_pairs(model: Model, settings: RSPG) -> None:
+    """Warn of settings for one asset where households have two."""
+    pairs = settings.asset_points * settings.second_points
+    if model.asset_names() and pairs > MANY_PAIRS:
+        warnings.warn(
+            f"RSPG(asset_points={settings.asset_points}, second_points={settings.second_points}) of a model with two "
+            f"assets: {pairs} pairs of points make an update take minutes; RSPG.for_model(model) has settings for two.",
+            stacklevel=5,
+        )
 
 
 def _solve_box(begun: BegunBox, callback: Any, verbose: bool | None) -> BoxSolution:

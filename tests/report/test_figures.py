@@ -120,6 +120,12 @@ def test_overlaid_responses_are_told_apart_and_named():
     assert texts(figure).count("Mean over 64 pairs of paths.") == 1  # one note, not one per response
 
 
+def test_responses_of_one_shock_have_labels_of_their_own():
+    figure = figures.plot_impulse_response({"Slump": response(), "Boom": response(band=False)}, ["interest_rate"])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["Slump", "Boom"]
+    assert " ".join(texts(figure)).count("Shock: Productivity +1 percent, in quarter 0.") == 1
+
+
 def test_legend_uses_the_empty_cell():
     item = response()
     for extra in "abc":

@@ -1,6 +1,7 @@
 """Households with two assets: against plain loops, limit cases with known answers, and another package."""
 
 import dataclasses
+import importlib
 import sys
 from pathlib import Path
 
@@ -222,6 +223,20 @@ def test_declarations_of_two_assets_that_make_no_sense_are_refused():
     ):
         with pytest.raises(ValueError, match=words):
             hm.check_model(wrong())
+
+
+def test_settings_for_one_asset_are_warned_of(monkeypatch):
+    model = Cyclical(discount_factor=0.94)
+
+    def stop(*_):
+        raise hm.SolveError("stopped before training")
+
+    monkeypatch.setattr(importlib.import_module("hank_mfg.solve.solve"), "train_economy", stop)
+    with (
+        pytest.warns(UserWarning, match="14000 pairs .* RSPG.for_model"),
+        pytest.raises(hm.SolveError, match="stopped"),
+    ):
+        hm.solve(model, hm.RSPG())
 
 
 def test_a_sound_declaration_passes():
