@@ -2,8 +2,8 @@
 
 The public names are listed in __init__.pyi and loaded on first use, so that nothing pays for tables and figures it does
 not draw; plots of results are in `plot`, statistics of arrays in `stats`, types of results in `results`. `solve`,
-`evaluate` and `estimate` are functions that share their names with the folders they live in, and the functions are what
-the names mean here. Functions check the kinds of their arguments first (arguments.py).
+`evaluate`, `estimate` and `welfare` are functions that share their names with the folders they live in, and the
+functions are what the names mean here. Functions check the kinds of their arguments first (arguments.py).
 """
 
 import functools
@@ -22,7 +22,7 @@ class _Names(types.ModuleType):
     """This module, in which the import of a folder does not take the name of a public function."""
 
     def __setattr__(self, name: str, value):
-        if not (isinstance(value, types.ModuleType) and name in ("estimate", "evaluate", "solve")):
+        if not (isinstance(value, types.ModuleType) and name in ("estimate", "evaluate", "solve", "welfare")):
             super().__setattr__(name, value)
 
 

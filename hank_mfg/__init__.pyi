@@ -102,3 +102,8 @@ from .solve.stationary.steady_state import SteadyStateError as SteadyStateError
 from .solve.stationary.steady_state import steady_state as steady_state
 from .solve.train import NotConvergedWarning as NotConvergedWarning
 from .solve.train import Status as Status
+from .welfare.gains import welfare as welfare
+from .welfare.planner import PlannerError as PlannerError
+from .welfare.planner import planner as planner
+from .welfare.reform import ReformError as ReformError
+from .welfare.reform import reform as reform

@@ -17,6 +17,7 @@ from hank_mfg.report.path_figures import animate_distribution as _animate_distri
 from hank_mfg.report.path_figures import plot_distribution_path as _plot_distribution_path
 from hank_mfg.report.path_figures import plot_intertemporal_mpcs as _plot_intertemporal_mpcs
 from hank_mfg.report.path_figures import plot_transition as _plot_transition
+from hank_mfg.report.welfare_figure import plot_welfare as _plot_welfare
 
 age_profile = checked(_plot_age_profile, name="plot.age_profile")
 animate_distribution = checked(_animate_distribution, name="plot.animate_distribution")
@@ -33,4 +34,5 @@ posterior = checked(_plot_posterior, name="plot.posterior")
 responses = checked(_plot_responses, name="plot.responses")
 save = checked(_save_figure, name="plot.save")
 transition = checked(_plot_transition, name="plot.transition")
+welfare = checked(_plot_welfare, name="plot.welfare")
 wealth_distribution = checked(_plot_wealth_distribution, name="plot.wealth_distribution")

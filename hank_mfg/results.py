@@ -42,3 +42,6 @@ from hank_mfg.solve.sequence.transition import Transition as Transition
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium as Equilibrium
 from hank_mfg.solve.stationary.families import SteadyStates as SteadyStates
 from hank_mfg.solve.stationary.given_prices import HouseholdAtPrices as HouseholdAtPrices
+from hank_mfg.welfare.gains import Welfare as Welfare
+from hank_mfg.welfare.planner import Planner as Planner
+from hank_mfg.welfare.reform import Reform as Reform

@@ -8,7 +8,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "hank_mfg"
-STAGES = ("model", "environment", "policy", "solve", "evaluate", "estimate", "runs", "report", "replication", "cli")
+STAGES = (
+    "model",
+    "environment",
+    "policy",
+    "solve",
+    "evaluate",
+    "welfare",
+    "estimate",
+    "runs",
+    "report",
+    "replication",
+    "cli",
+)
 ROOT_FILES = (
     "arguments",
     "compiling",

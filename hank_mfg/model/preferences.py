@@ -91,15 +91,15 @@ class CRRA(eqx.Module):
         return marginal_utility ** (-1.0 / self.risk_aversion)
 
 
-def equivalent_share(risk_aversion: float, units: float) -> float:
-    """The share x of consumption at which u(1 + x) is so many `units` of utility, u(c) = (c^(1-g) - 1)/(1-g); infinite
-    where no share is."""
-    curvature = 1.0 - risk_aversion
+def equivalent_share(risk_aversion: float, units: Any) -> Any:
+    """The share x of consumption at which u(1 + x) is so many `units` of utility, u(c) = (c^(1-g) - 1)/(1-g), of any
+    shape; infinite where no share is."""
+    curvature, units = 1.0 - risk_aversion, np.asarray(units, np.float64)
     if abs(curvature) < 1e-9:
-        return float(np.expm1(units))
-    if curvature * units <= -1.0:
-        return float(np.copysign(np.inf, units))
-    return float(np.expm1(np.log1p(curvature * units) / curvature))
+        return np.expm1(units)[()]
+    there = curvature * units > -1.0
+    share = np.expm1(np.log1p(np.where(there, curvature * units, 0.0)) / curvature)
+    return np.where(there, share, np.copysign(np.inf, units))[()]
 
 
 def require_patience(model: Any) -> float:

@@ -138,12 +138,12 @@ ENDS = ((-0.2, -0.1), (-0.5, -0.02), (-0.01, 0.001), (-0.3, -0.29), (0.008, 0.05
 
 
 def _bracket(low: float, high: float):
-    return lambda: huggett(unknowns=lambda self: {"interest_rate": hm.Bracket(low, high)})
+    return lambda: huggett(clearing_prices=lambda self: {"interest_rate": hm.Bracket(low, high)})
 
 
 def _hank_bracket(**brackets):
     plain = {"wage": hm.Bracket(0.2, 2.0), "output": hm.Bracket(0.5, 1.5), "inflation": hm.Bracket(-0.2, 0.2)}
-    return lambda: hank(unknowns=lambda self: {**plain, **{k: hm.Bracket(*v) for k, v in brackets.items()}})
+    return lambda: hank(clearing_prices=lambda self: {**plain, **{k: hm.Bracket(*v) for k, v in brackets.items()}})
 
 
 BRACKETS = {
@@ -197,15 +197,15 @@ def _hank_goods(self, today, choices):
 
 WALRAS = {
     "bonds and goods": (
-        lambda: huggett(unknowns=_two_rates, resources=_taxed, excess_demand=_bonds_and_goods),
+        lambda: huggett(clearing_prices=_two_rates, resources=_taxed, excess_demand=_bonds_and_goods),
         r"bonds, goods are not independent.*interest_rate, tax are not determined together",
     ),
     "twice": (
-        lambda: huggett(unknowns=_two_rates, resources=_taxed, excess_demand=_bonds_twice),
+        lambda: huggett(clearing_prices=_two_rates, resources=_taxed, excess_demand=_bonds_twice),
         r"bonds, paper are not independent",
     ),
     "a function": (
-        lambda: huggett(unknowns=_two_rates, resources=_taxed, excess_demand=_bonds_and_squares),
+        lambda: huggett(clearing_prices=_two_rates, resources=_taxed, excess_demand=_bonds_and_squares),
         r"bonds, credit are not independent",
     ),
     "identity": (
@@ -277,11 +277,13 @@ OTHERS = {
         r"resources\(\): cash on hand is nan at assets",
     ),
     "debt without rest": (
-        lambda: hank(carry=_unit_root),
+        lambda: hank(next_state=_unit_root),
         r"public_debt has no stationary value",
     ),
     "too patient": (
-        lambda: huggett({"discount_factor": 0.9999999}, unknowns=lambda self: {"interest_rate": hm.Bracket(0.01, 0.2)}),
+        lambda: huggett(
+            {"discount_factor": 0.9999999}, clearing_prices=lambda self: {"interest_rate": hm.Bracket(0.01, 0.2)}
+        ),
         r"beta \(1 \+ r\) does not cross one.*widen the bracket.*or else with discount_factor = ",
     ),
     "equation without choices": (

@@ -190,30 +190,45 @@ def marginal_propensities_by_wealth(mass, assets, mpc, groups: int | Sequence[fl
     assets (NaN): the top of the grid says nothing about them. Raises ValueError when shapes differ, `mpc` is not finite
     or `groups` is not ascending inside (0, 1).
     """
-    mass, mpc = np.asarray(mass, dtype=float), np.asarray(mpc, dtype=float)
-    if isinstance(assets, Named) and mass.shape == mpc.shape:  # pairs of assets, by what they are worth
-        (spent, _), (mass, assets) = population_of(mass * mpc, assets), population_of(mass, assets)
-        mpc = np.divide(spent, mass, out=np.zeros_like(spent), where=mass > 0)
+    found = means_by_wealth(mass, assets, mpc, groups, name="mpc")
+    return found.rename(columns={"mean": "mean MPC per period"})
+
+
+def means_by_wealth(mass, assets, values, groups: int | Sequence[float], *, name: str = "values") -> pd.DataFrame:
+    """The mean of `values` (assets,) or (assets, income) over the households of each wealth group, in the column
+    `mean`, and over all; the rest as in `marginal_propensities_by_wealth`. Messages call the values `name`."""
+    mass, values = np.asarray(mass, dtype=float), np.asarray(values, dtype=float)
+    if isinstance(assets, Named) and mass.shape == values.shape:  # pairs of assets, by what they are worth
+        (added, _), (mass, assets) = population_of(mass * values, assets), population_of(mass, assets)
+        values = np.divide(added, mass, out=np.zeros_like(added), where=mass > 0)
     weight, assets = _population(mass, assets)
     if weight.ndim != 1:
         raise ValueError(f"mass has shape {mass.shape}, with a time axis: pass the population of one period.")
-    if mpc.shape != mass.shape or not np.all(np.isfinite(mpc)):
-        raise ValueError(f"mpc has shape {mpc.shape}: give one finite number per entry of mass, shape {mass.shape}.")
-    spent = (mass * mpc).reshape(weight.size, -1).sum(axis=1)
-    mean_mpc = np.divide(spent, weight, out=np.zeros_like(spent), where=weight > 0)
+    if values.shape != mass.shape or not np.all(np.isfinite(values)):
+        raise ValueError(
+            f"{name} has shape {values.shape}: give one finite number per entry of mass, shape {mass.shape}."
+        )
+    added = (mass * values).reshape(weight.size, -1).sum(axis=1)
+    mean = np.divide(added, weight, out=np.zeros_like(added), where=weight > 0)
     edges = _group_edges(groups)
-    rank = cumulate(weight, np) / weight.sum()
-    overlap = np.minimum(rank[1:], edges[1:, None]) - np.maximum(rank[:-1], edges[:-1, None])
-    overlap = np.vstack([np.maximum(overlap, 0.0), np.diff(rank)])
+    overlap = np.vstack([shares_in_groups(weight, edges), weight / weight.sum()])
     size = overlap.sum(axis=1)
     names = [f"{100 * low:g} to {100 * high:g} percent" for low, high in itertools.pairwise(edges)]
     columns = {
         "population (percent)": 100.0 * size,
         "mean assets (level)": overlap @ assets / size,
         "highest assets (level)": [*(assets[row > 1e-12][-1] for row in overlap[:-2]), np.nan, np.nan],
-        "mean MPC per period": overlap @ mean_mpc / size,
+        "mean": overlap @ mean / size,
     }
     return pd.DataFrame(columns, index=pd.Index([*names, "everybody"], name="wealth group"))
+
+
+def shares_in_groups(weight: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """How much of the population at every point, (points,) in rising order of what it holds, lies in each of the groups
+    between population shares `edges`: (groups, points)."""
+    rank = cumulate(weight, np) / weight.sum()
+    overlap = np.minimum(rank[1:], edges[1:, None]) - np.maximum(rank[:-1], edges[:-1, None])
+    return np.maximum(overlap, 0.0)
 
 
 def distribution_table(mass, assets=None) -> pd.DataFrame:

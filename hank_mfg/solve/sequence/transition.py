@@ -79,7 +79,8 @@ class Transition:
     `series` maps shocks, aggregates, prices, outcomes and what is chosen ("consumption") to levels, (horizon,) each;
     `deviations()` are from the stationary equilibrium `steady` in which the path ends. `mass`, `savings` and
     `consumption` are (horizon, assets, income): the mass at the start of every period and the policies in it; `chain`
-    (horizon, income, income) moves income states from each period to the next. `residual` is the largest excess on the
+    (horizon, income, income) moves income states from each period to the next; `parameters` are those of the model that
+    follow a path, (horizon,) each. `residual` is the largest excess on the
     path, of an aggregate relative to what households hold of it, of a market as the model states it;
     `last_gap` the distance of the last period from the stationary equilibrium in the same units: where it is not small,
     the horizon is too short. `goods_market` (horizon,) is the excess supply of goods relative to output, None where
@@ -98,6 +99,7 @@ class Transition:
     iterations: int
     seconds_compile: float
     seconds_run: float
+    parameters: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     @property
     def precision(self) -> str:
@@ -249,7 +251,7 @@ def transition(
     return Transition(
         steady, series, np.asarray(found.mass), np.asarray(found.savings), np.asarray(found.consumption),
         np.asarray(given.chain), residual, float(away[-1].max()), goods, iteration, compiled - begin,
-        time.perf_counter() - compiled,
+        time.perf_counter() - compiled, {name: np.asarray(values) for name, values in parameters.items()},
     )  # fmt: skip
 
 

@@ -1,0 +1,386 @@
+"""The constrained planner: households' choices that maximize welfare, with markets and insurance as they are.
+
+Households take prices as given. A planner who chooses for all of them, and can neither transfer nor insure, minds what
+savings do to prices (Davila, Hong, Krusell and Rios-Rull 2012). With A_k aggregates that savings move, m(a, e) cash on
+hand and utility weighted alike, the planner's first-order condition is
+
+    u'(c) = beta E[ m_a' u'(c') ] + beta sum_k D_k E[ dA_k/da' ],        D_k = sum over households of u'(c') dm'/dA_k,
+
+where dm/dA_k goes through prices at given assets. D_k is zero where all are alike: what one gains from a higher wage
+another does not lose on the return. In a stationary optimum the D_k are numbers, found with the aggregates: the
+endogenous grid method with D_k dA_k/da added to the marginal value of assets, the stationary mass, and Newton's method
+on both.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.lottery import expect
+from hank_mfg.environment.quantities import Names, form_steady_state, names_of, supplied
+from hank_mfg.errors import HankError
+from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, has_shares
+from hank_mfg.files import latex_of
+from hank_mfg.model.base import Model
+from hank_mfg.model.portable import portable
+from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.stationary.clearing.mass import stationary_mass
+from hank_mfg.solve.stationary.fixed_point import fixed_point
+from hank_mfg.solve.stationary.household import asset_return, egm_step, feasible_savings, marginal_value
+from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state, warn_of_top
+from hank_mfg.wording import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FOUND, STEPS = 1e-9, 40  # relative excess; Newton steps
+WALK, WALKED, DOUBLINGS = 1.05, 80, 30  # of the aggregate in a step; steps; of an interval of wedges
+NEVER, SETTLED = 10.0, 1e-10  # log excess where it has no number; where it is none
+DIFFERENCE, FINER = 1e-5, 4  # of Newton's Jacobian, relative; points of the grid of residuals for one
+
+
+class PlannerError(HankError, RuntimeError):
+    """A planner's optimum that was not found, or is not there for an economy."""
+
+
+@readable
+@portable
+@dataclasses.dataclass(frozen=True)
+class Planner:
+    """The stationary optimum of the constrained planner beside the market's equilibrium, both float64.
+
+    `market` is the stationary equilibrium and `optimum` the planner's in the same form, with its savings, mass, prices
+    and aggregates. `externality` maps each aggregate that savings move to D_k, utility per unit of it; `subsidy`
+    (assets, income) is the share by which the return on savings, as each household expects it, must be raised for it to
+    choose what the planner does, decimals (negative where it must be taxed). `residual_mean` and `residual_largest` are
+    those of the planner's first-order condition between grid points, weighted by the mass, in percent of consumption.
+    """
+
+    market: SteadyState
+    optimum: SteadyState
+    externality: dict[str, float]
+    subsidy: np.ndarray
+    residual_mean: float
+    residual_largest: float
+    seconds: float
+
+    @property
+    def precision(self) -> str:
+        """The precision of every number here."""
+        return "float64"
+
+    def table(self) -> "pd.DataFrame":
+        """Aggregates, prices and outcomes of the market and of the planner, then Gini coefficients of wealth and of
+        consumption and the mean subsidy on the return to savings (percent)."""
+        import pandas as pd
+
+        rows = {name: [self.market.outcomes[name], self.optimum.outcomes[name]] for name in self.market.outcomes}
+        both = (self.market, self.optimum)
+        rows["Gini coefficient of wealth"] = [gini(each) if has_shares(each) else np.nan for each in both]
+        rows["Gini coefficient of consumption"] = [
+            float(gini_over_states(each.mass, each.consumption)) for each in both
+        ]
+        rows["Mean subsidy on savings (percent)"] = [0.0, 100.0 * float(np.sum(self.optimum.mass * self.subsidy))]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["market", "planner"], dtype=float).rename_axis("")
+
+    to_latex = latex_of
+
+
+class _Point(NamedTuple):
+    """What unknowns imply: what is left in the equations, relative, (2 aggregates,); the policy, savings and mass; what
+    is aggregate; D_k; the last relative change of consumption; and the consumption from which to go on."""
+
+    excess: Array
+    policy: ConsumptionFunction
+    savings: Array
+    mass: Array
+    public: Public
+    externality: Array
+    change: Array
+    consumption: Array
+
+
+@float64_allowed
+def planner(
+    model: Model, *, market: SteadyState | None = None, asset_points: int | None = None, tolerance: float = 1e-11
+) -> Planner:
+    """The stationary optimum of the constrained planner, who chooses savings for all households, and the market's.
+
+    Utility of all households counts alike; markets, prices as functions of aggregates, and incomplete insurance stay as
+    they are. For economies of one asset and hours that are given, whose prices follow from aggregates, where households
+    live for ever and are equally patient; aggregate shocks are held at their means. `market` is the stationary
+    equilibrium where it is solved already, otherwise it is on `asset_points` (200); the top of the grid must leave room
+    for the planner's capital, which may be several times the market's. `tolerance` as in `steady_state`.
+
+    Source: Davila, Hong, Krusell and Rios-Rull (2012), Econometrica 80(6). Raises PlannerError for economies that this
+    does not cover, and where no optimum is found.
+    """
+    begin = time.perf_counter()
+    _require_covered(model)
+    steady = steady_state(model, asset_points=asset_points, tolerance=tolerance) if market is None else market
+    economy, names = steady.economy, names_of(steady.economy)
+    _require_prices_from_aggregates(economy, names)
+    share = jnp.asarray(steady.mass.sum(axis=0))
+    start = np.concatenate([[steady.aggregates[name] for name in names.unknown], np.zeros(len(names.unknown))])
+    consumption = jnp.asarray(steady.consumption)
+    mean = jnp.asarray(np.sum(steady.mass * steady.consumption))
+    problem = _Problem(economy, names, share, float(model.preferences().marginal_utility(mean)), tolerance)
+    found = _found(problem, np.asarray(start, np.float64), consumption)
+    warn_of_top(economy, found.mass)
+    public = jax.tree.map(np.float64, found.public)
+    residual = float(np.abs(np.asarray(found.excess)).max())
+    optimum = SteadyState(
+        economy, found.policy, np.asarray(found.savings), np.asarray(found.mass), public, residual, float(found.change),
+        0.0, time.perf_counter() - begin,
+    )  # fmt: skip
+    external = {name: float(value) for name, value in zip(names.unknown, found.externality, strict=True)}
+    subsidy = np.asarray(_subsidy(economy, names, found.public, found.externality, found.consumption, found.savings))
+    mean, largest = map(float, _residuals(economy.on(economy.grid.finer(FINER)), names, found))
+    return Planner(steady, optimum, external, subsidy, 100 * mean, 100 * largest, time.perf_counter() - begin)
+
+
+def _require_covered(model: Model) -> None:
+    """Raise PlannerError for an economy that the planner does not cover."""
+    name, kind = type(model).__name__, type(model)
+    reasons = {
+        "households have two assets": bool(model.asset_names()),
+        "lives end": model.ages() is not None,
+        "hours are chosen": kind.hourly_wage is not Model.hourly_wage,
+        "the asset has a price of its own": model.sells_at_price(),
+        "prices clear inside the period": bool(model.clearing_prices()),
+        "there are state variables other than the distribution": bool(model.state_variables()),
+        "patience differs or moves": kind.discounting is not Model.discounting,
+    }
+    for reason, there in reasons.items():
+        if there:
+            raise PlannerError(
+                f"The planner of {name}: {reason}; it is there for one asset, given hours and prices that follow from "
+                "aggregates, with households that live for ever and are equally patient."
+            )
+
+
+def _require_prices_from_aggregates(economy: Economy, names: Names) -> None:
+    if not names.unknown:
+        raise PlannerError(
+            f"The planner of {type(economy.model).__name__}: no price follows from what households save, so that they "
+            "leave nothing out."
+        )
+
+
+class _Problem(NamedTuple):
+    """An economy, the mass of its income states, (income,), marginal utility at the market's mean consumption, a unit
+    of D_k, and a tolerance of relative consumption."""
+
+    economy: Economy
+    names: Names
+    share: Array
+    unit: float
+    tolerance: float
+
+
+def _found(problem: _Problem, start: np.ndarray, consumption: Array) -> _Point:
+    """The optimum, from the market's equilibrium on, by Newton's method, and where it fails with one aggregate by
+    walking away from the market. Raises PlannerError."""
+    found = _newton(problem, start, consumption)
+    if found is None and len(problem.names.unknown) == 1:
+        found = _walked(problem, float(start[0]), consumption)
+    if found is None:
+        raise PlannerError(
+            f"The planner's optimum of {type(problem.economy.model).__name__} was not found, searching from the "
+            f"market's equilibrium, {_in_words(problem.names, start)}; raise the top of the grid in asset_space(), the "
+            "planner may hold several times the market's capital."
+        )
+    return found
+
+
+def _walked(problem: _Problem, market: float, consumption: Array) -> _Point | None:
+    """The optimum with one aggregate: for values of it ever further from the market's, up or down as D_k says, the
+    wedge at which as much is saved, until it exceeds D_k; then the root between. None where there is none."""
+    last = {"consumption": consumption}
+
+    def point(aggregate: float, wedge: float) -> _Point:
+        found = _point(problem, jnp.asarray([aggregate, wedge]), last["consumption"])
+        if np.isfinite(np.asarray(found.excess)).all():
+            last["consumption"] = found.consumption
+        return found
+
+    def wedge_at(aggregate: float, near: float) -> float | None:
+        """The wedge at which what is saved is the aggregate, which rises with it."""
+
+        def missing(wedge: float) -> float:
+            excess = float(point(aggregate, wedge).excess[0])
+            return excess if np.isfinite(excess) else NEVER  # households who never stop saving save too much
+
+        step, ends = max(abs(near), 1e-4 * problem.unit) * 0.5, [near, near]
+        for _ in range(DOUBLINGS):
+            values = [missing(each) for each in ends]
+            for end, value in zip(ends, values, strict=True):
+                if abs(value) <= SETTLED:
+                    return end
+            if values[0] < 0 < values[1]:
+                return _root(missing, ends, 1e-14 * problem.unit)
+            ends = [ends[0] - step * (values[0] > 0), ends[1] + step * (values[1] < 0)]
+            step *= 2.0
+        return None
+
+    up = float(point(market, 0.0).excess[1]) > 0
+    here, wedge, factor = market, 0.0, WALK if up else 1.0 / WALK
+
+    def left(aggregate: float) -> float:
+        nonlocal wedge
+        found = wedge_at(aggregate, wedge)
+        if found is None:
+            return np.nan
+        wedge = found
+        return float(point(aggregate, found).excess[1])
+
+    for _ in range(WALKED):
+        there = here * factor
+        value = left(there)
+        if not np.isfinite(value):
+            return None
+        if (value <= 0) == up:
+            root = _root(left, sorted((here, there)), 1e-11 * here)
+            left(root)
+            return _newton(problem, np.array([root, wedge]), last["consumption"])
+        here = there
+    return None
+
+
+def _root(function: Callable[[float], float], ends: Sequence[float], apart: float) -> float:
+    import scipy.optimize  # here: it is slow to import
+
+    return float(scipy.optimize.root_scalar(function, bracket=ends, xtol=apart, rtol=1e-13, method="brentq").root)
+
+
+def _in_words(names: Names, x: np.ndarray) -> str:
+    return ", ".join(f"{name} = {value:.6g}" for name, value in zip(names.unknown, x, strict=False))
+
+
+def _newton(problem: _Problem, x: np.ndarray, consumption: Array) -> _Point | None:
+    """What the unknowns imply at which nothing is left, from `x` on; None where the search ends elsewhere."""
+    count = len(problem.names.unknown)
+    scale = np.concatenate([np.abs(x[:count]), np.full(count, problem.unit)])
+
+    def at(x: np.ndarray, consumption: Array) -> tuple[np.ndarray, _Point]:
+        found = _point(problem, jnp.asarray(x), consumption)
+        return np.asarray(found.excess), found
+
+    excess, found = at(x, consumption)
+    for _ in range(STEPS):
+        if np.abs(excess).max() <= FOUND:
+            return found
+        if not np.isfinite(excess).all():
+            return None
+        moved = (at(x + DIFFERENCE * unit, found.consumption)[0] for unit in np.diag(scale))
+        jacobian = np.stack([(each - excess) / DIFFERENCE for each in moved], axis=1) / scale
+        full = -np.linalg.solve(jacobian, excess)
+        for length in 0.5 ** np.arange(8):
+            new = x + length * full
+            better, there = (
+                at(new, found.consumption) if (new[:count] > 0).all() else (np.full_like(excess, np.nan), found)
+            )
+            if np.isfinite(better).all() and np.abs(better).max() < np.abs(excess).max():
+                break
+        else:
+            return None
+        x, excess, found = new, better, there
+    return None
+
+
+@eqx.filter_jit
+def _point(problem: _Problem, x: Array, start: Array) -> _Point:
+    """What aggregates and D_k, (2 aggregates,), imply; households' problem is begun at consumption `start`."""
+    economy, names, share, unit, tolerance = problem
+    assumed, wedges = jnp.split(x, 2)
+    shocks = economy.shocks(0)
+
+    def public_at(assumed: Array) -> Public:
+        return form_steady_state(economy, names, assumed, shocks, share)
+
+    public = public_at(assumed)
+    wedge = _wedge(economy, names, wedges)
+    resources, gross = economy.resources(public), asset_return(economy, public)
+    utility, chain, most = economy.model.preferences(), economy.chain(), jnp.log(economy.all_consumed(public))
+
+    def policy_of(consumption: Array) -> ConsumptionFunction:
+        return egm_step(economy, public, gross * utility.marginal_utility(consumption) + wedge, chain)
+
+    def step(log_consumption: Array) -> Array:
+        policy = policy_of(jnp.exp(jnp.minimum(log_consumption, most)))
+        savings = feasible_savings(economy, public, resources, policy(resources))
+        return jnp.log(economy.budget(public).consumption_of(resources, savings))
+
+    found = fixed_point(step, jnp.log(start), tolerance=tolerance, max_iterations=20_000)
+    consumption = jnp.exp(found.point)
+    policy = policy_of(consumption)
+    savings = feasible_savings(economy, public, resources, policy(resources))
+    mass = stationary_mass(economy, savings)
+    supply = supplied(economy, names.unknown, mass, shocks)
+    external = externalities(economy, public_at, assumed, mass, savings)
+    excess = jnp.concatenate([jnp.log(supply / assumed), (external - wedges) / unit])
+    excess = jnp.where(found.change <= 1e3 * tolerance, excess, jnp.nan)
+    return _Point(excess, policy, savings, mass, public, wedges, found.change, consumption)
+
+
+def externalities(
+    economy: Economy, public_at: Callable[[Array], Public], aggregates: Array, mass: Array, savings: Array
+) -> Array:
+    """D_k, (aggregates,): the sum over households of u'(c) dm/dA_k, at `aggregates` and what follows from them by
+    `public_at`, given the mass and savings of a period (assets, income)."""
+    through_prices = jax.jacfwd(lambda values: economy.resources(public_at(values)))(aggregates)
+    public = public_at(aggregates)
+    consumption = economy.budget(public).consumption_of(economy.resources(public), savings)
+    valued = mass * economy.model.preferences().marginal_utility(consumption)
+    return jnp.sum(valued[..., None] * through_prices, axis=(0, 1))
+
+
+def _wedge(economy: Economy, names: Names, wedges: Array) -> Array:
+    """The sum of D_k dA_k/da in every state, (assets, income)."""
+    points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
+
+    def contributed(assets: Array) -> Array:
+        each = economy.contributions(economy.shocks(0), assets)
+        return stack_full(each, names, economy.shape)
+
+    slopes = jax.jvp(contributed, (points,), (jnp.ones_like(points),))[1]
+    return jnp.tensordot(wedges, slopes, axes=1)
+
+
+def stack_full(each: Any, names: Names, shape: tuple[int, int]) -> Array:
+    """Contributions to the unknown aggregates, (aggregates, assets, income)."""
+    return jnp.stack([jnp.broadcast_to(jnp.asarray(each[name]), shape) for name in names.unknown])
+
+
+@eqx.filter_jit
+def _subsidy(
+    economy: Economy, names: Names, public: Public, external: Array, consumption: Array, savings: Array
+) -> Array:
+    """By how much the expected return must be raised, as a share, for households to choose what the planner does."""
+    wedge, lottery, chain = _wedge(economy, names, external), economy.lottery(savings), economy.chain()
+    marginal = marginal_value(economy, public, consumption)
+    return expect(jnp.broadcast_to(wedge, marginal.shape), lottery, chain) / expect(marginal, lottery, chain)
+
+
+@eqx.filter_jit
+def _residuals(economy: Economy, names: Names, found: _Point) -> tuple[Array, Array]:
+    """The mean and the largest gap between consumption and what the planner's condition implies, as a share of it, on a
+    finer grid; where the borrowing limit binds there is none."""
+    public, cash = found.public, economy.resources(found.public)
+    savings = feasible_savings(economy, public, cash, found.policy(cash))
+    consumption = economy.budget(public).consumption_of(cash, savings)
+    mass = stationary_mass(economy, savings)
+    marginal = marginal_value(economy, public, consumption) + _wedge(economy, names, found.externality)
+    ahead = expect(marginal, economy.lottery(savings), economy.chain()) * economy.discount_factor(public.shocks)
+    implied = economy.model.preferences().inverse_marginal_utility(ahead)
+    gap = jnp.where((savings > economy.lowest) & (mass > 1e-12), jnp.abs(implied / consumption - 1.0), 0.0)
+    return jnp.sum(mass * gap), jnp.max(gap)

@@ -1,0 +1,184 @@
+"""A reform in one call: the economy before it, after it, the way from one to the other, and who gains."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hank_mfg.environment.quantities import names_of
+from hank_mfg.errors import HankError
+from hank_mfg.files import latex_of
+from hank_mfg.model.base import Model, check_names
+from hank_mfg.model.portable import portable
+from hank_mfg.precision import float64_allowed
+from hank_mfg.sizes import require_whole
+from hank_mfg.solve.sequence.transition import Transition, transition
+from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
+from hank_mfg.welfare.financed import financed
+from hank_mfg.welfare.gains import Welfare, welfare
+from hank_mfg.wording import readable
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+AGREES = 1e-6  # relative: aggregates of the equilibrium after the reform, solved twice
+
+
+class ReformError(HankError, RuntimeError):
+    """A reform whose equilibrium or path was not found."""
+
+
+@readable
+@portable
+@dataclasses.dataclass(frozen=True)
+class Reform:
+    """A reform of parameters, and what it does.
+
+    `before` and `after` are stationary equilibria; `path` leads from one to the other, in perfect foresight from the
+    announcement on; `gains` are those of the households that live through it, `gains_at_rest` compare the two
+    stationary equilibria; `changes` maps parameters to their final values, `finance` is the parameter that balances
+    the budget, whose path is `path.parameters[finance]`, None where none does.
+    """
+
+    before: SteadyState
+    after: SteadyState
+    path: Transition
+    gains: Welfare
+    gains_at_rest: Welfare
+    changes: dict[str, float]
+    finance: str | None
+
+    @property
+    def precision(self) -> str:
+        """The precision of every number here."""
+        return "float64"
+
+    def table(self) -> "pd.DataFrame":
+        """Parameters that change, aggregates, prices and outcomes, then welfare along the path and between stationary
+        equilibria: before and after, and the change in percent of before (NaN where that is zero)."""
+        import pandas as pd
+
+        names = [*self.changes, *([self.finance] if self.finance else [])]
+        rows = {name: tuple(float(each.economy.model.parameters()[name]) for each in self._both) for name in names}
+        old, new = (each.outcomes for each in self._both)
+        rows |= {name: (old[name], new[name]) for name in old if name in new and name not in rows}
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=["before", "after"], dtype=float)
+        table["change (percent)"] = 100.0 * (table["after"] / table["before"].where(table["before"] != 0.0) - 1.0)
+        found = {
+            "Gain with the way there (percent of consumption)": self.gains.percent,
+            "Gain between stationary equilibria (percent of consumption)": self.gains_at_rest.percent,
+            "In favor (percent of households)": self.gains.in_favor,
+        }
+        gains = pd.DataFrame({"after": pd.Series(found, dtype=float)})
+        return pd.concat([table, gains]).rename_axis("reform")
+
+    to_latex = latex_of
+
+    @property
+    def _both(self) -> tuple[SteadyState, SteadyState]:
+        return self.before, self.after
+
+
+@float64_allowed
+def reform(
+    model: Model,
+    changes: Mapping[str, float | Sequence[float]],
+    *,
+    finance: str | Mapping[str, tuple[float, float]] | None = None,
+    budget: str = "government_budget",
+    announced: int = 0,
+    horizon: int = 300,
+    before: SteadyState | None = None,
+    asset_points: int | Mapping[str, int] | None = None,
+) -> Reform:
+    """Change parameters of policy for good: both stationary equilibria, the path between them, and who gains.
+
+    `changes` maps parameters to new values, or to a path whose last value stays. All households learn of it in period
+    0; with `announced` the change begins so many periods later. `finance` names a parameter whose value is solved, in
+    the new equilibrium and in every period of the path, so that the outcome `budget` of the model, the government's
+    revenue less what it spends, keeps the value that it has before the reform, usually zero; {"labor_tax": (0.1, 0.6)}
+    says between which ends. Without it the model's own equations say who pays.
+
+    `before` is the equilibrium before the reform where it is solved already, otherwise it is on `asset_points`.
+    float64. Raises ValueError for names and values that make no sense, ReformError where an equilibrium or the path is
+    not found.
+    """
+    require_whole("announced", announced, 0, "give periods before the change begins", "reform")
+    paths = {name: np.atleast_1d(np.asarray(path, np.float64)) for name, path in changes.items()}
+    check_names(type(model), paths)
+    name, ends = _finance(finance, paths)
+    old = steady_state(model, asset_points=asset_points) if before is None else before
+    after = model.with_parameters(**{each: float(path[-1]) for each, path in paths.items()})
+    points = old.economy.grid.count if old.economy.several else old.economy.shape[0]
+    try:
+        new = _new_equilibrium(after, old, points, name, budget, ends)
+        moving: dict[str, Any] = _moving(model, paths, announced)
+        path = transition(new, initial=old, horizon=horizon, **moving)
+    except HankError as error:
+        raise ReformError(f"The reform of {', '.join(paths)} was not solved: {error}") from error
+    if name is not None:
+        new, path = _in_the_model(after, new, path, name, points)
+    final = {each: float(values[-1]) for each, values in paths.items()}
+    return Reform(old, new, path, welfare(old, path), welfare(old, new), final, name)
+
+
+def _finance(finance: Any, paths: Mapping[str, np.ndarray]) -> tuple[str | None, tuple[float, float] | None]:
+    """The name of the parameter that balances the budget, and the ends of its bracket."""
+    if finance is None:
+        return None, None
+    given = {finance: None} if isinstance(finance, str) else dict(finance)
+    if len(given) != 1:
+        raise ValueError(f"finance={finance!r}: name one parameter, one budget determines one.")
+    ((name, ends),) = given.items()
+    if name in paths:
+        raise ValueError(f"{name} is both changed and solved for: leave it out of changes, or name another in finance.")
+    return name, ends
+
+
+def _new_equilibrium(
+    after: Model, old: SteadyState, points: Any, name: str | None, budget: str, ends: tuple[float, float] | None
+) -> SteadyState:
+    """The stationary equilibrium after the reform, of the model in which `name` balances the budget where it is not
+    None."""
+    if name is None:
+        return steady_state(after, asset_points=points, guess=old)
+    if budget not in old.outcomes:
+        raise ValueError(
+            f"reform(finance={name!r}) keeps the outcome {budget!r}, and {type(after).__name__}.outcomes() has "
+            "none of this name: return revenue less spending there, or say budget= how it is called."
+        )
+    balanced = financed(after, name, budget, float(old.outcomes[budget]), ends)
+    guess = {each: old.outcomes[each] for each in names_of(old.economy).searched} | {
+        name: float(after.parameters()[name])
+    }
+    return steady_state(balanced, asset_points=points, guess=guess)
+
+
+def _moving(model: Model, paths: Mapping[str, np.ndarray], announced: int) -> dict[str, np.ndarray]:
+    """The paths of parameters before they reach their final values: as before until the change begins."""
+    known = model.parameters()
+    begun = {name: np.concatenate([np.full(announced, float(known[name])), path[:-1]]) for name, path in paths.items()}
+    return {name: path for name, path in begun.items() if len(path)}
+
+
+def _in_the_model(
+    after: Model, new: SteadyState, path: Transition, name: str, points: Any
+) -> tuple[SteadyState, Transition]:
+    """The equilibrium and the path in the words of the model itself, where the parameter follows a path.
+
+    The equilibrium is solved again with the parameter as it was found, which must give the same one.
+    """
+    value = float(new.prices[name])
+    own = after.with_parameters(**{name: value})
+    guess = {each: new.outcomes[each] for each in names_of(new.economy).searched if each != name}
+    again = steady_state(own, asset_points=points, guess=guess)
+    for each in guess:
+        if abs(again.outcomes[each] - new.outcomes[each]) > AGREES * (1.0 + abs(new.outcomes[each])):
+            raise ReformError(
+                f"With {name} = {value:.6g} the economy has another equilibrium, {each} {again.outcomes[each]:.6g} "
+                f"instead of {new.outcomes[each]:.6g}: give other ends, finance={{{name!r}: (low, high)}}."
+            )
+    series = {each: values for each, values in path.series.items() if each != name}
+    parameters = {**path.parameters, name: path.series[name]}
+    return again, dataclasses.replace(path, steady=again, series=series, parameters=parameters)
