@@ -19,7 +19,7 @@ def plot_welfare(gains: Welfare, groups: int = 50, note: str = "") -> "Figure":
     between the 10th and the 90th percentile of gains in the group. Right: the parts of the gain of all (Floden 2001).
     """
     table = gains.along_wealth(groups)
-    whole = f"Gain of all households {gains.percent:.2f} percent of consumption"
+    whole = f"Gain of all households {gains.percent:.2f} percent of consumption".replace("-", "\N{MINUS SIGN}")
     if gains.kind == AT_RISK:
         whole += f" (standard error {gains.standard_error:.2g})"
     told = f"{whole}, in favor {gains.in_favor:.0f} percent. Gray: between the 10th and the 90th percentile of gains."
@@ -29,7 +29,7 @@ def plot_welfare(gains: Welfare, groups: int = 50, note: str = "") -> "Figure":
     left.plot(place, table["mean"], color="black")
     left.axhline(0.0, color="0.6", linewidth=0.5, zorder=0)
     left.set(title="Gains by wealth", xlabel="Percentile of wealth", ylabel="Percent of consumption", xlim=(0, 100))
-    parts = {name: value for name, value in gains.parts._asdict().items() if name != "hours" or value != 0.0}
+    parts = {name: value for name, value in gains.parts._asdict().items() if name != "hours" or abs(value) > 1e-9}
     names, values = [*parts, "all"], [*parts.values(), gains.parts.total]
     right.barh(range(len(names)), values, color=["0.7"] * len(parts) + ["0.3"], height=0.6)
     right.axvline(0.0, color="0.4", linewidth=0.5)

@@ -12,6 +12,7 @@ Sources: Brent (1973), Algorithms for Minimization without Derivatives; Deuflhar
 Problems, algorithm NLEQ-ERR.
 """
 
+import functools
 import itertools
 import time
 from typing import Any, NamedTuple
@@ -191,11 +192,15 @@ def root_between(candidates: Candidates, ends, evaluated, tolerance: float) -> C
 
     last = [min(evaluated, key=lambda candidate: candidate.size)]
 
+    @functools.cache  # evaluated again from elsewhere, an end at the root may change its sign by rounding
     def excess(x: float) -> float:
         last.append(candidates(level_of(candidates.names, np.asarray([x])), last[-1], tolerance))
         return float(np.clip(last[-1].excess[0], -1e6, 1e6))
 
-    if all(np.isfinite(candidate.size) for candidate in evaluated) and excess(ends[0]) * excess(ends[1]) < 0:
+    if (
+        all(np.isfinite(candidate.size) for candidate in evaluated)
+        and excess(float(ends[0])) * excess(float(ends[1])) < 0
+    ):
         scipy.optimize.brentq(excess, *ends, xtol=1e-300, rtol=PRECISE, maxiter=100, disp=False)
     return min(last[1:] or last, key=lambda candidate: candidate.size)
 
