@@ -1,7 +1,9 @@
 """Equilibria wherever they are, whatever the units; households at given prices; lives that end."""
 
+import itertools
 import re
 import sys
+import types
 import warnings
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import reference_lives as lives
 
 import hank_mfg as hm
 from hank_mfg.solve.stationary import search
+from hank_mfg.solve.stationary.clearing import global_search
 from hank_mfg.solve.stationary.clearing.clearing import patience
 
 Aiyagari = type(hm.load_model("aiyagari"))
@@ -23,6 +26,22 @@ SLOW = pytest.mark.slow
 
 def fields(name: str, **changes) -> dict:
     return {**hm.load_model(name).parameters(), **changes}
+
+
+def test_an_end_whose_sign_is_rounding_is_the_root():
+    """A guess that is the equilibrium: computed again, its excess has another sign, on which bracketing stumbled."""
+    calls = itertools.count()
+
+    def candidates(unknown, before, tolerance):
+        x = float(unknown[0])
+        excess = x - 1.0 if x != 1.0 else 1e-13 * (-1) ** next(calls)
+        return types.SimpleNamespace(unknown=unknown, excess=np.array([excess]), size=abs(excess))
+
+    candidates.names = types.SimpleNamespace(clearing=("rate",))
+    evaluated = [candidates(np.array([x]), None, 0.0) for x in (1.0, 1.01)]
+    for _ in range(2):
+        found = global_search.root_between(candidates, (1.0, 1.01), evaluated, 1e-11)
+        assert abs(float(found.unknown[0]) - 1.0) < 1e-9
 
 
 # ------------------------------------------------------------------------------------------------- several unknowns
