@@ -286,11 +286,17 @@ def _require_same_preferences(before: SteadyState, after: SteadyState) -> None:
     same = type(old) is type(new) and all(np.array_equal(one, other) for one, other in leaves)
     first, second = (np.asarray(each.economy.discount_factor(each.public.shocks)) for each in (before, after))
     if not (same and np.array_equal(first, second)):
-        what = "patience differs" if same else f"preferences are {old} before and {new} after"
+        what = "patience differs" if same else f"preferences are {_in_words(old)} before and {_in_words(new)} after"
         raise ValueError(
             f"welfare(before, after): {what}, so that lifetime utilities are in different units: compare situations "
             "with the same preferences and discount factors."
         )
+
+
+def _in_words(preferences: Any) -> str:
+    """Preferences with their numbers: "CRRA(risk_aversion=2)"."""
+    fields = {field.name: getattr(preferences, field.name) for field in dataclasses.fields(preferences)}
+    return f"{type(preferences).__name__}({', '.join(f'{k}={float(v):g}' for k, v in fields.items())})"
 
 
 def _require_same_start(before: SteadyState, path: Transition) -> None:

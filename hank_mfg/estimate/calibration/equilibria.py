@@ -39,7 +39,13 @@ from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
 from hank_mfg.solve.stationary.household import household_map, savings_at
 from hank_mfg.solve.stationary.search import Outcome, Programs, household_tolerance, is_equilibrium
-from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, all_quantities, checked_outcome
+from hank_mfg.solve.stationary.steady_state import (
+    SteadyState,
+    SteadyStateError,
+    all_quantities,
+    checked_outcome,
+    require_unknown,
+)
 
 EXACT = 1e-10  # relative: of the derivatives of policies
 
@@ -100,11 +106,7 @@ class Equilibria:
         self.model, self.free, self.asset_points, self.tolerance = model, free, asset_points, tolerance
         self.economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         self.names: Names = names_of(self.economy)
-        if not self.names.searched:
-            raise SteadyStateError(
-                f"No aggregate depends on assets (declared: {', '.join(self.names.fixed)}): aggregates() must name "
-                "one, for instance {'capital': assets}."
-            )
+        require_unknown(self.names)
         self.evaluations = self.linearizations = 0
         self.seconds_compile = 0.0
 

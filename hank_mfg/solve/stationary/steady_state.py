@@ -20,7 +20,7 @@ from hank_mfg.environment.check_assets import check_two_assets
 from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.product_grid import ProductGrid, points_held
-from hank_mfg.environment.quantities import names_of
+from hank_mfg.environment.quantities import Names, names_of
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named, differing
@@ -228,11 +228,7 @@ def steady_state(
         coarse = (discretize(model, points, jnp.float64, aggregate_risk=False) for points in grids(economy)[:-1])
         levels = (*coarse, economy)
         names = names_of(economy)
-        if not names.searched:
-            raise SteadyStateError(
-                f"No aggregate depends on assets (declared: {', '.join(names.fixed)}): aggregates() must name one, for "
-                "instance {'capital': assets}."
-            )
+        require_unknown(names)
         start = None if guess is None else guess_of(names, guess)
         programs = Programs(levels, names, household_tolerance(tolerance))
         compiled = time.perf_counter()
@@ -244,6 +240,21 @@ def steady_state(
             raise
         seconds = (compiled - begin, time.perf_counter() - compiled)
         return checked_outcome(economy, outcome, seconds, nonconcave)
+
+
+def require_unknown(names: Names) -> None:
+    """Raise SteadyStateError where nothing is unknown in a stationary equilibrium."""
+    if names.searched:
+        return
+    if names.other:
+        raise SteadyStateError(
+            f"No price moves with {', '.join(names.other)}: whatever households save, prices() returns the same, so that "
+            "there is no equilibrium to look for; hm.household(model, prices) solves households at given prices."
+        )
+    raise SteadyStateError(
+        f"No aggregate depends on assets (declared: {', '.join(names.fixed)}): aggregates() must name one, for "
+        "instance {'capital': assets}."
+    )
 
 
 def checked_outcome(
