@@ -29,12 +29,13 @@ NO_PARAMETERS = Named("parameters")
 class Names(NamedTuple):
     """Names of what is unknown and known, in order.
 
-    `unknown` are the aggregates that choices move and prices follow from; `other` those that choices move and no price
-    follows from, `fixed` those they do not move; `clearing` the prices that clear inside the period, `state_variables`
-    what one period leaves to the next; `prices` (the clearing ones first) and `shocks` are what households take as
-    given; `choices` what is summed of their choices, consumption first. `unread` are choices and `other` aggregates
-    whose responses are left out, see `reading`. `explicit` pairs clearing prices with the places of markets without
-    households, from which they follow period by period where a linear system is solved."""
+    `unknown` are the aggregates that choices move and prices follow from, all that choices move where no price follows
+    from any and none clears; `other` those that choices move and no price follows from, `fixed` those they do not move;
+    `clearing` the prices that clear inside the period, `state_variables` what one period leaves to the next; `prices`
+    (the clearing ones first) and `shocks` are what households take as given; `choices` what is summed of their choices,
+    consumption first. `unread` are choices and `other` aggregates whose responses are left out, see `reading`.
+    `explicit` pairs clearing prices with the places of markets without households, from which they follow period by
+    period where a linear system is solved."""
 
     unknown: tuple[str, ...]
     fixed: tuple[str, ...]
@@ -123,6 +124,7 @@ def names_of(economy: Economy) -> Names:
         return any(depends_on(what, one))
 
     unknown = tuple(name for name in moved if follows(name))
+    unknown = unknown if unknown or clearing else moved  # at given prices an aggregate is whatever is supplied
     prices = tuple(jax.eval_shape(lambda: public(given).prices))
     other = tuple(name for name in moved if name not in unknown)
     choices = tuple(name for name in chosen if name != "savings" or matters(name))

@@ -246,11 +246,6 @@ def require_unknown(names: Names) -> None:
     """Raise SteadyStateError where nothing is unknown in a stationary equilibrium."""
     if names.searched:
         return
-    if names.other:
-        raise SteadyStateError(
-            f"No price moves with {', '.join(names.other)}: whatever households save, prices() returns the same, so that "
-            "there is no equilibrium to look for; hm.household(model, prices) solves households at given prices."
-        )
     raise SteadyStateError(
         f"No aggregate depends on assets (declared: {', '.join(names.fixed)}): aggregates() must name one, for "
         "instance {'capital': assets}."
