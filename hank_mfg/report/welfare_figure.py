@@ -22,8 +22,10 @@ def plot_welfare(gains: Welfare, groups: int = 50, note: str = "") -> "Figure":
     whole = f"Gain of all households {gains.percent:.2f} percent of consumption".replace("-", "\N{MINUS SIGN}")
     if gains.kind == AT_RISK:
         whole += f" (standard error {gains.standard_error:.2g})"
-    told = f"{whole}, in favor {gains.in_favor:.0f} percent. Gray: between the 10th and the 90th percentile of gains."
-    figure, (left, right) = panels(2, 2, PAGE, 2.4, " ".join(filter(None, (told, note))))
+    note_of = (
+        f"{whole}, in favor {gains.in_favor:.0f} percent. Gray: between the 10th and the 90th percentile of gains."
+    )
+    figure, (left, right) = panels(2, 2, PAGE, 2.4, " ".join(filter(None, (note_of, note))))
     place = np.asarray(table.index, float)
     left.fill_between(place, table["p10"], table["p90"], color="0.85", linewidth=0)
     left.plot(place, table["mean"], color="black")
@@ -35,5 +37,5 @@ def plot_welfare(gains: Welfare, groups: int = 50, note: str = "") -> "Figure":
     right.axvline(0.0, color="0.4", linewidth=0.5)
     right.set_yticks(range(len(names)), [name.capitalize() for name in names])
     right.invert_yaxis()
-    right.set(title="Parts", xlabel="Percent of consumption")
+    right.set(title="Parts", xlabel=gains.unit_of_parts.capitalize())
     return finish(figure, None)

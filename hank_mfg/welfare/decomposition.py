@@ -54,6 +54,8 @@ class Levels(NamedTuple):
 
 def decomposed(preferences: CRRA, before: tuple[Values, np.ndarray], after: tuple[Values, np.ndarray]) -> Parts:
     """The parts of the change between two situations, each with its mass (assets, income)."""
+    if not all(values.lasting for values, _ in (before, after)):
+        return Parts(*(4 * [float("nan")]))
     old, new = (_levels(preferences, *each) for each in (before, after))
     worth = equivalent_share(float(preferences.risk_aversion), (new.hours - old.hours) / new.slope)
     factors = (

@@ -21,6 +21,7 @@ from hank_mfg.welfare.risky import Lived, Setting, scaled
 from hank_mfg.welfare.values import Values
 
 NODES, FEW, BISECTIONS, WIDEN = 65, 9, 60, 6  # factors tried, at rest and on paths; halvings; times the range grows
+ROUNDS, SETTLED, LEAST = 12, 1e-9, 1e-3  # of factors tried where some were found; their change at the end; the least
 
 
 def percent_at_rest(steady: SteadyState, before: Values, total: np.ndarray) -> np.ndarray:
@@ -64,32 +65,55 @@ def percents_at_risk(
 def _factors(at: Callable[[np.ndarray], np.ndarray], total: np.ndarray, count: int) -> np.ndarray:
     """The factor in every state at which lifetime utility is `total`, from `count` factors tried at once.
 
-    `at(factors)` gives lifetime utility and its derivative, (factors, 2, assets, income). Between two factors
-    it is the cubic that has both; halved until the factor is found. The range of factors grows until it holds all.
+    `at(factors)` gives lifetime utility and its derivative, (factors, 2, assets, income). First the range of factors
+    grows until it holds all; then as many more are tried where factors were found, until these stay. Minus infinity,
+    where so few goods are not feasible, counts as too little.
     """
     value, slope = at(np.ones(1))[0]
     first = (total - value) / slope
     low, high = min(-1e-6, 1.5 * np.nanmin(first)), max(1e-6, 1.5 * np.nanmax(first))
     for _ in range(WIDEN):
-        nodes = np.linspace(max(1.0 + low, 1e-3), 1.0 + high, count)
+        nodes = np.linspace(max(1.0 + low, LEAST), 1.0 + high, count)
         values, slopes = np.moveaxis(at(nodes), 1, 0)
         if (values[0] <= total).all() and (values[-1] >= total).all():
             break
         low, high = 2.0 * low, 2.0 * high
-    place = np.clip((values <= total).sum(axis=0) - 1, 0, count - 2)[None]
-    width = nodes[1] - nodes[0]
+    found = _between(nodes, values, slopes, total)
+    for _ in range(ROUNDS):
+        more = np.quantile(found[np.isfinite(found)], np.linspace(0.0, 1.0, count))
+        more = np.setdiff1d(more, nodes)
+        if not more.size:
+            break
+        every = np.concatenate([nodes, more])
+        order = np.argsort(every)
+        added = np.moveaxis(at(more), 1, 0)
+        nodes = every[order]
+        values, slopes = (np.concatenate(each)[order] for each in ((values, added[0]), (slopes, added[1])))
+        before, found = found, _between(nodes, values, slopes, total)
+        if np.nanmax(np.abs(found - before)) < SETTLED:
+            break
+    beyond = np.where(values[0] > total, -np.inf, np.inf)
+    return np.where((values[0] <= total) & (values[-1] >= total), found, beyond)
+
+
+def _between(nodes: np.ndarray, values: np.ndarray, slopes: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """The factor in every state, between the two of the `nodes` around it: on the cubic that has both values and slopes
+    there, and where the lower value is minus infinity on the line through the upper one, in the upper half."""
+    place = np.clip((values <= total).sum(axis=0) - 1, 0, len(nodes) - 2)[None]
+    start, width = nodes[place[0]], nodes[place[0] + 1] - nodes[place[0]]
     (v0, v1), (s0, s1) = (
-        [np.take_along_axis(each, index, axis=0)[0] for index in (place, place + 1)]
-        for each in (values, width * slopes)
+        [np.take_along_axis(each, index, axis=0)[0] for index in (place, place + 1)] for each in (values, slopes)
     )
+    line = np.clip(1.0 + (total - v1) / (width * s1), 0.5, 1.0)
+    known = np.isfinite(v0) & np.isfinite(s0)
+    v0, s0 = (np.where(known, each, 0.0) for each in (v0, s0))
     left, right = np.zeros_like(total), np.ones_like(total)
     for _ in range(BISECTIONS):
         t = 0.5 * (left + right)
-        cubic = v0 + t * (s0 + t * (3 * (v1 - v0) - 2 * s0 - s1 + t * (2 * (v0 - v1) + s0 + s1)))
+        a, b = width * s0, width * s1
+        cubic = v0 + t * (a + t * (3 * (v1 - v0) - 2 * a - b + t * (2 * (v0 - v1) + a + b)))
         left, right = np.where(cubic < total, t, left), np.where(cubic < total, right, t)
-    inside = (values[0] <= total) & (values[-1] >= total)
-    beyond = np.where(values[0] > total, -np.inf, np.inf)
-    return np.where(inside, nodes[place[0]] + width * 0.5 * (left + right), beyond)
+    return start + width * np.where(known, 0.5 * (left + right), line)
 
 
 @eqx.filter_jit

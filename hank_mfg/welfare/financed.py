@@ -1,6 +1,5 @@
 """A parameter of policy that balances the government's budget in every period, as one more price that clears."""
 
-import inspect
 import types
 from collections.abc import Callable
 from typing import Any
@@ -11,23 +10,24 @@ import numpy as np
 from hank_mfg.model.base import Model
 from hank_mfg.model.bracket import Bracket
 from hank_mfg.model.concrete import concrete
+from hank_mfg.welfare.comparable import require_policy
 
 WIDTH = 0.5  # of the bracket around the parameter's value, to each side, where none is given
 BALANCED = (
     "prices", "resources", "signal", "outcomes", "goods_market", "hourly_wage", "asset_price", "adjustment_cost",
     "choice_sums", "excess_demand", "next_state", "expectations", "profit", "profit_discounting",
 )  # fmt: skip
-FIXED = ("preferences", "idiosyncratic_shock", "aggregate_shocks", "asset_space", "ages")
+AT = {"goods_market": 1, "excess_demand": 1, "expectations": 1, "profit_discounting": 1}  # where `today` is not last
 
 
 def financed(model: Model, name: str, budget: str, level: float, ends: tuple[float, float] | None) -> Model:
     """The model in which parameter `name` is a price that clears: the outcome `budget` equals `level` in every period.
 
     Equations read the parameter as before, and find in it the value of the period. `ends` are those of the bracket.
-    Raises ValueError for a name that is no parameter of one number, or one that moves what no price can move.
+    Raises ValueError for a name that is no parameter of one number, and for one that moves more than prices.
     """
     value = _number(model, name)
-    _require_movable(model, name, value)
+    require_policy("finance names", model, name, _nearby(model, name, value))
     kind = type(model)
 
     def clearing_prices(self):
@@ -44,15 +44,17 @@ def financed(model: Model, name: str, budget: str, level: float, ends: tuple[flo
     def at(self, today):
         return eqx.tree_at(lambda each: getattr(each, name), self, getattr(today, name))
 
-    def balanced(equation: Callable) -> Callable:
-        place = list(inspect.signature(equation).parameters).index("today")
-
+    def balanced(equation: Callable, place: int) -> Callable:
         def at_the_value_of_the_period(*arguments):
             return equation(at(arguments[0], arguments[place]), *arguments[1:])
 
         return at_the_value_of_the_period
 
-    own = {each: balanced(getattr(kind, each)) for each in BALANCED if getattr(kind, each) is not getattr(Model, each)}
+    own = {
+        each: balanced(getattr(kind, each), AT.get(each, -1))
+        for each in BALANCED
+        if getattr(kind, each) is not getattr(Model, each)
+    }
     equations = {
         **own,
         "clearing_prices": clearing_prices,
@@ -71,6 +73,13 @@ def _around(model: Model, name: str, value: float) -> tuple[float, float]:
     return lower, upper
 
 
+def _nearby(model: Model, name: str, value: float) -> float:
+    """Another value of a parameter that the model allows."""
+    lower, upper = _around(model, name, value)
+    step = 1e-3 * (upper - lower)
+    return value + step if value + step < upper else value - step
+
+
 def _fields(model: Model) -> list[str]:
     return [name for name, field in type(model).__dataclass_fields__.items() if field.init]
 
@@ -86,14 +95,3 @@ def _number(model: Model, name: str) -> float:
     if value is None or np.ndim(value):
         raise ValueError(f"finance={name!r} is a list: name a parameter that is one number.")
     return float(value)
-
-
-def _require_movable(model: Model, name: str, value: float) -> None:
-    """Raise ValueError for a parameter that enters what is no equation of a period."""
-    other = model.with_parameters(**{name: value + 1e-3 * (1.0 + abs(value))})
-    for each in FIXED:
-        if repr(getattr(model, each)()) != repr(getattr(other, each)()):
-            raise ValueError(
-                f"finance={name!r} moves {each}(), which stays as it is along a path: name a parameter of prices, "
-                "taxes or transfers."
-            )

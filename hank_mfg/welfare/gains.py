@@ -2,22 +2,22 @@
 
 The gain of a household is the permanent percent of goods, at unchanged hours, that would make it as well off where it
 is (evaluate/welfare.py). That of all is the percent, given to every household, that makes mean lifetime utility equal.
-Between two stationary equilibria the mean is over each one's own households: that of somebody who does not know yet who
-to be. Along a path both means are over the households of period 0, who live through the change.
+Between two stationary equilibria the mean is over each one's own households: that of a household which does not know
+yet which one it will be. Along a path both means are over the households of period 0, who live through the change.
 """
 
 import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 
 from hank_mfg.arguments import described, require_none
-from hank_mfg.environment.product_grid import grid_of
+from hank_mfg.environment.product_grid import points_held
 from hank_mfg.evaluate.distribution.statistics import means_by_wealth, shares_in_groups
 from hank_mfg.evaluate.welfare import consumption_percent
 from hank_mfg.files import latex_of
+from hank_mfg.model.labor import GHH
 from hank_mfg.model.portable import portable
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.precision import float64_allowed
@@ -26,6 +26,7 @@ from hank_mfg.solve.sequence.path_checks import require_same_grid
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.welfare.comparable import require_same_preferences, require_same_start, require_still_preferences
 from hank_mfg.welfare.decomposition import Parts, decomposed
 from hank_mfg.welfare.equivalents import percent_at_rest, percents_at_risk
 from hank_mfg.welfare.risky import Setting, lived
@@ -35,7 +36,6 @@ from hank_mfg.wording import readable
 if TYPE_CHECKING:
     import pandas as pd
 
-SAME = 1e-9  # mass of period 0 and that of the stationary equilibrium before, largest difference
 INDIFFERENT = 1e-10  # percent of consumption below which a household neither gains nor loses
 EVERYBODY, AT_RISK = "all households", "aggregate risk"
 USUAL = {"starts": 8, "paths": 8, "horizon": 500, "seed": 0}
@@ -50,10 +50,11 @@ class Welfare:
 
     `percent` is the gain of all, with its `standard_error` over starting states where there is aggregate risk, and
     `in_favor` the share of households that gain, in percent. (assets, income) each: `by_state` the gain of a household,
-    `favor` the probability that it gains, `mass` how many there are, `value_before` and `value_after` lifetime utility;
-    with aggregate risk means over starting states. `parts` is what the gain of all consists of (decomposition.py);
-    `steady` the stationary equilibrium before the change. `kind` is "stationary equilibria", "path" or "aggregate
-    risk", and `setting` the starting states, paths, periods and seed of the last, zeros otherwise.
+    infinite where no percent is as good, `favor` the probability that it gains, `mass` how many there are,
+    `value_before` and `value_after` lifetime utility; with aggregate risk means over starting states. `parts` is what
+    the gain of all consists of (decomposition.py); `steady` the stationary equilibrium before the change and `grid` the
+    one of all arrays. `kind` is "stationary equilibria", "path" or "aggregate risk", and `setting` the starting states,
+    paths, periods and seed of the last, zeros otherwise.
     """
 
     percent: float
@@ -66,6 +67,7 @@ class Welfare:
     value_before: np.ndarray
     value_after: np.ndarray
     steady: SteadyState
+    grid: Any
     kind: str
     setting: Setting = NONE
 
@@ -74,15 +76,21 @@ class Welfare:
         """The precision of every number here."""
         return "float64"
 
+    @property
+    def unit_of_parts(self) -> str:
+        """In what the parts are: percent of consumption, with GHH preferences of consumption less effort."""
+        composite = isinstance(self.steady.economy.model.preferences(), GHH)
+        return f"percent of consumption{' less effort' if composite else ''}"
+
     def table(self) -> "pd.DataFrame":
         """The gain of all, its parts, and who is in favor, in percent."""
         import pandas as pd
 
-        unit = " (percent of consumption)"
+        unit, of_parts = " (percent of consumption)", f" ({self.unit_of_parts})"
         rows = {f"Gain of all households{unit}": self.percent}
         if self.kind == AT_RISK:
             rows[f"Standard error{unit}"] = self.standard_error
-        rows |= {f"{name.capitalize()}{unit}": value for name, value in self.parts._asdict().items()}
+        rows |= {f"{name.capitalize()}{of_parts}": value for name, value in self.parts._asdict().items()}
         rows["In favor (percent of households)"] = self.in_favor
         return pd.DataFrame({"value": pd.Series(rows, dtype=float)}).rename_axis("welfare")
 
@@ -100,8 +108,8 @@ class Welfare:
         """
         if what != "wealth":
             return _by_own_state(self, what)
-        held, assets = self.steady.economy.held(self.mass), self._assets
-        table = means_by_wealth(held, assets, self.by_state, groups)
+        held, assets, gain = self._economy.held(self.mass), points_held(self.grid), self._finite()
+        table = means_by_wealth(held, assets, gain, groups)
         favor = means_by_wealth(held, assets, 100.0 * self.favor, groups)
         table = table.assign(**{"in favor (percent)": favor["mean"]}).rename(columns={"mean": "gain (percent)"})
         return table.rename(index={"everybody": EVERYBODY})
@@ -112,10 +120,10 @@ class Welfare:
         import pandas as pd
 
         require_whole("groups", groups, 1, "50 is usual", "along_wealth")
-        held = np.asarray(self.steady.economy.held(self.mass))
-        worth = np.asarray(self._worth)
-        order = np.argsort(worth, kind="stable")
-        held, gain = held[order], self.by_state[order]
+        held, economy = np.asarray(self._economy.held(self.mass)), self._economy
+        wealth = np.asarray(economy.grid.worth if economy.several else economy.grid.points)
+        order = np.argsort(wealth, kind="stable")
+        held, gain = held[order], self._finite()[order]
         weight, edges = held.sum(axis=1), np.linspace(0.0, 1.0, groups + 1)
         share = held / np.where(weight > 0, weight, 1.0)[:, None]
         rows = [_spread(part[:, None] * share, gain) for part in shares_in_groups(weight, edges)]
@@ -123,24 +131,21 @@ class Welfare:
         return pd.DataFrame(rows, columns=["mean", "p10", "p50", "p90"], index=middle)
 
     @property
-    def _worth(self) -> Any:
-        """What every asset point, or pair of points, is worth."""
-        economy = self.steady.economy
-        return economy.grid.worth if economy.several else self._assets
+    def _economy(self) -> Any:
+        """The economy on the grid of the gains."""
+        return self.steady.economy.on(self.grid)
 
-    @property
-    def _assets(self) -> Any:
-        """Asset points, or of two assets what is held of each."""
-        economy = self.steady.economy.on(_grid_of(self))
-        return economy.grid.held if economy.several else np.asarray(economy.grid.points)
-
-
-def _grid_of(gains: Welfare) -> Any:
-    """The grid of the gains: of the equilibrium, or of the paths."""
-    economy = gains.steady.economy
-    if economy.several or len(gains.mass) == economy.shape[0]:
-        return economy.grid
-    return grid_of(economy.model.asset_space(), len(gains.mass), np.float64)
+    def _finite(self) -> np.ndarray:
+        """Gains of all states in which households are. Raises ValueError where one of them has no finite percent."""
+        there = np.asarray(self.mass) > 0
+        endless = there & ~np.isfinite(self.by_state)
+        if endless.any():
+            raise ValueError(
+                f"{100 * np.sum(self.mass * endless):.3g} percent of households have no finite gain: no percent of "
+                "their consumption makes up for the change of hours; read by_state and favor, or compare a smaller "
+                "change."
+            )
+        return np.where(there, self.by_state, 0.0)
 
 
 def _spread(weight: np.ndarray, gain: np.ndarray) -> list[float]:
@@ -155,7 +160,7 @@ def _spread(weight: np.ndarray, gain: np.ndarray) -> list[float]:
 def _by_own_state(gains: Welfare, what: str) -> "pd.DataFrame":
     import pandas as pd
 
-    economy = gains.steady.economy
+    economy, each = gains.steady.economy, gains._finite()
     states = {name: np.asarray(values) for name, values in economy.own.items()}
     if len(economy.shares) > 1:
         states["type"] = economy.types
@@ -168,7 +173,7 @@ def _by_own_state(gains: Welfare, what: str) -> "pd.DataFrame":
     rows[EVERYBODY] = gains.mass
     columns = {
         "population (percent)": [100.0 * mass.sum() for mass in rows.values()],
-        "gain (percent)": [np.sum(mass * gains.by_state) / mass.sum() for mass in rows.values()],
+        "gain (percent)": [np.sum(mass * each) / mass.sum() for mass in rows.values()],
         "in favor (percent)": [100.0 * np.sum(mass * gains.favor) / mass.sum() for mass in rows.values()],
     }
     return pd.DataFrame(columns, index=pd.Index(rows, name=what))
@@ -196,9 +201,10 @@ def welfare(
     from every state), of `horizon` periods (500) that the stationary value of each closes; `seed` of the draws (0). The
     second policy begins with memories from its own ergodic set. Standard errors are over starting states.
 
-    Preferences and patience must be the same before and after. Right for every preference (CRRA, Separable, GHH), one
-    asset or two, with permanent types and with ages, where utility after death is zero and those not yet born do not
-    count. float64. Source: Floden (2001) for the parts. Raises ValueError for situations that cannot be compared.
+    Preferences, patience and survival must be the same before and after. Right for every preference (CRRA, Separable,
+    GHH), one asset or two, with permanent types and with ages, where utility after death is zero and those not yet born
+    do not count. float64. Source: Floden (2001) for the parts, which are not there (NaN) where lives end. Raises
+    ValueError for situations that cannot be compared.
     """
     given = {"starts": starts, "paths": paths, "horizon": horizon, "seed": seed}
     if not isinstance(before, SteadyState):
@@ -212,9 +218,10 @@ def welfare(
     along = isinstance(after, Transition)
     end = after.steady if along else after
     require_same_grid("before", before.economy, "after", end.economy)
-    _require_same_preferences(before, end)
-    if along:
-        _require_same_start(before, after)
+    require_same_preferences(before, end)
+    if isinstance(after, Transition):
+        require_same_start(before, after)
+        require_still_preferences(after)
     mass = np.asarray(after.mass[0] if along else after.mass)
     first, values = values_at_rest(before), values_along(after) if along else values_at_rest(after)
     mean = float(np.sum(mass * values.total) - np.sum(before.mass * first.total))
@@ -223,7 +230,8 @@ def welfare(
     favor = (by_state > INDIFFERENT).astype(float)
     return Welfare(
         consumption_percent(before, mean), 0.0, 100.0 * float(np.sum(before.mass * favor)), by_state, favor,
-        np.asarray(before.mass), parts, first.total, values.total, before, "path" if along else "stationary equilibria",
+        np.asarray(before.mass), parts, first.total, values.total, before, before.economy.grid,
+        "path" if along else "stationary equilibria",
     )  # fmt: skip
 
 
@@ -234,10 +242,11 @@ def _at_risk(before: Solution, after: Any, setting: Setting) -> Welfare:
             f"welfare(before, after) was given {described(before)} and {described(after)}: give two stationary "
             "equilibria, a stationary equilibrium and the path that begins there, or two global solutions."
         )
-    _require_same_preferences(before.steady, after.steady)
+    require_same_preferences(before.steady, after.steady)
     _require_same_shocks(before, after, setting)
-    points = before.play().economy.grid.count
-    points = points if before.steady.economy.several else before.play().economy.shape[0]
+    first = before.play().economy
+    points = first.grid.count if first.several else first.shape[0]
+    require_same_grid("before", first, "after", after.play(points).economy)
     old, new = lived(before, after, points, setting)
     share = old.mass / setting.starts
     preferences = before.steady.economy.model.preferences()
@@ -247,7 +256,8 @@ def _at_risk(before: Solution, after: Any, setting: Setting) -> Welfare:
     mass, weigh = share.sum(axis=0), _means_over_starts(share)
     return Welfare(
         percent, error, 100.0 * float(np.sum(share * favor)), weigh(by_state), weigh(favor), mass, parts,
-        weigh(old.values.total), weigh(new.values.total), before.steady, AT_RISK, setting,
+        weigh(old.values.total), weigh(new.values.total), before.steady, before.play(points).economy.grid, AT_RISK,
+        setting,
     )  # fmt: skip
 
 
@@ -259,57 +269,33 @@ def _means_over_starts(share: np.ndarray) -> Any:
     return lambda values: np.sum(weight * values, axis=0)
 
 
+def _patience_of(economy: Any) -> list:
+    """Discount factors by aggregate and own state."""
+    return [np.asarray(economy.discount_factor(economy.shocks(z))).tolist() for z in range(economy.shock_count)]
+
+
 def _require_same_shocks(before: Solution, after: Solution, setting: Setting) -> None:
     """Raise ValueError where paths of shocks cannot be common, and SizeError for sizes that do not fit."""
     old, new = (each.play(10).economy if not each.steady.economy.several else each.play().economy
                 for each in (before, after))  # fmt: skip
-    same = np.array_equal(old.shock_transition, new.shock_transition) and old.shape[1] == new.shape[1]
+    same = all(np.array_equal(getattr(old, name), getattr(new, name)) for name in ("shock_transition", "shares"))
+    same = same and old.shape[1] == new.shape[1] and _patience_of(old) == _patience_of(new)
+    known = len(np.asarray(before.states.aggregate.shock))
+    if setting.starts > known:
+        raise ValueError(
+            f"welfare(starts={setting.starts}): the first solution knows {known} states of its ergodic set, one for "
+            f"each path of training: give at most {known}."
+        )
     if (
         not same
         or before.steady.economy.model.state_variables().keys() != after.steady.economy.model.state_variables().keys()
     ):
         raise ValueError(
-            "welfare(before, after): the solutions differ in aggregate shocks, own states or state variables, so that "
-            "no path is common to both: compare policies of one economy."
+            "welfare(before, after): the solutions differ in aggregate shocks, patience, own states or state "
+            "variables, so that no path is common to both: compare policies of one economy."
         )
     require_sizes(
         "welfare", {name: (getattr(setting, name), 1, USUAL[name]) for name in ("starts", "paths", "horizon")},
         lambda: (20.0 * setting.horizon * before.steady.mass.size,
                  100.0 * before.steady.mass.size * setting.horizon * setting.starts * setting.paths),
     )  # fmt: skip
-
-
-def _require_same_preferences(before: SteadyState, after: SteadyState) -> None:
-    """Raise ValueError where lifetime utilities are not in the same unit."""
-    old, new = (each.economy.model.preferences() for each in (before, after))
-    leaves = zip(jax.tree.leaves(old), jax.tree.leaves(new), strict=False)
-    same = type(old) is type(new) and all(np.array_equal(one, other) for one, other in leaves)
-    first, second = (np.asarray(each.economy.discount_factor(each.public.shocks)) for each in (before, after))
-    if not (same and np.array_equal(first, second)):
-        what = "patience differs" if same else f"preferences are {_in_words(old)} before and {_in_words(new)} after"
-        raise ValueError(
-            f"welfare(before, after): {what}, so that lifetime utilities are in different units: compare situations "
-            "with the same preferences and discount factors."
-        )
-
-
-def _in_words(preferences: Any) -> str:
-    """Preferences with their numbers: "CRRA(risk_aversion=2)"."""
-    fields = {field.name: getattr(preferences, field.name) for field in dataclasses.fields(preferences)}
-    return f"{type(preferences).__name__}({', '.join(f'{k}={float(v):g}' for k, v in fields.items())})"
-
-
-def _require_same_start(before: SteadyState, path: Transition) -> None:
-    """Raise ValueError where a path does not start with the households of the stationary equilibrium before."""
-    gap = float(np.abs(np.asarray(before.mass) - path.mass[0]).max())
-    if gap > SAME:
-        raise ValueError(
-            f"welfare(before, after): the path starts from another distribution than before's, by {gap:.3g} in one "
-            "state: give hm.transition(new, initial=before)."
-        )
-    moved = [name for name in path.parameters if name in ("discount_factor", "risk_aversion", "frisch", "disutility")]
-    if moved:
-        raise ValueError(
-            f"welfare(before, after): {moved[0]} follows a path, so that lifetime utilities are in different units: "
-            "compare paths on which preferences and discount factors stay."
-        )

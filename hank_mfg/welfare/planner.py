@@ -1,8 +1,8 @@
 """The constrained planner: households' choices that maximize welfare, with markets and insurance as they are.
 
-Households take prices as given. A planner who chooses for all of them, and can neither transfer nor insure, minds what
-savings do to prices (Davila, Hong, Krusell and Rios-Rull 2012). With A_k aggregates that savings move, m(a, e) cash on
-hand and utility weighted alike, the planner's first-order condition is
+Households take prices as given. A planner who chooses for all of them, and can neither transfer nor insure, takes
+account of what savings do to prices (Davila, Hong, Krusell and Rios-Rull 2012). With A_k aggregates that savings move,
+m(a, e) cash on hand and utility weighted alike, the planner's first-order condition is
 
     u'(c) = beta E[ m_a' u'(c') ] + beta sum_k D_k E[ dA_k/da' ],        D_k = sum over households of u'(c') dm'/dA_k,
 
@@ -23,6 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.arguments import require_none
+from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
 from hank_mfg.environment.quantities import Names, form_steady_state, names_of, supplied
@@ -36,7 +38,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.fixed_point import fixed_point
 from hank_mfg.solve.stationary.household import asset_return, egm_step, feasible_savings, marginal_value
-from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state, warn_of_top
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state, warn_of_top
 from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ class Planner:
     """The stationary optimum of the constrained planner beside the market's equilibrium, both float64.
 
     `market` is the stationary equilibrium and `optimum` the planner's in the same form, with its savings, mass, prices
-    and aggregates. `externality` maps each aggregate that savings move to D_k, utility per unit of it; `subsidy`
+    and aggregates: statistics and welfare apply to it, paths and measures of accuracy, which ask for the condition of a
+    household, do not. `externality` maps each aggregate that savings move to D_k, utility per unit of it; `subsidy`
     (assets, income) is the share by which the return on savings, as each household expects it, must be raised for it to
     choose what the planner does, decimals (negative where it must be taxed). `residual_mean` and `residual_largest` are
     those of the planner's first-order condition between grid points, weighted by the mass, in percent of consumption.
@@ -126,6 +129,9 @@ def planner(
     """
     begin = time.perf_counter()
     _require_covered(model)
+    if market is not None:
+        require_none({"asset_points": asset_points}, "an equilibrium that is solved here", "market is given")
+        require_own_steady(model, market, "market")
     steady = steady_state(model, asset_points=asset_points, tolerance=tolerance) if market is None else market
     economy, names = steady.economy, names_of(steady.economy)
     _require_prices_from_aggregates(economy, names)
@@ -136,6 +142,7 @@ def planner(
     problem = _Problem(economy, names, share, float(model.preferences().marginal_utility(mean)), tolerance)
     found = _found(problem, np.asarray(start, np.float64), consumption)
     warn_of_top(economy, found.mass)
+    _require_goods(economy, found)
     public = jax.tree.map(np.float64, found.public)
     residual = float(np.abs(np.asarray(found.excess)).max())
     optimum = SteadyState(
@@ -168,11 +175,22 @@ def _require_covered(model: Model) -> None:
             )
 
 
+def _require_goods(economy: Economy, found: _Point) -> None:
+    """Raise PlannerError where goods are left over at the optimum by the model's own accounting."""
+    goods = _goods(economy, found.public, found.mass, found.savings)
+    problem = explain_goods(economy.model, goods, "at the planner's optimum", allowed=OFF)
+    if problem is not None:
+        raise PlannerError(f"{problem}: whatever is paid in must be paid out at other prices too.")
+
+
+_goods = eqx.filter_jit(steady_goods)
+
+
 def _require_prices_from_aggregates(economy: Economy, names: Names) -> None:
     if not names.unknown:
         raise PlannerError(
-            f"The planner of {type(economy.model).__name__}: no price follows from what households save, so that they "
-            "leave nothing out."
+            f"The planner of {type(economy.model).__name__}: what households save moves no price, so that the "
+            "planner's optimum is the market's."
         )
 
 

@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hank_mfg.arguments import require_none
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.errors import HankError
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model, check_names
+from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.sequence.transition import Transition, transition
-from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
+from hank_mfg.welfare.comparable import require_policy
 from hank_mfg.welfare.financed import financed
 from hank_mfg.welfare.gains import Welfare, welfare
 from hank_mfg.wording import readable
@@ -105,9 +108,11 @@ def reform(
     not found.
     """
     require_whole("announced", announced, 0, "give periods before the change begins", "reform")
-    paths = {name: np.atleast_1d(np.asarray(path, np.float64)) for name, path in changes.items()}
-    check_names(type(model), paths)
+    paths = _paths(model, changes)
     name, ends = _finance(finance, paths)
+    if before is not None:
+        require_none({"asset_points": asset_points}, "an equilibrium that is solved here", "before is given")
+        require_own_steady(model, before, "before")
     old = steady_state(model, asset_points=asset_points) if before is None else before
     after = model.with_parameters(**{each: float(path[-1]) for each, path in paths.items()})
     points = old.economy.grid.count if old.economy.several else old.economy.shape[0]
@@ -123,6 +128,27 @@ def reform(
     return Reform(old, new, path, welfare(old, path), welfare(old, new), final, name)
 
 
+def _paths(model: Model, changes: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The values of every parameter that changes, (time,) each. Raises ValueError."""
+    check_names(type(model), changes)
+    known, paths = model.parameters(), {}
+    for name, given in changes.items():
+        if name not in known or np.ndim(known[name]):
+            raise ValueError(
+                f"changes names {name!r}, which is not one number: reforms are of parameters of one number."
+            )
+        values = np.atleast_1d(numbers_of(f"changes[{name!r}]", given))
+        if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+            raise ValueError(
+                f"changes[{name!r}] has shape {values.shape}: give a finite number, or a path of them, one a period, "
+                "whose last value stays."
+            )
+        for value in np.unique(values):
+            require_policy("changes names", model, name, float(value))
+        paths[name] = values
+    return paths
+
+
 def _finance(finance: Any, paths: Mapping[str, np.ndarray]) -> tuple[str | None, tuple[float, float] | None]:
     """The name of the parameter that balances the budget, and the ends of its bracket."""
     if finance is None:
@@ -131,6 +157,8 @@ def _finance(finance: Any, paths: Mapping[str, np.ndarray]) -> tuple[str | None,
     if len(given) != 1:
         raise ValueError(f"finance={finance!r}: name one parameter, one budget determines one.")
     ((name, ends),) = given.items()
+    if ends is not None and np.shape(ends) != (2,):
+        raise ValueError(f"finance={{{name!r}: {ends}}}: give the two ends between which it is searched, (0.1, 0.6).")
     if name in paths:
         raise ValueError(f"{name} is both changed and solved for: leave it out of changes, or name another in finance.")
     return name, ends

@@ -92,7 +92,10 @@ def _lived(play: Play, steady: SteadyState, states: list[State], shocks: list[Ar
     values, means, weights, paths = (np.stack([np.asarray(each[k]) for each in found]) for k in range(4))
     mass = np.stack([np.asarray(state.aggregate.mass) for state in states])
     total, part, units = np.moveaxis(values, 1, 0)
-    return Lived(Values(total, part, units, (means, weights)), paths, mass)
+    rest = np.sum(mass * units, axis=(1, 2))[:, None] - weights.sum(axis=2)
+    stationary = np.full((*rest.shape, 1), float(np.sum(steady.mass * steady.composite)))
+    means, weights = np.concatenate([means, stationary], axis=2), np.concatenate([weights, rest[..., None]], axis=2)
+    return Lived(Values(total, part, units, (means, weights), economy.life is None), paths, mass)
 
 
 @quick_jit

@@ -30,12 +30,14 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 class Values(NamedTuple):
     """Lifetime utility, (assets, income) each: `total`; `composite`, the part of u(x); `units`, D, what one unit of
     utility in every period is worth; and `means`, (time,) each: the mean x of households and the weight of utility in
-    a period, the mean of the product of discount factors up to it. Stationary means have one period and weight D."""
+    a period, the mean of the product of discount factors up to it; stationary means have one period and weight D.
+    `lasting` says whether households live for ever: otherwise means are not those of the living of period 0."""
 
     total: np.ndarray
     composite: np.ndarray
     units: np.ndarray
     means: tuple[np.ndarray, np.ndarray]
+    lasting: bool
 
 
 def flows(economy: Economy, public: Public, savings: Array) -> Array:
@@ -55,7 +57,7 @@ def values_at_rest(steady: SteadyState) -> Values:
     found, mean = _at_rest(steady.economy, steady.public, jnp.asarray(steady.savings), jnp.asarray(steady.mass))
     total, composite, units = np.asarray(found)
     weight = np.sum(steady.mass * units, keepdims=True)[0]
-    return Values(total, composite, units, (np.asarray(mean)[None], weight))
+    return Values(total, composite, units, (np.asarray(mean)[None], weight), steady.economy.life is None)
 
 
 @eqx.filter_jit
@@ -70,21 +72,14 @@ def values_along(path: Transition) -> Values:
     rest = values_at_rest(steady)
     end = jnp.stack([jnp.asarray(each) for each in (rest.total, rest.composite, rest.units)])
     shocks = {name: jnp.asarray(path.series[name]) for name in steady.public.shocks}
-    prices = {name: _filled(path, name, value) for name, value in steady.public.prices.items()}
+    prices = {name: jnp.asarray(path.series[name]) for name in steady.public.prices}
     given = Public(Named("shocks", shocks), Named("aggregates", {}), Named("prices", prices))
     changed = Named("parameters", {name: jnp.asarray(values) for name, values in path.parameters.items()})
     savings, mass, chain = (jnp.asarray(each) for each in (path.savings, path.mass, path.chain))
     found, means, weights = _along(steady.economy, given, changed, (savings, mass, chain), end)
     total, composite, units = np.asarray(found)
     means, weights = np.append(means, rest.means[0]), np.append(weights, np.sum(path.mass[0] * units) - weights.sum())
-    return Values(total, composite, units, (means, weights))
-
-
-def _filled(path: Transition, name: str, value: Array) -> Array:
-    """A price along the path; one that is not a single number a period does not move."""
-    if name in path.series:
-        return jnp.asarray(path.series[name])
-    return jnp.broadcast_to(value, (len(path.mass), *jnp.shape(value)))
+    return Values(total, composite, units, (means, weights), steady.economy.life is None)
 
 
 @eqx.filter_jit

@@ -14,6 +14,7 @@ from economies import Hours, Taxes, Unequal
 import hank_mfg as hm
 from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import form_steady_state, names_of
+from hank_mfg.welfare.equivalents import _factors
 from hank_mfg.welfare.planner import externalities
 
 POINTS = 60
@@ -121,6 +122,15 @@ def test_an_announced_reform_begins_later(abolished):
         (lambda r: hm.welfare(r.before, hm.steady_state(Taxes(discount_factor=0.95), asset_points=POINTS)), "patience"),
         (lambda r: hm.welfare(r.before, hm.steady_state(Taxes(risk_aversion=3.0), asset_points=POINTS)), "preferences"),
         (lambda r: r.gains.by("welth"), "did you mean"),
+        (lambda r: hm.reform(Taxes(), {"discount_factor": 0.95}), "moves discounting"),
+        (lambda r: hm.reform("life_cycle", {"mortality": 0.03}), "moves ages"),
+        (lambda r: hm.reform(Taxes(), {"capital_tax": []}), "shape"),
+        (lambda r: hm.reform(Taxes(), {"capital_tax": "abc"}), "capital_tax"),
+        (lambda r: hm.reform(Taxes(), {"capital_tax": 0.0}, finance={"labor_tax": 0.3}), "two ends"),
+        (lambda r: hm.reform(Taxes(spending=0.2), {"capital_tax": 0.0}, before=r.before), "before is"),
+        (lambda r: hm.planner(Unequal(), market=r.before), "market is"),
+        (lambda r: hm.welfare(r.before, hm.transition(r.before, initial=r.before, horizon=120,
+                                                      discount_factor=[0.95])), "follows a path|patience moves"),
         (lambda r: hm.planner(Hours()), "hours are chosen"),
         (lambda r: hm.planner("life_cycle"), "lives end"),
         (lambda r: hm.planner("huggett"), "clear inside the period"),
@@ -291,3 +301,18 @@ def test_gains_with_aggregate_risk():
     assert gains.by(groups=5)["population (percent)"].iloc[:-1].sum() == pytest.approx(100.0)
     with pytest.raises(ValueError, match="different units"):
         hm.welfare(one, hm.solve(hm.load_model("krusell_smith", risk_aversion=2.0), settings, verbose=False))
+
+
+@pytest.mark.parametrize("count", [9, 65])
+@pytest.mark.parametrize("true", [(3.0, 0.97), (4.0, 1.02), (1.3, 0.985), (0.9, 1.0)])
+def test_factors_are_found_next_to_where_nothing_is_feasible(true, count):
+    """u(f c - v) = 1 - 1/(f - v) for efforts .2 and .95 of one good: below f = .95 the second household has nothing."""
+    effort = np.array([[0.2, 0.95]])
+
+    def at(factors):
+        left = np.asarray(factors)[:, None, None] - effort
+        some = np.where(left > 0, left, 1.0)
+        return np.stack([np.where(left > 0, 1 - 1 / some, -np.inf), np.where(left > 0, some**-2.0, np.nan)], axis=1)
+
+    total = at(np.array(true))[[0, 1], 0, 0, [0, 1]][None]
+    np.testing.assert_allclose(_factors(at, total, count), [true], rtol=1e-7)

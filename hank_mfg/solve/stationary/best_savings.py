@@ -5,9 +5,8 @@ Given values ahead W(a', e) = E[V(a', e') | e], piecewise linear between asset p
     V(a, e) = max over a' of F(a, a') + beta(e) W(a', e),
 
 over all asset points, points between them, and what a policy does; with two assets over all pairs, and then around the
-best of them. It assumes nothing
-of the shape of V, so it finds what first-order conditions miss: budgets with cliffs and kinks. What it shares with the
-policies that it judges is the grid of assets and the lottery on it.
+best of them. It assumes nothing of the shape of V, so it finds what first-order conditions miss: budgets with cliffs
+and kinks. What it shares with the policies that it judges is the grid of assets and the lottery on it.
 """
 
 import functools
@@ -147,7 +146,8 @@ def stationary_best(economy: Economy, public: Public, savings: Array, parts: int
 
     def improve(state):
         now, _, count = state
-        better = best_choice(economy, public, chain.expect(now.value), savings, parts)
+        kept = now.savings if economy.several else savings  # pairs found between points are not tried by themselves
+        better = best_choice(economy, public, chain.expect(now.value), kept, parts)
         value = value_of(better.savings)
         rise = jnp.max(value - now.value) / jnp.max(jnp.abs(value))
         return Best(value, better.savings), rise, count + 1

@@ -281,8 +281,9 @@ def require_tolerance(tolerance: float) -> None:
         )
 
 
-def require_own_steady(model: Model, steady: SteadyState | None) -> None:
-    """Raise ValueError unless `steady` is of an economy of this name with these parameters, or None."""
+def require_own_steady(model: Model, steady: SteadyState | None, what: str = "steady") -> None:
+    """Raise ValueError unless `steady`, the argument `what`, is of an economy of this name with these parameters, or
+    None."""
     if steady is None:
         return
     other = steady.economy.model
@@ -291,7 +292,7 @@ def require_own_steady(model: Model, steady: SteadyState | None) -> None:
         same = type(model).__name__ == type(other).__name__
         whose = f"with another {changed[0]} than" if same else f"of {type(other).__name__}, not of"
         raise ValueError(
-            f"steady is a stationary equilibrium {whose} the {type(model).__name__} to solve: pass "
+            f"{what} is a stationary equilibrium {whose} the {type(model).__name__} to solve: pass "
             "hm.steady_state(model), or leave it out."
         )
 
