@@ -267,17 +267,17 @@ def test_patience_that_lasts_for_a_while_needs_no_global_search(monkeypatch):
 class Aging(Aiyagari):
     """Lives of 30 periods: the state of a household is its age and labor, and patience is zero at the last age."""
 
-    ages = 30
+    count = 30
 
     def idiosyncratic_shock(self):
         states = len(lives.LABOR)
-        chain = np.zeros((self.ages, states, self.ages, states))
-        for age in range(self.ages - 1):
+        chain = np.zeros((self.count, states, self.count, states))
+        for age in range(self.count - 1):
             chain[age, :, age + 1] = lives.CHAIN
         chain[-1, :, 0] = lives.stationary(lives.CHAIN)
-        patience = np.where(np.arange(self.ages) < self.ages - 1, 0.96, 0.0)
-        labor = np.tile(lives.LABOR, self.ages)
-        size = self.ages * states
+        patience = np.where(np.arange(self.count) < self.count - 1, 0.96, 0.0)
+        labor = np.tile(lives.LABOR, self.count)
+        size = self.count * states
         return hm.MarkovChain(chain.reshape(size, size), labor=labor, patience=np.repeat(patience, states))
 
     def discounting(self, own, today):
