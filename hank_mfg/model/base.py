@@ -17,7 +17,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.preferences import CRRA
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.model.today import names_returned, take_older_equations
+from hank_mfg.model.today import names_returned, read_equations
 from hank_mfg.model.units import check_period
 
 
@@ -154,7 +154,7 @@ class Model(eqx.Module):
     def __init_subclass__(cls, **options):
         """Make `period = "quarter"` in the body of a class the value of the field `period`."""
         super().__init_subclass__(**options)
-        take_older_equations(cls)
+        read_equations(cls)
         value = vars(cls).get("period")
         if value is not None and not isinstance(value, dataclasses.Field):
             cls.__annotations__ = {**vars(cls).get("__annotations__", {}), "period": str}

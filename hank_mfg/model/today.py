@@ -17,11 +17,14 @@ import functools
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import jax
 
 from hank_mfg.model.named import Named
+
+ALMOST = 0.8  # likeness of two names of which one is taken for a misspelling of the other
 
 # The number of arguments before `today` replaced groups of names: all groups are then `today`.
 _GROUPS = {
@@ -46,7 +49,36 @@ def with_expected(now: Named, expected: Mapping[str, Any]) -> Named:
     return today(now, {"expected": Named("expected", expected)})
 
 
-def take_older_equations(model: type) -> None:
+def read_equations(model: type) -> None:
+    """Check the names of what a class of models defines, and take its equations of earlier versions."""
+    _check_names(model)
+    _take_older_equations(model)
+
+
+def _check_names(model: type) -> None:
+    """Raise TypeError for a field that hides an equation; warn of a method whose name is almost that of an equation,
+    which would never be called."""
+    inherited = {name for base in model.__mro__[1:] for name, value in vars(base).items() if callable(value)}
+    equations = [name for name in inherited if not name.startswith("_")]
+    for name, value in list(vars(model).items()):
+        method = callable(value) or isinstance(value, staticmethod | classmethod | property)
+        if name in equations and not method:
+            raise TypeError(
+                f"{model.__name__}.{name} hides the equation {name}() of every model: give the field another name."
+            )
+        if not inspect.isfunction(value) or name.startswith("_") or name in inherited or name in _RENAMED:
+            continue
+        close = [each for each in get_close_matches(name, equations, 1, ALMOST) if each not in vars(model)]
+        if close:
+            code = inspect.unwrap(value).__code__
+            warnings.warn_explicit(
+                f"{model.__name__}.{name}() is no equation of a model and is not called by the library: did you mean "
+                f"{close[0]}()? Begin the name of a function of your own with an underscore.",
+                UserWarning, code.co_filename, code.co_firstlineno,
+            )  # fmt: skip
+
+
+def _take_older_equations(model: type) -> None:
     """Let a class of models have equations of earlier versions: under other names, or written for separate groups.
 
     Warns, FutureWarning, at the line of each.

@@ -155,3 +155,28 @@ def test_shipped_models_written_anew_are_those_that_are_listed():
     model = hm.load_model("huggett")
     before, after = next(pair for pair in _rewritten().items() if pair[1] == summary(fingerprint(model)))
     assert before != after
+
+
+def test_an_equation_that_is_misspelled_or_hidden_is_named():
+    """An optional equation under another name would never be called, a field of its name would take its place."""
+    Aiyagari = type(hm.load_model("aiyagari"))
+    with pytest.warns(UserWarning, match=r"Wrong.outcome\(\) is no equation.*did you mean outcomes\(\)\?.*underscore"):
+
+        class Wrong(Aiyagari):
+            def outcome(self, today):
+                return {"output": 1.0}
+
+    class Fine(Aiyagari):
+        def outcomes(self, today):
+            return {"income": self._outcome(today) + self.outcome(today)}
+
+        def _outcome(self, today):
+            return 1.0
+
+        def outcome(self, today):
+            return 1.0
+
+    with pytest.raises(TypeError, match=r"Hides.ages hides the equation ages\(\)"):
+
+        class Hides(Aiyagari):
+            ages = 30
