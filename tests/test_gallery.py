@@ -143,7 +143,7 @@ BROKEN_FILES = {
         ["my_model.py defines no model", "derives from hank_mfg.Model"],
     ),
     "no discount factor": ([("discount_factor: ", "patience: ")], ["MyModel declares no discount_factor"]),
-    "a missing method": ([("def signal", "def signals")], ["MyModel does not define signal()"]),
+    "a missing method": ([("def signal", "def seen")], ["MyModel does not define signal()"]),
     "a default out of range": (
         [("default=0.96", "default=1.96")],
         ["MyModel.discount_factor = 1.96", "patience, per year"],

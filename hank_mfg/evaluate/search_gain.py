@@ -88,9 +88,11 @@ def search_gain(
     solution with aggregate risk is mostly the value of knowing the path. Never negative: the choices of the policy
     are among those searched. float64. Raises ValueError for sizes below 1.
     """
-    if isinstance(solution, SteadyState):
+    at_rest = isinstance(solution, SteadyState)
+    economy = solution.economy if isinstance(solution, SteadyState) else solution.steady.economy
+    paths, horizon, points = _sizes(economy, paths, horizon, asset_points)
+    if at_rest:
         return _stationary_gain(solution)
-    paths, horizon, points = _sizes(solution, paths, horizon, asset_points)
     play = solution.play(points)
     state = solution.start(play)
     own = terminal_values(solution.steady, play)[0]
@@ -124,9 +126,8 @@ def _parts(economy: Economy) -> tuple[int, int]:
     return (2, 2) if economy.several else (2, 4)
 
 
-def _sizes(solution: GlobalSolution, paths: int | None, horizon: int | None, asset_points: Any) -> tuple[int, int, Any]:
+def _sizes(economy: Economy, paths: int | None, horizon: int | None, asset_points: Any) -> tuple[int, int, Any]:
     """Paths, periods and asset points: the usual ones where none are given. Raises SizeError."""
-    economy = solution.steady.economy
     two = bool(economy.several)
     usual = (2, 50) if two else (4, 150)
     paths, horizon = (given if value is None else value for value, given in zip((paths, horizon), usual, strict=True))

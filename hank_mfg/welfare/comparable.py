@@ -80,8 +80,8 @@ def require_policy(what: str, model: Model, name: str, value: float) -> None:
         moved = [each for each, of in read.items() if _leaves(of(old)) != _leaves(of(new))]
     if moved:
         raise ValueError(
-            f"{what} {name!r} moves {moved[0]}(), which stays as it is in a reform: name a parameter of prices, taxes "
-            "or transfers, and compare other economies by hm.steady_state."
+            f"{what} {name!r}, which moves {moved[0]}(); that stays as it is in a reform: name a parameter of "
+            "prices, taxes or transfers, and compare other economies by hm.steady_state."
         )
 
 

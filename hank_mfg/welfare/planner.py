@@ -14,6 +14,7 @@ on both.
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -38,7 +39,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.fixed_point import fixed_point
 from hank_mfg.solve.stationary.household import asset_return, egm_step, feasible_savings, marginal_value
-from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state, warn_of_top
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
 from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 FOUND, STEPS = 1e-9, 40  # relative excess; Newton steps
 WALK, WALKED, DOUBLINGS = 1.05, 80, 30  # of the aggregate in a step; steps; of an interval of wedges
 NEVER, SETTLED = 10.0, 1e-10  # log excess where it has no number; where it is none
+BUDGET = "government_budget"  # the outcome that a government leaves, by convention
+FULL = 1e-5  # mass at the top of the grid at most
 DIFFERENCE, FINER = 1e-5, 4  # of Newton's Jacobian, relative; points of the grid of residuals for one
 
 
@@ -141,7 +144,7 @@ def planner(
     mean = jnp.asarray(np.sum(steady.mass * steady.consumption))
     problem = _Problem(economy, names, share, float(model.preferences().marginal_utility(mean)), tolerance)
     found = _found(problem, np.asarray(start, np.float64), consumption)
-    warn_of_top(economy, found.mass)
+    _require_room(economy, found)
     _require_goods(economy, found)
     public = jax.tree.map(np.float64, found.public)
     residual = float(np.abs(np.asarray(found.excess)).max())
@@ -150,6 +153,7 @@ def planner(
         0.0, time.perf_counter() - begin,
     )  # fmt: skip
     external = {name: float(value) for name, value in zip(names.unknown, found.externality, strict=True)}
+    _warn_of_budget(steady, optimum)
     subsidy = np.asarray(_subsidy(economy, names, found.public, found.externality, found.consumption, found.savings))
     mean, largest = map(float, _residuals(economy.on(economy.grid.finer(FINER)), names, found))
     return Planner(steady, optimum, external, subsidy, 100 * mean, 100 * largest, time.perf_counter() - begin)
@@ -175,6 +179,18 @@ def _require_covered(model: Model) -> None:
             )
 
 
+def _require_room(economy: Economy, found: _Point) -> None:
+    """Raise PlannerError where the optimum hangs on the top of the asset grid."""
+    top = float(economy.grid.top(np.asarray(found.mass)))
+    if top > FULL:
+        raise PlannerError(
+            f"The planner's optimum of {type(economy.model).__name__} was found with {100 * top:.2g} percent of "
+            f"households at the top of the asset grid, {float(economy.grid.upper):g}, so that it hangs on where the "
+            "grid ends: raise the top in asset_space(); where the optimum moves on with it, wealth spreads without end "
+            "and there is none."
+        )
+
+
 def _require_goods(economy: Economy, found: _Point) -> None:
     """Raise PlannerError where goods are left over at the optimum by the model's own accounting."""
     goods = _goods(economy, found.public, found.mass, found.savings)
@@ -184,6 +200,17 @@ def _require_goods(economy: Economy, found: _Point) -> None:
 
 
 _goods = eqx.filter_jit(steady_goods)
+
+
+def _warn_of_budget(market: SteadyState, optimum: SteadyState) -> None:
+    """Warn where the government of the optimum receives what nobody gets."""
+    before, after = (each.outcomes.get(BUDGET, 0.0) for each in (market, optimum))
+    if abs(after - before) > 1e-6:
+        warnings.warn(
+            f"{BUDGET} is {before:.4g} in the market's equilibrium and {after:.4g} at the planner's optimum, which "
+            "nobody receives: let prices() compute the tax or the transfer that balances it at any aggregates.",
+            stacklevel=4,
+        )
 
 
 def _require_prices_from_aggregates(economy: Economy, names: Names) -> None:
@@ -215,7 +242,7 @@ def _found(problem: _Problem, start: np.ndarray, consumption: Array) -> _Point:
         raise PlannerError(
             f"The planner's optimum of {type(problem.economy.model).__name__} was not found, searching from the "
             f"market's equilibrium, {_in_words(problem.names, start)}; raise the top of the grid in asset_space(), the "
-            "planner may hold several times the market's capital."
+            "planner may hold several times the market's capital; where wealth spreads without end there is none."
         )
     return found
 
@@ -231,8 +258,8 @@ def _walked(problem: _Problem, market: float, consumption: Array) -> _Point | No
             last["consumption"] = found.consumption
         return found
 
-    def wedge_at(aggregate: float, near: float) -> float | None:
-        """The wedge at which what is saved is the aggregate, which rises with it."""
+    def wedge_at(aggregate: float, near: float) -> float:
+        """The wedge at which what is saved is the aggregate, which rises with it; NaN where none is found."""
 
         def missing(wedge: float) -> float:
             excess = float(point(aggregate, wedge).excess[0])
@@ -248,15 +275,15 @@ def _walked(problem: _Problem, market: float, consumption: Array) -> _Point | No
                 return _root(missing, ends, 1e-14 * problem.unit)
             ends = [ends[0] - step * (values[0] > 0), ends[1] + step * (values[1] < 0)]
             step *= 2.0
-        return None
+        return np.nan
 
     up = float(point(market, 0.0).excess[1]) > 0
     here, wedge, factor = market, 0.0, WALK if up else 1.0 / WALK
 
     def left(aggregate: float) -> float:
         nonlocal wedge
-        found = wedge_at(aggregate, wedge)
-        if found is None:
+        found = wedge_at(aggregate, wedge) if np.isfinite(aggregate) else np.nan
+        if not np.isfinite(found):
             return np.nan
         wedge = found
         return float(point(aggregate, found).excess[1])
@@ -268,8 +295,8 @@ def _walked(problem: _Problem, market: float, consumption: Array) -> _Point | No
             return None
         if (value <= 0) == up:
             root = _root(left, sorted((here, there)), 1e-11 * here)
-            left(root)
-            return _newton(problem, np.array([root, wedge]), last["consumption"])
+            there = np.array([root, wedge]) if np.isfinite(left(root)) else None
+            return None if there is None else _newton(problem, there, last["consumption"])
         here = there
     return None
 
@@ -277,7 +304,10 @@ def _walked(problem: _Problem, market: float, consumption: Array) -> _Point | No
 def _root(function: Callable[[float], float], ends: Sequence[float], apart: float) -> float:
     import scipy.optimize  # here: it is slow to import
 
-    return float(scipy.optimize.root_scalar(function, bracket=ends, xtol=apart, rtol=1e-13, method="brentq").root)
+    try:
+        return float(scipy.optimize.root_scalar(function, bracket=ends, xtol=apart, rtol=1e-13, method="brentq").root)
+    except ValueError:  # at one end the sign is that of the other, by rounding, or there is no number
+        return float("nan")
 
 
 def _in_words(names: Names, x: np.ndarray) -> str:

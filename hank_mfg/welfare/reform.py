@@ -1,6 +1,7 @@
 """A reform in one call: the economy before it, after it, the way from one to the other, and who gains."""
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from hank_mfg.wording import readable
 if TYPE_CHECKING:
     import pandas as pd
 
+UNBALANCED = 0.01  # of consumption: a budget before the reform that is taken for a mistake
 AGREES = 1e-6  # relative: aggregates of the equilibrium after the reform, solved twice
 
 
@@ -104,8 +106,8 @@ def reform(
     says between which ends. Without it the model's own equations say who pays.
 
     `before` is the equilibrium before the reform where it is solved already, otherwise it is on `asset_points`.
-    float64. Raises ValueError for names and values that make no sense, ReformError where an equilibrium or the path is
-    not found.
+    float64. Raises ValueError for names and values that make no sense, SteadyStateError where there is no equilibrium
+    before the reform, ReformError where that after it or the path is not found.
     """
     require_whole("announced", announced, 0, "give periods before the change begins", "reform")
     paths = _paths(model, changes)
@@ -121,11 +123,37 @@ def reform(
         moving: dict[str, Any] = _moving(model, paths, announced)
         path = transition(new, initial=old, horizon=horizon, **moving)
     except HankError as error:
-        raise ReformError(f"The reform of {', '.join(paths)} was not solved: {error}") from error
+        raise ReformError(_not_solved(error, list(paths), name, budget)) from error
     if name is not None:
         new, path = _in_the_model(after, new, path, name, points)
     final = {each: float(values[-1]) for each, values in paths.items()}
     return Reform(old, new, path, welfare(old, path), welfare(old, new), final, name)
+
+
+def _not_solved(error: HankError, changed: list[str], name: str | None, budget: str) -> str:
+    """Why a reform was not solved, and what may be the cause in its own words."""
+    if name is None:
+        cause = (
+            f"Nothing was asked to pay for it: where the outcome {budget} is to be balanced, name a tax in finance=."
+        )
+    else:
+        cause = (
+            f"{name} was searched for a value that keeps {budget}: give other ends, finance={{{name!r}: (low, high)}}, "
+            "or a smaller change, where no value may pay for this one."
+        )
+    return f"The reform of {', '.join(changed)} was not solved. {cause} In the words of the search: {error}"
+
+
+def _warn_of_budget(old: SteadyState, budget: str) -> None:
+    """Warn where the budget that a reform keeps is far from zero."""
+    level, consumption = float(old.outcomes[budget]), float(np.sum(old.mass * old.consumption))
+    if abs(level) > UNBALANCED * abs(consumption):
+        warnings.warn(
+            f"{budget} is {level:.4g} before the reform, {100 * abs(level / consumption):.2g} percent of consumption, "
+            "and is kept there: outcomes() leaves something out, or calibrate first, hm.calibrate(model, free=..., "
+            f"targets={{{budget!r}: 0.0}}).",
+            stacklevel=5,
+        )
 
 
 def _paths(model: Model, changes: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -176,6 +204,7 @@ def _new_equilibrium(
             f"reform(finance={name!r}) keeps the outcome {budget!r}, and {type(after).__name__}.outcomes() has "
             "none of this name: return revenue less spending there, or say budget= how it is called."
         )
+    _warn_of_budget(old, budget)
     balanced = financed(after, name, budget, float(old.outcomes[budget]), ends)
     guess = {each: old.outcomes[each] for each in names_of(old.economy).searched} | {
         name: float(after.parameters()[name])

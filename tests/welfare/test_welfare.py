@@ -134,8 +134,12 @@ def test_an_announced_reform_begins_later(abolished):
         (lambda r: hm.planner(Hours()), "hours are chosen"),
         (lambda r: hm.planner("life_cycle"), "lives end"),
         (lambda r: hm.planner("huggett"), "clear inside the period"),
+        (lambda r: hm.planner(Unequal(spread=0.3, top=100.0), asset_points=60), "top of the (asset )?grid"),
+        (lambda r: hm.reform(Taxes(), {"capital_tax": 0.0}, finance={"labor_tax": (0.3, 0.4)}, before=r.before),
+         "give other ends, finance="),
     ],
 )  # fmt: skip
+@pytest.mark.filterwarnings("ignore:.*top of the asset grid:UserWarning")
 def test_what_makes_no_sense_is_refused(abolished, call, words):
     with pytest.raises((ValueError, TypeError, hm.HankError), match=words):
         call(abolished)

@@ -107,11 +107,12 @@ class Transition:
         return "float64"
 
     def to_frame(self) -> "pd.DataFrame":
-        """One row a period: every series as the model has it, and its deviation in a column that ends in _change."""
+        """One row a period: every series as the model has it, parameters that follow a path, and the deviation of every
+        series in a column that ends in _change."""
         import pandas as pd
 
         changes = {f"{name}_change": values for name, values in self.deviations().items()}
-        return pd.DataFrame({**self.series, **changes}).rename_axis("period")
+        return pd.DataFrame({**self.series, **self.parameters, **changes}).rename_axis("period")
 
     def deviations(self) -> dict[str, np.ndarray]:
         """Every series less its value in the final stationary equilibrium, (horizon,) each."""
