@@ -26,7 +26,7 @@ from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.diagnosis.sufficiency import nonconcave_budgets
-from hank_mfg.solve.stationary.household import Solved, solve_at
+from hank_mfg.solve.stationary.household import Solved, all_consumed, solve_at
 from hank_mfg.solve.stationary.steady_state import household_tolerance, require_tolerance, summary, warn_of_top
 from hank_mfg.wording import display_name, in_words
 
@@ -167,7 +167,6 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
 
 
 _facts = eqx.filter_jit(facts)
-_all_consumed = eqx.filter_jit(lambda economy, public: economy.all_consumed(public))
 _mass = eqx.filter_jit(stationary_mass)
 
 
@@ -188,7 +187,7 @@ def _check_before(economy: Economy, public: Public, mass: bool) -> float:
     repay or wealth grows without bound."""
     at, growth = in_words(public.prices), np.nan
     if economy.several:  # how fast wealth grows depends on what it costs to change the second
-        least = np.min(np.asarray(_all_consumed(economy, public)))
+        least = np.min(np.asarray(all_consumed(economy, public)))
     else:
         known = _facts(economy, public)
         growth = float(growth_of(economy, np.asarray(known.factor)[None], np.asarray(known.gross)[None])[0])

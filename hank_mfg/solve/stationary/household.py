@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.budget import Budget
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.life import Chain
@@ -132,6 +133,13 @@ def asset_return(economy: Economy, public: Public) -> Array:
 def marginal_value(economy: Economy, public: Public, consumption: Array) -> Array:
     """The marginal value of assets V_a = (d resources / d a) u'(c), (assets, income): the envelope theorem."""
     return asset_return(economy, public) * economy.model.preferences().marginal_utility(consumption)
+
+
+@quick_jit
+def all_consumed(economy: Economy, public: Public) -> Array:
+    """The composite of households that save as little as they may, (assets, income): one program instead of many small
+    ones where it is asked from outside."""
+    return economy.all_consumed(public)
 
 
 def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:

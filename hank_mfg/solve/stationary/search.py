@@ -38,7 +38,7 @@ from hank_mfg.solve.stationary.clearing.global_search import (
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError, explain, tolerance_not_met
 from hank_mfg.solve.stationary.diagnosis.redundancy import may_be_undetermined, not_determined
 from hank_mfg.solve.stationary.diagnosis.symptoms import without_risk, words
-from hank_mfg.solve.stationary.household import policy_and_savings
+from hank_mfg.solve.stationary.household import all_consumed, policy_and_savings
 from hank_mfg.solve.stationary.portfolio import PortfolioFunction
 
 SECONDS, EXPLAINING = 30.0, 20.0  # of a global search after a failure, and to explain one
@@ -178,9 +178,11 @@ class Programs:
         if economy.several:
             return self.of_two_assets(tolerance, guess is not None)
         outcome = failed = self.quick()
-        if len(self.names.searched) == 1 and not is_equilibrium(economy, self.names, outcome, tolerance):
+        found = is_equilibrium(economy, self.names, outcome, tolerance)
+        if len(self.names.searched) == 1 and not found:
             outcome = self.past_patience(failed)
-        if is_equilibrium(economy, self.names, outcome, tolerance):
+            found = is_equilibrium(economy, self.names, outcome, tolerance)
+        if found:
             if may_be_undetermined(np.asarray(outcome.slope)):
                 self.require_determined(_candidate_of(outcome))
             if others and guess is None and len(self.names.searched) == 1:
@@ -314,4 +316,4 @@ def is_equilibrium(economy: Economy, names: Names, outcome: Outcome, tolerance: 
     if np.any(prices < lower) or np.any(prices > upper):
         return False
     public = jax.tree.map(jnp.asarray, found.public)
-    return bool(np.all(np.asarray(economy.all_consumed(public)) > 0))
+    return bool(np.all(np.asarray(all_consumed(economy, public)) > 0))
