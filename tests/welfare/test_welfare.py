@@ -165,6 +165,7 @@ def lived(path, steady, first, seed, *, count, beta, utility, cash):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:government_budget is:UserWarning")
 @pytest.mark.parametrize("model", [Taxes(), Taxes(risk_aversion=5.0), Taxes(risk_aversion=1.0, capital_tax=0.4)])
 def test_gains_are_those_of_simulated_households(model):
     """Guards docs/welfare.md, 'How accurate': 100,000 households drawn from the distribution before the reform, under
