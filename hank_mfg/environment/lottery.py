@@ -73,6 +73,11 @@ def expect(values: Array, lottery: Lottery | PairLottery, chain: Chain) -> Array
     return read(chain.expect(values), lottery)
 
 
+def expect_each(values: Array, lottery: Lottery | PairLottery, chain: Chain) -> Array:
+    """`expect` of several values at once, stacked in leading axes: (..., assets, income)."""
+    return jnp.vectorize(lambda each: expect(each, lottery, chain), signature="(a,e)->(a,e)")(values)
+
+
 def settle(mass: Array, lottery: Lottery | PairLottery) -> Array:
     """Move the mass to the chosen assets, income unchanged: the adjoint of `read`."""
     (settled,) = jax.linear_transpose(lambda values: read(values, lottery), mass)(mass)

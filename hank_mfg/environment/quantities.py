@@ -196,9 +196,10 @@ def shock_values(names: Names, shocks: Array) -> Named:
     return Named("shocks", dict(zip(names.shocks, shocks, strict=True)))
 
 
-def contributions(economy: Economy, shocks: Named, names: tuple[str, ...]) -> Array:
-    """The contribution of each individual state to the aggregates `names`: (names, assets, income)."""
-    each = economy.contributions(shocks)
+def contributions(economy: Economy, shocks: Named, names: tuple[str, ...], assets: Array | None = None) -> Array:
+    """The contribution of each individual state to the aggregates `names`: (names, assets, income); of states with
+    other `assets` than those of the grid where these are given."""
+    each = economy.contributions(shocks, assets)
     full = [jnp.broadcast_to(jnp.asarray(each[name], economy.dtype), economy.shape) for name in names]
     return jnp.stack(full) if full else jnp.zeros((0, *economy.shape), economy.dtype)
 

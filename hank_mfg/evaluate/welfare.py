@@ -45,9 +45,14 @@ def consumption_equivalent(preferences: CRRA, welfare: Callable[[float], tuple[f
     value, slope = map(float, welfare(1.0))
     if not np.isfinite([gain, value, slope]).all():
         return float("nan")
-    if type(preferences) in (CRRA, Separable):
+    if has_formula(preferences):
         return 100.0 * equivalent_share(float(preferences.risk_aversion), gain / slope)
     return 100.0 * (_root(welfare, value, slope, gain) - 1.0)
+
+
+def has_formula(preferences: CRRA) -> bool:
+    """Whether V(f) - V(1) = u(f) V'(1): goods enter by u(c) alone, and u(f c) = f^(1-g) u(c) + u(f)."""
+    return type(preferences) in (CRRA, Separable)
 
 
 def _root(welfare: Callable[[float], tuple[float, float]], value: float, slope: float, gain: float) -> float:

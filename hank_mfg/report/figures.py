@@ -74,8 +74,8 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
             )
     shocks = [f"{display_name(item.shock)} {signed(item.size)} {item.unit}" for item in responses]
     labels = shocks if labels is None else labels
-    told = len(responses) == 1 or labels is not shocks
-    notes = [f"Shock: {each}, in {counted(responses[0].period).lower()} 0." for each in dict.fromkeys(shocks) if told]
+    apart = len(responses) == 1 or labels is not shocks  # the legend does not name the shocks
+    notes = [f"Shock: {each}, in {counted(responses[0].period).lower()} 0." for each in dict.fromkeys(shocks) if apart]
     notes += dict.fromkeys(item.note for item in responses if item.note)
     figure, axes = multiples(len(names), 1.7, " ".join(notes), since(responses[0].period))
     for name, panel in zip(names, axes, strict=True):

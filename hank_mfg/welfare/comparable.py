@@ -12,7 +12,7 @@ from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import with_parameters
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
-from hank_mfg.solve.sequence.path_checks import FIXED
+from hank_mfg.solve.sequence.path_checks import FIXED, numbers_behind
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
@@ -24,7 +24,7 @@ ASKED_POINTS = 12  # of the grid on which a model is asked what a parameter move
 def require_same_preferences(before: SteadyState, after: SteadyState) -> None:
     """Raise ValueError where lifetime utilities are not in the same unit."""
     old, new = (each.economy.model.preferences() for each in (before, after))
-    if type(old) is not type(new) or _leaves(old) != _leaves(new):
+    if type(old) is not type(new) or numbers_behind(old) != numbers_behind(new):
         raise ValueError(_units(f"preferences are {_in_words(old)} before and {_in_words(new)} after"))
     pairs = [[np.asarray(read(each)) for each in (before, after)] for read in (_patience, _annuities)]
     for (first, second), what in zip(pairs, ("patience differs", "patience or survival differs"), strict=True):
@@ -35,10 +35,10 @@ def require_same_preferences(before: SteadyState, after: SteadyState) -> None:
 def require_still_preferences(path: Transition) -> None:
     """Raise ValueError where preferences or patience move along a path."""
     model = path.steady.economy.model
+    known = numbers_behind(model.preferences())
     for name, values in path.parameters.items():
-        every = {float(value) for value in values}
-        if any(_leaves(model.with_parameters(**{name: value}).preferences()) != _leaves(model.preferences())
-               for value in every):  # fmt: skip
+        each = (model.with_parameters(**{name: value}) for value in {float(value) for value in values})
+        if any(numbers_behind(other.preferences()) != known for other in each):
             raise ValueError(_units(f"{name} follows a path and moves preferences"))
     shocks = {name: jnp.asarray(path.series[name]) for name in path.steady.public.shocks}
     changed = {name: jnp.asarray(values) for name, values in path.parameters.items()}
@@ -68,7 +68,9 @@ def require_policy(what: str, model: Model, name: str, value: float) -> None:
     grid, or what households add to aggregates. `what` says which argument named it."""
     other = model.with_parameters(**{name: value})
     moved = [
-        each for each in ("preferences", *FIXED) if _leaves(getattr(model, each)()) != _leaves(getattr(other, each)())
+        each
+        for each in ("preferences", *FIXED)
+        if numbers_behind(getattr(model, each)()) != numbers_behind(getattr(other, each)())
     ]
     if not moved:
         points = {asset: ASKED_POINTS for asset in model.asset_names()} or ASKED_POINTS
@@ -77,7 +79,7 @@ def require_policy(what: str, model: Model, name: str, value: float) -> None:
             "discounting": lambda economy: economy.discount_factor(economy.shocks(0)),
             "aggregates": lambda economy: economy.contributions(economy.shocks(0)),
         }
-        moved = [each for each, of in read.items() if _leaves(of(old)) != _leaves(of(new))]
+        moved = [each for each, of in read.items() if numbers_behind(of(old)) != numbers_behind(of(new))]
     if moved:
         raise ValueError(
             f"{what} {name!r}, which moves {moved[0]}(); that stays as it is in a reform: name a parameter of "
@@ -91,10 +93,6 @@ def _patience(steady: SteadyState) -> Any:
 
 def _annuities(steady: SteadyState) -> Any:
     return steady.economy.annuities()
-
-
-def _leaves(of: Any) -> list:
-    return [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(of)]
 
 
 def _units(reason: str) -> str:

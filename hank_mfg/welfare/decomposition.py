@@ -1,20 +1,20 @@
 """What a change of welfare consists of: the level of consumption, uncertainty, inequality, and hours.
 
 With V_c(a, e) the part of lifetime utility that comes from x (consumption; with GHH preferences consumption less
-effort) and D(a, e) what one unit of utility in every period is worth, three constant levels of x are
+effort) and D(a, e) the value today of one unit of utility in every period, three constant levels of x are
 
     C = u^{-1}( sum_t d_t u(C_t) / sum_t d_t )       mean x of all households, along the path,
     S = mean of u^{-1}(V_c / D)                      mean of the certainty equivalents of households,
-    E = u^{-1}( mean V_c / mean D )                  the level that, given to all for certain, is worth as much.
+    E = u^{-1}( mean V_c / mean D )                  the level for all, for certain, with the same mean utility.
 
 C_t is the mean in period t and d_t the mean product of discount factors up to it. From one situation to another
 
     level          C' / C,
     uncertainty    (S' / C') / (S / C),
     inequality     (E' / S') / (E / S),
-    hours          the factor on x' that is worth the change of what hours cost,
+    hours          the factor on x' that is equivalent to the change of what hours cost,
 
-and their product is the factor on x that makes the first situation worth as much as the second.
+and their product is the factor on x at which the first situation has the mean lifetime utility of the second.
 
 Source: Floden (2001), Journal of Monetary Economics 48; Benabou (2002), Econometrica 70(2).
 """
@@ -57,12 +57,12 @@ def decomposed(preferences: CRRA, before: tuple[Values, np.ndarray], after: tupl
     if not all(values.lasting for values, _ in (before, after)):
         return Parts(*(4 * [float("nan")]))
     old, new = (_levels(preferences, *each) for each in (before, after))
-    worth = equivalent_share(float(preferences.risk_aversion), (new.hours - old.hours) / new.slope)
+    of_hours = equivalent_share(float(preferences.risk_aversion), (new.hours - old.hours) / new.slope)
     factors = (
         new.mean / old.mean,
         new.certain / new.mean / (old.certain / old.mean),
         new.equal / new.certain / (old.equal / old.certain),
-        1.0 + float(worth),
+        1.0 + float(of_hours),
     )
     return Parts(*(100.0 * (factor - 1.0) for factor in factors))
 

@@ -10,9 +10,8 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.evaluate.welfare import consumption_equivalent
-from hank_mfg.model.labor import Separable
-from hank_mfg.model.preferences import CRRA, equivalent_share
+from hank_mfg.evaluate.welfare import consumption_equivalent, has_formula
+from hank_mfg.model.preferences import equivalent_share
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.stationary.best_savings import scaled_flows, stationary_value
 from hank_mfg.solve.stationary.steady_state import SteadyState
@@ -28,7 +27,7 @@ def percent_at_rest(steady: SteadyState, before: Values, total: np.ndarray) -> n
     """The permanent percent of goods, at unchanged hours, that would make every household of the stationary equilibrium
     as well off as lifetime utility `total` does: (assets, income). Infinite where no percent is."""
     preferences = steady.economy.model.preferences()
-    if type(preferences) in (CRRA, Separable):
+    if has_formula(preferences):
         units = (total - before.total) / slope_by_state(preferences, before)
         return 100.0 * equivalent_share(float(preferences.risk_aversion), units)
     economy, public, savings = steady.economy, steady.public, jnp.asarray(steady.savings)
@@ -46,7 +45,7 @@ def percents_at_risk(
     every = np.sum(mass * (total - old.values.total), axis=(1, 2))
     gain, count = float(every.mean()), setting.starts
     spread = float(every.std(ddof=1) / np.sqrt(count)) if count > 1 else float("nan")
-    if type(preferences) in (CRRA, Separable):
+    if has_formula(preferences):
         slope, curvature = slope_by_state(preferences, old.values), float(preferences.risk_aversion)
         by_state = 100.0 * equivalent_share(curvature, (total - old.values.total) / slope)
         percent = 100.0 * float(equivalent_share(curvature, gain / np.mean(np.sum(mass * slope, axis=(1, 2)))))

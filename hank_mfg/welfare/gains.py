@@ -245,7 +245,7 @@ def _at_risk(before: Solution, after: Any, setting: Setting) -> Welfare:
     require_same_preferences(before.steady, after.steady)
     _require_same_shocks(before, after, setting)
     first = before.play().economy
-    points = first.grid.count if first.several else first.shape[0]
+    points = first.grid.count
     require_same_grid("before", first, "after", after.play(points).economy)
     old, new = lived(before, after, points, setting)
     share = old.mass / setting.starts
@@ -256,8 +256,7 @@ def _at_risk(before: Solution, after: Any, setting: Setting) -> Welfare:
     mass, weigh = share.sum(axis=0), _means_over_starts(share)
     return Welfare(
         percent, error, 100.0 * float(np.sum(share * favor)), weigh(by_state), weigh(favor), mass, parts,
-        weigh(old.values.total), weigh(new.values.total), before.steady, before.play(points).economy.grid, AT_RISK,
-        setting,
+        weigh(old.values.total), weigh(new.values.total), before.steady, first.grid, AT_RISK, setting,
     )  # fmt: skip
 
 

@@ -28,17 +28,21 @@ from hank_mfg.arguments import require_none
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
-from hank_mfg.environment.quantities import Names, form_steady_state, names_of, supplied
+from hank_mfg.environment.quantities import Names, contributions, form_steady_state, names_of, supplied
 from hank_mfg.errors import HankError
 from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, has_shares
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
 from hank_mfg.model.portable import portable
-from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
-from hank_mfg.solve.stationary.fixed_point import fixed_point
-from hank_mfg.solve.stationary.household import asset_return, egm_step, feasible_savings, marginal_value
+from hank_mfg.solve.stationary.diagnosis.symptoms import words
+from hank_mfg.solve.stationary.household import (
+    feasible_savings,
+    marginal_value,
+    policy_and_savings,
+    solve_household,
+)
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
 from hank_mfg.wording import readable
 
@@ -106,7 +110,7 @@ class _Point(NamedTuple):
     is aggregate; D_k; the last relative change of consumption; and the consumption from which to go on."""
 
     excess: Array
-    policy: ConsumptionFunction
+    policy: Any
     savings: Array
     mass: Array
     public: Public
@@ -137,7 +141,6 @@ def planner(
         require_own_steady(model, market, "market")
     steady = steady_state(model, asset_points=asset_points, tolerance=tolerance) if market is None else market
     economy, names = steady.economy, names_of(steady.economy)
-    _require_prices_from_aggregates(economy, names)
     share = jnp.asarray(steady.mass.sum(axis=0))
     start = np.concatenate([[steady.aggregates[name] for name in names.unknown], np.zeros(len(names.unknown))])
     consumption = jnp.asarray(steady.consumption)
@@ -203,21 +206,13 @@ _goods = eqx.filter_jit(steady_goods)
 
 
 def _warn_of_budget(market: SteadyState, optimum: SteadyState) -> None:
-    """Warn where the government of the optimum receives what nobody gets."""
+    """Warn where the government of the optimum receives goods that no household gets."""
     before, after = (each.outcomes.get(BUDGET, 0.0) for each in (market, optimum))
     if abs(after - before) > 1e-6:
         warnings.warn(
             f"{BUDGET} is {before:.4g} in the market's equilibrium and {after:.4g} at the planner's optimum, which "
-            "nobody receives: let prices() compute the tax or the transfer that balances it at any aggregates.",
+            "no household receives: let prices() compute the tax or the transfer that balances it at any aggregates.",
             stacklevel=4,
-        )
-
-
-def _require_prices_from_aggregates(economy: Economy, names: Names) -> None:
-    if not names.unknown:
-        raise PlannerError(
-            f"The planner of {type(economy.model).__name__}: what households save moves no price, so that the "
-            "planner's optimum is the market's."
         )
 
 
@@ -239,10 +234,12 @@ def _found(problem: _Problem, start: np.ndarray, consumption: Array) -> _Point:
     if found is None and len(problem.names.unknown) == 1:
         found = _walked(problem, float(start[0]), consumption)
     if found is None:
+        unknown = problem.names.unknown
         raise PlannerError(
             f"The planner's optimum of {type(problem.economy.model).__name__} was not found, searching from the "
-            f"market's equilibrium, {_in_words(problem.names, start)}; raise the top of the grid in asset_space(), the "
-            "planner may hold several times the market's capital; where wealth spreads without end there is none."
+            f"market's equilibrium, {words(unknown, start[: len(unknown)])}; raise the top of the grid in "
+            "asset_space(), the planner may hold several times the market's capital; where wealth spreads without end "
+            "there is none."
         )
     return found
 
@@ -310,10 +307,6 @@ def _root(function: Callable[[float], float], ends: Sequence[float], apart: floa
         return float("nan")
 
 
-def _in_words(names: Names, x: np.ndarray) -> str:
-    return ", ".join(f"{name} = {value:.6g}" for name, value in zip(names.unknown, x, strict=False))
-
-
 def _newton(problem: _Problem, x: np.ndarray, consumption: Array) -> _Point | None:
     """What the unknowns imply at which nothing is left, from `x` on; None where the search ends elsewhere."""
     count = len(problem.names.unknown)
@@ -357,27 +350,14 @@ def _point(problem: _Problem, x: Array, start: Array) -> _Point:
 
     public = public_at(assumed)
     wedge = _wedge(economy, names, wedges)
-    resources, gross = economy.resources(public), asset_return(economy, public)
-    utility, chain, most = economy.model.preferences(), economy.chain(), jnp.log(economy.all_consumed(public))
-
-    def policy_of(consumption: Array) -> ConsumptionFunction:
-        return egm_step(economy, public, gross * utility.marginal_utility(consumption) + wedge, chain)
-
-    def step(log_consumption: Array) -> Array:
-        policy = policy_of(jnp.exp(jnp.minimum(log_consumption, most)))
-        savings = feasible_savings(economy, public, resources, policy(resources))
-        return jnp.log(economy.budget(public).consumption_of(resources, savings))
-
-    found = fixed_point(step, jnp.log(start), tolerance=tolerance, max_iterations=20_000)
-    consumption = jnp.exp(found.point)
-    policy = policy_of(consumption)
-    savings = feasible_savings(economy, public, resources, policy(resources))
+    found = solve_household(economy, public, start, tolerance=tolerance, wedge=wedge)
+    policy, savings = policy_and_savings(economy, public, found.plan, wedge)
     mass = stationary_mass(economy, savings)
     supply = supplied(economy, names.unknown, mass, shocks)
     external = externalities(economy, public_at, assumed, mass, savings)
     excess = jnp.concatenate([jnp.log(supply / assumed), (external - wedges) / unit])
     excess = jnp.where(found.change <= 1e3 * tolerance, excess, jnp.nan)
-    return _Point(excess, policy, savings, mass, public, wedges, found.change, consumption)
+    return _Point(excess, policy, savings, mass, public, wedges, found.change, found.plan)
 
 
 def externalities(
@@ -397,16 +377,10 @@ def _wedge(economy: Economy, names: Names, wedges: Array) -> Array:
     points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
 
     def contributed(assets: Array) -> Array:
-        each = economy.contributions(economy.shocks(0), assets)
-        return stack_full(each, names, economy.shape)
+        return contributions(economy, economy.shocks(0), names.unknown, assets)
 
     slopes = jax.jvp(contributed, (points,), (jnp.ones_like(points),))[1]
     return jnp.tensordot(wedges, slopes, axes=1)
-
-
-def stack_full(each: Any, names: Names, shape: tuple[int, int]) -> Array:
-    """Contributions to the unknown aggregates, (aggregates, assets, income)."""
-    return jnp.stack([jnp.broadcast_to(jnp.asarray(each[name]), shape) for name in names.unknown])
 
 
 @eqx.filter_jit

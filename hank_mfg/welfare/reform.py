@@ -117,7 +117,7 @@ def reform(
         require_own_steady(model, before, "before")
     old = steady_state(model, asset_points=asset_points) if before is None else before
     after = model.with_parameters(**{each: float(path[-1]) for each, path in paths.items()})
-    points = old.economy.grid.count if old.economy.several else old.economy.shape[0]
+    points = old.economy.grid.count
     try:
         new = _new_equilibrium(after, old, points, name, budget, ends)
         moving: dict[str, Any] = _moving(model, paths, announced)

@@ -26,11 +26,9 @@ from hank_mfg.welfare.values import Values, composite, flows
 
 class Lived(NamedTuple):
     """Lifetime utility from every starting state: `values` (starts, assets, income), with the mean x and the weight of
-    utility of every period, (starts, paths, time); mean lifetime utility of each path, (starts, paths); and the `mass`
-    (starts, assets, income)."""
+    utility of every period, (starts, paths, time); and the `mass` (starts, assets, income)."""
 
     values: Values
-    paths: np.ndarray
     mass: np.ndarray
 
 
@@ -89,28 +87,27 @@ def _lived(play: Play, steady: SteadyState, states: list[State], shocks: list[Ar
     savings = savings_on(steady, economy)
     end = stationary_value(economy, steady.public, savings, flows(economy, steady.public, savings))
     found = [_on_paths(play, state, drawn, end) for state, drawn in zip(states, shocks, strict=True)]
-    values, means, weights, paths = (np.stack([np.asarray(each[k]) for each in found]) for k in range(4))
+    values, means, weights = (np.stack([np.asarray(each[k]) for each in found]) for k in range(3))
     mass = np.stack([np.asarray(state.aggregate.mass) for state in states])
     total, part, units = np.moveaxis(values, 1, 0)
     rest = np.sum(mass * units, axis=(1, 2))[:, None] - weights.sum(axis=2)
     stationary = np.full((*rest.shape, 1), float(np.sum(steady.mass * steady.composite)))
     means, weights = np.concatenate([means, stationary], axis=2), np.concatenate([weights, rest[..., None]], axis=2)
-    return Lived(Values(total, part, units, (means, weights), economy.life is None), paths, mass)
+    return Lived(Values(total, part, units, (means, weights), economy.life is None), mass)
 
 
 @quick_jit
-def _on_paths(play: Play, state: State, shocks: Array, end: Array) -> tuple[Array, Array, Array, Array]:
-    """Mean values over paths, (3, assets, income), the mean x and the weight of every period and mean lifetime utility
-    of every path."""
+def _on_paths(play: Play, state: State, shocks: Array, end: Array) -> tuple[Array, Array, Array]:
+    """Mean values over paths, (3, assets, income), and the mean x and the weight of every period, (paths, time)."""
     economy, mass = play.economy, state.aggregate.mass
 
     def one(drawn):
         path = freeze(play, state, drawn, False)[1]
         values = path_value(economy, path, path.now.savings, end, lambda savings, now: flows(economy, now, savings))
-        return values, _means(economy, path), _weights(economy, path, jnp.sum(mass, axis=0)), jnp.sum(mass * values[0])
+        return values, _means(economy, path), _weights(economy, path, jnp.sum(mass, axis=0))
 
-    values, means, weights, total = jax.lax.map(one, shocks)
-    return jnp.mean(values, axis=0), means, weights, total
+    values, means, weights = jax.lax.map(one, shocks)
+    return jnp.mean(values, axis=0), means, weights
 
 
 def _means(economy: Economy, path: Frozen) -> Array:

@@ -5,7 +5,7 @@ hours take where they enter separately:
 
     V_t(a, e) = u(x_t) - v(n_t) + beta_t(e) E V_{t+1}(a'_t, e').
 
-The same recursion gives the part of u(x), and D, what one unit of utility in every period is worth.
+The same recursion gives the part of u(x), and D, the value today of one unit of utility in every period.
 """
 
 from typing import NamedTuple
@@ -17,8 +17,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.life import Chain
-from hank_mfg.environment.lottery import expect
+from hank_mfg.environment.lottery import expect_each
 from hank_mfg.environment.quantities import with_parameters
 from hank_mfg.model.named import Named
 from hank_mfg.solve.sequence.household_path import with_chain
@@ -28,9 +27,9 @@ from hank_mfg.solve.stationary.steady_state import SteadyState
 
 
 class Values(NamedTuple):
-    """Lifetime utility, (assets, income) each: `total`; `composite`, the part of u(x); `units`, D, what one unit of
-    utility in every period is worth; and `means`, (time,) each: the mean x of households and the weight of utility in
-    a period, the mean of the product of discount factors up to it; stationary means have one period and weight D.
+    """Lifetime utility, (assets, income) each: `total`; `composite`, the part of u(x); `units`, D, the value today of
+    one unit of utility in every period; and `means`, (time,) each: the mean x of households and the weight of utility
+    in a period, the mean of the product of discount factors up to it; stationary means have one period and weight D.
     `lasting` says whether households live for ever: otherwise means are not those of the living of period 0."""
 
     total: np.ndarray
@@ -96,7 +95,7 @@ def _along(
     def back(value: Array, period):
         public, changed, choice, chain, mass = period
         here = at(changed, chain)
-        ahead = _expected(here, value, choice, here.chain())
+        ahead = expect_each(value, here.lottery(choice), here.chain())
         mean = jnp.sum(mass * composite(here, public, choice))
         return flows(here, public, choice) + here.discount_factor(public.shocks) * ahead, mean
 
@@ -109,9 +108,3 @@ def _along(
     values, means = jax.lax.scan(back, end, (given, changed, savings, chains, mass), reverse=True)
     weights = jax.lax.scan(weigh, jnp.sum(mass[0], axis=0), (given, changed, chains))[1]
     return values, means, weights
-
-
-def _expected(economy: Economy, values: Array, savings: Array, chain: Chain) -> Array:
-    """Expected values (k, assets, income) of households that choose `savings`."""
-    lottery = economy.lottery(savings)
-    return jnp.vectorize(lambda each: expect(each, lottery, chain), signature="(a,e)->(a,e)")(values)

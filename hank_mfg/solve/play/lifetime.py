@@ -11,11 +11,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy, Public
-from hank_mfg.environment.lottery import expect
+from hank_mfg.environment.lottery import expect_each
 from hank_mfg.solve.play.rollout import Decision, Play, State, for_each, rollout
 
 
@@ -55,8 +54,7 @@ def path_value(
     def back(value, period):
         now, shock_next, choice = period
         chain = economy.chain(now.state.aggregate.shock, shock_next)
-        lottery = economy.lottery(choice)
-        ahead = jnp.vectorize(lambda each: expect(each, lottery, chain), signature="(a,e)->(a,e)")(value)
+        ahead = expect_each(value, economy.lottery(choice), chain)
         return flow(choice, now.public) + economy.discount_factor(now.public.shocks) * ahead, None
 
     return jax.lax.scan(back, terminal, (path.now, path.shock_next, savings), reverse=True)[0]

@@ -75,11 +75,14 @@ def _parameter_path(model: Model, name: str, path: Any, horizon: int) -> np.ndar
     return np.concatenate([values, np.full(horizon - len(values), float(final))])
 
 
+def numbers_behind(declared: Any) -> list:
+    """The numbers of a chain, of preferences, or of anything else that a model declares, to compare two of them."""
+    return [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(declared)]
+
+
 def _declared(model: Model) -> dict[str, list]:
     """The numbers behind what stays as it is along a path, by method."""
-    return {
-        method: [np.asarray(leaf).tolist() for leaf in jax.tree.leaves(getattr(model, method)())] for method in FIXED
-    }
+    return {method: numbers_behind(getattr(model, method)()) for method in FIXED}
 
 
 def shock_paths(names: tuple[str, ...], horizon: int, given: dict) -> dict[str, np.ndarray]:

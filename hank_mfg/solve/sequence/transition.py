@@ -80,11 +80,10 @@ class Transition:
     `deviations()` are from the stationary equilibrium `steady` in which the path ends. `mass`, `savings` and
     `consumption` are (horizon, assets, income): the mass at the start of every period and the policies in it; `chain`
     (horizon, income, income) moves income states from each period to the next; `parameters` are those of the model that
-    follow a path, (horizon,) each. `residual` is the largest excess on the
-    path, of an aggregate relative to what households hold of it, of a market as the model states it;
-    `last_gap` the distance of the last period from the stationary equilibrium in the same units: where it is not small,
-    the horizon is too short. `goods_market` (horizon,) is the excess supply of goods relative to output, None where
-    the model does not state it.
+    follow a path, (horizon,) each. `residual` is the largest excess on the path, of an aggregate relative to what
+    households hold of it, of a market as the model states it; `last_gap` the distance of the last period from the
+    stationary equilibrium in the same units: where it is not small, the horizon is too short. `goods_market` (horizon,)
+    is the excess supply of goods relative to output, None where the model does not state it.
     """
 
     steady: SteadyState

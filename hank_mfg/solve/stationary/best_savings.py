@@ -63,12 +63,19 @@ def best_choice(economy: Economy, public: Public, ahead: Array, savings: Array, 
         found = jnp.moveaxis(found, -1, 0) if economy.several else found
         return Best(jnp.maximum(best.value, value), jnp.where(value > best.value, found, best.savings)), None
 
-    own = economy.reward(savings, public) + discount_factor * read(ahead, economy.lottery(savings))
+    own = _value_of(economy, public, ahead, savings)
     size = max(1, min(len(choices), TOGETHER // own.size))
     padding = jnp.arange(-(-len(choices) // size) * size).clip(max=len(choices) - 1)  # the last again in the last block
     choices, ahead_of_choice = (each[padding].reshape(-1, size, *each.shape[1:]) for each in (choices, ahead_of_choice))
     best = jax.lax.scan(better, Best(own, savings), (choices, ahead_of_choice))[0]
     return _around(economy, public, ahead, best, parts) if economy.several else best
+
+
+def _value_of(economy: Economy, public: Public, ahead: Array, savings: Array) -> Array:
+    """The value of `savings` in every state, (assets, income), given that of next assets."""
+    return economy.reward(savings, public) + economy.discount_factor(public.shocks) * read(
+        ahead, economy.lottery(savings)
+    )
 
 
 def _around(economy: Economy, public: Public, ahead: Array, best: Best, parts: int) -> Best:
@@ -77,7 +84,7 @@ def _around(economy: Economy, public: Public, ahead: Array, best: Best, parts: i
     Costs of adjustment rise with the square of the change, so that pairs of grid points alone may all be far from the
     best pair. Distances are in intervals of the grid, from 1 / (2 `parts`) on.
     """
-    grid, discount_factor, cash = economy.grid, economy.discount_factor(public.shocks), economy.resources(public)
+    grid, cash = economy.grid, economy.resources(public)
     places = [jnp.arange(axis.size, dtype=economy.dtype) for axis in grid.axes]
 
     def at(place: Array) -> Array:
@@ -85,7 +92,7 @@ def _around(economy: Economy, public: Public, ahead: Array, best: Best, parts: i
         return jnp.stack([jnp.interp(each, number, axis.points) for each, number, axis in pairs])
 
     def value_of(choice: Array) -> Array:
-        value = economy.reward(choice, public) + discount_factor * read(ahead, economy.lottery(choice))
+        value = _value_of(economy, public, ahead, choice)
         allowed = economy.budget(public).unspent(cash, choice) > 0
         return jnp.where(allowed & ~jnp.isnan(value), value, -jnp.inf)
 

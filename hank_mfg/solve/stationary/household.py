@@ -142,11 +142,12 @@ def all_consumed(economy: Economy, public: Public) -> Array:
     return economy.all_consumed(public)
 
 
-def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
+def household_map(economy: Economy, public: Public, wedge: Array | None = None) -> Callable[[Array], Array]:
     """One step of the endogenous grid method at constant prices, from the log plan of tomorrow to today's.
 
     Its fixed point is the stationary policy. In logs its change is relative to consumption. Consumption tomorrow is
-    capped at the largest feasible one.
+    capped at the largest feasible one. A `wedge` (assets, income), of one asset, is added to the marginal value of
+    assets tomorrow.
     """
     if economy.several:
         return portfolio.plan_map(economy, public)
@@ -156,7 +157,8 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
 
     def step(log_consumption: Array) -> Array:
         consumption = jnp.exp(jnp.minimum(log_consumption, most))
-        policy = egm_step(economy, public, gross * utility.marginal_utility(consumption), chain)
+        marginal = gross * utility.marginal_utility(consumption)
+        policy = egm_step(economy, public, marginal if wedge is None else marginal + wedge, chain)
         savings = feasible_savings(economy, public, resources, policy(resources))
         return jnp.log(economy.budget(public).consumption_of(resources, savings))
 
@@ -164,19 +166,26 @@ def household_map(economy: Economy, public: Public) -> Callable[[Array], Array]:
 
 
 def solve_household(
-    economy: Economy, public: Public, start: Array, *, tolerance, max_iterations: int = 20_000
+    economy: Economy,
+    public: Public,
+    start: Array,
+    *,
+    tolerance,
+    max_iterations: int = 20_000,
+    wedge: Array | None = None,
 ) -> HouseholdSolution:
     """The stationary policy at constant prices: the endogenous grid method until no consumption moves by `tolerance`.
 
-    `start` is a plan; the change is relative. The stopping rule bounds the change
-    of one step: with discount factor beta the distance to the fixed point is about change / (1 - beta). Where some
-    household cannot consume at all the change is not a number. Where lives end the policy is exact after one pass.
+    `start` is a plan; the change is relative; `wedge` as in `household_map`, of households that live for ever. The
+    stopping rule bounds the change of one step: with discount factor beta the distance to the fixed point is about
+    change / (1 - beta). Where some household cannot consume at all the change is not a number. Where lives end the
+    policy is exact after one pass.
     """
     if economy.life is not None:
         found = jnp.log(consumption_by_age(economy, public))
         change = jnp.max(jnp.abs(household_map(economy, public)(found) - found))
         return HouseholdSolution(jnp.exp(found), jnp.asarray(1), change)
-    step = household_map(economy, public)
+    step = household_map(economy, public, wedge)
     found = fixed_point(step, jnp.log(start), tolerance=tolerance, max_iterations=max_iterations)
     return HouseholdSolution(jnp.exp(found.point), found.iterations, found.change)
 
@@ -229,20 +238,23 @@ def solve_at(economy: Economy, public: Public, tolerance: float) -> Solved:
 
 
 def policy_and_savings(
-    economy: Economy, public: Public, plan: Array
+    economy: Economy, public: Public, plan: Array, wedge: Array | None = None
 ) -> tuple[ConsumptionFunction | portfolio.PortfolioFunction, Array]:
-    """What households choose by cash on hand, and what they save in every state, where `plan` is theirs tomorrow."""
+    """What households choose by cash on hand, and what they save in every state, where `plan` is theirs tomorrow;
+    `wedge` as in `household_map`."""
     if economy.several:
         ahead = economy.chain().expect(marginal_of_plan(economy, public, plan))
         function = portfolio.choice_function(economy, public, ahead)
         return function, portfolio.chosen_by(economy, public, function).savings
-    resources, policy = economy.resources(public), policy_of(economy, public, plan)
+    resources, policy = economy.resources(public), policy_of(economy, public, plan, wedge)
     return policy, feasible_savings(economy, public, resources, policy(resources))
 
 
-def policy_of(economy: Economy, public: Public, consumption: Array) -> ConsumptionFunction:
-    """The consumption function that makes households consume `consumption` (assets, income) tomorrow optimal."""
-    return egm_step(economy, public, marginal_value(economy, public, consumption), economy.chain())
+def policy_of(economy: Economy, public: Public, consumption: Array, wedge: Array | None = None) -> ConsumptionFunction:
+    """The consumption function today where households consume `consumption` (assets, income) tomorrow; `wedge` as in
+    `household_map`."""
+    marginal = marginal_value(economy, public, consumption)
+    return egm_step(economy, public, marginal if wedge is None else marginal + wedge, economy.chain())
 
 
 def at_prices(economy: Economy, public: Public, values: Array) -> Public:
