@@ -87,6 +87,9 @@ def checked(
             if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
                 bound.arguments[argument] = value = _loaded(value, parameter.annotation, load)
                 check_argument(call, argument, value, parameter.annotation)
+        from hank_mfg.compiling import keep_compiled  # it imports equinox, which nobody should wait for at import
+
+        keep_compiled()
         return function(*bound.args, **bound.kwargs)
 
     inside.__name__ = inside.__qualname__ = call.rpartition(".")[2]

@@ -1,7 +1,9 @@
-"""Options of compilation."""
+"""Options of compilation, and where compiled programs are kept."""
 
 import functools
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
@@ -16,6 +18,26 @@ QUICK: dict[str, Any] = {
     "xla_llvm_disable_expensive_passes": True,
     "xla_cpu_experimental_ynn_fusion_type": "",
 }
+
+
+@functools.cache
+def keep_compiled(*, small: bool = False) -> Path | None:
+    """Keep compiled programs in the user's cache folder from now on, so that no later process compiles them again.
+
+    Returns the folder: hank_mfg/jax in $XDG_CACHE_HOME, or in ~/.cache. Where JAX already has a folder, by
+    jax.config or by $JAX_COMPILATION_CACHE_DIR, that one is used, and what it keeps is left as it is unless `small`
+    programs are wanted too. With $HANK_MFG_CACHE=off nothing is changed, and None returned.
+    """
+    if os.environ.get("HANK_MFG_CACHE", "").lower() in ("off", "0", "no", "false"):
+        return None
+    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hank_mfg" / "jax"
+    chosen: str | None = getattr(jax.config, "jax_compilation_cache_dir")  # noqa: B009 - unknown to type checkers
+    if chosen is None:
+        jax.config.update("jax_compilation_cache_dir", str(default))
+    if chosen is None or small:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return default if chosen is None else Path(chosen)
 
 
 @functools.cache

@@ -2,12 +2,13 @@
 
 import functools
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -31,11 +32,24 @@ def float64_allowed(function: Callable[Arguments, Result]) -> Callable[Arguments
     return inside
 
 
+def in_jax(numbers: Any) -> Any:
+    """An array as a JAX array. One with values is put there as it is: `jnp.asarray` compiles a program per shape."""
+    return numbers if isinstance(numbers, jax.Array) else jax.device_put(numbers)
+
+
+def pick(values: Any, place: Any) -> Any:
+    """The entries of an array at a place, `values[place]`, in its precision; where it has values nothing is compiled."""
+    if any(isinstance(each, Tracer) for each in jax.tree.leaves((values, place))):
+        return values[place]
+    found = in_jax(np.asarray(values)[place])
+    return found if found.dtype == values.dtype else values[place]  # float64 is put there as float32 if not allowed
+
+
 def cast(tree, dtype):
     """Every floating-point leaf of a pytree in the given dtype, converted by NumPy; integers and keys as they are."""
 
     def convert(leaf):
         is_float = isinstance(leaf, float) or eqx.is_inexact_array(leaf) or isinstance(leaf, np.ndarray | np.floating)
-        return jnp.asarray(np.asarray(leaf, dtype)) if is_float else leaf
+        return in_jax(np.asarray(leaf, dtype)) if is_float else leaf
 
     return jax.tree.map(convert, tree)

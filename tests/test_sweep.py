@@ -123,13 +123,13 @@ def test_values_as_they_are_typed():
             parse_values(text)
 
 
-def test_executors_of_the_command_line(tmp_path, monkeypatch):
-    with executor_for(None, None, tmp_path) as executor:
+def test_executors_of_the_command_line(monkeypatch):
+    with executor_for(None, None) as executor:
         assert executor is None
-    with pytest.raises(ValueError, match="give one"), executor_for(2, "tcp://here:1", tmp_path):
+    with pytest.raises(ValueError, match="give one"), executor_for(2, "tcp://here:1"):
         pass
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(ValueError, match=r"pip install 'hank-mfg\[dask\]'"), executor_for(None, "tcp://x:1", tmp_path):
+    with pytest.raises(ValueError, match=r"pip install 'hank-mfg\[dask\]'"), executor_for(None, "tcp://x:1"):
         pass
 
 

@@ -56,7 +56,7 @@ def solve(asked: Asked) -> Answer:
             )  # fmt: skip
     except KeyboardInterrupt as interrupt:
         raise KeyboardInterrupt(how_to_continue(folder)) from interrupt
-    cache = "cold" if _entries(asked.cache) > before else "warm"
+    cache = "off" if asked.cache is None else "cold" if _entries(asked.cache) > before else "warm"
     content = _solved(solution, folder, chunk, cache, asked.seconds())
     return content, solve_lines(solution, content)
 
@@ -80,8 +80,8 @@ def _solved(solution: Any, folder: Path, chunk: int, cache: str, seconds: float)
     }
 
 
-def _entries(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("*")) if folder.exists() else 0
+def _entries(folder: Path | None) -> int:
+    return sum(1 for _ in folder.glob("*")) if folder is not None and folder.exists() else 0
 
 
 def evaluate(run: Path, changes: dict[str, Any], *, periods: int, seed: int, quiet: bool, **_: Any) -> Answer:

@@ -24,7 +24,7 @@ class Asked(NamedTuple):
     measure: int | None
     resume: bool
     quiet: bool
-    cache: Path
+    cache: Path | None
     seconds: Callable[[], float]
 
 

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import os
 import sys
 import time
 import warnings
@@ -68,16 +67,11 @@ def _emit(as_json: bool, content: dict[str, Any], lines: list[str]) -> None:
     print(json.dumps(content) if as_json else "\n".join(lines))
 
 
-def _cache() -> Path:
-    """Switch on JAX's persistent compilation cache in the user's cache folder; JAX_COMPILATION_CACHE_DIR overrides."""
-    import jax
+def _cache() -> Path | None:
+    """The folder in which compiled programs are kept, from now on; None where that is switched off."""
+    from hank_mfg.compiling import keep_compiled
 
-    default = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hank_mfg" / "jax"
-    folder = Path(os.environ.get("JAX_COMPILATION_CACHE_DIR", default))
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
-    return folder
+    return keep_compiled(small=True)
 
 
 @app.command("list")
@@ -224,12 +218,12 @@ def sweep_command(
     quiet: Quiet = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Solve at every point of a grid of parameters, each in a run folder; what is finished is not done again."""
-    cache = _cache()
+    _cache()
     from hank_mfg.cli.console import say
     from hank_mfg.cli.sweep import run_sweep
 
     given = {"overrides": _overrides(set_), "seed": seed, "asset_points": asset_points}
-    chosen = {"method": method, "options": option, "workers": workers, "scheduler": scheduler, "cache": cache}
+    chosen = {"method": method, "options": option, "workers": workers, "scheduler": scheduler}
     content, lines, failed = run_sweep(model, over, out, **chosen, **given, tell=functools.partial(say, quiet))
     _emit(as_json, content, lines)
     if failed:

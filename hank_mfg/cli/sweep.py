@@ -3,7 +3,6 @@
 import contextlib
 import json
 import multiprocessing
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hank_mfg.compiling import keep_compiled
 from hank_mfg.model.gallery import load_model, parse_override
 from hank_mfg.runs.economy_run import named_method
 from hank_mfg.runs.sweep import TABLE, sweep
@@ -21,7 +21,7 @@ Tell = Callable[[str], None]
 
 def run_sweep(
     model: str, over: list[str], out: Path, *, method: str | None, options: list[str] | None, workers: int | None,
-    scheduler: str | None, cache: Path, tell: Tell, **given: Any,
+    scheduler: str | None, tell: Tell, **given: Any,
 ) -> tuple[dict[str, Any], list[str], bool]:  # fmt: skip
     """A sweep as JSON and as text, and whether points failed."""
     if options and method is None:
@@ -35,7 +35,7 @@ def run_sweep(
         settings = named_method(method, load_model(model, **{**given["overrides"], **first}), options)
     total = int(np.prod([len(values) for values in grid.values()]))
     try:
-        with executor_for(workers, scheduler, cache) as executor:
+        with executor_for(workers, scheduler) as executor:
             found = sweep(
                 model, grid, out, method=settings, executor=executor, callback=_telling(total, tell), **given
             )  # fmt: skip
@@ -74,7 +74,7 @@ def _telling(total: int, tell: Tell) -> Callable[[pd.DataFrame], None]:
 
 
 @contextlib.contextmanager
-def executor_for(workers: int | None, scheduler: str | None, cache: Path) -> Iterator[Executor | None]:
+def executor_for(workers: int | None, scheduler: str | None) -> Iterator[Executor | None]:
     """The executor that was asked for; None for this process. Raises ValueError where dask is not installed or does not
     answer."""
     if workers is not None and scheduler is not None:
@@ -86,14 +86,13 @@ def executor_for(workers: int | None, scheduler: str | None, cache: Path) -> Ite
         yield None
     else:
         context = multiprocessing.get_context("spawn")  # a fork would take JAX's threads with it
-        with ProcessPoolExecutor(workers, context, _begin_worker, (str(cache),)) as pool:
+        with ProcessPoolExecutor(workers, context, _begin_worker) as pool:
             yield pool
 
 
-def _begin_worker(cache: str) -> None:
-    """Let a worker find the programs that others compiled; before it imports JAX."""
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", cache)
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+def _begin_worker() -> None:
+    """Let a worker find the programs that others compiled."""
+    keep_compiled(small=True)
 
 
 def dask_client(scheduler: str) -> Any:

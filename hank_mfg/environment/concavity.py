@@ -17,7 +17,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.grids import assets_at
 from hank_mfg.environment.markov import combine
-from hank_mfg.environment.probe import Case, evaluate, make_case
+from hank_mfg.environment.probe import Case, evaluate, in_numpy, make_case
 from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
@@ -112,9 +112,9 @@ def circumstances(model: Model, public: Public, moved: tuple[str, ...]) -> Itera
 
 def rises(economy: Economy, public: Public, moved: tuple[str, ...]) -> Iterator[tuple[Rise, Public, bool]]:
     """Assets and states with non-concave budgets, and whether they are at the equilibrium `public` itself."""
-    model = economy.model
     if economy.several:
         return
+    model = in_numpy(economy.model)  # so that nothing is compiled where its equations are plain arithmetic
     public = jax.tree.map(np.asarray, public)
     with np.errstate(all="ignore"):
         for place, each in enumerate(circumstances(model, public, moved)):

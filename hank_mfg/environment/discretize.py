@@ -12,9 +12,10 @@ from hank_mfg.environment.long_run import stationary_distribution
 from hank_mfg.environment.markov import combine
 from hank_mfg.environment.product_grid import grid_of
 from hank_mfg.model.base import Model
-from hank_mfg.model.concrete import array_module, in_jax, is_number
+from hank_mfg.model.concrete import array_module, is_number
 from hank_mfg.model.named import Named
 from hank_mfg.model.preferences import require_patience
+from hank_mfg.precision import in_jax
 
 
 def discretize(

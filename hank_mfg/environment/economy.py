@@ -20,6 +20,7 @@ from hank_mfg.model.base import Model, named
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.model.today import today, with_expected
+from hank_mfg.precision import pick
 
 NO_STATE_VARIABLES, NO_CLEARING_PRICES = Named("state_variables"), Named("clearing_prices")
 
@@ -132,7 +133,7 @@ class Economy(eqx.Module):
 
     def shocks(self, shock) -> Named:
         """The values of the aggregate shocks in state `shock`."""
-        return Named("shocks", {name: values[shock] for name, values in self.shock_values.items()})
+        return Named("shocks", {name: pick(values, shock) for name, values in self.shock_values.items()})
 
     def states(self) -> tuple[Any, Named]:
         """The individual states, shaped to broadcast over them: assets (assets, 1), of two each by name, and own values

@@ -9,8 +9,9 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.model.assets import Assets
-from hank_mfg.model.concrete import array_module, concrete, in_jax
+from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.portable import portable
+from hank_mfg.precision import in_jax, pick
 from hank_mfg.sizes import require_room, require_whole, shown
 
 
@@ -72,7 +73,7 @@ class AssetGrid(eqx.Module):
     @property
     def held(self) -> Array:
         """The assets of every point, shaped to broadcast with income: (assets, 1)."""
-        return self.points[:, None]
+        return pick(self.points, (slice(None), None))
 
     def coordinate(self, assets):
         """The position u in [0, 1] of given assets, the inverse of a(u); outside the grid it is held at the ends."""
@@ -92,10 +93,10 @@ class AssetGrid(eqx.Module):
         """The grid whose every `times`-th point is one of this one, all between spaced as these are."""
         count, dtype = times * (self.size - 1) + 1, self.points.dtype
         ends, pivot = (np.asarray(self.lower), np.asarray(self.upper)), self.pivot
-        pivot = None if pivot is None else np.asarray(pivot)
-        points = np.array(assets_at(np.linspace(0.0, 1.0, count, dtype=dtype), ends, self.curvature, pivot, np))
+        pivot, curvature = None if pivot is None else np.asarray(pivot), np.asarray(self.curvature)
+        points = np.array(assets_at(np.linspace(0.0, 1.0, count, dtype=dtype), ends, curvature, pivot, np))
         points[::times] = np.asarray(self.points)
-        return AssetGrid(self.lower, self.upper, self.curvature, jnp.asarray(points), self.pivot)
+        return AssetGrid(self.lower, self.upper, self.curvature, in_jax(points), self.pivot)
 
 
 def asset_grid(space: Assets, size: int, dtype, states: int = 1) -> AssetGrid:

@@ -25,11 +25,12 @@ from hank_mfg.environment.markov import (
 from hank_mfg.model.assets import Assets
 from hank_mfg.model.base import Model, named
 from hank_mfg.model.bracket import Bracket
-from hank_mfg.model.concrete import in_jax, is_number
+from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import explain
 from hank_mfg.model.today import not_known, today, with_expected
+from hank_mfg.precision import in_jax
 
 ASSET_POINTS = 32
 

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from hank_mfg.environment.accounting import goods_left
 from hank_mfg.environment.dependence import depends_on, names_read
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.model.named import Named
+from hank_mfg.precision import in_jax
 
 NEWTON = 8  # steps toward the steady state variables
 NO_PARAMETERS = Named("parameters")
@@ -90,7 +92,7 @@ def names_of(economy: Economy) -> Names:
     Read off the equations themselves, without numbers, so that it works on a traced economy.
     """
     model = economy.model
-    shocks, one = economy.shocks(0), jnp.ones((), economy.dtype)
+    shocks, one = economy.shocks(0), in_jax(np.ones((), economy.dtype))
     clearing, state_variables = economy.clearing_prices, tuple(model.state_variables())
     names: list[str] = []
 

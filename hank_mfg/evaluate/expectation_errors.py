@@ -3,9 +3,9 @@
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.solution import GlobalSolution
 from hank_mfg.wording import readable
 
@@ -33,7 +33,7 @@ class ExpectationError(NamedTuple):
 
 def expectation_errors(solution: GlobalSolution, missed: np.ndarray) -> tuple[ExpectationError, ...]:
     """The errors of declared expectations from those of every period, (periods, expectations)."""
-    economy, public = solution.steady.economy, jax.tree.map(jnp.asarray, solution.steady.public)
+    economy, public = solution.steady.economy, jax.tree.map(in_jax, solution.steady.public)
     names = economy.expectation_names(economy.series(public))
     if not names:
         return ()

@@ -14,6 +14,7 @@ from jax import Array
 
 from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.economy import Economy
+from hank_mfg.precision import in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.rollout import Play, State, rollout
 from hank_mfg.solve.solution import GlobalSolution, move_mass
@@ -89,7 +90,7 @@ def path_of(
         start = walk(play, start, jnp.asarray(states[:1]))
     else:
         start = eqx.tree_at(lambda s: s.aggregate.shock, start, jnp.asarray(states[0]))
-    return Path(start, jnp.asarray(np.append(states[1:], states[-1]).astype(np.int32)), periods, burn)
+    return Path(start, in_jax(np.append(states[1:], states[-1]).astype(np.int32)), periods, burn)
 
 
 def _require_length(periods: int, burn: int) -> None:

@@ -44,7 +44,7 @@ from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.evaluate.units import ANNUAL, change_in, in_names, kinds_of, periods_a_year, require_periods, unit_of
 from hank_mfg.files import as_latex
 from hank_mfg.model.units import LEVEL, RATE
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.play.rollout import Play, State, for_each, rollout
 from hank_mfg.solve.solution import GlobalSolution, model_note
@@ -113,7 +113,7 @@ class ImpulseResponse:
     def _of(self, rows: np.ndarray, name: str) -> "ImpulseResponse":
         each, before = ({k: v[rows] for k, v in values.items()} for values in (self.each, self.before))
         low, high = before[name].min(), before[name].max()
-        note = f"{self.note} Of {self.starts} starting states {len(rows)}, with {name} from {low:.6g} to {high:.6g}."
+        note = f"{self.note} Of {self.starts} starting states {len(rows)}, with {name} from {low:.4g} to {high:.4g}."
         parts = dict(zip(BY_VARIABLE, _summary(each, self.coverage), strict=True))
         return dataclasses.replace(self, **parts, starts=len(rows), note=note, each=each, before=before)
 
@@ -302,7 +302,7 @@ def starting_states(solution: GlobalSolution, play: Play, allowed: np.ndarray, *
         targets = states_drawn(arrive[path[0]], numbers)
         for left in reversed(ahead):
             path.append(states_drawn(on_the_way(chain, left, path[-1], targets), draws.random(WALKERS)))
-        states = walk(play, states, jnp.asarray(np.stack(path[1:], axis=1), jnp.int32))
+        states = walk(play, states, in_jax(np.stack(path[1:], axis=1).astype(np.int32)))
         if look >= len(settling):
             found += [jax.tree.map(lambda x, w=walker: x[w], states) for walker in range(WALKERS)]
     return sorted(found[:count], key=lambda state: int(state.aggregate.shock))
@@ -316,7 +316,7 @@ def _followed(play: Play, states: list[State], uniforms: np.ndarray, apart: np.n
         rows = np.minimum(first + np.arange(batch), len(states) - 1)  # the last again in a batch that is not full
         stacked = jax.tree.map(lambda *each: jnp.stack(each), *(states[row] for row in rows))
         held = [play.economy.held(np.asarray(states[row].aggregate.mass)) for row in rows]
-        groups = jnp.asarray(np.stack([wealth_groups(each, grid=play.economy.grid) for each in held]))
+        groups = in_jax(np.stack([wealth_groups(each, grid=play.economy.grid) for each in held]))
         arrays = _from_starts(play, stacked, groups, jnp.asarray(uniforms[rows]), *levels)
         arrays = jax.tree.map(np.asarray, arrays)
         for place in range(min(batch, len(states) - first)):

@@ -33,7 +33,7 @@ from hank_mfg.evaluate.misspecification import changed_parameters
 from hank_mfg.evaluate.welfare import average_welfare, gain_over_paths
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
-from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.precision import DTYPES, cast, float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.gradient.economies import prepare
 from hank_mfg.solve.gradient.spg import RSPG
@@ -163,7 +163,7 @@ def _trained(solution: Solution, name: str, model: Model, settings: RSPG, *, upd
     settings = dataclasses.replace(settings, updates=updates, **same)
     play, training = prepare(solution.model, settings, solution.steady, seed=seed, sees=model)
     baseline = solution.play(settings.asset_points, DTYPES[settings.precision])
-    states = jax.tree.map(jnp.asarray, solution.states)._replace(price_noise=None)
+    states = jax.tree.map(in_jax, solution.states)._replace(price_noise=None)
     memory = jnp.broadcast_to(play.policy.initial_memory(), (settings.paths, *play.policy.initial_memory().shape))
     training = training._replace(states=(states, memory))
     return play._replace(policy=train_deviator(baseline, play, training, settings, updates))

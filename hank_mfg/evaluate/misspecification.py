@@ -29,7 +29,7 @@ from hank_mfg.evaluate.welfare import average_welfare, gain_over_paths, table_of
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model, choice_names
 from hank_mfg.model.named import differing
-from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.precision import DTYPES, float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.gradient.robust import require_same_states
 from hank_mfg.solve.play.lifetime import freeze, path_value
@@ -114,7 +114,7 @@ def _settled(solution: Solution) -> Solution:
     """The solution after `BURN` simulated periods on every path. Raises SolveError where a number is not finite."""
     settings = solution.settings
     play = solution.play(settings.asset_points, DTYPES[settings.precision])
-    states = jax.tree.map(jnp.asarray, solution.states)
+    states = jax.tree.map(in_jax, solution.states)
     keys = jax.random.split(jax.random.PRNGKey(solution.seed), states.aggregate.shock.shape[0])
     last = _simulate(play, states._replace(price_noise=None), keys, BURN)
     if not all(np.isfinite(np.asarray(each)).all() for each in jax.tree.leaves(last)):

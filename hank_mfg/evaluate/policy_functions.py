@@ -25,7 +25,7 @@ from hank_mfg.environment.quantities import names_of, public_of, with_parameters
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.play.policy_query import ask_policy
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.solution import GlobalSolution
@@ -173,7 +173,7 @@ def policy_functions(
         economy = solution.economy
         at_rest = isinstance(solution, SteadyState)
         public = solution.public if at_rest else Public(economy.shocks(0), Named("aggregates", {}), solution.prices)
-        tables = _Tables(economy, jax.tree.map(jnp.asarray, public), np.asarray(solution.savings))
+        tables = _Tables(economy, jax.tree.map(in_jax, public), np.asarray(solution.savings))
         return PolicyFunctions(economy, method, tables)
     if isinstance(solution, Transition):
         _require_absent("history", history, "has a path of its own")

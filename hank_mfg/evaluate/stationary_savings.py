@@ -8,6 +8,7 @@ from jax import Array
 
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.product_grid import ProductGrid
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.stationary.household import feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
 
@@ -20,7 +21,7 @@ def savings_on(steady: SteadyState, economy: Economy) -> Array:
     """
     old, new = steady.economy.grid, economy.grid
     if not (isinstance(old, ProductGrid) and isinstance(new, ProductGrid)):
-        return _read(economy, steady.policy, jax.tree.map(jnp.asarray, steady.public))
+        return _read(economy, steady.policy, jax.tree.map(in_jax, steady.public))
     spread = [hat_matrix(np.asarray(x.points), np.asarray(y.points)) for x, y in zip(old.axes, new.axes, strict=True)]
     apart = old.apart(np.asarray(steady.savings))
     return jnp.asarray(new.together(np.einsum("kb,ibae,la->ikle", spread[0], apart, spread[1])))

@@ -63,8 +63,3 @@ def array_module(*values: Any):
     What is computed once per model needs no compilation, and can still be differentiated when it is traced.
     """
     return jnp if is_traced(values) else np
-
-
-def in_jax(numbers: Any):
-    """An array as a JAX array. One with values is put there as it is: `jnp.asarray` compiles a program per shape."""
-    return numbers if isinstance(numbers, jax.Array) else jax.device_put(numbers)

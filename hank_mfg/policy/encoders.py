@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.precision import in_jax
+
 FASTEST = 4.0  # periods that the fastest oscillator of an LRU takes to go round at the start
 
 
@@ -61,7 +63,7 @@ class GRU(AbstractEncoder):
 
     def initial(self) -> Array:
         """Zeros."""
-        return jnp.zeros(self.cell.hidden_size, self.cell.weight_hh.dtype)
+        return in_jax(np.zeros(self.cell.hidden_size, self.cell.weight_hh.dtype))
 
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """One step of the cell."""

@@ -10,6 +10,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.policy.encoders import AbstractEncoder, make_encoder
+from hank_mfg.precision import in_jax
 
 
 class Whitening(eqx.Module):
@@ -34,12 +35,12 @@ def fit_whitening(signals: Array | np.ndarray) -> Whitening:
     scale = np.where(scale > 1e-4 * np.abs(mean), scale, np.maximum(np.abs(mean), 1.0))
     variances, directions = np.linalg.eigh(np.atleast_2d(np.cov((sample - mean).T / scale[:, None])))
     size = np.sqrt(np.maximum(variances, 1e-4 * max(variances.max(), 1.0)))
-    return Whitening(jnp.asarray(mean, dtype), jnp.asarray((directions / size) / scale[:, None], dtype))
+    return Whitening(*(in_jax(np.asarray(x, dtype)) for x in (mean, (directions / size) / scale[:, None])))
 
 
 def no_whitening(signals: int, dtype) -> Whitening:
     """Signals as they are."""
-    return Whitening(jnp.asarray(np.zeros(signals, dtype)), jnp.asarray(np.eye(signals, dtype=dtype)))
+    return Whitening(in_jax(np.zeros(signals, dtype)), in_jax(np.eye(signals, dtype=dtype)))
 
 
 class Head(eqx.Module):
@@ -104,8 +105,8 @@ def make_networks(
         if not isinstance(leaf, jax.ShapeDtypeStruct):
             return leaf
         limit = 1.0 / np.sqrt(leaf.shape[-1]) if leaf.ndim == 2 else 0.0  # biases zero
-        return jnp.asarray(draws.uniform(-limit, limit, leaf.shape).astype(dtype))
+        return in_jax(draws.uniform(-limit, limit, leaf.shape).astype(dtype))
 
     encoder, head = jax.tree.map(weights, eqx.filter_eval_shape(networks, jax.random.PRNGKey(0)))
-    zero = lambda layer: jax.tree.map(lambda leaf: jnp.asarray(np.zeros(leaf.shape, dtype)), layer)  # noqa: E731
+    zero = lambda layer: jax.tree.map(lambda leaf: in_jax(np.zeros(leaf.shape, dtype)), layer)  # noqa: E731
     return encoder, eqx.tree_at(lambda h: (h.linear, h.output), head, (zero(head.linear), zero(head.output)))

@@ -32,11 +32,11 @@ from hank_mfg.environment.grids import AssetGrid, asset_grid, assets_at, coordin
 from hank_mfg.environment.information_sets import InformationSets
 from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.model.assets import Assets
-from hank_mfg.model.concrete import in_jax
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, interacted, make_networks, no_whitening
 from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import in_jax
 
 
 class Tables(NamedTuple):
@@ -177,7 +177,8 @@ class Policy(eqx.Module):
 
     def initial_memory(self) -> Array:
         """The memory before the first signal."""
-        return jnp.concatenate([encoder.initial() for encoder in self._encoders()])
+        first, *others = (encoder.initial() for encoder in self._encoders())
+        return jnp.concatenate([first, *others]) if others else first
 
     def remember(self, memory: Array, signal: Array) -> tuple[Array, Array]:
         """Take in one raw public signal; return the new memory and the features, the last of which is the number of
@@ -213,13 +214,13 @@ class Policy(eqx.Module):
         known = self.stationary
         at, knots = np.asarray(points, np.float64), np.asarray(self.knots, np.float64)
         shape = (len(at), known.cash.shape[1])
-        response = np.reshape([_spread(at, known.points, table) for table in known.response], (-1, *shape))
+        response = np.reshape([_spread(at, known.points, table) for table in np.asarray(known.response)], (-1, *shape))
         grid = None
         if self.by_state is None:
             first_order = _first_order(at, known.points, known.cash, known.function)
         else:
             grid = self._fine_grid()
-            every = zip(self.by_state.cash, *jax.tree.leaves(self.by_state.function), strict=True)
+            every = zip(*map(np.asarray, (self.by_state.cash, *jax.tree.leaves(self.by_state.function))), strict=True)
             each = [
                 _in_state(at, np.asarray(grid.points), known.points, cash, ConsumptionFunction(*pair))
                 for cash, *pair in every
@@ -230,13 +231,13 @@ class Policy(eqx.Module):
         if self.information_sets is not None:
             tables = map(self.information_sets.average, tables)
         cash, here, slope, response = tables
-        found = (jnp.asarray(x, dtype) for x in (spread, cash, here, slope, response, at))
+        found = (in_jax(np.asarray(x, dtype)) for x in (spread, cash, here, slope, response, at))
         return Tables(*found, grid=grid)
 
     def _fine_grid(self) -> AssetGrid:
         """The asset grid on which consumption in every aggregate state is read, in the dtype of the knots."""
         dtype = np.asarray(self.knots).dtype
-        ends = np.asarray(self.knots[0]), np.asarray(self.knots[-1])
+        ends = tuple(np.asarray(self.knots)[np.array([0, -1])])
         curvature = np.minimum(np.asarray(self.curvature), 2).astype(dtype)  # sparser at the limit, denser above it
         pivot = None if self.pivot is None else np.asarray(self.pivot)
         for count in FINE:
@@ -247,7 +248,8 @@ class Policy(eqx.Module):
         return AssetGrid(*jax.tree.map(in_jax, (*ends, curvature, points, pivot)))
 
     def _coordinate(self, assets: np.ndarray) -> np.ndarray:
-        ends, pivot = (float(self.knots[0]), float(self.knots[-1])), None if self.pivot is None else float(self.pivot)
+        knots = np.asarray(self.knots)
+        ends, pivot = (float(knots[0]), float(knots[-1])), None if self.pivot is None else float(self.pivot)
         return coordinate(assets, ends, float(self.curvature), pivot, np)
 
     def correction(self, features: Array, tables: Tables) -> Array:
@@ -336,11 +338,9 @@ def make_policy(stationary: Stationary, space: Assets, settings: PolicySettings,
     places = (grid.points, grid.curvature, grid.pivot)
     ahead, count = None, settings.expectations
     if count:
-        ahead = Expectations(
-            *make_networks(shape, (count,), dtype, seed=seed + 1000), jnp.asarray(np.ones(count, dtype))
-        )
+        ahead = Expectations(*make_networks(shape, (count,), dtype, seed=seed + 1000), in_jax(np.ones(count, dtype)))
     by_state = None if settings.seen is None else same_in_all(stationary, settings.seen)
-    parameters = jnp.asarray(np.zeros(settings.parameters, dtype)) if settings.parameters else None
+    parameters = in_jax(np.zeros(settings.parameters, dtype)) if settings.parameters else None
     return Policy(encoder, head, whitening, stationary, *places, ahead, by_state, settings.information_sets, parameters)
 
 
@@ -349,8 +349,8 @@ def same_in_all(stationary: Stationary, seen: SeenStates) -> ByState:
     count, dtype = len(seen.values), stationary.points.dtype
 
     def repeat(leaf):
-        return jnp.asarray(np.repeat(np.asarray(leaf)[None], count, axis=0))
+        return in_jax(np.repeat(np.asarray(leaf)[None], count, axis=0))
 
     function, cash = jax.tree.map(repeat, (stationary.function, stationary.cash))
-    values = jnp.asarray(np.asarray(seen.values, dtype))
+    values = in_jax(np.asarray(seen.values, dtype))
     return ByState(function=function, cash=cash, values=values, places=seen.places)

@@ -22,6 +22,7 @@ from hank_mfg.environment.product_grid import ProductGrid
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.networks import NetworkSettings, make_networks, no_whitening
 from hank_mfg.policy.policy import Expectations, Policy, PolicySettings
+from hank_mfg.precision import in_jax
 
 
 @portable
@@ -110,8 +111,8 @@ def make_portfolio_policy(
     ahead = None
     if settings.expectations:
         networks = make_networks(shape, (settings.expectations,), dtype, seed=seed + 1000)
-        ahead = Expectations(*networks, jnp.asarray(np.ones(settings.expectations, dtype)))
-    plain = jnp.asarray(np.eye(len(stationary.clearing_prices), dtype=dtype))
+        ahead = Expectations(*networks, in_jax(np.ones(settings.expectations, dtype)))
+    plain = in_jax(np.eye(len(stationary.clearing_prices), dtype=dtype))
     return PortfolioPolicy(
         encoder, head, no_whitening(settings.signals, dtype), stationary, first.points, first.curvature, first.pivot,
         ahead, other=second, inverse=plain,

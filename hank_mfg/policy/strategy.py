@@ -23,6 +23,7 @@ from jax import Array
 from hank_mfg.environment.game import AbstractGame, Aggregate, Choice, Discrete, Landing, Population, all_states, read
 from hank_mfg.policy.encoders import AbstractEncoder
 from hank_mfg.policy.networks import Head, NetworkSettings, Whitening, make_networks, no_whitening
+from hank_mfg.precision import in_jax
 
 SHARPNESS = 10.0  # of the division between two neighboring actions: 1 is proportional, infinity the nearer one alone
 REACH = 0.02  # of the actions tried around a choice from an interval, as a share of its length
@@ -96,7 +97,7 @@ def look(game: AbstractGame, name: str, aggregate: Aggregate, own: Any) -> Sight
 
 def action_values_of(actions: Discrete, dtype) -> Array:
     """The values of a discrete set: (actions,)."""
-    return jnp.asarray(np.asarray(actions.values, dtype))
+    return in_jax(np.asarray(actions.values, dtype))
 
 
 def extent(population: Population) -> tuple[float, float]:

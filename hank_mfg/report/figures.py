@@ -26,6 +26,7 @@ from hank_mfg.report.style import (
     panels,
     representatives,
     require_known,
+    said_once,
     state_labels,
 )
 from hank_mfg.report.style import save_figure as save_figure
@@ -76,7 +77,7 @@ def plot_impulse_response(responses: Any, variables: Sequence[str] | None = None
     labels = shocks if labels is None else labels
     apart = len(responses) == 1 or labels is not shocks  # the legend does not name the shocks
     notes = [f"Shock: {each}, in {counted(responses[0].period).lower()} 0." for each in dict.fromkeys(shocks) if apart]
-    notes += dict.fromkeys(item.note for item in responses if item.note)
+    notes += said_once([item.note for item in responses], labels)
     figure, axes = multiples(len(names), 1.7, " ".join(notes), since(responses[0].period))
     for name, panel in zip(names, axes, strict=True):
         panel.axhline(0.0, color="0.6", linewidth=0.5, linestyle="-", zorder=0)

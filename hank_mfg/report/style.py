@@ -8,6 +8,7 @@ import functools
 import io
 import math
 import os
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -160,3 +161,17 @@ def require_known(argument: str, names: Sequence[str], values: Mapping[str, Any]
     for name in names:
         if name not in values:
             raise ValueError(f"{argument} asks for {name!r}, which is not there: choose from {', '.join(values)}.")
+
+
+def said_once(notes: Sequence[str], labels: Sequence[str]) -> list[str]:
+    """The sentences of several notes: what all say, and after its label what only one says."""
+    sentences = [re.split(r"(?<=[.;]) (?=[A-Z])", note) if note else [] for note in notes]
+    common = [each for each in sentences[0] if all(each in others for others in sentences)]
+    own = [" ".join(each for each in said if each not in common) for said in sentences]
+    if len(set(own)) == 1:
+        return [*common, *filter(None, own[:1])]
+    return common + [
+        f"{label}: {said[0].lower() + said[1:] if said[1:2].islower() else said}"
+        for label, said in zip(labels, own, strict=True)
+        if said
+    ]

@@ -20,7 +20,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.policy import Policy
 from hank_mfg.policy.strategy import Strategy
-from hank_mfg.precision import cast
+from hank_mfg.precision import cast, in_jax
 from hank_mfg.solve.gradient.robust import Family
 from hank_mfg.solve.gradient.spg import RSPG, Training
 from hank_mfg.solve.play.game_play import GamePlay, game_play
@@ -151,8 +151,8 @@ class Solution(Trained, Answers):
         points = self.settings.points(self.model) if play.economy.several else mass.shape[0]
         grid = grid_of(self.model.asset_space(), points, dtype)
         moved = move_mass(mass / mass.sum(), grid, play.economy.grid)
-        shock = jnp.asarray(np.asarray(self.states.aggregate.shock[path], np.int32))
-        memory = jnp.asarray(np.asarray(self.states.memory[path], dtype))
+        shock = in_jax(np.asarray(self.states.aggregate.shock[path], np.int32))
+        memory = in_jax(np.asarray(self.states.memory[path], dtype))
         state_variables, guess = cast(
             jax.tree.map(lambda x: x[path], (self.states.aggregate.state_variables, self.states.guess)), dtype
         )
@@ -194,12 +194,9 @@ def initial_aggregate(economy: Economy, steady: SteadyState) -> Aggregate:
     mass = move_mass(steady.mass, steady.economy.grid, economy.grid)
     shock = np.int32((economy.shock_count - 1) // 2)
     state_variables = {
-        name: jnp.asarray(np.asarray(steady.aggregates[name], economy.dtype))
-        for name in economy.model.state_variables()
+        name: in_jax(np.asarray(steady.aggregates[name], economy.dtype)) for name in economy.model.state_variables()
     }
-    return Aggregate(
-        jnp.asarray(mass.astype(economy.dtype)), jnp.asarray(shock), Named("state_variables", state_variables)
-    )
+    return Aggregate(in_jax(mass.astype(economy.dtype)), in_jax(shock), Named("state_variables", state_variables))
 
 
 @readable

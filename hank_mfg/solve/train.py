@@ -6,6 +6,7 @@ to stop. The sentences of `not_converged` and `not_settled` say by how much trai
 """
 
 import enum
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -81,6 +82,7 @@ def repeated(
     """
     arrays, static = eqx.partition(training, eqx.is_array)
 
+    @functools.partial(jax.jit, inline=True)  # traced once, although called twice
     def one(arrays):
         after, report = update(eqx.combine(arrays, static))
         return eqx.filter(after, eqx.is_array), report

@@ -12,6 +12,7 @@ from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import with_parameters
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.sequence.path_checks import FIXED, numbers_behind
 from hank_mfg.solve.sequence.transition import Transition
 from hank_mfg.solve.stationary.steady_state import SteadyState
@@ -88,7 +89,7 @@ def require_policy(what: str, model: Model, name: str, value: float) -> None:
 
 
 def _patience(steady: SteadyState) -> Any:
-    return steady.economy.discount_factor(jax.tree.map(jnp.asarray, steady.public.shocks))
+    return steady.economy.discount_factor(jax.tree.map(in_jax, steady.public.shocks))
 
 
 def _annuities(steady: SteadyState) -> Any:

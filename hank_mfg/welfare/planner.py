@@ -34,7 +34,7 @@ from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, ha
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
 from hank_mfg.model.portable import portable
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.symptoms import words
 from hank_mfg.solve.stationary.household import (
@@ -144,7 +144,7 @@ def planner(
     share = jnp.asarray(steady.mass.sum(axis=0))
     start = np.concatenate([[steady.aggregates[name] for name in names.unknown], np.zeros(len(names.unknown))])
     consumption = jnp.asarray(steady.consumption)
-    mean = jnp.asarray(np.sum(steady.mass * steady.consumption))
+    mean = in_jax(np.sum(steady.mass * steady.consumption))
     problem = _Problem(economy, names, share, float(model.preferences().marginal_utility(mean)), tolerance)
     found = _found(problem, np.asarray(start, np.float64), consumption)
     _require_room(economy, found)

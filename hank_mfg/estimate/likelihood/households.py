@@ -17,6 +17,7 @@ from jax import Array
 from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.quantities import Names, stack
 from hank_mfg.model.base import Model
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues
 from hank_mfg.solve.sequence.linear_system import Responses
 from hank_mfg.solve.sequence.sequence_space import households_at
@@ -39,7 +40,7 @@ class Households:
         self.model, self.names, self.parameters = model, names, parameters
         self.points, self.horizon = steady.economy.grid.count, responses.horizon
         self.places = tuple(int(i) for i in responses.places)
-        public = jax.tree.map(jnp.asarray, steady.public)
+        public = jax.tree.map(in_jax, steady.public)
         unknown = stack({**steady.public.aggregates, **steady.public.prices}, names.searched)
         mass, plan = jnp.asarray(steady.mass), jnp.asarray(steady.plan)
         self._near = equilibrium_of(steady.economy, public, unknown, plan, mass)

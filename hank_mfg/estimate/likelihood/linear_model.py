@@ -29,7 +29,7 @@ from hank_mfg.estimate.likelihood.processes import ARMA, impulses, innovations
 from hank_mfg.evaluate.linear import turns
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues
 from hank_mfg.solve.sequence.linear_system import (
     Responses,
@@ -94,7 +94,7 @@ class LinearModel:
         self.names: Names = with_explicit_prices(ss, names)
         self._ss, self._households, self._moved = ss, households, None
         self._others: dict[Series, Any] = {}
-        public = jax.tree.map(jnp.asarray, steady.public)
+        public = jax.tree.map(in_jax, steady.public)
         self.kinds: dict[str, Kind] = kinds_of(parameters, model, ss, public, self.names)
         self._unit_responses = self._responses_to_units()
         own = model.parameters()
@@ -258,7 +258,7 @@ def unsolved(model: Model, steady: SteadyState | None) -> tuple[Economy, Names]:
 def steady_series(steady: SteadyState) -> dict[str, float]:
     """Every series of a model with its value in the stationary equilibrium: shocks, aggregates, prices, outcomes."""
     with jax.enable_x64(True):
-        series = {**steady.economy.series(jax.tree.map(jnp.asarray, steady.public)), **steady.outcomes}
+        series = {**steady.economy.series(jax.tree.map(in_jax, steady.public)), **steady.outcomes}
     return {name: float(np.asarray(value)) for name, value in series.items() if np.ndim(value) == 0}
 
 

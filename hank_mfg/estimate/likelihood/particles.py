@@ -34,7 +34,7 @@ from hank_mfg.evaluate.simulate import period_series
 from hank_mfg.model.fingerprint import fingerprint
 from hank_mfg.model.free import read_start
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.precision import DTYPES, float64_allowed
+from hank_mfg.precision import DTYPES, float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.gradient.box import model_at, point_of
 from hank_mfg.solve.gradient.box_training import BoxSolution
@@ -287,7 +287,7 @@ class ParticleLikelihood:
         one = jax.tree.map(lambda x: x[0], solution.states_at(point[None], play.economy))
         count = particles or self.particles
         states = jax.tree.map(lambda x: jnp.broadcast_to(x, (count, *x.shape)), one)
-        compared = Compared(*(jnp.asarray(np.asarray(x, dtype)) for x in (self.sample.values, errors, steady)))
+        compared = Compared(*(in_jax(np.asarray(x, dtype)) for x in (self.sample.values, errors, steady)))
         found = run_filter(
             play, states, compared, jax.random.PRNGKey(seed), observed=observed, wanted=tuple(series), burn=self.burn
         )

@@ -14,7 +14,7 @@ from hank_mfg.evaluate.impulse_response import ImpulseResponse, impulse_response
 from hank_mfg.evaluate.units import PERCENT, UNITS, factor
 from hank_mfg.model.base import Model
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution
 from hank_mfg.solve.solution import Solution
 
@@ -112,7 +112,7 @@ class GivenMoments:
             level = self.levels[each.series]
             deviations.append(path * level if unit == PERCENT else path)
             levels.append(level)
-        paths = jnp.asarray(np.stack(deviations, axis=1))[None]
+        paths = in_jax(np.stack(deviations, axis=1))[None]
         found = np.asarray(transformed(paths, jnp.asarray(levels), self.observed))
         return found[0, : int(self.estimated.horizons.max()) + 1]
 

@@ -30,7 +30,7 @@ from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.grids import asset_grid
 from hank_mfg.model.base import Model
 from hank_mfg.model.portable import portable
-from hank_mfg.precision import cast, float64_allowed
+from hank_mfg.precision import cast, float64_allowed, in_jax
 from hank_mfg.solve.classical.household import (
     TabulatedPolicy,
     long_run_aggregates,
@@ -112,7 +112,7 @@ class ClassicalSolution(Answers):
         points = asset_grid(self.model.asset_space(), aggregate.mass.shape[0], jnp.float64).points
         mass = move_mass(aggregate.mass, points, play.economy.grid.points)
         memory = play.policy.initial_memory()
-        return State(Aggregate(jnp.asarray(mass.astype(dtype)), jnp.asarray(np.int32(aggregate.shock))), memory)
+        return State(Aggregate(jnp.asarray(mass.astype(dtype)), in_jax(np.int32(aggregate.shock))), memory)
 
 
 @float64_allowed
@@ -123,13 +123,13 @@ def _prepare(model: Model, settings: KSAlgorithm) -> Programs:
     grid = asset_grid(model.asset_space(), settings.histogram_points, jnp.float64)
     histogram = economy.on(grid)
     others = eqx.filter_jit(long_run_aggregates)(economy)
-    nodes = jnp.asarray(np.linspace(0.0, 1.0, settings.capital_points))
-    table = jnp.asarray(np.ones((economy.shock_count, settings.capital_points, *economy.shape)))
-    law, number = jnp.asarray(np.zeros((economy.shock_count, 2))), jnp.asarray(np.float64(0.0))
+    nodes = in_jax(np.linspace(0.0, 1.0, settings.capital_points))
+    table = in_jax(np.ones((economy.shock_count, settings.capital_points, *economy.shape)))
+    law, number = in_jax(np.zeros((economy.shock_count, 2))), in_jax(np.float64(0.0))
     block = chunk_length(settings.periods + settings.burn_in, BLOCK)
     play = play_of(histogram, economy, table, nodes)
-    aggregate = Aggregate(jnp.asarray(np.zeros(histogram.shape)), jnp.asarray(np.int32(0)))
-    state, shocks = State(aggregate, jnp.asarray(np.zeros(0))), jnp.asarray(np.zeros(block, np.int32))
+    aggregate = Aggregate(in_jax(np.zeros(histogram.shape)), in_jax(np.int32(0)))
+    state, shocks = State(aggregate, in_jax(np.zeros(0))), in_jax(np.zeros(block, np.int32))
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         simulation = beside.submit(lambda lowered: lowered.compile(), walk.lower(play, state, shocks))
         policies = solve_policies.lower(economy, others, nodes, law, table, number).compile()

@@ -19,6 +19,7 @@ from jax import Array
 
 from hank_mfg.errors import SolveError
 from hank_mfg.model.named import Named
+from hank_mfg.precision import in_jax
 from hank_mfg.sizes import is_whole
 from hank_mfg.solve.classical.household import PerceivedEconomy, Sweeps, TabulatedPolicy
 from hank_mfg.solve.classical.law_of_motion import LawOfMotion, cycle_length, fit_law_of_motion, next_law
@@ -152,10 +153,10 @@ class Search:
         here, known = np.asarray(programs.economy.grid.points), np.asarray(steady.economy.grid.points)
         first = np.stack([np.interp(here, known, column) for column in np.asarray(steady.policy.composite).T], axis=1)
         shape = (programs.economy.shock_count, settings.capital_points)
-        self.table = jnp.asarray(np.broadcast_to(first, (*shape, *first.shape)))
+        self.table = in_jax(np.broadcast_to(first, (*shape, *first.shape)))
         self.nodes = self._nodes()
         aggregate = initial_aggregate(programs.histogram, steady)
-        self.begin = State(aggregate, jnp.asarray(np.zeros(0)))
+        self.begin = State(aggregate, in_jax(np.zeros(0)))
         draw = eqx.filter_jit(PerceivedEconomy.draw_shocks)
         length = settings.periods + settings.burn_in
         self.shocks = draw(programs.histogram, aggregate.shock, length, key=jax.random.PRNGKey(seed))
@@ -165,7 +166,7 @@ class Search:
     def _nodes(self) -> Array:
         """Logs of the aggregate, evenly spaced over the range."""
         low, high = np.log(self.ends)
-        return jnp.asarray(np.linspace(low, high, self.settings.capital_points))
+        return in_jax(np.linspace(low, high, self.settings.capital_points))
 
     def policies(self, law: np.ndarray, tolerance: float) -> int:
         """Solve the policies under a law, starting from the last ones; returns the sweeps it took."""

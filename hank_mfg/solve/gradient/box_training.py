@@ -29,7 +29,7 @@ from hank_mfg.model.named import assignments
 from hank_mfg.model.portable import portable
 from hank_mfg.policy.networks import Whitening
 from hank_mfg.policy.policy import ByState, Policy, Stationary, same_in_all, trainable
-from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.precision import DTYPES, cast, float64_allowed, in_jax
 from hank_mfg.progress import Lines
 from hank_mfg.solve.gradient.box import Box, degree_of, fit, left_out, model_at, point_of, read, values_at
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
@@ -71,7 +71,7 @@ def started(policy: Policy, start: Start, point: np.ndarray) -> Policy:
     """A policy with another start, at a point of the box, in its own precision."""
     dtype = policy.knots.dtype
     stationary = start.stationary._replace(points=policy.stationary.points)
-    parts: tuple[Any, ...] = (stationary, jnp.asarray(np.asarray(start.mean, dtype)), jnp.asarray(point.astype(dtype)))
+    parts: tuple[Any, ...] = (stationary, in_jax(np.asarray(start.mean, dtype)), jnp.asarray(point.astype(dtype)))
     known: Any = cast(parts, dtype)
     policy = eqx.tree_at(lambda p: (p.stationary, p.whitening.mean, p.parameters), policy, known)
     if start.by_state is None:
@@ -333,7 +333,7 @@ def _prepare(begun: BegunBox, points: np.ndarray, known: _Known, begin: tuple, c
     whitening = training.policy.whitening
     moved = np.asarray(whitening.mean, np.float64) - level.mean(axis=0)
     start = start._replace(mean=np.concatenate([start.mean[:1] + moved, start.mean[1:]]))  # the first term is constant
-    means = jnp.asarray(np.asarray(level + moved, whitening.mean.dtype))
+    means = in_jax(np.asarray(level + moved, whitening.mean.dtype))
     matrices = jnp.broadcast_to(whitening.matrix, (count, *whitening.matrix.shape))
     fixed = eqx.tree_at(lambda p: p.whitening, models.policies, Whitening(means, matrices))
     if play.policy.expectations is not None:

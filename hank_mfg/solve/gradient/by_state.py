@@ -28,7 +28,7 @@ from hank_mfg.model.named import Named
 from hank_mfg.model.today import today
 from hank_mfg.policy.policy import ByState, Policy, SeenStates
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.precision import cast, float64_allowed
+from hank_mfg.precision import cast, float64_allowed, in_jax
 from hank_mfg.solve.stationary.fixed_point import fixed_point
 from hank_mfg.solve.stationary.household import asset_return, egm_given, feasible_savings
 from hank_mfg.solve.stationary.steady_state import SteadyState
@@ -46,7 +46,7 @@ def seen_states(economy: Economy) -> SeenStates | None:
     names = names_of(economy)
     if names.clearing or names.state_variables or economy.shock_count < 2:
         return None
-    model, one = economy.model, jnp.ones((), economy.dtype)
+    model, one = economy.model, in_jax(np.ones((), economy.dtype))
     total = Named("aggregates", dict.fromkeys((*names.moved, *names.fixed), one))
 
     def signal(aggregates, shocks):
@@ -123,7 +123,7 @@ def start_by_state(policy: Policy, economy: Economy, steady: SteadyState, progra
     """
     if policy.by_state is None:
         return policy
-    moved = stack(jax.tree.map(jnp.asarray, steady.aggregates), names_of(economy).unknown)
+    moved = stack(jax.tree.map(in_jax, steady.aggregates), names_of(economy).unknown)
     found = program(economy, moved, jnp.asarray(steady.consumption))
     if not np.asarray(found.change) <= 1e3 * TOLERANCE:
         return policy

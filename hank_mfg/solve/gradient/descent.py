@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import optax
 from jax import Array
+from jax.flatten_util import ravel_pytree
 
 
 def make_optimizer(settings: Any) -> optax.GradientTransformation:
@@ -26,16 +27,29 @@ def descend(
     *,
     batch: Callable[[Any], tuple] = lambda _: (),
     steps: int | None = None,
+    part: Array | None = None,
 ) -> tuple[tuple[Any, optax.OptState], Array]:
     """As many optimizer `steps`, or one for `each` entry x, down the gradient of `loss(moving, *batch(x))`.
 
-    From (moving, state of the optimizer) in `start` to the same after the last step, and the loss before every step.
+    From (moving, state of the optimizer) in `start` to the same after the last step, and the loss before every step;
+    with a `part`, `moving` goes only that part of the way.
+    The optimizer sees one long vector: what it does to every array by itself would be as many small programs as there
+    are arrays.
     """
+    structure, (first, restore) = jax.tree.structure(start[0]), ravel_pytree(start[0])
+
+    def is_moving(tree: Any) -> bool:
+        return jax.tree.structure(tree) == structure
 
     def step(carry, x):
-        moving, state = carry
-        value, gradient = jax.value_and_grad(loss)(moving, *batch(x))
-        move, state = optimizer.update(gradient, state)
-        return (optax.apply_updates(moving, move), state), value
+        flat, state = carry
+        value, gradient = jax.value_and_grad(loss)(restore(flat), *batch(x))
+        move, state = optimizer.update(ravel_pytree(gradient)[0], state)
+        return (flat + move, state), value
 
-    return jax.lax.scan(step, start, each, length=steps)
+    state = jax.tree.map(lambda tree: ravel_pytree(tree)[0] if is_moving(tree) else tree, start[1], is_leaf=is_moving)
+    (flat, after), values = jax.lax.scan(step, (first, state), each, length=steps)
+    if part is not None:
+        flat = first + part.astype(first.dtype) * (flat - first)
+    whole = jax.tree.map(lambda old, new: restore(new) if is_moving(old) else new, start[1], after, is_leaf=is_moving)
+    return (restore(flat), whole), values

@@ -23,7 +23,7 @@ from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.policy import PolicySettings, Stationary, make_policy, trainable
 from hank_mfg.policy.portfolio_policy import PortfolioPolicy, StationaryPortfolio, make_portfolio_policy
 from hank_mfg.policy.tables import ConsumptionFunction
-from hank_mfg.precision import DTYPES, cast, float64_allowed
+from hank_mfg.precision import DTYPES, cast, float64_allowed, in_jax
 from hank_mfg.progress import Course, Lines
 from hank_mfg.solve.gradient.by_state import optimum_by_state, seen_states, start_by_state
 from hank_mfg.solve.gradient.linear_start import start_linear, with_inverse
@@ -159,9 +159,9 @@ def untrained(
         stationary = _blank(model, economy, steady_points(settings, model) if points is None else points)
         mass = np.full(economy.shape, 1.0 / np.prod(economy.shape), dtype)
         state_variables = Named(
-            "state_variables", {name: jnp.asarray(np.zeros((), dtype)) for name in model.state_variables()}
+            "state_variables", {name: in_jax(np.zeros((), dtype)) for name in model.state_variables()}
         )
-        aggregate = Aggregate(jnp.asarray(mass), jnp.asarray(np.int32(0)), state_variables)
+        aggregate = Aggregate(in_jax(mass), in_jax(np.int32(0)), state_variables)
     else:
         stationary, aggregate = cast(stationary_of(steady), dtype), initial_aggregate(economy, steady)
     guess = Named(
@@ -175,7 +175,7 @@ def untrained(
     shapes = eqx.filter_eval_shape(seen_and_expected, economy, aggregate, guess)
     signals, expectations = (each.shape[0] for each in shapes)
     if steady is None:
-        stationary = stationary._replace(expected=jnp.asarray(np.zeros(expectations, dtype)))
+        stationary = stationary._replace(expected=in_jax(np.zeros(expectations, dtype)))
     sizes = (settings.memory, settings.units, settings.width, settings.knots)
     seen = seen_states(economy)
     shape = PolicySettings(signals, *sizes, expectations, information_sets, seen, parameters)
@@ -184,12 +184,12 @@ def untrained(
         policy = make_portfolio_policy(stationary, space, shape, seed=seed)
     else:
         policy = make_policy(stationary, space, shape, seed=seed)
-    still = jnp.asarray(np.zeros(len(economy.clearing_prices), dtype))
-    memory = jnp.asarray(np.asarray(policy.initial_memory(), dtype))
-    start = State(aggregate, memory, jax.tree.map(jnp.asarray, guess), still)
-    states = jax.tree.map(lambda x: jnp.asarray(np.broadcast_to(x, (settings.paths, *x.shape))), start)
+    still = in_jax(np.zeros(len(economy.clearing_prices), dtype))
+    memory = in_jax(np.asarray(policy.initial_memory(), dtype))
+    start = State(aggregate, memory, jax.tree.map(in_jax, guess), still)
+    states = jax.tree.map(lambda x: in_jax(np.broadcast_to(x, (settings.paths, *x.shape))), start)
     empty = jax.eval_shape(make_optimizer(settings).init, eqx.filter(policy, trainable(policy)))
-    optimizer = jax.tree.map(lambda x: jnp.asarray(np.zeros(x.shape, x.dtype)), empty)
+    optimizer = jax.tree.map(lambda x: in_jax(np.zeros(x.shape, x.dtype)), empty)
     play = Play(economy, policy, policy.tables_on(economy.grid))
     return play, Training(policy, optimizer, states, jax.random.PRNGKey(seed), still)
 
@@ -198,12 +198,12 @@ def _blank(model: Model, economy: Economy, points: Any) -> Stationary | Stationa
     """A stationary policy of the right shapes, on so many asset points."""
     dtype, count = economy.dtype, len(economy.clearing_prices)
     grid = grid_of(model.asset_space(), points, dtype)
-    prices, nothing = jnp.asarray(np.zeros(count, dtype)), jnp.asarray(np.zeros(0, dtype))
+    prices, nothing = in_jax(np.zeros(count, dtype)), in_jax(np.zeros(0, dtype))
     if isinstance(grid, ProductGrid):
-        blank = jnp.asarray(np.zeros((2, grid.size, economy.shape[1]), dtype))
+        blank = in_jax(np.zeros((2, grid.size, economy.shape[1]), dtype))
         return StationaryPortfolio(blank, grid, prices, nothing)
-    cash = jnp.asarray(np.tile(np.asarray(grid.held) - float(economy.grid.lower) + 1.0, economy.shape[1]))
-    response = jnp.asarray(np.zeros((count, *cash.shape), dtype))
+    cash = in_jax(np.tile(np.asarray(grid.held) - float(economy.grid.lower) + 1.0, economy.shape[1]))
+    response = in_jax(np.zeros((count, *cash.shape), dtype))
     return Stationary(ConsumptionFunction(cash, cash), grid.points, cash, prices, response, nothing)
 
 
@@ -252,8 +252,8 @@ def compile_for(
 @float64_allowed
 def _compile_by_state(model: Model, points: Any) -> Callable:
     economy = discretize(model, points, jnp.float64)
-    moved = jnp.asarray(np.ones(len(names_of(economy).unknown)))
-    lowered = optimum_by_state.lower(economy, moved, jnp.asarray(np.ones(economy.shape)))
+    moved = in_jax(np.ones(len(names_of(economy).unknown)))
+    lowered = optimum_by_state.lower(economy, moved, in_jax(np.ones(economy.shape)))
     return lowered.compile(compiler_options=quick_compilation())
 
 

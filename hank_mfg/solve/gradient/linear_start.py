@@ -27,7 +27,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.policy.networks import fit_whitening
 from hank_mfg.policy.portfolio_policy import PortfolioPolicy
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.play.rollout import Play, State
 from hank_mfg.solve.sequence.household_jacobians import expected_news, steady_values
 from hank_mfg.solve.sequence.sequence_space import LinearSolution, linearize
@@ -60,7 +60,7 @@ def start_linear(policy: PortfolioPolicy, economy: Economy, steady: SteadyState,
         series = linear_series(policy, economy, linearize(steady, horizon=HORIZON))
     news = news_of(economy, series, seed)
     sample = LinearSeries(*(along(news, each) for each in series))
-    dtype, rest = policy.knots.dtype, np.asarray(economy.signal(jax.tree.map(jnp.asarray, steady.public)))
+    dtype, rest = policy.knots.dtype, np.asarray(economy.signal(jax.tree.map(in_jax, steady.public)))
     signals = (rest + sample.signal).astype(dtype)
     policy = eqx.tree_at(lambda p: p.whitening, policy, fit_whitening(signals.reshape(-1, signals.shape[-1])))
     features = np.asarray(_features(policy, jnp.asarray(signals)), np.float64)
@@ -86,7 +86,7 @@ def linear_series(policy: PortfolioPolicy, economy: Economy, linear: LinearSolut
     """The responses S_z(j), then those to a unit left over by every clearing equation once: leading axes (states +
     equations, `REACH`)."""
     steady, names, horizon = linear.steady, linear.names, linear.horizon
-    rest = jax.tree.map(jnp.asarray, steady.public)
+    rest = jax.tree.map(in_jax, steady.public)
     foreseen = _foreseen(economy, horizon)
     found = [
         linear.response(**{name: foreseen[name][z] - float(rest.shocks[name]) for name in names.shocks})
@@ -132,7 +132,7 @@ def _marginals(policy: PortfolioPolicy, linear: LinearSolution, inputs: np.ndarr
     steady, names = linear.steady, linear.names
     tables = policy.tables_on(steady.economy.grid)
     spread = (np.asarray(each, np.float64) for each in (tables.first, tables.second))
-    first, second = (jnp.asarray(np.linalg.pinv(each)) for each in spread)
+    first, second = (in_jax(np.linalg.pinv(each)) for each in spread)
 
     def at_knots(values: Array) -> Array:
         return jnp.einsum("kb,ibae,la->ikle", first, steady.economy.grid.apart(values), second)

@@ -166,9 +166,11 @@ class Record(NamedTuple):
     `consumption` is the composite (consumption, less effort under GHH) that the bounds on savings leave of the
     `unconstrained_consumption` one, `rise` how much it rises with a unit of next assets less: the asset's price, or
     less where earnings fall with it; `goods` is consumption of goods. `expected` (time,
-    expectations) is what the policy expects, `implied` the exact expectation over every next aggregate state."""
+    expectations) is what the policy expects, `implied` the exact expectation over every next aggregate state;
+    `features` what the heads were given."""
 
     signal: Array
+    features: Array
     cash: Array
     unconstrained_consumption: Array
     unconstrained_savings: Array
@@ -184,12 +186,12 @@ class Record(NamedTuple):
 
 
 class Targets(NamedTuple):
-    """Targets of the networks from one path: the `move` of log consumption and its `weight`; what is `expected`, (time,
-    expectations); the number of asset points, from the lowest one, that are `bound`, (time, income): there saving down
-    to the borrowing limit is optimal."""
+    """Targets of the networks from one path: the `correction` of log consumption and its `weight`; what is `expected`,
+    (time, expectations); the number of asset points, from the lowest one, that are `bound`, (time, income): there
+    saving down to the borrowing limit is optimal."""
 
     signal: Array
-    move: Array
+    correction: Array
     weight: Array
     expected: Array
     bound: Array
@@ -223,9 +225,8 @@ def record_period(play: Play, step: Step, ahead: Decision, there: Economy | None
     net = budget.unspent(now.cash, now.savings)
     consumption, rise = jax.jvp(budget.consumed, (net,), (budget.cost(jnp.ones_like(net)),))
     return Record(
-        now.signal, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings, consumption,
-        budget.goods(consumption), rise, mass, reward, now.expected, due,
-        condition,
+        now.signal, now.features, now.cash, now.unconstrained_consumption, now.unconstrained_savings, now.savings,
+        consumption, budget.goods(consumption), rise, mass, reward, now.expected, due, condition,
     )  # fmt: skip
 
 
@@ -235,8 +236,9 @@ def compute_targets(play: Play, record: "Record | PortfolioRecord", settings: RS
     Where a bound binds the step starts from it and leads beyond, to the unconstrained choice: a head that is left free
     beyond the bound would bend where the bound ceases to bind.
     """
+    correction = jax.vmap(lambda features: play.policy.correction(features, play.tables))(record.features)
     if isinstance(record, PortfolioRecord):
-        return portfolio_targets(record, settings)
+        return portfolio_targets(correction, record, settings)
     lower, upper = play.economy.lowest, play.economy.highest
     td_lambda = settings.td_lambda
     if td_lambda is None:
@@ -248,8 +250,8 @@ def compute_targets(play: Play, record: "Record | PortfolioRecord", settings: RS
     weight = record.mass * (1.0 - settings.uniform_weight) + settings.uniform_weight / record.mass[0].size
     move = jnp.clip(jnp.log(consumption / record.unconstrained_consumption) + change, -limit, limit)
     right = (record.unconstrained_savings < lower) & (change >= 0)
-    bound = jnp.sum(jnp.cumprod(right.astype(jnp.int32), axis=1), axis=1)
-    targets = Targets(record.signal, move, weight, record.implied - record.expected, bound)
+    bound = jnp.where(right.all(axis=1), right.shape[1], jnp.argmin(right, axis=1)).astype(jnp.int32)
+    targets = Targets(record.signal, correction + move, weight, record.implied, bound)
     binds = (record.unconstrained_savings < lower) | (record.unconstrained_savings > upper)
     relative = jnp.abs(record.path.residual / record.path.curvature) * record.rise / record.goods
     euler_error = jnp.sum(jnp.where(binds, 0.0, record.mass * relative), axis=(1, 2))
@@ -263,6 +265,7 @@ class PortfolioRecord(NamedTuple):
     shape. The rest is that of `Record`."""
 
     signal: Array
+    features: Array
     cash: Array
     savings: Array
     mass: Array
@@ -281,20 +284,21 @@ def record_portfolios(play: Play, step: Step, ahead: Decision, reward: Array, du
     exact, known = exact_ahead(play.economy, step, ahead), policy.ahead(now.features, play.tables)
     inverse = play.economy.model.preferences().inverse_marginal_utility
     return PortfolioRecord(
-        now.signal, now.cash, now.savings, now.state.aggregate.mass, step.settled, reward, now.expected, due,
-        jnp.log(exact) - jnp.log(known), inverse(exact) / inverse(known) - 1.0,
+        now.signal, now.features, now.cash, now.savings, now.state.aggregate.mass, step.settled, reward, now.expected,
+        due, jnp.log(exact) - jnp.log(known), inverse(exact) / inverse(known) - 1.0,
     )  # fmt: skip
 
 
-def portfolio_targets(record: PortfolioRecord, settings: RSPG) -> tuple[Targets, Array, Array]:
-    """Targets, the larger of the mean Euler errors of both assets, relative to consumption, and the moves themselves.
+def portfolio_targets(correction: Array, record: PortfolioRecord, settings: RSPG) -> tuple[Targets, Array, Array]:
+    """Targets, where the output of the networks is `correction`; the larger of the mean Euler errors of both assets,
+    relative to consumption; the moves themselves.
 
     What is expected of marginal values counts where households' next assets are."""
     cells = record.settled[0].size
     weight = record.settled * (1.0 - settings.uniform_weight) + settings.uniform_weight / cells
     move = jnp.clip(record.move, -settings.max_step, settings.max_step)
     bound = jnp.zeros((len(move), move.shape[-1]), jnp.int32)
-    targets = Targets(record.signal, move, weight[:, None], record.implied - record.expected, bound)
+    targets = Targets(record.signal, correction + move, weight[:, None], record.implied, bound)
     missed = jnp.sum(record.settled[:, None] * jnp.abs(record.consumption), axis=(2, 3))
     return targets, jnp.max(jnp.mean(missed, axis=0)), record.move
 
@@ -330,29 +334,25 @@ def fit(
         now = play._replace(policy=eqx.combine(moving, fixed))
         return on_paths(now, models, place, lambda p, m, o: along(p.policy, p.tables, m, o), memory, targets.signal)
 
-    target, weight = (
-        jax.tree.map(jnp.add, current(moving), (targets.move, targets.expected)),
-        targets.weight,
-    )
+    correction, weight = targets.correction, targets.weight
     if training.policy.by_state is not None:
         number = jnp.arange(weight.shape[2])[:, None]
         free = number >= targets.bound[:, :, None]
         first = jnp.minimum(targets.bound, weight.shape[2] - 1)[:, :, None]
-        target = (jnp.take_along_axis(target[0], jnp.maximum(number, first), axis=2), target[1])
+        correction = jnp.take_along_axis(correction, jnp.maximum(number, first), axis=2)
         weight = jnp.where(free, weight, BOUND * weight)
     unit = 1.0 if training.policy.expectations is None else training.policy.expectations.scale
 
     def loss(moving):
-        distance, missed = jax.tree.map(jnp.subtract, current(moving), target)
+        distance, missed = jax.tree.map(jnp.subtract, current(moving), (correction, targets.expected))
         states = tuple(range(2, distance.ndim))
         households, ahead = jnp.sum(weight * distance**2, axis=states), jnp.sum((missed / unit) ** 2, axis=2)
         return 0.5 * jnp.mean(shares[:, None] * (households + ahead))
 
     start = (moving, training.optimizer)
-    (fitted, optimizer), values = descend(loss, start, make_optimizer(settings), steps=settings.epochs)
     (_, steps), *_ = optax.tree.get_all_with_path(training.optimizer, "count")
     part = jnp.asarray(optax.cosine_decay_schedule(1.0, settings.updates, settings.final_step)(steps / settings.epochs))
-    moving = jax.tree.map(lambda old, new: old + part.astype(old.dtype) * (new - old), moving, fitted)
+    (moving, optimizer), values = descend(loss, start, make_optimizer(settings), steps=settings.epochs, part=part)
     return cast(Policy, eqx.combine(moving, fixed)), optimizer, values[0]
 
 
@@ -388,7 +388,8 @@ def update(
         targets, error, gradient = compute_targets(play, record, settings)
         parts = (record.signal, record.cash, record.savings, record.mass, gradient)
         finite = jnp.stack([jnp.all(jnp.isfinite(part)) for part in parts])
-        numbers = (error, missed_expectation(play.policy, targets.expected), jnp.mean(record.reward))
+        missed = missed_expectation(play.policy, record.implied - record.expected)
+        numbers = (error, missed, jnp.mean(record.reward))
         return last, targets, numbers, finite, market
 
     keys = jax.random.split(draw_key, settings.paths)

@@ -12,7 +12,7 @@ from hank_mfg.environment.economy_game import EconomyGame, Start
 from hank_mfg.environment.grids import spline_matrix
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.sizes import require_whole
 from hank_mfg.solve.solution import move_mass
 from hank_mfg.solve.stationary.best_savings import scaled_flows, stationary_value
@@ -55,7 +55,7 @@ def as_game(
     require_own_steady(model, steady)
     steady = steady_state(model, asset_points=asset_points) if steady is None else steady
     quiet = steady.economy.on(economy.grid)
-    end, slopes = _stationary_values(quiet, jax.tree.map(jnp.asarray, steady.public), steady.policy)
+    end, slopes = _stationary_values(quiet, jax.tree.map(in_jax, steady.public), steady.policy)
     mass = move_mass(steady.mass, steady.economy.grid.points, economy.grid.points)
     weight = float(np.sum(mass * np.asarray(quiet.annuities())[None]))
     clearing_prices = Named(

@@ -24,6 +24,7 @@ from jax import Array
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import pull_back
 from hank_mfg.environment.quantities import Moment, Names, contributions, public_of, stack
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.sequence.household_path import Decision, step
 from hank_mfg.solve.stationary.household import marginal_of
 from hank_mfg.solve.stationary.steady_state import SteadyState
@@ -52,7 +53,7 @@ class SteadyValues(NamedTuple):
 def steady_values(steady: SteadyState, names: Names) -> SteadyValues:
     """The steady state as arrays, float64."""
     economy, mass, savings = steady.economy, jnp.asarray(steady.mass), jnp.asarray(steady.savings)
-    public = jax.tree.map(jnp.asarray, steady.public)
+    public = jax.tree.map(in_jax, steady.public)
     marginal, choices = _behavior(economy, public, mass, savings)
     shocks, here = stack(public.shocks, names.shocks), stack({**public.aggregates, **public.prices}, names.path)
     inputs = jnp.concatenate([stack(public.prices, names.prices), shocks])

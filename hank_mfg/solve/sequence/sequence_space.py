@@ -40,7 +40,7 @@ from hank_mfg.environment.quantities import (
     supplied,
 )
 from hank_mfg.model.portable import portable
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.sequence.household_jacobians import (
     Expected,
@@ -202,7 +202,7 @@ def _goods_off(solution: LinearSolution, ss: SteadyValues, periods: int | None =
     The derivative of goods_market() along the responses to a shock of period 0 that halves every period.
     """
     names, horizon, economy = solution.names, solution.horizon, ss.economy
-    still = {**economy.series(jax.tree.map(jnp.asarray, solution.steady.public)),
+    still = {**economy.series(jax.tree.map(in_jax, solution.steady.public)),
              **dict(zip(names.choices, ss.choices, strict=True))}  # fmt: skip
     level = jax.tree.map(lambda x: jnp.broadcast_to(x, (horizon,)), still)
     for shock in names.shocks:

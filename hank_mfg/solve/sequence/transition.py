@@ -46,7 +46,7 @@ from hank_mfg.environment.quantities import (
 )
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
 from hank_mfg.solve.sequence.first_state import explain_state, state_that_closes
 from hank_mfg.solve.sequence.household_jacobians import SteadyValues, steady_values
@@ -123,7 +123,7 @@ class Transition:
         """The value of every series in the final stationary equilibrium."""
         with jax.enable_x64(True):
             steady, names = self.steady, names_of(self.steady.economy)
-            public = jax.tree.map(jnp.asarray, steady.public)
+            public = jax.tree.map(in_jax, steady.public)
             chosen = steady.economy.choices(jnp.asarray(steady.mass), public, jnp.asarray(steady.savings))
             values = {**steady.economy.series(public), **{name: chosen[name] for name in names.choices}}
             return {name: float(value) for name, value in values.items()}

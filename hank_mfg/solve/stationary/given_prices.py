@@ -22,6 +22,7 @@ from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.stationary.clearing.candidates import facts, growth_of
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
@@ -162,7 +163,7 @@ def _given(economy: Economy, prices: Mapping[str, float]) -> Public:
             ) from error
         if not np.isfinite(values[name]):
             raise ValueError(f"prices[{name!r}] = {prices[name]!r} is not finite: give a number.")
-    formed = Named("prices", {name: jnp.asarray(np.float64(value)) for name, value in values.items()})
+    formed = Named("prices", {name: in_jax(np.float64(value)) for name, value in values.items()})
     return Public(economy.shocks(0), Named("aggregates", {}), formed)
 
 

@@ -21,6 +21,7 @@ from hank_mfg.environment.quantities import Names
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
+from hank_mfg.precision import in_jax
 from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, not_resumed, resumed_beyond
 from hank_mfg.solve.stationary.clearing.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
@@ -315,5 +316,5 @@ def is_equilibrium(economy: Economy, names: Names, outcome: Outcome, tolerance: 
     prices = np.asarray(found.unknown)[len(names.unknown) :]
     if np.any(prices < lower) or np.any(prices > upper):
         return False
-    public = jax.tree.map(jnp.asarray, found.public)
+    public = jax.tree.map(in_jax, found.public)
     return bool(np.all(np.asarray(all_consumed(economy, public)) > 0))

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.compiling import quick_jit
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.check_assets import check_two_assets
 from hank_mfg.environment.discretize import discretize
@@ -28,7 +29,7 @@ from hank_mfg.model.portable import portable
 from hank_mfg.model.units import LEVEL, declared_kinds, shown_in
 from hank_mfg.policy.policy import Stationary
 from hank_mfg.policy.portfolio_policy import StationaryPortfolio
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError as SteadyStateError
@@ -94,16 +95,16 @@ class SteadyState(NamedTuple):
     def consumption(self) -> np.ndarray:
         """Consumption of goods in every state, (assets, income), per period, for every preference."""
         with jax.enable_x64(True):
-            public = jax.tree.map(jnp.asarray, self.public)
-            return np.asarray(self.economy.budget(public).goods(jnp.asarray(self.composite)))
+            public = jax.tree.map(in_jax, self.public)
+            return np.asarray(_consumed(self.economy, public, in_jax(self.savings))[1])
 
     @property
     def composite(self) -> np.ndarray:
         """The argument of marginal utility, (assets, income): consumption, or where preferences are GHH consumption
         less effort, c - v(n). Solvers work with it; see `consumption` for goods."""
         with jax.enable_x64(True):
-            public = jax.tree.map(jnp.asarray, self.public)
-            return np.asarray(self.economy.budget(public).consumption_of(self.economy.resources(public), self.savings))
+            public = jax.tree.map(in_jax, self.public)
+            return np.asarray(_consumed(self.economy, public, in_jax(self.savings))[0])
 
     @property
     def top_of_grid_mass(self) -> float:
@@ -123,7 +124,7 @@ class SteadyState(NamedTuple):
     @float64_allowed
     def outcomes(self) -> dict[str, float]:
         """Every price, aggregate, declared outcome and choice summed over households, by name; decimals per period."""
-        public = jax.tree.map(jnp.asarray, self.public)
+        public = jax.tree.map(in_jax, self.public)
         named = all_quantities(self.economy, public, jnp.asarray(self.mass), jnp.asarray(self.savings))
         return {name: float(value) for name, value in named.items()}
 
@@ -131,7 +132,7 @@ class SteadyState(NamedTuple):
     @float64_allowed
     def goods_market(self) -> float | None:
         """Excess supply of goods relative to output by the model's own accounting; None where it declares none."""
-        public = jax.tree.map(jnp.asarray, self.public)
+        public = jax.tree.map(in_jax, self.public)
         left = steady_goods(self.economy, public, jnp.asarray(self.mass), jnp.asarray(self.savings))
         return None if left is None else float(left)
 
@@ -311,17 +312,30 @@ def warn_of_top(economy: Economy, mass) -> None:
 @float64_allowed
 def stationary_of(steady: SteadyState) -> Stationary | StationaryPortfolio:
     """The start of a policy with aggregate risk: the stationary one and its response to clearing prices, float64."""
-    economy, public = steady.economy, jax.tree.map(jnp.asarray, steady.public)
-    clearing_prices, expected = economy.clearing_values(public), economy.expected(public, public)
+    economy, public = steady.economy, jax.tree.map(in_jax, steady.public)
+    clearing_prices, expected, cash = _at_rest(economy, public)
     if isinstance(economy.grid, ProductGrid):
         ahead = economy.chain().expect(marginal_of_plan(economy, public, jnp.asarray(steady.plan)))
         return StationaryPortfolio(jnp.log(ahead), economy.grid, clearing_prices, expected)
-    cash = economy.resources(public)
     if economy.clearing_prices:
         response = _response(economy, public, jnp.asarray(steady.composite))
     else:
-        response = jnp.asarray(np.zeros((0, *economy.shape)))
+        response = in_jax(np.zeros((0, *economy.shape)))
     return Stationary(steady.policy, economy.grid.points, cash, clearing_prices, response, expected)
+
+
+@quick_jit
+def _consumed(economy: Economy, public: Public, savings: Array) -> tuple[Array, Array]:
+    """The composite and goods, (assets, income) each, that are consumed beside `savings`."""
+    budget = economy.budget(public)
+    composite = budget.consumption_of(economy.resources(public), savings)
+    return composite, budget.goods(composite)
+
+
+@quick_jit
+def _at_rest(economy: Economy, public: Public) -> tuple[Array, Array, Array]:
+    """The clearing prices, what is expected and cash on hand."""
+    return economy.clearing_values(public), economy.expected(public, public), economy.resources(public)
 
 
 _response = eqx.filter_jit(response_to_unknowns)

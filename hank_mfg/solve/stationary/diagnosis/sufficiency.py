@@ -15,7 +15,7 @@ from hank_mfg.environment.concavity import STEEPER, explain_rise, largest_rise, 
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.model.base import Model
-from hank_mfg.precision import float64_allowed
+from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.solve.stationary.best_savings import stationary_loss
 from hank_mfg.solve.stationary.diagnosis.diagnosis import SteadyStateError
 from hank_mfg.solve.stationary.household import solve_at
@@ -47,7 +47,7 @@ def require_sufficient(economy: Economy, public: Public, savings: Array, mass: A
     if problem:
         raise SteadyStateError(f"{problem.rstrip('.')}; {CONCAVE}.")
     for rise, there, at_rest in rises(economy, public, names_of(economy).moved):
-        numbers = jax.tree.map(jnp.asarray, there)
+        numbers = jax.tree.map(in_jax, there)
         chosen = jnp.asarray(savings) if at_rest else solve_at(economy, numbers, PRECISE).savings
         loss = float(stationary_loss(economy, numbers, chosen, jnp.asarray(mass)))
         if not loss <= LOSS or not np.isfinite([rise.before, rise.after]).all():
@@ -60,7 +60,7 @@ def require_sufficient(economy: Economy, public: Public, savings: Array, mass: A
 
 def _of_two_assets(economy: Economy, public: Public) -> str:
     """The sentence of `nonconcave_budgets` with two assets: along each of them, at the equilibrium's prices alone."""
-    rise = float(_largest_rise(economy, jax.tree.map(jnp.asarray, public)))
+    rise = float(_largest_rise(economy, jax.tree.map(in_jax, public)))
     if rise <= STEEPER:
         return ""
     return (
