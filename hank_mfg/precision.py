@@ -38,7 +38,7 @@ def in_jax(numbers: Any) -> Any:
 
 
 def pick(values: Any, place: Any) -> Any:
-    """The entries of an array at a place, `values[place]`, in its precision; where it has values nothing is compiled."""
+    """The entries of an array at a place, `values[place]`, in its precision; of one with values nothing is compiled."""
     if any(isinstance(each, Tracer) for each in jax.tree.leaves((values, place))):
         return values[place]
     found = in_jax(np.asarray(values)[place])
