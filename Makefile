@@ -1,6 +1,7 @@
 # make venv    a virtual environment with the package and everything for development
 # make demo    solve Krusell and Smith (1998), measure its accuracy, draw its impulse response, tabulate its moments
 # make test    what continuous integration runs: lint, format, types, and the tests that take a few minutes
+# make docs    the documentation site, docs/_build/html/contents.html
 # make test-slow, make clean
 # make bench   seconds and accuracy on this machine, written to benchmarks/results: run it on a quiet one
 #
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/krusell_smith
 
-.PHONY: venv demo test test-slow bench clean
+.PHONY: venv demo test test-slow docs bench clean
 .DELETE_ON_ERROR:
 
 ifeq ($(VENV),.venv)
@@ -49,6 +50,11 @@ test: $(READY)
 test-slow: $(READY)
 	$(BIN)/python -m pytest -m "slow and not gpu and not replication and not benchmark"
 
+docs: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
+	@echo "docs/_build/html/contents.html"
+
 bench: $(READY)
 	$(BIN)/python benchmarks/aiyagari.py
 	$(BIN)/python benchmarks/rspg_scaling.py
@@ -68,5 +74,5 @@ bench: $(READY)
 	$(BIN)/python benchmarks/figures.py
 
 clean:
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis *.egg-info docs/_build docs/about docs/api
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import warnings
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast, overload
 
 import numpy as np
@@ -196,7 +197,7 @@ def evaluate(
             "pass deviations=False."
         )
     settings: dict[str, Any] = {"periods": periods, "asset_points": asset_points}
-    with telling("evaluate", verbose) as lines:
+    with telling("evaluate", verbose) as lines, ThreadPoolExecutor(1) as beside:
         lines.step(f"simulating {periods:,} periods")
         fitted = simulate(solution, seed=seed, **settings)
         if variable is not None and variable not in fitted.series:
@@ -205,13 +206,12 @@ def evaluate(
         names = names_of(economy)
         lawful = (variable,) if variable is not None else names.unknown[:1]
         variable = (*lawful, *names.clearing)[0]
+        gains = None
+        if deviations and isinstance(solution, Solution):  # beside the others: most of it is compilation
+            gains = beside.submit(economy_exploitability, solution, seed=seed + 3)
         lines.step("Den Haan's test and Euler errors" if lawful else "Euler errors")
         forecast = den_haan(solution, fitted, variable, seed=seed + 1, **settings) if lawful else None
         euler = euler_errors(solution, seed=seed + 2, **settings)
-        gains = None
-        if deviations and isinstance(solution, Solution):
-            lines.step("training a deviator")
-            gains = economy_exploitability(solution, seed=seed + 3)
         if forecast is not None and not np.isfinite(forecast.mean):
             rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
             warnings.warn(
@@ -223,7 +223,9 @@ def evaluate(
         if deviations or not economy.several:
             lines.step("searching for better savings")
             searched = search_gain(solution, seed=seed + 4)
-        return Accuracy(fitted, forecast, euler, gains, variable, seed, searched)
+        lines.step("training a deviator")
+        found = None if gains is None else gains.result()
+        return Accuracy(fitted, forecast, euler, found, variable, seed, searched)
 
 
 @float64_allowed
