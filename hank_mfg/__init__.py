@@ -11,11 +11,11 @@ import inspect
 import operator
 import sys
 import types
-import warnings
 
 import lazy_loader
 
 from hank_mfg.arguments import checked
+from hank_mfg.errors import warn_user
 
 
 class _Names(types.ModuleType):
@@ -78,7 +78,7 @@ def __getattr__(name: str):
     if name in _RENAMED:
         new, implied = _RENAMED[name], _IMPLIED.get(name, {})
         shown = f"hm.{new}" + "".join(f" with {key}={value!r}" for key, value in implied.items())
-        warnings.warn(f"hm.{name} is now {shown}: change the name.", DeprecationWarning, stacklevel=2)
+        warn_user(f"hm.{name} is now {shown}: change the name.", DeprecationWarning)
         found = operator.attrgetter(new)(sys.modules[__name__])
         return functools.partial(found, **implied) if implied else found
     if name not in __all__:

@@ -11,14 +11,13 @@ import inspect
 import os
 import types
 import typing
-import warnings
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
-from hank_mfg.errors import HankError
+from hank_mfg.errors import HankError, warn_user
 from hank_mfg.sizes import is_whole, require_seed
 
 Arguments = ParamSpec("Arguments")
@@ -76,7 +75,7 @@ def checked(
         for old, new in RENAMED:
             if old in kwargs and old not in signature.parameters and new in signature.parameters.keys() - kwargs.keys():
                 said = f"{call}({old}=...) is now {new}=...: change the name."
-                warnings.warn(said, DeprecationWarning, stacklevel=2)
+                warn_user(said, DeprecationWarning)
                 kwargs[new] = kwargs.pop(old)
         try:
             bound = signature.bind(*args, **kwargs)

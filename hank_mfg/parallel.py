@@ -12,7 +12,6 @@ raises itself is raised here, with the name of the piece as a note.
 
 import concurrent.futures
 import pickle
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,7 +19,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from hank_mfg.errors import HankError
+from hank_mfg.errors import HankError, warn_user
 
 AGAIN = 2  # times that a lost piece is computed again
 SHOWN = 3  # names of lost pieces in a warning
@@ -190,9 +189,7 @@ class _Calls:
         if lost:
             names = ", ".join(self.names[place] for place in sorted(lost)[:SHOWN])
             more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-            warnings.warn(
-                f"{names}{more}: lost with a worker ({type(why).__name__}), to be computed again.", stacklevel=5
-            )
+            warn_user(f"{names}{more}: lost with a worker ({type(why).__name__}), to be computed again.")
         return sorted(lost)
 
 

@@ -9,10 +9,13 @@ Cash on hand pays for the cost of next assets, q a', and for `net`(x), which is 
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.model.named import Named
+
+GOLDEN, SECTIONS = 0.5 * (5.0**0.5 - 1.0), 40  # of an interval; times that it shrinks to this part
 
 
 class GoodsAlone(eqx.Module):
@@ -124,8 +127,23 @@ class Budget(eqx.Module):
 
 
 def least_spent(budget: Budget, grid: Any) -> Array:
-    """The least that next assets can cost, with what it costs to change them, in every pair of assets: (assets, 1)."""
+    """The least that next assets can cost, with what it costs to change them, in every pair of assets: (assets, 1).
+
+    The cost is convex in the second asset: its least value lies next to that on the grid, by golden sections."""
     first, second = grid.axes
     count = len(grid.held[grid.names[0]])
-    each = jnp.broadcast_to(second.points[:, None, None], (second.size, count, 1))
-    return jnp.min(budget.cost(jnp.stack([jnp.full_like(each, first.lower), each])), axis=0)
+
+    def cost(chosen: Array) -> Array:
+        return budget.cost(jnp.stack([jnp.full_like(chosen, first.lower), chosen]))
+
+    place = jnp.argmin(cost(jnp.broadcast_to(second.points[:, None, None], (second.size, count, 1))), axis=0)
+    low, high = (second.points[jnp.clip(place + step, 0, second.size - 1)] for step in (-1, 1))
+
+    def section(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+        low, high = ends
+        left, right = (low + share * (high - low) for share in (1.0 - GOLDEN, GOLDEN))
+        lower = cost(left) < cost(right)
+        return jnp.where(lower, low, left), jnp.where(lower, right, high)
+
+    low, high = jax.lax.fori_loop(0, SECTIONS, section, (low, high))
+    return jnp.minimum(cost(0.5 * (low + high)), cost(second.points[place]))

@@ -35,6 +35,7 @@ from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.labor import GHH, Separable
 from hank_mfg.model.preferences import CRRA, require_patience
+from hank_mfg.model.shocks import ConditionalChain
 from hank_mfg.model.units import declared_kinds
 from hank_mfg.wording import in_words
 
@@ -48,9 +49,10 @@ def check_model(model: Model) -> Accounts:
     an empty public signal, units of a series that is not there, a price or resource that is not finite, preferences
     whose marginal utility is not the derivative of utility, a household that cannot repay down to the borrowing limit,
     an equation that answers differently when it is asked twice or that reads other households' states (own_state.py),
-    an accounting identity, goods_market(), that household budgets and cleared markets contradict, and a parameter that
-    nothing reads, whatever a `choice` says. Takes a fraction of a second. A model that passes can still have no
-    equilibrium. Returns whether the identity holds, is undeclared, or could not be tried before solving.
+    an accounting identity, goods_market(), that household budgets and cleared markets contradict, a parameter that
+    nothing reads, whatever a `choice` says, and an aggregate shock that nothing reads. Takes a fraction of a second. A
+    model that passes can still have no equilibrium. Returns whether the identity holds, is undeclared, or could not be
+    tried before solving.
     """
     with jax.enable_x64(True), np.errstate(all="ignore"):
         case = make_case(model)
@@ -66,6 +68,7 @@ def check_model(model: Model) -> Accounts:
         check_own_state(*plain, evaluate(model, case, 0, level))
         accounts = _check_accounts(model, case, level)
         _check_read(model, case, level)
+        _check_shocks_read(model, case, level)
         return accounts
 
 
@@ -334,6 +337,26 @@ def _check_read(model: Model, case: Case, level: float) -> None:
         raise ValueError(
             f"{type(model).__name__} declares {', '.join(unread)} but no equation reads it at these values: "
             "changing it moves no shock, asset limit, utility, price, resource, signal or outcome; use it or delete it."
+        )
+
+
+def _check_shocks_read(model: Model, case: Case, level: float) -> None:
+    """Some equation reads every aggregate shock, unless the idiosyncratic chain moves with the aggregate one."""
+    if not model.aggregate_shocks() or isinstance(model.idiosyncratic_shock(), ConditionalChain):
+        return
+
+    def everything(shocks: dict) -> list:
+        return [leaf for leaf in jax.tree.leaves(equations(model, case, shocks, level)) if is_number(leaf)]
+
+    try:
+        read = names_read(everything, {name: np.asarray(value) for name, value in case.state(0).items()})
+    except Exception:  # equations that branch on a value, which tell nothing
+        return
+    unread = [name for name in case.shocks if name not in read]
+    if unread:
+        raise ValueError(
+            f"{type(model).__name__}.aggregate_shocks() declares {unread[0]}, but no equation reads it: write "
+            f"today.{unread[0]} where it matters, in prices() for instance, or delete it."
         )
 
 

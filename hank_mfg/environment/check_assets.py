@@ -46,7 +46,13 @@ def check_two_assets(model: Model) -> None:
 
 
 def _check_declared(model: Model) -> None:
-    """Nothing is declared that there is for one asset only."""
+    """What changing the second asset costs is declared, and nothing that there is for one asset only."""
+    if type(model).adjustment_cost is Model.adjustment_cost:
+        raise ValueError(
+            f"{type(model).__name__}.asset_space() declares two assets but no adjustment_cost(assets_next, assets, "
+            "today) says what changing the second costs, without which nothing tells them apart at rest: declare it, "
+            "smooth and convex in the next second asset."
+        )
     if model.sells_at_price():
         raise ValueError(
             f"{type(model).__name__}.asset_price() is declared with two assets: leave it out, and let resources() pay "
@@ -87,7 +93,7 @@ def _check_first(model: Model, names: tuple[str, ...], given: Named) -> None:
         )
 
 
-def _check_shape(model: Model, ends: dict[str, Any], given: Named) -> None:
+def _check_shape(model: Model, ends: Named, given: Named) -> None:
     """The cost is finite, and its slope in the next asset rises and does not jump."""
     first, second = ends
     low, high = ends[second]

@@ -1,12 +1,12 @@
 """The long run of a finite chain: its stationary distribution, and the moments that it achieves."""
 
 import os
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from hank_mfg.errors import warn_user
 from hank_mfg.files import as_latex
 from hank_mfg.model.concrete import array_module, concrete
 from hank_mfg.model.shocks import AR1
@@ -183,8 +183,8 @@ def check_moments(shock: AR1, transition: Any, values: Any) -> None:
     if persistence is None:
         return
     if max(abs(sd / asked_sd - 1.0), abs(persistence - asked) / (1.0 - abs(asked))) > shock.tolerance:
-        warnings.warn(
+        warn_user(
             f"{declared} has the standard deviation {sd:.4g} instead of {asked_sd:.4g} and the autocorrelation "
             f"{persistence:.5g} instead of {asked:.5g}{', of the log' if shock.exponential else ''}: use "
-            "method='rouwenhorst', which has both exactly, or more states.", stacklevel=3,
-        )  # fmt: skip
+            "method='rouwenhorst', which has both exactly, or more states."
+        )

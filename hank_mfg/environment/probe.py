@@ -41,7 +41,7 @@ class Case(NamedTuple):
     """The points at which equations are evaluated: assets (assets, 1), own values (1, income), shares (income,), shocks
     (shocks,); where lives end, who is a newborn, (1, income), one or zero, what newborns hold, and whether anybody
     dies before the last age, and leaves something. Of two assets points are those of the first; of the second everybody
-    holds the same share of its space, of `ends` by name."""
+    holds the same share of its space, of `ends` by name, in the order declared, which JAX does not keep in a dict."""
 
     points: Any
     own: dict[str, Any]
@@ -50,7 +50,7 @@ class Case(NamedTuple):
     newborn: Any = None
     newborn_assets: Any = 0.0
     leaves: bool = True
-    ends: dict[str, Any] | None = None
+    ends: Named | None = None
 
     def assets(self, assets: Any) -> Any:
         """What equations are given of households with `assets`, of two assets each by name."""
@@ -134,7 +134,9 @@ def make_case(model: Model) -> Case:
         share.sum(axis=0),
         {key: np.asarray(values, float) for key, values in chain.values.items()},
         **_newborns(states),
-        ends={key: (float(each.lower), float(each.upper)) for key, each in pair.items()} if pair else None,
+        ends=Named("ends", {key: (float(each.lower), float(each.upper)) for key, each in pair.items()})
+        if pair
+        else None,
     )
 
 
@@ -392,7 +394,10 @@ def _fits(model: Model, method: str, name: str, value, shape: tuple):
     """The value, a number or an array that broadcasts to `shape`. Raises ValueError otherwise."""
     place = f"{type(model).__name__}.{method}(): {name}"
     if not isinstance(value, int | float | np.generic | np.ndarray | jax.Array):
-        raise ValueError(f"{place} is of type {type(value).__name__}, not a number: return numbers or arrays.")
+        cure = "return numbers or arrays"
+        if isinstance(value, Named):
+            cure = f"with two assets name one or add them up, {' + '.join(f'assets.{each}' for each in value)}"
+        raise ValueError(f"{place} is of type {type(value).__name__}, not a number: {cure}.")
     if np.iscomplexobj(value):
         raise ValueError(f"{place} is a complex number: return real ones, of a complex one jax.numpy.real or abs.")
     if not shape and np.shape(value):

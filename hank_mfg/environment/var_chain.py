@@ -11,13 +11,13 @@ declared units, its persistence. So B is searched in these units, the map being 
 """
 
 import functools
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from hank_mfg.environment.long_run import stationary_distribution
+from hank_mfg.errors import warn_user
 from hank_mfg.model.shocks import Asked, MarkovChain, with_asked
 from hank_mfg.model.var1 import VAR1, radius, stationary_covariance
 from hank_mfg.sizes import require_room
@@ -152,10 +152,10 @@ def _with_covariance(values: np.ndarray, share: np.ndarray, covariance: np.ndarr
 def _check_persistence(shock: VAR1, achieved: np.ndarray, asked: np.ndarray) -> None:
     gap = np.abs(achieved - asked).max()
     if shock.tolerance is not None and gap > shock.tolerance * (1.0 - radius(asked)):
-        warnings.warn(
+        warn_user(
             f"{_declared(shock)} has the persistence {np.round(achieved, 4).tolist()} instead of "
-            f"{np.round(asked, 4).tolist()}: declare more states or more draws.", stacklevel=4,
-        )  # fmt: skip
+            f"{np.round(asked, 4).tolist()}: declare more states or more draws."
+        )
 
 
 def _levels(shock: VAR1, place: int, values: np.ndarray, share: np.ndarray) -> np.ndarray:

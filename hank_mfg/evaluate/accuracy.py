@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import warnings
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast, overload
@@ -11,6 +10,7 @@ import numpy as np
 
 from hank_mfg.arguments import require_none
 from hank_mfg.environment.quantities import names_of
+from hank_mfg.errors import warn_user
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note, accuracy_rows, judged_lines
 from hank_mfg.evaluate.bars import BARS, OK, verdicts
 from hank_mfg.evaluate.box_accuracy import BoxAccuracy, box_accuracy
@@ -214,10 +214,10 @@ def evaluate(
         euler = euler_errors(solution, seed=seed + 2, **settings)
         if forecast is not None and not np.isfinite(forecast.mean):
             rare = int(np.argmin(np.bincount(fitted.shock, minlength=economy.shock_count)))
-            warnings.warn(
+            warn_user(
                 f"Den Haan's errors are not defined: aggregate state {rare} occurs fewer than three times in "
-                f"{periods} periods; use more periods.", stacklevel=4,
-            )  # fmt: skip
+                f"{periods} periods; use more periods."
+            )
         _warn(fitted, variable)
         searched = None
         if deviations or not economy.several:
@@ -263,19 +263,19 @@ def den_haan(
 def _warn(simulation: Simulation, variable: str) -> None:
     top = float(simulation.top_of_grid.max())
     if top > 1e-6:
-        warnings.warn(f"{top:.2e} of the population reached the top of the asset grid: raise it.", stacklevel=5)
+        warn_user(f"{top:.2e} of the population reached the top of the asset grid: raise it.")
     left = np.abs(simulation.goods_market) if simulation.goods_market is not None else np.zeros(1)
     verdict = BARS["goods_market_residual_max"].verdict(float(left.max()))
     if verdict != OK:
-        warnings.warn(
+        warn_user(
             f"The goods market is off by {left.max():.2e} of output in period {left.argmax()}, {verdict}: "
-            "compare prices() and resources() with goods_market(), or let prices clear to more digits.", stacklevel=5,
-        )  # fmt: skip
+            "compare prices() and resources() with goods_market(), or let prices clear to more digits."
+        )
     series = simulation.series[variable]
     halves = np.array_split(series, 2)
     drift = abs(halves[0].mean() - halves[1].mean())
     if drift > series.std():
-        warnings.warn(
+        warn_user(
             f"The mean of {variable} moves by {drift:.3g} between the halves of the simulation (sd "
-            f"{series.std():.3g}): it has not settled; use more periods.", stacklevel=5,
-        )  # fmt: skip
+            f"{series.std():.3g}): it has not settled; use more periods."
+        )

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hank_mfg.errors import warn_user
 from hank_mfg.evaluate.distribution.statistics import gini, has_shares, top_share
 from hank_mfg.files import as_latex
 from hank_mfg.solve.stationary.steady_state import SteadyState, SteadyStateError, steady_state
@@ -168,7 +169,7 @@ def _warn(result: GridError, digits: int) -> None:
             f"{IN_WORDS.get(name, name)} = {result.values[name][0]:.4g} (error about {result.error[name]:.2g})"
             for name in rough
         )
-        warnings.warn(
+        warn_user(
             f"On {result.asset_points[0]} asset points the first {digits} digits are not certain of {each}: use more "
-            "asset_points, or lower the top of the grid if hardly any household gets there.", stacklevel=3,
-        )  # fmt: skip
+            "asset_points, or lower the top of the grid if hardly any household gets there."
+        )

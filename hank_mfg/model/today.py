@@ -169,7 +169,10 @@ def not_known(model: Any, equation: str, name: str) -> str | None:
     if by is None:
         return None
     if by == equation:
-        return f"today.{name} is not known yet when {equation}() is called, because {equation}() itself returns it."
+        return (
+            f"today.{name} is not known yet when {equation}() is called, because {equation}() itself returns it: "
+            f"compute it in a variable of {equation}() first, and use that."
+        )
     if equation in ("resources", "hourly_wage", "asset_price"):
         cure = "instead" if by == "outcomes" else "too, under another name"
         return (

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import warnings
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from hank_mfg.environment.product_grid import points_in_words
+from hank_mfg.errors import warn_user
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
 from hank_mfg.evaluate.distribution.date_zero import reach_of
@@ -176,7 +176,7 @@ def _recorded_evaluation(folder: Path, periods: int, seed: int) -> dict[str, Any
     if not path.exists():
         return None
     if not is_recorded(folder, path.name):
-        warnings.warn(f"{path} is not what was written into this run: accuracy is measured again.", stacklevel=2)
+        warn_user(f"{path} is not what was written into this run: accuracy is measured again.")
         return None
     content = json.loads(path.read_text())
     return content if (content.get("periods"), content.get("seed")) == (periods, seed) else None

@@ -139,7 +139,10 @@ def named_method(name: str, model: Model, options: list[str] | None = None) -> R
     """The settings of "rspg" or "spg" for a model, with NAME=VALUE changes. Raises ValueError for unknown names."""
     memory = {"rspg": {}, "spg": {"memory": "none"}}
     if name not in memory:
-        raise ValueError(f"--method {name}: choose one of {', '.join(memory)}.")
+        from hank_mfg.solve.baselines.game_settings import METHODS
+
+        others = "; methods of games train hm.as_game(model), in Python" if name in METHODS else ""
+        raise ValueError(f"--method {name}: choose one of {', '.join(memory)} for an economy{others}.")
     return changed(RSPG.for_model(model, **memory[name]), options)
 
 

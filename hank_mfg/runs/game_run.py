@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from hank_mfg.environment.economy_game import EconomyGame
 from hank_mfg.environment.game import AbstractGame
 from hank_mfg.environment.games import load_game
 from hank_mfg.evaluate.exploitability.game_exploitability import game_exploitability
@@ -172,6 +173,11 @@ def _game(folder: Path, config: dict[str, Any], given: Any = None) -> AbstractGa
     else:
         if own.exists():
             require_trusted(folder, manifest, OWN)
+        if config["game"] == EconomyGame.__name__:
+            raise RunError(
+                f"{folder} holds an economy trained as a game, an object that no file makes again: commands cannot "
+                f"read it; in Python pass it, hm.load_run({str(folder)!r}, model=hm.as_game(...))."
+            )
         game = load_game(own if own.exists() else config["game"], **config["switches"])
     check_equations(folder, manifest, game)
     return game

@@ -18,11 +18,11 @@ import functools
 import getpass
 import json
 import socket
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
+from hank_mfg.errors import warn_user
 from hank_mfg.files import write_text
 from hank_mfg.model.fingerprint import Fingerprint, differences, fingerprint, incomparable
 from hank_mfg.runs.lock import writing
@@ -148,7 +148,7 @@ def read_manifest(folder: str | Path) -> Manifest | None:
             return None
         raise RunError(f"{problem} and no checkpoint is there to rebuild it from: {CURE}.")
     write_manifest(folder, manifest)
-    warnings.warn(f"{problem}: rebuilt from {source}.", stacklevel=2)
+    warn_user(f"{problem}: rebuilt from {source}.")
     return manifest
 
 
@@ -195,7 +195,7 @@ def checked_config(folder: str | Path) -> dict[str, Any]:
     if found is None:
         problem = "missing" if not path.exists() else "damaged"
         write_json(path, expected)
-        warnings.warn(f"{path} was {problem}: rebuilt from {MANIFEST}.", stacklevel=2)
+        warn_user(f"{path} was {problem}: rebuilt from {MANIFEST}.")
         return expected
     if found == manifest["config"] and manifest["ended"] is not None:  # killed just before its last line was written
         write_json(path, expected)
@@ -247,7 +247,7 @@ def check_files(folder: Path, manifest: Manifest, leave_out: tuple[str, ...] = (
         problem = "is missing" if not path.is_file() else "is not what was written: it is damaged or was edited"
         if name == METRICS:
             write_text(path, read(folder / CHECKPOINT, sealed=True)[1]["metrics"])
-            warnings.warn(f"{path} {problem}: rebuilt from {CHECKPOINT}.", stacklevel=3)
+            warn_user(f"{path} {problem}: rebuilt from {CHECKPOINT}.")
             continue
         raise RunError(f"{path} {problem}: {CURE}.")
     _check_results(folder, manifest)
@@ -260,11 +260,10 @@ def _check_results(folder: Path, manifest: Manifest) -> None:
         f"{', '.join(names)} {what}" for names, what in ((changed, "changed since written"), (lost, "missing")) if names
     ]
     if parts:
-        warnings.warn(
+        warn_user(
             f"{folder}: {'; '.join(parts)}; nothing is read from these, and `hank-mfg report {folder}` makes them "
-            "again.",
-            stacklevel=3,
-        )  # fmt: skip
+            "again."
+        )
 
 
 def check_log(folder: Path) -> None:
@@ -288,19 +287,16 @@ def check_equations(folder: Path, manifest: Manifest | None, declared: Any) -> N
             "class as it was, or solve again into a new folder."
         )
     if unknown := incomparable(before, now):
-        warnings.warn(
+        warn_user(
             f"{', '.join(unknown)} of {name} cannot be compared with what {folder} was solved with: it was typed in a "
-            "session under another version of Python.", stacklevel=3,
-        )  # fmt: skip
+            "session under another version of Python."
+        )
 
 
 def note_unverified(folder: Path, file: str) -> None:
     """Warn that a run of an earlier version has no checksums, and that its own file, if it has one, is run."""
     own = f", and {file}, which is Python, is run as it is" if (folder / file).exists() else ""
-    warnings.warn(
-        f"{folder} was written by an earlier version, without checksums: what it holds cannot be verified{own}.",
-        stacklevel=3,
-    )
+    warn_user(f"{folder} was written by an earlier version, without checksums: what it holds cannot be verified{own}.")
 
 
 def require_trusted(folder: Path, manifest: Manifest | None, file: str) -> None:

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import sys
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from hank_mfg import sizes
 from hank_mfg.environment.game import AbstractGame, Discrete
+from hank_mfg.errors import warn_user
 from hank_mfg.model.moved import RENAMED_FIELDS
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.encoders import ENCODERS
@@ -172,7 +172,7 @@ def _warn_renamed(old: str, new: str) -> None:
     depth, frame = 1, sys._getframe()
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] in ("hank_mfg", "dataclasses"):
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(f"{old} is now {new}: change the name.", DeprecationWarning, stacklevel=depth)
+    warn_user(f"{old} is now {new}: change the name.", DeprecationWarning)
 
 
 def changed(settings: Chosen, options: list[str] | None) -> Chosen:
@@ -182,7 +182,7 @@ def changed(settings: Chosen, options: list[str] | None) -> Chosen:
     for text in options or []:
         name, sign, value = (part.strip() for part in text.partition("="))
         if sign and name in renamed:
-            warnings.warn(f"--option {name} is now --option {renamed[name]}.", DeprecationWarning, stacklevel=2)
+            warn_user(f"--option {name} is now --option {renamed[name]}.", DeprecationWarning)
             name = renamed[name]
         if name in changes:
             raise ValueError(f"--option {text}: {name} is given twice, {changes[name]} before: give it once.")

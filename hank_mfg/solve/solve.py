@@ -6,14 +6,14 @@ training goes through the one loop of train.py.
 """
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
 
-from hank_mfg.arguments import check_argument, require_none
+from hank_mfg.arguments import ArgumentError, check_argument, require_none
 from hank_mfg.environment.game import AbstractGame
+from hank_mfg.errors import warn_user
 from hank_mfg.model.base import Model
 from hank_mfg.precision import float64_allowed
 from hank_mfg.progress import telling
@@ -171,6 +171,11 @@ def _solve_economy(
     begun: Begun, callback: Any, started: Any, family: Family | None, verbose: bool | None
 ) -> Solution | ClassicalSolution:
     model, settings, seed, steady, resume, _ = begun
+    if isinstance(settings, GameRSPG) or type(settings).__name__ in ("IPPO", "MOMD"):
+        raise ArgumentError(
+            f"solve(method=hm.{type(settings).__name__}(...)) is a method for games and {type(model).__name__} an "
+            "economy: train its game, hm.solve(hm.as_game(model), ...), or give hm.RSPG() or hm.KSAlgorithm()."
+        )
     check_argument("solve", "method", settings, RSPG | KSAlgorithm)
     require_aggregate_risk(model)
     require_own_steady(model, steady)
@@ -194,7 +199,7 @@ def _solve_economy(
         solution = train_economy(begun, callback, started, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
-        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
+        warn_user(not_converged(solution, more), NotConvergedWarning)
     return dataclasses.replace(solution, family=family)
 
 
@@ -202,10 +207,9 @@ def _warn_of_pairs(model: Model, settings: RSPG) -> None:
     """Warn of settings for one asset where households have two."""
     pairs = settings.asset_points * settings.second_points
     if model.asset_names() and pairs > MANY_PAIRS:
-        warnings.warn(
+        warn_user(
             f"RSPG(asset_points={settings.asset_points}, second_points={settings.second_points}) of a model with two "
-            f"assets: {pairs} pairs of points make an update take minutes; RSPG.for_model(model) has settings for two.",
-            stacklevel=5,
+            f"assets: {pairs} pairs of points make an update take minutes; RSPG.for_model(model) has settings for two."
         )
 
 
@@ -218,7 +222,7 @@ def _solve_box(begun: BegunBox, callback: Any, verbose: bool | None) -> BoxSolut
         solution = train_box(begun, callback, lines)
     if solution.status is Status.UPDATES_EXHAUSTED:
         more = f"updates, for instance RSPG(updates={2 * settings.updates})"
-        warnings.warn(not_converged(solution, more), NotConvergedWarning, stacklevel=5)
+        warn_user(not_converged(solution, more), NotConvergedWarning)
     return solution
 
 
@@ -231,5 +235,5 @@ def _solve_game(begun: BegunGame, callback: Any, verbose: bool | None) -> GameSo
     if solution.status is Status.UPDATES_EXHAUSTED:
         objective = np.asarray(solution.history["objective"])
         more = f"updates, for instance {type(settings).__name__}(updates={max(100, 2 * settings.updates)})"
-        warnings.warn(not_settled(objective, more), NotConvergedWarning, stacklevel=5)
+        warn_user(not_settled(objective, more), NotConvergedWarning)
     return solution

@@ -14,7 +14,6 @@ on both.
 
 import dataclasses
 import time
-import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +28,7 @@ from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import expect
 from hank_mfg.environment.quantities import Names, contributions, form_steady_state, names_of, supplied
-from hank_mfg.errors import HankError
+from hank_mfg.errors import HankError, warn_user
 from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, has_shares
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
@@ -209,10 +208,9 @@ def _warn_of_budget(market: SteadyState, optimum: SteadyState) -> None:
     """Warn where the government of the optimum receives goods that no household gets."""
     before, after = (each.outcomes.get(BUDGET, 0.0) for each in (market, optimum))
     if abs(after - before) > 1e-6:
-        warnings.warn(
+        warn_user(
             f"{BUDGET} is {before:.4g} in the market's equilibrium and {after:.4g} at the planner's optimum, which "
-            "no household receives: let prices() compute the tax or the transfer that balances it at any aggregates.",
-            stacklevel=4,
+            "no household receives: let prices() compute the tax or the transfer that balances it at any aggregates."
         )
 
 

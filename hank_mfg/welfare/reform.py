@@ -1,7 +1,6 @@
 """A reform in one call: the economy before it, after it, the way from one to the other, and who gains."""
 
 import dataclasses
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from hank_mfg.arguments import require_none
 from hank_mfg.environment.quantities import names_of
-from hank_mfg.errors import HankError
+from hank_mfg.errors import HankError, warn_user
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model, check_names
 from hank_mfg.model.concrete import numbers_of
@@ -148,11 +147,10 @@ def _warn_of_budget(old: SteadyState, budget: str) -> None:
     """Warn where the budget that a reform keeps is far from zero."""
     level, consumption = float(old.outcomes[budget]), float(np.sum(old.mass * old.consumption))
     if abs(level) > UNBALANCED * abs(consumption):
-        warnings.warn(
+        warn_user(
             f"{budget} is {level:.4g} before the reform, {100 * abs(level / consumption):.2g} percent of consumption, "
             "and is kept there: outcomes() leaves something out, or calibrate first, hm.calibrate(model, free=..., "
-            f"targets={{{budget!r}: 0.0}}).",
-            stacklevel=5,
+            f"targets={{{budget!r}: 0.0}})."
         )
 
 

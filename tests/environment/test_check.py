@@ -187,3 +187,22 @@ def test_a_class_from_a_notebook_is_checked_too(refuses):
 
     model = Notebook(**hm.load_model("aiyagari").parameters())
     refuses(lambda: hm.check_model(model), "test_check.py, line", "in resources()", "did you mean 'wage'?")
+
+
+def test_an_aggregate_shock_that_nothing_reads_is_refused():
+    """Responses to it would all be zero. One that only signals name may be what a study of sunspots wants."""
+
+    aiyagari = type(hm.load_model("aiyagari"))
+
+    class Shocked(aiyagari):
+        def aggregate_shocks(self):
+            return hm.AR1("productivity", persistence=0.9, innovation_sd=0.01, states=3, exponential=True)
+
+    class Seen(Shocked):
+        def signal(self, today):
+            return {**super().signal(today), "productivity": today.productivity}
+
+    values = hm.load_model("aiyagari").parameters()
+    with pytest.raises(ValueError, match=r"aggregate_shocks\(\) declares productivity, but no equation reads it"):
+        hm.check_model(Shocked(**values))
+    hm.check_model(Seen(**values))

@@ -215,11 +215,20 @@ def test_declarations_of_two_assets_that_make_no_sense_are_refused():
         def adjustment_cost(self, assets_next, assets, today):
             return 0.0
 
+    class NoCost(Saver):
+        adjustment_cost = hm.Model.adjustment_cost
+
+    class NoSum(Saver):
+        def aggregates(self, assets, own, today):
+            return {"capital": assets}
+
     for wrong, words in (
         (CostOfTheFirst, "reads liquid, the first asset"),
         (NoReturn, "does not read assets.illiquid"),
         (Priced, "asset_price.* is declared with two assets"),
         (CostOfOne, "is declared for one asset"),
+        (NoCost, "declares two assets but no adjustment_cost"),
+        (NoSum, "name one or add them up, assets.liquid \\+ assets.illiquid"),
     ):
         with pytest.raises(ValueError, match=words):
             hm.check_model(wrong())
@@ -536,3 +545,58 @@ def test_a_search_over_all_pairs_finds_what_first_order_conditions_miss(rest):
         hm.steady_state(model, asset_points=POINTS)
     jump = hm.steady_state(model, asset_points=POINTS, nonconcave="allow")
     assert hm.search_gain(jump).percent > 10 * gain.percent
+
+
+class Exempt(Saver):
+    """A tax on illiquid assets above an exemption, in an equation for which NumPy alone is not enough."""
+
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) - 0.005 * jnp.maximum(assets.illiquid - 50.0, 0.0)
+
+
+def test_assets_keep_their_order_where_equations_are_compiled():
+    """JAX sorts the keys of a dict: "illiquid" would come before "liquid", with the ends of the other."""
+    hm.check_model(Exempt())
+
+
+class WealthTax(Saver):
+    """Both assets are capital; banks take a premium of deposits; a tax on net worth is handed out evenly."""
+
+    discount_factor: float = hm.parameter("beta", above=0, below=1, default=0.98)
+    cost: float = hm.parameter("of changing the second asset", at_least=0, default=5.0)
+    tax: float = hm.parameter("on net worth", at_least=0, default=0.005)
+
+    def idiosyncratic_shock(self):
+        return hm.AR1("skill", persistence=0.966, stationary_sd=0.6, states=3, exponential=True, unit_mean=True)
+
+    def asset_space(self):
+        return {"liquid": hm.Assets(0.0, 40.0, pivot=0.25), "illiquid": hm.Assets(0.0, 400.0, pivot=0.25)}
+
+    def prices(self, today):
+        capital = today.liquid + today.illiquid
+        rate = 0.33 * 0.4678 * capital**-0.67 - 0.02
+        return {
+            "interest_rate": rate, "wage": 0.67 * 0.4678 * capital**0.33, "transfer": self.tax * capital,
+            "liquid_return": rate - 0.01 - self.tax, "illiquid_return": rate - self.tax,
+        }  # fmt: skip
+
+    def resources(self, assets, own, today):
+        return super().resources(assets, own, today) + today.transfer
+
+    def signal(self, today):
+        return {"wage": today.wage}
+
+    def outcomes(self, today):
+        return {"output": 0.4678 * (today.liquid + today.illiquid) ** 0.33}
+
+    def goods_market(self, today, choices, tomorrow):
+        capital = today.liquid + today.illiquid
+        left = today.output + 0.98 * capital - tomorrow.liquid - tomorrow.illiquid
+        return (left - choices.consumption - choices.adjustment_costs - 0.01 * today.liquid) / today.output
+
+
+def test_an_equilibrium_far_from_every_first_guess_is_found():
+    """Where what is supplied is far from what is assumed, a walk in small steps leads nearer: no guess is asked for."""
+    steady = hm.steady_state(WealthTax(), asset_points={"liquid": 14, "illiquid": 16})
+    assert abs(steady.residual) < 1e-6 and abs(float(steady.goods_market)) < 1e-6
+    assert steady.aggregates["illiquid"] > 10 * steady.aggregates["liquid"]

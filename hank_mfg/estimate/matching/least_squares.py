@@ -10,11 +10,11 @@ J chi-squared with n - k degrees of freedom for any W; for W = S^-1 it is g' S^-
 count as fixed. Source: Hansen (1982), Econometrica 50(4).
 """
 
-import warnings
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from hank_mfg.errors import warn_user
 from hank_mfg.estimate.errors import EstimationError
 
 EVALUATIONS = 200  # of the moments, at most, from one start
@@ -127,10 +127,9 @@ def warn_of(best: Fit, names: list[str], slope: np.ndarray, weighting: np.ndarra
     """Warn where the search did not converge, and where `what` do not tell parameters apart, naming these; `slope`
     (n, k) on the unit cube."""
     if not best.converged:
-        warnings.warn(
+        warn_user(
             f"The search ended after {EVALUATIONS} evaluations without converging: give narrower bounds, or more "
-            "starts.",
-            stacklevel=stacklevel + 1,
+            "starts."
         )
     if not names:
         return
@@ -138,8 +137,7 @@ def warn_of(best: Fit, names: list[str], slope: np.ndarray, weighting: np.ndarra
     _, sizes, directions = np.linalg.svd(root @ slope, full_matrices=False)
     if not sizes[0] < WEAK * sizes[-1]:
         heavy = [name for name, x in zip(names, directions[-1], strict=True) if abs(x) > 0.1]
-        warnings.warn(
+        warn_user(
             f"The {what} do not tell {', '.join(heavy)} apart, so that standard errors mean nothing: fix one of "
-            f"them, or match more {what}.",
-            stacklevel=stacklevel + 1,
+            f"them, or match more {what}."
         )

@@ -2,12 +2,12 @@
 
 import functools
 import os
-import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hank_mfg.errors import warn_user
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.posterior.priors import Target
 from hank_mfg.files import as_latex
@@ -64,12 +64,11 @@ class Drawn(ABC):
         rhat = np.nan_to_num(found["R-hat"].to_numpy(), nan=np.inf)
         size, names = np.nan_to_num(found["ESS bulk"].to_numpy()), list(found.index)
         if rhat.max() > AGREE or size.min() < ENOUGH:
-            warnings.warn(
+            warn_user(
                 f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {names[int(rhat.argmax())]} "
                 f"(at most {AGREE} is usual), the smallest effective sample {size.min():.0f}, for "
                 f"{names[int(size.argmin())]}: raise draws; where that does not help, look at the draws for several "
-                "modes or an end that they lean on.",
-                stacklevel=4,
+                "modes or an end that they lean on."
             )
 
     def arviz(self) -> Any:

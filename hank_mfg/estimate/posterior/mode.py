@@ -7,7 +7,6 @@ A likelihood with parameters of households jumps a little wherever a policy cros
 slope at its mode need not vanish. A search has ended where Newton's step is a small fraction of a standard deviation.
 """
 
-import warnings
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
+from hank_mfg.errors import warn_user
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood.likelihood import Likelihood
 from hank_mfg.estimate.posterior.priors import Target
@@ -179,11 +179,10 @@ def _determinacy(likelihood: Likelihood, values: dict[str, float]) -> int | None
     except ValueError:
         return None
     if found:
-        warnings.warn(
+        warn_user(
             f"At the mode {'several paths stay' if found < 0 else 'no path stays'} bounded (winding number {found}), "
             "so that the linear solution there means nothing: give priors that keep the equilibrium unique, such as a "
-            "reaction of the policy rate to inflation above one.",
-            stacklevel=4,
+            "reaction of the policy rate to inflation above one."
         )
     return found
 
@@ -192,11 +191,10 @@ def _warn_of_horizon(likelihood: Likelihood, values: dict[str, float]) -> None:
     """Warn where a response is cut off before it has died out."""
     found = likelihood.cut_off(values)
     if found is not None:
-        warnings.warn(
+        warn_user(
             f"At the mode the response of {found.series} to {found.innovation} is still {100 * found.share:.2g} % of "
             f"its peak after {likelihood.horizon} periods, where it is cut off, and the likelihood with it: give "
-            f"likelihood(..., horizon={found.needed}), or a prior under which it dies out sooner.",
-            stacklevel=4,
+            f"likelihood(..., horizon={found.needed}), or a prior under which it dies out sooner."
         )
 
 

@@ -18,7 +18,6 @@ import dataclasses
 import hashlib
 import json
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -27,6 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from hank_mfg.errors import warn_user
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood.particles import ParticleLikelihood
 from hank_mfg.estimate.posterior.drawn import Drawn
@@ -185,10 +185,9 @@ def sample_posterior(
     means = {name: float(each.mean()) for name, each in values.items()}
     error = float(np.std(likelihood.repeated(REPEATS, seed=seed, **means), ddof=1))
     if not error <= NOISY:
-        warnings.warn(
+        warn_user(
             f"The log likelihood has a Monte Carlo error of {error:.2g}, with which chains move slowly: raise "
-            f"particles, to about {int(likelihood.particles * (error / 1.2) ** 2)}, or measurement errors.",
-            stacklevel=4,
+            f"particles, to about {int(likelihood.particles * (error / 1.2) ** 2)}, or measurement errors."
         )
     seconds = {"explored": explored_at - begin, "draws": time.perf_counter() - explored_at}
     posterior = ParticlePosterior(
@@ -205,11 +204,11 @@ def _warn_of_ends(posterior: ParticlePosterior) -> None:
         places = (posterior.draws[name] - low) / (high - low)
         for end, share in ((low, np.mean(places < NEAR)), (high, np.mean(places > 1.0 - NEAR))):
             if share > LEANING * NEAR:
-                warnings.warn(
+                warn_user(
                     f"{100 * share:.2g} % of the draws of {name} lie within {100 * NEAR:g} % of the box of its end "
                     f"{end:g}, which cuts the posterior off: solve over a box that reaches further, or ask whether the "
-                    "model can produce the data (raise measurement errors, or estimate them).", stacklevel=4,
-                )  # fmt: skip
+                    "model can produce the data (raise measurement errors, or estimate them)."
+                )
 
 
 def _warn_of_truncation(likelihood: ParticleLikelihood, target: Target, seed: int) -> None:
@@ -218,10 +217,10 @@ def _warn_of_truncation(likelihood: ParticleLikelihood, target: Target, seed: in
     for name, (low, high) in likelihood.box.items():
         outside = float(np.mean((drawn[name] < low) | (drawn[name] > high)))
         if outside > 1e-3:
-            warnings.warn(
+            warn_user(
                 f"{100 * outside:.2g} % of the prior of {name} lies outside the box, {low:g} to {high:g}, and is left "
-                "out: where the posterior reaches an end of it, solve over a larger box.", stacklevel=5,
-            )  # fmt: skip
+                "out: where the posterior reaches an end of it, solve over a larger box."
+            )
 
 
 def _seed(*parts: int) -> int:

@@ -5,7 +5,6 @@ import dataclasses
 import functools
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -15,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from hank_mfg.arguments import require_none
+from hank_mfg.errors import warn_user
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood.gaussian import contributions, forecast, smoothed
 from hank_mfg.estimate.likelihood.likelihood import Likelihood
@@ -313,11 +313,10 @@ def estimate(
     )  # fmt: skip
     higher = _higher(density, mode, found)
     if higher is not None:
-        warnings.warn(
+        warn_user(
             f"A draw lies {higher.log_posterior - mode.log_posterior:.3g} above the mode that {starts} searches found, "
             "which were local: the mode is the one next to that draw; raise starts, and draws, as chains may not have "
-            "visited all of them.",
-            stacklevel=3,
+            "visited all of them."
         )
     with jax.enable_x64(True):
         constrained = jax.vmap(jax.vmap(target.constrain))(jnp.asarray(found.points))

@@ -98,7 +98,10 @@ def settings_for(name: str, method: str = "rspg", **changes) -> GameRSPG | IPPO 
     another game or method.
     """
     if name not in BENCHMARK:
-        raise ValueError(f"There are no settings for the game {name!r}: choose one of {', '.join(BENCHMARK)}.")
+        raise ValueError(
+            f"There are no settings for the game {name!r}: choose one of {', '.join(BENCHMARK)}; for a game of your "
+            "own or an economy write them, hm.GameRSPG(...), hm.IPPO(...)."
+        )
     if method not in METHODS:
         raise ValueError(f"There are no settings for the method {method!r}: choose one of {', '.join(METHODS)}.")
     return METHODS[method](**{**SETTINGS[method].get(name, {}), **changes})

@@ -17,7 +17,6 @@ JEDC 34(1); Anderson (1965), "Iterative procedures for nonlinear integral equati
 import concurrent.futures
 import dataclasses
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +27,7 @@ import numpy as np
 from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.economy import Aggregate
 from hank_mfg.environment.grids import asset_grid
+from hank_mfg.errors import warn_user
 from hank_mfg.model.base import Model
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import cast, float64_allowed, in_jax
@@ -172,7 +172,7 @@ def solve_classical(
     last = answers[-1]
     search.warn(last.path)
     if status is not LawStatus.CONVERGED:
-        warnings.warn(f"{status.value} (Distance {last.distance:.3g}.)", NotConvergedWarning, stacklevel=7)
+        warn_user(f"{status.value} (Distance {last.distance:.3g}.)", NotConvergedWarning)
     grid = programs.economy.grid.points
     policy = TabulatedPolicy(search.table, search.nodes, grid, programs.economy.distinct())
     device, end = grid.devices().pop(), time.perf_counter()

@@ -7,7 +7,6 @@ for its fixed point. krusell_smith.py says what the algorithm is.
 import dataclasses
 import enum
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
@@ -17,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.errors import SolveError
+from hank_mfg.errors import SolveError, warn_user
 from hank_mfg.model.named import Named
 from hank_mfg.precision import in_jax
 from hank_mfg.sizes import is_whole
@@ -285,25 +284,25 @@ class Search:
             values = np.asarray(believed)
             gap = np.abs(path.aggregates[name][self.settings.burn_in :] - values[path.shock[self.settings.burn_in :]])
             if gap.max() > 1e-4 * np.abs(values).max():
-                warnings.warn(
+                warn_user(
                     f"{name} depends on the history of shocks: the simulated values are up to "
                     f"{100 * gap.max() / np.abs(values).max():.2g} % away from the long-run value of each aggregate "
-                    "state that households of the classical algorithm expect.", stacklevel=8,
-                )  # fmt: skip
+                    "state that households of the classical algorithm expect."
+                )
         if path.top.max() > 1e-6:
-            warnings.warn(f"{path.top.max():.2e} of the population reached the top of the asset grid.", stacklevel=8)
+            warn_user(f"{path.top.max():.2e} of the population reached the top of the asset grid.")
         series, (low, high) = path.aggregates[self.moved], np.exp(np.asarray(self.nodes)[[0, -1]])
         if not low * (1 - 1e-9) <= series.min() <= series.max() <= high * (1 + 1e-9):
-            warnings.warn(
+            warn_user(
                 f"The simulated {self.moved} moves between {series.min():.5g} and {series.max():.5g}, further than "
                 "the "
-                f"range of the policies, {low:.5g} to {high:.5g}: there they are extrapolated.", stacklevel=8,
-            )  # fmt: skip
+                f"range of the policies, {low:.5g} to {high:.5g}: there they are extrapolated."
+            )
         elif self.widened:
-            warnings.warn(
+            warn_user(
                 f"The simulated {self.moved} went further than 25 % from its stationary level: the range of the "
-                f"policies was extended to ({self.ends[0]:.4g}, {self.ends[1]:.4g}).", stacklevel=8,
-            )  # fmt: skip
+                f"policies was extended to ({self.ends[0]:.4g}, {self.ends[1]:.4g})."
+            )
 
 
 class Answer(NamedTuple):

@@ -1,6 +1,5 @@
 """Checks of the arguments of a transition path and of the path found."""
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from hank_mfg.environment.accounting import OFF, explain_goods
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
-from hank_mfg.errors import HankError
+from hank_mfg.errors import HankError, warn_user
 from hank_mfg.model.base import Model, ParameterError
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.named import Named
@@ -141,10 +140,10 @@ def check_households(steady: SteadyState, least: Any, mass: Any) -> None:
         )
     top = np.asarray(mass)[:, -1].sum(axis=1)
     if top.max() > 1e-6:
-        warnings.warn(
+        warn_user(
             f"In period {int(top.argmax())} of the path {top.max():.2e} of the population is at the top of the asset "
-            f"grid ({float(steady.economy.grid.upper):g}): raise it in asset_space().", stacklevel=5,
-        )  # fmt: skip
+            f"grid ({float(steady.economy.grid.upper):g}): raise it in asset_space()."
+        )
 
 
 def check_goods(
@@ -170,10 +169,10 @@ def check_goods(
         )
     changed = _changed(steady, initial)
     if changed:
-        warnings.warn(
+        warn_user(
             f"{problem} and in no other: the change of {changed} changes what is owed in period 0, and goods_market() "
-            "does not say who pays for it.", stacklevel=5,
-        )  # fmt: skip
+            "does not say who pays for it."
+        )
         return
     held = in_words({name: first[name] for name in steady.aggregates if name in first})
     raise TransitionError(
@@ -204,10 +203,10 @@ def warn_unsettled(away: Mapping[str, np.ndarray], horizon: int, *, stacklevel: 
     if not late:
         return
     name = max(late, key=lambda each: late[each])
-    warnings.warn(
+    warn_user(
         f"The path is cut off: after {horizon} periods {name} is still {100 * late[name]:.3g} % of its largest "
-        f"deviation away from the steady state{_longer(away[name], horizon)}.", stacklevel=stacklevel,
-    )  # fmt: skip
+        f"deviation away from the steady state{_longer(away[name], horizon)}."
+    )
 
 
 def _longer(path: np.ndarray, horizon: int) -> str:

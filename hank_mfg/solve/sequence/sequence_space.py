@@ -39,6 +39,7 @@ from hank_mfg.environment.quantities import (
     shock_values,
     supplied,
 )
+from hank_mfg.errors import warn_user
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed, in_jax
 from hank_mfg.sizes import require_sizes
@@ -255,10 +256,10 @@ def _check_bounded(jacobian: np.ndarray, inverse: np.ndarray) -> None:
     units = np.abs(jacobian).max(axis=1)  # of every equation
     condition = float(np.abs(jacobian / units[:, None]).sum(axis=0).max() * np.abs(inverse * units).sum(axis=0).max())
     if not condition < SINGULAR:
-        warnings.warn(
+        warn_user(
             f"The linear system is close to singular (condition number {condition:.1g}): responses mean nothing where "
-            "no path stays bounded or many do; ask winding_number(), on a longer horizon if need be.", stacklevel=5,
-        )  # fmt: skip
+            "no path stays bounded or many do; ask winding_number(), on a longer horizon if need be."
+        )
 
 
 class _Moved(NamedTuple):

@@ -6,7 +6,6 @@ further equilibria and evaluates the candidates of the global search.
 
 import concurrent.futures
 import copy
-import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +17,7 @@ import numpy as np
 from hank_mfg.compiling import quick_compilation
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
+from hank_mfg.errors import warn_user
 from hank_mfg.model.concrete import numbers_of
 from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
@@ -47,6 +47,7 @@ TIGHT = 1e-9  # tolerance of the household that clearing within 1e-6 needs
 PATROL = (-7.0, -5.0, -3.5, -2.0, -0.7, 0.7, 2.0)  # places y at which others are looked for
 SIZES = (1.0, 10.0, 3.0, 30.0, 100.0)  # of aggregates at which a search with two assets begins
 REPLACED = 3  # times that assumed aggregates are replaced by supplied ones, with two assets
+WALKS, WALK = SIZES[:1] + SIZES[2:4], 10  # sizes at which walks in small steps begin, where these fail; steps
 APART = 0.4  # from the equilibrium found
 BESIDE = 0.02  # the same, where another one is nearer
 
@@ -197,24 +198,20 @@ class Programs:
         economy, names = self.levels[-1], self.names
         prices, budget, best = np.asarray(economy.first_prices()), Budget(SECONDS), None
         candidates, count = self.candidates(), len(names.unknown)
-        for size in SIZES:
+        for size, walks in [*((size, False) for size in SIZES), *((size, True) for size in WALKS)]:
             start, before = np.concatenate([np.full(count, size), prices]), None
-            for _ in range(REPLACED):  # what is assumed by what is supplied, at the prices of the guess
+            for _ in range(0 if walks else REPLACED):  # assumed by supplied, at the prices of the guess
                 before = candidates(start, before, self.tolerance)
                 if is_equilibrium(economy, names, before.outcome, tolerance):
                     return before.outcome
                 start[:count] *= np.exp(np.nan_to_num(before.excess[:count], neginf=0.0))
+            start = walked(candidates, start, count, self.tolerance) if walks else start
             found = near_guess(candidates, start, self.tolerance, budget)
             if is_equilibrium(economy, names, found.outcome, tolerance):
                 return found.outcome
             best = found if best is None or not best.size <= found.size else best
         assert best is not None
-        again = "another guess" if guessed else f"a guess, {{{names.searched[0]!r}: ...}} with values of all unknowns"
-        raise SteadyStateError(
-            f"No stationary equilibrium with two assets was found: nearest was {words(names.searched, best.unknown)}, "
-            f"where markets are off by {best.size:.3g}; give {again}, or change parameters toward an economy that has "
-            "one."
-        )
+        raise SteadyStateError(not_with_two_assets(names, best, guessed))
 
     def rescue(self, outcome: Outcome, tolerance: float) -> Outcome:
         """An equilibrium from many starts, after the usual search failed. Raises SteadyStateError."""
@@ -295,14 +292,49 @@ def _candidate_of(outcome: Outcome) -> Candidate:
     return Candidate(np.asarray(outcome.found.unknown), np.asarray(outcome.found.excess), outcome)
 
 
+def not_with_two_assets(names: Names, best: Candidate, guessed: bool) -> str:
+    """The sentence where no equilibrium with two assets was found, and what may be the cause."""
+    moved = best.unknown[: len(names.unknown)]
+    off = f"markets are off by {best.size:.3g}" if np.isfinite(best.size) else "households have no best choice"
+    least = names.searched[int(np.argmin(moved))] if len(moved) > 1 and moved.min() < 1e-2 * moved.max() else ""
+    cause = f" Hardly any {least} is held there: does it pay more than the other asset?" if least else ""
+    again = "another guess" if guessed else f"guess={{{names.searched[0]!r}: ...}} with values of all unknowns"
+    return (
+        f"No stationary equilibrium with two assets was found: nearest was {words(names.searched, best.unknown)}, "
+        f"where {off}.{cause} Give hm.steady_state(model, ...) {again}, or change parameters toward an economy that "
+        "has one."
+    )
+
+
+def walked(candidates: Candidates, start: np.ndarray, count: int, tolerance: float) -> np.ndarray:
+    """Unknowns (searched,) nearer to those that clear: the first `count`, aggregates, move toward what is supplied by
+    at most a factor, e at first and its root wherever the excess of one changes its sign or there is none."""
+    at, limit, best, before = start, np.ones(count), None, None
+    last, excess = start, np.zeros(count)
+    for _ in range(WALK):
+        now = candidates(at, before, tolerance)
+        if not np.isfinite(now.size):
+            if before is None:
+                break
+            limit, at = 0.5 * limit, np.sqrt(at * last)
+            continue
+        if best is None or now.size < best.size:
+            best = now
+        limit = np.where(now.excess[:count] * excess < 0, 0.5 * limit, limit)
+        last, before, excess = at, now, now.excess[:count]
+        at = at.copy()
+        at[:count] *= np.exp(np.clip(excess, -limit, limit))
+    return start if best is None else best.unknown
+
+
 def warn_of_others(names: Names, here: Candidate, others: list[Candidate]) -> None:
     """Warn that markets clear at several places."""
     this, *also = (words(names.searched, candidate.unknown) for candidate in (here, *others))
     example = ", ".join(f"{n!r}: {v:.6g}" for n, v in zip(names.searched, others[0].unknown, strict=True))
-    warnings.warn(
+    warn_user(
         f"Markets clear at {len(others) + 1} places: this is {this}, others are {'; '.join(also)}; "
-        f"steady_state(model, guess={{{example}}}) finds another.", stacklevel=6,
-    )  # fmt: skip
+        f"steady_state(model, guess={{{example}}}) finds another."
+    )
 
 
 def is_equilibrium(economy: Economy, names: Names, outcome: Outcome, tolerance: float) -> bool:

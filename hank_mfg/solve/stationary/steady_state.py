@@ -5,7 +5,6 @@ The numbers are those of equilibrium.py, compiled once per shape; everything is 
 
 import os
 import time
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,6 +21,7 @@ from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.product_grid import ProductGrid, points_held
 from hank_mfg.environment.quantities import Names, names_of
+from hank_mfg.errors import warn_user
 from hank_mfg.files import as_latex
 from hank_mfg.model.base import Model
 from hank_mfg.model.named import Named, differing
@@ -303,10 +303,10 @@ def warn_of_top(economy: Economy, mass) -> None:
     top = float(economy.grid.top(np.asarray(mass)))
     if top > 1e-6:
         ends = " or ".join(f"{end:g}" for end in np.ravel(economy.grid.upper))
-        warnings.warn(
+        warn_user(
             f"{top:.2e} of the population is at the top of the asset grid ({ends}): raise it "
-            "(maximum_assets in the shipped models).", stacklevel=5,
-        )  # fmt: skip
+            "(maximum_assets in the shipped models)."
+        )
 
 
 @float64_allowed
