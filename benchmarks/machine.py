@@ -9,7 +9,6 @@ import argparse
 import json
 import math
 import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -23,6 +22,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from hank_mfg import machine
 from hank_mfg.files import write_text
 from hank_mfg.runs.storage import versions
 
@@ -33,19 +33,9 @@ RESULTS = Path(__file__).resolve().parent / "results"
 
 
 def describe_machine() -> dict[str, Any]:
-    """CPU model, cores, memory, load, accelerators, platform, Python, package versions, date and git commit.
-
-    `cores_available` is what this process may use, `load_average` the number of busy processes over the last minute
-    before the benchmark, `memory_gib` all memory of the machine. What cannot be found out is None.
-    """
+    """The machine as `hank-mfg doctor` shows it, package versions, date and git commit."""
     return {
-        "cpu": _cpu_model(),
-        "cores": os.cpu_count(),
-        "cores_available": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "load_average": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
-        "memory_gib": _memory_gib(),
-        "devices": [f"{device.platform} ({device.device_kind})" for device in jax.devices()],
-        "platform": platform.platform(),
+        **machine.describe_machine(),
         "versions": versions(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
@@ -189,35 +179,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _cpu_model() -> str | None:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text().splitlines():
-            if line.lower().startswith("model name"):
-                return line.partition(":")[2].strip()
-    if platform.system() == "Darwin":
-        return _output("sysctl", "-n", "machdep.cpu.brand_string")
-    return platform.processor() or None
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    except (AttributeError, ValueError, OSError):
-        return None
-
-
 def _commit() -> str | None:
     """The commit of the checkout, with "+changes" where tracked files differ from it."""
-    commit = _output("git", "rev-parse", "HEAD")
-    if commit and _output("git", "status", "--porcelain", "--untracked-files=no"):
+    commit = machine.output_of("git", "rev-parse", "HEAD", folder=ROOT)
+    if commit and machine.output_of("git", "status", "--porcelain", "--untracked-files=no", folder=ROOT):
         commit += "+changes"
     return commit
-
-
-def _output(*command: str) -> str | None:
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip()

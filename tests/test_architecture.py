@@ -27,6 +27,7 @@ ROOT_FILES = (
     "errors",
     "files",
     "latex",
+    "machine",
     "parallel",
     "precision",
     "progress",
@@ -81,7 +82,7 @@ def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.Asy
 
 def test_the_source_is_where_these_tests_look():
     assert len(MODULES) > 20 and len(MODELS) >= 3
-    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", *ROOT_FILES, *PUBLIC}
+    assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__", *ROOT_FILES, *PUBLIC}
     assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == {*STAGES, "templates"}
     for room in [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__")]:
         assert (room / "__init__.py").exists() or room.name == "templates", room

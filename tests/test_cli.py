@@ -1,6 +1,7 @@
 """The command line: one JSON object and nothing else with --json; bad input is one sentence and status 2."""
 
 import dataclasses
+import importlib.metadata
 import json
 import re
 import shutil
@@ -510,3 +511,9 @@ def test_from_a_new_file_to_a_report(command, tiny_options, tmp_path, monkeypatc
     assert command("irf", "first", "--shock", "productivity", "--size", -0.01, "--json").printed["horizon"] == 40
     for name in command("report", "first", *PERIODS, "--json").printed["files"]:
         assert Path(name).stat().st_size > 0
+
+
+def test_the_doctor_says_what_a_report_of_a_fault_needs(command):
+    found = command("doctor", "--json").printed
+    assert found["float64"] is True and found["versions"]["jax"] == importlib.metadata.version("jax")
+    assert found["machine"]["devices"] and Path(found["python"]).exists()

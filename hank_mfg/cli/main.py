@@ -74,6 +74,15 @@ def _cache() -> Path | None:
     return keep_compiled(small=True)
 
 
+@app.command("doctor")
+def doctor(as_json: Json = False) -> None:
+    """Versions, machine, devices, precision and cache: what to paste into a report of a fault."""
+    cache = _cache()
+    from hank_mfg.cli.doctor import examine
+
+    _emit(as_json, *examine(cache))
+
+
 @app.command("list")
 def list_models(as_json: Json = False) -> None:
     """List the shipped economies and games."""

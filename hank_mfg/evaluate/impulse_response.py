@@ -113,7 +113,7 @@ class ImpulseResponse:
     def _of(self, rows: np.ndarray, name: str) -> "ImpulseResponse":
         each, before = ({k: v[rows] for k, v in values.items()} for values in (self.each, self.before))
         low, high = before[name].min(), before[name].max()
-        note = f"{self.note} Of {self.starts} starting states {len(rows)}, with {name} from {low:.4g} to {high:.4g}."
+        note = f"{self.note} Of {self.starts} starting states {len(rows)}, with {name} from {low:.5g} to {high:.5g}."
         parts = dict(zip(BY_VARIABLE, _summary(each, self.coverage), strict=True))
         return dataclasses.replace(self, **parts, starts=len(rows), note=note, each=each, before=before)
 

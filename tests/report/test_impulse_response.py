@@ -77,7 +77,7 @@ def test_responses_by_state_are_parts_of_the_whole(response):
     assert low.before["capital"].max() <= high.before["capital"].min()
     for name, values in response.mean.items():
         np.testing.assert_allclose(0.5 * (low.mean[name] + high.mean[name]), values, rtol=1e-9, atol=1e-12)
-    assert low.note.endswith(f"to {low.before['capital'].max():.6g}.")
+    assert low.note.endswith(f"to {low.before['capital'].max():.5g}.")
     for arguments, words in (
         (("asset",), "no such series"),
         (("capital", 0.7), "at most .5"),
