@@ -27,6 +27,7 @@ from hank_mfg.solve.stationary.portfolio import choice_function, chosen_by, deci
 
 KEPT = Path(__file__).parents[1] / "reference" / "sequence_jacobian"
 POINTS = {"liquid": 14, "illiquid": 12}
+EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "wealth_tax.py"
 RETURNS = {"liquid_return": 0.005, "illiquid_return": 0.0125}
 
 
@@ -559,44 +560,17 @@ def test_assets_keep_their_order_where_equations_are_compiled():
     hm.check_model(Exempt())
 
 
-class WealthTax(Saver):
-    """Both assets are capital; banks take a premium of deposits; a tax on net worth is handed out evenly."""
-
-    discount_factor: float = hm.parameter("beta", above=0, below=1, default=0.98)
-    cost: float = hm.parameter("of changing the second asset", at_least=0, default=5.0)
-    tax: float = hm.parameter("on net worth", at_least=0, default=0.005)
-
-    def idiosyncratic_shock(self):
-        return hm.AR1("skill", persistence=0.966, stationary_sd=0.6, states=3, exponential=True, unit_mean=True)
-
-    def asset_space(self):
-        return {"liquid": hm.Assets(0.0, 40.0, pivot=0.25), "illiquid": hm.Assets(0.0, 400.0, pivot=0.25)}
-
-    def prices(self, today):
-        capital = today.liquid + today.illiquid
-        rate = 0.33 * 0.4678 * capital**-0.67 - 0.02
-        return {
-            "interest_rate": rate, "wage": 0.67 * 0.4678 * capital**0.33, "transfer": self.tax * capital,
-            "liquid_return": rate - 0.01 - self.tax, "illiquid_return": rate - self.tax,
-        }  # fmt: skip
-
-    def resources(self, assets, own, today):
-        return super().resources(assets, own, today) + today.transfer
-
-    def signal(self, today):
-        return {"wage": today.wage}
-
-    def outcomes(self, today):
-        return {"output": 0.4678 * (today.liquid + today.illiquid) ** 0.33}
-
-    def goods_market(self, today, choices, tomorrow):
-        capital = today.liquid + today.illiquid
-        left = today.output + 0.98 * capital - tomorrow.liquid - tomorrow.illiquid
-        return (left - choices.consumption - choices.adjustment_costs - 0.01 * today.liquid) / today.output
-
-
 def test_an_equilibrium_far_from_every_first_guess_is_found():
     """Where what is supplied is far from what is assumed, a walk in small steps leads nearer: no guess is asked for."""
-    steady = hm.steady_state(WealthTax(), asset_points={"liquid": 14, "illiquid": 16})
+    steady = hm.steady_state(EXAMPLE, asset_points={"deposits": 14, "accounts": 16})
     assert abs(steady.residual) < 1e-6 and abs(float(steady.goods_market)) < 1e-6
-    assert steady.aggregates["illiquid"] > 10 * steady.aggregates["liquid"]
+    assert steady.aggregates["accounts"] > 10 * steady.aggregates["deposits"]
+
+
+def test_the_mass_of_an_equilibrium_is_that_of_its_savings():
+    """Where households could consume more than at any point of the grid, the distribution was that of other savings than
+    those returned, by a percent of an aggregate."""
+    steady = hm.steady_state(EXAMPLE, asset_points={"deposits": 14, "accounts": 16})
+    for asset, chosen in zip(steady.assets.values(), steady.savings, strict=True):
+        held = float(np.sum(steady.mass.sum(axis=1) * asset))
+        np.testing.assert_allclose(np.sum(steady.mass * chosen), held, rtol=1e-9)
