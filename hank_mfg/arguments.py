@@ -79,8 +79,15 @@ def checked(
                 kwargs[new] = kwargs.pop(old)
         try:
             bound = signature.bind(*args, **kwargs)
-        except TypeError:  # Python's own sentence names the function and the argument
-            return function(*args, **kwargs)
+        except TypeError as error:  # Python's own sentence names the argument
+            unknown = [name for name in kwargs if name not in signature.parameters]
+            cure = (
+                "; parameters of a model are given to hm.load_model(name, ...)"
+                if unknown and "model" in signature.parameters
+                else ""
+            )
+            known = ", ".join(name for name in signature.parameters)
+            raise TypeError(f"{call}(): {error}{cure}; its arguments are {known}.") from None
         for argument, value in bound.arguments.items():
             parameter = signature.parameters[argument]
             if parameter.kind not in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):

@@ -96,6 +96,10 @@ _PLAIN = (
         r"unsupported operand type\(s\) for (\S+): .*'Named'.*",
         rf"a whole group of names is used as a number with \1: read a name of it, own.labor, or check that {ORDER}.",
     ),
+    (
+        r"'(\w+)' is a field but has no type annotation",
+        r"\1 is declared without a type: write \1: float = hm.parameter(...).",
+    ),
     (r"\w*Tracer has no attribute (\w+)", rf"an array has no name \1: {ORDER}."),
     (r"(.*takes \d+ positional arguments? but \d+ w(?:as|ere) given)", rf"\1: {ORDER}."),
     (rf"((?:\w+\.)?(?:{EQUATIONS})\(\) missing \d+ required.*)", rf"\1: {ORDER}."),

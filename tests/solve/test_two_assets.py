@@ -568,8 +568,8 @@ def test_an_equilibrium_far_from_every_first_guess_is_found():
 
 
 def test_the_mass_of_an_equilibrium_is_that_of_its_savings():
-    """Where households could consume more than at any point of the grid, the distribution was that of other savings than
-    those returned, by a percent of an aggregate."""
+    """Where households could consume more than at any point of the grid, the distribution was that of other savings
+    than those returned, by a percent of an aggregate."""
     steady = hm.steady_state(EXAMPLE, asset_points={"deposits": 14, "accounts": 16})
     for asset, chosen in zip(steady.assets.values(), steady.savings, strict=True):
         held = float(np.sum(steady.mass.sum(axis=1) * asset))
