@@ -20,9 +20,8 @@ from machine import ROOT, TINY, progress, run_benchmark
 
 import hank_mfg as hm
 from hank_mfg.compiling import quick_jit
-from hank_mfg.evaluate.euler_errors import euler_consumption
+from hank_mfg.evaluate.euler_errors import errors_at
 from hank_mfg.evaluate.given import path_of, walk
-from hank_mfg.evaluate.individuals import choose_at
 from hank_mfg.precision import float64_allowed
 from hank_mfg.solve.play.rollout import rollout
 
@@ -62,10 +61,8 @@ def errors_of_cohorts(solution: hm.Solution, periods: int, asset_points: int = 1
     def error(step):
         mass = step.now.state.aggregate.mass
         held = jnp.sum(mass * economy.grid.held, axis=0, keepdims=True) / jnp.sum(mass, axis=0, keepdims=True)
-        _, consumption, savings = choose_at(economy, step.now, held)
-        implied = euler_consumption(economy, step, play.look_ahead(step), savings)
-        binds = ((savings <= economy.lowest) & (implied >= consumption)) | (savings >= economy.highest)
-        return jnp.where(binds, jnp.nan, jnp.abs(implied / consumption - 1.0))[0]
+        errors, binds = errors_at(economy, step, play.look_ahead(step), held)
+        return jnp.where(binds, jnp.nan, errors)[0]
 
     @quick_jit
     def block(state, shocks):
@@ -100,8 +97,8 @@ def measure(quick: bool) -> dict[str, Any]:
     generations, known = solved(Generations(), GENERATIONS, quick, 2000)
     known["saving_share_gap"] = largest_gap(generations, 40 if quick else 1000)
     progress("sixty cohorts")
-    generations, cohorts = solved("overlapping_generations", COHORTS, quick, 10_000)
-    each = 100.0 * errors_of_cohorts(generations, 100 if quick else 10_000)
+    solution, cohorts = solved("overlapping_generations", COHORTS, quick, 10_000)
+    each = 100.0 * errors_of_cohorts(solution, 100 if quick else 10_000)
     cohorts["of_cohorts_percent"] = [
         float(np.nanmean(each)),
         float(np.nanpercentile(each, 99.9)),

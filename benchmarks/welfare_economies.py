@@ -3,14 +3,37 @@
 import hank_mfg as hm
 
 
-class Taxes(hm.Model):
-    """Aiyagari's economy with taxes on capital income and on labor, which pay for government spending."""
+class Production(hm.Model):
+    """Households with skills who save in capital, and firms that hire both: what the economies below share."""
 
     period = "year"
     discount_factor: float = hm.parameter("beta", above=0, below=1, default=0.96)
     risk_aversion: float = hm.parameter("CRRA", above=0, default=2.0)
     capital_share: float = hm.parameter("alpha", above=0, below=1, default=0.36)
     depreciation: float = hm.parameter("delta", above=0, below=1, default=0.08)
+
+    def preferences(self):
+        return hm.CRRA(self.risk_aversion)
+
+    def aggregates(self, assets, own, today):
+        return {"capital": assets, "labor": own.skill}
+
+    def output(self, today):
+        return today.capital**self.capital_share * today.labor ** (1 - self.capital_share)
+
+    def rate(self, today):
+        return self.capital_share * self.output(today) / today.capital - self.depreciation
+
+    def wage(self, today):
+        return (1 - self.capital_share) * self.output(today) / today.labor
+
+    def signal(self, today):
+        return {"capital": today.capital}
+
+
+class Taxes(Production):
+    """Aiyagari's economy with taxes on capital income and on labor, which pay for government spending."""
+
     capital_tax: float = hm.parameter("on the return to capital", below=1, default=0.2)
     labor_tax: float = hm.parameter("on earnings", below=1, default=0.22)
     spending: float = hm.parameter("of the government", at_least=0, default=0.307)
@@ -21,16 +44,8 @@ class Taxes(hm.Model):
     def asset_space(self):
         return hm.Assets(lower=0.0, upper=150.0)
 
-    def preferences(self):
-        return hm.CRRA(self.risk_aversion)
-
-    def aggregates(self, assets, own, today):
-        return {"capital": assets, "labor": own.skill}
-
     def prices(self, today):
-        output = today.capital**self.capital_share * today.labor ** (1 - self.capital_share)
-        rate = self.capital_share * output / today.capital - self.depreciation
-        wage = (1 - self.capital_share) * output / today.labor
+        rate, wage = self.rate(today), self.wage(today)
         net = {"net_rate": (1 - self.capital_tax) * rate, "net_wage": (1 - self.labor_tax) * wage}
         return {"interest_rate": rate, "wage": wage, **net}
 
@@ -39,26 +54,18 @@ class Taxes(hm.Model):
 
     def outcomes(self, today):
         revenue = self.capital_tax * today.interest_rate * today.capital + self.labor_tax * today.wage * today.labor
-        output = today.capital**self.capital_share * today.labor ** (1 - self.capital_share)
-        return {"government_budget": revenue - self.spending, "output": output}
+        return {"government_budget": revenue - self.spending, "output": self.output(today)}
 
     def goods_market(self, today, choices, tomorrow):
         public = self.spending + today.government_budget
         investment = tomorrow.capital - (1 - self.depreciation) * today.capital
         return (today.output - choices.consumption - investment - public) / today.output
 
-    def signal(self, today):
-        return {"capital": today.capital}
 
-
-class Unequal(hm.Model):
+class Unequal(Production):
     """Davila, Hong, Krusell and Rios-Rull (2012): earnings that spread wealth as in the US, capital, and a wage."""
 
-    period = "year"
     discount_factor: float = hm.parameter("beta", above=0, below=1, default=0.887)
-    risk_aversion: float = hm.parameter("CRRA", above=0, default=2.0)
-    capital_share: float = hm.parameter("alpha", above=0, below=1, default=0.36)
-    depreciation: float = hm.parameter("delta", above=0, below=1, default=0.08)
     spread: float = hm.parameter("of skills, one as published", at_least=0, default=1.0)
     top: float = hm.parameter("of the asset grid", above=0, default=4000.0)
 
@@ -69,20 +76,8 @@ class Unequal(hm.Model):
     def asset_space(self):
         return hm.Assets(lower=0.0, upper=self.top)
 
-    def preferences(self):
-        return hm.CRRA(self.risk_aversion)
-
-    def aggregates(self, assets, own, today):
-        return {"capital": assets, "labor": own.skill}
-
     def prices(self, today):
-        output = today.capital**self.capital_share * today.labor ** (1 - self.capital_share)
-        rate = self.capital_share * output / today.capital - self.depreciation
-        wage = (1 - self.capital_share) * output / today.labor
-        return {"output": output, "interest_rate": rate, "wage": wage}
+        return {"output": self.output(today), "interest_rate": self.rate(today), "wage": self.wage(today)}
 
     def resources(self, assets, own, today):
         return (1 + today.interest_rate) * assets + today.wage * own.skill
-
-    def signal(self, today):
-        return {"capital": today.capital}

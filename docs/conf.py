@@ -1,9 +1,9 @@
 """How the documentation site is built: `make docs` writes it to docs/_build/html, without a network."""
 
-import importlib
 import inspect
 import itertools
 import re
+from importlib import metadata
 from pathlib import Path
 
 import hank_mfg as hm
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parent
 TOP = DOCS.parent
 
 project, author, copyright = "hank_mfg", "hank_mfg contributors", "hank_mfg contributors"
-version = release = importlib.import_module("importlib.metadata").version("hank-mfg")
+version = release = metadata.version("hank-mfg")
 extensions = [
     "myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton", "sphinx_design",
     "sphinxcontrib.bibtex",

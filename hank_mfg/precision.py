@@ -32,6 +32,11 @@ def float64_allowed(function: Callable[Arguments, Result]) -> Callable[Arguments
     return inside
 
 
+def is_traced(value: Any) -> bool:
+    """Whether any number in a value is a JAX tracer."""
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
+
+
 def in_jax(numbers: Any) -> Any:
     """An array as a JAX array. One with values is put there as it is: `jnp.asarray` compiles a program per shape."""
     return numbers if isinstance(numbers, jax.Array) else jax.device_put(numbers)
@@ -39,7 +44,7 @@ def in_jax(numbers: Any) -> Any:
 
 def pick(values: Any, place: Any) -> Any:
     """The entries of an array at a place, `values[place]`, in its precision; of one with values nothing is compiled."""
-    if any(isinstance(each, Tracer) for each in jax.tree.leaves((values, place))):
+    if is_traced((values, place)):
         return values[place]
     found = in_jax(np.asarray(values)[place])
     return found if found.dtype == values.dtype else values[place]  # float64 is put there as float32 if not allowed

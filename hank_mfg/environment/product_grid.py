@@ -16,9 +16,9 @@ from jax import Array
 from hank_mfg.environment.grids import AssetGrid, asset_grid
 from hank_mfg.errors import HankError
 from hank_mfg.model.assets import Assets
-from hank_mfg.model.concrete import is_traced
 from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
+from hank_mfg.precision import is_traced
 from hank_mfg.sizes import require_room
 
 POINTS, POINTS_EACH = 200, 60  # by default: of one asset, and of each of two

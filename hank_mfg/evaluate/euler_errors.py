@@ -124,17 +124,22 @@ def euler_consumption(economy: Economy, step: Step, ahead: Decision, savings: Ar
     return implied_consumption(economy, step, ahead, savings.reshape(-1), own).reshape(savings.shape)
 
 
+def errors_at(economy: Economy, step: Step, ahead: Decision, assets: Array) -> tuple[Array, Array]:
+    """Errors of households with `assets` (n, income), relative to consumption of goods, and where a bound binds."""
+    _, consumption, savings = choose_at(economy, step.now, assets)
+    implied = euler_consumption(economy, step, ahead, savings)
+    binds = ((savings <= economy.lowest) & (implied >= consumption)) | (savings >= economy.highest)
+    goods, due = (economy.budget(step.now.public).goods(x) for x in (consumption, implied))
+    return jnp.where(binds, 0.0, jnp.abs(due / goods - 1.0)), binds
+
+
 def _errors(economy: Economy, step: Step, ahead: Decision):
     """Weighted errors at midpoints: (sum of mass x error, mass used, mass with errors above .1 and 1 percent, maximum,
     constrained mass, errors of expectations, mass in bins of errors)."""
     points = economy.grid.points
     middle = jnp.broadcast_to((0.5 * (points[1:] + points[:-1]))[:, None], (economy.grid.size - 1, economy.shape[1]))
-    _, consumption, savings = choose_at(economy, step.now, middle)
-    implied = euler_consumption(economy, step, ahead, savings)
+    error, binds = errors_at(economy, step, ahead, middle)
     mass = 0.5 * (step.now.state.aggregate.mass[1:] + step.now.state.aggregate.mass[:-1])
-    binds = ((savings <= economy.lowest) & (implied >= consumption)) | (savings >= economy.highest)
-    goods, due = (economy.budget(step.now.public).goods(x) for x in (consumption, implied))
-    error = jnp.where(binds, 0.0, jnp.abs(due / goods - 1.0))
     used = jnp.where(binds, 0.0, mass)
     largest = jnp.max(jnp.where(mass > 1e-6, error, 0.0))
     node_binds = step.now.savings <= economy.lowest

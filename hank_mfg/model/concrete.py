@@ -6,12 +6,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 
-
-def is_traced(value: Any) -> bool:
-    """Whether any number in a value is a JAX tracer."""
-    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(value))
+from hank_mfg.precision import is_traced
 
 
 def concrete(value: Any) -> np.ndarray | None:

@@ -11,8 +11,9 @@ from typing import Any, Literal, NamedTuple
 import equinox as eqx
 import numpy as np
 
-from hank_mfg.model.concrete import array_module, concrete, is_traced, numbers_of
+from hank_mfg.model.concrete import array_module, concrete, numbers_of
 from hank_mfg.model.named import Named
+from hank_mfg.precision import is_traced
 
 
 def check_probabilities(name: str, transition: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from hank_mfg.model.concrete import concrete, is_traced
+from hank_mfg.model.concrete import concrete
+from hank_mfg.precision import is_traced
 
 
 def radius(matrix: np.ndarray) -> float:

@@ -25,6 +25,7 @@ from hank_mfg.solve.gradient.game_spg import GameRSPG
 from hank_mfg.solve.gradient.games import BegunGame, train_game
 from hank_mfg.solve.gradient.robust import Adversary, Family, require_same_models
 from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.settings import CrowdSettings
 from hank_mfg.solve.solution import GameSolution, Solution, Status
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady
 from hank_mfg.solve.train import NotConvergedWarning, not_converged, not_settled
@@ -171,7 +172,7 @@ def _solve_economy(
     begun: Begun, callback: Any, started: Any, family: Family | None, verbose: bool | None
 ) -> Solution | ClassicalSolution:
     model, settings, seed, steady, resume, _ = begun
-    if isinstance(settings, GameRSPG) or type(settings).__name__ in ("IPPO", "MOMD"):
+    if isinstance(settings, GameRSPG | CrowdSettings):
         raise ArgumentError(
             f"solve(method=hm.{type(settings).__name__}(...)) is a method for games and {type(model).__name__} an "
             "economy: train its game, hm.solve(hm.as_game(model), ...), or give hm.RSPG() or hm.KSAlgorithm()."

@@ -123,7 +123,7 @@ def unmoved(names: list[str], slope: np.ndarray) -> str | None:
     return next((name for name, each in zip(names, slope.T, strict=True) if not np.abs(each).max() > 0), None)
 
 
-def warn_of(best: Fit, names: list[str], slope: np.ndarray, weighting: np.ndarray, what: str, stacklevel: int) -> None:
+def warn_of(best: Fit, names: list[str], slope: np.ndarray, weighting: np.ndarray, what: str) -> None:
     """Warn where the search did not converge, and where `what` do not tell parameters apart, naming these; `slope`
     (n, k) on the unit cube."""
     if not best.converged:

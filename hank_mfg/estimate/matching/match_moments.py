@@ -352,7 +352,7 @@ class Matching(NamedTuple):
         bound = at_bounds(best.point, scaled.T @ weighting @ gap)
         whole = (1.0 + 1.0 / setting.samples) * matrix
         known, inner = infer(gap, scaled, weighting, whole, bound), np.flatnonzero(~bound)
-        warn_of(best, [labels[i] for i in inner], scaled[:, inner], weighting, "moments", stacklevel=5)
+        warn_of(best, [labels[i] for i in inner], scaled[:, inner], weighting, "moments")
         errors = np.sqrt(np.diag(matrix))
         frame = pd.DataFrame(
             {"data": self.targets.values, "standard_error": errors, "model": values,

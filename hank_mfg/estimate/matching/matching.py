@@ -314,10 +314,10 @@ class Matching:
         known = infer(gap, scaled, weighting, estimated.covariance, bound)
         covariance = known.covariance * np.outer(self.range, self.range)
         inner = np.flatnonzero(~bound)
-        warn_of(best, [list(self.free)[i] for i in inner], scaled[:, inner], weighting, "responses", stacklevel=4)
+        warn_of(best, [list(self.free)[i] for i in inner], scaled[:, inner], weighting, "responses")
         if isinstance(self.moments, LinearMoments):
             largest = dict(zip(self.observed, np.abs(paths).max(axis=0).T, strict=True))
-            warn_unsettled(largest, paths.shape[1], stacklevel=5)
+            warn_unsettled(largest, paths.shape[1])
         frame = pd.DataFrame(
             {"shock": estimated.shocks, "variable": estimated.variables, "horizon": estimated.horizons,
              "data": estimated.mean, "standard_error": estimated.standard_error, "model": values,

@@ -8,7 +8,6 @@ same draws as if it had not been. Source: Hoffman and Gelman (2014), JMLR 15.
 import concurrent.futures
 import hashlib
 import json
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from hank_mfg.estimate.likelihood.likelihood import Likelihood, one_thread
 from hank_mfg.estimate.posterior.kept import Kept
 from hank_mfg.estimate.posterior.mode import Mode
 from hank_mfg.estimate.posterior.priors import Target
+from hank_mfg.machine import available_cores
 from hank_mfg.parallel import in_pieces
 
 SECONDS = 20.0  # between two times that a chain is written
@@ -60,7 +60,7 @@ def sample_chains(
     names = [f"chain {i + 1}" for i in range(chains)]
     with one_thread():  # of linear algebra: chains share the processor's cores
         if executor is None:
-            with concurrent.futures.ThreadPoolExecutor(min(chains, _cores())) as threads:
+            with concurrent.futures.ThreadPoolExecutor(min(chains, available_cores())) as threads:
                 found = in_pieces(run, range(chains), executor=threads, names=names)
         else:
             found = in_pieces(run, range(chains), executor=executor, names=names)
@@ -69,11 +69,6 @@ def sample_chains(
         np.stack([each["steps"].sum() for each in found]), np.stack([each["diverging"].mean() for each in found]),
         time.perf_counter() - begin,
     )  # fmt: skip
-
-
-def _cores() -> int:
-    """The processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Sampler:

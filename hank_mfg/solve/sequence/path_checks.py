@@ -194,7 +194,7 @@ def _changed(steady: SteadyState, initial: Any) -> str:
     )
 
 
-def warn_unsettled(away: Mapping[str, np.ndarray], horizon: int, *, stacklevel: int) -> None:
+def warn_unsettled(away: Mapping[str, np.ndarray], horizon: int) -> None:
     """Warn where a path of `horizon` periods is cut off: more than a hundredth of the largest deviation of a series is
     left in its last period. `away` are absolute deviations, (horizon,) each, by name."""
     peaks = {name: float(path.max()) for name, path in away.items()}

@@ -119,7 +119,7 @@ class LinearSolution:
         parts = {name: list(self.decompose(series, name).values()) for name in self.names.choices}
         found = {**series, **{name: np.sum(each, axis=0) for name, each in parts.items()}}
         moved = (name for name in self.names.path if name in found)
-        warn_unsettled({name: np.abs(found[name]) for name in moved}, self.horizon, stacklevel=4)
+        warn_unsettled({name: np.abs(found[name]) for name in moved}, self.horizon)
         return found
 
     def unknown(self, paths: dict[str, np.ndarray]) -> np.ndarray:

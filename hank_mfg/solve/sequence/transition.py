@@ -246,7 +246,7 @@ def transition(
     residual, goods = float(relative.max()), None if found.goods is None else np.asarray(found.goods)
     check_goods(steady, initial, goods, residual, {name: values[0] for name, values in found.series.items()})
     away = np.abs(np.asarray(guess - here) / scale)
-    warn_unsettled(dict(zip(names.path, away.T, strict=True)), horizon, stacklevel=5)
+    warn_unsettled(dict(zip(names.path, away.T, strict=True)), horizon)
     series = {name: np.asarray(values) for name, values in found.series.items()}
     return Transition(
         steady, series, np.asarray(found.mass), np.asarray(found.savings), np.asarray(found.consumption),
