@@ -91,16 +91,16 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
     folder = FOLDER / f"{name}{'_quick' if quick else ''}"
     kept = folder / "estimation.json"
     errors_too = name == "US"
-    particles, draws = (100, 1000) if errors_too else (200, 500)
+    particles, draws = (150, 1000) if errors_too else (100, 500)
     sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": particles, "asset_points": 60}
-    chains = {"draws": 2, "chains": 2, "explore": 10} if quick else {"draws": draws, "chains": 2, "explore": 40}
+    asked = {"draws": 10, "explore": 10} if quick else {"draws": draws, "explore": 40}
     observed, priors, start = OBSERVED, PRIORS, {}
     if errors_too:
         observed = {column: each._replace(measurement_error=ERRORS[column]) for column, each in OBSERVED.items()}
         priors = PRIORS | ERROR_PRIORS
         start = {error: OBSERVED[column].measurement_error for column, error in ERRORS.items()}
     before = json.loads(kept.read_text()) if kept.is_file() else {}
-    if before.get("sizes") == {**sizes, **chains}:
+    if before.get("sizes") == {**sizes, **asked}:
         return before
     likelihood = hm.particle_likelihood(solution, data, observed, start=start, **sizes)
     begin = time.perf_counter()
@@ -109,13 +109,14 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
     errors = likelihood.repeated(2 if quick else 8)
     each = (time.perf_counter() - compiled) / len(errors)
     with ThreadPoolExecutor(2) as executor:
-        posterior = hm.estimate(likelihood, priors, folder=folder, callback=progress, executor=executor, **chains)
+        posterior = hm.estimate(likelihood, priors, folder=folder, callback=progress, executor=executor, **asked)
     table = posterior.table()
     found = {
         "table": table.reset_index().to_dict("records"), "seconds": posterior.seconds, "error": posterior.error,
-        "acceptance": posterior.acceptance.tolist(), "seconds_of_one_likelihood": each,
+        "effective": posterior.effective, "tail": posterior.tail, "seconds_of_one_likelihood": each,
+        "log_marginal_density": posterior.log_marginal_density(), "explored": len(posterior.explored.points),
         "seconds_to_compile": compiled - begin, "error_at_start": float(errors.std(ddof=1)),
-        "sizes": {**sizes, **chains},
+        "sizes": {**sizes, **asked},
     }  # fmt: skip
     kept.write_text(json.dumps(found))
     return found

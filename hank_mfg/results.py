@@ -10,7 +10,7 @@ from hank_mfg.estimate.likelihood.likelihood import Likelihood as Likelihood
 from hank_mfg.estimate.likelihood.particles import ParticleLikelihood as ParticleLikelihood
 from hank_mfg.estimate.matching.matched import MatchedResponses as MatchedResponses
 from hank_mfg.estimate.matching.matched_moments import MatchedMoments as MatchedMoments
-from hank_mfg.estimate.posterior.particle_chains import ParticlePosterior as ParticlePosterior
+from hank_mfg.estimate.posterior.particle_posterior import ParticlePosterior as ParticlePosterior
 from hank_mfg.estimate.posterior.posterior import Posterior as Posterior
 from hank_mfg.evaluate.accuracy import Accuracy as Accuracy
 from hank_mfg.evaluate.box_accuracy import BoxAccuracy as BoxAccuracy

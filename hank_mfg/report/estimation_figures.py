@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hank_mfg.estimate.posterior.particle_posterior import ParticlePosterior
 from hank_mfg.estimate.posterior.posterior import Posterior
 from hank_mfg.report.style import finish, journal_style, multiples
 from hank_mfg.wording import display_name
@@ -56,12 +57,14 @@ def plot_historical_decomposition(
 
 
 @journal_style()
-def plot_posterior(posterior: Posterior, bins: int = 40) -> "Figure":
-    """Prior (line) and draws (bars) of every parameter, with the mode dashed. Returns the figure."""
-    posterior.diagnostics()  # raises without draws
+def plot_posterior(posterior: Posterior | ParticlePosterior, bins: int = 40) -> "Figure":
+    """Prior (line) and draws (bars) of every parameter, with the mode, or the mean where there is none, dashed.
+    Returns the figure."""
+    posterior.require_draws("plot_posterior")
+    center = "mode" if isinstance(posterior, Posterior) else "mean"
     prior = posterior.prior_draws(20_000)
     names = posterior.likelihood.parameters
-    note = "Bars: draws of the posterior. Line: prior. Dashed: mode of the posterior."
+    note = f"Bars: draws of the posterior. Line: prior. Dashed: {center} of the posterior."
     figure, axes = multiples(len(names), 1.6, note, "")
     for name, ax in zip(names, axes, strict=True):
         draws, before = posterior.draws[name].reshape(-1), prior[name].reshape(-1)
@@ -71,7 +74,7 @@ def plot_posterior(posterior: Posterior, bins: int = 40) -> "Figure":
         ax.hist(draws, edges, density=True, color="0.75")
         share = np.histogram(before, edges)[0] / (before.size * np.diff(edges))
         ax.plot(0.5 * (edges[1:] + edges[:-1]), share, color="black", linewidth=0.9)
-        ax.axvline(posterior.mode.values[name], color="black", linestyle="--", linewidth=0.8)
+        ax.axvline(posterior.center[name], color="black", linestyle="--", linewidth=0.8)
         ax.set_title(display_name(name))
         ax.set_yticks([])
     return finish(figure)

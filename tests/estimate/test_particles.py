@@ -11,7 +11,8 @@ import pytest
 import hank_mfg as hm
 from hank_mfg.estimate.errors import EstimationError
 from hank_mfg.estimate.likelihood.particles import Compared, levels_of, run_filter
-from hank_mfg.estimate.posterior.particle_chains import _moments
+from hank_mfg.estimate.posterior.importance import Weighted
+from hank_mfg.report.estimation_figures import plot_posterior
 from hank_mfg.solve.play.rollout import rollout
 
 OVER = {"risk_aversion": (1.0, 2.0), "discount_factor": (0.985, 0.99)}
@@ -87,30 +88,31 @@ def test_the_filter_estimates_the_sum_over_every_path_of_shocks(solution, float6
 
 @pytest.mark.slow
 def test_a_posterior_of_a_global_solution_covers_the_truth_and_resumes(solution, data, tmp_path):
-    """Guards docs/box.md: draws of a posterior by particle Metropolis-Hastings lie around the truth of simulated data,
-    and an estimation that was cut off goes on to the same numbers."""
+    """Guards docs/box.md: draws of a posterior lie around the truth of simulated data, and an estimation that was cut
+    off goes on to the same numbers."""
     likelihood = hm.particle_likelihood(solution, data, OBSERVED, particles=100, burn=20)
     assert likelihood(risk_aversion=1.4, seed=3) == likelihood(risk_aversion=1.4, seed=3)
     assert likelihood.repeated(4).std() > 0
     true, false = (likelihood.repeated(8, risk_aversion=1.4, discount_factor=beta).mean() for beta in (0.988, 0.985))
     assert true > false
     priors = {"risk_aversion": ("normal", 1.5, 0.2), "discount_factor": ("normal", 0.9875, 0.0015)}
-    settings = {"chains": 2, "explore": 12, "seed": 1}
+    settings = {"explore": 12, "seed": 1}
     every = r"outside the box|Monte Carlo error|lie within|draws do not tell the posterior yet"
     with pytest.warns(UserWarning, match=every) as said:
         whole = hm.estimate(likelihood, priors, draws=80, **settings)
         hm.estimate(likelihood, priors, draws=10, folder=tmp_path, **settings)
         again = hm.estimate(likelihood, priors, draws=80, folder=tmp_path, **settings)
-    assert any("draws do not tell" in str(each.message) for each in said), "eighty draws"
+    assert any("draws do not tell" in str(each.message) for each in said), "ten draws"
     for name in OVER:
         np.testing.assert_array_equal(whole.draws[name], again.draws[name])
     drawn = whole.draws["discount_factor"]
     assert abs(drawn.mean() - 0.988) < 2.5 * drawn.std() < 0.003
     table = whole.table()
     assert list(table.index) == list(OVER) and (table["5 %"] < table["95 %"]).all()
-    assert 0 < whole.acceptance.mean() < 1 and "toprule" in whole.to_latex()
+    assert 10 < whole.effective < 80 and "toprule" in whole.to_latex()
+    plot_posterior(whole)
     with pytest.warns(UserWarning, match="outside the box"), pytest.raises(EstimationError, match="another estimation"):
-        hm.estimate(likelihood, priors, draws=10, folder=tmp_path, chains=2, explore=12, seed=2)
+        hm.estimate(likelihood, priors, draws=10, folder=tmp_path, explore=12, seed=2)
     frame = likelihood.filtered(["capital"], {"risk_aversion": 1.4})
     assert list(frame) == ["capital", "effective particles"] and len(frame) == 80
 
@@ -149,6 +151,6 @@ def test_moments_of_importance_weights_are_those_of_the_target():
     covariance = np.asarray([[0.5, 0.2], [0.2, 0.4]])
     away = points - [0.5, -0.3]
     target = -0.5 * np.einsum("ni,ij,nj->n", away, np.linalg.inv(covariance), away)
-    mean, found = _moments(points, target, proposal)
+    mean, found = Weighted(points, target, proposal).moments()
     np.testing.assert_allclose(mean, [0.5, -0.3], atol=0.06)
     np.testing.assert_allclose(found, covariance, atol=0.06)

@@ -22,7 +22,7 @@ from hank_mfg.estimate.likelihood.particles import ParticleLikelihood
 from hank_mfg.estimate.posterior.chains import Chains, sample_chains
 from hank_mfg.estimate.posterior.drawn import Drawn
 from hank_mfg.estimate.posterior.mode import Density, Mode, climb, find_mode, mode_at
-from hank_mfg.estimate.posterior.particle_chains import ParticlePosterior, sample_posterior
+from hank_mfg.estimate.posterior.particle_posterior import ParticlePosterior, sample_posterior
 from hank_mfg.estimate.posterior.priors import Target, as_model, on_the_line
 from hank_mfg.precision import float64_allowed
 from hank_mfg.sizes import require_sizes
@@ -34,6 +34,7 @@ LEVELS = (0.05, 0.5, 0.95)  # of bands
 FAN = (0.05, 0.25, 0.5, 0.75, 0.95)  # of forecasts
 HIGHER = 1e-3  # of the log density, above a mode, that shows another one
 USED = 200  # draws that bands are made of
+AGREE, ENOUGH = 1.05, 50  # R-hat above which chains disagree; effective draws below which a table says little
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +73,46 @@ class Posterior(Drawn):
         if self.draws:
             columns |= self.summary(interval)
         return pd.DataFrame(columns, index=pd.Index(names, name="parameter"))
+
+    def summary(self, interval: float) -> dict[str, list[float]]:
+        """Columns of a table: the mean, the ends of the central `interval`, R-hat, and the effective sample size of the
+        bulk (arviz), of every parameter."""
+        names, tail = self.likelihood.parameters, 0.5 * (1.0 - interval)
+        columns = {"mean": [float(self.draws[name].mean()) for name in names]}
+        for level in (tail, 1.0 - tail):
+            columns[f"{100 * level:.3g} %"] = [float(np.quantile(self.draws[name], level)) for name in names]
+        found = self.diagnostics()
+        return {**columns, "R-hat": found["R-hat"].to_list(), "ESS": found["ESS bulk"].to_list()}
+
+    def diagnostics(self) -> "pd.DataFrame":
+        """R-hat and effective sample sizes of bulk and tails, one row a parameter (Vehtari et al. 2021), by arviz."""
+        import pandas as pd
+
+        self.require_draws("diagnostics")
+        import arviz
+
+        names = self.likelihood.parameters
+        measures = (arviz.rhat, arviz.ess, functools.partial(arviz.ess, method="tail"))
+        rows = [[float(measure(self.draws[name])) for measure in measures] for name in names]
+        return pd.DataFrame(rows, index=pd.Index(names, name="parameter"), columns=["R-hat", "ESS bulk", "ESS tail"])
+
+    def warn_of_chains(self) -> None:
+        """Warn where chains do not agree, or draws say too little."""
+        found = self.diagnostics()
+        rhat = np.nan_to_num(found["R-hat"].to_numpy(), nan=np.inf)
+        size, names = np.nan_to_num(found["ESS bulk"].to_numpy()), list(found.index)
+        if rhat.max() > AGREE or size.min() < ENOUGH:
+            warn_user(
+                f"The draws do not tell the posterior yet: R-hat is {rhat.max():.3g} for {names[int(rhat.argmax())]} "
+                f"(at most {AGREE} is usual), the smallest effective sample {size.min():.0f}, for "
+                f"{names[int(size.argmin())]}: raise draws; where that does not help, look at the draws for several "
+                "modes or an end that they lean on."
+            )
+
+    @property
+    def center(self) -> dict[str, float]:
+        """The mode."""
+        return dict(self.mode.values)
 
     def log_marginal_density(self) -> dict[str, float]:
         """log p(data), by Laplace's approximation at the mode and, where there are draws, by the modified harmonic mean
@@ -240,7 +281,6 @@ def estimate(
     priors: Any,
     *,
     draws: int = 1000,
-    chains: int = 4,
     explore: int = 40,
     seed: int = 0,
     folder: str | os.PathLike | None = None,
@@ -257,7 +297,7 @@ def estimate(
     priors: Any,
     *,
     draws: int = 1000,
-    chains: int = 4,
+    chains: int | None = None,
     warmup: int | None = None,
     starts: int | None = None,
     explore: int | None = None,
@@ -273,27 +313,30 @@ def estimate(
     that samples the parameters under their names. `draws=0` finds the mode alone: the highest of those that `starts`
     searches find (3), one from the model's own values, the others from draws of the priors. Chains start around the
     mode, with `warmup` draws before those that are kept (300); with a `folder` they are written as they go, and the
-    same call goes on with what is there. `executor` runs chains side by side, `callback` is called with how far they
-    are.
+    same call goes on with what is there. `executor` runs chains side by side (4), `callback` is called with how far
+    they are.
 
-    A likelihood that is estimated, by `particle_likelihood`, has draws by particle marginal Metropolis-Hastings and no
-    mode: three to eight rounds of `explore` points (40) find where the posterior lies, then a random walk with steps of
-    that size draws from it.
+    A likelihood that is estimated, by `particle_likelihood`, has weighted draws, and neither a mode nor chains: three
+    to sixteen rounds of `explore` points (40) find where the posterior lies, then as many points as `draws` are drawn
+    there, side by side by `executor`.
 
     Needs the extra "estimate" (numpyro, arviz). Raises EstimationError, one sentence, for priors that do not fit and
     where there is no mode.
     """
     path = None if folder is None else Path(folder)
     if isinstance(likelihood, ParticleLikelihood):
-        require_none({"warmup": warmup, "starts": starts}, "a linear solution", "this likelihood is estimated")
+        require_none(
+            {"warmup": warmup, "starts": starts, "chains": chains}, "a linear solution", "this likelihood is estimated"
+        )
         explore = 40 if explore is None else explore
-        sizes = {"draws": (draws, 1, 1000), "chains": (chains, 1, 4), "explore": (explore, 10, 40)}
-        require_sizes("estimate", sizes, lambda: (8.0 * chains * draws, 0.0))
+        sizes = {"draws": (draws, 10, 1000), "explore": (explore, 10, 40)}
+        require_sizes("estimate", sizes, lambda: (8.0 * draws, 0.0))
         return sample_posterior(
-            likelihood, on_the_line(as_model(priors, likelihood), likelihood), draws=draws, chains=chains,
-            explore=explore, seed=seed, folder=path, executor=executor, callback=callback,
+            likelihood, on_the_line(as_model(priors, likelihood), likelihood), draws=draws, explore=explore,
+            seed=seed, folder=path, executor=executor, callback=callback,
         )  # fmt: skip
     require_none({"explore": explore}, "a likelihood that is estimated", "this one is of a linear solution")
+    chains = 4 if chains is None else chains
     warmup, starts = 300 if warmup is None else warmup, 3 if starts is None else starts
     require_sizes(
         "estimate",
