@@ -81,3 +81,20 @@ class Unequal(Production):
 
     def resources(self, assets, own, today):
         return (1 + today.interest_rate) * assets + today.wage * own.skill
+
+
+class RiskyUnequal(Unequal):
+    """The same with productivity that moves between two states."""
+
+    risk: float = hm.parameter("productivity in good times less one", at_least=0, below=1, default=0.05)
+    staying: float = hm.parameter("probability that times stay", above=0, below=1, default=0.875)
+
+    def aggregate_shocks(self):
+        chain = [[self.staying, 1 - self.staying], [1 - self.staying, self.staying]]
+        return hm.MarkovChain(chain, productivity=[1 - self.risk, 1 + self.risk])
+
+    def output(self, today):
+        return today.productivity * super().output(today)
+
+    def signal(self, today):
+        return {"capital": today.capital, "productivity": today.productivity}

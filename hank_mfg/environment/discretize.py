@@ -19,15 +19,16 @@ from hank_mfg.precision import in_jax
 
 
 def discretize(
-    model: Model, asset_points: int | Mapping[str, int] | None = None, dtype=None, *, aggregate_risk: bool = True
-) -> Economy:
+    model: Model, asset_points: int | Mapping[str, int] | None = None, dtype=None, *, aggregate_risk: bool = True,
+    planned: bool = False,
+) -> Economy:  # fmt: skip
     """Put a declared model on grids.
 
     `asset_points` is the number of asset points, dense at the borrowing limit, 200 unless given; of two assets that of
     each, by name or the same, 60 unless given; `dtype` float32 or float64 (float64
     needs `jax.enable_x64`, which the library's own entry points switch on locally). With `aggregate_risk=False` the
     aggregate shocks are held at their stationary means and the idiosyncratic chain is averaged over them: the
-    economy whose stationary equilibrium is the point of departure.
+    economy whose stationary equilibrium is the point of departure. Where it is `planned` a planner chooses for all.
     """
     dtype = jnp.result_type(float) if dtype is None else dtype
     require_patience(model)
@@ -46,7 +47,7 @@ def discretize(
     own_values, shock_values = Named("own", states.values), Named("shocks", shock_values)
     plain = (model, own_values, transition, shock_values, shock_transition, states.shares, states.life)
     model, own_values, transition, *rest, life = jax.tree.map(lambda x: _array(x, dtype), plain)
-    return Economy(model, grid, own_values, transition, *rest, life=life)
+    return Economy(model, grid, own_values, transition, *rest, life=life, planned=planned)
 
 
 def _array(leaf, dtype):

@@ -62,6 +62,7 @@ class Economy(eqx.Module):
     given the aggregate move; `shock_values` each (Z,); `shock_transition` (Z, Z); `shares` (types,) of the permanent
     types, whose idiosyncratic states lie together, as many for each. Where lives end, own states are pairs of age and
     idiosyncratic state, the age outermost, and `life` says who lives on; otherwise they are idiosyncratic states alone.
+    Where it is `planned` a planner chooses for all households and minds what savings do to prices (externality.py).
     The action of a household is its next assets, between the `bounds` of its state.
     Methods about households take all states, (assets, income), or those that broadcast with idiosyncratic values `own`.
     """
@@ -74,6 +75,7 @@ class Economy(eqx.Module):
     shock_transition: Array
     shares: Array
     life: Life | None = eqx.field(kw_only=True, default=None)
+    planned: bool = eqx.field(kw_only=True, default=False, static=True)
 
     @property
     def dtype(self):

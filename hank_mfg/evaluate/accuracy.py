@@ -172,7 +172,8 @@ def evaluate(
     from; where there is none, no law is fitted, and the first price that clears is described. It is fitted on one path
     of `periods` periods and tested on another, neither seen in training. `deviations=False` leaves out exploitability,
     which trains a deviator; where households have two assets both it and the gain by search are left out unless
-    `deviations=True`, for they take minutes. Progress is reported on standard error every 30 seconds, with
+    `deviations=True`, for they take minutes; of a planner's solution there are none, and Euler errors are those of the
+    planner's condition. Progress is reported on standard error every 30 seconds, with
     `verbose=True` at every step, with `verbose=False` never. Warns when the top of the asset grid holds more than 1e-6
     of the mass, or when the path is too short for its mean to have settled.
 
@@ -190,7 +191,8 @@ def evaluate(
         with telling("evaluate", verbose) as lines:
             return box_accuracy(solution, **measured, asset_points=cast(Any, asset_points), lines=lines)
     require_none({"points": points}, "a solution over a box of parameters", f"this is a {type(solution).__name__}")
-    deviations = not solution.steady.economy.several if deviations is None else deviations
+    several, planned = solution.steady.economy.several, solution.steady.economy.planned
+    deviations = not (several or planned) if deviations is None else deviations
     if deviations and not isinstance(solution, Solution):
         raise ValueError(
             f"Exploitability trains a deviator from a trained policy, which a {type(solution).__name__} does not have: "
@@ -220,7 +222,7 @@ def evaluate(
             )
         _warn(fitted, variable)
         searched = None
-        if deviations or not economy.several:
+        if deviations or not (several or planned):
             lines.step("searching for better savings")
             searched = search_gain(solution, seed=seed + 4)
         lines.step("training a deviator")

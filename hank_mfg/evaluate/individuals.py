@@ -13,6 +13,7 @@ import numpy as np
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.externality import externality
 from hank_mfg.evaluate.given import Path, integers
 from hank_mfg.solve.play.rollout import Decision, State, Step
 from hank_mfg.solve.stationary.household import asset_return
@@ -154,7 +155,7 @@ def choose_at(economy: Economy, now: Decision, assets: Array, own: Array | None 
 
 def implied_consumption(economy: Economy, step: Step, ahead: Decision, savings: Array, own: Array) -> Array:
     """The composite (consumption, less effort under GHH) that the Euler equation implies for next assets `savings` of
-    individuals in `own`, (n,)."""
+    individuals in `own`, (n,), or the planner's condition where a planner chooses for all."""
     shock, utility = step.now.state.aggregate.shock, economy.model.preferences()
 
     def branch(shock_next, following: Decision):
@@ -162,7 +163,11 @@ def implied_consumption(economy: Economy, step: Step, ahead: Decision, savings: 
         flat, there = jnp.repeat(savings, places.shape[1]), places.reshape(-1)
         _, consumption, _ = choose_at(economy, following, flat, there)
         gross = at(economy, asset_return(economy, following.public), flat, there)
-        marginal = (gross * utility.marginal_utility(consumption)).reshape(places.shape)
+        marginal = gross * utility.marginal_utility(consumption)
+        if economy.planned:
+            effect = externality(economy, following.public, following.state.aggregate.mass, following.savings)
+            marginal += at(economy, effect, flat, there)
+        marginal = marginal.reshape(places.shape)
         return economy.shock_transition[shock, shock_next] * jnp.sum(marginal * probabilities, axis=1)
 
     each = jax.vmap(branch)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)

@@ -140,7 +140,7 @@ class Solution(Trained, Answers):
         """The trained policy on a grid and in a precision of choice, by default twice as fine as in training, of two
         assets as in training."""
         points = self.settings.points(self.model, FINER) if asset_points is None else asset_points
-        economy = discretize(self.model, points, dtype)
+        economy = discretize(self.model, points, dtype, planned=self.steady.economy.planned)
         policy = cast(self.policy, dtype)
         return Play(economy, policy, policy.tables_on(economy.grid))
 
@@ -160,7 +160,10 @@ class Solution(Trained, Answers):
 
 
 def model_note(solution: GlobalSolution) -> str:
-    """A sentence for a note: of which model of a set a result is; "" where the policy was trained for one model."""
+    """A sentence for a note: that a planner chooses, or of which model of a set a result is; "" of households who were
+    trained for one model."""
+    if solution.steady.economy.planned:
+        return "A planner chooses savings for all, and Euler errors are those of the planner's condition."
     if not isinstance(solution, Solution) or solution.family is None:
         return ""
     count = len(solution.family.changes(solution.model))

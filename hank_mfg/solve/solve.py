@@ -179,7 +179,7 @@ def _solve_economy(
         )
     check_argument("solve", "method", settings, RSPG | KSAlgorithm)
     require_aggregate_risk(model)
-    require_own_steady(model, steady)
+    require_own_steady(model, steady, planned=isinstance(settings, RSPG) and family is None)
     if isinstance(settings, KSAlgorithm):
         if callback is not None or resume is not None or family is not None:
             raise ValueError(

@@ -15,7 +15,7 @@ on both.
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast, overload
 
 import equinox as eqx
 import jax
@@ -23,17 +23,23 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
-from hank_mfg.arguments import require_none
+from hank_mfg.arguments import check_argument, require_none
 from hank_mfg.environment.accounting import OFF, explain_goods, steady_goods
 from hank_mfg.environment.economy import Economy, Public
+from hank_mfg.environment.externality import external_effects, of_own_assets
 from hank_mfg.environment.lottery import expect
-from hank_mfg.environment.quantities import Names, contributions, form_steady_state, names_of, supplied
+from hank_mfg.environment.quantities import Names, form_steady_state, names_of, supplied
 from hank_mfg.errors import HankError, warn_user
 from hank_mfg.evaluate.distribution.statistics import gini, gini_over_states, has_shares
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model
+from hank_mfg.model.named import Named
 from hank_mfg.model.portable import portable
 from hank_mfg.precision import float64_allowed, in_jax
+from hank_mfg.solve.gradient.economies import steady_points
+from hank_mfg.solve.gradient.spg import RSPG
+from hank_mfg.solve.solution import Solution
+from hank_mfg.solve.solve import solve
 from hank_mfg.solve.stationary.clearing.mass import stationary_mass
 from hank_mfg.solve.stationary.diagnosis.symptoms import words
 from hank_mfg.solve.stationary.household import (
@@ -118,21 +124,59 @@ class _Point(NamedTuple):
     consumption: Array
 
 
+@overload
+def planner(
+    model: Model,
+    method: None = None,
+    *,
+    market: SteadyState | None = None,
+    asset_points: int | None = None,
+    tolerance: float = 1e-11,
+) -> Planner:
+    """Without aggregate risk."""
+    ...
+
+
+@overload
+def planner(
+    model: Model, method: RSPG, *, market: SteadyState | None = None, seed: int = 0, verbose: bool | None = None
+) -> Solution:
+    """With aggregate risk."""
+    ...
+
+
 @float64_allowed
 def planner(
-    model: Model, *, market: SteadyState | None = None, asset_points: int | None = None, tolerance: float = 1e-11
-) -> Planner:
-    """The stationary optimum of the constrained planner, who chooses savings for all households, and the market's.
+    model: Model,
+    method: RSPG | None = None,
+    *,
+    market: SteadyState | None = None,
+    asset_points: int | None = None,
+    tolerance: float = 1e-11,
+    seed: int | None = None,
+    verbose: bool | None = None,
+) -> Planner | Solution:
+    """The optimum of the constrained planner, who chooses savings for all households: stationary, beside the market's
+    equilibrium, or with aggregate risk by a `method`, hm.RSPG(), and a `seed` (0).
 
     Utility of all households counts alike; markets, prices as functions of aggregates, and incomplete insurance stay as
     they are. For economies of one asset and hours that are given, whose prices follow from aggregates, where households
-    live for ever and are equally patient; aggregate shocks are held at their means. `market` is the stationary
+    live for ever and are equally patient. Without a method aggregate shocks are held at their means; with one the
+    result is a `Solution` like any other, which starts from the stationary optimum, its `steady`, and whose Euler
+    errors are those of the planner's condition in every aggregate state. `market` is the stationary
     equilibrium where it is solved already, otherwise it is on `asset_points` (200); the top of the grid must leave room
     for the planner's capital, which may be several times the market's. `tolerance` as in `steady_state`.
 
     Source: Davila, Hong, Krusell and Rios-Rull (2012), Econometrica 80(6). Raises PlannerError for economies that this
     does not cover, and where no optimum is found.
     """
+    if method is not None:
+        check_argument("planner", "method", method, RSPG)
+        require_none({"asset_points": asset_points}, "a stationary optimum", "the method has asset_points")
+        points = steady_points(method, model) if market is None else None
+        optimum = planner(model, market=market, asset_points=cast(Any, points), tolerance=tolerance).optimum
+        return solve(model, method, steady=optimum, seed=seed or 0, verbose=verbose)
+    require_none({"seed": seed, "verbose": verbose}, "aggregate risk", "no method is given")
     begin = time.perf_counter()
     _require_covered(model)
     if market is not None:
@@ -151,8 +195,8 @@ def planner(
     public = jax.tree.map(np.float64, found.public)
     residual = float(np.abs(np.asarray(found.excess)).max())
     optimum = SteadyState(
-        economy, found.policy, np.asarray(found.savings), np.asarray(found.mass), public, residual, float(found.change),
-        0.0, time.perf_counter() - begin,
+        dataclasses.replace(economy, planned=True), found.policy, np.asarray(found.savings), np.asarray(found.mass),
+        public, residual, float(found.change), 0.0, time.perf_counter() - begin,
     )  # fmt: skip
     external = {name: float(value) for name, value in zip(names.unknown, found.externality, strict=True)}
     _warn_of_budget(steady, optimum)
@@ -343,42 +387,23 @@ def _point(problem: _Problem, x: Array, start: Array) -> _Point:
     assumed, wedges = jnp.split(x, 2)
     shocks = economy.shocks(0)
 
-    def public_at(assumed: Array) -> Public:
-        return form_steady_state(economy, names, assumed, shocks, share)
-
-    public = public_at(assumed)
+    public = form_steady_state(economy, names, assumed, shocks, share)
     wedge = _wedge(economy, names, wedges)
     found = solve_household(economy, public, start, tolerance=tolerance, wedge=wedge)
     policy, savings = policy_and_savings(economy, public, found.plan, wedge)
     mass = stationary_mass(economy, savings)
     supply = supplied(economy, names.unknown, mass, shocks)
-    external = externalities(economy, public_at, assumed, mass, savings)
+    effects = external_effects(economy, public, mass, savings)
+    external = jnp.stack([jnp.asarray(effects[name]) for name in names.unknown])
     excess = jnp.concatenate([jnp.log(supply / assumed), (external - wedges) / unit])
     excess = jnp.where(found.change <= 1e3 * tolerance, excess, jnp.nan)
     return _Point(excess, policy, savings, mass, public, wedges, found.change, found.plan)
 
 
-def externalities(
-    economy: Economy, public_at: Callable[[Array], Public], aggregates: Array, mass: Array, savings: Array
-) -> Array:
-    """D_k, (aggregates,): the sum over households of u'(c) dm/dA_k, at `aggregates` and what follows from them by
-    `public_at`, given the mass and savings of a period (assets, income)."""
-    through_prices = jax.jacfwd(lambda values: economy.resources(public_at(values)))(aggregates)
-    public = public_at(aggregates)
-    consumption = economy.budget(public).consumption_of(economy.resources(public), savings)
-    valued = mass * economy.model.preferences().marginal_utility(consumption)
-    return jnp.sum(valued[..., None] * through_prices, axis=(0, 1))
-
-
 def _wedge(economy: Economy, names: Names, wedges: Array) -> Array:
     """The sum of D_k dA_k/da in every state, (assets, income)."""
-    points = jnp.broadcast_to(economy.grid.points[:, None], economy.shape)
-
-    def contributed(assets: Array) -> Array:
-        return contributions(economy, economy.shocks(0), names.unknown, assets)
-
-    slopes = jax.jvp(contributed, (points,), (jnp.ones_like(points),))[1]
-    return jnp.tensordot(wedges, slopes, axes=1)
+    effects = Named("effects", dict(zip(names.unknown, wedges, strict=True)))
+    return of_own_assets(economy, economy.shocks(0), effects)
 
 
 @eqx.filter_jit

@@ -7,6 +7,7 @@ import hank_mfg as hm
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import welfare_economies
+from welfare_economies import RiskyUnequal as RiskyUnequal
 from welfare_economies import Unequal as Unequal
 
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from economies import Hours, Taxes, Unequal
+from economies import Hours, RiskyUnequal, Taxes, Unequal
 
 import hank_mfg as hm
 from hank_mfg.environment.discretize import discretize
+from hank_mfg.environment.economy import Aggregate
+from hank_mfg.environment.externality import external_effects, externality
 from hank_mfg.environment.quantities import form_steady_state, names_of
 from hank_mfg.welfare.equivalents import _factors
-from hank_mfg.welfare.planner import externalities
 
 POINTS = 60
 
@@ -275,12 +276,62 @@ def test_households_that_are_alike_leave_nothing_out(planned):
         names, share, shocks = names_of(economy), economy.long_run()[0], economy.shocks(0)
         mass = jnp.zeros(economy.shape).at[20].set(share)
         held = economy.grid.points[20:21]
-        found = externalities(
-            economy, lambda a: form_steady_state(economy, names, a, shocks, share), held, mass,
-            jnp.full(economy.shape, held[0]),
-        )  # fmt: skip
-    assert abs(float(found[0])) < 1e-12
+        public = form_steady_state(economy, names, held, shocks, share)
+        found = external_effects(economy, public, mass, jnp.full(economy.shape, held[0]))
+    assert abs(float(found["capital"])) < 1e-12
     assert abs(planned.externality["capital"]) > 1e-4
+
+
+def test_the_effect_of_one_household_on_all_others_is_what_prices_do(planned):
+    """Against differences: a little mass moved up by one point changes prices, and these all others' utility; in plain
+    NumPy, in a state of an economy with aggregate risk that is not its optimum."""
+    model, mass = RiskyUnequal(), planned.market.mass
+    with jax.enable_x64(True):
+        economy = discretize(model, 200, jnp.float64, planned=True)
+        public = economy.public(Aggregate(jnp.asarray(mass), jnp.int32(1)))
+        found = np.asarray(externality(economy, public, jnp.asarray(mass), jnp.asarray(planned.market.savings)))
+        points, skill = np.asarray(economy.grid.points), np.asarray(economy.own["skill"])
+    alpha, labor, level = float(model.capital_share), float(np.sum(mass * skill)), 1.0 + float(model.risk)
+
+    def utility(capital):
+        output = level * capital**alpha * labor ** (1 - alpha)
+        rate, wage = alpha * output / capital - float(model.depreciation), (1 - alpha) * output / labor
+        return np.sum(mass * (1 - 1 / ((1 + rate) * points[:, None] + wage * skill - planned.market.savings)))
+
+    capital, step = float(np.sum(mass * points[:, None])), 1e-3
+    slope = (utility(capital + step) - utility(capital - step)) / (2 * step)
+    np.testing.assert_allclose(found, slope, rtol=1e-7)
+
+
+def test_a_planner_s_optimum_is_not_taken_for_a_market_s(planned):
+    """What asks for households' own conditions refuses it, and says what to give."""
+    model, optimum = Unequal(), planned.optimum
+    for call in (lambda: hm.linearize(optimum), lambda: hm.transition(optimum, horizon=50, depreciation=[0.081]),
+                 lambda: hm.as_game(model, steady=optimum)):  # fmt: skip
+        with pytest.raises(ValueError, match=r"planner's optimum: give the market's equilibrium"):
+            call()
+
+
+@pytest.mark.slow
+def test_the_planner_with_aggregate_risk(tmp_path):
+    """Guards docs/welfare.md, 'The planner with aggregate risk': small residuals, capital near the stationary optimum,
+    and no gain from tilted savings, of which the market's solution has some; kept and read, it is still a planner's."""
+    from welfare import gains_of_tilts
+
+    market = hm.solve(RiskyUnequal(), hm.RSPG(), verbose=False)
+    planner = hm.planner(RiskyUnequal(), hm.RSPG(), verbose=False)
+    errors = hm.euler_errors(planner, periods=1000)
+    assert errors.mean < 1e-4 and errors.dynamic_maximum < 5e-3
+    assert hm.simulate(planner, periods=3000).series["capital"].mean() == pytest.approx(119.2, rel=0.01)
+    hm.save(planner, tmp_path / "planner.npz")
+    again = hm.load(tmp_path / "planner.npz")
+    assert again.steady.economy.planned and again.play(10).economy.planned
+    with pytest.raises(ValueError, match="planner's optimum"):
+        hm.exploitability(again)
+    (rich, _), (alike, _), (poor, _) = gains_of_tilts(market, 64)
+    assert min(rich, alike, poor) > 0.04
+    for gain, error in gains_of_tilts(again, 64):
+        assert abs(gain) < 0.002 + 3 * error
 
 
 @pytest.mark.slow

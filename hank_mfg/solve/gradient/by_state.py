@@ -22,6 +22,7 @@ from jax import Array
 
 from hank_mfg.environment.dependence import depends_on
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.externality import externality
 from hank_mfg.environment.quantities import form, names_of, stack
 from hank_mfg.model.base import named
 from hank_mfg.model.named import Named
@@ -80,10 +81,11 @@ class Optimum(NamedTuple):
 
 
 @eqx.filter_jit
-def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
+def optimum_by_state(economy: Economy, moved: Array, start: Array, wedge: Array | None = None) -> Optimum:
     """The household's optimum while the aggregates that choices move stay at `moved` (names.unknown,).
 
-    `start` is consumption on the grid, (assets, income).
+    `start` is consumption on the grid, (assets, income); `wedge` is what a planner adds to the marginal value of assets
+    in every state, of the same shape.
     """
     names, every = names_of(economy), jnp.arange(economy.shock_count)
     share = economy.long_run()
@@ -101,7 +103,8 @@ def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
         return jax.vmap(lambda now: jnp.tensordot(economy.shock_transition[now], after(now), 1))(every)
 
     def functions(consumption: Array) -> ConsumptionFunction:
-        expected = ahead(gross * utility.marginal_utility(consumption))
+        marginal = gross * utility.marginal_utility(consumption)
+        expected = ahead(marginal if wedge is None else marginal + wedge)
         return jax.vmap(lambda p, value: egm_given(economy, p, value))(public, expected)
 
     def sweep(logs: Array) -> Array:
@@ -114,6 +117,9 @@ def optimum_by_state(economy: Economy, moved: Array, start: Array) -> Optimum:
     return Optimum(functions(jnp.exp(found.point)), cash, found.change)
 
 
+_effects = eqx.filter_jit(externality)
+
+
 @float64_allowed
 def start_by_state(policy: Policy, economy: Economy, steady: SteadyState, program=optimum_by_state) -> Policy:
     """A policy that starts from the optimum in every aggregate state, where it sees these; otherwise as it is.
@@ -124,7 +130,12 @@ def start_by_state(policy: Policy, economy: Economy, steady: SteadyState, progra
     if policy.by_state is None:
         return policy
     moved = stack(jax.tree.map(in_jax, steady.aggregates), names_of(economy).unknown)
-    found = program(economy, moved, jnp.asarray(steady.consumption))
+    wedge = (
+        _effects(economy, steady.public, jnp.asarray(steady.mass), jnp.asarray(steady.savings))
+        if economy.planned
+        else None
+    )
+    found = program(economy, moved, jnp.asarray(steady.consumption), wedge)
     if not np.asarray(found.change) <= 1e3 * TOLERANCE:
         return policy
     dtype = policy.knots.dtype

@@ -84,7 +84,7 @@ def prepare(
     arguments give the same bits. `walk` and `by_state` are what `compile_ahead` compiled; `sees` as in `untrained`.
     """
     play, training = untrained(model, settings, steady, seed=seed, sees=sees)
-    whole = discretize(model, steady.economy.grid.count, jnp.float64)
+    whole = discretize(model, steady.economy.grid.count, jnp.float64, planned=steady.economy.planned)
     if isinstance(play.policy, PortfolioPolicy):
         policy = start_linear(play.policy, whole, steady, seed=seed)
         play = play._replace(policy=policy)
@@ -141,15 +141,19 @@ def untrained(
     points: Any = None,
     sees: Model | None = None,
     parameters: int = 0,
+    planned: bool = False,
 ) -> tuple[Play, Training[State]]:
     """Training with every path at the stationary mass; without `steady`, arrays of the right shapes only, for a
     stationary equilibrium on `points` asset points.
 
     It is what a checkpoint is read into, and, before the stationary equilibrium is known, what to compile for. The
     household may be one that `sees` what another model shows, in signals and of its own state: some of its quantities.
-    The networks see so many `parameters` of the model beside the signal.
+    The networks see so many `parameters` of the model beside the signal. `planned` as the economy is, where `steady`,
+    which says so, is not there.
     """
-    economy, information_sets = discretize(model, settings.points(model), DTYPES[settings.precision]), None
+    planned = planned if steady is None else steady.economy.planned
+    economy = discretize(model, settings.points(model), DTYPES[settings.precision], planned=planned)
+    information_sets = None
     dtype = economy.dtype
     if sees is not None:
         shown = discretize(sees, settings.asset_points, dtype)
@@ -223,13 +227,15 @@ class Compiled(NamedTuple):
 
 
 @float64_allowed
-def compile_ahead(model: Model, settings: RSPG, points: Any, models: ModelSet | None = None) -> Compiled:
-    """Compile what training calls, for the shapes of a model and settings.
+def compile_ahead(
+    model: Model, settings: RSPG, points: Any, models: ModelSet | None = None, *, planned: bool = False
+) -> Compiled:
+    """Compile what training calls, for the shapes of a model and settings, and whether it is `planned`.
 
     `points` is the number of asset points of the stationary equilibrium that training starts from. It needs no
     numbers, so it runs in a thread beside the stationary equilibrium.
     """
-    play, training = untrained(model, settings, points=points)
+    play, training = untrained(model, settings, points=points, planned=planned)
     return compile_for(model, settings, points, play, training, models)
 
 
@@ -242,7 +248,11 @@ def compile_for(
     walk = warm_up.lower(play, training, training.key, training.price_noise_sd, settings, models)
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         walking = beside.submit(walk.compile, compiler_options=options)
-        by_state = beside.submit(_compile_by_state, model, points) if play.policy.by_state is not None else None
+        by_state = (
+            beside.submit(_compile_by_state, model, points, play.economy.planned)
+            if play.policy.by_state is not None
+            else None
+        )
         step = _train.lower(finer(play), training, settings, chunk_length(settings.updates), models)
         train = step.compile(compiler_options=options)
         optimum = optimum_by_state if by_state is None else by_state.result()
@@ -250,10 +260,10 @@ def compile_for(
 
 
 @float64_allowed
-def _compile_by_state(model: Model, points: Any) -> Callable:
-    economy = discretize(model, points, jnp.float64)
-    moved = in_jax(np.ones(len(names_of(economy).unknown)))
-    lowered = optimum_by_state.lower(economy, moved, in_jax(np.ones(economy.shape)))
+def _compile_by_state(model: Model, points: Any, planned: bool) -> Callable:
+    economy = discretize(model, points, jnp.float64, planned=planned)
+    moved, start = in_jax(np.ones(len(names_of(economy).unknown))), in_jax(np.ones(economy.shape))
+    lowered = optimum_by_state.lower(economy, moved, start, start if planned else None)
     return lowered.compile(compiler_options=quick_compilation())
 
 
@@ -299,7 +309,8 @@ def train_economy(
     lines.step("compiling" if steady is not None else "stationary equilibrium, compiling beside it")
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         points = steady_points(settings, model) if steady is None else steady.economy.grid.count
-        compiling = beside.submit(compile_ahead, model, settings, points, models)
+        planned = steady is not None and steady.economy.planned
+        compiling = beside.submit(compile_ahead, model, settings, points, models, planned=planned)
         steady = steady if steady is not None else steady_state(model, asset_points=steady_points(settings, model))
         if started is not None:
             started(steady)

@@ -14,6 +14,9 @@ costate is F_1 plus a gap that accumulates the errors ahead,
 sampled shocks is multiplied by errors that vanish at the solution. td_lambda = 1 is the exact gradient of the objective
 along the path with the critic at its end, td_lambda = 0 the one-step first-order condition.
 
+Where a planner chooses for all, F_1 has one more term, what own assets do to all others through prices
+(environment/externality.py); nothing else differs.
+
 A firm that sets its price has one state, the price of the period before, and all firms are alike: its critic F_q is
 known, its gradient F_p + E[L F_q'] vanishes where what it expects, an output of the network, is the expectation.
 """
@@ -25,6 +28,7 @@ import jax.numpy as jnp
 from jax import Array
 
 from hank_mfg.environment.economy import Economy
+from hank_mfg.environment.externality import externality
 from hank_mfg.environment.life import Chain
 from hank_mfg.environment.lottery import Lottery, expect
 from hank_mfg.solve.play.rollout import Decision, Step, for_each
@@ -59,6 +63,8 @@ def first_order(economy: Economy, step: Step, ahead: Decision, there: Economy | 
 
     def expected(shock_next, decision):
         marginal, _, _ = there.marginal_rewards(decision.savings, decision.public)
+        if there.planned:
+            marginal += externality(there, decision.public, decision.state.aggregate.mass, decision.savings)
         return economy.shock_transition[shock, shock_next] * economy.chain(shock, shock_next).expect(marginal)
 
     each = jax.vmap(expected)(jnp.arange(economy.shock_count, dtype=jnp.int32), ahead)

@@ -27,7 +27,7 @@ from hank_mfg.environment.quantities import Moment, Names, contributions, public
 from hank_mfg.precision import in_jax
 from hank_mfg.solve.sequence.household_path import Decision, step
 from hank_mfg.solve.stationary.household import marginal_of
-from hank_mfg.solve.stationary.steady_state import SteadyState
+from hank_mfg.solve.stationary.steady_state import SteadyState, require_market
 
 
 class SteadyValues(NamedTuple):
@@ -51,7 +51,8 @@ class SteadyValues(NamedTuple):
 
 
 def steady_values(steady: SteadyState, names: Names) -> SteadyValues:
-    """The steady state as arrays, float64."""
+    """The steady state as arrays, float64. Raises ValueError for a planner's optimum."""
+    require_market(steady, "The sequence space")
     economy, mass, savings = steady.economy, jnp.asarray(steady.mass), jnp.asarray(steady.savings)
     public = jax.tree.map(in_jax, steady.public)
     marginal, choices = _behavior(economy, public, mass, savings)

@@ -282,11 +282,24 @@ def require_tolerance(tolerance: float) -> None:
         )
 
 
-def require_own_steady(model: Model, steady: SteadyState | None, what: str = "steady") -> None:
+def require_market(steady: SteadyState, what: str) -> None:
+    """Raise ValueError where `steady` is a planner's optimum: `what` asks for choices of households for themselves."""
+    if steady.economy.planned:
+        raise ValueError(
+            f"{what} is for households who choose for themselves, and this is a planner's optimum: give the market's "
+            "equilibrium, hm.steady_state(model); with aggregate risk the planner is hm.planner(model, hm.RSPG())."
+        )
+
+
+def require_own_steady(
+    model: Model, steady: SteadyState | None, what: str = "steady", *, planned: bool = False
+) -> None:
     """Raise ValueError unless `steady`, the argument `what`, is of an economy of this name with these parameters, or
-    None."""
+    None, and the market's, unless it may be `planned`."""
     if steady is None:
         return
+    if not planned:
+        require_market(steady, f"{what}=")
     other = steady.economy.model
     changed = list(differing(model.parameters(), other.parameters()))
     if type(model).__name__ != type(other).__name__ or changed:
