@@ -24,6 +24,7 @@ REPLICATIONS = {  # name -> module, which has a function run(folder, ...)
     "jedc-2010": "jedc_2010.run",
     "krueger-2016": "krueger_2016.run",
     "krusell-smith-1998": "krusell_smith_1998.run",
+    "published-methods": "published_methods.run",
     "rspg-benchmark": "wibault_2026.run",
     "rspg-economies": "wibault_2026.economies",
 }
