@@ -36,6 +36,7 @@ HOW = {
     "Comparison": "a comparison, as hm.compare(solution) returns it",
     "AbstractGame": "a game, as hm.load_game('beach_bar') or a class of your own makes it",
     "GameSolution": "a trained game, as hm.solve(game) or hm.load_run(folder) returns it",
+    "Drawn": "a posterior, as hm.estimate(likelihood, priors) returns it",
     "RSPG": "settings, as hm.RSPG() or hm.SPG() makes them",
     "KSAlgorithm": "settings, as hm.KSAlgorithm() makes them",
     "GameRSPG": "settings, as hm.GameRSPG() or hm.GameSPG() makes them",

@@ -59,7 +59,7 @@ def to_latex(
         raise ValueError(f"frame has shape {frame.shape}: a table needs at least one column.")
     if label and not caption:
         raise ValueError(f"label = {label!r} has no caption to number: give a caption as well or drop the label.")
-    numeric = [_is_numeric(frame.iloc[:, place]) for place in range(frame.shape[1])]
+    numeric = [is_numeric(frame.iloc[:, place]) for place in range(frame.shape[1])]
     alignment = "l" * frame.index.nlevels + "".join("r" if number else "l" for number in numeric)
     rows = []
     for place, key in enumerate(frame.index):
@@ -82,7 +82,7 @@ def to_latex(
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
 
-def _is_numeric(column: pd.Series) -> bool:
+def is_numeric(column: pd.Series) -> bool:
     """Whether a column is set as numbers: all of it, or most of it where a few entries are words instead."""
     numbers = sum(isinstance(entry, Real) and not pd.api.types.is_bool(entry) for entry in column)
     return pd.api.types.is_numeric_dtype(column) or 2 * numbers > len(column)
@@ -105,16 +105,23 @@ def _cell(entry, digits: int) -> str:
 
 
 def _number(value: float, digits: int) -> str:
-    """A number with `digits` significant digits, in powers of ten only where it would be hard to read otherwise."""
     if math.isinf(value):
         return r"$\infty$" if value > 0 else r"$-\infty$"
+    text, power = significant(value, digits)
+    sign = "-" if value < 0 else ""
+    if power is not None:
+        return rf"${sign}{text} \times 10^{{{power}}}$"
+    return f"$-{text}$" if sign else text
+
+
+def significant(value: float, digits: int) -> tuple[str, int | None]:
+    """The size of a finite number with `digits` significant digits, and the power of ten that stands beside it, None
+    where the number is easy to read without one."""
     mantissa, exponent = f"{abs(value):.{digits - 1}e}".split("e")
     power = int(exponent)
-    sign = "-" if value < 0 else ""
     if value != 0 and not -5 < power < 9:
-        return rf"${sign}{mantissa} \times 10^{{{power}}}$"
-    text = f"{abs(value):.{max(digits - 1 - power, 0)}f}" if value != 0 else "0"
-    return f"$-{text}$" if sign else text
+        return mantissa, power
+    return (f"{abs(value):.{max(digits - 1 - power, 0)}f}" if value != 0 else "0"), None
 
 
 def _headings(frame: pd.DataFrame, numeric: list[bool]) -> list[str]:

@@ -123,7 +123,9 @@ def test_commands_for_games(command, tmp_path):
     gains = command("evaluate", run, "--paths", 2, "--json").printed["populations"]["individuals"]
     assert 0 <= gains["nonanticipative"] <= gains["clairvoyant"] + 1e-9
     assert json.loads((run / "evaluation.json").read_text())["populations"]["individuals"] == gains
-    files = command("report", run, "--paths", 2, "--json").printed["files"]
+    files = command("report", run, "--paths", 2, "--html", "--json").printed["files"]
+    page = (run / "report.html").read_text()
+    assert page.count("<svg ") == 3 and "hank-mfg solve linear_quadratic --method spg" in page
     assert {"paths.png", "training.png", "exploitability.tex"} <= {file.rsplit("/", 1)[-1] for file in files}
     assert "clairvoyant (upper bound)" in command("evaluate", run, "--paths", 2).out
 

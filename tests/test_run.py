@@ -125,7 +125,7 @@ def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypat
     folder = solved_run.folder
     for path in made(folder):
         path.unlink()
-    printed = command("report", folder, "--periods", PERIODS, "--json").printed
+    printed = command("report", folder, "--periods", PERIODS, "--html", "--json").printed
     assert printed["run"] == str(folder)
     written = {Path(name).relative_to(folder).as_posix() for name in printed["files"]}
     assert all((folder / name).stat().st_size > 0 for name in written)
@@ -139,7 +139,11 @@ def test_a_report_rebuilds_every_table_and_figure(command, solved_run, monkeypat
         assert r"\toprule" in name.read_text()
     assert {path.suffix for path in folder.glob("irf_productivity_*")} == {".csv", ".json"}
     assert leftovers(folder) == []
-    assert written == {path.relative_to(folder).as_posix() for path in made(folder)} | {"evaluation.json"}
+    others = {"evaluation.json", "report.html"}
+    assert written == {path.relative_to(folder).as_posix() for path in made(folder)} | others
+    measured = json.loads((folder / "evaluation.json").read_text())
+    page = (folder / "report.html").read_text()
+    assert f'title="{measured["euler_error_max_percent"]!r}"' in page and page.count("<svg ") == len(FIGURES)
 
 
 def made(folder: Path) -> set[Path]:

@@ -2,6 +2,7 @@
 edited or contradicts the run is refused by name."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -310,8 +311,20 @@ def test_numbers_for_json_have_no_gaps(reported):
 
 def test_a_report_in_python_is_the_same(kept, tmp_path, undrawn):
     folder = Path(shutil.copytree(kept[0], tmp_path / "again"))
-    written = hm.write_report(hm.load_run(folder), str(folder))
-    assert {path.stem for path in written} == set(TABLES)
+    written = hm.write_report(hm.load_run(folder), str(folder), html=True)
+    assert {path.stem for path in written} == {*TABLES, "report"}
+
+
+def test_a_page_has_the_numbers_of_the_equilibrium(command, kept, undrawn):
+    """Guards docs/keeping_results.md, "One page": all digits of outcomes and accuracy, and the command."""
+    folder, steady = kept
+    content = command("report", folder, "--html", "--quiet", "--json").printed
+    assert content["files"][-1] == str(folder / "report.html")
+    text = (folder / "report.html").read_text()
+    titles = np.array(re.findall(r'title="([^"]*)"', text), float)
+    for value in (*steady.outcomes.values(), *content["accuracy"].values()):
+        assert np.isclose(titles[:, None], [value, 100 * value], rtol=1e-14, atol=0).any(), value
+    assert "the distance to the fixed point" in text and f"asset-points {POINTS} --out {folder.name}" in text
 
 
 def test_latex_of_an_equilibrium(kept, tmp_path):

@@ -36,7 +36,7 @@ class Request:
     """A request: a model or a run folder, how to solve it, where to keep it, and what to compare.
 
     `options` of the method are NAME=VALUE; `sampling` are horizon, starts, paths and periods of
-    `compare`; `quiet` leaves out the progress on standard error.
+    `compare`; `quiet` leaves out the progress on standard error; `html` writes a page too.
     """
 
     source: str
@@ -49,6 +49,7 @@ class Request:
     sampling: dict[str, Any]
     classical: bool
     quiet: bool
+    html: bool = False
 
     def tell(self, text: str) -> None:
         """A line on standard error, unless quiet."""
@@ -93,7 +94,7 @@ def compare_models(request: Request, seconds: Callable[[], float]) -> tuple[dict
         solutions, request.shock, request.sizes, linear_horizon=max(300, 2 * horizon), tell=request.tell,
         **request.sampling,
     )  # fmt: skip
-    written = write_comparison(comparison, request.folder)
+    written = write_comparison(comparison, request.folder, html=request.html)
     content = {
         "run": str(request.source if request.is_run else request.folder),
         "classical_left_out": left_out,

@@ -1,5 +1,6 @@
 """Commands on economies with aggregate shocks and on their run folders."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -93,9 +94,10 @@ def evaluate(run: Path, changes: dict[str, Any], *, periods: int, seed: int, qui
     return content, [*evaluation_lines(solution, content, trained), *(f"Wrote {path}" for path in written)]
 
 
-def report(run: Path, *, periods: int, seed: int, quiet: bool, **_: Any) -> Answer:
+def report(run: Path, *, periods: int, seed: int, html: bool = False, quiet: bool, **_: Any) -> Answer:
     """Every table and figure of a run."""
     with telling_steps(quiet):
-        written = write_report(load_run(run), run, periods=periods, seed=seed, tell=lambda text: say(quiet, text))
+        tell = functools.partial(say, quiet)
+        written = write_report(load_run(run), run, periods=periods, seed=seed, html=html, tell=tell)
     files = [str(path) for path in written]
     return {"run": str(run), "files": files}, [f"Wrote {len(files)} files into {run}."]

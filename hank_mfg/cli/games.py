@@ -127,11 +127,11 @@ def evaluate(run: Path, changes: dict[str, Any], *, paths: int, seed: int, **_: 
     return content, [*aligned(evaluation_rows(content)), evaluation_note(content), *(f"Wrote {x}" for x in written)]
 
 
-def report(run: Path, *, paths: int, seed: int, quiet: bool, **_: Any) -> Answer:
+def report(run: Path, *, paths: int, seed: int, html: bool = False, quiet: bool, **_: Any) -> Answer:
     """Every table and figure of a game's run."""
     require_sizes("report", {"paths": (paths, 2, 64)}, lambda: (300.0 * paths, 0.0))
     tell = functools.partial(say, quiet)
-    written = write_game_report(load_run(run), run, read_metrics(run), paths=paths, seed=seed, tell=tell)
+    written = write_game_report(load_run(run), run, read_metrics(run), paths=paths, seed=seed, html=html, tell=tell)
     files = [str(path) for path in written]
     return {"run": str(run), "files": files}, [f"Wrote {len(files)} files into {run}."]
 

@@ -24,6 +24,7 @@ Run = Annotated[Path, typer.Argument(metavar="RUN", help="the folder of a solved
 Seed = Annotated[int, typer.Option(min=0, max=2**62, help="of the random numbers")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress on standard error")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object on standard output")]
+Html = Annotated[bool, typer.Option("--html", help="all of it in one page too, which needs no other file")]
 Paths = Annotated[int, typer.Option(help="of a game: paths to measure on")]
 Starts = Annotated[int, typer.Option(min=1, help="states of the ergodic set, over which the mean is taken")]
 FromEach = Annotated[int, typer.Option(min=1, help="paths from each of them")]
@@ -292,7 +293,7 @@ def compare_command(
     horizon: int = 100, starts: Starts = 96, paths: FromEach = 8, seed: Seed = 0, periods: int = 10_000,
     option: Option = None,
     classical: Annotated[bool, typer.Option(help="also solve by the classical algorithm where the model fits")] = True,
-    quiet: Quiet = False, as_json: Json = False,
+    html: Html = False, quiet: Quiet = False, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Compare responses of the global solutions with perfect-foresight and linear ones, side by side."""
     _cache()
@@ -300,7 +301,7 @@ def compare_command(
     from hank_mfg.cli.console import telling_steps
 
     sampling = {"horizon": horizon, "starts": starts, "paths": paths, "periods": periods}
-    request = Request(model, out, _overrides(set_), option, seed, shock, size or None, sampling, classical, quiet)
+    request = Request(model, out, _overrides(set_), option, seed, shock, size or None, sampling, classical, quiet, html)
     with telling_steps(quiet):
         _emit(as_json, *compare_models(request, lambda: time.perf_counter() - _START))
 
@@ -330,14 +331,16 @@ def moments_command(
 
 @app.command("report")
 def report_command(
-    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, quiet: Quiet = False, as_json: Json = False
+    run: Run, periods: int = 10_000, paths: Paths = 64, seed: Seed = 1, html: Html = False, quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Rebuild every figure and table of a run from what it saved, without solving."""
+    """Rebuild every figure and table of a run from what it saved, without solving; with --html one page too."""
     _cache()
     from hank_mfg.cli.kinds import commands
     from hank_mfg.runs.kinds import kind_of_run
 
-    _emit(as_json, *commands(kind_of_run(run)).report(run, periods=periods, paths=paths, seed=seed, quiet=quiet))
+    sizes = {"periods": periods, "paths": paths, "seed": seed, "html": html, "quiet": quiet}
+    _emit(as_json, *commands(kind_of_run(run)).report(run, **sizes))
 
 
 @app.command("trust")

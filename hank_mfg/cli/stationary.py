@@ -129,9 +129,10 @@ def evaluate(run: Path, changes: dict[str, Any], **_: Any) -> Answer:
     return content, [*aligned(evaluation_rows(content)), *(f"Wrote {path}" for path in written)]
 
 
-def report(run: Path, *, quiet: bool, **_: Any) -> Answer:
+def report(run: Path, *, html: bool = False, quiet: bool, **_: Any) -> Answer:
     """Every table and figure of the run of a stationary equilibrium."""
-    content, written = write_stationary_report(load_run(run), run, tell=functools.partial(say, quiet))
+    tell = functools.partial(say, quiet)
+    content, written = write_stationary_report(load_run(run), run, html=html, tell=tell)
     files = [str(path) for path in written]
     return {"run": str(run), "files": files, **content}, [f"Wrote {len(files)} files into {run}."]
 

@@ -13,8 +13,8 @@ Comparison = Any  # compare.py imports this file
 ROUNDING = 1e-8  # a gap below this, in percent of the peak, is printed as 0
 
 
-def gaps_to_latex(comparison: Comparison) -> str:
-    """The table of gaps as LaTeX: sizes and variables for a reader, without variables that do not respond."""
+def gaps_shown(comparison: Comparison) -> tuple[pd.DataFrame, str]:
+    """The table of gaps for a reader and its note: sizes and variables in words, without what does not respond."""
     gaps = comparison.gaps.dropna(subset=[(comparison.others[0], "gap")])
     for method in comparison.others:
         none = gaps[method, "gap"].abs() < ROUNDING
@@ -40,12 +40,18 @@ def gaps_to_latex(comparison: Comparison) -> str:
         f"goes further in the direction of the peak. {names['period']}: when, 0 being that of the shock. "
         f"{comparison.note}"
     )
+    return frame, note
+
+
+def gaps_to_latex(comparison: Comparison) -> str:
+    """The table of gaps as LaTeX."""
+    frame, note = gaps_shown(comparison)
     shock = comparison.shock.replace("_", " ")
     return to_latex(frame, caption=f"Responses to {shock} beside the linear response", note=note)
 
 
-def methods_to_latex(comparison: Comparison) -> str:
-    """The table of methods as LaTeX, one column per method; what each is stands in the note."""
+def methods_shown(comparison: Comparison) -> tuple[pd.DataFrame, str]:
+    """The table of methods for a reader, one column per method, and its note, which says what each is."""
     table = comparison.methods
     frame = table.drop(columns=ABOUT).T.rename_axis("")
     about = "; ".join(f"{method}: {text}" for method, text in table[ABOUT].items())
@@ -54,4 +60,10 @@ def methods_to_latex(comparison: Comparison) -> str:
         "from, and without responses of the global solutions; those of a path are the mean over sizes and come on top "
         "of the linear solution."
     )
+    return frame, note
+
+
+def methods_to_latex(comparison: Comparison) -> str:
+    """The table of methods as LaTeX."""
+    frame, note = methods_shown(comparison)
     return to_latex(frame, caption="Methods compared", note=note)

@@ -157,9 +157,7 @@ class MomentTable:
 
         Raises OSError when `path` cannot be written, ValueError for a label without a caption.
         """
-        shown = self._shown().rename(index=display_name)
-        shown.columns = pd.MultiIndex.from_tuples([_HEADINGS[name][:2] for name in shown.columns])
-        text = to_latex(shown, caption=caption, label=label, note=self.note or None)
+        text = to_latex(self.shown(), caption=caption, label=label, note=self.note or None)
         if path is not None:
             write_text(path, text)
         return text
@@ -170,6 +168,12 @@ class MomentTable:
         Returns the path. Raises OSError when it cannot be written.
         """
         return write_text(path, self.data.to_csv())
+
+    def shown(self) -> pd.DataFrame:
+        """The table as LaTeX and pages show it: names for a reader, columns in groups."""
+        shown = self._shown().rename(index=display_name)
+        shown.columns = pd.MultiIndex.from_tuples([_HEADINGS[name][:2] for name in shown.columns])
+        return shown
 
     def _shown(self) -> pd.DataFrame:
         """The data for a reader: no standard deviation of a series that does not move."""

@@ -18,6 +18,7 @@ from hank_mfg.evaluate.compare_methods import LINEAR
 from hank_mfg.evaluate.compare_tables import gaps_to_latex, methods_to_latex
 from hank_mfg.evaluate.units import PERCENT, POINTS, counted, since, size_in
 from hank_mfg.files import write_text
+from hank_mfg.report.comparison_page import comparison_page
 from hank_mfg.report.style import PAGE, finish, journal_style, line_styles, panels, require_known, save_figure
 from hank_mfg.runs.manifest import into_run
 from hank_mfg.wording import display_name
@@ -185,15 +186,22 @@ def _about_lines(comparison: Comparison, names: Sequence[str]) -> str:
 
 
 @into_run
-def write_comparison(comparison: Comparison, folder: str | os.PathLike) -> list[Path]:
+def write_comparison(comparison: Comparison, folder: str | os.PathLike, *, html: bool = False) -> list[Path]:
     """Write compare.csv (every response, long format), gaps and methods as .csv and .tex, and figures/compare as .pdf
-    and .png into `folder`, each complete or not at all. Returns the paths. Raises OSError when the disk refuses."""
-    folder = Path(folder)
-    return [
+    and .png into `folder`, each complete or not at all. Returns the paths. Raises OSError when the disk refuses.
+
+    With `html` figure and tables are in one page too, compare.html, which needs no other file and no network.
+    """
+    folder, figure = Path(folder), plot_comparison(comparison)
+    written = [
         write_text(folder / "compare.csv", comparison.frame().to_csv(index=False)),
         write_text(folder / "gaps.csv", flattened(comparison.gaps).to_csv()),
         write_text(folder / "gaps.tex", gaps_to_latex(comparison)),
         write_text(folder / "methods.csv", comparison.methods.to_csv()),
         write_text(folder / "methods.tex", methods_to_latex(comparison)),
-        *save_figure(plot_comparison(comparison), folder / "figures" / "compare"),
+        *save_figure(figure, folder / "figures" / "compare"),
     ]
+    if html:
+        status = _largest(comparison, _names(comparison, None))
+        written.append(comparison_page(comparison, status, figure, folder).write(folder / "compare.html"))
+    return written

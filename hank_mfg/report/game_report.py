@@ -13,6 +13,7 @@ from hank_mfg.evaluate.exploitability.game_paths import game_paths
 from hank_mfg.files import write_text
 from hank_mfg.latex import to_latex
 from hank_mfg.report.game_figures import plot_finite_population, plot_game_paths, plot_game_training
+from hank_mfg.report.run_pages import NAME, game_page
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run
 from hank_mfg.solve.solution import GameSolution
@@ -73,38 +74,49 @@ def evaluation_note(content: dict[str, Any]) -> str:
     )
 
 
+def _frame(content: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame({"Value": pd.Series(evaluation_rows(content), dtype=object)}).rename_axis("")
+
+
 @into_run
 def write_game_evaluation(
     solution: GameSolution, folder: Path, *, paths: int, seed: int
 ) -> tuple[dict[str, Any], list[Path]]:
     """Measure, write evaluation.json and exploitability.tex; return the numbers and the paths."""
     folder, content = Path(folder), evaluate_game(solution, paths=paths, seed=seed)
-    frame = pd.DataFrame({"Value": pd.Series(evaluation_rows(content), dtype=object)}).rename_axis("")
     return content, [
         write_text(folder / "evaluation.json", json.dumps(content, indent=2) + "\n"),
-        write_text(folder / "exploitability.tex", to_latex(frame, note=evaluation_note(content), digits=4)),
+        write_text(folder / "exploitability.tex", to_latex(_frame(content), note=evaluation_note(content), digits=4)),
     ]
 
 
 @into_run
 def write_game_report(
-    solution: GameSolution, folder: Path, lines: list[dict[str, Any]], *, paths: int, seed: int, tell: Any
-) -> list[Path]:
-    """Every table and figure of a run of a game; `lines` are those of metrics.jsonl. Returns the paths."""
+    solution: GameSolution, folder: Path, lines: list[dict[str, Any]], *, paths: int, seed: int, tell: Any,
+    html: bool = False,
+) -> list[Path]:  # fmt: skip
+    """Every table and figure of a run of a game; `lines` are those of metrics.jsonl. Returns the paths.
+
+    With `html` all are in one page too, report.html, as of `write_report`.
+    """
     folder = Path(folder)
     tell("exploitability")
-    written = write_game_evaluation(solution, folder, paths=paths, seed=seed)[1]
+    content, written = write_game_evaluation(solution, folder, paths=paths, seed=seed)
     tell("figures")
     note = f"Trained in {solution.precision}, seed {solution.seed}."
     series = game_paths(solution.play(), paths=paths, seed=seed)
     tell("finite populations")
     crowds = finite_population(solution, paths=max(4, 2 * (min(paths, 32) // 2)), seed=seed)
-    written.append(write_text(folder / "finite_population.tex", to_latex(crowds.table(), digits=3)))
+    table = crowds.table()
+    written.append(write_text(folder / "finite_population.tex", to_latex(table, digits=3)))
     figures = {
         "paths": plot_game_paths(series, note),
-        "training": plot_game_training(lines, note),
+        **({"training": plot_game_training(lines, note)} if lines else {}),
         "finite_population": plot_finite_population(crowds, note),
     }
     for name, figure in figures.items():
         written += save_figure(figure, folder / "figures" / name)
+    if html:
+        rows = _frame(content), evaluation_note(content)
+        written.append(game_page(solution, folder, content, rows, table, figures).write(folder / NAME))
     return written

@@ -11,6 +11,7 @@ import numpy as np
 
 from hank_mfg.environment.product_grid import points_in_words
 from hank_mfg.errors import warn_user
+from hank_mfg.estimate.posterior.drawn import Drawn
 from hank_mfg.evaluate.accuracy import den_haan, evaluate
 from hank_mfg.evaluate.accuracy_table import accuracy_frame, accuracy_note
 from hank_mfg.evaluate.distribution.date_zero import reach_of
@@ -27,12 +28,16 @@ from hank_mfg.latex import to_latex
 from hank_mfg.model.named import Named
 from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
+from hank_mfg.report.game_report import write_game_report
 from hank_mfg.report.policy_figure import policy_figure
+from hank_mfg.report.posterior_report import write_posterior_report
+from hank_mfg.report.run_pages import NAME, Gathered, Tables, economy_page
 from hank_mfg.report.stationary_report import write_stationary_report
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run, is_recorded
+from hank_mfg.runs.storage import read_metrics
 from hank_mfg.sizes import require_whole
-from hank_mfg.solve.solution import Solution, model_note
+from hank_mfg.solve.solution import GameSolution, Solution, model_note
 from hank_mfg.solve.stationary.steady_state import SteadyState
 from hank_mfg.wording import signed, state_names
 
@@ -261,22 +266,34 @@ def _size(deviation: float, room: float) -> float:
 @float64_allowed
 @into_run
 def write_report(
-    solution: Solution | SteadyState,
+    solution: Solution | SteadyState | GameSolution | Drawn,
     folder: str | Path,
     *,
     periods: int = 10_000,
+    paths: int = 64,
     seed: int = 1,
+    html: bool = False,
     tell: Tell = lambda text: None,
 ) -> list[Path]:
     """Every table and figure of a run: accuracy, moments, distribution, responses, training. Returns the paths.
 
+    With `html` they are in one file too, report.html, which needs no other file and no network: a page of at most 5 MiB
+    with how training ended, all tables and figures, what the measures of accuracy do not establish, settings, and the
+    commands that repeat the run. The same run gives the same bytes.
     `tell` is called with a line of text when a long step begins and when files are written. Accuracy is read from
     evaluation.json when it was measured with the same periods and seed on the same solution. Of a stationary
-    equilibrium, where nothing is simulated: outcomes, distribution, marginal propensities and policies.
+    equilibrium, where nothing is simulated: outcomes, distribution, marginal propensities and policies. Of a game:
+    exploitability on `paths` paths, sampled paths, training, finite populations. Of a posterior, as `hm.estimate`
+    returns it: its table and figures; the page is posterior.html.
     """
     folder = Path(folder)
+    if isinstance(solution, Drawn):
+        return write_posterior_report(solution, folder, html=html, tell=tell)
     if isinstance(solution, SteadyState):
-        return write_stationary_report(solution, folder, tell=tell)[1]
+        return write_stationary_report(solution, folder, html=html, tell=tell)[1]
+    if isinstance(solution, GameSolution):
+        lines = read_metrics(folder)
+        return write_game_report(solution, folder, lines, paths=paths, seed=seed, tell=tell, html=html)
     require_whole("periods", periods, 100, "moments of fewer say nothing, 10000 are usual")
     written: list[Path] = []
 
@@ -288,32 +305,38 @@ def write_report(
     tell(f"Simulating {periods:,} periods and measuring accuracy, unless evaluation.json holds it.")
     measured = _measure(solution, folder, periods, seed)
     record_files(_write_accuracy(measured.content, solution, folder))
-    record_files(_write_moments(_moments_of(solution, measured.simulation, None), folder))
-    record_files(_write_distributions(solution, measured.simulation, folder))
+    moments = _moments_of(solution, measured.simulation, None)
+    record_files(_write_moments(moments, folder))
+    tables = _distributions(solution, measured.simulation)
+    for name, (frame, note, _) in tables.items():
+        record_files(write_table(folder / name, frame, note=note))
     drawn = {**_simulation_figures(solution, measured), **_solution_figures(solution, measured.simulation)}
     for name, figure in drawn.items():
         record_files(save_figure(figure, folder / "figures" / name))
     economy = solution.play(10).economy
-    first = True
+    responses: dict[str, Any] = {}
     for shock in economy.shock_values:
         _, deviation, room = reach_of(economy, shock)
         if min(deviation, room) > 0:
             tell(f"Computing responses to {shock}.")
-            record_files(_write_pair(solution, folder, shock, _size(deviation, room), first))
-            first = False
+            name = f"impulse_response_{shock}" if responses else "impulse_response"
+            files, responses[name] = _write_pair(solution, folder, shock, _size(deviation, room), name)
+            record_files(files)
+    if html:
+        found = Gathered(measured.content, moments, tables, drawn, responses)
+        record_files([economy_page(solution, folder, found).write(folder / NAME)])
     return written
 
 
-def _write_pair(solution: Solution, folder: Path, shock: str, size: float, first: bool) -> list[Path]:
-    """Responses to one shock, down and up by `size`, and a figure of both: the paths."""
+def _write_pair(solution: Solution, folder: Path, shock: str, size: float, name: str) -> tuple[list[Path], "Figure"]:
+    """Responses to one shock, down and up by `size`, and a figure of both, called `name`: the paths and the figure."""
     sampling: dict[str, Any] = SAMPLING_OF_TWO if solution.model.asset_names() else {}
     (down, below), (up, above) = (
         write_impulse_response(solution, folder, shock, each, **sampling) for each in (-size, size)
     )
-    name = "impulse_response" if first else f"impulse_response_{shock}"
     drawn = _as_one([_in_its_unit(each, solution) for each in (down, up)])
     figure = figures.plot_impulse_response(drawn, _shown(down, up))
-    return [*below, *above, *save_figure(figure, folder / "figures" / name)]
+    return [*below, *above, *save_figure(figure, folder / "figures" / name)], figure
 
 
 def _as_one(pair: list[ImpulseResponse]) -> list[ImpulseResponse]:
@@ -351,20 +374,18 @@ def _held(solution: Solution, simulation: Simulation) -> np.ndarray:
     return solution.play(len(simulation.assets)).economy.held(simulation.mass)
 
 
-def _write_distributions(solution: Solution, simulation: Simulation, folder: Path) -> list[Path]:
-    """Distribution of wealth and marginal propensities: the paths."""
+def _distributions(solution: Solution, simulation: Simulation) -> Tables:
+    """Distribution of wealth and marginal propensities: tables, notes and digits by the names of their files."""
     points = points_in_words(solution.steady.economy.grid.count)
     mean = f"Mean distribution over the path. {_path_note(simulation, solution)} Levels are in goods."
     still = (
         f"Stationary equilibrium, {points} asset points, float64. MPC: consumption out of another unit of cash on hand."
     )
-    written, each = [], populations(_held(solution, simulation), simulation.assets)
-    for name, frame, note in (
-        *((table_name(name), distribution_table(*population), mean) for name, population in each.items()),
-        ("marginal_propensities", marginal_propensities(solution), still),
-    ):
-        written += write_table(folder / name, frame, note=note)
-    return written
+    each = populations(_held(solution, simulation), simulation.assets)
+    return {
+        **{table_name(name): (distribution_table(*population), mean, 3) for name, population in each.items()},
+        "marginal_propensities": (marginal_propensities(solution), still, 3),
+    }
 
 
 def _simulation_figures(solution: Solution, measured: _Measured) -> dict[str, "Figure"]:

@@ -40,6 +40,7 @@ from hank_mfg.precision import float64_allowed
 from hank_mfg.report import figures
 from hank_mfg.report.age_figure import plot_age_profile
 from hank_mfg.report.path_figures import plot_intertemporal_mpcs
+from hank_mfg.report.run_pages import NAME, stationary_page
 from hank_mfg.report.style import save_figure
 from hank_mfg.runs.manifest import into_run, is_recorded
 from hank_mfg.solve.stationary.steady_state import SteadyState, steady_state
@@ -136,11 +137,12 @@ def evaluation_rows(content: Mapping[str, Any]) -> dict[str, float]:
 @float64_allowed
 @into_run
 def write_stationary_report(
-    steady: SteadyState, folder: Path, *, tell: Callable[[str], None] = lambda text: None
+    steady: SteadyState, folder: Path, *, html: bool = False, tell: Callable[[str], None] = lambda text: None
 ) -> tuple[dict[str, Any], list[Path]]:
     """Every table and figure of a stationary equilibrium; returns the numbers, as `stationary_content`, and the paths.
 
-    The estimated error of the grid joins the outcomes where evaluation.json, as written into this run, holds it.
+    The estimated error of the grid joins the outcomes where evaluation.json, as written into this run, holds it. With
+    `html` all are in one page too, report.html, as of `write_report`.
     """
     folder, written = Path(folder), []
 
@@ -152,11 +154,16 @@ def write_stationary_report(
     responses = intertemporal_mpcs(steady, horizon=HORIZON)
     distributions = _distributions(steady)
     content = stationary_content(steady, responses, distributions)
-    for name, (frame, note, digits) in _tables(steady, content, distributions, _measured(folder)).items():
-        shown = frame.rename(index=_shown, columns=display_name).rename_axis("")
-        keep(write_table(folder / name, frame, shown, note=note, digits=digits))
-    for name, figure in _figures(steady, responses).items():
+    measured, shown = _measured(folder), {}
+    for name, (frame, note, digits) in _tables(steady, content, distributions, measured.get("grid_error")).items():
+        shown[name] = frame.rename(index=_shown, columns=display_name).rename_axis(""), note, digits
+        keep(write_table(folder / name, frame, shown[name][0], note=note, digits=digits))
+    drawn = _figures(steady, responses)
+    for name, figure in drawn.items():
         keep(save_figure(figure, folder / "figures" / name))
+    if html:
+        facts = {**measured, **content["accuracy"]}
+        keep([stationary_page(steady, folder, facts, evaluation_rows(facts), shown, drawn).write(folder / NAME)])
     return content, written
 
 
@@ -168,15 +175,15 @@ def _shown(name: str) -> str:
 
 
 def _measured(folder: Path) -> dict[str, Any]:
-    """The grid errors of this run by quantity; none where they were not measured, or not by this run."""
+    """The evaluation of this run; nothing where it was not measured, or not by this run."""
     path = folder / EVALUATION
     if not path.is_file() or not is_recorded(folder, EVALUATION):
         return {}
-    return json.loads(path.read_text()).get("grid_error") or {}
+    return json.loads(path.read_text())
 
 
 def _tables(
-    steady: SteadyState, content: dict[str, Any], distributions: Mapping[str, pd.DataFrame], errors: dict[str, Any]
+    steady: SteadyState, content: dict[str, Any], distributions: Mapping[str, pd.DataFrame], errors: Any
 ) -> dict[str, tuple[pd.DataFrame, str, int]]:
     outcomes, note = steady.table(), _note(steady)
     if errors:

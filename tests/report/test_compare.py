@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import json
+import re
 import warnings
 from typing import Any
 
@@ -15,6 +16,7 @@ from hank_mfg.evaluate import compare_methods
 from hank_mfg.evaluate.accuracy_table import NAMES
 from hank_mfg.evaluate.compare import Comparison, Responses, usual_label
 from hank_mfg.evaluate.compare_shocks import make_plan
+from hank_mfg.report.comparison_page import comparison_page
 
 SMALL = {"asset_points": 60, "histogram_points": 100, "periods": 600, "burn_in": 200, "capital_points": 5}
 BRIEF = {"horizon": 30, "linear_horizon": 200, "starts": 2, "paths": 8, "asset_points": 100}
@@ -127,11 +129,11 @@ def test_tables_hold_what_the_responses_say(side, solved):
 @pytest.mark.slow
 def test_files_and_json_hold_the_same_numbers(side, tmp_path):
     """Guards `write_comparison`: CSV, LaTeX and JSON hold the numbers of the comparison."""
-    written = hm.write_comparison(side, tmp_path)
+    written = hm.write_comparison(side, tmp_path, html=True)
     names = {path.relative_to(tmp_path).as_posix() for path in written}
     assert names == {
         "compare.csv", "gaps.csv", "gaps.tex", "methods.csv", "methods.tex", "figures/compare.pdf",
-        "figures/compare.png",
+        "figures/compare.png", "compare.html",
     }  # fmt: skip
     long = pd.read_csv(tmp_path / "compare.csv")
     chosen = long[(long["size"] == 0.01) & (long["variable"] == "capital") & (long["method"] == "Krusell-Smith")]
@@ -175,8 +177,9 @@ def test_the_figure_says_by_how_much(side):
         hm.plot.comparison(side, [*MAIN, "wage"])
 
 
-def test_gaps_that_coincide_are_one_line_with_its_sampling_error():
-    """Guards `hm.plot.comparison`: responses to .01 and .02 are multiples of each other, that to -.02 is not."""
+def test_gaps_that_coincide_are_one_line_with_its_sampling_error(tmp_path):
+    """Guards `hm.plot.comparison`: responses to .01 and .02 are multiples of each other, that to -.02 is not; the page
+    of the comparison has the same numbers."""
     sizes, path = (-0.02, 0.01, 0.02), 0.9 ** np.arange(8)
 
     def responses(size: float) -> Responses:
@@ -201,6 +204,11 @@ def test_gaps_that_coincide_are_one_line_with_its_sampling_error():
     text = " ".join(figure.get_supxlabel().split())
     assert "RSPG 20 percent (output, shock +2 %, period 0)" in text.replace("\u00a0", " ")
     assert "two standard errors on either side" in text and "the line is that of the largest" in text
+    page = comparison_page(made, "Far <apart>.", figure, tmp_path).html()
+    assert "Far &lt;apart&gt;." in page and page.count("<svg ") == 1 and "hank-mfg compare" not in page
+    titles = np.array(re.findall(r'title="([^"]*)"', page), float)
+    for value in made.gaps.select_dtypes(float).to_numpy().ravel():
+        assert np.isclose(titles, value, rtol=1e-14).any()
 
 
 def test_multiples_of_one_response_are_named():

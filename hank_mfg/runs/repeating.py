@@ -1,0 +1,120 @@
+"""The command that makes a run again, from its configuration; in Python where no command could."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hank_mfg.environment.games import GAMES
+from hank_mfg.model.base import Model
+from hank_mfg.model.gallery import load_model, model_names
+from hank_mfg.runs.manifest import STATIONARY
+from hank_mfg.runs.storage import read_config
+from hank_mfg.solve.baselines.game_settings import BENCHMARK, METHODS, settings_for
+from hank_mfg.solve.gradient.spg import RSPG
+
+POINTS = {"asset_points": 200, "tolerance": 1e-11, "nonconcave": "refuse"}  # of `steady_state` unless given
+
+
+def command_again(folder: str | Path, model: Model | None = None) -> str:
+    """`hank-mfg solve ...` with whatever differs from what is usual, or a line of Python for a class or an object, of
+    which the folder holds no file. Folders and files are named without where they lie.
+
+    `model` is that of the run, as `load_run` reads it; None for a game. Raises RunError for a folder without a run.
+    """
+    folder, config = Path(folder), read_config(folder)
+    words = _game(folder, config) if model is None else _economy(folder, config, model)
+    return " ".join(words)
+
+
+def run_name(folder: str | Path) -> str:
+    """The name of a run's folder, without where it lies, as it is typed."""
+    return shlex.quote(Path(folder).resolve().name)
+
+
+def changed_parameters(config: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """Parameters and other fields of a run that are not those of its calibration, or of its class, by name."""
+    try:
+        base: Any = load_model(config["model"] if config["model"] in model_names() else type(model))
+    except ValueError:  # parameters without a default, whose calibration the folder does not hold
+        base = None
+    usual = {} if base is None else {name: np.asarray(value).tolist() for name, value in base.parameters().items()}
+    found = {name: value for name, value in config["parameters"].items() if value != usual.get(name)}
+    for name, written in config["other_fields"].items():
+        if name != "period" and written is not None and written != repr(getattr(base, name, None)):
+            found[name] = written.strip("'\"")
+    return found
+
+
+def _economy(folder: Path, config: dict[str, Any], model: Model) -> list[str]:
+    source, typed = config["model"], config["model"] in model_names() or (folder / "model.py").exists()
+    if config.get("kind") == STATIONARY:
+        return _stationary(folder, config, model, typed)
+    given = config["method"]
+    if not typed:
+        return [_in_python(source, folder, f"hm.RSPG(**{given})", config["seed"])]
+    memory: dict[str, Any] = {"memory": "none"} if given["memory"] == "none" else {}
+    words = ["hank-mfg solve", _source(source), *(["--method spg"] if memory else [])]
+    words += _assigned("--set", changed_parameters(config, model))
+    words += _assigned("--option", _differing(given, RSPG.for_model(model, **memory)))
+    family = config.get("family")
+    if family:
+        words += _assigned("--family", family["alternatives"])
+        words += [f"--penalty {family['penalty']:g}"] if family["penalty"] else []
+    return [*words, *_ending(folder, config["seed"])]
+
+
+def _stationary(folder: Path, config: dict[str, Any], model: Model, typed: bool) -> list[str]:
+    changes = changed_parameters(config, model)
+    if not typed or any(config[name] != POINTS[name] for name in ("tolerance", "nonconcave")):
+        sizes = ", ".join(f"{name}={config[name]!r}" for name in POINTS)
+        source = repr(Path(config["model"]).name) if typed else f"{config['model']}()"
+        over = f"overrides={changes!r}, " if changes else ""
+        return [f"hm.steady_state_run({source}, {folder.resolve().name!r}, {over}{sizes})"]
+    points = config["asset_points"]
+    written = ",".join(f"{name}={n}" for name, n in points.items()) if isinstance(points, dict) else str(points)
+    words = ["hank-mfg steady-state", _source(config["model"]), *_assigned("--set", changes)]
+    return [*words, *([] if points == POINTS["asset_points"] else [f"--asset-points {written}"]), *_ending(folder, 0)]
+
+
+def _game(folder: Path, config: dict[str, Any]) -> list[str]:
+    source, given = config["game"], config["settings"]
+    if source not in GAMES and not (folder / "game.py").exists():
+        return [_in_python(source, folder, f"hm.{config['method']}(**{given})", config["seed"])]
+    makers = {name: settings_for(source, name) if source in BENCHMARK else METHODS[name]() for name in METHODS}
+    alike = {name: each for name, each in makers.items() if type(each).__name__ == config["method"]}
+    name = min(alike, key=lambda name: len(_differing(given, alike[name])))
+    words = ["hank-mfg solve", _source(source), f"--method {name}", *_assigned("--set", config["switches"])]
+    words += _assigned("--option", _differing(given, alike[name]))
+    words += [f"--measure {config['measure']}"] if config.get("measure") else []
+    return [*words, *_ending(folder, config["seed"])]
+
+
+def _source(source: str) -> str:
+    """A shipped name, or a file by its name alone."""
+    return shlex.quote(Path(source).name)
+
+
+def _differing(given: Mapping[str, Any], usual: Any) -> dict[str, Any]:
+    """The settings that are not the usual ones; None, which cannot be typed, aside."""
+    known = dataclasses.asdict(usual)
+    return {name: value for name, value in given.items() if value is not None and known.get(name) != value}
+
+
+def _assigned(option: str, values: Mapping[str, Any]) -> list[str]:
+    return [f"{option} {shlex.quote(f'{name}={_typed(value)}')}" for name, value in values.items()]
+
+
+def _typed(value: Any) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _ending(folder: Path, seed: int) -> list[str]:
+    return [*([f"--seed {seed}"] if seed else []), f"--out {run_name(folder)}"]
+
+
+def _in_python(source: str, folder: Path, settings: str, seed: int) -> str:
+    return f"hm.solve_run({source}(), {folder.resolve().name!r}, {settings}, seed={seed})"
