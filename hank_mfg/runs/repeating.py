@@ -55,7 +55,8 @@ def _economy(folder: Path, config: dict[str, Any], model: Model) -> list[str]:
         return _stationary(folder, config, model, typed)
     given = config["method"]
     if not typed:
-        return [_in_python(source, folder, f"hm.RSPG(**{given})", config["seed"])]
+        settings = _written("RSPG", _differing(given, RSPG()))
+        return [_in_python(source, folder, settings, config, changed_parameters(config, model))]
     memory: dict[str, Any] = {"memory": "none"} if given["memory"] == "none" else {}
     words = ["hank-mfg solve", _source(source), *(["--method spg"] if memory else [])]
     words += _assigned("--set", changed_parameters(config, model))
@@ -71,7 +72,7 @@ def _stationary(folder: Path, config: dict[str, Any], model: Model, typed: bool)
     changes = changed_parameters(config, model)
     if not typed or any(config[name] != POINTS[name] for name in ("tolerance", "nonconcave")):
         sizes = ", ".join(f"{name}={config[name]!r}" for name in POINTS)
-        source = repr(Path(config["model"]).name) if typed else f"{config['model']}()"
+        source = repr(Path(config["model"]).name) if typed else config["model"]
         over = f"overrides={changes!r}, " if changes else ""
         return [f"hm.steady_state_run({source}, {folder.resolve().name!r}, {over}{sizes})"]
     points = config["asset_points"]
@@ -83,7 +84,7 @@ def _stationary(folder: Path, config: dict[str, Any], model: Model, typed: bool)
 def _game(folder: Path, config: dict[str, Any]) -> list[str]:
     source, given = config["game"], config["settings"]
     if source not in GAMES and not (folder / "game.py").exists():
-        return [_in_python(source, folder, f"hm.{config['method']}(**{given})", config["seed"])]
+        return [_in_python(source, folder, _written(config["method"], given), config, config["switches"])]
     makers = {name: settings_for(source, name) if source in BENCHMARK else METHODS[name]() for name in METHODS}
     alike = {name: each for name, each in makers.items() if type(each).__name__ == config["method"]}
     name = min(alike, key=lambda name: len(_differing(given, alike[name])))
@@ -116,5 +117,12 @@ def _ending(folder: Path, seed: int) -> list[str]:
     return [*([f"--seed {seed}"] if seed else []), f"--out {run_name(folder)}"]
 
 
-def _in_python(source: str, folder: Path, settings: str, seed: int) -> str:
-    return f"hm.solve_run({source}(), {folder.resolve().name!r}, {settings}, seed={seed})"
+def _in_python(
+    source: str, folder: Path, settings: str, config: Mapping[str, Any], overrides: Mapping[str, Any]
+) -> str:
+    over = f", overrides={dict(overrides)!r}" if overrides else ""
+    return f"hm.solve_run({source}, {folder.resolve().name!r}, {settings}, seed={config['seed']}{over})"
+
+
+def _written(kind: str, settings: Mapping[str, Any]) -> str:
+    return f"hm.{kind}({', '.join(f'{name}={value!r}' for name, value in settings.items())})"

@@ -149,6 +149,23 @@ def test_the_command_makes_the_run_again(solved_run):
     assert named_method("rspg", hm.load_model("krusell_smith"), options) == solved_run.solution.settings
 
 
+def test_a_class_of_a_session_is_made_again_in_python(tmp_path):
+    """No file holds it: the line names the class, and executed it reads the run as its own."""
+    kind = type(hm.load_model("aiyagari"))
+    model = hm.load_model(kind, **{**hm.load_model("aiyagari").parameters(), "discount_factor": 0.95})
+    config = {
+        "kind": "stationary", "model": kind.__name__, "other_fields": {}, "asset_points": 40, "tolerance": 1e-11,
+        "parameters": {name: np.asarray(each).tolist() for name, each in model.parameters().items()},
+        "nonconcave": "refuse", "status": "SOLVED",
+    }  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    line = command_again(tmp_path, model)
+    asked: dict[str, Any] = {}
+    record = SimpleNamespace(steady_state_run=lambda source, folder, **given: asked.update(given, source=source))
+    eval(line, {"hm": record, kind.__name__: kind})
+    assert asked["source"] is kind and asked["overrides"]["discount_factor"] == 0.95 and asked["asset_points"] == 40
+
+
 def test_what_a_user_named_is_escaped():
     page = Page('<b>"bold"</b> & co', "<script>alert(1)</script>")
     page.section("<i>Section</i>").text("<u>words</u>")
