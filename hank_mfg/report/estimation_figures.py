@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hank_mfg.estimate.posterior.particle_posterior import ParticlePosterior
+from hank_mfg.estimate.posterior.drawn import Drawn
 from hank_mfg.estimate.posterior.posterior import Posterior
 from hank_mfg.report.style import finish, journal_style, multiples
 from hank_mfg.wording import display_name
@@ -57,7 +57,7 @@ def plot_historical_decomposition(
 
 
 @journal_style()
-def plot_posterior(posterior: Posterior | ParticlePosterior, bins: int = 40) -> "Figure":
+def plot_posterior(posterior: Drawn, bins: int = 40) -> "Figure":
     """Prior (line) and draws (bars) of every parameter, with the mode, or the mean where there is none, dashed.
     Returns the figure."""
     posterior.require_draws("plot_posterior")

@@ -19,12 +19,16 @@ from hank_mfg.wording import display_name
 
 @into_run
 def write_posterior_report(
-    posterior: Drawn, folder: Path, *, html: bool = False, tell: Callable[[str], None] = lambda text: None
+    posterior: Drawn,
+    folder: Path,
+    *,
+    html: bool = False,
+    tell: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Every table and figure of a posterior; with `html` they are in one page too, posterior.html. Returns the paths.
 
-    Where the posterior has a mode, of a linear solution, figures are of priors against draws, of the decomposition of
-    the sample into shocks and of forecasts; else there is the table alone.
+    Figures are of priors against draws, and of a linear solution of the decomposition of the sample into shocks and of
+    forecasts.
     """
     folder, table = Path(folder), posterior.table()
     shown = table.rename(index=display_name, columns=display_name).rename_axis("")
@@ -40,9 +44,9 @@ def write_posterior_report(
 
 
 def _figures(posterior: Drawn) -> dict[str, Any]:
-    if not isinstance(posterior, Posterior):
-        return {}
     priors = {"posterior": plot_posterior(posterior)} if posterior.draws else {}
+    if not isinstance(posterior, Posterior):
+        return priors
     decomposed = plot_historical_decomposition(posterior)
     return {**priors, "historical_decomposition": decomposed, "posterior_forecast": plot_forecast(posterior)}
 
@@ -50,20 +54,17 @@ def _figures(posterior: Drawn) -> dict[str, Any]:
 def _page(posterior: Drawn, folder: Path, table: pd.DataFrame, drawn: dict[str, Any]) -> Page:
     likelihood = posterior.likelihood
     model = likelihood.model if hasattr(likelihood, "model") else likelihood.solution.model
-    sizes = "the mode alone, without draws"
-    if posterior.draws:
-        chains, draws = next(iter(posterior.draws.values())).shape
-        sizes = f"{chains} chains of {draws} draws"
-    page = Page(f"{type(model).__name__}: a posterior of {', '.join(table.index).lower()}", f"Estimated: {sizes}.")
+    page = Page(
+        f"{type(model).__name__}: a posterior of {', '.join(table.index).lower()}", f"Estimated: {posterior.sizes}."
+    )
     page.section("Parameters").table(table)
-    if isinstance(posterior, Posterior):
-        density = column(posterior.log_marginal_density(), "Log density of the data").rename_axis("")
-        page.table(density, caption="Marginal density")
+    density = column(posterior.log_marginal_density(), "Log density of the data").rename_axis("")
+    page.table(density, caption="Marginal density")
     if drawn:
         page.section("Figures")
     for name, figure in drawn.items():
         page.figure(name, figure)
     seconds = ", ".join(f"{each:.3g} for the {what}" for what, each in getattr(posterior, "seconds", {}).items())
-    facts = {"Precision": "float64", **({"Seconds": seconds} if seconds else {})}
+    facts = {"Precision": posterior.precision, **({"Seconds": seconds} if seconds else {})}
     add_provenance(page, folder, model, facts, [])
     return page

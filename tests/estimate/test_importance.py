@@ -72,7 +72,7 @@ def test_weighted_draws_tell_the_exact_posterior_although_the_likelihood_is_nois
     assert np.abs(away).max() < 3.5 and (table["s.e. of the mean"] < 0.08 * sd).all()
     np.testing.assert_allclose(table["sd"], sd, rtol=0.12)
     np.testing.assert_allclose(table["5 %"], mean - 1.645 * sd, atol=0.25 * sd.max())
-    value, error = posterior.log_marginal_density()
+    value, error = posterior.log_marginal_density().values()
     assert abs(value - marginal) < 4 * error < 0.3
     for name, center, width in zip(table.index, mean, sd, strict=True):
         draws = posterior.draws[name]

@@ -262,14 +262,26 @@ def test_a_posterior_has_a_page(tmp_path):
     """hm.write_report of a posterior without a mode: its table as CSV, LaTeX and page."""
 
     class Drawing(Drawn):
-        likelihood = SimpleNamespace(model=hm.load_model("huggett"))
-        draws = {"persistence": np.zeros((2, 30))}  # noqa: RUF012
+        likelihood = SimpleNamespace(model=hm.load_model("huggett"), parameters=("persistence",))
+        target = SimpleNamespace(draws=lambda count, seed: (None, {"persistence": np.linspace(0.8, 0.99, count)}))
+        draws = {"persistence": np.linspace(0.9, 0.92, 60).reshape(2, 30)}  # noqa: RUF012
+        center, sizes = {"persistence": 0.912345678}, "2 chains of 30 draws"
+
+        def log_marginal_density(self):
+            return {"importance sampling": -123.456}
 
         def table(self, interval: float = 0.9) -> pd.DataFrame:
             return pd.DataFrame({"mean": [0.912345678]}, index=pd.Index(["persistence"], name="parameter"))
 
     written = hm.write_report(Drawing(), tmp_path, html=True)
-    assert [path.name for path in written] == ["posterior.csv", "posterior.tex", "posterior.html"]
+    assert [path.name for path in written] == [
+        "posterior.csv", "posterior.tex", "posterior.pdf", "posterior.png", "posterior.html",
+    ]  # fmt: skip
     text = written[-1].read_text()
     assert Read(text).rows[1] == ["Persistence", "0.9123"] and 'title="0.912345678"' in text
-    assert "2 chains of 30 draws" in text and "Huggett: a posterior of persistence" in text
+    assert (
+        "2 chains of 30 draws" in text
+        and "123.5" in text
+        and "<svg" in text
+        and "Huggett: a posterior of persistence" in text
+    )

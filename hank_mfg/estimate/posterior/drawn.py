@@ -31,6 +31,20 @@ class Drawn(ABC):
     def center(self) -> dict[str, float]:
         """The value of every parameter that stands for all draws."""
 
+    @property
+    @abstractmethod
+    def sizes(self) -> str:
+        """How many draws there are, in words."""
+
+    @property
+    def precision(self) -> str:
+        """The precision of the likelihood."""
+        return getattr(self.likelihood, "precision", "float64")
+
+    @abstractmethod
+    def log_marginal_density(self) -> dict[str, float]:
+        """log p(data), by the name of how it was computed."""
+
     def to_latex(self, path: str | os.PathLike | None = None, **options: Any) -> str:
         """The table as LaTeX (booktabs), also written to `path` where given; `options` of `hank_mfg.latex.to_latex`."""
         frame = self.table().rename(index=display_name).rename_axis("").rename(columns=display_name)

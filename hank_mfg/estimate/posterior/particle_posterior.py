@@ -65,14 +65,19 @@ class ParticlePosterior(Drawn):
     def __repr__(self) -> str:
         means = ", ".join(f"{name} = {value:.4g}" for name, value in self.center.items())
         return (
-            f"ParticlePosterior(means: {means}; {len(self.weights)} draws, of which {self.effective:.0f} count; Monte "
-            f"Carlo error of the log likelihood {self.error:.2f}; {self.likelihood.precision})"
+            f"ParticlePosterior(means: {means}; {self.sizes}; Monte Carlo "
+            f"error of the log likelihood {self.error:.2f}; {self.likelihood.precision})"
         )
 
     @property
     def center(self) -> dict[str, float]:
         """The mean of every parameter."""
         return {name: float(self.weights @ each) for name, each in self.values.items()}
+
+    @property
+    def sizes(self) -> str:
+        """How many draws there are, and how many of them count."""
+        return f"{len(self.weights)} draws by importance sampling, of which {self.effective:.0f} count"
 
     @property
     def effective(self) -> float:
@@ -101,11 +106,12 @@ class ParticlePosterior(Drawn):
         columns = ["mean", "s.e. of the mean", "sd", *ends, "ESS"]
         return pd.DataFrame(rows, index=pd.Index(self.values, name="parameter"), columns=columns)
 
-    def log_marginal_density(self) -> tuple[float, float]:
-        """log p(data), the prior cut to the box, and its Monte Carlo standard error: the mean weight."""
+    def log_marginal_density(self) -> dict[str, float]:
+        """log p(data), the prior cut to the box, by the mean weight, and its Monte Carlo standard error."""
         logs, count = self.sample.log_weights, len(self.weights)
         value = float(logs.max() + np.log(np.mean(np.exp(logs - logs.max()))))
-        return value, float(np.sqrt(np.maximum(count / self.effective - 1.0, 0.0) / count))
+        error = float(np.sqrt(np.maximum(count / self.effective - 1.0, 0.0) / count))
+        return {"importance sampling": value, "standard error": error}
 
     def _warn(self) -> None:
         """Warn of draws that say too little, and where they lean on an end of the box."""

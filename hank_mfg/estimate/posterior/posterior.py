@@ -56,8 +56,7 @@ class Posterior(Drawn):
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name} = {value:.4g}" for name, value in self.mode.values.items())
-        size = "no draws" if self.chains is None else "{} chains of {} draws".format(*self.chains.log_density.shape)
-        return f"Posterior(mode: {values}; log posterior {self.mode.log_posterior:.2f}; {size}; float64)"
+        return f"Posterior(mode: {values}; log posterior {self.mode.log_posterior:.2f}; {self.sizes}; {self.precision})"
 
     def table(self, interval: float = 0.9) -> "pd.DataFrame":
         """One row a parameter: its kind, the mode and the standard deviation there, and where there are draws the mean,
@@ -108,6 +107,11 @@ class Posterior(Drawn):
                 f"{names[int(size.argmin())]}: raise draws; where that does not help, look at the draws for several "
                 "modes or an end that they lean on."
             )
+
+    @property
+    def sizes(self) -> str:
+        """How many draws there are."""
+        return "no draws" if self.chains is None else "{} chains of {} draws".format(*self.chains.log_density.shape)
 
     @property
     def center(self) -> dict[str, float]:
