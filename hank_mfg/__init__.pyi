@@ -63,6 +63,8 @@ from .model.shocks import permanent_types as permanent_types
 from .model.shocks import split_joint_chain as split_joint_chain
 from .model.signals import private_signals as private_signals
 from .model.var1 import VAR1 as VAR1
+from .packages.check import check_package as check_package
+from .packages.package import package as package
 from .parallel import in_pieces as in_pieces
 from .replication import replicate as replicate
 from .report.compare_figures import write_comparison as write_comparison

@@ -34,6 +34,7 @@ from hank_mfg.evaluate.portfolio_errors import PortfolioErrors as PortfolioError
 from hank_mfg.evaluate.propensities import PropensityPath as PropensityPath
 from hank_mfg.evaluate.search_gain import SearchGain as SearchGain
 from hank_mfg.evaluate.simulate import Simulation as Simulation
+from hank_mfg.packages.check import PackageCheck as PackageCheck
 from hank_mfg.runs.sweep import Sweep as Sweep
 from hank_mfg.solve.classical.krusell_smith import ClassicalSolution as ClassicalSolution
 from hank_mfg.solve.gradient.box_training import BoxSolution as BoxSolution

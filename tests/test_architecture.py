@@ -18,6 +18,7 @@ STAGES = (
     "estimate",
     "runs",
     "report",
+    "packages",
     "replication",
     "cli",
 )
@@ -35,7 +36,7 @@ ROOT_FILES = (
     "wording",
 )
 PUBLIC = ("plot", "results", "stats")  # public names in groups; nothing inside the library imports them
-WRITERS = ("cli/", "files.py", "replication/", "report/", "runs/")
+WRITERS = ("cli/", "files.py", "packages/", "replication/", "report/", "runs/")
 WRITE_THEMSELVES = (  # where asked to
     "estimate/posterior/kept.py", "evaluate/moments.py", "evaluate/distribution/path_distribution.py"
 )  # fmt: skip
@@ -85,7 +86,7 @@ def test_the_source_is_where_these_tests_look():
     assert {path.stem for path in PACKAGE.glob("*.py")} == {"__init__", "__main__", *ROOT_FILES, *PUBLIC}
     assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == {*STAGES, "templates"}
     for room in [PACKAGE, *(path for path in PACKAGE.rglob("*") if path.is_dir() and path.name != "__pycache__")]:
-        assert (room / "__init__.py").exists() or room.name == "templates", room
+        assert (room / "__init__.py").exists() or room.relative_to(PACKAGE).parts[:1] == ("templates",), room
 
 
 STAGED = [path for path in MODULES if relative(path).split("/")[0] in STAGES]

@@ -49,6 +49,8 @@ def test_the_wheel_ships_models_calibrations_and_the_example(wheel):
         shipped = [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
         assert shipped and {f"hank_mfg/gallery/{path.relative_to(ROOT).as_posix()}" for path in shipped} <= names
     assert "hank_mfg/templates/model.py" in names
+    for name in ("README.md", "run_all.sh", "Dockerfile", "CITATION.cff"):
+        assert f"hank_mfg/templates/package/{name}" in names
     assert not [name for name in names if name.startswith(("tests/", "models/", "calibration/", "runs/"))]
 
 

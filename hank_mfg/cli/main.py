@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hank_mfg.cli.failures import SOME_FAILED, Commands, folder_of, run
+from hank_mfg.cli.failures import SOME_FAILED, WRONG_INPUT, Commands, folder_of, run
 
 _START = time.perf_counter()
 
@@ -351,6 +351,40 @@ def trust_command(run: Run, as_json: Json = False) -> None:
     file = trust_run(run)
     line = f"{file} may be run." if file is not None else f"{run} has no Python file of its own: nothing to allow."
     _emit(as_json, {"run": str(run), "file": None if file is None else str(file)}, [line])
+
+
+@app.command("package")
+def package_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="folders of finished runs, of any kind")],
+    out: Annotated[Path, typer.Option(parser=folder_of, help="the new folder of the package")],
+    data: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="a data file to include; repeat")] = None,
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Make a replication package of runs: models, numbers, software, and a README for data editors."""
+    _cache()
+    from hank_mfg.cli.console import telling_steps
+    from hank_mfg.cli.package import make
+
+    with telling_steps(quiet):
+        _emit(as_json, *make(runs, out, data or []))
+
+
+@app.command("check")
+def check_command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a replication package, whose model files are run")],
+    full: Annotated[bool, typer.Option("--full", help="solve with the original settings, not small ones")] = False,
+    quiet: Quiet = False, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Check a replication package: its files, and its numbers against a second computation; status 2 where it fails."""
+    _cache()
+    from hank_mfg.cli.console import telling_steps
+    from hank_mfg.cli.package import check
+
+    with telling_steps(quiet):
+        content, lines, passed = check(folder, full)
+    _emit(as_json, content, lines)
+    if not passed:
+        raise typer.Exit(WRONG_INPUT)
 
 
 @app.command("replicate")

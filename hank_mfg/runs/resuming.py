@@ -30,7 +30,7 @@ def require_nothing_new(
     source = config["game"] if "game" in config else config["model"]
     for option, value, recorded, same in (
         ("MODEL", model, source, _same_source(folder, model, source)),
-        ("--method", method, _method_of(config), _same_method(method, config)),
+        ("--method", method, method_of(config), _same_method(method, config)),
         ("--seed", seed, config["seed"], seed == config["seed"]),
     ):
         if value is not None and not same:
@@ -50,7 +50,7 @@ def _same_source(folder: Path, given: str | Path | None, recorded: str) -> bool:
     return path.suffix == ".py" and path.is_file() and any(copy.read_text() == path.read_text() for copy in copies)
 
 
-def _method_of(config: dict[str, Any]) -> str:
+def method_of(config: dict[str, Any]) -> str:
     """The name of the method of a run, as --method takes it."""
     return next((name for name in METHODS if _same_method(name, config)), "another method")
 
