@@ -79,7 +79,7 @@ def readme_text(contents: Contents) -> str:
         "python": contents.python, "quick_seconds": f"{contents.quick['seconds']:.0f}",
         "quick_count": contents.quick["count"], "full_count": contents.quick["full_count"],
         "first": shlex.quote(f"runs/{contents.members[0].name}"),
-        "trust": " (a run with its own Python file first needs `hank_mfg trust copy`)" if own else "",
+        "trust": " (a run with its own Python file first needs `hank_mfg trust ../copy`)" if own else "",
     })  # fmt: skip
 
 
