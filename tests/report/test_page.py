@@ -281,7 +281,7 @@ def test_a_posterior_has_a_page(tmp_path):
     assert Read(text).rows[1] == ["Persistence", "0.9123"] and 'title="0.912345678"' in text
     assert (
         "2 chains of 30 draws" in text
-        and "123.5" in text
+        and "123.456" in text
         and "<svg" in text
         and "Huggett: a posterior of persistence" in text
     )
