@@ -91,7 +91,7 @@ def estimated(solution: hm.results.BoxSolution, data: pd.DataFrame, name: str, q
     folder = FOLDER / f"{name}{'_quick' if quick else ''}"
     kept = folder / "estimation.json"
     errors_too = name == "US"
-    particles, draws = (150, 1000) if errors_too else (100, 500)
+    particles, draws = (150, 600) if errors_too else (100, 300)
     sizes = {"particles": 20, "burn": 2, "asset_points": 30} if quick else {"particles": particles, "asset_points": 60}
     asked = {"draws": 10, "explore": 10} if quick else {"draws": draws, "explore": 40}
     observed, priors, start = OBSERVED, PRIORS, {}

@@ -143,6 +143,21 @@ def test_bad_input_to_the_filter_is_refused(solution, data):
         likelihood.filtered(["captial"])
 
 
+def test_the_peak_of_noisy_log_densities_is_that_of_the_target():
+    """A quadratic seen with errors of 1.5, at points from a wide distribution that lies elsewhere: least squares finds
+    the mean to a third of a standard deviation, and the covariance to a third of itself. A plane has no peak."""
+    generator = np.random.default_rng(2)
+    mean, covariance = np.asarray([0.5, -0.3, 0.2]), np.diag([0.09, 0.04, 0.16])
+    points = 0.8 * generator.standard_normal((400, 3))
+    target = -0.5 * np.einsum("ni,ij,nj->n", points - mean, np.linalg.inv(covariance), points - mean)
+    proposal = -0.5 * ((points / 0.8) ** 2).sum(axis=1)
+    peak = Weighted(points, target + 1.5 * generator.standard_normal(400), proposal).peak()
+    assert peak is not None
+    assert np.abs((peak[0] - mean) / np.sqrt(np.diag(covariance))).max() < 0.33
+    np.testing.assert_allclose(np.diag(peak[1]), np.diag(covariance), rtol=0.33)
+    assert Weighted(points, points @ [1.0, 2.0, 0.5], proposal).peak() is None
+
+
 def test_moments_of_importance_weights_are_those_of_the_target():
     """Draws of a wide normal distribution weighted toward a narrower one have its mean and covariance."""
     generator = np.random.default_rng(0)

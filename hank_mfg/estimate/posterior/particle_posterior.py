@@ -38,6 +38,7 @@ NOISY = 1.7  # Monte Carlo error of the log likelihood with which hardly any dra
 ENOUGH = 50  # effective draws below which a table says little
 HEAVY = 0.7  # shape of the tail of weights above which a few of them decide (Vehtari et al. 2024)
 NEAR, LEANING = 0.05, 4.0  # share of a box next to its end, and how many times its share of draws is too many
+METHOD = "quadratic"  # part of the identity of an estimation: other proposals give other points
 REPEATS = 8  # estimates from which the error is measured
 
 
@@ -145,7 +146,7 @@ def sample_posterior(
     estimation."""
     density = EstimatedDensity(likelihood, target)
     density.warn_of_truncation()
-    settings = json.dumps([likelihood.identity(), target.free, explore, seed, ROUNDS, MOST, BATCH])
+    settings = json.dumps([likelihood.identity(), target.free, explore, seed, ROUNDS, MOST, BATCH, METHOD])
     kept = Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
     begin = time.perf_counter()
     explored = _Rounds(density, kept, "explored", _seed(seed, 0), executor, callback)
@@ -161,9 +162,8 @@ def sample_posterior(
     explored_at = time.perf_counter()
     drawn = _Rounds(density, kept, "draws", _seed(seed, 1), executor, callback)
     while left := draws - sum(map(len, drawn.parts)):
-        before = drawn if drawn.parts and drawn.found.enough else explored
         name = f"batch {len(drawn.parts) + 1} of {-(-draws // BATCH)}"
-        drawn.add(before.found.proposal(explores=False), BATCH, min(BATCH, left), name)
+        drawn.add(_together(explored, drawn).proposal(explores=False), BATCH, min(BATCH, left), name)
     seconds = {"explored": explored_at - begin, "draws": time.perf_counter() - explored_at}
     return _posterior(density, explored.found, drawn.found, seed, seconds)
 
@@ -220,7 +220,19 @@ class _Rounds:
     @property
     def found(self) -> Weighted:
         """The points of all rounds so far, with their weights."""
-        return weighted(self.parts, self._found[: sum(map(len, self.parts))], self.proposals)
+        return weighted(self.parts, self.log_density, self.proposals)
+
+    @property
+    def log_density(self) -> np.ndarray:
+        """The log densities of all rounds so far."""
+        return self._found[: sum(map(len, self.parts))]
+
+
+def _together(*rounds: _Rounds) -> Weighted:
+    """The points of several kinds of rounds, by the mixture of all of them."""
+    parts = [part for each in rounds for part in each.parts]
+    proposals = [proposal for each in rounds for proposal in each.proposals]
+    return weighted(parts, np.concatenate([each.log_density for each in rounds]), proposals)
 
 
 def _seed(*parts: Any) -> int:
