@@ -2,6 +2,7 @@
 # make demo    solve Krusell and Smith (1998), measure its accuracy, draw its impulse response, tabulate its moments
 # make test    what continuous integration runs: lint, format, types, and the tests that take a few minutes
 # make docs    the documentation site, docs/_build/html/contents.html
+# make notebooks        run docs/notebooks/*.md and keep their outputs in .ipynb; NAMES="aiyagari tax_reform" for some
 # make test-slow, make clean
 # make bench   seconds and accuracy on this machine, written to benchmarks/results: run it on a quiet one
 #
@@ -13,7 +14,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 RUN := runs/krusell_smith
 
-.PHONY: venv demo test test-slow docs bench clean
+.PHONY: venv demo test test-slow docs notebooks bench clean
 .DELETE_ON_ERROR:
 
 ifeq ($(VENV),.venv)
@@ -54,6 +55,10 @@ docs: $(READY)
 	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --quiet docs docs/_build/html
 	@echo "docs/_build/html/contents.html"
+
+notebooks: $(READY)
+	$(BIN)/python -m pip install --quiet --editable '.[docs,estimate]'
+	$(BIN)/python docs/run_notebooks.py $(NAMES)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/aiyagari.py

@@ -18,12 +18,12 @@ extensions = [
     "sphinxcontrib.bibtex",
 ]  # fmt: skip
 root_doc = "contents"
-exclude_patterns = ["_build", "jupyter_execute", "notebooks/.ipynb_checkpoints"]
+exclude_patterns = ["_build", "jupyter_execute", "notebooks/.ipynb_checkpoints", "notebooks/*.md"]
 suppress_warnings = ["myst.header", "misc.highlighting_failure"]
 
 myst_enable_extensions = ["deflist", "colon_fence"]
 myst_heading_anchors = 4
-nb_execution_mode = "off"  # outputs are kept in the notebooks
+nb_execution_mode = "off"  # outputs are kept in the notebooks: run_notebooks.py
 bibtex_bibfiles = ["references.bib"]
 bibtex_reference_style = "author_year"
 
