@@ -35,3 +35,18 @@ class Taxes(Production):
         public = self.spending + today.government_budget
         investment = tomorrow.capital - (1 - self.depreciation) * today.capital
         return (today.output - choices.consumption - investment - public) / today.output
+
+
+class WealthTax(Taxes):
+    """The same with a tax on wealth beside them, a subsidy where it is negative."""
+
+    wealth_tax: float = hm.parameter("on assets held", default=0.0)
+
+    def prices(self, today):
+        prices = super().prices(today)
+        return {**prices, "net_rate": prices["net_rate"] - self.wealth_tax}
+
+    def outcomes(self, today):
+        outcomes = super().outcomes(today)
+        paid = self.wealth_tax * today.capital
+        return {**outcomes, "government_budget": outcomes["government_budget"] + paid}

@@ -105,7 +105,10 @@ from .solve.stationary.steady_state import steady_state as steady_state
 from .solve.train import NotConvergedWarning as NotConvergedWarning
 from .solve.train import Status as Status
 from .welfare.gains import welfare as welfare
+from .welfare.optimal import optimal as optimal
+from .welfare.optimal import welfare_gradient as welfare_gradient
 from .welfare.planner import PlannerError as PlannerError
 from .welfare.planner import planner as planner
+from .welfare.policy_problem import OptimumError as OptimumError
 from .welfare.reform import ReformError as ReformError
 from .welfare.reform import reform as reform

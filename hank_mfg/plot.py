@@ -13,6 +13,7 @@ from hank_mfg.report.figures import plot_wealth_distribution as _plot_wealth_dis
 from hank_mfg.report.figures import save_figure as _save_figure
 from hank_mfg.report.game_figures import plot_finite_population as _plot_finite_population
 from hank_mfg.report.matching_figures import plot_matched_responses as _plot_matched_responses
+from hank_mfg.report.optimum_figure import plot_optimum as _plot_optimum
 from hank_mfg.report.path_figures import animate_distribution as _animate_distribution
 from hank_mfg.report.path_figures import plot_distribution_path as _plot_distribution_path
 from hank_mfg.report.path_figures import plot_intertemporal_mpcs as _plot_intertemporal_mpcs
@@ -30,6 +31,7 @@ impulse_response = checked(_plot_impulse_response, name="plot.impulse_response")
 intertemporal_mpcs = checked(_plot_intertemporal_mpcs, name="plot.intertemporal_mpcs")
 lorenz = checked(_plot_lorenz, name="plot.lorenz")
 matched_responses = checked(_plot_matched_responses, name="plot.matched_responses")
+optimum = checked(_plot_optimum, name="plot.optimum")
 posterior = checked(_plot_posterior, name="plot.posterior")
 responses = checked(_plot_responses, name="plot.responses")
 save = checked(_save_figure, name="plot.save")

@@ -44,5 +44,8 @@ from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium as Equili
 from hank_mfg.solve.stationary.families import SteadyStates as SteadyStates
 from hank_mfg.solve.stationary.given_prices import HouseholdAtPrices as HouseholdAtPrices
 from hank_mfg.welfare.gains import Welfare as Welfare
+from hank_mfg.welfare.optimum import Optimality as Optimality
+from hank_mfg.welfare.optimum import Optimum as Optimum
+from hank_mfg.welfare.optimum import WelfareGradient as WelfareGradient
 from hank_mfg.welfare.planner import Planner as Planner
 from hank_mfg.welfare.reform import Reform as Reform

@@ -128,6 +128,13 @@ def consumption_percent(steady: SteadyState, gain: float) -> float:
     return consumption_equivalent(steady.economy.model.preferences(), welfare, gain)
 
 
+@float64_allowed
+def percent_per_utility(steady: SteadyState, percent: float) -> float:
+    """The derivative of `consumption_percent` in the gain where it is `percent`: 100 / V'(1 + percent / 100)."""
+    given = (jnp.asarray(each) for each in (steady.savings, steady.mass, 1.0 + percent / 100.0))
+    return 100.0 / float(_stationary(steady.economy, steady.public, *given)[1])
+
+
 @eqx.filter_jit
 def _stationary(economy: Economy, public: Public, savings: Array, mass: Array, factor: Array) -> Array:
     """Mean lifetime utility in the stationary equilibrium with `factor` times the goods, and its derivative: (2,)."""

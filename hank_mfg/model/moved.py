@@ -5,7 +5,7 @@ from typing import Any
 
 _IN = "hank_mfg.estimate"
 _ESTIMATE = {  # rooms of estimate/: modules that lay beside each other
-    "calibration": "calibrate calibration calibration_file descent equilibria moments targets",
+    "calibration": "calibrate calibration calibration_file descent moments targets",
     "likelihood": "likelihood linear_model households kinds processes observed gaussian",
     "posterior": "posterior priors mode chains",
     "matching": "matching matched response_data given_responses",

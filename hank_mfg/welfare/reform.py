@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hank_mfg.arguments import require_none
-from hank_mfg.environment.quantities import names_of
-from hank_mfg.errors import HankError, warn_user
+from hank_mfg.errors import HankError
 from hank_mfg.files import latex_of
 from hank_mfg.model.base import Model, check_names
 from hank_mfg.model.concrete import numbers_of
@@ -18,19 +17,13 @@ from hank_mfg.sizes import require_whole
 from hank_mfg.solve.sequence.transition import Transition, transition
 from hank_mfg.solve.stationary.steady_state import SteadyState, require_own_steady, steady_state
 from hank_mfg.welfare.comparable import require_policy
-from hank_mfg.welfare.financed import financed
+from hank_mfg.welfare.financed import ReformError as ReformError
+from hank_mfg.welfare.financed import financed_equilibrium, in_the_model, read_finance
 from hank_mfg.welfare.gains import Welfare, welfare
 from hank_mfg.wording import readable
 
 if TYPE_CHECKING:
     import pandas as pd
-
-UNBALANCED = 0.01  # of consumption: a budget before the reform that is taken for a mistake
-AGREES = 1e-6  # relative: aggregates of the equilibrium after the reform, solved twice
-
-
-class ReformError(HankError, RuntimeError):
-    """A reform whose equilibrium or path was not found."""
 
 
 @readable
@@ -110,7 +103,7 @@ def reform(
     """
     require_whole("announced", announced, 0, "give periods before the change begins", "reform")
     paths = _paths(model, changes)
-    name, ends = _finance(finance, paths)
+    name, ends = read_finance(finance, paths)
     if before is not None:
         require_none({"asset_points": asset_points}, "an equilibrium that is solved here", "before is given")
         require_own_steady(model, before, "before")
@@ -118,13 +111,13 @@ def reform(
     after = model.with_parameters(**{each: float(path[-1]) for each, path in paths.items()})
     points = old.economy.grid.count
     try:
-        new = _new_equilibrium(after, old, points, name, budget, ends)
+        new = financed_equilibrium(after, old, points, name, budget, ends)
         moving: dict[str, Any] = _moving(model, paths, announced)
         path = transition(new, initial=old, horizon=horizon, **moving)
     except HankError as error:
         raise ReformError(_not_solved(error, list(paths), name, budget)) from error
     if name is not None:
-        new, path = _in_the_model(after, new, path, name, points)
+        new, path = in_the_model(after, new, path, name, points)
     final = {each: float(values[-1]) for each, values in paths.items()}
     return Reform(old, new, path, welfare(old, path), welfare(old, new), final, name)
 
@@ -141,17 +134,6 @@ def _not_solved(error: HankError, changed: list[str], name: str | None, budget: 
             "or a smaller change, where no value may pay for this one."
         )
     return f"The reform of {', '.join(changed)} was not solved. {cause} In the words of the search: {error}"
-
-
-def _warn_of_budget(old: SteadyState, budget: str) -> None:
-    """Warn where the budget that a reform keeps is far from zero."""
-    level, consumption = float(old.outcomes[budget]), float(np.sum(old.mass * old.consumption))
-    if abs(level) > UNBALANCED * abs(consumption):
-        warn_user(
-            f"{budget} is {level:.4g} before the reform, {100 * abs(level / consumption):.2g} percent of consumption, "
-            "and is kept there: outcomes() leaves something out, or calibrate first, hm.calibrate(model, free=..., "
-            f"targets={{{budget!r}: 0.0}})."
-        )
 
 
 def _paths(model: Model, changes: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -175,65 +157,8 @@ def _paths(model: Model, changes: Mapping[str, Any]) -> dict[str, np.ndarray]:
     return paths
 
 
-def _finance(finance: Any, paths: Mapping[str, np.ndarray]) -> tuple[str | None, tuple[float, float] | None]:
-    """The name of the parameter that balances the budget, and the ends of its bracket."""
-    if finance is None:
-        return None, None
-    given = {finance: None} if isinstance(finance, str) else dict(finance)
-    if len(given) != 1:
-        raise ValueError(f"finance={finance!r}: name one parameter, one budget determines one.")
-    ((name, ends),) = given.items()
-    if ends is not None and np.shape(ends) != (2,):
-        raise ValueError(f"finance={{{name!r}: {ends}}}: give the two ends between which it is searched, (0.1, 0.6).")
-    if name in paths:
-        raise ValueError(f"{name} is both changed and solved for: leave it out of changes, or name another in finance.")
-    return name, ends
-
-
-def _new_equilibrium(
-    after: Model, old: SteadyState, points: Any, name: str | None, budget: str, ends: tuple[float, float] | None
-) -> SteadyState:
-    """The stationary equilibrium after the reform, of the model in which `name` balances the budget where it is not
-    None."""
-    if name is None:
-        return steady_state(after, asset_points=points, guess=old)
-    if budget not in old.outcomes:
-        raise ValueError(
-            f"reform(finance={name!r}) keeps the outcome {budget!r}, and {type(after).__name__}.outcomes() has "
-            "none of this name: return revenue less spending there, or say budget= how it is called."
-        )
-    _warn_of_budget(old, budget)
-    balanced = financed(after, name, budget, float(old.outcomes[budget]), ends)
-    guess = {each: old.outcomes[each] for each in names_of(old.economy).searched} | {
-        name: float(after.parameters()[name])
-    }
-    return steady_state(balanced, asset_points=points, guess=guess)
-
-
 def _moving(model: Model, paths: Mapping[str, np.ndarray], announced: int) -> dict[str, np.ndarray]:
     """The paths of parameters before they reach their final values: as before until the change begins."""
     known = model.parameters()
     begun = {name: np.concatenate([np.full(announced, float(known[name])), path[:-1]]) for name, path in paths.items()}
     return {name: path for name, path in begun.items() if len(path)}
-
-
-def _in_the_model(
-    after: Model, new: SteadyState, path: Transition, name: str, points: Any
-) -> tuple[SteadyState, Transition]:
-    """The equilibrium and the path in the words of the model itself, where the parameter follows a path.
-
-    The equilibrium is solved again with the parameter as it was found, which must give the same one.
-    """
-    value = float(new.prices[name])
-    own = after.with_parameters(**{name: value})
-    guess = {each: new.outcomes[each] for each in names_of(new.economy).searched if each != name}
-    again = steady_state(own, asset_points=points, guess=guess)
-    for each in guess:
-        if abs(again.outcomes[each] - new.outcomes[each]) > AGREES * (1.0 + abs(new.outcomes[each])):
-            raise ReformError(
-                f"With {name} = {value:.6g} the economy has another equilibrium, {each} {again.outcomes[each]:.6g} "
-                f"instead of {new.outcomes[each]:.6g}: give other ends, finance={{{name!r}: (low, high)}}."
-            )
-    series = {each: values for each, values in path.series.items() if each != name}
-    parameters = {**path.parameters, name: path.series[name]}
-    return again, dataclasses.replace(path, steady=again, series=series, parameters=parameters)

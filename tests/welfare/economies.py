@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import welfare_economies
 from welfare_economies import RiskyUnequal as RiskyUnequal
 from welfare_economies import Unequal as Unequal
+from welfare_economies import WealthTax as WealthTax
 
 
 class Taxes(welfare_economies.Taxes):

@@ -10,13 +10,13 @@ import numpy as np
 
 from hank_mfg.estimate.calibration.calibration import AT_BOUND, Calibration
 from hank_mfg.estimate.calibration.descent import LOOSE, Descent, Here, Problem, descend
-from hank_mfg.estimate.calibration.equilibria import Equilibria, Point
 from hank_mfg.estimate.calibration.moments import parse_moment
 from hank_mfg.estimate.calibration.targets import Targets, read_targets, weighting
 from hank_mfg.estimate.errors import CalibrationError
 from hank_mfg.model.base import Model
 from hank_mfg.model.free import Free, read_free, read_start, with_values
 from hank_mfg.precision import float64_allowed
+from hank_mfg.solve.stationary.moving import Equilibria, Point
 from hank_mfg.solve.stationary.steady_state import SteadyStateError, require_tolerance
 
 MET = 1e-7  # the largest relative gap of targets that are met exactly

@@ -21,14 +21,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hank_mfg.estimate.calibration.equilibria import Equilibria, Point, Slopes
+from hank_mfg.solve.stationary.moving import Equilibria, Point, Slopes, allowed_part, near_equilibrium
 
 STEPS = 60
 FAILURES = 12  # of a step, each with a larger lambda
 FIRST, MORE, LESS = 1e-3, 8.0, 0.1  # lambda after the first failure; its factors after failure and success
 SMALLEST = 1e-10  # below, lambda is zero
 LOOSE = 1.0  # the relative excess above which prices are searched at given parameters
-CORRECTIONS = 8
 CLEARED = 1e-10  # the excess at the end
 MET = 1e-11  # the gap, weighted, at which exactly identified parameters are found
 STILL = 1e-9  # the step, as a fraction of the box, at which others are
@@ -36,7 +35,6 @@ SLOW, FLAT = 1e-5, 1e-8  # relative decreases of squared gaps: after `PATIENCE` 
 # as many targets as parameters and with more
 PATIENCE = 3
 PART, NEAR = 0.9, 1e-4  # of the way to a bound that one step takes; so near, in widths of the box, all of it
-LONGEST = 1.0  # the largest step of the logarithm of an aggregate
 
 
 class Here(NamedTuple):
@@ -130,7 +128,7 @@ def descend(problem: Problem, start: Here) -> Descent:
 def _cleared(problem: Problem, here: Here, step: int, settled: bool = True) -> Descent:
     """The end of a search that gains nothing more, once markets clear at its parameters."""
     if np.abs(here.point.excess).max() > CLEARED:
-        point = _near_equilibrium(problem._replace(loose=CLEARED), here.point, here.slopes)
+        point = near_equilibrium(problem.equilibria, here.point, here.slopes, CLEARED)
         if point is None:
             return Descent(here, step, False)
         here = problem.here(point)
@@ -164,7 +162,7 @@ def _try(problem: Problem, here: Here, move: np.ndarray) -> Here | None:
     for _ in range(3):  # shorter until prices stay where they may be
         theta = np.clip(point.theta + part * change, problem.lower, problem.upper)
         shift = slopes.to_equilibrium(point.excess + slopes.excess_in_theta @ (theta - point.theta))
-        allowed = _allowed(problem, point, shift)
+        allowed = allowed_part(problem.equilibria, point, shift)
         if allowed >= 1.0:
             break
         part *= 0.9 * allowed
@@ -175,7 +173,7 @@ def _try(problem: Problem, here: Here, move: np.ndarray) -> Here | None:
         trial = problem.equilibria.at(theta, point.x + shift, policy, found.mass)
     except ValueError:  # parameters that a declaration refuses
         return None
-    trial = _near_equilibrium(problem, trial, slopes)
+    trial = near_equilibrium(problem.equilibria, trial, slopes, problem.loose)
     if trial is None:
         return None
     gap = problem.gap(problem.equilibria.moments(trial) + slopes.correction(trial.excess))
@@ -183,39 +181,3 @@ def _try(problem: Problem, here: Here, move: np.ndarray) -> Here | None:
         return None
     following = problem.here(trial)
     return following if np.isfinite(following.size) and np.isfinite(following.slopes.total()).all() else None
-
-
-def _near_equilibrium(problem: Problem, point: Point, slopes: Slopes) -> Point | None:
-    """The point, or one with the same parameters at which the excess is at most `loose`, by Newton's method: with the
-    derivatives at hand while these halve the excess, then with those of the point itself."""
-    own = False
-    for _ in range(CORRECTIONS):
-        size = np.abs(point.excess).max() if point.finite else np.inf
-        if size <= problem.loose:
-            return point
-        if not np.isfinite(size):
-            return None
-        shift = slopes.to_equilibrium(point.excess)
-        shift = shift * min(1.0, _allowed(problem, point, shift))
-        found = point.outcome.found
-        policy = np.log(np.asarray(found.plan)) + slopes.policy[..., : len(shift)] @ shift
-        following = problem.equilibria.at(point.theta, point.x + shift, policy, found.mass, point)
-        if following.finite and np.abs(following.excess).max() <= 0.5 * size:
-            point = following
-        elif own:
-            return None
-        else:
-            slopes, own = problem.equilibria.linearize(point), True
-    return None
-
-
-def _allowed(problem: Problem, point: Point, shift: np.ndarray) -> float:
-    """The part of a step of U that is taken at most: logarithms by one, prices half of the way to their bracket."""
-    count = len(problem.equilibria.names.unknown)
-    limits = [LONGEST / max(LONGEST, float(np.abs(shift[:count]).max(initial=0.0)))]
-    if len(shift) > count:
-        lower, upper = (np.asarray(each) for each in point.economy.brackets())
-        prices, moves = point.x[count:], shift[count:]
-        room = np.where(moves > 0, upper - prices, prices - lower)
-        limits.append(1.0 / max(1.0, float(np.max(2.0 * np.abs(moves) / np.maximum(room, 1e-12)))))
-    return min(limits)

@@ -9,76 +9,18 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax import Array
 
-from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.evaluate.distribution.shares import gini_of, in_order, lorenz, quantile_of, share_below
 from hank_mfg.evaluate.propensities import spent_of_transfer
-from hank_mfg.model.named import Named
 from hank_mfg.model.spelling import did_you_mean
-from hank_mfg.solve.stationary.household import composite_of, savings_at
-from hank_mfg.solve.stationary.steady_state import all_quantities
+from hank_mfg.solve.stationary.moving import Stationary, traced_number
 
 HELD = ("assets", "consumption", "savings")  # of what shares are computed
 STATISTICS = (
     "gini", "top_share(0.1)", "bottom_share(0.4)", "lorenz(0.8)", "quantile(0.5)", "share_at_limit", "mpc(0.01)",
 )  # fmt: skip
-
-
-class Stationary(NamedTuple):
-    """A stationary equilibrium as a moment's function reads it, traced by JAX, float64.
-
-    `prices`, `aggregates` and `outcomes` (these two, declared outcomes and choices summed over households) by name, per
-    model period; `mass` (assets, income) sums to one; `assets` (assets,) the points of the grid; `consumption` of goods
-    and `savings`, next assets, (assets, income); `own` the values of idiosyncratic states by name, (1, income) each.
-    """
-
-    economy: Economy
-    public: Public
-    plan: Array
-    mass: Array
-
-    @property
-    def prices(self) -> Named:
-        """Prices."""
-        return self.public.prices
-
-    @property
-    def aggregates(self) -> Named:
-        """Aggregates."""
-        return self.public.aggregates
-
-    @property
-    def held(self) -> Array:
-        """The mass by what households hold before they choose, see `Economy.held`."""
-        return self.economy.held(self.mass)
-
-    @property
-    def outcomes(self) -> Named:
-        """Every price, aggregate, declared outcome and choice summed over households."""
-        return all_quantities(self.economy, self.public, self.mass, self.savings)
-
-    @property
-    def assets(self) -> Array:
-        """The asset points, (assets,)."""
-        return self.economy.grid.points
-
-    @property
-    def own(self) -> Named:
-        """Values of the idiosyncratic states, (1, income) each."""
-        return self.economy.states()[1]
-
-    @property
-    def savings(self) -> Array:
-        """Next assets, (assets, income)."""
-        return savings_at(self.economy, self.public, self.plan)
-
-    @property
-    def consumption(self) -> Array:
-        """Consumption of goods, (assets, income)."""
-        return self.economy.budget(self.public).goods(composite_of(self.economy, self.plan))
 
 
 class Quantity(NamedTuple):
@@ -163,21 +105,7 @@ class Own(NamedTuple):
 
     def __call__(self, at: Stationary) -> Array:
         """Its value. Raises ValueError for a function that JAX cannot trace or that returns no number."""
-        try:
-            value = jnp.asarray(self.function(at), jnp.float64)
-        except (jax.errors.JAXTypeError, TypeError, AttributeError, KeyError, ValueError) as error:
-            traced = isinstance(error, jax.errors.JAXTypeError)
-            why = "asks for the value of an array that JAX traces" if traced else str(error).split("\n")[0].rstrip(".")
-            raise ValueError(
-                f"The moment {self.name!r} cannot be traced: it {'' if traced else 'fails with: '}{why}; write it in "
-                "jax.numpy, without float(), numpy or `if` on arrays, and return one number."
-            ) from error
-        if value.ndim:
-            raise ValueError(
-                f"The moment {self.name!r} has the shape {value.shape}: return one number, for instance its sum over "
-                "s.mass."
-            )
-        return value
+        return traced_number(f"moment {self.name!r}", self.function, at)
 
 
 def parse_moment(text: str, quantities: tuple[str, ...]) -> Any:

@@ -129,7 +129,7 @@ class Transition:
             return {name: float(value) for name, value in values.items()}
 
 
-class _Path(NamedTuple):
+class ImpliedPath(NamedTuple):
     """Implications of a guess: the excess, (horizon, path), what is left of `goods` (horizon,), and all that was on
     the way; `least` (horizon,) is the smallest x of a policy, consumption unless hours are chosen, too."""
 
@@ -142,24 +142,24 @@ class _Path(NamedTuple):
     least: Array
 
 
-class _Searched(NamedTuple):
+class Searched(NamedTuple):
     """The end of Newton's method: the path, the guess (horizon, path) it follows from, the excess in its own units
     (horizon, path), and how many steps it took."""
 
-    path: _Path
+    path: ImpliedPath
     guess: Array
     relative: np.ndarray
     iteration: int
 
 
-def _newton(
-    solve: Callable[[Array], _Path],
+def newton(
+    solve: Callable[[Array], ImpliedPath],
     guess: Array,
     linear: LinearSolution,
     scale: np.ndarray,
     tolerance: float,
     most: int,
-) -> _Searched:
+) -> Searched:
     """Newton's method with the stationary Jacobian from a guess (horizon, path), until the excess is within the
     `tolerance`, not a number, or `most` steps were taken."""
     for iteration in range(most + 1):
@@ -169,7 +169,7 @@ def _newton(
             break
         move = (linear.inverse @ np.asarray(found.excess).T.reshape(-1)).reshape(guess.shape[::-1])
         guess = guess + move.T
-    return _Searched(found, guess, relative, iteration)
+    return Searched(found, guess, relative, iteration)
 
 
 @float64_allowed
@@ -210,27 +210,27 @@ def transition(
     names = linear.names
     shocks, parameters = split_paths(steady, names, horizon, paths)
     ss = steady_values(steady, names)
-    scale, here = np.asarray(_scale(ss, names)), ss.here
+    scale, here = np.asarray(excess_scale(ss, names)), ss.here
     deviations = np.array(list(shocks.values())).reshape(len(shocks), horizon).T
-    mass, given = _start(ss, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
+    mass, given = start_of(ss, steady, initial, deviations, risk_of(steady.economy) if income_risk else None)
     given = given._replace(parameters=parameters)
     inherited = stack(first_state(steady, initial, names, state_variables or {}), names.state_variables)
-    guess = _first_guess(ss, linear, mass, given, shocks if initial is None and shocks else None)
+    guess = first_guess(ss, linear, mass, given, shocks if initial is None and shocks else None)
 
     begin = time.perf_counter()
-    program = _path.lower(ss, names, mass, inherited, given, guess).compile(compiler_options=quick_compilation())
+    program = implied_path.lower(ss, names, mass, inherited, given, guess).compile(compiler_options=quick_compilation())
     compiled = time.perf_counter()
 
-    def search(mass: Array, inherited: Array, guess: Array) -> _Searched:
+    def search(mass: Array, inherited: Array, guess: Array) -> Searched:
         solve = lambda x: program(ss, names, mass, inherited, given, x)  # noqa: E731
-        return _newton(solve, guess, linear, scale, tolerance, max_iterations)
+        return newton(solve, guess, linear, scale, tolerance, max_iterations)
 
     found, guess, relative, iteration = search(mass, inherited, guess)
     if not relative.max() <= tolerance:
         free = [name for name in names.state_variables if initial is not None and name not in (state_variables or {})]
 
         def goods_of(mass: np.ndarray, inherited: np.ndarray) -> np.ndarray | None:
-            start = _first_guess(ss, linear, jnp.asarray(mass), given, None)
+            start = first_guess(ss, linear, jnp.asarray(mass), given, None)
             tried = search(jnp.asarray(mass), jnp.asarray(inherited), start)
             return np.asarray(tried.path.goods) if tried.relative.max() <= tolerance else None
 
@@ -255,7 +255,7 @@ def transition(
     )  # fmt: skip
 
 
-def _first_guess(ss: SteadyValues, linear: LinearSolution, mass: Array, given: Given, shocks: dict | None) -> Array:
+def first_guess(ss: SteadyValues, linear: LinearSolution, mass: Array, given: Given, shocks: dict | None) -> Array:
     """Unknowns (horizon, path) to start from: the linear response to `shocks`, or what is supplied in period 0."""
     here, names = ss.here, linear.names
     if shocks is not None:
@@ -289,7 +289,7 @@ def _same(one: SteadyState, other: SteadyState) -> bool:
     return jax.tree.structure(one) == jax.tree.structure(other) and all(map(np.array_equal, *leaves))
 
 
-def _start(ss: SteadyValues, steady: SteadyState, initial, deviations, risk: Risk | None) -> tuple[Array, Given]:
+def start_of(ss: SteadyValues, steady: SteadyState, initial, deviations, risk: Risk | None) -> tuple[Array, Given]:
     """The mass of period 0 and the exogenous part of the path.
 
     Raises ValueError where the path leaves the values that the shocks' chain has and income risk depends on it.
@@ -343,7 +343,7 @@ def _given_mass(steady: SteadyState, initial) -> np.ndarray:
     return mass
 
 
-def _scale(ss: SteadyValues, names: Names) -> Array:
+def excess_scale(ss: SteadyValues, names: Names) -> Array:
     """In what units an excess is measured, (path,): an aggregate in what the mean household holds of it, long or short,
     or a millionth of the largest of these; one for markets, which say so themselves, and for what is carried over."""
     held = jnp.sum(jnp.abs(contributions(ss.economy, ss.economy.shocks(0), names.moved)) * ss.mass, axis=(1, 2))
@@ -386,7 +386,9 @@ def _goods(
 
 
 @eqx.filter_jit
-def _path(ss: SteadyValues, names: Names, mass: Array, state_variables: Array, given: Given, guess: Array) -> _Path:
+def implied_path(
+    ss: SteadyValues, names: Names, mass: Array, state_variables: Array, given: Given, guess: Array
+) -> ImpliedPath:
     """Everything on the path that a guess of the unknowns (horizon, path) implies, ending at `ss`."""
     economy = ss.economy
     equations = jax.vmap(period(economy, names))
@@ -411,4 +413,4 @@ def _path(ss: SteadyValues, names: Names, mass: Array, state_variables: Array, g
     after = {**after, **dict(zip(names.moved, _supplied(economy, names, end, last), strict=True))}
     goods = _goods(economy, names, now.public, chosen, given.parameters, after)
     least = decisions.consumption.min(axis=(1, 2))
-    return _Path(excess, goods, series, masses, decisions.savings, decisions.chosen[:, 0], least)
+    return ImpliedPath(excess, goods, series, masses, decisions.savings, decisions.chosen[:, 0], least)

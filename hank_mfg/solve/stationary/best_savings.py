@@ -134,10 +134,20 @@ def _tried(economy: Economy, ahead: Array, parts: int) -> tuple[Array, Array]:
 
 
 def value_of_constant(economy: Economy, public: Public, savings: Array, flow: Array) -> Array:
-    """The value of a constant `flow` (assets, income) under constant savings: V = flow + beta P V."""
-    discount_factor, lottery = economy.discount_factor(public.shocks), economy.lottery(savings)
-    chain = economy.chain()
-    return solve_contraction(lambda value: discount_factor * expect(value, lottery, chain), flow, tolerance=1e-13)
+    """The value of a constant `flow` (assets, income) under constant savings: V = flow + beta P V. Differentiable
+    forward, by the same equation: dV = d flow + d(beta P) V + beta P dV."""
+
+    def ahead_of(economy: Economy, public: Public, savings: Array):
+        discount_factor, lottery = economy.discount_factor(public.shocks), economy.lottery(savings)
+        chain = economy.chain()
+        return lambda value: discount_factor * expect(value, lottery, chain)
+
+    ahead, still = ahead_of(economy, public, savings), ahead_of(*jax.lax.stop_gradient((economy, public, savings)))
+
+    def solve(_, right: Array) -> Array:
+        return solve_contraction(still, right, tolerance=1e-13)
+
+    return jax.lax.custom_linear_solve(lambda value: value - ahead(value), flow, solve)
 
 
 @eqx.filter_jit

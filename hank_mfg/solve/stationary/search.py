@@ -13,8 +13,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
-from hank_mfg.compiling import quick_compilation
+from hank_mfg.compiling import quick_compilation, quick_jit
 from hank_mfg.environment.economy import Economy
 from hank_mfg.environment.quantities import Names
 from hank_mfg.errors import warn_user
@@ -23,7 +24,15 @@ from hank_mfg.model.spelling import did_you_mean
 from hank_mfg.policy.tables import ConsumptionFunction
 from hank_mfg.precision import in_jax
 from hank_mfg.solve.stationary.clearing.candidates import Candidate, Candidates, not_resumed, resumed_beyond
-from hank_mfg.solve.stationary.clearing.clearing import Edge, Resumed, search_coarse, search_fine, unknown_start
+from hank_mfg.solve.stationary.clearing.clearing import (
+    Edge,
+    Resumed,
+    candidate_at,
+    finish,
+    search_coarse,
+    search_fine,
+    unknown_start,
+)
 from hank_mfg.solve.stationary.clearing.equilibrium import Equilibrium
 from hank_mfg.solve.stationary.clearing.global_search import (
     CLEARED,
@@ -74,6 +83,18 @@ def _fine(levels: tuple[Economy, ...], names: Names, start, tolerance: float, re
 
 
 _coarse = eqx.filter_jit(search_coarse)
+
+
+@quick_jit
+def evaluated(
+    economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance: Array
+) -> Outcome:
+    """The outcome at values of what is searched, (searched,), from a log plan and a mass near by: no search."""
+    point = candidate_at(economy, names, unknown, start, neighbor, tolerance)
+    found = finish(economy, names, unknown, point)
+    policy, savings = policy_and_savings(economy, found.public, found.plan)
+    nothing = jnp.full((), jnp.nan)
+    return Outcome(found, economy.resources(found.public), policy, savings, Edge(nothing, nothing), nothing, nothing)
 
 
 def household_tolerance(tolerance: float) -> float:

@@ -281,7 +281,7 @@ def first_of(point: Point, slope: Array, drift: Array, tolerance: float) -> Sear
     )  # fmt: skip
 
 
-def _at(
+def candidate_at(
     economy: Economy, names: Names, unknown: Array, start: Array, neighbor: Array, tolerance, *, most: Any = MOST
 ) -> Point:
     """The candidate at assumed values of the unknown aggregates; `neighbor` is the mass at the values before."""
@@ -313,7 +313,7 @@ def secants(
     def body(search: Search) -> Search:
         now = search.now
         start = now.log_plan + search.drift * (search.y - now.y)
-        point = _at(economy, names, unknown_at(edge, search.y), start, now.mass, search.tolerance, most=most)
+        point = candidate_at(economy, names, unknown_at(edge, search.y), start, now.mass, search.tolerance, most=most)
         return _next(search, point._replace(y=search.y), tolerance)
 
     return jax.lax.while_loop(unfinished, body, first)
@@ -371,7 +371,7 @@ def _newton(economy: Economy, names: Names, tolerance: float, resumed: Resumed |
         return jnp.concatenate([jnp.exp(x[:count]), x[count:]])
 
     def solve(x, start, mass, tight, most: Any = MOST):
-        return _at(economy, names, level(x), start, mass, tight, most=most)
+        return candidate_at(economy, names, level(x), start, mass, tight, most=most)
 
     def body(state):
         x, point, tries, _ = state

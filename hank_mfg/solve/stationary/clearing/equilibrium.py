@@ -121,23 +121,24 @@ def _household(economy: Economy, public: Public, solved: Array) -> Array:
     return jnp.exp(known + jax.lax.custom_linear_solve(matrix, image - known, solve, transposed))
 
 
-def _respond(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> tuple[Array, Array, Public]:
-    """Plan, mass and everything aggregate near what was `found`, as functions of economy and unknowns.
+def respond(economy: Economy, names: Names, unknown: Array, plan: Array, mass: Array) -> tuple[Array, Array, Public]:
+    """Plan, mass and everything aggregate near the `plan` and `mass` that were found, as functions of economy and
+    unknowns.
 
     The mass of a permanent type is in proportion to its share, whatever households choose.
     """
     public = given(economy, names, unknown)
-    plan = _household(economy, public, found.plan)
+    plan = _household(economy, public, plan)
     savings = savings_at(economy, public, plan)
     growth = economy.shares / jax.lax.stop_gradient(economy.shares)
-    mass = jax.lax.stop_gradient(found.mass) * growth[economy.types]
+    mass = jax.lax.stop_gradient(mass) * growth[economy.types]
     moved = push_forward(mass, economy.lottery(savings), economy.chain())
     return plan, mass + mass_response(economy, savings, mass, moved - mass), public
 
 
 def excess_at(economy: Economy, names: Names, unknown: Array, found: Equilibrium) -> Array:
     """`excess_of` near what was `found`: with derivatives in unknowns and economy."""
-    plan, mass, public = _respond(economy, names, unknown, found)
+    plan, mass, public = respond(economy, names, unknown, found.plan, found.mass)
     return excess_of(economy, names, unknown, public, plan, mass)
 
 
@@ -147,7 +148,7 @@ def implicit(economy: Economy, names: Names, found: Equilibrium) -> Equilibrium:
     still = jax.lax.stop_gradient(economy)
     jacobian = jax.jacfwd(lambda u: excess_at(still, names, u, found))(known)
     unknown = known - jnp.linalg.solve(jax.lax.stop_gradient(jacobian), excess_at(economy, names, known, found))
-    plan, mass, public = _respond(economy, names, unknown, found)
+    plan, mass, public = respond(economy, names, unknown, found.plan, found.mass)
     public = complete(economy, names, public, mass)
     return equilibrium_of(economy, public, unknown, plan, mass)
 

@@ -15,6 +15,7 @@ The derivative along the equilibrium is dm = m_theta - m_U F_U^{-1} F_theta.
 import concurrent.futures
 import functools
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -28,17 +29,17 @@ from hank_mfg.environment.discretize import discretize
 from hank_mfg.environment.economy import Economy, Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import Names, names_of
-from hank_mfg.estimate.calibration.moments import Stationary
 from hank_mfg.model.base import Model
 from hank_mfg.model.concrete import is_number
 from hank_mfg.model.free import Free, with_values
+from hank_mfg.model.named import Named
 from hank_mfg.solve.stationary.clearing.candidates import coordinates, resumed_at
 from hank_mfg.solve.stationary.clearing.clearing import grids
 from hank_mfg.solve.stationary.clearing.equilibrium import complete, excess_of, given
 from hank_mfg.solve.stationary.clearing.mass import mass_response
 from hank_mfg.solve.stationary.fixed_point import solve_contraction
-from hank_mfg.solve.stationary.household import household_map, savings_at
-from hank_mfg.solve.stationary.search import Outcome, Programs, household_tolerance, is_equilibrium
+from hank_mfg.solve.stationary.household import composite_of, household_map, savings_at
+from hank_mfg.solve.stationary.search import Outcome, Programs, evaluated, household_tolerance, is_equilibrium
 from hank_mfg.solve.stationary.steady_state import (
     SteadyState,
     SteadyStateError,
@@ -48,6 +49,81 @@ from hank_mfg.solve.stationary.steady_state import (
 )
 
 EXACT = 1e-10  # relative: of the derivatives of policies
+CORRECTIONS = 8  # Newton steps toward an equilibrium at given parameters
+LONGEST = 1.0  # the largest step of the logarithm of an aggregate
+
+
+class Stationary(NamedTuple):
+    """A stationary equilibrium as a moment's function reads it, traced by JAX, float64.
+
+    `prices`, `aggregates` and `outcomes` (these two, declared outcomes and choices summed over households) by name, per
+    model period; `mass` (assets, income) sums to one; `assets` (assets,) the points of the grid; `consumption` of goods
+    and `savings`, next assets, (assets, income); `own` the values of idiosyncratic states by name, (1, income) each.
+    """
+
+    economy: Economy
+    public: Public
+    plan: Array
+    mass: Array
+
+    @property
+    def prices(self) -> Named:
+        """Prices."""
+        return self.public.prices
+
+    @property
+    def aggregates(self) -> Named:
+        """Aggregates."""
+        return self.public.aggregates
+
+    @property
+    def held(self) -> Array:
+        """The mass by what households hold before they choose, see `Economy.held`."""
+        return self.economy.held(self.mass)
+
+    @property
+    def outcomes(self) -> Named:
+        """Every price, aggregate, declared outcome and choice summed over households."""
+        return all_quantities(self.economy, self.public, self.mass, self.savings)
+
+    @property
+    def assets(self) -> Array:
+        """The asset points, (assets,)."""
+        return self.economy.grid.points
+
+    @property
+    def own(self) -> Named:
+        """Values of the idiosyncratic states, (1, income) each."""
+        return self.economy.states()[1]
+
+    @property
+    def savings(self) -> Array:
+        """Next assets, (assets, income)."""
+        return savings_at(self.economy, self.public, self.plan)
+
+    @property
+    def consumption(self) -> Array:
+        """Consumption of goods, (assets, income)."""
+        return self.economy.budget(self.public).goods(composite_of(self.economy, self.plan))
+
+
+def traced_number(what: str, function: Callable[[Any], Any], at: Any) -> Array:
+    """One number, float64, from a function of the user's that JAX traces; `what` names it, "moment 'mine'". Raises
+    ValueError for a function that JAX cannot trace or that returns no number."""
+    try:
+        value = jnp.asarray(function(at), jnp.float64)
+    except (jax.errors.JAXTypeError, TypeError, AttributeError, KeyError, ValueError) as error:
+        traced = isinstance(error, jax.errors.JAXTypeError)
+        why = "asks for the value of an array that JAX traces" if traced else str(error).split("\n")[0].rstrip(".")
+        raise ValueError(
+            f"The {what} cannot be traced: it {'' if traced else 'fails with: '}{why}; write it in jax.numpy, without "
+            "float(), numpy or `if` on arrays, and return one number."
+        ) from error
+    if value.ndim:
+        raise ValueError(
+            f"The {what} has the shape {value.shape}: return one number, for instance a sum over its entries."
+        )
+    return value
 
 
 class Point(NamedTuple):
@@ -100,9 +176,15 @@ class Slopes(NamedTuple):
 
 
 class Equilibria:
-    """The compiled programs for one model, one set of free parameters and one list of moments."""
+    """The compiled programs for one model, one set of free parameters and one list of moments.
 
-    def __init__(self, model: Model, free: tuple[Free, ...], asset_points: int, tolerance: float):
+    Without `searching` nothing is searched from nothing: equilibria are followed from one that is known, and the
+    programs are compiled in a fraction of the time."""
+
+    def __init__(
+        self, model: Model, free: tuple[Free, ...], asset_points: int, tolerance: float, searching: bool = True
+    ):
+        self.searching = searching
         self.model, self.free, self.asset_points, self.tolerance = model, free, asset_points, tolerance
         self.economy = discretize(model, asset_points, jnp.float64, aggregate_risk=False)
         self.names: Names = names_of(self.economy)
@@ -114,7 +196,7 @@ class Equilibria:
         """Names of prices, aggregates, declared outcomes and choices."""
 
         def every(x):
-            public = given(self.economy, self.names, _level(self.names, x))
+            public = given(self.economy, self.names, level_of(self.names, x))
             public = complete(self.economy, self.names, public, jnp.ones(self.economy.shape))
             return all_quantities(self.economy, public, jnp.ones(self.economy.shape), jnp.ones(self.economy.plan_shape))
 
@@ -139,7 +221,8 @@ class Equilibria:
         with concurrent.futures.ThreadPoolExecutor(1) as beside:
             options = quick_compilation()
             compiling = [beside.submit(each.compile, compiler_options=options) for each in (lowered, plain)]
-            self.programs = Programs(levels, self.names, household_tolerance(self.tolerance))
+            if self.searching:
+                self.programs = Programs(levels, self.names, household_tolerance(self.tolerance))
             self._linearized, self._moments = (each.result() for each in compiling)
         self.seconds_compile = time.perf_counter() - begin
 
@@ -172,7 +255,11 @@ class Equilibria:
         """Households and markets at parameters and searched values, from a policy and a mass near by. Raises ValueError
         for parameters that a declaration refuses; `near` is a point with the same parameters."""
         economy = self.levels(theta)[-1] if near is None else near.economy
-        level = np.asarray(_level(self.names, x, np))
+        level = np.asarray(level_of(self.names, x, np))
+        if not self.searching:
+            given = (jnp.asarray(each) for each in (level, log_plan, mass, self.tolerance))
+            self.evaluations += 1
+            return Point(theta, x, economy, jax.block_until_ready(evaluated(economy, self.names, *given)))
         resumed = resumed_at(economy, self.names, level, np.asarray(log_plan), np.asarray(mass), self.tolerance)
         self.evaluations += 1
         return Point(theta, x, economy, self.programs.run(economy, resumed))
@@ -199,13 +286,13 @@ class Equilibria:
         """The checked equilibrium at a point. Raises SteadyStateError where it is none."""
         if not is_equilibrium(point.economy, self.names, point.outcome, self.tolerance):
             raise SteadyStateError(
-                f"The calibrated economy does not clear to 1e-6: markets are off by "
+                f"The economy at the parameters found does not clear to 1e-6: markets are off by "
                 f"{np.abs(point.excess).max():.3g}; use another start, or fewer asset points."
             )
         return checked_outcome(point.economy, point.outcome, seconds)
 
 
-def _level(names: Names, x: Any, xp: Any = jnp) -> Any:
+def level_of(names: Names, x: Any, xp: Any = jnp) -> Any:
     """Searched values (searched,) from coordinates: aggregates from their logarithms."""
     count = len(names.unknown)
     return xp.concatenate([xp.exp(x[:count]), x[count:]])
@@ -213,7 +300,7 @@ def _level(names: Names, x: Any, xp: Any = jnp) -> Any:
 
 def _results(names: Names, moments, economy: Economy, x: Array, plan: Array, mass: Array) -> tuple[Array, Array]:
     """The excess (searched,) and the moments (moments,) of given policies and mass."""
-    unknown = _level(names, x)
+    unknown = level_of(names, x)
     public = given(economy, names, unknown)
     excess = excess_of(economy, names, unknown, public, plan, mass)
     stationary = Stationary(economy, complete(economy, names, public, mass), plan, mass)
@@ -232,7 +319,7 @@ def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values
     def there(values) -> tuple[Economy, Public]:
         model_at = with_values(model, free, values[searched:])
         economy = discretize(model_at, asset_points, jnp.float64, aggregate_risk=False)
-        return economy, given(economy, names, _level(names, values[:searched]))
+        return economy, given(economy, names, level_of(names, values[:searched]))
 
     def flow(values, log_plan):
         economy, public = there(values)
@@ -257,3 +344,39 @@ def _linearize(what: tuple[Model, tuple[Free, ...], Names, int], moments, values
     slopes = moved(results, (values, known, mass), directions, policies, masses)
     in_all = jnp.concatenate(slopes, axis=1).T
     return (in_all, jnp.moveaxis(policies, 0, -1)), results(values, known, mass)[1]
+
+
+def near_equilibrium(equilibria: Equilibria, point: Point, slopes: Slopes, loose: float) -> Point | None:
+    """The point, or one with the same parameters at which the excess is at most `loose`, by Newton's method: with the
+    derivatives at hand while these halve the excess, then with those of the point itself."""
+    own = False
+    for _ in range(CORRECTIONS):
+        size = np.abs(point.excess).max() if point.finite else np.inf
+        if size <= loose:
+            return point
+        if not np.isfinite(size):
+            return None
+        shift = slopes.to_equilibrium(point.excess)
+        shift = shift * min(1.0, allowed_part(equilibria, point, shift))
+        found = point.outcome.found
+        policy = np.log(np.asarray(found.plan)) + slopes.policy[..., : len(shift)] @ shift
+        following = equilibria.at(point.theta, point.x + shift, policy, found.mass, point)
+        if following.finite and np.abs(following.excess).max() <= 0.5 * size:
+            point = following
+        elif own:
+            return None
+        else:
+            slopes, own = equilibria.linearize(point), True
+    return None
+
+
+def allowed_part(equilibria: Equilibria, point: Point, shift: np.ndarray) -> float:
+    """The part of a step of U that is taken at most: logarithms by one, prices half of the way to their bracket."""
+    count = len(equilibria.names.unknown)
+    limits = [LONGEST / max(LONGEST, float(np.abs(shift[:count]).max(initial=0.0)))]
+    if len(shift) > count:
+        lower, upper = (np.asarray(each) for each in point.economy.brackets())
+        prices, moves = point.x[count:], shift[count:]
+        room = np.where(moves > 0, upper - prices, prices - lower)
+        limits.append(1.0 / max(1.0, float(np.max(2.0 * np.abs(moves) / np.maximum(room, 1e-12)))))
+    return min(limits)
