@@ -62,7 +62,7 @@ CLEARED = 1e-10  # the excess of markets at rest
 SETTLED, STEPS = 1e-10, 60  # of a path: the largest excess; steps of Newton's method
 KRYLOV, EXACT = 60, 1e-11  # of the derivative of a path: directional derivatives at most; relative residual
 INEXACT = 1e-8  # the residual above which a derivative is refused
-HALF = 6  # times that the way from one point to another is halved
+SHORTEST = 1 / 16  # of the way from one point to another: the shortest step of an equilibrium
 
 
 class Welfare(NamedTuple):
@@ -119,19 +119,20 @@ class AtRest:
         return self._cleared(point, equilibria.linearize(point))
 
     def near(self, theta: np.ndarray, here: Here) -> Here | None:
-        """The objective at parameters, followed from another point in steps that are halved where one fails; None
+        """The objective at parameters, followed from another point, in steps that are halved where one fails; None
         where no equilibrium is found."""
-        goal, halved = np.asarray(theta, np.float64), 0
-        while halved <= HALF:
-            target = here.theta + 0.5**halved * (goal - here.theta)
-            found = self._step(target, here)
-            if found is None:
-                halved += 1
-            elif np.array_equal(target, goal):
-                return found
+        start, goal = here.theta, np.asarray(theta, np.float64)
+        done, part = 0.0, 1.0
+        while done < 1.0:
+            to = min(done + part, 1.0)
+            found = self._step(goal if to == 1.0 else start + to * (goal - start), here)
+            if found is not None:
+                here, done = found, to
+            elif part > SHORTEST:
+                part *= 0.5
             else:
-                here, halved = found, max(0, halved - 1)
-        return None
+                return None
+        return here
 
     def _step(self, theta: np.ndarray, here: Here) -> Here | None:
         """The objective one step away, the equilibrium predicted by its derivatives."""

@@ -176,8 +176,8 @@ def test_what_is_no_interior_optimum_is_said(before):
 
     with pytest.raises(ValueError, match="welfare does not move with it: no equation"):
         hm.optimal(Unread(), {"idle": (0.0, 2.0)}, asset_points=POINTS)
-    with pytest.raises(hm.OptimumError, match="No equilibrium was found within the bounds of labor_tax"):
-        hm.optimal(Taxes(labor_tax=0.2), {"labor_tax": (-80.0, -40.0)}, asset_points=POINTS)
+    with pytest.raises(hm.OptimumError, match="No equilibrium was found within the bounds of wealth_tax"):
+        hm.optimal(WealthTax(), {"wealth_tax": (-0.1, -0.08)}, finance="labor_tax", asset_points=POINTS)
     with pytest.raises(ValueError, match=r"objective '<lambda>' cannot be traced"):
         hm.optimal(Taxes(), {"capital_tax": (0, 0.5)}, objective=lambda s: float(s.aggregates.capital), start=before)
 
