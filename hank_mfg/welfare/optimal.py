@@ -49,7 +49,7 @@ from hank_mfg.welfare.reform import reform
 from hank_mfg.wording import in_words
 
 GAP = 0.01  # relative: between gradients and values beside the optimum, above which they are said to disagree
-NOTHING = 1e-6  # of the change over the coarse grid: a curvature that counts as none
+NOTHING = 1e-4  # of the change over the coarse grid: a curvature that counts as none
 PULL = 1e-3  # the same: a gradient at the edge of the region with equilibria
 AGREES = 1e-6  # relative: aggregates of an equilibrium that was solved twice; percent of welfare along a path
 

@@ -1,7 +1,9 @@
 """A problem of optimal policy, checked and compiled: which parameters, judged by what, from where, and who pays."""
 
+import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -122,7 +124,9 @@ class PolicyProblem:
         middle = 0.5 * (self.box.lower + self.box.upper)
         at = ", ".join(f"{name} = {value:g}" for name, value in zip(self.names, middle, strict=True))
         try:
-            steady_state(with_values(self.model, self.free, middle), asset_points=self.before.economy.grid.count)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of an equilibrium that is not the answer
+                steady_state(with_values(self.model, self.free, middle), asset_points=self.before.economy.grid.count)
             why = f"it has one with the other parameters as they are, so that {self.finance} finds no value that pays" \
                 if self.finance else "it has one, and the path to it was not found"  # fmt: skip
         except (SteadyStateError, ValueError) as error:
@@ -159,15 +163,16 @@ def prepare(
             raise ValueError(f"over[{each.label!r}] is one number of a list: policy parameters are single numbers.")
     own = np.array([each.own(model) for each in free])
     name, ends = read_finance(setting.finance, {each.name: own for each in free})
-    for each in free:
-        for value in (each.lower, each.upper):
-            require_policy("over names", model, each.name, value)
     if start is not None:
         require_none({"asset_points": asset_points}, "an equilibrium that is solved here", "start is given")
         require_own_steady(model, start, "start")
-    before = steady_state(model, asset_points=asset_points) if start is None else start
-    solved = model if name is None else balanced_as(model, before, name, setting.budget, ends)
-    judged = _compiled(solved, free, own, before, loss, setting.horizon if setting.transition else None)
+    with _traceable(model):
+        for each in free:
+            for value in (each.lower, each.upper):
+                require_policy("over names", model, each.name, value)
+        before = steady_state(model, asset_points=asset_points) if start is None else start
+        solved = model if name is None else balanced_as(model, before, name, setting.budget, ends)
+        judged = _compiled(solved, free, own, before, loss, setting.horizon if setting.transition else None)
     here = judged.at(own, before)
     if here is None:
         raise OptimumError(
@@ -193,15 +198,20 @@ def read_objective(objective: Objective) -> Loss | None:
 def _compiled(
     model: Model, free: tuple[Free, ...], own: np.ndarray, before: SteadyState, loss: Loss | None, horizon: int | None
 ) -> AtRest | AlongPath:
-    """The objective, its programs compiled. Raises ValueError for an equation that JAX cannot trace in a parameter."""
+    """The objective, its programs compiled."""
     points: Any = before.economy.grid.count
-    try:
-        equilibria = Equilibria(model, free, points, TOLERANCE, searching=False)
-        rest = AtRest(equilibria, Welfare() if loss is None or horizon is not None else loss, own)
-    except jax.errors.JAXTypeError as error:
-        names = ", ".join(each.name for each in free)
-        raise ValueError(f"over names {names}: {explain(error, model=type(model))}") from error
+    equilibria = Equilibria(model, free, points, TOLERANCE, searching=False)
+    rest = AtRest(equilibria, Welfare() if loss is None or horizon is not None else loss, own)
     return rest if horizon is None else AlongPath(rest, before, horizon, loss)
+
+
+@contextlib.contextmanager
+def _traceable(model: Model) -> Iterator[None]:
+    """Say in one sentence which equation asks for the value of an array that JAX traces, ValueError."""
+    try:
+        yield
+    except jax.errors.JAXTypeError as error:
+        raise ValueError(explain(error, model=type(model))) from error
 
 
 def same_equilibrium(one: SteadyState, other: SteadyState, within: float) -> bool:

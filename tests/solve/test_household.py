@@ -18,7 +18,7 @@ from hank_mfg.environment.economy import Public
 from hank_mfg.environment.lottery import push_forward
 from hank_mfg.environment.quantities import names_of
 from hank_mfg.model.named import Named
-from hank_mfg.solve.stationary.clearing.clearing import _at
+from hank_mfg.solve.stationary.clearing.clearing import candidate_at
 from hank_mfg.solve.stationary.clearing.equilibrium import given
 from hank_mfg.solve.stationary.clearing.mass import mass_response, stationary_mass
 from hank_mfg.solve.stationary.household import feasible_savings, first_plan, solve_household
@@ -219,7 +219,7 @@ def test_the_mass_is_found_however_savings_at_the_borrowing_limit_round(float64)
     @jax.jit
     def candidate(wage, start):
         unknown, none = jnp.asarray([wage, 1.0, 0.0]), jnp.full(economy.shape, jnp.nan)
-        return _at(economy, names, unknown, start, none, 1e-11)
+        return candidate_at(economy, names, unknown, start, none, 1e-11)
 
     start = jnp.log(first_plan(economy, given(economy, names, jnp.asarray([0.83, 1.0, 0.0]))))
     for wage in 0.83 + 1e-6 * np.arange(5):

@@ -98,6 +98,17 @@ def test_bad_input_is_one_sentence(call, words, refuses):
     refuses(call, *words)
 
 
+def test_an_equation_that_asks_for_the_value_of_a_parameter_is_named():
+    class Branch(Taxes):
+        def prices(self, today):
+            if self.capital_tax > 0:
+                return super().prices(today)
+            return {**super().prices(today), "net_rate": today.capital}
+
+    with pytest.raises(ValueError, match=r"test_optimal.py, line \d+, in prices\(\): an `if`"):
+        hm.optimal(Branch(), {"capital_tax": (0.1, 0.5)}, asset_points=POINTS)
+
+
 @pytest.fixture(scope="module")
 def before():
     return hm.steady_state(Taxes(), asset_points=POINTS, tolerance=1e-13)
@@ -166,7 +177,7 @@ def test_the_optimum_is_that_of_a_fine_grid_and_of_reforms_beside_it():
 @pytest.mark.slow
 def test_what_is_no_interior_optimum_is_said(before):
     """Guards docs/welfare.md, what fools it: an optimum at a bound, a parameter that nothing reads, bounds without an
-    equilibrium, a loss that cannot be traced, and a parameter of Python's `if`."""
+    equilibrium, and a loss that cannot be traced."""
     with pytest.warns(UserWarning, match="capital_tax is at its lower bound 0"):
         best = hm.optimal(Taxes(), {"capital_tax": (0.0, 0.5)}, finance="labor_tax", start=before)
     assert best.status is hm.results.Optimality.BOUND and best.values[0] == 0.0 and best.gradient[0] < 0
@@ -180,15 +191,6 @@ def test_what_is_no_interior_optimum_is_said(before):
         hm.optimal(WealthTax(), {"wealth_tax": (-0.1, -0.08)}, finance="labor_tax", asset_points=POINTS)
     with pytest.raises(ValueError, match=r"objective '<lambda>' cannot be traced"):
         hm.optimal(Taxes(), {"capital_tax": (0, 0.5)}, objective=lambda s: float(s.aggregates.capital), start=before)
-
-    class Branch(Taxes):
-        def prices(self, today):
-            if self.capital_tax > 0:
-                return super().prices(today)
-            return {**super().prices(today), "net_rate": today.capital}
-
-    with pytest.raises(ValueError, match=r"over names capital_tax: test_optimal.py, line \d+, in prices\(\)"):
-        hm.optimal(Branch(), {"capital_tax": (0.1, 0.5)}, asset_points=POINTS)
 
 
 @pytest.mark.slow
