@@ -61,7 +61,7 @@ def measure(quick: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def with_risk(solution: hm.results.Solution, periods: int, paths: int) -> dict[str, Any]:
+def with_risk(solution: hm.Solution, periods: int, paths: int) -> dict[str, Any]:
     """Means along a path, Euler errors in percent, seconds, and the gains of tilted savings."""
     path, errors = hm.simulate(solution, periods=periods, seed=7), hm.euler_errors(solution, periods=periods)
     return {
@@ -73,7 +73,7 @@ def with_risk(solution: hm.results.Solution, periods: int, paths: int) -> dict[s
 
 
 @float64_allowed
-def gains_of_tilts(solution: hm.results.Solution, paths: int, periods: int = 150) -> list[tuple[float, float]]:
+def gains_of_tilts(solution: hm.Solution, paths: int, periods: int = 150) -> list[tuple[float, float]]:
     """By how much welfare rises per unit saved more in one period, in units of mean marginal utility, and its standard
     error over paths: by the rich in proportion to assets, by all who save alike, by the poorest of them."""
     play = solution.play(200)
