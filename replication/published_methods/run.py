@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from hank_mfg.evaluate.accuracy import den_haan
-from hank_mfg.evaluate.euler_errors import euler_errors
+from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.files import write_table, write_text
 from hank_mfg.model.gallery import load_model
 from hank_mfg.replication import published_numbers
@@ -73,7 +73,7 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     )
     written = write_table(folder / "methods", table, note=note) + write_table(folder / "not_compared", left)
     written += write_table(folder / "accuracy", accuracy, note=note)
-    above = [str(name) for name, each in table.iterrows() if each["error, ours"] > each["error, published"]]
+    above = [str(name) for name in table.index[table["error, ours"] > table["error, published"]]]
     content = {
         "methods": table.reset_index().to_dict("records"), "accuracy": accuracy.reset_index().to_dict("records"),
         "not_compared": NOT_COMPARED, "above": above, "quick": quick,
@@ -108,6 +108,7 @@ def _solved(name: str, make: Callable[[RSPG], Solution], settings: RSPG, tell: T
 def _accuracy(solution: Solution, periods: int) -> dict[str, float]:
     """Errors of a solution, percent; Den Haan's where an aggregate has a law of motion."""
     errors = euler_errors(solution, periods=periods)
+    assert isinstance(errors, EulerErrors)  # households have one asset
     found = {
         "Euler error, mean (percent)": 100 * errors.mean, "largest": 100 * errors.maximum,
         "dynamic, largest (percent)": 100 * errors.dynamic_maximum,
