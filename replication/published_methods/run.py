@@ -73,7 +73,8 @@ def run(folder: Path, *, quick: bool = False, tell: Tell = print) -> dict[str, A
     )
     written = write_table(folder / "methods", table, note=note) + write_table(folder / "not_compared", left)
     written += write_table(folder / "accuracy", accuracy, note=note)
-    above = [str(name) for name in table.index[table["error, ours"] > table["error, published"]]]
+    both = zip(table.index, table["error, ours"], table["error, published"], strict=True)
+    above = [str(name) for name, ours, published in both if ours > published]
     content = {
         "methods": table.reset_index().to_dict("records"), "accuracy": accuracy.reset_index().to_dict("records"),
         "not_compared": NOT_COMPARED, "above": above, "quick": quick,
