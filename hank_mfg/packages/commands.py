@@ -10,19 +10,18 @@ from hank_mfg.packages.member import RESULTS, Member, choices_of, is_shipped_gam
 from hank_mfg.report.report import SAMPLING_OF_TWO
 from hank_mfg.runs.kinds import ECONOMY, GAME, STATIONARY
 from hank_mfg.runs.manifest import RunError
+from hank_mfg.runs.repeating import assigned, family_words, points_typed, sayable
 from hank_mfg.runs.resuming import method_of
 from hank_mfg.solve.baselines.game_settings import BENCHMARK, METHODS, settings_for
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.settings import changed
 
-WORDS = {True: "true", False: "false", None: "none"}
 DRAWN = ("wealth_distribution", "simulation", "lorenz", "law_of_motion", "forecast", "policy", "training")
 PROGRAM, STATIONARY_PROGRAM = "hank_mfg/report/report.py", "hank_mfg/report/stationary_report.py"
 STATIONARY_FILES = (
     "outcomes.*", "distribution*", "propensities.*", "marginal_propensities.*", "age_profile.*", "figures/*",
 )  # fmt: skip
 _GIVEN = re.compile(r"; (\w+) at (\S+) at date 0")
-TOLERANCE, NONCONCAVE = 1e-11, "refuse"  # of steady-state, where its command says nothing
 
 
 class Command(NamedTuple):
@@ -59,21 +58,11 @@ def method_name(member: Member) -> str:
     return name
 
 
-def _pairs(option: str, values: dict[str, Any]) -> list[str]:
-    return [word for name, value in values.items() for word in (option, f"{name}={_written(value)}")]
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return WORDS[value]
-    return json.dumps(value) if isinstance(value, list | tuple) else str(value)
-
-
 def _options(member: Member, usual: Any, settings: Any) -> list[str]:
     """--option for everything that is not the default of the command. Raises RunError where that cannot be said."""
     before, after = vars(usual), vars(settings)
     differs = {name: value for name, value in after.items() if value != before[name]}
-    words = _pairs("--option", differs)
+    words = assigned("--option", differs)
     try:
         if changed(usual, words[1::2]) == settings:
             return words
@@ -89,25 +78,17 @@ def _options(member: Member, usual: Any, settings: Any) -> list[str]:
 def _solve_economy(member: Member, source: str, made: str) -> Command:
     config, name, model = member.config, method_name(member), member.solved.model
     usual = RSPG.for_model(model, **({"memory": "none"} if name == "spg" else {}))
-    family = config.get("family") or {}
-    words = ["solve", source, "--method", name, "--seed", str(config["seed"]), *_pairs("--set", choices_of(member))]
+    words = ["solve", source, "--method", name, "--seed", str(config["seed"]), *assigned("--set", choices_of(member))]
     words += _options(member, usual, RSPG(**config["method"]))
-    words += _pairs("--family", family.get("alternatives", {}))
-    words += ["--penalty", repr(family["penalty"])] if family.get("penalty") else []
-    return Command([*words, "--out", made], "hank_mfg/solve/solve.py")
-
-
-def _is_usual(member: Member) -> bool:
-    """Whether the command for stationary equilibria can say how one was solved."""
-    return member.config["tolerance"] == TOLERANCE and member.config["nonconcave"] == NONCONCAVE
+    return Command([*words, *family_words(config), "--out", made], "hank_mfg/solve/solve.py")
 
 
 def _solve_stationary(member: Member, source: str, made: str) -> Command:
     config, choices = member.config, choices_of(member)
     points, program = config["asset_points"], STATIONARY_PROGRAM
-    if _is_usual(member):
-        sizes = ",".join(f"{k}={v}" for k, v in points.items()) if isinstance(points, dict) else str(points)
-        words = ["steady-state", source, *_pairs("--set", choices), "--asset-points", sizes, "--out", made]
+    if sayable(config):
+        sizes = points_typed(points)
+        words = ["steady-state", source, *assigned("--set", choices), "--asset-points", sizes, "--out", made]
         return Command(words, program, STATIONARY_FILES)
     call = (
         f"import hank_mfg as hm; hm.steady_state_run({source!r}, {made!r}, overrides={choices!r}, "
@@ -121,7 +102,7 @@ def _solve_game(member: Member, source: str, made: str) -> Command:
     config, name = member.config, method_name(member)
     shipped = is_shipped_game(source) and source in BENCHMARK
     usual = settings_for(source, name) if shipped else METHODS[name]()
-    words = ["solve", source, "--method", name, "--seed", str(config["seed"]), *_pairs("--set", config["switches"])]
+    words = ["solve", source, "--method", name, "--seed", str(config["seed"]), *assigned("--set", config["switches"])]
     words += _options(member, usual, type(usual)(**config["settings"]))
     words += ["--measure", str(config["measure"])] if config.get("measure") else []
     return Command([*words, "--out", made], "hank_mfg/solve/solve.py")
@@ -162,7 +143,7 @@ def _economy_reports(member: Member, made: str) -> list[Command]:
     for name in member.results:
         if name.startswith("evaluation_under_"):
             content = json.loads((member.folder / name).read_text("utf-8"))
-            words = ["evaluate", made, *_pairs("--under", content["under"]), f"--periods={content['periods']}"]
+            words = ["evaluate", made, *assigned("--under", content["under"]), f"--periods={content['periods']}"]
             found.append(Command([*words, f"--seed={content['seed']}"], PROGRAM, (name,)))
     if "compare.csv" in member.results:
         makes = ("compare.csv", "gaps.*", "methods.*", "figures/compare.*")
@@ -214,7 +195,9 @@ def _stationary_reports(member: Member, made: str) -> list[Command]:
     if evaluation_of(member):
         found.append(Command(["evaluate", made], STATIONARY_PROGRAM, ("evaluation.json", "accuracy.tex")))
     outcomes = member.folder / "outcomes.csv"
-    if is_reported(member) and (not _is_usual(member) or "grid error" in outcomes.read_text("utf-8").splitlines()[0]):
+    if is_reported(member) and (
+        not sayable(member.config) or "grid error" in outcomes.read_text("utf-8").splitlines()[0]
+    ):
         found.append(Command(["report", made], STATIONARY_PROGRAM, STATIONARY_FILES))
     return found
 

@@ -1,6 +1,7 @@
 """The command that makes a run again, from its configuration; in Python where no command could."""
 
 import dataclasses
+import json
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from hank_mfg.runs.storage import read_config
 from hank_mfg.solve.baselines.game_settings import BENCHMARK, METHODS, settings_for
 from hank_mfg.solve.gradient.spg import RSPG
 
-POINTS = {"asset_points": 200, "tolerance": 1e-11, "nonconcave": "refuse"}  # of `steady_state` unless given
+USUAL = {"asset_points": 200, "tolerance": 1e-11, "nonconcave": "refuse"}  # of `steady_state` unless given
 
 
 def command_again(folder: str | Path, model: Model | None = None) -> str:
@@ -26,8 +27,29 @@ def command_again(folder: str | Path, model: Model | None = None) -> str:
     `model` is that of the run, as `load_run` reads it; None for a game. Raises RunError for a folder without a run.
     """
     folder, config = Path(folder), read_config(folder)
-    words = _game(folder, config) if model is None else _economy(folder, config, model)
-    return " ".join(words)
+    return _game(folder, config) if model is None else _economy(folder, config, model)
+
+
+def assigned(option: str, values: Mapping[str, Any]) -> list[str]:
+    """The words of a command that set values by name, such as --set name=value, once for each."""
+    return [word for name, value in values.items() for word in (option, f"{name}={_typed(value)}")]
+
+
+def points_typed(points: Any) -> str:
+    """Asset points as --asset-points takes them."""
+    return ",".join(f"{name}={n}" for name, n in points.items()) if isinstance(points, dict) else str(points)
+
+
+def family_words(config: Mapping[str, Any]) -> list[str]:
+    """The words of a command for the set of models that a run was trained for; none without one."""
+    family = config.get("family") or {}
+    words = assigned("--family", family.get("alternatives", {}))
+    return [*words, "--penalty", repr(family["penalty"])] if family.get("penalty") else words
+
+
+def sayable(config: Mapping[str, Any]) -> bool:
+    """Whether the command for stationary equilibria can say how one was solved."""
+    return all(config[name] == USUAL[name] for name in ("tolerance", "nonconcave"))
 
 
 def run_name(folder: str | Path) -> str:
@@ -49,54 +71,49 @@ def changed_parameters(config: Mapping[str, Any], model: Model) -> dict[str, Any
     return found
 
 
-def _economy(folder: Path, config: dict[str, Any], model: Model) -> list[str]:
+def _economy(folder: Path, config: dict[str, Any], model: Model) -> str:
     source, typed = config["model"], config["model"] in model_names() or (folder / "model.py").exists()
     if config.get("kind") == STATIONARY:
         return _stationary(folder, config, model, typed)
     given = config["method"]
     if not typed:
         settings = _written("RSPG", _differing(given, RSPG()))
-        return [_in_python(source, folder, settings, config, changed_parameters(config, model))]
+        return _in_python(source, folder, settings, config, changed_parameters(config, model))
     memory: dict[str, Any] = {"memory": "none"} if given["memory"] == "none" else {}
-    words = ["hank-mfg solve", _source(source), *(["--method spg"] if memory else [])]
-    words += _assigned("--set", changed_parameters(config, model))
-    words += _assigned("--option", _differing(given, RSPG.for_model(model, **memory)))
-    family = config.get("family")
-    if family:
-        words += _assigned("--family", family["alternatives"])
-        words += [f"--penalty {family['penalty']:g}"] if family["penalty"] else []
-    return [*words, *_ending(folder, config["seed"])]
+    words = ["solve", _file_name(source), *(["--method", "spg"] if memory else [])]
+    words += assigned("--set", changed_parameters(config, model))
+    words += assigned("--option", _differing(given, RSPG.for_model(model, **memory))) + family_words(config)
+    return _line(words, folder, config["seed"])
 
 
-def _stationary(folder: Path, config: dict[str, Any], model: Model, typed: bool) -> list[str]:
+def _stationary(folder: Path, config: dict[str, Any], model: Model, typed: bool) -> str:
     changes = changed_parameters(config, model)
-    if not typed or any(config[name] != POINTS[name] for name in ("tolerance", "nonconcave")):
-        sizes = ", ".join(f"{name}={config[name]!r}" for name in POINTS)
+    if not typed or not sayable(config):
+        sizes = ", ".join(f"{name}={config[name]!r}" for name in USUAL)
         source = repr(Path(config["model"]).name) if typed else config["model"]
         over = f"overrides={changes!r}, " if changes else ""
-        return [f"hm.steady_state_run({source}, {folder.resolve().name!r}, {over}{sizes})"]
-    points = config["asset_points"]
-    written = ",".join(f"{name}={n}" for name, n in points.items()) if isinstance(points, dict) else str(points)
-    words = ["hank-mfg steady-state", _source(config["model"]), *_assigned("--set", changes)]
-    return [*words, *([] if points == POINTS["asset_points"] else [f"--asset-points {written}"]), *_ending(folder, 0)]
+        return f"hm.steady_state_run({source}, {folder.resolve().name!r}, {over}{sizes})"
+    points, words = config["asset_points"], ["steady-state", _file_name(config["model"]), *assigned("--set", changes)]
+    words += [] if points == USUAL["asset_points"] else ["--asset-points", points_typed(points)]
+    return _line(words, folder, 0)
 
 
-def _game(folder: Path, config: dict[str, Any]) -> list[str]:
+def _game(folder: Path, config: dict[str, Any]) -> str:
     source, given = config["game"], config["settings"]
     if source not in GAMES and not (folder / "game.py").exists():
-        return [_in_python(source, folder, _written(config["method"], given), config, config["switches"])]
+        return _in_python(source, folder, _written(config["method"], given), config, config["switches"])
     makers = {name: settings_for(source, name) if source in BENCHMARK else METHODS[name]() for name in METHODS}
     alike = {name: each for name, each in makers.items() if type(each).__name__ == config["method"]}
     name = min(alike, key=lambda name: len(_differing(given, alike[name])))
-    words = ["hank-mfg solve", _source(source), f"--method {name}", *_assigned("--set", config["switches"])]
-    words += _assigned("--option", _differing(given, alike[name]))
-    words += [f"--measure {config['measure']}"] if config.get("measure") else []
-    return [*words, *_ending(folder, config["seed"])]
+    words = ["solve", _file_name(source), "--method", name, *assigned("--set", config["switches"])]
+    words += assigned("--option", _differing(given, alike[name]))
+    words += ["--measure", str(config["measure"])] if config.get("measure") else []
+    return _line(words, folder, config["seed"])
 
 
-def _source(source: str) -> str:
+def _file_name(source: str) -> str:
     """A shipped name, or a file by its name alone."""
-    return shlex.quote(Path(source).name)
+    return Path(source).name
 
 
 def _differing(given: Mapping[str, Any], usual: Any) -> dict[str, Any]:
@@ -105,16 +122,14 @@ def _differing(given: Mapping[str, Any], usual: Any) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None and known.get(name) != value}
 
 
-def _assigned(option: str, values: Mapping[str, Any]) -> list[str]:
-    return [f"{option} {shlex.quote(f'{name}={_typed(value)}')}" for name, value in values.items()]
-
-
 def _typed(value: Any) -> str:
-    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return json.dumps(value) if isinstance(value, list | tuple) else str(value)
 
 
-def _ending(folder: Path, seed: int) -> list[str]:
-    return [*([f"--seed {seed}"] if seed else []), f"--out {run_name(folder)}"]
+def _line(words: list[str], folder: Path, seed: int) -> str:
+    return shlex.join(["hank-mfg", *words, *(["--seed", str(seed)] if seed else []), "--out", folder.resolve().name])
 
 
 def _in_python(
