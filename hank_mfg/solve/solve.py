@@ -134,7 +134,8 @@ def solve(
     Progress is printed on standard error every 30 seconds, with `verbose=True` every 10 seconds, with `verbose=False`
     never.
 
-    Only for one economy: `steady`, its stationary equilibrium, which is then not solved again; `started(steady)`,
+    Only for one economy: `steady`, its stationary equilibrium, which is then not solved again, or a planner's optimum,
+    from which the solution is the planner's; `started(steady)`,
     called once before the first update; `family`, a set of models for the worst of which households prepare
     (robust.py); the solution is that of `problem`, the first model of the set, and its history has the adversary's
     weights.

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from hank_mfg.environment.quantities import names_of
 from hank_mfg.errors import warn_user
 from hank_mfg.model.base import Model, check_names
 from hank_mfg.precision import float64_allowed
@@ -239,7 +240,7 @@ def _solved(
         after, path, gains = made.after, made.path, made.gains
     else:
         found = problem.judged.equilibria.steady(here.point, (0.0, 0.0))
-        guess = {name: found.outcomes[name] for name in _searched_names(before)}
+        guess = {name: found.outcomes[name] for name in names_of(before.economy).searched}
         after = steady_state(model, asset_points=points, guess=guess) if problem.finance is None else (
             own_equilibrium(model, found, problem.finance, points)
         )  # fmt: skip
@@ -256,12 +257,6 @@ def _solved(
             "equilibria, give narrower bounds."
         )
     return after, path, gains
-
-
-def _searched_names(steady: SteadyState) -> tuple[str, ...]:
-    from hank_mfg.environment.quantities import names_of
-
-    return names_of(steady.economy).searched
 
 
 def _warn_of_another(model: Model, after: SteadyState, points: Any) -> None:

@@ -12,7 +12,6 @@ Sources: Azinovic-Yang and Zemlicka (2025), arXiv 2509.13623, and their notebook
 
 import contextlib
 import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +24,7 @@ from hank_mfg.evaluate.euler_errors import EulerErrors, euler_errors
 from hank_mfg.files import write_table, write_text
 from hank_mfg.model.gallery import load_model
 from hank_mfg.replication import published_numbers
-from hank_mfg.replication.two_solutions import QUICK, Tell, as_json
+from hank_mfg.replication.two_solutions import QUICK, Tell, as_json, passing_on
 from hank_mfg.solve.gradient.spg import RSPG
 from hank_mfg.solve.solution import Solution
 from hank_mfg.solve.solve import solve
@@ -97,11 +96,8 @@ GLOBAL: dict[str, Callable[[RSPG], Solution]] = {
 
 def _solved(name: str, make: Callable[[RSPG], Solution], settings: RSPG, tell: Tell) -> Solution:
     begin = time.perf_counter()
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    with passing_on(tell, f"{name}: "):
         solution = make(settings)
-    for text in dict.fromkeys(str(each.message) for each in caught):
-        tell(f"{name}: {text}")
     tell(f"{name}: {time.perf_counter() - begin:.1f} s, {solution.status.name.lower().replace('_', ' ')}")
     return solution
 

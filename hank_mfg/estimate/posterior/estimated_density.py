@@ -108,18 +108,21 @@ class EstimatedDensity:
         return np.all([(values[name] >= low) & (values[name] <= high) for name, (low, high) in box], axis=0)
 
     @functools.cached_property
+    def _drawn(self) -> dict[str, np.ndarray]:
+        return self.target.draws(DRAWS, 0)[1]
+
+    @functools.cached_property
     def inside(self) -> float:
         """The share of the prior that lies in the box, from draws. Raises EstimationError where it is next to none."""
-        share = float(np.mean(self._in_box(self.target.draws(DRAWS, 0)[1])))
+        share = float(np.mean(self._in_box(self._drawn)))
         if share < LEAST:
             raise EstimationError(NOWHERE)
         return share
 
     def warn_of_truncation(self) -> None:
         """Warn where the box cuts off a prior."""
-        drawn = self.target.draws(DRAWS, 0)[1]
         for name, (low, high) in self.likelihood.box.items():
-            outside = float(np.mean((drawn[name] < low) | (drawn[name] > high)))
+            outside = float(np.mean((self._drawn[name] < low) | (self._drawn[name] > high)))
             if outside > CUT:
                 warn_user(
                     f"{100 * outside:.2g} % of the prior of {name} lies outside the box, {low:g} to {high:g}, and is "

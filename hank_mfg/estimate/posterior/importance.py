@@ -24,7 +24,7 @@ WIDER = 1.5  # standard deviations of a proposal that explores, of those that we
 FLAT = 0.85**60  # power to which weights are flattened at most
 FITTED = 4  # effective points for each parameter, and two more, that moments are told by
 NEAR = (2.0, 3.0, 4.5)  # standard deviations of the kernel by which points count in the fit of a quadratic
-TOLD = 2.0  # effective points for each of its coefficients
+PER_COEFFICIENT = 2.0  # effective points for each of its coefficients
 FITS, SLOWLY, SETTLED = 20, 4.0, 2.5  # fits; the factor by which curvature may change in one, and in the last
 
 
@@ -98,7 +98,7 @@ class Weighted(NamedTuple):
             root = np.linalg.cholesky(covariance)
             apart = np.linalg.solve(root, (points - mean).T).T
             regressors, pairs = _quadratic(apart)
-            kernel = _kernel(np.sum(apart**2, axis=1), TOLD * regressors.shape[1])
+            kernel = _kernel(np.sum(apart**2, axis=1), PER_COEFFICIENT * regressors.shape[1])
             if kernel is None:
                 return None
             weight = np.sqrt(kernel)
@@ -144,8 +144,8 @@ def weighted(parts: list[np.ndarray], log_density: np.ndarray, proposals: list[P
     from scipy.special import logsumexp
 
     points = np.concatenate(parts)
-    chances = np.log([len(part) / len(points) for part in parts])
-    every = [chance + each.log_density(points) for chance, each in zip(chances, proposals, strict=True)]
+    shares = np.log([len(part) / len(points) for part in parts])
+    every = [share + each.log_density(points) for share, each in zip(shares, proposals, strict=True)]
     return Weighted(points, log_density, np.asarray(logsumexp(np.stack(every), axis=0)))
 
 

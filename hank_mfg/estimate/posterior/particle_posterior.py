@@ -150,11 +150,14 @@ def sample_posterior(
     kept = Kept(folder, hashlib.sha256(settings.encode()).hexdigest())
     begin = time.perf_counter()
     explored = _Rounds(density, kept, "explored", _seed(seed, 0), executor, callback)
-    while len(explored.parts) < ROUNDS or (len(explored.parts) < MOST and not explored.found.enough):
-        first = not explored.parts
-        proposal = density.prior_in_box() if first else explored.found.proposal(explores=True)
+    proposal = density.prior_in_box()
+    while True:
         explored.add(proposal, explore, explore, f"round {len(explored.parts) + 1} of {ROUNDS} to {MOST}")
-    if not np.isfinite(explored.found.log_density).any():
+        found, count = explored.found, len(explored.parts)
+        if count == MOST or (count >= ROUNDS and found.enough):
+            break
+        proposal = found.proposal(explores=True)
+    if not np.isfinite(found.log_density).any():
         raise EstimationError(
             "No point of the box has a likelihood: the data are nowhere near what the model can produce; look at "
             "likelihood.filter() at a point, and raise measurement errors."
@@ -165,7 +168,7 @@ def sample_posterior(
         name = f"batch {len(drawn.parts) + 1} of {-(-draws // BATCH)}"
         drawn.add(_together(explored, drawn).proposal(explores=False), BATCH, min(BATCH, left), name)
     seconds = {"explored": explored_at - begin, "draws": time.perf_counter() - explored_at}
-    return _posterior(density, explored.found, drawn.found, seed, seconds)
+    return _posterior(density, found, drawn.found, seed, seconds)
 
 
 def _posterior(
